@@ -1,0 +1,106 @@
+//! The crate's one error type: every message names its subject, what is wrong, and the remedy.
+
+use std::path::{Path, PathBuf};
+
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// What can go wrong, by who has to act on it.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The command line or the pipeline file is wrong. Exit code 2.
+    #[error("{subject}: {problem}\n  help: {remedy}")]
+    Usage {
+        subject: String,
+        problem: String,
+        remedy: String,
+    },
+
+    /// A place in a pipeline file is wrong. Exit code 2.
+    #[error("{}:{line}:{column}: {problem}\n  help: {remedy}", file.display())]
+    Pipeline {
+        file: PathBuf,
+        line: usize,
+        column: usize,
+        problem: String,
+        remedy: String,
+    },
+
+    /// A stage or a file could not do its part. Exit code 1.
+    #[error("{subject}: {problem}\n  help: {remedy}")]
+    Failed {
+        subject: String,
+        problem: String,
+        remedy: String,
+    },
+
+    /// Ctrl-C. Exit code 130.
+    #[error("interrupted; nothing was published, and finished stages are kept")]
+    Interrupted,
+}
+
+impl Error {
+    /// A failure while working: `subject` is a path or a stage.
+    pub fn failed(
+        subject: impl std::fmt::Display,
+        problem: impl std::fmt::Display,
+        remedy: impl std::fmt::Display,
+    ) -> Self {
+        Error::Failed {
+            subject: subject.to_string(),
+            problem: problem.to_string(),
+            remedy: remedy.to_string(),
+        }
+    }
+
+    /// A wrong command line or pipeline file.
+    pub fn usage(
+        subject: impl std::fmt::Display,
+        problem: impl std::fmt::Display,
+        remedy: impl std::fmt::Display,
+    ) -> Self {
+        Error::Usage {
+            subject: subject.to_string(),
+            problem: problem.to_string(),
+            remedy: remedy.to_string(),
+        }
+    }
+
+    /// A failed file operation, with the remedy that fits the operating system's reason.
+    pub fn io(path: &Path, source: std::io::Error) -> Self {
+        use std::io::ErrorKind::*;
+        let remedy = match source.kind() {
+            NotFound => "check the path; relative paths start at the folder verismo is run in",
+            PermissionDenied | ReadOnlyFilesystem => {
+                "check the permissions, or choose another folder with --outputs"
+            }
+            StorageFull | QuotaExceeded => {
+                "free some space, or choose another disk with --outputs; nothing published was touched"
+            }
+            _ => "check the file and the disk it lies on",
+        };
+        Error::failed(path.display(), source, remedy)
+    }
+
+    /// A failed read or write inside polars.
+    pub fn parquet(path: &Path, source: polars::error::PolarsError) -> Self {
+        match source {
+            polars::error::PolarsError::IO { error, .. } => {
+                Error::io(path, std::io::Error::new(error.kind(), error.to_string()))
+            }
+            other => Error::failed(
+                path.display(),
+                other,
+                "the file is not a part written by verismo; remove its folder and run again",
+            ),
+        }
+    }
+
+    /// The process's exit code for this error.
+    pub fn exit_code(&self) -> u8 {
+        match self {
+            Error::Failed { .. } => 1,
+            Error::Usage { .. } | Error::Pipeline { .. } => 2,
+            Error::Interrupted => 130,
+        }
+    }
+}

@@ -1,0 +1,23 @@
+//! verismo turns renders of 2D and 3D models into labelled pictures that look like photographs.
+//!
+//! The modules, in the direction of the data; each may import only those listed before it.
+
+pub mod error;
+pub mod seed;
+
+pub mod sample;
+
+pub mod artifact;
+pub mod stage;
+
+pub mod nn;
+
+pub mod models;
+
+pub mod stages;
+
+pub mod pipeline;
+
+pub mod cli;
+
+pub use error::{Error, Result};

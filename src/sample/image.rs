@@ -1,0 +1,136 @@
+//! Pictures in and out of bytes: decoding photos of every common kind, encoding PNG, resizing.
+
+use std::io::Cursor;
+use std::path::Path;
+
+use image::{DynamicImage, ImageDecoder, ImageEncoder, ImageReader, RgbImage};
+
+use crate::{Error, Result};
+
+/// Decodes PNG, JPEG or another supported format to 8-bit RGB, upright (EXIF orientation applied).
+///
+/// # Errors
+/// Where the bytes are cut off or of an unknown format; `name` is what the message calls them.
+pub fn decode_rgb(bytes: &[u8], name: &str) -> Result<RgbImage> {
+    let unreadable = |e: image::ImageError| {
+        Error::failed(
+            name,
+            format!("cannot be read as a picture: {e}"),
+            "the file is cut off or no PNG or JPEG; replace it or take it out of the folder",
+        )
+    };
+    let mut decoder = ImageReader::new(Cursor::new(bytes))
+        .with_guessed_format()
+        .map_err(|e| unreadable(e.into()))?
+        .into_decoder()
+        .map_err(unreadable)?;
+    let orientation = decoder.orientation().map_err(unreadable)?;
+    let mut picture = DynamicImage::from_decoder(decoder).map_err(unreadable)?;
+    picture.apply_orientation(orientation);
+    Ok(picture.into_rgb8())
+}
+
+/// Reads and decodes a picture file to 8-bit RGB.
+///
+/// # Errors
+/// Where the file is missing or unreadable; the message names it.
+pub fn read_rgb(path: &Path) -> Result<RgbImage> {
+    let bytes = std::fs::read(path).map_err(|e| Error::io(path, e))?;
+    decode_rgb(&bytes, &path.display().to_string())
+}
+
+/// Encodes as PNG, quickly rather than smallest.
+///
+/// # Errors
+/// Where a side is zero.
+pub fn encode_png(pixels: &RgbImage) -> Result<Vec<u8>> {
+    encode(
+        pixels.as_raw(),
+        pixels.dimensions(),
+        image::ExtendedColorType::Rgb8,
+    )
+}
+
+/// Encodes 16-bit grey values, row by row, as PNG.
+///
+/// # Errors
+/// Where a side is zero.
+pub fn encode_png_grey16(values: &[u16], width: u32, height: u32) -> Result<Vec<u8>> {
+    let bytes: Vec<u8> = values.iter().flat_map(|v| v.to_ne_bytes()).collect();
+    encode(&bytes, (width, height), image::ExtendedColorType::L16)
+}
+
+fn encode(
+    bytes: &[u8],
+    (width, height): (u32, u32),
+    colour: image::ExtendedColorType,
+) -> Result<Vec<u8>> {
+    use image::codecs::png::{CompressionType, FilterType, PngEncoder};
+    let mut png = Vec::new();
+    PngEncoder::new_with_quality(&mut png, CompressionType::Fast, FilterType::Adaptive)
+        .write_image(bytes, width, height, colour)
+        .map_err(|e| {
+            Error::failed(
+                format!("a picture of {width}×{height} pixels"),
+                format!("cannot be encoded as PNG: {e}"),
+                "choose a size of at least one pixel",
+            )
+        })?;
+    Ok(png)
+}
+
+/// Resizes with a filter that averages when shrinking, so that small pictures do not alias.
+pub fn resize(pixels: &RgbImage, width: u32, height: u32) -> RgbImage {
+    image::imageops::resize(
+        pixels,
+        width,
+        height,
+        image::imageops::FilterType::CatmullRom,
+    )
+}
+
+/// A sheet of equal cells, row by row, two grey pixels between them.
+///
+/// `cells` of other sizes are resized to `cell` pixels square; `columns` of them stand side by side.
+pub fn contact_sheet(cells: &[RgbImage], columns: u32, cell: u32) -> RgbImage {
+    const GAP: u32 = 2;
+    let rows = (cells.len() as u32).div_ceil(columns).max(1);
+    let mut sheet = RgbImage::from_pixel(
+        columns * (cell + GAP) + GAP,
+        rows * (cell + GAP) + GAP,
+        image::Rgb([128; 3]),
+    );
+    for (i, picture) in cells.iter().enumerate() {
+        let (column, row) = (i as u32 % columns, i as u32 / columns);
+        let (x, y) = (GAP + column * (cell + GAP), GAP + row * (cell + GAP));
+        let fitted;
+        let picture = if picture.dimensions() == (cell, cell) {
+            picture
+        } else {
+            fitted = resize(picture, cell, cell);
+            &fitted
+        };
+        image::imageops::replace(&mut sheet, picture, x.into(), y.into());
+    }
+    sheet
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_truncated_png_is_an_error_that_names_it() {
+        let png = encode_png(&RgbImage::from_pixel(32, 32, image::Rgb([9, 90, 200]))).unwrap();
+        let error = decode_rgb(&png[..png.len() / 2], "cut.png").unwrap_err();
+        assert!(error.to_string().contains("cut.png"), "{error}");
+        assert_eq!(error.exit_code(), 1);
+    }
+
+    #[test]
+    fn png_round_trips() {
+        let pixels = RgbImage::from_fn(7, 5, |x, y| image::Rgb([x as u8 * 30, y as u8 * 40, 77]));
+        let png = encode_png(&pixels).unwrap();
+        assert_eq!(decode_rgb(&png, "x").unwrap(), pixels);
+    }
+}

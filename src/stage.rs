@@ -1,0 +1,242 @@
+//! What a stage is: a function (config, input artifacts, seed) → artifact, and its surroundings.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use rayon::prelude::*;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::artifact::{self, Artifact, Kind, parts};
+use crate::sample::Sample;
+use crate::seed::Seed;
+use crate::{Error, Result};
+
+/// A configured stage. Implemented by its configuration struct.
+pub trait Stage: Resolved + Send + Sync {
+    /// Files and folders outside the cache that it reads, relative to where verismo is run; their
+    /// contents are part of the cache key.
+    fn files(&self) -> Vec<PathBuf> {
+        Vec::new()
+    }
+
+    /// Checks what the types of the configuration cannot: ranges, exclusive options.
+    ///
+    /// # Errors
+    /// What is wrong and the remedy, in words.
+    fn check(&self) -> Result<(), String> {
+        Ok(())
+    }
+
+    /// Does the work, writing into `context.out`; returns the summary for `artifact.json`.
+    ///
+    /// # Errors
+    /// Whatever hindered it. Nothing of `context.out` is used then.
+    fn run(&self, context: &Context) -> Result<serde_json::Value>;
+}
+
+/// The full configuration, defaults filled in: what the cache key holds.
+pub trait Resolved {
+    fn resolved(&self) -> serde_json::Value;
+}
+
+impl<T: Serialize> Resolved for T {
+    fn resolved(&self) -> serde_json::Value {
+        serde_json::to_value(self).expect("a configuration has string keys and finite numbers")
+    }
+}
+
+/// One entry of the registry of stages.
+pub struct StageKind {
+    /// What pipeline files call it.
+    pub name: &'static str,
+    /// One line for `verismo list`.
+    pub about: &'static str,
+    /// Raised whenever the same configuration would give other bytes.
+    pub version: u32,
+    pub inputs: &'static [Input],
+    pub output: Kind,
+    pub parse: fn(toml::de::ValueDeserializer) -> Result<Box<dyn Stage>, toml::de::Error>,
+    pub schema: fn() -> schemars::Schema,
+}
+
+/// An artifact that a stage reads, by its role.
+pub struct Input {
+    pub role: &'static str,
+    pub kind: Kind,
+    pub optional: bool,
+    pub about: &'static str,
+}
+
+impl Input {
+    /// An input that must be given.
+    pub const fn required(role: &'static str, kind: Kind, about: &'static str) -> Self {
+        Input {
+            role,
+            kind,
+            optional: false,
+            about,
+        }
+    }
+
+    /// An input that may be left out.
+    pub const fn optional(role: &'static str, kind: Kind, about: &'static str) -> Self {
+        Input {
+            role,
+            kind,
+            optional: true,
+            about,
+        }
+    }
+}
+
+/// The parser of a configuration struct, for [`StageKind::parse`].
+pub fn parse<C: Stage + DeserializeOwned + 'static>(
+    value: toml::de::ValueDeserializer,
+) -> Result<Box<dyn Stage>, toml::de::Error> {
+    Ok(Box::new(C::deserialize(value)?))
+}
+
+/// Where networks run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DeviceChoice {
+    /// A real GPU if there is one, else the CPU.
+    Auto,
+    Cpu,
+    /// The n-th GPU through wgpu.
+    Gpu(usize),
+    /// The n-th GPU through CUDA.
+    Cuda(usize),
+}
+
+/// What a stage tells while it works. Only the command line draws.
+#[derive(Debug, Clone, Serialize)]
+#[serde(tag = "event", rename_all = "lowercase")]
+pub enum Event {
+    /// `done` of `total` units; `note` holds e.g. the losses.
+    Progress { done: u64, total: u64, note: String },
+    /// Named values at a step, for curves.
+    Metric {
+        step: u64,
+        values: BTreeMap<String, f64>,
+    },
+    /// Something the user should know of.
+    Warning { text: String },
+    /// Something worth a line.
+    Note { text: String },
+}
+
+/// A stage's surroundings: inputs, seed, where to write, whom to tell.
+pub struct Context<'a> {
+    /// The stage's place in the pipeline, e.g. `augment_source`.
+    pub id: &'a str,
+    pub seed: Seed,
+    pub inputs: BTreeMap<&'static str, Artifact>,
+    /// A fresh, empty folder.
+    pub out: &'a Path,
+    /// Samples a part.
+    pub part_size: usize,
+    pub device: DeviceChoice,
+    pub events: &'a (dyn Fn(Event) + Sync),
+    pub interrupted: &'a AtomicBool,
+}
+
+impl Context<'_> {
+    /// The input with this role.
+    ///
+    /// # Errors
+    /// Where the pipeline gives none.
+    pub fn input(&self, role: &str) -> Result<&Artifact> {
+        self.inputs.get(role).ok_or_else(|| {
+            Error::usage(
+                self.id,
+                format!("has no input for the role `{role}`"),
+                format!("add `from = {{ {role} = \"STAGE\" }}` to the stage"),
+            )
+        })
+    }
+
+    /// Sends an event.
+    pub fn emit(&self, event: Event) {
+        (self.events)(event);
+    }
+
+    /// Reports progress, and stops the stage after Ctrl-C.
+    ///
+    /// # Errors
+    /// [`Error::Interrupted`].
+    pub fn progress(&self, done: u64, total: u64, note: impl Into<String>) -> Result<()> {
+        self.emit(Event::Progress {
+            done,
+            total,
+            note: note.into(),
+        });
+        self.check_interrupt()
+    }
+
+    /// # Errors
+    /// [`Error::Interrupted`] after Ctrl-C.
+    pub fn check_interrupt(&self) -> Result<()> {
+        if self.interrupted.load(Ordering::Relaxed) {
+            return Err(Error::Interrupted);
+        }
+        Ok(())
+    }
+
+    /// Makes samples 0..`count` in parallel and writes them part by part.
+    ///
+    /// # Errors
+    /// The first error of `make`, or of writing.
+    pub fn generate(&self, count: u64, make: impl Fn(u64) -> Result<Sample> + Sync) -> Result<()> {
+        let part_size = self.part_size.max(1) as u64;
+        let starts = (0..count).step_by(part_size as usize);
+        for (number, start) in starts.enumerate() {
+            let indices = start..(start + part_size).min(count);
+            let samples = self.parallel(indices.collect(), start, count, &make)?;
+            parts::write_part(&self.out.join(artifact::part_name(number)), &samples)?;
+        }
+        Ok(())
+    }
+
+    /// Maps every sample of `input` to any number of samples, in parallel, part by part.
+    ///
+    /// # Errors
+    /// The first error of `map`, of reading or of writing.
+    pub fn map_samples(
+        &self,
+        input: &Artifact,
+        map: impl Fn(Sample) -> Result<Vec<Sample>> + Sync,
+    ) -> Result<()> {
+        let total = input.manifest.count;
+        let mut done = 0;
+        for (number, path) in input.parts().enumerate() {
+            let samples = parts::read_part(&path)?;
+            let read = samples.len() as u64;
+            let mapped = self.parallel(samples, done, total, &map)?;
+            let mapped: Vec<Sample> = mapped.into_iter().flatten().collect();
+            parts::write_part(&self.out.join(artifact::part_name(number)), &mapped)?;
+            done += read;
+        }
+        Ok(())
+    }
+
+    /// Runs `work` over `items` on all threads, in order, with progress.
+    fn parallel<I: Send, O: Send>(
+        &self,
+        items: Vec<I>,
+        start: u64,
+        total: u64,
+        work: &(impl Fn(I) -> Result<O> + Sync),
+    ) -> Result<Vec<O>> {
+        let done = std::sync::atomic::AtomicU64::new(start);
+        items
+            .into_par_iter()
+            .map(|item| {
+                let result = work(item)?;
+                self.progress(done.fetch_add(1, Ordering::Relaxed) + 1, total, "")?;
+                Ok(result)
+            })
+            .collect()
+    }
+}

@@ -1,0 +1,8 @@
+//! The stages, in data-flow order. Adding one means one new folder and one line in [`STAGES`].
+
+pub mod render;
+
+use crate::stage::StageKind;
+
+/// Every stage that a pipeline file can use.
+pub const STAGES: &[StageKind] = &[render::STAGE];

@@ -1,0 +1,84 @@
+//! render: makes labelled pictures from 3D meshes or 2D templates.
+
+mod mesh;
+mod template;
+
+use std::path::PathBuf;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::artifact::Kind;
+use crate::stage::{Context, Input, Stage, StageKind, parse};
+use crate::{Error, Result};
+
+/// The registry entry.
+pub const STAGE: StageKind = StageKind {
+    name: "render",
+    about: "labelled pictures of 3D models (mesh) or 2D templates (template)",
+    version: 1,
+    inputs: &[Input::optional(
+        "backgrounds",
+        Kind::Samples,
+        "unlabelled photos to stand behind the object",
+    )],
+    output: Kind::Samples,
+    parse: parse::<Render>,
+    schema: || schemars::schema_for!(Render),
+};
+
+/// Configuration of `render`: exactly one of `mesh` and `template`.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Render {
+    /// Pictures to make.
+    pub count: u64,
+    /// Width and height in pixels.
+    pub size: u32,
+    /// Ray-traces a 3D model.
+    pub mesh: Option<mesh::Mesh>,
+    /// Draws 2D templates, one SVG a class.
+    pub template: Option<template::Template>,
+}
+
+impl Default for Render {
+    fn default() -> Self {
+        Render {
+            count: 1500,
+            size: 64,
+            mesh: None,
+            template: None,
+        }
+    }
+}
+
+impl Stage for Render {
+    fn files(&self) -> Vec<PathBuf> {
+        let mesh = self.mesh.iter().flat_map(mesh::Mesh::files);
+        let template = self.template.iter().flat_map(template::Template::files);
+        mesh.chain(template).collect()
+    }
+
+    fn check(&self) -> Result<(), String> {
+        if self.count == 0 || !(8..=4096).contains(&self.size) {
+            return Err("`count` must be at least 1 and `size` between 8 and 4096".into());
+        }
+        match (&self.mesh, &self.template) {
+            (Some(mesh), None) => mesh.check(),
+            (None, Some(template)) => template.check(),
+            _ => Err("give exactly one of the tables `mesh` and `template`".into()),
+        }
+    }
+
+    fn run(&self, context: &Context) -> Result<serde_json::Value> {
+        match (&self.mesh, &self.template) {
+            (Some(mesh), None) => mesh.render(context, self.count, self.size),
+            (None, Some(template)) => template.render(context, self.count, self.size),
+            _ => Err(Error::usage(
+                context.id,
+                "needs exactly one of the tables `mesh` and `template`",
+                "remove one of them",
+            )),
+        }
+    }
+}
