@@ -52,11 +52,11 @@ mod tests {
         let device = Device::flex();
         let live = LinearConfig::new(2, 2).with_bias(false).init(&device);
         let _ = live.weight.val();
-        let live_weights: Vec<f32> = live.weight.to_data().to_vec().unwrap();
+        let live_weights: Vec<f32> = live.weight.to_data().try_to_vec().unwrap();
         let mut average = live.clone();
         average.weight = average.weight.map(|w| w.zeros_like());
         let average = update(average, &live, 0.75);
-        let weights: Vec<f32> = average.weight.to_data().to_vec().unwrap();
+        let weights: Vec<f32> = average.weight.to_data().try_to_vec().unwrap();
         for (a, b) in weights.iter().zip(live_weights) {
             assert!((a - 0.25 * b).abs() < 1e-6);
         }

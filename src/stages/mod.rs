@@ -1,6 +1,7 @@
 //! The stages, in data-flow order. Adding one means one new folder and one line in [`STAGES`].
 
 pub mod evaluate;
+pub mod ingest;
 pub mod render;
 pub mod train;
 pub mod translate;
@@ -9,6 +10,7 @@ use crate::stage::StageKind;
 
 /// Every stage that a pipeline file can use.
 pub const STAGES: &[StageKind] = &[
+    ingest::STAGE,
     render::STAGE,
     train::STAGE,
     translate::STAGE,
