@@ -1,6 +1,7 @@
 //! The stages, in data-flow order. Adding one means one new folder and one line in [`STAGES`].
 
 pub mod render;
+pub mod report;
 
 use crate::stage::StageKind;
 
