@@ -4,11 +4,13 @@ use maud::{Markup, html};
 
 use super::words::{number, percent};
 
+/// Steps and values; values that are no number are gaps.
+pub type Points = Vec<(f64, f64)>;
+
 /// A named curve.
 pub struct Curve {
     pub name: String,
-    /// Step and value; values that are no number are gaps.
-    pub points: Vec<(f64, f64)>,
+    pub points: Points,
 }
 
 /// A bar of a score in 0..1.
@@ -93,11 +95,7 @@ const HEIGHT: f64 = 240.0;
 pub fn curves(title: &str, curves: &[Curve]) -> Markup {
     let steps = curves.iter().flat_map(|c| c.points.iter().map(|p| p.0));
     let x = Scale::over(steps, 50.0, WIDTH - 12.0);
-    let y = Scale::over(
-        curves.iter().flat_map(|c| inner_range(c)),
-        HEIGHT - 28.0,
-        12.0,
-    );
+    let y = Scale::over(curves.iter().flat_map(inner_range), HEIGHT - 28.0, 12.0);
     html! {
         figure.chart {
             figcaption { (title) }
@@ -155,7 +153,7 @@ fn inner_range(curve: &Curve) -> Vec<f64> {
 }
 
 /// An exponential moving average over a thirtieth of the curve, unbiased at its start.
-fn smoothed(points: &[(f64, f64)]) -> Vec<(f64, f64)> {
+fn smoothed(points: &[(f64, f64)]) -> Points {
     let keep = 1.0 - 1.0 / (points.len() as f64 / 30.0).max(1.0);
     let (mut sum, mut weight) = (0.0, 0.0);
     points
@@ -170,7 +168,7 @@ fn smoothed(points: &[(f64, f64)]) -> Vec<(f64, f64)> {
 }
 
 /// At most a few hundred points: of each stretch the lowest and the highest, in their order.
-fn thinned(points: &[(f64, f64)]) -> Vec<(f64, f64)> {
+fn thinned(points: &[(f64, f64)]) -> Points {
     const STRETCHES: usize = 150;
     if points.len() <= 2 * STRETCHES {
         return points.to_vec();

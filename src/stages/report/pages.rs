@@ -6,7 +6,7 @@ use maud::{DOCTYPE, Markup, PreEscaped, html};
 
 use crate::artifact::run::{RunRecord, Status};
 
-use super::charts::{self, Curve};
+use super::charts::{self, Curve, Points};
 use super::evaluation::Recogniser;
 use super::evidence::{Evidence, History};
 use super::words::{count, date, duration, percent};
@@ -166,7 +166,7 @@ fn tiles(evidence: &Evidence) -> Markup {
 
 /// One chart a group of losses: those whose names begin alike, e.g. `cycle_a` and `cycle_b`.
 fn losses(history: &History) -> Markup {
-    let mut groups: BTreeMap<&str, BTreeMap<&str, Vec<(f64, f64)>>> = BTreeMap::new();
+    let mut groups: BTreeMap<&str, BTreeMap<&str, Points>> = BTreeMap::new();
     for step in &history.steps {
         for (name, value) in &step.values {
             let group = name.split(['_', '/', '.']).next().unwrap_or(name);
