@@ -5,6 +5,7 @@ pub mod ingest;
 pub mod render;
 pub mod train;
 pub mod translate;
+pub mod report;
 
 use crate::stage::StageKind;
 
