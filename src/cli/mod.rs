@@ -1,1 +1,209 @@
+//! The command line: arguments, progress, summaries. Only this module draws on the terminal.
 
+mod dataset;
+mod explain;
+mod inspect;
+mod list;
+mod new;
+mod plan;
+mod progress;
+mod run;
+mod schema;
+mod summary;
+
+use std::io::Write;
+use std::panic::catch_unwind;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Args, Parser, Subcommand};
+
+use crate::pipeline::spec::Spec;
+use crate::stages::STAGES;
+use crate::{Error, Result};
+
+const EXAMPLES: &str = "\
+Examples:
+  verismo run pipelines/dice.toml            render, learn, translate, publish, measure
+  verismo plan pipelines/dice.toml           what is cached, what would run and why
+  verismo run pipelines/dice.toml --set render.count=3000
+  verismo inspect outputs/datasets/dice/latest
+  verismo new screws                         a commented pipeline for your own models and photos
+
+Exit codes: 0 done, 1 failed, 2 wrong command line or pipeline file, 130 interrupted.";
+
+/// Turns renders of 2D and 3D models into labelled pictures that look like photographs.
+#[derive(Parser)]
+#[command(version, about, after_help = EXAMPLES)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Run a pipeline: what is in the cache is taken from there, the rest is made.
+    Run(run::Run),
+    /// Show what a run would do, stage by stage, and why.
+    Plan(plan::Plan),
+    /// Write a commented pipeline file to start from.
+    New(new::New),
+    /// Count and draw what an artifact, a part or a dataset holds.
+    Inspect(inspect::Inspect),
+    /// Trace an image of a dataset back to model, seed, render and checkpoint.
+    Explain(explain::Explain),
+    /// List what pipelines can use.
+    List(list::List),
+    /// Print the JSON Schema of pipeline files, for editors.
+    #[command(after_help = "Example:\n  verismo schema > pipeline.schema.json")]
+    Schema,
+    // DEVICES: /// List the devices that networks can run on.  Devices,
+}
+
+/// Which pipeline, with which settings.
+#[derive(Args)]
+struct Chosen {
+    /// The pipeline file.
+    pipeline: PathBuf,
+
+    /// Change a setting for this run, e.g. `augment.copies=3`; may be given again.
+    ///
+    /// The value is TOML (`3`, `true`, `[1, 2]`), else taken as a string. Settings in a table of a
+    /// stage: `render.mesh.model=PATH`. The pipeline's own: `seed=7`.
+    #[arg(long = "set", value_name = "STAGE.KEY=VALUE")]
+    set: Vec<String>,
+
+    /// The folder of cache, runs and datasets.
+    #[arg(long, value_name = "DIR", default_value = "outputs")]
+    outputs: PathBuf,
+
+    /// Run this stage and all that follow from it anew.
+    #[arg(long, value_name = "ID")]
+    from: Option<String>,
+
+    /// Run just this stage, with inputs from the cache; may be given again.
+    #[arg(long, value_name = "ID")]
+    only: Vec<String>,
+
+    /// Run this stage anew though it is cached; may be given again.
+    #[arg(long, value_name = "ID")]
+    force: Vec<String>,
+}
+
+impl Chosen {
+    fn spec(&self) -> Result<Spec> {
+        Spec::read(&self.pipeline, &self.set, STAGES)
+    }
+
+    fn choice(&self) -> crate::pipeline::plan::Choice {
+        crate::pipeline::plan::Choice {
+            from: self.from.clone(),
+            only: self.only.clone(),
+            force: self.force.clone(),
+        }
+    }
+}
+
+/// Parses the command line, does what it asks, and says how it went.
+pub fn main() -> ExitCode {
+    std::panic::set_hook(Box::new(report_fault));
+    let cli = Cli::parse();
+    match catch_unwind(|| dispatch(cli.command)) {
+        Ok(Ok(())) => ExitCode::SUCCESS,
+        Ok(Err(error)) => {
+            let _ = writeln!(std::io::stderr(), "error: {error}");
+            ExitCode::from(error.exit_code())
+        }
+        // The hook has told the user.
+        Err(_) => ExitCode::from(1),
+    }
+}
+
+fn dispatch(command: Command) -> Result<()> {
+    match command {
+        Command::Run(run) => run.execute(),
+        Command::Plan(plan) => plan.execute(),
+        Command::New(new) => new.execute(),
+        Command::Inspect(inspect) => inspect.execute(),
+        Command::Explain(explain) => explain.execute(),
+        Command::List(list) => list.execute(),
+        Command::Schema => schema::execute(),
+    }
+}
+
+/// What a user sees of a panic, whichever thread it is in.
+fn report_fault(info: &std::panic::PanicHookInfo) {
+    let message = info.payload_as_str().unwrap_or("no message");
+    let place = info
+        .location()
+        .map_or(String::new(), |l| format!(" ({}:{})", l.file(), l.line()));
+    let _ = writeln!(
+        std::io::stderr(),
+        "error: a fault in verismo itself: {message}{place}\n  help: please report it with this \
+         message, the command and the pipeline file"
+    );
+}
+
+/// Prints to stdout. A reader that has gone away (`| head`) is no error.
+fn say(text: impl std::fmt::Display) {
+    let _ = writeln!(std::io::stdout(), "{text}");
+}
+
+/// Rows in columns as wide as their longest cell, two spaces apart.
+fn columns(rows: &[Vec<String>]) -> String {
+    let mut widths: Vec<usize> = Vec::new();
+    for row in rows {
+        for (column, cell) in row.iter().enumerate() {
+            let width = cell.chars().count();
+            match widths.get_mut(column) {
+                Some(widest) => *widest = width.max(*widest),
+                None => widths.push(width),
+            }
+        }
+    }
+    let line = |row: &Vec<String>| {
+        let cells = row.iter().zip(&widths);
+        let padded: Vec<String> = cells
+            .map(|(cell, &width)| format!("{cell:width$}"))
+            .collect();
+        format!("  {}", padded.join("  ")).trim_end().to_owned()
+    };
+    rows.iter().map(line).collect::<Vec<_>>().join("\n")
+}
+
+/// Seconds as a person says them: `0.4 s`, `12 s`, `3 min 05 s`, `2 h 10 min`.
+fn duration(seconds: f64) -> String {
+    let whole = seconds.round() as u64;
+    match whole {
+        0..10 => format!("{seconds:.1} s"),
+        10..60 => format!("{whole} s"),
+        60..3600 => format!("{} min {:02} s", whole / 60, whole % 60),
+        _ => format!("{} h {:02} min", whole / 3600, whole / 60 % 60),
+    }
+}
+
+/// The error for a file that is not what a command reads.
+fn unreadable(path: &std::path::Path, problem: &str) -> Error {
+    Error::usage(
+        path.display(),
+        problem,
+        "give an artifact's folder (outputs/cache/…), a part file, or a dataset (outputs/datasets/NAME/latest)",
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_sound() {
+        use clap::CommandFactory;
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn durations_read_well() {
+        let said: Vec<String> = [0.42, 12.3, 185.0, 7800.0].map(duration).into();
+        assert_eq!(said, ["0.4 s", "12 s", "3 min 05 s", "2 h 10 min"]);
+    }
+}

@@ -1,1 +1,14 @@
+//! From a pipeline file to published results: read it, plan it, run what is not in the cache.
 
+pub mod cache;
+pub mod events;
+pub mod key;
+pub mod plan;
+mod publish;
+pub mod run;
+mod source;
+pub mod spec;
+pub mod suggest;
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,290 @@
+//! `verismo inspect`: counts, classes, label statistics, and a contact sheet with boxes.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+use image::{Rgb, RgbImage};
+
+use super::dataset::Dataset;
+use super::{columns, say, unreadable};
+use crate::artifact::{Artifact, MANIFEST, parts};
+use crate::sample::{Sample, image as picture};
+use crate::{Error, Result};
+
+const EXAMPLES: &str = "\
+Examples:
+  verismo inspect outputs/datasets/dice/latest
+  verismo inspect outputs/cache/render-0123456789abcdef
+  verismo inspect outputs/cache/render-0123456789abcdef/part-00000.parquet --sheet renders.png";
+
+/// Arguments of `inspect`.
+#[derive(Args)]
+#[command(after_help = EXAMPLES)]
+pub struct Inspect {
+    /// An artifact's folder, a part file, or a dataset's folder.
+    path: PathBuf,
+
+    /// Where to write the contact sheet; `NAME-sheet.png` here unless given.
+    #[arg(long, value_name = "FILE")]
+    sheet: Option<PathBuf>,
+}
+
+/// Pictures on a contact sheet.
+const CELLS: usize = 64;
+const COLUMNS: u32 = 8;
+/// Width and height of each in pixels.
+const CELL: u32 = 112;
+
+impl Inspect {
+    pub fn execute(self) -> Result<()> {
+        let mut survey = Survey::default();
+        if self.path.join(MANIFEST).exists() {
+            let artifact = Artifact::open(&self.path)?;
+            describe(&artifact);
+            if self.path.join(Dataset::FILE).exists() {
+                survey.dataset(&Dataset::open(&self.path)?)?;
+            } else {
+                survey.parts(
+                    &artifact.parts().collect::<Vec<_>>(),
+                    artifact.manifest.count,
+                )?;
+            }
+        } else if self.path.is_dir() {
+            survey.dataset(&Dataset::open(&self.path)?)?;
+        } else if self.path.exists() {
+            survey.parts(std::slice::from_ref(&self.path), 256)?;
+        } else {
+            return Err(unreadable(&self.path, "is not there"));
+        }
+        survey.print();
+        if !survey.cells.is_empty() {
+            let path = self.sheet.unwrap_or_else(|| sheet_name(&self.path));
+            let sheet = picture::contact_sheet(&survey.cells, COLUMNS, CELL);
+            let png = picture::encode_png(&sheet)?;
+            std::fs::write(&path, png).map_err(|e| Error::io(&path, e))?;
+            say(format!("\ncontact sheet: {}", path.display()));
+        }
+        Ok(())
+    }
+}
+
+/// `dice-0123abcd-sheet.png` for `outputs/datasets/dice/0123abcd`.
+fn sheet_name(path: &Path) -> PathBuf {
+    let real = std::fs::canonicalize(path).unwrap_or_else(|_| path.to_path_buf());
+    let stem = real.file_stem().unwrap_or_default().to_string_lossy();
+    let parent = real.parent().and_then(Path::file_name).unwrap_or_default();
+    let parent = parent.to_string_lossy();
+    PathBuf::from(format!("{parent}-{stem}-sheet.png"))
+}
+
+fn describe(artifact: &Artifact) {
+    let m = &artifact.manifest;
+    say(format!(
+        "{} ({}), {:?}, key {}\n{} files, made in {}\nconfig {}\nsummary {}\n",
+        m.id,
+        m.stage,
+        m.kind,
+        &m.key[..m.key.len().min(16)],
+        m.files.len(),
+        super::duration(m.cost.seconds),
+        m.config,
+        m.summary
+    ));
+}
+
+/// What is counted over all samples.
+#[derive(Default)]
+struct Survey {
+    count: u64,
+    /// Of what is counted, by name: `size`, `class`, `split`, `domain`, …
+    tallies: BTreeMap<&'static str, BTreeMap<String, u64>>,
+    /// Numbers of each instance or sample, by name.
+    ranges: BTreeMap<&'static str, Range>,
+    cells: Vec<RgbImage>,
+}
+
+#[derive(Clone, Copy)]
+struct Range {
+    min: f64,
+    max: f64,
+    sum: f64,
+    count: u64,
+}
+
+impl Survey {
+    fn tally(&mut self, what: &'static str, value: impl Into<String>) {
+        let tally = self.tallies.entry(what).or_default();
+        *tally.entry(value.into()).or_default() += 1;
+    }
+
+    fn measure(&mut self, what: &'static str, value: f64) {
+        let empty = Range {
+            min: value,
+            max: value,
+            sum: 0.0,
+            count: 0,
+        };
+        let range = self.ranges.entry(what).or_insert(empty);
+        range.min = range.min.min(value);
+        range.max = range.max.max(value);
+        range.sum += value;
+        range.count += 1;
+    }
+
+    /// Adds the samples of parts, `expected` being about how many they are.
+    fn parts(&mut self, paths: &[PathBuf], expected: u64) -> Result<()> {
+        let every = (expected / CELLS as u64).max(1);
+        for path in paths {
+            for sample in parts::read_part(path)? {
+                if self.count.is_multiple_of(every) && self.cells.len() < CELLS {
+                    let boxes = sample.labels.instances.iter();
+                    let boxes: Vec<_> = boxes.map(|i| (i.class.clone(), i.bbox_xywh)).collect();
+                    self.cells.push(cell(&sample.pixels()?, &boxes));
+                }
+                self.sample(&sample);
+            }
+        }
+        Ok(())
+    }
+
+    fn sample(&mut self, sample: &Sample) {
+        self.count += 1;
+        self.tally("size", format!("{}×{}", sample.width, sample.height));
+        self.tally("domain", sample.provenance.domain.name());
+        let labels = &sample.labels;
+        self.tally("class", labels.class.as_deref().unwrap_or("(none)"));
+        if let Some(split) = &sample.provenance.split {
+            self.tally("split", split);
+        }
+        let has = [
+            ("depth", labels.depth.is_some()),
+            ("camera", labels.camera.is_some()),
+            ("instances", !labels.instances.is_empty()),
+        ];
+        for (what, _) in has.into_iter().filter(|(_, present)| *present) {
+            self.tally("samples with", what);
+        }
+        self.measure("instances a sample", labels.instances.len() as f64);
+        for instance in &labels.instances {
+            self.boxed(instance.bbox_xywh);
+            self.measure("visible fraction", instance.visible_fraction.into());
+            self.measure("keypoints", instance.keypoints.len() as f64);
+            self.measure("mask area, pixels", instance.mask.area().into());
+            if instance.pose.is_some() {
+                self.tally("instances with", "pose");
+            }
+        }
+    }
+
+    fn boxed(&mut self, [_, _, width, height]: [f32; 4]) {
+        self.measure("box width, pixels", width.into());
+        self.measure("box height, pixels", height.into());
+    }
+
+    fn dataset(&mut self, dataset: &Dataset) -> Result<()> {
+        let every = (dataset.len() / CELLS).max(1);
+        for row in 0..dataset.len() {
+            self.count += 1;
+            for what in ["class", "split", "domain", "source"] {
+                if let Some(value) = dataset.text(what, row) {
+                    self.tally(what, value);
+                }
+            }
+            let flat = dataset.numbers("boxes", row);
+            let boxes: Vec<[f32; 4]> = flat
+                .chunks_exact(4)
+                .map(|b| [b[0], b[1], b[2], b[3]])
+                .collect();
+            self.measure("instances a sample", boxes.len() as f64);
+            boxes.iter().for_each(|bbox| self.boxed(*bbox));
+            if row % every == 0
+                && self.cells.len() < CELLS
+                && let Some(file) = dataset.text("file", row)
+            {
+                let classes = dataset.texts("box_classes", row);
+                let boxes: Vec<_> = classes.into_iter().zip(boxes).collect();
+                let pixels = picture::read_rgb(&dataset.folder.join(file))?;
+                self.cells.push(cell(&pixels, &boxes));
+            }
+        }
+        Ok(())
+    }
+
+    fn print(&self) {
+        say(format!("{} samples", self.count));
+        for (what, tally) in &self.tallies {
+            const SHOWN: usize = 50;
+            say(format!("\n{what}:"));
+            let row = |(value, n): (&String, &u64)| vec![value.clone(), n.to_string()];
+            let rows: Vec<Vec<String>> = tally.iter().take(SHOWN).map(row).collect();
+            say(columns(&rows));
+            if tally.len() > SHOWN {
+                say(format!("  and {} more", tally.len() - SHOWN));
+            }
+        }
+        if self.ranges.is_empty() {
+            return;
+        }
+        let mut rows = vec![
+            ["", "smallest", "mean", "largest"]
+                .map(String::from)
+                .to_vec(),
+        ];
+        for (what, range) in &self.ranges {
+            let mean = range.sum / range.count as f64;
+            let numbers = [range.min, mean, range.max].map(|v| format!("{v:.2}"));
+            rows.push([vec![what.to_string()], numbers.to_vec()].concat());
+        }
+        say(format!("\nlabels:\n{}", columns(&rows)));
+    }
+}
+
+/// A picture for the contact sheet, with its boxes drawn.
+fn cell(pixels: &RgbImage, boxes: &[(String, [f32; 4])]) -> RgbImage {
+    let (width, height) = pixels.dimensions();
+    let mut cell = picture::resize(pixels, CELL, CELL);
+    let scale = [CELL as f32 / width as f32, CELL as f32 / height as f32];
+    for (class, [x, y, w, h]) in boxes {
+        let corners = [
+            x * scale[0],
+            y * scale[1],
+            (x + w) * scale[0],
+            (y + h) * scale[1],
+        ];
+        draw_box(&mut cell, corners, colour(class));
+    }
+    cell
+}
+
+/// The outline of a box: left, top, right, bottom in pixels.
+fn draw_box(image: &mut RgbImage, [left, top, right, bottom]: [f32; 4], colour: Rgb<u8>) {
+    let (width, height) = image.dimensions();
+    let inside = |v: f32, size: u32| v.round().clamp(0.0, (size - 1) as f32) as u32;
+    let (left, right) = (inside(left, width), inside(right - 1.0, width));
+    let (top, bottom) = (inside(top, height), inside(bottom - 1.0, height));
+    for x in left..=right {
+        image.put_pixel(x, top, colour);
+        image.put_pixel(x, bottom, colour);
+    }
+    for y in top..=bottom {
+        image.put_pixel(left, y, colour);
+        image.put_pixel(right, y, colour);
+    }
+}
+
+/// A bright colour that is the same for the same class everywhere.
+fn colour(class: &str) -> Rgb<u8> {
+    const BRIGHT: [[u8; 3]; 8] = [
+        [255, 64, 64],
+        [64, 255, 64],
+        [80, 140, 255],
+        [255, 220, 0],
+        [255, 64, 255],
+        [0, 255, 255],
+        [255, 150, 40],
+        [180, 255, 120],
+    ];
+    let hash = blake3::hash(class.as_bytes());
+    Rgb(BRIGHT[usize::from(hash.as_bytes()[0]) % BRIGHT.len()])
+}

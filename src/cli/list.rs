@@ -1,0 +1,60 @@
+//! `verismo list`: what pipelines can use, from the registries.
+
+use clap::{Args, ValueEnum};
+
+use super::{columns, say};
+use crate::Result;
+use crate::stages::STAGES;
+
+/// Arguments of `list`.
+#[derive(Args)]
+#[command(after_help = "Example:\n  verismo list stages")]
+pub struct List {
+    /// Only these; everything unless given.
+    what: Option<Listing>,
+}
+
+/// What can be listed: a line here and one in [`Listing::rows`] for each registry.
+#[derive(Clone, Copy, PartialEq, ValueEnum)]
+enum Listing {
+    Stages,
+    // LIST: Models, Transforms, Formats,
+}
+
+impl List {
+    pub fn execute(self) -> Result<()> {
+        let all = Listing::value_variants().iter();
+        for listing in all.filter(|listing| self.what.is_none_or(|what| what == **listing)) {
+            let name = listing.to_possible_value();
+            let name = name.as_ref().map_or("", |value| value.get_name());
+            say(format!("{name}:\n{}\n", columns(&listing.rows())));
+        }
+        Ok(())
+    }
+}
+
+impl Listing {
+    fn rows(self) -> Vec<Vec<String>> {
+        match self {
+            Listing::Stages => STAGES.iter().map(stage).collect(),
+            // LIST: Listing::Models => MODELS.iter().map(|m| vec![m.name.into(), m.about.into()]).collect(),
+        }
+    }
+}
+
+fn stage(kind: &crate::stage::StageKind) -> Vec<String> {
+    let role = |input: &crate::stage::Input| match input.optional {
+        true => format!("[{}]", input.role),
+        false => input.role.to_owned(),
+    };
+    let roles: Vec<String> = kind.inputs.iter().map(role).collect();
+    let way = match roles.is_empty() {
+        true => format!("-> {:?}", kind.output),
+        false => format!("{} -> {:?}", roles.join(", "), kind.output),
+    };
+    vec![
+        kind.name.to_owned(),
+        way.to_lowercase(),
+        kind.about.to_owned(),
+    ]
+}

@@ -1,0 +1,61 @@
+//! `verismo new`: writes a commented pipeline file to start from.
+
+use std::path::Path;
+
+use clap::Args;
+
+use super::say;
+use crate::pipeline::cache::write_flushed;
+use crate::pipeline::spec::is_folder_name;
+use crate::{Error, Result};
+
+/// Arguments of `new`.
+#[derive(Args)]
+#[command(after_help = "Example:\n  verismo new screws      writes pipelines/screws.toml")]
+pub struct New {
+    /// What the pipeline and its dataset are called.
+    name: String,
+}
+
+const TEMPLATE: &str = include_str!("new.toml");
+
+impl New {
+    pub fn execute(self) -> Result<()> {
+        let name = self.name.trim_end_matches(".toml");
+        if !is_folder_name(name) {
+            return Err(Error::usage(
+                format!("`{name}`"),
+                "cannot be the name of a pipeline",
+                "use letters, digits, `-`, `_` and inner dots",
+            ));
+        }
+        let folder = Path::new("pipelines");
+        let path = folder.join(format!("{name}.toml"));
+        if path.exists() {
+            return Err(Error::usage(
+                path.display(),
+                "is there already, and was left as it is",
+                "choose another name",
+            ));
+        }
+        std::fs::create_dir_all(folder).map_err(|e| Error::io(folder, e))?;
+        write_flushed(&path, &TEMPLATE.replace("NAME", name))?;
+        say(format!(
+            "wrote {0}\n  next: put in your model and photos, then `verismo plan {0}`",
+            path.display()
+        ));
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_template_is_toml_and_names_its_place() {
+        let text = TEMPLATE.replace("NAME", "screws");
+        let table: toml::Table = toml::from_str(&text).unwrap();
+        assert_eq!(table["name"].as_str(), Some("screws"));
+    }
+}

@@ -1,0 +1,111 @@
+//! `verismo schema`: the JSON Schema of a pipeline file, put together from the stages' own.
+
+use serde_json::{Map, Value, json};
+
+use super::say;
+use crate::Result;
+use crate::stage::StageKind;
+use crate::stages::STAGES;
+
+pub fn execute() -> Result<()> {
+    say(serde_json::to_string_pretty(&pipeline(STAGES)).unwrap_or_default());
+    Ok(())
+}
+
+/// The schema of a pipeline file with these stages.
+pub fn pipeline(registry: &[StageKind]) -> Value {
+    let mut definitions = Map::new();
+    let mut named = Map::new();
+    let reference = |kind: &StageKind| json!({ "$ref": format!("#/$defs/{}", kind.name) });
+    let any: Vec<Value> = registry.iter().map(reference).collect();
+    for kind in registry {
+        define(kind, &mut definitions);
+        // Without `use`, the id says which stage it is.
+        named.insert(
+            kind.name.to_owned(),
+            json!({ "if": { "required": ["use"] }, "then": { "oneOf": any }, "else": reference(kind) }),
+        );
+    }
+    json!({
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "verismo pipeline",
+        "type": "object",
+        "required": ["stages"],
+        "additionalProperties": false,
+        "properties": {
+            "name": { "type": "string", "description": "What its runs are called." },
+            "seed": { "type": "integer", "minimum": 0, "default": 1 },
+            "part_size": { "type": "integer", "minimum": 1, "default": 256, "description": "Samples a part." },
+            "stages": {
+                "type": "object",
+                "properties": named,
+                "additionalProperties": { "required": ["use"], "oneOf": any },
+            },
+        },
+        "$defs": definitions,
+    })
+}
+
+/// Enters a stage's schema, and those it refers to under names of their own.
+fn define(kind: &StageKind, definitions: &mut Map<String, Value>) {
+    let mut schema = (kind.schema)().to_value();
+    rename_references(&mut schema, kind.name);
+    let Some(object) = schema.as_object_mut() else {
+        return;
+    };
+    object.remove("$schema");
+    // `like` may give any of them.
+    object.remove("required");
+    if let Some(Value::Object(inner)) = object.remove("$defs") {
+        for (name, value) in inner {
+            definitions.insert(format!("{}.{name}", kind.name), value);
+        }
+    }
+    let roles: Map<String, Value> = kind
+        .inputs
+        .iter()
+        .map(|i| {
+            let schema = json!({ "type": "string", "description": i.about });
+            (i.role.to_owned(), schema)
+        })
+        .collect();
+    let required: Vec<&str> = kind
+        .inputs
+        .iter()
+        .filter(|i| !i.optional)
+        .map(|i| i.role)
+        .collect();
+    let wiring = json!({
+        "use": { "const": kind.name, "description": kind.about },
+        "like": { "type": "string", "description": "The stage whose settings are the defaults." },
+        "from": {
+            "type": "object", "description": "Which stage is read in which role.",
+            "properties": roles, "required": required, "additionalProperties": false,
+        },
+    });
+    let properties = object.entry("properties").or_insert_with(|| json!({}));
+    if let (Value::Object(properties), Value::Object(wiring)) = (properties, wiring) {
+        properties.extend(wiring);
+    }
+    if !required.is_empty() {
+        object.insert("required".to_owned(), json!(["from"]));
+    }
+    definitions.insert(kind.name.to_owned(), schema);
+}
+
+fn rename_references(value: &mut Value, prefix: &str) {
+    match value {
+        Value::Object(map) => {
+            for (key, inner) in map {
+                match inner {
+                    Value::String(text) if key == "$ref" => {
+                        *text = text.replace("#/$defs/", &format!("#/$defs/{prefix}."));
+                    }
+                    other => rename_references(other, prefix),
+                }
+            }
+        }
+        Value::Array(values) => values.iter_mut().for_each(|v| rename_references(v, prefix)),
+        _ => {}
+    }
+}

@@ -1,0 +1,115 @@
+//! What is printed when a run has ended well: dataset, classes, recogniser, report, time.
+
+use serde_json::Value;
+
+use super::{columns, duration};
+use crate::artifact::run::RunRecord;
+use crate::pipeline::run::Outcome;
+
+/// The lines that close a run.
+pub fn summary(outcome: &Outcome) -> String {
+    let record = &outcome.record;
+    let mut blocks = Vec::new();
+    for (name, folder) in &record.datasets {
+        blocks.push(format!("dataset {name}: {}", folder.display()));
+    }
+    if let Some(classes) = classes(record) {
+        blocks.push(format!("images a class:\n{classes}"));
+    }
+    if let Some(table) = recognisers(record) {
+        blocks.push(format!("recogniser:\n{table}"));
+    }
+    if let Some(times) = times(record) {
+        blocks.push(format!("time and memory:\n{times}"));
+    }
+    let report = outcome.folder.join("report.html");
+    let place = if report.exists() {
+        &report
+    } else {
+        &outcome.folder
+    };
+    blocks.push(format!("report: {}", place.display()));
+    let cached = record.stages.iter().filter(|stage| stage.cached).count();
+    let total = duration(record.seconds);
+    blocks.push(match record.stages.len() - cached {
+        0 => format!("everything was in the cache; nothing had to run ({total})"),
+        ran => format!("done in {total}: {ran} stages ran, {cached} from the cache"),
+    });
+    format!("\n{}", blocks.join("\n\n"))
+}
+
+/// Counts of the published datasets, else of the last stage that has any.
+fn classes(record: &RunRecord) -> Option<String> {
+    let counted = |stage: &&crate::artifact::run::StageRecord| !stage.classes.is_empty();
+    let published = |stage: &&crate::artifact::run::StageRecord| {
+        let summary = record.metrics.get(&stage.id);
+        let name = summary.and_then(|s| s.get("name")).and_then(Value::as_str);
+        name.is_some_and(|name| record.datasets.contains_key(name))
+    };
+    let stages = || record.stages.iter().filter(counted);
+    let stage = stages().find(published).or_else(|| stages().last())?;
+    const SHOWN: usize = 20;
+    let row = |(class, count): (&String, &u64)| vec![class.clone(), count.to_string()];
+    let mut rows: Vec<Vec<String>> = stage.classes.iter().take(SHOWN).map(row).collect();
+    if stage.classes.len() > SHOWN {
+        rows.push(vec![format!("and {} more", stage.classes.len() - SHOWN)]);
+    }
+    Some(columns(&rows))
+}
+
+/// The recogniser's table: every object of the metrics that has `adapted.mean`.
+fn recognisers(record: &RunRecord) -> Option<String> {
+    const COLUMNS: [&str; 3] = ["source_only", "adapted", "target_only"];
+    let mut tasks = Vec::new();
+    for (id, value) in &record.metrics {
+        find_tasks(id, value, &mut tasks);
+    }
+    if tasks.is_empty() {
+        return None;
+    }
+    let mut rows = vec![vec![String::new()]];
+    rows[0].extend(COLUMNS.map(String::from));
+    rows[0].push("gap closed".to_owned());
+    for (name, task) in tasks {
+        let mut row = vec![name];
+        for column in COLUMNS {
+            let number = |key: &str| task.get(column).and_then(|c| c.get(key)?.as_f64());
+            row.push(match (number("mean"), number("std")) {
+                (Some(mean), Some(std)) => format!("{mean:.3} ± {std:.3}"),
+                (Some(mean), None) => format!("{mean:.3}"),
+                (None, _) => "-".to_owned(),
+            });
+        }
+        let gap = task.get("gap_closed").and_then(Value::as_f64);
+        row.push(gap.map_or("-".to_owned(), |gap| format!("{gap:.2}")));
+        rows.push(row);
+    }
+    Some(columns(&rows))
+}
+
+fn find_tasks<'a>(name: &str, value: &'a Value, found: &mut Vec<(String, &'a Value)>) {
+    if value.pointer("/adapted/mean").is_some() {
+        found.push((name.to_owned(), value));
+        return;
+    }
+    for (key, inner) in value.as_object().into_iter().flatten() {
+        find_tasks(&format!("{name}.{key}"), inner, found);
+    }
+}
+
+/// The stages that ran, with time, rate and peak memory.
+fn times(record: &RunRecord) -> Option<String> {
+    let ran = record.stages.iter().filter(|stage| !stage.cached);
+    let rows: Vec<Vec<String>> = ran
+        .map(|stage| {
+            let rate = stage.count as f64 / stage.cost.seconds.max(1e-3);
+            let rate = match stage.count {
+                0 => String::new(),
+                _ => format!("{rate:.1} samples/s"),
+            };
+            let memory = format!("{} MiB", stage.cost.peak_memory >> 20);
+            vec![stage.id.clone(), duration(stage.cost.seconds), memory, rate]
+        })
+        .collect();
+    (!rows.is_empty()).then(|| columns(&rows))
+}

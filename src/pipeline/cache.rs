@@ -1,0 +1,265 @@
+//! The cache: one folder an artifact, named by stage id and key, whole or not there at all.
+//!
+//! Work is written to a hidden folder beside it, described, flushed and renamed. A killed process
+//! leaves only its hidden folder, which the next run removes.
+
+use std::collections::BTreeMap;
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+
+use polars::prelude::{ParquetReader, SerReader};
+use serde_json::Value;
+
+use super::key::{Ingredients, Key};
+use crate::artifact::{self, Artifact, Cost, Kind, MANIFEST, Manifest, SCHEMA};
+use crate::{Error, Result};
+
+/// The name of the ingredients' file in a cached artifact's folder.
+pub const KEY_FILE: &str = "key.json";
+
+/// `outputs/cache`.
+#[derive(Debug, Clone)]
+pub struct Cache {
+    folder: PathBuf,
+}
+
+/// What the cache has under a key.
+pub enum Lookup {
+    Found(Box<Artifact>),
+    /// A folder is there, but not whole; in words, why.
+    Damaged(String),
+    Missing,
+}
+
+impl Cache {
+    /// The cache below `outputs`; nothing is created.
+    pub fn new(outputs: &Path) -> Self {
+        Cache {
+            folder: outputs.join("cache"),
+        }
+    }
+
+    /// Creates the folder, and removes what dead processes left behind.
+    ///
+    /// # Errors
+    /// Where the folder cannot be created.
+    pub fn prepare(&self) -> Result<()> {
+        fs::create_dir_all(&self.folder).map_err(|e| Error::io(&self.folder, e))?;
+        remove_stale(&self.folder);
+        Ok(())
+    }
+
+    fn place(&self, id: &str, key: &Key) -> PathBuf {
+        self.folder.join(format!("{id}-{}", key.short()))
+    }
+
+    /// What is there for this stage under this key.
+    pub fn lookup(&self, id: &str, key: &Key) -> Lookup {
+        let folder = self.place(id, key);
+        if !folder.exists() {
+            return Lookup::Missing;
+        }
+        let artifact = match Artifact::open(&folder) {
+            Ok(artifact) => artifact,
+            Err(_) => return Lookup::Damaged(format!("{MANIFEST} cannot be read")),
+        };
+        if artifact.manifest.schema != SCHEMA || artifact.manifest.key != key.hash {
+            return Lookup::Damaged(format!("{MANIFEST} belongs to another result"));
+        }
+        for entry in &artifact.manifest.files {
+            match fs::metadata(folder.join(&entry.file)) {
+                Err(_) => return Lookup::Damaged(format!("{} is missing", entry.file)),
+                Ok(meta) if meta.len() != entry.bytes => {
+                    return Lookup::Damaged(format!("{} has another size", entry.file));
+                }
+                Ok(_) => {}
+            }
+        }
+        Lookup::Found(Box::new(artifact))
+    }
+
+    /// The ingredients of the newest result of this stage, for any key.
+    pub fn newest(&self, id: &str) -> Option<Ingredients> {
+        let prefix = format!("{id}-");
+        let of_stage = |name: &str| {
+            let key = name.strip_prefix(&prefix)?;
+            (key.len() == 16 && key.chars().all(|c| c.is_ascii_hexdigit())).then_some(())
+        };
+        fs::read_dir(&self.folder)
+            .ok()?
+            .flatten()
+            .filter(|entry| of_stage(&entry.file_name().to_string_lossy()).is_some())
+            .filter_map(|entry| {
+                let path = entry.path().join(KEY_FILE);
+                let written = fs::metadata(&path).and_then(|m| m.modified()).ok()?;
+                Some((written, path))
+            })
+            .max()
+            .and_then(|(_, path)| serde_json::from_str(&fs::read_to_string(path).ok()?).ok())
+    }
+
+    /// A fresh, empty folder to work in. Unless published, it is removed again.
+    ///
+    /// # Errors
+    /// Where it cannot be created.
+    pub fn begin(&self, id: &str, key: &Key) -> Result<Work> {
+        let name = format!("{id}-{}", key.short());
+        let folder = self.folder.join(temporary(&name));
+        if folder.exists() {
+            fs::remove_dir_all(&folder).map_err(|e| Error::io(&folder, e))?;
+        }
+        fs::create_dir(&folder).map_err(|e| Error::io(&folder, e))?;
+        Ok(Work {
+            folder,
+            place: self.place(id, key),
+        })
+    }
+}
+
+/// The hidden name that work on `name` has in this process.
+pub fn temporary(name: &str) -> String {
+    format!(".tmp-{name}-{}", std::process::id())
+}
+
+/// Removes temporary folders and files of processes that are no more. What cannot be removed stays.
+pub fn remove_stale(folder: &Path) {
+    for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
+        let name = entry.file_name().to_string_lossy().into_owned();
+        let owner = name
+            .strip_prefix(".tmp-")
+            .and_then(|rest| rest.rsplit('-').next()?.parse::<u32>().ok());
+        if owner.is_some_and(|pid| !is_alive(pid)) {
+            let path = entry.path();
+            // Best effort: what stays is hidden and never read.
+            let _ = match path.is_dir() {
+                true => fs::remove_dir_all(path),
+                false => fs::remove_file(path),
+            };
+        }
+    }
+}
+
+fn is_alive(pid: u32) -> bool {
+    // Without /proc nothing can be known, and nothing is removed.
+    pid == std::process::id()
+        || !Path::new("/proc/self").exists()
+        || Path::new(&format!("/proc/{pid}")).exists()
+}
+
+/// A folder being worked in.
+pub struct Work {
+    folder: PathBuf,
+    place: PathBuf,
+}
+
+impl Drop for Work {
+    fn drop(&mut self) {
+        // After publishing there is nothing left to remove.
+        let _ = fs::remove_dir_all(&self.folder);
+    }
+}
+
+impl Work {
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// Describes what was written and moves it to its place.
+    ///
+    /// # Errors
+    /// Where a file cannot be read or written; nothing is in the cache then.
+    pub fn publish(self, key: &Key, kind: Kind, summary: Value, cost: Cost) -> Result<Artifact> {
+        let files = artifact::list_files(&self.folder)?;
+        let (count, classes) = self.count(kind, &files)?;
+        let manifest = Manifest {
+            schema: SCHEMA,
+            kind,
+            stage: key.ingredients.stage.clone(),
+            id: key.ingredients.id.clone(),
+            key: key.hash.clone(),
+            config: key.ingredients.config.clone(),
+            digest: artifact::digest(&files),
+            count,
+            classes,
+            files,
+            summary,
+            cost,
+        };
+        let text = serde_json::to_string_pretty(&manifest)
+            .expect("a manifest has string keys and JSON values");
+        write_flushed(&self.folder.join(KEY_FILE), &key.json)?;
+        write_flushed(&self.folder.join(MANIFEST), &text)?;
+        flush_folder(&self.folder);
+        replace_folder(&self.folder, &self.place)?;
+        Ok(Artifact {
+            folder: self.place.clone(),
+            manifest,
+        })
+    }
+
+    /// Samples, and samples of each class.
+    fn count(
+        &self,
+        kind: Kind,
+        files: &[artifact::FileEntry],
+    ) -> Result<(u64, BTreeMap<String, u64>)> {
+        let mut total = (0, BTreeMap::new());
+        let counted = |file: &str| match kind {
+            Kind::Samples => file.starts_with("part-"),
+            // One row an image, as in a part.
+            Kind::Dataset => file == "manifest.parquet",
+            Kind::Checkpoint | Kind::Metrics => false,
+        };
+        for entry in files.iter().filter(|entry| counted(&entry.file)) {
+            count_classes(&self.folder.join(&entry.file), &mut total)?;
+        }
+        Ok(total)
+    }
+}
+
+/// Adds up a part's classes, reading that one column.
+fn count_classes(path: &Path, total: &mut (u64, BTreeMap<String, u64>)) -> Result<()> {
+    let file = File::open(path).map_err(|e| Error::io(path, e))?;
+    let frame = ParquetReader::new(file)
+        .with_columns(Some(vec!["class".to_owned()]))
+        .finish()
+        .map_err(|e| Error::parquet(path, e))?;
+    let column = frame
+        .column("class")
+        .and_then(|column| column.str())
+        .map_err(|e| Error::parquet(path, e))?;
+    total.0 += column.len() as u64;
+    for class in column.iter().flatten() {
+        *total.1.entry(class.to_owned()).or_default() += 1;
+    }
+    Ok(())
+}
+
+/// Moves `new` to `place`; what was there is removed after.
+fn replace_folder(new: &Path, place: &Path) -> Result<()> {
+    let name = place.file_name().unwrap_or_default().to_string_lossy();
+    let old = place.with_file_name(temporary(&format!("{name}-old")));
+    if place.exists() {
+        fs::rename(place, &old).map_err(|e| Error::io(place, e))?;
+    }
+    fs::rename(new, place).map_err(|e| Error::io(place, e))?;
+    let _ = fs::remove_dir_all(&old);
+    if let Some(parent) = place.parent() {
+        flush_folder(parent);
+    }
+    Ok(())
+}
+
+/// Writes a text file and waits until it is on the disk.
+pub fn write_flushed(path: &Path, text: &str) -> Result<()> {
+    use std::io::Write;
+    let mut file = File::create(path).map_err(|e| Error::io(path, e))?;
+    file.write_all(text.as_bytes())
+        .and_then(|()| file.sync_all())
+        .map_err(|e| Error::io(path, e))
+}
+
+/// Waits until a folder's entries are on the disk, where the system can do so.
+pub fn flush_folder(path: &Path) {
+    let _ = File::open(path).and_then(|folder| folder.sync_all());
+}

@@ -1,0 +1,201 @@
+//! Cache keys: everything that a stage's result follows from, as data, and what differs between two.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::spec::{Spec, StageSpec};
+use crate::artifact::{self, Artifact};
+use crate::{Error, Result};
+
+/// What a stage's result follows from. Its JSON is hashed, and lies as `key.json` beside the result.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Ingredients {
+    pub stage: String,
+    /// The stage's code version.
+    pub version: u32,
+    pub id: String,
+    pub config: Value,
+    /// The pipeline's seed.
+    pub seed: u64,
+    /// Role to digest of the artifact.
+    pub inputs: BTreeMap<String, String>,
+    /// Files and folders outside the cache, to the hash of their content.
+    pub files: BTreeMap<String, String>,
+}
+
+/// Ingredients with their hash.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Key {
+    pub ingredients: Ingredients,
+    /// `ingredients` as JSON: what was hashed.
+    pub json: String,
+    /// blake3 of `json`, 64 hexadecimal digits.
+    pub hash: String,
+}
+
+impl Key {
+    /// The key of `stage` given its input artifacts.
+    ///
+    /// # Errors
+    /// Where one of the stage's files cannot be read.
+    pub fn new(
+        spec: &Spec,
+        stage: &StageSpec,
+        inputs: &BTreeMap<&'static str, Artifact>,
+        contents: &mut Contents,
+    ) -> Result<Self> {
+        let digests = inputs
+            .iter()
+            .map(|(role, artifact)| (role.to_string(), artifact.manifest.digest.clone()));
+        let mut files = BTreeMap::new();
+        for path in stage.stage.files() {
+            let hash = contents
+                .hash(&path)
+                .map_err(|e| unreadable(stage, &path, e))?;
+            files.insert(path.to_string_lossy().replace('\\', "/"), hash);
+        }
+        let ingredients = Ingredients {
+            stage: stage.kind.name.to_owned(),
+            version: stage.kind.version,
+            id: stage.id.clone(),
+            config: stage.stage.resolved(),
+            seed: spec.seed,
+            inputs: digests.collect(),
+            files,
+        };
+        let json = serde_json::to_string_pretty(&ingredients)
+            .expect("ingredients are strings, numbers and JSON");
+        let hash = blake3::hash(json.as_bytes()).to_hex().to_string();
+        Ok(Key {
+            ingredients,
+            json,
+            hash,
+        })
+    }
+
+    /// The first 16 digits, for folder names.
+    pub fn short(&self) -> &str {
+        &self.hash[..16]
+    }
+}
+
+fn unreadable(stage: &StageSpec, path: &Path, error: Error) -> Error {
+    let Error::Failed {
+        subject, problem, ..
+    } = error
+    else {
+        return error;
+    };
+    let config = stage.stage.resolved();
+    let holder = config.as_object().and_then(|config| {
+        let text = path.to_string_lossy();
+        config.iter().find(|(_, v)| v.as_str() == Some(&*text))
+    });
+    let key = holder.map_or("KEY", |(key, _)| key.as_str());
+    Error::failed(
+        subject,
+        format!("{problem} (stage `{}` reads it)", stage.id),
+        format!(
+            "paths start at the folder verismo is run in; another place: --set {}.{key}=PATH",
+            stage.id
+        ),
+    )
+}
+
+/// Hashes of files and folders by content, each computed once.
+#[derive(Default)]
+pub struct Contents {
+    known: BTreeMap<PathBuf, String>,
+}
+
+impl Contents {
+    fn hash(&mut self, path: &Path) -> Result<String> {
+        if let Some(hash) = self.known.get(path) {
+            return Ok(hash.clone());
+        }
+        let meta = std::fs::metadata(path).map_err(|e| Error::io(path, e))?;
+        let hash = if meta.is_dir() {
+            artifact::digest(&artifact::list_files(path)?)
+        } else {
+            artifact::hash_file(path)?
+        };
+        self.known.insert(path.to_path_buf(), hash.clone());
+        Ok(hash)
+    }
+}
+
+/// In words, what changed from `old` to `new`; `from` names the stages behind the roles.
+pub fn changes(
+    old: &Ingredients,
+    new: &Ingredients,
+    from: &BTreeMap<&'static str, String>,
+) -> Vec<String> {
+    let mut found = Vec::new();
+    if (&old.stage, old.version) != (&new.stage, new.version) {
+        found.push(format!(
+            "code changed: {} version {} -> {} version {}",
+            old.stage, old.version, new.stage, new.version
+        ));
+    }
+    if old.seed != new.seed {
+        found.push(format!("seed changed: {} -> {}", old.seed, new.seed));
+    }
+    config_changes(&new.id, &old.config, &new.config, &mut found);
+    for role in new.inputs.keys() {
+        if old.inputs.get(role) != new.inputs.get(role) {
+            let source = from.get(role.as_str()).map_or("", String::as_str);
+            found.push(format!("input {source} changed"));
+        }
+    }
+    let gone = |role: &&String| !new.inputs.contains_key(*role);
+    for role in old.inputs.keys().filter(gone) {
+        found.push(format!("input {role} taken away"));
+    }
+    for (file, hash) in &new.files {
+        match old.files.get(file) {
+            None => found.push(format!("file {file} added")),
+            Some(before) if before != hash => found.push(format!("file {file} changed")),
+            Some(_) => {}
+        }
+    }
+    found
+}
+
+fn config_changes(at: &str, old: &Value, new: &Value, found: &mut Vec<String>) {
+    match (old, new) {
+        (Value::Object(before), Value::Object(after)) => {
+            let keys: std::collections::BTreeSet<&String> =
+                before.keys().chain(after.keys()).collect();
+            for key in keys {
+                let (old, new) = (before.get(key), after.get(key));
+                let at = format!("{at}.{key}");
+                let (old, new) = (old.unwrap_or(&Value::Null), new.unwrap_or(&Value::Null));
+                config_changes(&at, old, new, found);
+            }
+        }
+        _ if old == new => {}
+        _ => found.push(format!(
+            "config changed: {at} {} -> {}",
+            brief(old),
+            brief(new)
+        )),
+    }
+}
+
+/// A value short enough for a line.
+fn brief(value: &Value) -> String {
+    match value {
+        Value::Null => "unset".to_owned(),
+        Value::Object(_) => "{…}".to_owned(),
+        other => {
+            let text = other.to_string();
+            match text.char_indices().nth(40) {
+                Some((end, _)) => format!("{}…", &text[..end]),
+                None => text,
+            }
+        }
+    }
+}

@@ -1,0 +1,104 @@
+//! Publishing a dataset: `outputs/datasets/NAME/VERSION` and `latest`, whole or untouched.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use super::cache::{flush_folder, remove_stale, temporary};
+use super::spec::is_folder_name;
+use crate::artifact::Artifact;
+use crate::{Error, Result};
+
+/// A dataset that is there for others.
+pub struct Published {
+    pub name: String,
+    /// `outputs/datasets/NAME/VERSION`.
+    pub folder: PathBuf,
+    /// Whether this run put it there.
+    pub new: bool,
+}
+
+/// Copies a dataset out of the cache, unless this version is there, and points `latest` at it.
+///
+/// Copies rather than links: whoever edits a published file must not edit the cache.
+///
+/// # Errors
+/// Where a file cannot be written. The versions that were there, and `latest`, are untouched then.
+pub fn publish(artifact: &Artifact, outputs: &Path) -> Result<Published> {
+    let summary = |key: &str| artifact.manifest.summary.get(key).and_then(|v| v.as_str());
+    let name = summary("name").unwrap_or(&artifact.manifest.id);
+    let version = summary("version").unwrap_or(&artifact.manifest.digest[..12]);
+    for (what, text) in [("name", name), ("version", version)] {
+        if !is_folder_name(text) {
+            return Err(Error::failed(
+                format!("stage `{}`", artifact.manifest.id),
+                format!("the dataset's {what} `{text}` cannot be the name of a folder"),
+                format!("use letters, digits, `-`, `_` and inner dots for `{what}`"),
+            ));
+        }
+    }
+    let shelf = outputs.join("datasets").join(name);
+    fs::create_dir_all(&shelf).map_err(|e| Error::io(&shelf, e))?;
+    remove_stale(&shelf);
+    let folder = shelf.join(version);
+    let new = !folder.exists();
+    if new {
+        let work = shelf.join(temporary(version));
+        let copied = copy(artifact, &work)
+            .and_then(|()| fs::rename(&work, &folder).map_err(|e| Error::io(&folder, e)));
+        if let Err(error) = copied {
+            // Hidden and never read; the error at hand says more than a failed clean-up.
+            let _ = fs::remove_dir_all(&work);
+            return Err(error);
+        }
+        flush_folder(&shelf);
+    }
+    point_latest(&shelf, version)?;
+    Ok(Published {
+        name: name.to_owned(),
+        folder,
+        new,
+    })
+}
+
+fn copy(artifact: &Artifact, to: &Path) -> Result<()> {
+    if to.exists() {
+        fs::remove_dir_all(to).map_err(|e| Error::io(to, e))?;
+    }
+    fs::create_dir(to).map_err(|e| Error::io(to, e))?;
+    for entry in &artifact.manifest.files {
+        let (source, target) = (artifact.folder.join(&entry.file), to.join(&entry.file));
+        if let Some(parent) = target.parent() {
+            fs::create_dir_all(parent).map_err(|e| Error::io(parent, e))?;
+        }
+        let bytes = fs::copy(&source, &target).map_err(|e| Error::io(&target, e))?;
+        if bytes != entry.bytes {
+            return Err(Error::failed(
+                source.display(),
+                "has another size than when it was made",
+                format!("run again with --force {}", artifact.manifest.id),
+            ));
+        }
+    }
+    Ok(())
+}
+
+/// Points `folder/latest` at `target` in one step: readers see the old or the new, never none.
+///
+/// # Errors
+/// Where the link cannot be written.
+pub fn point_latest(folder: &Path, target: &str) -> Result<()> {
+    let latest = folder.join("latest");
+    if fs::read_link(&latest).is_ok_and(|current| current == Path::new(target)) {
+        return Ok(());
+    }
+    let link = folder.join(temporary("latest"));
+    let _ = fs::remove_file(&link);
+    #[cfg(unix)]
+    std::os::unix::fs::symlink(target, &link).map_err(|e| Error::io(&link, e))?;
+    #[cfg(windows)]
+    std::os::windows::fs::symlink_dir(target, &link).map_err(|e| Error::io(&link, e))?;
+    fs::rename(&link, &latest).map_err(|e| {
+        let _ = fs::remove_file(&link);
+        Error::io(&latest, e)
+    })
+}

@@ -1,0 +1,345 @@
+//! Executes a pipeline stage by stage, and leaves a record of it.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
+
+use super::cache::{Cache, temporary, write_flushed};
+use super::events::{Events, Listener, RunEvent};
+use super::key::Key;
+use super::plan::{Choice, Planner, State, plan};
+use super::publish::{point_latest, publish};
+use super::spec::{Spec, StageSpec};
+use crate::artifact::run::{RunRecord, StageRecord, Status};
+use crate::artifact::{Artifact, Cost, Kind};
+use crate::seed::Seed;
+use crate::stage::{Context, DeviceChoice};
+use crate::{Error, Result};
+
+/// How to run.
+pub struct Options<'a> {
+    /// The folder of cache, runs and datasets.
+    pub outputs: &'a Path,
+    pub choice: Choice,
+    pub device: DeviceChoice,
+    /// The device in words, for the record.
+    pub device_name: String,
+    /// Set from outside to stop the run.
+    pub interrupted: &'a AtomicBool,
+    pub listener: Listener<'a>,
+}
+
+/// What a run that ended well leaves.
+pub struct Outcome {
+    pub record: RunRecord,
+    /// `outputs/runs/PIPELINE/RUN`.
+    pub folder: PathBuf,
+}
+
+/// Runs a pipeline.
+///
+/// # Errors
+/// The first error of a stage or of publishing. The run's folder says so too, finished stages stay
+/// in the cache, and no dataset is touched.
+pub fn run(spec: &Spec, options: &Options) -> Result<Outcome> {
+    check_writable(options.outputs)?;
+    let cache = Cache::new(options.outputs);
+    cache.prepare()?;
+    // Before any work: are all files there, and is what `--only` needs in the cache?
+    plan(spec, &cache, &options.choice)?;
+
+    let started = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .map_or(0, |time| time.as_secs());
+    let (name, folder) = create_folder(options.outputs, &spec.name, started)?;
+    let toml = folder.join("pipeline.toml");
+    fs::write(&toml, spec.resolved_toml()?).map_err(|e| Error::io(&toml, e))?;
+    let mut running = Run {
+        spec,
+        options,
+        cache: &cache,
+        events: Events::create(&folder.join("events.jsonl"), options.listener)?,
+        record: RunRecord {
+            schema: 1,
+            pipeline: spec.name.clone(),
+            run: name,
+            status: Status::Running,
+            started,
+            seconds: 0.0,
+            device: options.device_name.clone(),
+            stages: Vec::new(),
+            metrics: BTreeMap::new(),
+            datasets: BTreeMap::new(),
+            warnings: Vec::new(),
+            error: None,
+        },
+        folder,
+    };
+    let result = running.work();
+    let ended = running.end(&result);
+    result.and(ended)?;
+    Ok(Outcome {
+        record: running.record,
+        folder: running.folder,
+    })
+}
+
+struct Run<'a> {
+    spec: &'a Spec,
+    options: &'a Options<'a>,
+    cache: &'a Cache,
+    events: Events<'a>,
+    record: RunRecord,
+    folder: PathBuf,
+}
+
+impl Run<'_> {
+    fn work(&mut self) -> Result<()> {
+        self.events.emit(
+            None,
+            RunEvent::Run {
+                pipeline: self.spec.name.clone(),
+                folder: self.folder.display().to_string(),
+            },
+        );
+        self.save()?;
+        if let Some(runs) = self.folder.parent() {
+            point_latest(runs, &self.record.run)?;
+        }
+        let mut planner = Planner::new(self.spec, self.cache, &self.options.choice)?;
+        let mut made = BTreeMap::new();
+        let stages = planner.stages();
+        for (position, stage) in stages.iter().enumerate() {
+            self.check_interrupt()?;
+            let step = planner.step(stage, &made)?;
+            let artifact = match (step.state, step.key) {
+                (State::Cached(artifact), _) => {
+                    let count = artifact.manifest.count;
+                    self.events
+                        .emit(Some(&stage.id), RunEvent::Cached { count });
+                    self.note(stage, &artifact, true);
+                    *artifact
+                }
+                (State::ToRun, Some(key)) => {
+                    let start = RunEvent::Start {
+                        position: position + 1,
+                        stages: stages.len(),
+                        reason: step.reasons.join(", "),
+                    };
+                    self.events.emit(Some(&stage.id), start);
+                    let artifact = self.execute(stage, &key, &made)?;
+                    self.note(stage, &artifact, false);
+                    artifact
+                }
+                // The spec's order has every input made before the stage.
+                (State::ToRun, None) => unreachable!("an input of `{}` was not made", stage.id),
+            };
+            made.insert(stage.id.clone(), artifact);
+            self.save()?;
+        }
+        self.check_interrupt()?;
+        for stage in stages.iter().filter(|s| planner.is_selected(s)) {
+            if stage.kind.output == Kind::Dataset {
+                self.publish(&stage.id, &made[&stage.id])?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Runs one stage in a folder of its own, and moves that into the cache.
+    fn execute(
+        &self,
+        stage: &StageSpec,
+        key: &Key,
+        made: &BTreeMap<String, Artifact>,
+    ) -> Result<Artifact> {
+        let began = Instant::now();
+        let work = self.cache.begin(&stage.id, key)?;
+        let inputs = stage
+            .from
+            .iter()
+            .filter_map(|(role, id)| Some((*role, made.get(id)?.clone())));
+        let context = Context {
+            id: &stage.id,
+            seed: Seed::new(self.spec.seed, &stage.id),
+            inputs: inputs.collect(),
+            out: work.folder(),
+            part_size: self.spec.part_size,
+            device: self.options.device,
+            events: &|event| self.events.emit(Some(&stage.id), RunEvent::Stage(event)),
+            interrupted: self.options.interrupted,
+        };
+        // A fault in one stage must not take the record of the run with it.
+        let summary =
+            catch_unwind(AssertUnwindSafe(|| stage.stage.run(&context))).unwrap_or_else(|_| {
+                Err(Error::failed(
+                    format!("stage `{}`", stage.id),
+                    "stopped by a fault in verismo itself",
+                    "please report it with the message above and the pipeline file",
+                ))
+            })?;
+        self.check_interrupt()?;
+        let cost = Cost {
+            seconds: began.elapsed().as_secs_f64(),
+            peak_memory: peak_memory(),
+        };
+        let artifact = work.publish(key, stage.kind.output, summary, cost)?;
+        let done = RunEvent::Done {
+            seconds: cost.seconds,
+            count: artifact.manifest.count,
+        };
+        self.events.emit(Some(&stage.id), done);
+        Ok(artifact)
+    }
+
+    fn publish(&mut self, id: &str, artifact: &Artifact) -> Result<()> {
+        let published = publish(artifact, self.options.outputs)?;
+        let event = RunEvent::Published {
+            folder: published.folder.display().to_string(),
+            new: published.new,
+        };
+        self.events.emit(Some(id), event);
+        self.record
+            .datasets
+            .insert(published.name, published.folder);
+        Ok(())
+    }
+
+    /// Enters a stage into the record.
+    fn note(&mut self, stage: &StageSpec, artifact: &Artifact, cached: bool) {
+        let manifest = &artifact.manifest;
+        if manifest.summary.as_object().is_some_and(|s| !s.is_empty()) {
+            self.record
+                .metrics
+                .insert(stage.id.clone(), manifest.summary.clone());
+        }
+        let from = stage.from.iter();
+        self.record.stages.push(StageRecord {
+            id: stage.id.clone(),
+            stage: stage.kind.name.to_owned(),
+            from: from
+                .map(|(role, id)| (role.to_string(), id.clone()))
+                .collect(),
+            cached,
+            cost: manifest.cost,
+            key: manifest.key.clone(),
+            folder: artifact.folder.clone(),
+            count: manifest.count,
+            classes: manifest.classes.clone(),
+        });
+    }
+
+    fn check_interrupt(&self) -> Result<()> {
+        match self.options.interrupted.load(Ordering::Relaxed) {
+            true => Err(Error::Interrupted),
+            false => Ok(()),
+        }
+    }
+
+    /// Writes `run.json` in one step.
+    fn save(&mut self) -> Result<()> {
+        self.record.seconds = self.events.seconds();
+        self.record.warnings = self.events.warnings();
+        let text = serde_json::to_string_pretty(&self.record)
+            .expect("a record has string keys and JSON values");
+        let (new, path) = (
+            self.folder.join(temporary("run.json")),
+            self.folder.join("run.json"),
+        );
+        write_flushed(&new, &text)?;
+        fs::rename(&new, &path).map_err(|e| Error::io(&path, e))
+    }
+
+    /// Closes the record: status, report, last event.
+    fn end(&mut self, result: &Result<()>) -> Result<()> {
+        self.record.status = match result {
+            Ok(()) => Status::Done,
+            Err(Error::Interrupted) => Status::Interrupted,
+            Err(_) => Status::Failed,
+        };
+        self.record.error = result.as_ref().err().map(ToString::to_string);
+        let saved = self.save();
+        let reported = write_report(&self.record, self.options.outputs, &self.folder);
+        self.events.emit(
+            None,
+            RunEvent::End {
+                status: format!("{:?}", self.record.status).to_lowercase(),
+                seconds: self.record.seconds,
+                error: self.record.error.clone(),
+            },
+        );
+        saved.and(reported)
+    }
+}
+
+/// Writes `report.html`.
+fn write_report(_record: &RunRecord, _outputs: &Path, _folder: &Path) -> Result<()> {
+    // REPORT: crate::stages::report::write(record, outputs, &folder.join("report.html"))
+    Ok(())
+}
+
+/// Fails early where the outputs cannot be written.
+fn check_writable(outputs: &Path) -> Result<()> {
+    let probe = outputs.join(temporary("probe"));
+    fs::create_dir_all(outputs)
+        .and_then(|()| fs::write(&probe, b"verismo"))
+        .and_then(|()| fs::remove_file(&probe))
+        .map_err(|e| {
+            Error::failed(
+                outputs.display(),
+                format!("the output folder cannot be written: {e}"),
+                "free space or permissions there, or choose another folder with --outputs",
+            )
+        })
+}
+
+/// Creates `outputs/runs/PIPELINE/RUN`, RUN being the time, with a number if that is taken.
+fn create_folder(outputs: &Path, pipeline: &str, started: u64) -> Result<(String, PathBuf)> {
+    let runs = outputs.join("runs").join(pipeline);
+    fs::create_dir_all(&runs).map_err(|e| Error::io(&runs, e))?;
+    let stamp = utc_stamp(started);
+    for attempt in 1u32.. {
+        let name = match attempt {
+            1 => stamp.clone(),
+            n => format!("{stamp}-{n}"),
+        };
+        let folder = runs.join(&name);
+        match fs::create_dir(&folder) {
+            Ok(()) => return Ok((name, folder)),
+            Err(e) if e.kind() == std::io::ErrorKind::AlreadyExists => {}
+            Err(e) => return Err(Error::io(&folder, e)),
+        }
+    }
+    unreachable!("one second holds fewer than four billion runs")
+}
+
+/// Seconds since 1970 as `20261122-004512`, by Howard Hinnant's `civil_from_days`.
+pub fn utc_stamp(seconds: u64) -> String {
+    let (days, second) = (seconds / 86_400, seconds % 86_400);
+    let shifted = days + 719_468; // days since 0000-03-01
+    let (era, day_of_era) = (shifted / 146_097, shifted % 146_097);
+    let year_of_era =
+        (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    let month_from_march = (5 * day_of_year + 2) / 153;
+    let day = day_of_year - (153 * month_from_march + 2) / 5 + 1;
+    let month = (month_from_march + 2) % 12 + 1;
+    let year = year_of_era + era * 400 + u64::from(month <= 2);
+    format!(
+        "{year:04}{month:02}{day:02}-{:02}{:02}{:02}",
+        second / 3600,
+        second / 60 % 60,
+        second % 60
+    )
+}
+
+/// Largest resident memory of this process so far in bytes; 0 where the system does not say.
+pub fn peak_memory() -> u64 {
+    let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let line = status.lines().find_map(|l| l.strip_prefix("VmHWM:"));
+    let kilobytes = line.and_then(|l| l.trim().trim_end_matches("kB").trim().parse::<u64>().ok());
+    kilobytes.unwrap_or(0) * 1024
+}
