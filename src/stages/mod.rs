@@ -2,7 +2,9 @@
 
 pub mod render;
 
+pub mod augment;
+
 use crate::stage::StageKind;
 
 /// Every stage that a pipeline file can use.
-pub const STAGES: &[StageKind] = &[render::STAGE];
+pub const STAGES: &[StageKind] = &[render::STAGE, augment::STAGE];
