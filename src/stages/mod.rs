@@ -4,7 +4,9 @@ pub mod render;
 
 pub mod augment;
 
+pub mod split;
+
 use crate::stage::StageKind;
 
 /// Every stage that a pipeline file can use.
-pub const STAGES: &[StageKind] = &[render::STAGE, augment::STAGE];
+pub const STAGES: &[StageKind] = &[render::STAGE, augment::STAGE, split::STAGE];
