@@ -6,7 +6,9 @@ pub mod augment;
 
 pub mod split;
 
+pub mod emit;
+
 use crate::stage::StageKind;
 
 /// Every stage that a pipeline file can use.
-pub const STAGES: &[StageKind] = &[render::STAGE, augment::STAGE, split::STAGE];
+pub const STAGES: &[StageKind] = &[render::STAGE, augment::STAGE, split::STAGE, emit::STAGE];
