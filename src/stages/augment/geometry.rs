@@ -10,8 +10,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::warp::{
-    Border, NO_DEPTH, Similarity, is_inside, keeps_class, map_depth, move_keypoint, replace_mask,
-    warp_nearest, warp_pixels,
+    Beyond, Border, NO_DEPTH, Similarity, is_inside, keeps_class, map_depth, move_keypoint,
+    replace_mask, touches_edge, warp_nearest, warp_pixels,
 };
 use super::{Transform, View, check_range, draw};
 use crate::Result;
@@ -160,8 +160,9 @@ pub struct Affine {
     pub scale: [f64; 2],
     /// Largest shift along each axis, as a fraction of the picture's side, 0..1.
     pub translate: f64,
-    /// What fills the edges: `reflect` (the picture mirrored) or `replicate` (its outermost pixels).
-    /// What is filled in belongs to no mask.
+    /// What fills the edges: `replicate` (the outermost pixels) or `reflect` (the picture mirrored).
+    /// An object that the frame cuts goes on into the filled part, and so does its mask. With
+    /// `reflect`, an object close to the edge without touching it can be mirrored without a label.
     pub border: Border,
 }
 
@@ -172,7 +173,7 @@ impl Default for Affine {
             rotate: 15.0,
             scale: [0.9, 1.1],
             translate: 0.05,
-            border: Border::Reflect,
+            border: Border::Replicate,
         }
     }
 }
@@ -203,12 +204,12 @@ impl Transform for Affine {
         if degrees == 0.0 && scale == 1.0 && shift == [0.0; 2] {
             return Ok(None);
         }
-        let mut labels = warp_labels(&view.labels, size, &similarity);
+        let mut labels = warp_labels(&view.labels, size, &similarity, self.border);
         if !keeps_class(&view.labels, &labels) {
             return Ok(None);
         }
         map_depth(&mut labels.depth, &view.name, |values, size| {
-            warp_nearest(&values, size, &similarity, NO_DEPTH)
+            warp_nearest(&values, size, &similarity, Beyond::Value(NO_DEPTH))
         })?;
         view.labels = labels;
         view.pixels = warp_pixels(&view.pixels, &similarity, self.border);
@@ -220,11 +221,16 @@ impl Transform for Affine {
 }
 
 /// Everything but the depth map.
-fn warp_labels(labels: &Labels, size: (u32, u32), similarity: &Similarity) -> Labels {
+fn warp_labels(
+    labels: &Labels,
+    size: (u32, u32),
+    similarity: &Similarity,
+    border: Border,
+) -> Labels {
     let mut warped = labels.clone();
     warped
         .instances
-        .retain_mut(|instance| warp_instance(instance, size, similarity));
+        .retain_mut(|instance| warp_instance(instance, size, similarity, border));
     let square = labels
         .camera
         .is_none_or(|camera| (camera.fx / camera.fy - 1.0).abs() < 1e-4);
@@ -241,7 +247,12 @@ fn warp_labels(labels: &Labels, size: (u32, u32), similarity: &Similarity) -> La
 }
 
 /// Maps mask, box, keypoints and visible fraction; `false` if nothing of the instance is left.
-fn warp_instance(instance: &mut Instance, size: (u32, u32), similarity: &Similarity) -> bool {
+fn warp_instance(
+    instance: &mut Instance,
+    size: (u32, u32),
+    similarity: &Similarity,
+    border: Border,
+) -> bool {
     for keypoint in &mut instance.keypoints {
         let to = similarity.forward([f64::from(keypoint.x), f64::from(keypoint.y)]);
         move_keypoint(keypoint, to, size);
@@ -259,7 +270,12 @@ fn warp_instance(instance: &mut Instance, size: (u32, u32), similarity: &Similar
         kept += u32::from(is_inside(similarity.forward(centre), size));
     }
     instance.visible_fraction *= kept as f32 / all as f32;
-    let warped = warp_nearest(&bitmap, size, similarity, false);
+    let beyond = if touches_edge(&bitmap, size.0) {
+        Beyond::Border(border)
+    } else {
+        Beyond::Value(false)
+    };
+    let warped = warp_nearest(&bitmap, size, similarity, beyond);
     replace_mask(instance, &warped, size)
 }
 

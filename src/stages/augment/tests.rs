@@ -13,9 +13,12 @@ const SIZE: (u32, u32) = (96, 80);
 /// x, y, width, height of the red rectangle.
 const RECTANGLE: [u32; 4] = [32, 26, 30, 24];
 
-/// A red rectangle on grey, with all labels.
+/// The red [`RECTANGLE`] on grey, with all labels.
 fn rectangle() -> Sample {
-    let [x, y, w, h] = RECTANGLE;
+    rectangle_at(RECTANGLE)
+}
+
+fn rectangle_at([x, y, w, h]: [u32; 4]) -> Sample {
     let inside = |px: u32, py: u32| (x..x + w).contains(&px) && (y..y + h).contains(&py);
     let pixels = RgbImage::from_fn(SIZE.0, SIZE.1, |px, py| {
         Rgb(if inside(px, py) {
@@ -45,7 +48,7 @@ fn rectangle() -> Sample {
         class: Some("six".into()),
         instances: vec![Instance {
             class: "six".into(),
-            bbox_xywh: RECTANGLE.map(|v| v as f32),
+            bbox_xywh: [x, y, w, h].map(|v| v as f32),
             mask: Mask::from_bitmap(&bitmap, SIZE.0, SIZE.1),
             keypoints: vec![
                 corner(x, y),
@@ -174,6 +177,29 @@ fn every_transform_keeps_labels_on_the_pixels() {
             if kind.name != "erase" {
                 check_corners(instance, &applied);
             }
+        }
+    }
+}
+
+#[test]
+fn an_object_that_the_frame_cuts_goes_on_with_its_mask() {
+    for rectangle in [[60, 10, 36, 40], [0, 0, 30, 30], [20, 50, 40, 30]] {
+        let sample = rectangle_at(rectangle);
+        for (index, border) in (0..12).flat_map(|i| [(i, "replicate"), (i, "reflect")]) {
+            let config = parse(&format!(
+                "affine = {{ rotate = 20, translate = 0.1, border = '{border}' }}"
+            ));
+            let mut view = view(&sample);
+            let mut stream = Seed::new(5, "t").stream(index);
+            config.affine.apply(&mut view, &mut stream).unwrap();
+            let instance = &view.labels.instances[0];
+            let mask = instance.mask.to_bitmap(SIZE.0, SIZE.1);
+            let overlap = iou(&mask, &red_bitmap(&view.pixels));
+            assert!(
+                overlap > 0.95,
+                "{rectangle:?} {border} {index}: IoU {overlap}"
+            );
+            assert_eq!(Some(instance.bbox_xywh), instance.mask.bbox_xywh(SIZE.1));
         }
     }
 }

@@ -94,27 +94,47 @@ pub fn warp_pixels(pixels: &RgbImage, similarity: &Similarity, border: Border) -
     })
 }
 
-/// Row-major values under the similarity, sampled at the nearest pixel; `outside` beyond the edges.
+/// What [`warp_nearest`] finds beyond the picture's edges.
+#[derive(Debug, Clone, Copy)]
+pub enum Beyond<T> {
+    /// Always this value.
+    Value(T),
+    /// What the picture itself is continued with.
+    Border(Border),
+}
+
+/// Row-major values under the similarity, sampled at the nearest pixel.
 pub fn warp_nearest<T: Copy>(
     values: &[T],
     (width, height): (u32, u32),
     similarity: &Similarity,
-    outside: T,
+    beyond: Beyond<T>,
 ) -> Vec<T> {
+    let at = |x: u32, y: u32| values[y as usize * width as usize + x as usize];
     let mut warped = Vec::with_capacity(values.len());
     for y in 0..height {
         for x in 0..width {
             let [u, v] = similarity.inverse([f64::from(x) + 0.5, f64::from(y) + 0.5]);
-            let inside =
-                is_inside([u, v], (width, height)) && u < width.into() && v < height.into();
-            warped.push(if inside {
-                values[v as usize * width as usize + u as usize]
-            } else {
-                outside
+            let (u, v) = (u.floor() as i64, v.floor() as i64);
+            let inside = (0..i64::from(width)).contains(&u) && (0..i64::from(height)).contains(&v);
+            warped.push(match beyond {
+                Beyond::Value(value) if !inside => value,
+                Beyond::Border(border) if !inside => {
+                    at(border.index(u, width), border.index(v, height))
+                }
+                _ => at(u as u32, v as u32),
             });
         }
     }
     warped
+}
+
+/// Whether a row-major bitmap is set anywhere along the picture's edges.
+pub fn touches_edge(bitmap: &[bool], width: u32) -> bool {
+    let mut rows = bitmap.chunks(width as usize);
+    let full = |row: Option<&[bool]>| row.is_some_and(|row| row.contains(&true));
+    let (first, last) = (rows.next(), rows.next_back());
+    full(first) || full(last) || rows.any(|row| row[0] || row[row.len() - 1])
 }
 
 /// Maps a keypoint; outside of the picture's `size` it is no longer visible, and a keypoint that
