@@ -265,7 +265,7 @@ impl Layout {
 
 #[cfg(test)]
 mod tests {
-    use super::super::tests::stage;
+    use super::super::example::stage;
     use super::*;
 
     fn dice() -> Vec<StageRecord> {

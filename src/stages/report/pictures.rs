@@ -233,7 +233,7 @@ fn runs(length: u32, holds: impl Fn(u32) -> bool) -> Vec<(u32, u32)> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::tests::picture_of;
+    use super::super::example::picture_of;
     use super::*;
 
     #[test]
