@@ -11,7 +11,7 @@ use crate::artifact::run::StageRecord;
 
 use super::words::{duration, plural};
 
-const BOX: (f64, f64) = (132.0, 58.0);
+const BOX: (f64, f64) = (134.0, 58.0);
 /// Between the layers, and between the boxes of one.
 const GAP: (f64, f64) = (42.0, 16.0);
 /// Height of an arrow's lane in a layer that it crosses.
@@ -78,8 +78,14 @@ fn stage_box(stage: &StageRecord, x: f64, y: f64) -> Markup {
     let at = |dy: f64| format!("{:.1}", y + dy);
     let state = if stage.cached { "cached" } else { "fresh" };
     let what = match stage.count {
+        0 if stage.stage == stage.id => String::new(),
         0 => stage.stage.clone(),
         n => plural(n, "sample"),
+    };
+    let lines = if what.is_empty() {
+        [-3.0, 0.0, 14.0]
+    } else {
+        [-10.0, 6.0, 20.0]
     };
     html! {
         g class={ "stage " (state) } {
@@ -89,9 +95,9 @@ fn stage_box(stage: &StageRecord, x: f64, y: f64) -> Markup {
                 ", key " (stage.key)
             }
             rect x=(format!("{x:.1}")) y=(at(-BOX.1 / 2.0)) width=(BOX.0) height=(BOX.1) rx="8" {}
-            text.id x=(middle) y=(at(-10.0)) text-anchor="middle" { (shortened(&stage.id, 17)) }
-            text.detail x=(middle) y=(at(6.0)) text-anchor="middle" { (shortened(&what, 21)) }
-            text.detail x=(middle) y=(at(20.0)) text-anchor="middle" {
+            text.id x=(middle) y=(at(lines[0])) text-anchor="middle" { (shortened(&stage.id, 15)) }
+            text.detail x=(middle) y=(at(lines[1])) text-anchor="middle" { (shortened(&what, 21)) }
+            text.detail x=(middle) y=(at(lines[2])) text-anchor="middle" {
                 @if stage.cached { "cached" } @else { (duration(stage.cost.seconds)) }
             }
         }

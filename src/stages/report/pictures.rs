@@ -62,7 +62,7 @@ fn picture(sample: &Sample, stage: &str) -> Markup {
     let (width, height) = shown_size(sample);
     html! {
         img class=(sharpness(sample)) src=(data_uri(sample)) width=(width) height=(height)
-            loading="lazy" alt={ (stage) " " (sample.id) } title=(description(sample, stage));
+            alt={ (stage) " " (sample.id) } title=(description(sample, stage));
     }
 }
 

@@ -9,7 +9,9 @@ use crate::artifact::{Artifact, MANIFEST};
 fn report(record: &RunRecord) -> String {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("report.html");
+    let started = std::time::Instant::now();
     write(record, &path).unwrap();
+    println!("the report took {:?}", started.elapsed());
     std::fs::read_to_string(&path).unwrap()
 }
 
@@ -23,7 +25,14 @@ fn without_pictures(page: &str) -> String {
     text
 }
 
-/// `REPORT_TO=FILE` keeps the page, to be looked at.
+/// `REPORT_TO=FOLDER` keeps the pages, to be looked at.
+fn keep(page: &str, name: &str) {
+    if let Ok(folder) = std::env::var("REPORT_TO") {
+        let path = std::path::Path::new(&folder).join(name);
+        std::fs::write(path.with_extension("html"), page).unwrap();
+    }
+}
+
 #[test]
 fn a_whole_run_is_one_file_with_every_section() {
     let folder = tempfile::tempdir().unwrap();
@@ -56,9 +65,7 @@ fn a_whole_run_is_one_file_with_every_section() {
         !page.contains("class=\"none\""),
         "every row has its ancestors"
     );
-    if let Ok(path) = std::env::var("REPORT_TO") {
-        std::fs::write(path, page).unwrap();
-    }
+    keep(&page, "whole");
 }
 
 #[test]
@@ -93,6 +100,7 @@ fn an_interrupted_run_without_artifacts_has_a_report() {
         ),
     ];
     let page = report(&record);
+    keep(&page, "failed");
     assert!(page.contains("out of &lt;memory&gt;") && page.contains("id=\"left-out\""));
     assert!(!page.contains("<c>") && !page.contains("<memory>"));
 }
