@@ -210,7 +210,7 @@ fn last_value(points: &[(f64, f64)]) -> String {
 /// `chance` is drawn as a dashed line: what guessing would score.
 pub fn scores(title: &str, bars: &[Bar], chance: Option<f64>) -> Markup {
     const ROW: f64 = 44.0;
-    let (left, right) = (112.0, 640.0);
+    let (left, right) = (124.0, 640.0);
     let bottom = 8.0 + ROW * bars.len() as f64;
     let x = Scale {
         low: 0.0,

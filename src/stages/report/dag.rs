@@ -54,7 +54,7 @@ pub fn picture(stages: &[StageRecord]) -> Markup {
     let width = width.max(1.0);
     html! {
         svg.dag viewBox=(format!("0 0 {width:.0} {height:.0}")) role="img"
-            style=(format!("width:{width:.0}px")) aria-label="the pipeline's stages" {
+            style=(format!("--width:{width:.0}px")) aria-label="the pipeline's stages" {
             defs {
                 marker #tip viewBox="0 0 8 8" refX="7" refY="4" markerWidth="7" markerHeight="7"
                     orient="auto" { path d="M0 0.5L8 4L0 7.5z" {} }

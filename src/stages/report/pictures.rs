@@ -162,10 +162,10 @@ fn outlines(instance: &Instance, width: u32, height: u32, unit: f64) -> Markup {
     let [x, y, w, h] = instance.bbox_xywh.map(finite);
     let outline = outline(&instance.mask, width, height);
     html! {
+        @if !outline.is_empty() { path.mask d=(outline) {} }
         rect.box x=(x) y=(y) width=(w.max(0.0)) height=(h.max(0.0)) {
             title { (instance.class) ", visible " (format!("{:.0} %", 100.0 * instance.visible_fraction)) }
         }
-        @if !outline.is_empty() { path.mask d=(outline) {} }
         @for (i, keypoint) in instance.keypoints.iter().enumerate() {
             (point(i, keypoint, unit))
         }
