@@ -17,6 +17,7 @@ use crate::artifact::run::{RunRecord, StageRecord, Status};
 use crate::artifact::{Artifact, Cost, Kind};
 use crate::seed::Seed;
 use crate::stage::{Context, DeviceChoice};
+use crate::stages::report;
 use crate::{Error, Result};
 
 /// How to run.
@@ -262,7 +263,7 @@ impl Run<'_> {
         };
         self.record.error = result.as_ref().err().map(ToString::to_string);
         let saved = self.save();
-        let reported = write_report(&self.record, self.options.outputs, &self.folder);
+        let reported = report::write(&self.record, &self.folder.join("report.html"));
         self.events.emit(
             None,
             RunEvent::End {
@@ -273,12 +274,6 @@ impl Run<'_> {
         );
         saved.and(reported)
     }
-}
-
-/// Writes `report.html`.
-fn write_report(_record: &RunRecord, _outputs: &Path, _folder: &Path) -> Result<()> {
-    // REPORT: crate::stages::report::write(record, outputs, &folder.join("report.html"))
-    Ok(())
 }
 
 /// Fails early where the outputs cannot be written.

@@ -3,11 +3,12 @@
 use std::io::Cursor;
 use std::path::Path;
 
-use image::{DynamicImage, ImageDecoder, ImageEncoder, ImageReader, RgbImage};
+use image::{DynamicImage, ImageDecoder, ImageEncoder, ImageReader, RgbImage, RgbaImage};
 
 use crate::{Error, Result};
 
-/// Decodes PNG, JPEG or another supported format to 8-bit RGB, upright (EXIF orientation applied).
+/// Decodes PNG, JPEG or another supported format to 8-bit RGB, upright (EXIF orientation applied) and
+/// over white where it is transparent.
 ///
 /// # Errors
 /// Where the bytes are cut off or of an unknown format; `name` is what the message calls them.
@@ -27,7 +28,20 @@ pub fn decode_rgb(bytes: &[u8], name: &str) -> Result<RgbImage> {
     let orientation = decoder.orientation().map_err(unreadable)?;
     let mut picture = DynamicImage::from_decoder(decoder).map_err(unreadable)?;
     picture.apply_orientation(orientation);
-    Ok(picture.into_rgb8())
+    Ok(if picture.color().has_alpha() {
+        over_white(&picture.into_rgba8())
+    } else {
+        picture.into_rgb8()
+    })
+}
+
+/// Flattens transparency, below which the colours of a file mean nothing.
+fn over_white(picture: &RgbaImage) -> RgbImage {
+    RgbImage::from_fn(picture.width(), picture.height(), |x, y| {
+        let [r, g, b, alpha] = picture.get_pixel(x, y).0.map(u16::from);
+        let blend = |c: u16| ((c * alpha + 255 * (255 - alpha) + 127) / 255) as u8;
+        image::Rgb([blend(r), blend(g), blend(b)])
+    })
 }
 
 /// Reads and decodes a picture file to 8-bit RGB.

@@ -1,8 +1,19 @@
 //! The stages, in data-flow order. Adding one means one new folder and one line in [`STAGES`].
 
+pub mod evaluate;
+pub mod ingest;
 pub mod render;
+pub mod train;
+pub mod translate;
+pub mod report;
 
 use crate::stage::StageKind;
 
 /// Every stage that a pipeline file can use.
-pub const STAGES: &[StageKind] = &[render::STAGE];
+pub const STAGES: &[StageKind] = &[
+    ingest::STAGE,
+    render::STAGE,
+    train::STAGE,
+    translate::STAGE,
+    evaluate::STAGE,
+];

@@ -1,0 +1,110 @@
+//! The recogniser that measures a dataset: a small convolutional classifier.
+//!
+//! Stem of stride 2 and three stages of convolution, batch norm (Ioffe and Szegedy 2015) and
+//! ReLU, global average and maximum pooling, one linear layer.
+
+use burn::module::Module;
+use burn::nn::conv::{Conv2d, Conv2dConfig};
+use burn::nn::loss::CrossEntropyLossConfig;
+use burn::nn::{BatchNorm, BatchNormConfig, Linear, LinearConfig, PaddingConfig2d};
+use burn::optim::{AdamConfig, GradientsParams, ModuleOptimizer};
+use burn::tensor::activation::relu;
+use burn::tensor::{Device, Int, Tensor};
+
+use crate::nn::init::{Init, initialise};
+use crate::seed::Stream;
+
+#[derive(Module, Debug)]
+struct Stage {
+    conv: Conv2d,
+    norm: BatchNorm,
+}
+
+/// The network: `[batch, 3, size, size]` in −1..1 to logits `[batch, classes]`.
+#[derive(Module, Debug)]
+pub struct Classifier {
+    stages: Vec<Stage>,
+    head: Linear,
+}
+
+impl Classifier {
+    /// An untrained classifier with weights drawn from `stream`; `channels` in the first stage.
+    pub fn new(
+        classes: usize,
+        size: usize,
+        channels: usize,
+        stream: &mut Stream,
+        device: &Device,
+    ) -> Self {
+        // From 64 pixels on the stem skips every second pixel; below, none can be spared.
+        let stem = if size >= 48 { (5, 2) } else { (3, 1) };
+        let shapes = [
+            ([3, channels], stem.0, stem.1),
+            ([channels, 2 * channels], 3, 2),
+            ([2 * channels, 3 * channels], 3, 2),
+            ([3 * channels, 4 * channels], 3, 2),
+        ];
+        let stage = |(channels, kernel, stride): ([usize; 2], usize, usize)| Stage {
+            conv: Conv2dConfig::new(channels, [kernel, kernel])
+                .with_stride([stride, stride])
+                .with_padding(PaddingConfig2d::Explicit(
+                    kernel / 2,
+                    kernel / 2,
+                    kernel / 2,
+                    kernel / 2,
+                ))
+                .with_bias(false)
+                .init(device),
+            norm: BatchNormConfig::new(channels[1]).init(device),
+        };
+        let classifier = Classifier {
+            stages: shapes.into_iter().map(stage).collect(),
+            head: LinearConfig::new(8 * channels, classes).init(device),
+        };
+        initialise(classifier, Init::He, stream, 1)
+    }
+
+    /// Logits `[batch, classes]`.
+    pub fn forward(&self, input: Tensor<4>) -> Tensor<2> {
+        let mut x = input;
+        for stage in &self.stages {
+            x = relu(stage.norm.forward(stage.conv.forward(x)));
+        }
+        let [batch, channels, height, width] = x.dims();
+        let x = x.reshape([batch, channels, height * width]);
+        let mean = x.clone().mean_dim(2).reshape([batch, channels]);
+        let max = x.max_dim(2).reshape([batch, channels]);
+        self.head.forward(Tensor::cat(vec![mean, max], 1))
+    }
+}
+
+/// A classifier in training: cross entropy with label smoothing, Adam.
+pub struct Training {
+    pub network: Classifier,
+    optimiser: ModuleOptimizer,
+    device: Device,
+}
+
+impl Training {
+    /// `device` must have autodiff.
+    pub fn new(network: Classifier, device: Device) -> Self {
+        Training {
+            network,
+            optimiser: AdamConfig::new().init(),
+            device,
+        }
+    }
+
+    /// One step; returns the loss.
+    pub fn step(&mut self, pictures: Tensor<4>, classes: &[usize], rate: f64) -> f32 {
+        let targets: Vec<i32> = classes.iter().map(|&c| c as i32).collect();
+        let targets = Tensor::<1, Int>::from_data(&targets[..], &self.device);
+        let loss = CrossEntropyLossConfig::new()
+            .with_smoothing(Some(0.05))
+            .init(&self.device)
+            .forward(self.network.forward(pictures), targets);
+        let gradients = GradientsParams::from_grads(loss.backward(), &self.network);
+        self.network = self.optimiser.step(rate, self.network.clone(), gradients);
+        loss.into_scalar()
+    }
+}

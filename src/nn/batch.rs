@@ -1,0 +1,57 @@
+//! Pictures to tensors and back.
+
+use burn::tensor::{Device, Tensor, TensorData};
+use image::RgbImage;
+
+/// Stacks equally large pictures as `[batch, 3, height, width]`, values in −1..1.
+///
+/// `pictures` must not be empty.
+pub fn to_tensor<'a>(
+    pictures: impl ExactSizeIterator<Item = &'a RgbImage>,
+    device: &Device,
+) -> Tensor<4> {
+    let count = pictures.len();
+    let (mut width, mut height) = (0, 0);
+    let mut values = Vec::new();
+    for picture in pictures {
+        (width, height) = (picture.width() as usize, picture.height() as usize);
+        for channel in 0..3 {
+            let plane = picture.as_raw()[channel..].iter().step_by(3);
+            values.extend(plane.map(|&v| f32::from(v) / 127.5 - 1.0));
+        }
+    }
+    Tensor::from_data(TensorData::new(values, [count, 3, height, width]), device)
+}
+
+/// Splits `[batch, 3, height, width]`, values in −1..1, into pictures; values beyond are clipped.
+pub fn to_pictures(tensor: Tensor<4>) -> Vec<RgbImage> {
+    let [_, _, height, width] = tensor.dims();
+    let values = tensor.into_data_as::<f32>();
+    let values = values.as_slice::<f32>().unwrap_or_default();
+    let plane = height * width;
+    values
+        .chunks_exact(3 * plane)
+        .map(|picture| {
+            RgbImage::from_fn(width as u32, height as u32, |x, y| {
+                let at = y as usize * width + x as usize;
+                image::Rgb([0, 1, 2].map(|channel| {
+                    let value = picture[channel * plane + at];
+                    ((value + 1.0) * 127.5).round().clamp(0.0, 255.0) as u8
+                }))
+            })
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pictures_survive_the_round_trip() {
+        let picture = RgbImage::from_fn(5, 3, |x, y| image::Rgb([x as u8 * 50, y as u8 * 90, 255]));
+        let tensor = to_tensor([&picture, &picture].into_iter(), &Device::flex());
+        assert_eq!(tensor.dims(), [2, 3, 3, 5]);
+        assert_eq!(to_pictures(tensor), vec![picture.clone(), picture]);
+    }
+}

@@ -1,0 +1,98 @@
+//! Data parallelism on the CPU: one shard of a batch a thread, each thread computing alone.
+//!
+//! A small network keeps one core busy and wastes a second one on hand-overs, so two half
+//! batches side by side are faster than one whole batch on two threads.
+
+use rayon::{ThreadPool, ThreadPoolBuilder};
+
+use crate::{Error, Result};
+
+/// Threads that compute shards.
+pub struct Workers {
+    pools: Vec<ThreadPool>,
+}
+
+impl Workers {
+    /// As many workers as rayon has threads.
+    ///
+    /// # Errors
+    /// Where the operating system gives no more threads.
+    pub fn new() -> Result<Self> {
+        Self::with_count(rayon::current_num_threads())
+    }
+
+    /// `count` workers; at least one.
+    ///
+    /// # Errors
+    /// Where the operating system gives no more threads.
+    pub fn with_count(count: usize) -> Result<Self> {
+        let pool = |_| {
+            ThreadPoolBuilder::new()
+                .num_threads(1)
+                .build()
+                .map_err(|e| {
+                    Error::failed(
+                        "threads",
+                        format!("cannot be started: {e}"),
+                        "lower --threads, or raise the limit of processes",
+                    )
+                })
+        };
+        let pools = (0..count.max(1)).map(pool).collect::<Result<_>>()?;
+        Ok(Workers { pools })
+    }
+
+    pub fn count(&self) -> usize {
+        self.pools.len()
+    }
+
+    /// Runs `work` on every item, one item a thread at a time; results in the items' order.
+    ///
+    /// Each worker takes every n-th item, so which thread computes what does not depend on speed.
+    pub fn run<I: Send, O: Send>(&self, items: Vec<I>, work: impl Fn(I) -> O + Sync) -> Vec<O> {
+        let count = self.pools.len();
+        let mut queues: Vec<Vec<(usize, I)>> = (0..count).map(|_| Vec::new()).collect();
+        for (i, item) in items.into_iter().enumerate() {
+            queues[i % count].push((i, item));
+        }
+        let work = &work;
+        let mut results: Vec<(usize, O)> = std::thread::scope(|scope| {
+            let threads: Vec<_> = self
+                .pools
+                .iter()
+                .zip(queues)
+                .map(|(pool, queue)| {
+                    scope.spawn(move || {
+                        pool.install(|| {
+                            queue
+                                .into_iter()
+                                .map(|(i, item)| (i, work(item)))
+                                .collect::<Vec<_>>()
+                        })
+                    })
+                })
+                .collect();
+            threads
+                .into_iter()
+                .flat_map(|thread| match thread.join() {
+                    Ok(results) => results,
+                    Err(panic) => std::panic::resume_unwind(panic),
+                })
+                .collect()
+        });
+        results.sort_by_key(|(i, _)| *i);
+        results.into_iter().map(|(_, result)| result).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn results_keep_the_order_of_the_items() {
+        let workers = Workers::with_count(3).unwrap();
+        let squares = workers.run((0..10).collect(), |i: i32| i * i);
+        assert_eq!(squares, (0..10).map(|i| i * i).collect::<Vec<_>>());
+    }
+}

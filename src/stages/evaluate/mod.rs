@@ -1,0 +1,314 @@
+//! evaluate: the accuracy on real photos of a recogniser trained on what the pipeline made.
+//!
+//! The same network is trained, for each seed, on the raw renders (`source_only`), the emitted
+//! dataset (`adapted`) and real labelled photos (`target_only`), and tested on real photos. This is
+//! the only stage that reads labels of real photos.
+
+mod labels;
+mod recogniser;
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+use crate::artifact::{Artifact, Kind, parts};
+use crate::nn::device;
+use crate::nn::workers::Workers;
+use crate::sample::image::read_rgb;
+use crate::stage::{Context, Input, Stage, StageKind, parse};
+use crate::{Error, Result};
+
+use labels::Labels;
+use recogniser::{Examples, Outcome};
+
+/// The registry entry.
+pub const STAGE: StageKind = StageKind {
+    name: "evaluate",
+    about: "accuracy on real photos of a recogniser trained on renders, on the dataset, on photos",
+    version: 1,
+    inputs: &[
+        Input::required("adapted", Kind::Dataset, "the emitted dataset"),
+        Input::optional("source", Kind::Samples, "renders, augmented alike"),
+        Input::optional(
+            "target",
+            Kind::Samples,
+            "real train photos, augmented alike",
+        ),
+        Input::required("test", Kind::Samples, "real test photos"),
+    ],
+    output: Kind::Metrics,
+    parse: parse::<Evaluate>,
+    schema: || schemars::schema_for!(Evaluate),
+};
+
+/// Configuration of `evaluate`.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Evaluate {
+    /// Trainings of each kind, each from other weights and in another order.
+    pub seeds: u64,
+    /// Optimiser steps of each training, whatever the size of its set.
+    pub steps: u64,
+    /// Pictures a step.
+    pub batch: usize,
+    /// Learning rate of Adam at the start; it falls to zero along a cosine.
+    pub rate: f64,
+    /// Channels of the recogniser's first stage.
+    pub channels: usize,
+    /// CSV with the classes of the `target` photos, a row a crop.
+    pub target_labels: Option<PathBuf>,
+    /// CSV with the classes of the `test` photos, a row a crop.
+    pub test_labels: PathBuf,
+    /// The column with the class; a number is the place in the sorted list of classes.
+    pub class_column: Option<String>,
+}
+
+impl Default for Evaluate {
+    fn default() -> Self {
+        Evaluate {
+            seeds: 3,
+            steps: 400,
+            batch: 48,
+            rate: 2e-3,
+            channels: 16,
+            target_labels: None,
+            test_labels: PathBuf::new(),
+            class_column: None,
+        }
+    }
+}
+
+impl Stage for Evaluate {
+    fn files(&self) -> Vec<PathBuf> {
+        let target = self.target_labels.iter().cloned();
+        target.chain([self.test_labels.clone()]).collect()
+    }
+
+    fn check(&self) -> Result<(), String> {
+        if self.test_labels.as_os_str().is_empty() {
+            return Err(
+                "`test_labels` must name the CSV with the classes of the test photos".into(),
+            );
+        }
+        if self.seeds == 0 || self.steps == 0 || self.batch < 2 || self.channels == 0 {
+            return Err("`seeds`, `steps` and `channels` must be at least 1, `batch` 2".into());
+        }
+        Ok(())
+    }
+
+    fn run(&self, context: &Context) -> Result<Value> {
+        let adapted = context.input("adapted")?;
+        let classes = dataset_classes(adapted)?;
+        let read = |path| Labels::read(path, self.class_column.as_deref(), &classes);
+        let test = photos(context.input("test")?, &read(&self.test_labels)?)?;
+
+        let mut sets = Vec::new();
+        if let Some(source) = context.inputs.get("source") {
+            sets.push(("source_only", renders(source, &classes)?));
+        }
+        sets.push(("adapted", dataset(adapted, &classes)?));
+        if let (Some(target), Some(path)) = (context.inputs.get("target"), &self.target_labels) {
+            sets.push(("target_only", photos(target, &read(path)?)?));
+        }
+        for (name, set) in sets.iter().chain([&("test", test.clone())]) {
+            check_set(context, name, set, test.size())?;
+        }
+        let outcomes = self.train_all(context, &sets, &test, classes.len())?;
+        Ok(json!({ "classification": table(&sets, &outcomes, &test, &classes) }))
+    }
+}
+
+impl Evaluate {
+    /// Trains every set with every seed; outcomes by set, then by seed.
+    fn train_all(
+        &self,
+        context: &Context,
+        sets: &[(&'static str, Examples)],
+        test: &Examples,
+        classes: usize,
+    ) -> Result<Vec<Vec<Outcome>>> {
+        let chosen = device::choose(context.device)?;
+        let workers = Workers::with_count(if chosen.cpu {
+            rayon::current_num_threads()
+        } else {
+            1
+        })?;
+        let total = sets.len() as u64 * self.seeds * self.steps;
+        let done = std::sync::atomic::AtomicU64::new(0);
+        let trainings: Vec<(usize, u64)> = (0..self.seeds)
+            .flat_map(|seed| (0..sets.len()).map(move |set| (set, seed)))
+            .collect();
+        let outcomes = workers.run(trainings.clone(), |(set, seed)| {
+            let tick = |loss: f32| {
+                let done = done.fetch_add(1, std::sync::atomic::Ordering::Relaxed) + 1;
+                context.progress(done, total, format!("{} {loss:.3}", sets[set].0))
+            };
+            // The same seeds for every set, so that they start from the same weights.
+            recogniser::train(
+                self,
+                &chosen,
+                &sets[set].1,
+                test,
+                classes,
+                &context.seed,
+                seed,
+                tick,
+            )
+        });
+        let mut by_set: Vec<Vec<Outcome>> = sets.iter().map(|_| Vec::new()).collect();
+        for ((set, _), outcome) in trainings.into_iter().zip(outcomes) {
+            by_set[set].push(outcome?);
+        }
+        Ok(by_set)
+    }
+}
+
+/// The table of `run.json`: for each set mean, deviation and seeds, and the share of the gap closed.
+fn table(
+    sets: &[(&'static str, Examples)],
+    outcomes: &[Vec<Outcome>],
+    test: &Examples,
+    classes: &[String],
+) -> Value {
+    let mut table = serde_json::Map::new();
+    let mut means = BTreeMap::new();
+    table.insert("classes".into(), json!(classes));
+    for ((name, set), outcomes) in sets.iter().zip(outcomes) {
+        let accuracies: Vec<f64> = outcomes.iter().map(Outcome::accuracy).collect();
+        let (mean, std) = mean_and_deviation(&accuracies);
+        let confusion = sum_confusions(outcomes, classes.len());
+        let per_class: BTreeMap<&String, f64> = classes
+            .iter()
+            .zip(&confusion)
+            .enumerate()
+            .map(|(i, (class, row))| {
+                let all: u64 = row.iter().sum();
+                (class, row[i] as f64 / all.max(1) as f64)
+            })
+            .collect();
+        means.insert(*name, mean);
+        let row = json!({
+            "mean": mean, "std": std, "seeds": accuracies,
+            "n_train": set.len(), "n_test": test.len(),
+            "per_class": per_class, "confusion": confusion,
+        });
+        table.insert((*name).into(), row);
+    }
+    if let (Some(source), Some(adapted), Some(target)) = (
+        means.get("source_only"),
+        means.get("adapted"),
+        means.get("target_only"),
+    ) {
+        // Without a gap there is nothing to close.
+        if target > source {
+            table.insert(
+                "gap_closed".into(),
+                json!((adapted - source) / (target - source)),
+            );
+        }
+    }
+    Value::Object(table)
+}
+
+/// Mean and sample standard deviation (0 for one value).
+fn mean_and_deviation(values: &[f64]) -> (f64, f64) {
+    let count = values.len() as f64;
+    let mean = values.iter().sum::<f64>() / count;
+    let squares: f64 = values.iter().map(|v| (v - mean).powi(2)).sum();
+    (mean, (squares / (count - 1.0).max(1.0)).sqrt())
+}
+
+fn sum_confusions(outcomes: &[Outcome], classes: usize) -> Vec<Vec<u64>> {
+    let mut sum = vec![vec![0; classes]; classes];
+    for outcome in outcomes {
+        for (&truth, &predicted) in outcome.truths.iter().zip(&outcome.predictions) {
+            sum[truth][predicted] += 1;
+        }
+    }
+    sum
+}
+
+fn check_set(context: &Context, name: &str, set: &Examples, size: u32) -> Result<()> {
+    if set.len() == 0 {
+        return Err(Error::failed(
+            context.id,
+            format!("the set `{name}` has no labelled pictures"),
+            "check that the CSV of labels belongs to the photos",
+        ));
+    }
+    if set.pictures.iter().any(|p| p.dimensions() != (size, size)) {
+        return Err(Error::failed(
+            context.id,
+            format!("the pictures of `{name}` are not all {size}×{size}, as the test photos are"),
+            "give `render` and every `ingest` the same `size`",
+        ));
+    }
+    Ok(())
+}
+
+/// Samples with the class that their label names.
+fn renders(artifact: &Artifact, classes: &[String]) -> Result<Examples> {
+    let mut examples = Examples::default();
+    for sample in artifact.samples() {
+        let sample = sample?;
+        let class = sample.labels.class.as_ref();
+        if let Some(class) = class.and_then(|name| classes.iter().position(|c| c == name)) {
+            examples.push(sample.pixels()?, class);
+        }
+    }
+    Ok(examples)
+}
+
+/// Photos, or what was augmented from them, with the class of their row in the CSV.
+fn photos(artifact: &Artifact, labels: &Labels) -> Result<Examples> {
+    let mut examples = Examples::default();
+    for sample in artifact.samples() {
+        let sample = sample?;
+        let class = labels.class_of(&sample.provenance.source)?;
+        examples.push(sample.pixels()?, class);
+    }
+    Ok(examples)
+}
+
+fn dataset_column(artifact: &Artifact, name: &str) -> Result<Vec<String>> {
+    let path = artifact.folder.join("manifest.parquet");
+    let frame = parts::read_frame(&path)?;
+    let column = frame.column(name).map_err(|e| Error::parquet(&path, e))?;
+    let column = column.str().map_err(|e| Error::parquet(&path, e))?;
+    Ok(column
+        .iter()
+        .map(|value| value.unwrap_or_default().to_owned())
+        .collect())
+}
+
+/// The classes of a dataset, sorted.
+fn dataset_classes(artifact: &Artifact) -> Result<Vec<String>> {
+    let mut classes = dataset_column(artifact, "class")?;
+    classes.sort();
+    classes.dedup();
+    Ok(classes)
+}
+
+/// The training split of an emitted dataset.
+fn dataset(artifact: &Artifact, classes: &[String]) -> Result<Examples> {
+    let (files, splits) = (
+        dataset_column(artifact, "file")?,
+        dataset_column(artifact, "split")?,
+    );
+    let mut examples = Examples::default();
+    for ((file, split), class) in files
+        .iter()
+        .zip(&splits)
+        .zip(dataset_column(artifact, "class")?)
+    {
+        if split == "train"
+            && let Some(class) = classes.iter().position(|c| *c == class)
+        {
+            examples.push(read_rgb(&artifact.folder.join(file))?, class);
+        }
+    }
+    Ok(examples)
+}

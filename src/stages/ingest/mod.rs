@@ -1,0 +1,308 @@
+//! ingest: reads real photos, without classes, and cuts square crops from them.
+//!
+//! A CSV of boxes says where to cut. Whatever else it holds, classes above all, is never read.
+
+mod boxes;
+mod crop;
+mod photos;
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use rayon::prelude::*;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::artifact::{self, Kind, parts};
+use crate::sample::{Domain, Labels, Provenance, Sample, image};
+use crate::stage::{Context, Event, Stage, StageKind, parse};
+use crate::{Error, Result};
+
+use boxes::Row;
+use photos::Photos;
+
+/// The registry entry.
+pub const STAGE: StageKind = StageKind {
+    name: "ingest",
+    about: "real photos, cropped to boxes, without their classes",
+    version: 1,
+    inputs: &[],
+    output: Kind::Samples,
+    parse: parse::<Ingest>,
+    schema: || schemars::schema_for!(Ingest),
+};
+
+/// Configuration of `ingest`.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Ingest {
+    /// A folder, searched with its subfolders for .png, .jpg and .jpeg, or a .tar of such files.
+    pub path: PathBuf,
+    /// A CSV with one box a row; without it, the centre square of each photo is taken.
+    pub boxes: Option<PathBuf>,
+    /// Names of the columns that hold file, left, top, right and bottom in pixels. Without it, they
+    /// are found by name: file, and x1, y1, x2, y2 or xmin, ymin, xmax, ymax.
+    pub columns: Option<[String; 5]>,
+    /// Added on each side of a box, as a fraction of the box's longer side.
+    pub margin: f64,
+    /// Width and height of the crops in pixels.
+    pub size: u32,
+    /// Crops to make, spread evenly over all; 0 makes all.
+    pub limit: usize,
+    /// Boxes whose longer side is shorter than this, in pixels of the photo, are skipped.
+    pub min_side: f64,
+}
+
+impl Default for Ingest {
+    fn default() -> Self {
+        Ingest {
+            path: PathBuf::new(),
+            boxes: None,
+            columns: None,
+            margin: 0.15,
+            size: 64,
+            limit: 0,
+            min_side: 8.0,
+        }
+    }
+}
+
+impl Stage for Ingest {
+    fn files(&self) -> Vec<PathBuf> {
+        std::iter::once(self.path.clone())
+            .chain(self.boxes.clone())
+            .collect()
+    }
+
+    fn check(&self) -> Result<(), String> {
+        if self.path.as_os_str().is_empty() {
+            return Err("`path` must name a folder or a .tar of photos".into());
+        }
+        if !(8..=4096).contains(&self.size) {
+            return Err("`size` must be between 8 and 4096".into());
+        }
+        if !(0.0..=4.0).contains(&self.margin) {
+            return Err("`margin` must be between 0 and 4".into());
+        }
+        if !(0.0..f64::INFINITY).contains(&self.min_side) {
+            return Err("`min_side` must be 0 or more".into());
+        }
+        if self.columns.is_some() && self.boxes.is_none() {
+            return Err("`columns` is of use with `boxes` only; add it or remove `columns`".into());
+        }
+        Ok(())
+    }
+
+    fn run(&self, context: &Context) -> Result<serde_json::Value> {
+        let photos = Photos::open(&self.path)?;
+        let mut tally = Tally::default();
+        let mut rows = match &self.boxes {
+            Some(csv) => boxes::read(csv, self.columns.as_ref())?,
+            None => boxes::whole(photos.names()?),
+        };
+        rows.retain(|row| self.usable(row, &mut tally));
+        let rows = evenly_spread(rows, self.limit);
+        let groups = group_by_file(&rows);
+        for group in &groups {
+            photos.find(&group[0].file, &self.place(group[0]))?;
+        }
+        self.crop_all(context, &photos, &groups, &mut tally)?;
+        tally.report(context, self)?;
+        Ok(serde_json::json!({
+            "photos": groups.len(),
+            "crops": tally.crops,
+            "skipped": tally.skipped(),
+        }))
+    }
+}
+
+/// What became of the rows.
+#[derive(Default)]
+struct Tally {
+    crops: usize,
+    no_area: usize,
+    too_small: usize,
+    outside: usize,
+}
+
+impl Tally {
+    fn skipped(&self) -> usize {
+        self.no_area + self.too_small + self.outside
+    }
+
+    /// Warns of skipped boxes.
+    ///
+    /// # Errors
+    /// Where nothing is left.
+    fn report(&self, context: &Context, config: &Ingest) -> Result<()> {
+        let csv = config.boxes.as_ref().unwrap_or(&config.path).display();
+        let reasons = [
+            (self.no_area, "have no area".to_owned()),
+            (
+                self.too_small,
+                format!("are smaller than min_side = {} pixels", config.min_side),
+            ),
+            (self.outside, "lie wholly outside their photo".to_owned()),
+        ];
+        for (count, reason) in reasons.iter().filter(|(count, _)| *count > 0) {
+            let text = format!("{csv}: skipped {count} boxes that {reason}");
+            context.emit(Event::Warning { text });
+        }
+        if self.crops == 0 {
+            return Err(Error::failed(
+                csv,
+                format!("no box is left, {} were skipped", self.skipped()),
+                "check that the boxes are left, top, right, bottom in pixels, or lower `min_side`",
+            ));
+        }
+        Ok(())
+    }
+}
+
+impl Ingest {
+    /// Whether a row's box can be cut, as far as its numbers tell.
+    fn usable(&self, row: &Row, tally: &mut Tally) -> bool {
+        let Some([x1, y1, x2, y2]) = row.corners else {
+            return true;
+        };
+        let (width, height) = (x2 - x1, y2 - y1);
+        if width <= 0.0 || height <= 0.0 {
+            tally.no_area += 1;
+            return false;
+        }
+        if width.max(height) < self.min_side {
+            tally.too_small += 1;
+            return false;
+        }
+        true
+    }
+
+    /// Where a row stands, for messages.
+    fn place(&self, row: &Row) -> String {
+        match &self.boxes {
+            Some(csv) => format!("{} line {} (row {})", csv.display(), row.line, row.number),
+            None => format!("photo {} of the folder", row.number),
+        }
+    }
+
+    /// Cuts all crops, decoding each photo once, and writes them in the order of `groups`.
+    fn crop_all(
+        &self,
+        context: &Context,
+        photos: &Photos,
+        groups: &[Vec<&Row>],
+        tally: &mut Tally,
+    ) -> Result<()> {
+        let part_size = context.part_size.max(1);
+        let (mut waiting, mut part) = (Vec::new(), 0);
+        let mut write = |samples: &[Sample]| {
+            part += 1;
+            parts::write_part(&context.out.join(artifact::part_name(part - 1)), samples)
+        };
+        let mut done = 0;
+        for batch in groups.chunks(part_size) {
+            let cropped: Vec<Vec<Option<Sample>>> = batch
+                .par_iter()
+                .map(|group| {
+                    context.check_interrupt()?;
+                    self.crop_photo(context, photos, group)
+                })
+                .collect::<Result<_>>()?;
+            for sample in cropped.into_iter().flatten() {
+                match sample {
+                    Some(sample) => waiting.push(sample),
+                    None => tally.outside += 1,
+                }
+            }
+            while waiting.len() >= part_size {
+                let rest = waiting.split_off(part_size);
+                write(&waiting)?;
+                tally.crops += waiting.len();
+                waiting = rest;
+            }
+            done += batch.len();
+            context.progress(done as u64, groups.len() as u64, "photos")?;
+        }
+        if !waiting.is_empty() {
+            write(&waiting)?;
+            tally.crops += waiting.len();
+        }
+        Ok(())
+    }
+
+    /// The crops of one photo; `None` for a box wholly outside it.
+    fn crop_photo(
+        &self,
+        context: &Context,
+        photos: &Photos,
+        group: &[&Row],
+    ) -> Result<Vec<Option<Sample>>> {
+        let file = &group[0].file;
+        let name = format!("{}, {}", photos.describe(file), self.place(group[0]));
+        let photo = image::decode_rgb(&photos.read(file)?, &name)?;
+        let crop = |row: &&Row| {
+            let square = match row.corners {
+                Some(corners) => crop::around_box(corners, self.margin, photo.dimensions()),
+                None => Some(crop::centre(photo.dimensions())),
+            };
+            let Some(square) = square else {
+                return Ok(None);
+            };
+            let pixels = image::resize(&crop::cut(&photo, square), self.size, self.size);
+            let id = format!("{}-{:06}", context.id, row.number);
+            Ok(Some(Sample {
+                id: id.clone(),
+                index: row.number,
+                image: image::encode_png(&pixels)?,
+                width: self.size,
+                height: self.size,
+                labels: Labels::default(),
+                provenance: Provenance {
+                    domain: Domain::Photo,
+                    source: match row.corners {
+                        Some(_) => format!("{file}#{}", row.number),
+                        None => file.clone(),
+                    },
+                    origin: id,
+                    parent: None,
+                    seed: context.seed.hex(row.number),
+                    checkpoint: None,
+                    transforms: Vec::new(),
+                    split: None,
+                },
+            }))
+        };
+        group.iter().map(crop).collect()
+    }
+}
+
+/// `limit` of `rows` at even distances, or all where `limit` is 0 or more than there are.
+fn evenly_spread(rows: Vec<Row>, limit: usize) -> Vec<Row> {
+    let count = rows.len();
+    if limit == 0 || limit >= count {
+        return rows;
+    }
+    let mut next = 0;
+    let wanted = rows.into_iter().enumerate().filter(|(i, _)| {
+        let take = next < limit && *i == next * count / limit;
+        next += usize::from(take);
+        take
+    });
+    wanted.map(|(_, row)| row).collect()
+}
+
+/// The rows of each photo, photos in the order of their first row.
+fn group_by_file(rows: &[Row]) -> Vec<Vec<&Row>> {
+    let mut places = BTreeMap::new();
+    let mut groups: Vec<Vec<&Row>> = Vec::new();
+    for row in rows {
+        let place = *places.entry(row.file.as_str()).or_insert(groups.len());
+        if place == groups.len() {
+            groups.push(Vec::new());
+        }
+        groups[place].push(row);
+    }
+    groups
+}

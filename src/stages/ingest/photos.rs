@@ -1,0 +1,162 @@
+//! Where photos lie: a folder or a tar, read file by file from any thread.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::{Read, Seek, SeekFrom};
+use std::path::{Component, Path, PathBuf};
+
+use crate::{Error, Result, artifact};
+
+/// A collection of photo files, by their names relative to it.
+pub enum Photos {
+    Folder(PathBuf),
+    Tar {
+        path: PathBuf,
+        /// Offset and length of every file, in bytes.
+        files: BTreeMap<String, (u64, u64)>,
+    },
+}
+
+impl Photos {
+    /// Opens a folder, or reads the table of a tar.
+    ///
+    /// # Errors
+    /// Where `path` is missing, or is neither.
+    pub fn open(path: &Path) -> Result<Self> {
+        let metadata = std::fs::metadata(path).map_err(|e| Error::io(path, e))?;
+        if metadata.is_dir() {
+            return Ok(Photos::Folder(path.to_path_buf()));
+        }
+        if !has_extension(path, &["tar"]) {
+            return Err(Error::failed(
+                path.display(),
+                "is neither a folder nor a .tar",
+                "point `path` at the folder that holds the photos, or at an uncompressed .tar",
+            ));
+        }
+        Ok(Photos::Tar {
+            path: path.to_path_buf(),
+            files: read_table(path)?,
+        })
+    }
+
+    /// All pictures, sorted by name.
+    ///
+    /// # Errors
+    /// Where there is none, or a folder cannot be listed.
+    pub fn names(&self) -> Result<Vec<String>> {
+        let mut names: Vec<String> = match self {
+            Photos::Folder(folder) => artifact::walk(folder)?
+                .iter()
+                .map(|path| path.strip_prefix(folder).unwrap_or(path))
+                .map(|path| path.to_string_lossy().replace('\\', "/"))
+                .collect(),
+            Photos::Tar { files, .. } => files.keys().cloned().collect(),
+        };
+        names.retain(|name| has_extension(Path::new(name), &["png", "jpg", "jpeg"]));
+        names.sort();
+        if names.is_empty() {
+            return Err(Error::failed(
+                self.path().display(),
+                "holds no .png, .jpg or .jpeg",
+                "point `path` at the folder or .tar that holds the photos",
+            ));
+        }
+        Ok(names)
+    }
+
+    /// Checks that `name` is here; `place` is what the message calls the row that names it.
+    ///
+    /// # Errors
+    /// Where it is not.
+    pub fn find(&self, name: &str, place: &str) -> Result<()> {
+        let inside = Path::new(name)
+            .components()
+            .all(|part| matches!(part, Component::Normal(_) | Component::CurDir));
+        let found = inside
+            && match self {
+                Photos::Folder(folder) => folder.join(name).is_file(),
+                Photos::Tar { files, .. } => files.contains_key(plain(name)),
+            };
+        if found {
+            return Ok(());
+        }
+        Err(Error::failed(
+            place,
+            format!("names `{name}`, which is not in {}", self.path().display()),
+            "file names are relative to `path`; correct the row or `path`, or add the photo",
+        ))
+    }
+
+    /// The bytes of file `name`.
+    ///
+    /// # Errors
+    /// Where it cannot be read.
+    pub fn read(&self, name: &str) -> Result<Vec<u8>> {
+        match self {
+            Photos::Folder(folder) => {
+                let path = folder.join(name);
+                std::fs::read(&path).map_err(|e| Error::io(&path, e))
+            }
+            Photos::Tar { path, files } => {
+                let (offset, length) = files.get(plain(name)).copied().unwrap_or_default();
+                read_range(path, offset, length).map_err(|e| Error::io(path, e))
+            }
+        }
+    }
+
+    /// What messages call file `name`.
+    pub fn describe(&self, name: &str) -> String {
+        match self {
+            Photos::Folder(folder) => folder.join(name).display().to_string(),
+            Photos::Tar { path, .. } => format!("{name} in {}", path.display()),
+        }
+    }
+
+    fn path(&self) -> &Path {
+        match self {
+            Photos::Folder(path) | Photos::Tar { path, .. } => path,
+        }
+    }
+}
+
+fn has_extension(path: &Path, wanted: &[&str]) -> bool {
+    let extension = path.extension().unwrap_or_default();
+    wanted.iter().any(|w| extension.eq_ignore_ascii_case(w))
+}
+
+/// Without the leading `./` that tar likes to add.
+fn plain(name: &str) -> &str {
+    name.strip_prefix("./").unwrap_or(name)
+}
+
+fn read_range(path: &Path, offset: u64, length: u64) -> std::io::Result<Vec<u8>> {
+    let mut file = File::open(path)?;
+    file.seek(SeekFrom::Start(offset))?;
+    let mut bytes = Vec::new();
+    file.take(length).read_to_end(&mut bytes)?;
+    Ok(bytes)
+}
+
+fn read_table(path: &Path) -> Result<BTreeMap<String, (u64, u64)>> {
+    let broken = |e: std::io::Error| {
+        Error::failed(
+            path.display(),
+            format!("cannot be read as a tar: {e}"),
+            "the file is cut off, compressed or no tar; unpack it, or fetch it again",
+        )
+    };
+    let file = File::open(path).map_err(|e| Error::io(path, e))?;
+    let mut files = BTreeMap::new();
+    let mut archive = tar::Archive::new(file);
+    for entry in archive.entries_with_seek().map_err(broken)? {
+        let entry = entry.map_err(broken)?;
+        if entry.header().entry_type().is_file() {
+            let name = entry.path().map_err(broken)?;
+            let name = name.to_string_lossy().replace('\\', "/");
+            let range = (entry.raw_file_position(), entry.size());
+            files.insert(plain(&name).to_owned(), range);
+        }
+    }
+    Ok(files)
+}

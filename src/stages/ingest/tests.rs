@@ -1,0 +1,296 @@
+//! What ingest makes of small generated photos, and what it says of broken ones.
+
+use std::path::Path;
+use std::sync::Mutex;
+use std::sync::atomic::AtomicBool;
+
+use ::image::{DynamicImage, ImageFormat, Rgb, RgbImage};
+
+use super::*;
+use crate::seed::Seed;
+use crate::stage::DeviceChoice;
+
+/// Runs `config` and returns its samples, summary and warnings.
+fn run(config: &Ingest, part_size: usize) -> Result<(Vec<Sample>, serde_json::Value, Vec<String>)> {
+    let out = tempfile::tempdir().unwrap();
+    let warnings = Mutex::new(Vec::new());
+    let events = |event| {
+        if let Event::Warning { text } = event {
+            warnings.lock().unwrap().push(text);
+        }
+    };
+    let context = Context {
+        id: "photos",
+        seed: Seed::new(1, "photos"),
+        inputs: BTreeMap::new(),
+        out: out.path(),
+        part_size,
+        device: DeviceChoice::Cpu,
+        events: &events,
+        interrupted: &AtomicBool::new(false),
+    };
+    config.check().unwrap();
+    let summary = config.run(&context)?;
+    let mut samples = Vec::new();
+    for path in artifact::walk(out.path())? {
+        samples.extend(parts::read_part(&path)?);
+    }
+    Ok((samples, summary, warnings.into_inner().unwrap()))
+}
+
+/// The message of the error that `config` ends with.
+fn message(config: &Ingest) -> String {
+    run(config, 8).unwrap_err().to_string()
+}
+
+/// A photo whose red tells the column and green the row.
+fn ramp(width: u32, height: u32) -> RgbImage {
+    RgbImage::from_fn(width, height, |x, y| Rgb([x as u8, y as u8, 0]))
+}
+
+/// A folder with photos `a.png`, `sub/b.png` and a CSV of four boxes.
+fn example() -> (tempfile::TempDir, Ingest) {
+    let folder = tempfile::tempdir().unwrap();
+    let photos = folder.path().join("photos");
+    std::fs::create_dir_all(photos.join("sub")).unwrap();
+    ramp(100, 80).save(photos.join("a.png")).unwrap();
+    ramp(64, 64).save(photos.join("sub/b.png")).unwrap();
+    std::fs::write(photos.join("notes.txt"), "no photo").unwrap();
+    let boxes = folder.path().join("boxes.csv");
+    let text = "file,class,xmin,ymin,xmax,ymax\n\
+                a.png,six,10,20,30,40\n\
+                sub/b.png,one,0,0,20,10\n\
+                a.png,two,40,30,72,62\n\
+                sub/b.png,six,40,40,64.0,64.0\n";
+    std::fs::write(&boxes, text).unwrap();
+    let config = Ingest {
+        path: photos,
+        boxes: Some(boxes),
+        size: 16,
+        margin: 0.0,
+        ..Ingest::default()
+    };
+    (folder, config)
+}
+
+fn csv(config: &Ingest) -> &Path {
+    config.boxes.as_deref().unwrap()
+}
+
+#[test]
+fn boxes_become_unlabelled_crops_that_tell_their_row() {
+    let (_folder, config) = example();
+    let (samples, summary, warnings) = run(&config, 3).unwrap();
+    assert_eq!(
+        summary,
+        serde_json::json!({"photos": 2, "crops": 4, "skipped": 0})
+    );
+    assert!(warnings.is_empty());
+    let ids: Vec<_> = samples.iter().map(|s| s.id.as_str()).collect();
+    let rows = ["000000", "000002", "000001", "000003"];
+    assert_eq!(ids, rows.map(|row| format!("photos-{row}")));
+    let first = &samples[0];
+    assert_eq!(first.labels, Labels::default());
+    assert_eq!(first.provenance.source, "a.png#0");
+    assert_eq!(first.provenance.origin, first.id);
+    assert_eq!(first.provenance.domain, Domain::Photo);
+    let Rgb([column, row, _]) = *first.pixels().unwrap().get_pixel(8, 8);
+    assert!(
+        (19..=22).contains(&column) && (29..=32).contains(&row),
+        "{column} {row}"
+    );
+}
+
+#[test]
+fn parts_and_threads_do_not_change_the_samples() {
+    let (_folder, config) = example();
+    let alone = rayon::ThreadPoolBuilder::new()
+        .num_threads(1)
+        .build()
+        .unwrap();
+    let expected = alone.install(|| run(&config, 256)).unwrap().0;
+    for part_size in [1, 3, 7] {
+        assert_eq!(run(&config, part_size).unwrap().0, expected);
+    }
+}
+
+#[test]
+fn beyond_the_photo_the_edge_goes_on() {
+    let photo = ramp(64, 64);
+    let square = crop::around_box([0.0, 0.0, 20.0, 10.0], 0.5, photo.dimensions()).unwrap();
+    assert_eq!((square.left, square.top, square.side), (-10, -15, 40));
+    let pixels = crop::cut(&photo, square);
+    assert_eq!(pixels.get_pixel(0, 39), &Rgb([0, 24, 0]));
+    assert_eq!(pixels.get_pixel(39, 0), &Rgb([29, 0, 0]));
+}
+
+#[test]
+fn whole_photos_give_their_centre_square() {
+    let (_folder, mut config) = example();
+    config.boxes = None;
+    config.size = 80;
+    let (samples, summary, _) = run(&config, 8).unwrap();
+    assert_eq!(
+        summary,
+        serde_json::json!({"photos": 2, "crops": 2, "skipped": 0})
+    );
+    assert_eq!(
+        samples[0].pixels().unwrap().get_pixel(0, 0),
+        &Rgb([10, 0, 0])
+    );
+    assert_eq!(samples[1].provenance.source, "sub/b.png");
+}
+
+#[test]
+fn a_tar_gives_the_same_crops_as_its_folder() {
+    let (folder, mut config) = example();
+    let expected = run(&config, 8).unwrap().0;
+    let path = folder.path().join("photos.tar");
+    let mut archive = tar::Builder::new(std::fs::File::create(&path).unwrap());
+    archive.append_dir_all(".", &config.path).unwrap();
+    archive.finish().unwrap();
+    config.path = path;
+    assert_eq!(run(&config, 8).unwrap().0, expected);
+    config.boxes = None;
+    assert_eq!(run(&config, 8).unwrap().0.len(), 2);
+}
+
+#[test]
+fn a_limit_spreads_over_all_rows() {
+    let row = |number| Row {
+        file: String::new(),
+        number,
+        line: 0,
+        corners: None,
+    };
+    let spread = |limit| -> Vec<u64> {
+        let rows = evenly_spread((0..10).map(row).collect(), limit);
+        rows.iter().map(|row| row.number).collect()
+    };
+    assert_eq!(spread(4), [0, 2, 5, 7]);
+    assert_eq!(spread(1), [0]);
+    assert_eq!(spread(0).len(), 10);
+    assert_eq!(spread(11).len(), 10);
+}
+
+#[test]
+fn useless_boxes_are_skipped_with_a_count() {
+    let (_folder, config) = example();
+    let text = "file;X1;Y1;X2;Y2\na.png;5;5;5;9\na.png;1;1;4;4\na.png;200;0;220;9\n\
+                a.png;0;0;20;20\n";
+    std::fs::write(csv(&config), text).unwrap();
+    let (samples, summary, warnings) = run(&config, 8).unwrap();
+    assert_eq!(
+        summary,
+        serde_json::json!({"photos": 1, "crops": 1, "skipped": 3})
+    );
+    assert_eq!(samples[0].id, "photos-000003");
+    assert_eq!(warnings.len(), 3);
+    std::fs::write(csv(&config), "file,x1,y1,x2,y2\na.png,5,5,5,9\n").unwrap();
+    assert!(message(&config).contains("no box is left"));
+}
+
+#[test]
+fn errors_name_file_row_and_remedy() {
+    let (_folder, config) = example();
+    for (text, wanted) in [
+        (
+            "file,xmin,ymin,xmax\na.png,1,2,3\n",
+            "no column `y2` or `ymax`",
+        ),
+        (
+            "file,x1,y1,x2,y2\na.png,1,2,3,4,5\n",
+            "boxes.csv: is no CSV",
+        ),
+        ("file,x1,y1,x2,y2\n", "holds no rows"),
+        (
+            "file,x1,y1,x2,y2\na.png,1,2,30,40\na.png,1,2,wide,4\n",
+            "boxes.csv line 3 (row 1): `wide` in column `x2` is not a number",
+        ),
+        (
+            "file,x1,y1,x2,y2\nc.png,1,2,30,40\n",
+            "boxes.csv line 2 (row 0): names `c.png`, which is not in",
+        ),
+        (
+            "file,x1,y1,x2,y2\n../photos/a.png,1,2,30,40\n",
+            "names `../photos/a.png`",
+        ),
+    ] {
+        std::fs::write(csv(&config), text).unwrap();
+        let message = message(&config);
+        assert!(message.contains(wanted), "{message}");
+        assert!(message.contains("help: "), "{message}");
+    }
+    std::fs::remove_file(csv(&config)).unwrap();
+    assert!(message(&config).contains("boxes.csv: "));
+}
+
+#[test]
+fn columns_can_be_named() {
+    let (_folder, mut config) = example();
+    std::fs::write(csv(&config), "name,l,t,r,b\na.png,10,20,30,40\n").unwrap();
+    assert!(message(&config).contains("its columns are name, l, t, r, b"));
+    config.columns = Some(["name", "l", "t", "r", "b"].map(str::to_owned));
+    assert_eq!(run(&config, 8).unwrap().0.len(), 1);
+}
+
+#[test]
+fn missing_empty_and_broken_photos_are_named() {
+    let (folder, mut config) = example();
+    let photo = config.path.join("a.png");
+    let bytes = std::fs::read(&photo).unwrap();
+    std::fs::write(&photo, &bytes[..bytes.len() / 2]).unwrap();
+    let text = message(&config);
+    assert!(
+        text.contains("a.png") && text.contains("line 2 (row 0)"),
+        "{text}"
+    );
+
+    config.boxes = None;
+    config.path = folder.path().join("nowhere");
+    assert!(message(&config).contains("nowhere: "));
+    config.path = folder.path().join("empty.tar");
+    tar::Builder::new(std::fs::File::create(&config.path).unwrap())
+        .finish()
+        .unwrap();
+    assert!(message(&config).contains("empty.tar: holds no .png"));
+    std::fs::write(&config.path, [7; 700]).unwrap();
+    assert!(message(&config).contains("empty.tar: cannot be read as a tar"));
+    config.path = folder.path().join("boxes.csv");
+    assert!(message(&config).contains("boxes.csv: is neither a folder nor a .tar"));
+}
+
+/// A JPEG with an EXIF orientation of 6: to be turned right by 90 degrees.
+fn turned_jpeg(pixels: &RgbImage) -> Vec<u8> {
+    let mut jpeg = std::io::Cursor::new(Vec::new());
+    pixels.write_to(&mut jpeg, ImageFormat::Jpeg).unwrap();
+    let jpeg = jpeg.into_inner();
+    let exif =
+        b"\xff\xe1\x00\x22Exif\0\0MM\0*\0\0\0\x08\0\x01\x01\x12\0\x03\0\0\0\x01\0\x06\0\0\0\0\0\0";
+    [&jpeg[..2], &exif[..], &jpeg[2..]].concat()
+}
+
+#[test]
+fn grey_16_bit_transparent_and_turned_photos_come_out_right() {
+    let folder = tempfile::tempdir().unwrap();
+    let colour = DynamicImage::ImageRgb8(RgbImage::from_pixel(16, 16, Rgb([100; 3])));
+    let save = |name: &str, picture: DynamicImage| picture.save(folder.path().join(name)).unwrap();
+    save("a-grey.png", colour.to_luma8().into());
+    save("b-16bit.png", colour.to_rgb16().into());
+    let mut clear = colour.to_rgba8();
+    clear.pixels_mut().for_each(|p| p.0[3] = 0);
+    save("c-clear.png", clear.into());
+    let halves = RgbImage::from_fn(16, 16, |_, y| Rgb([if y < 8 { 255 } else { 0 }; 3]));
+    std::fs::write(folder.path().join("d-turned.JPG"), turned_jpeg(&halves)).unwrap();
+    let config = Ingest {
+        path: folder.path().to_path_buf(),
+        size: 16,
+        ..Ingest::default()
+    };
+    let (samples, _, _) = run(&config, 8).unwrap();
+    let pixels: Vec<_> = samples.iter().map(|s| s.pixels().unwrap()).collect();
+    assert_eq!(pixels[0].get_pixel(8, 8), &Rgb([100; 3]));
+    assert_eq!(pixels[1].get_pixel(8, 8), &Rgb([100; 3]));
+    assert_eq!(pixels[2].get_pixel(8, 8), &Rgb([255; 3]));
+    assert!(pixels[3].get_pixel(14, 8).0[0] > 200 && pixels[3].get_pixel(1, 8).0[0] < 50);
+}

@@ -1,0 +1,283 @@
+//! Contact sheets: one origin along the pipeline beside real photos, and labels drawn over pictures.
+
+use base64::Engine;
+use maud::{Markup, html};
+
+use crate::sample::{Instance, Keypoint, Mask, Sample, Visibility, image};
+
+use super::evidence::Sheet;
+
+/// Pictures are shown near this many pixels, small ones by a whole factor.
+const SHOWN: u32 = 128;
+
+/// Larger pictures than this are shrunk before they are embedded.
+const EMBEDDED: u32 = 256;
+
+/// Strips of one origin (render, translation, …) beside a block of photos.
+pub fn strips(sheet: &Sheet) -> Markup {
+    html! {
+        div.sheet {
+            div {
+                p.flow {
+                    @for (i, column) in sheet.columns.iter().enumerate() {
+                        @if i > 0 { span.to { "→" } }
+                        span { (column) }
+                    }
+                }
+                div.strips {
+                    @for row in &sheet.rows { (strip(row, &sheet.columns)) }
+                }
+            }
+            @if let Some((id, photos)) = &sheet.photos {
+                div.photos {
+                    p.flow { span { (id) } small { "real photos" } }
+                    div.block {
+                        @for photo in photos { (picture(photo, id)) }
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn strip(row: &[Option<Sample>], columns: &[String]) -> Markup {
+    let class = row.iter().flatten().find_map(|s| s.labels.class.as_deref());
+    html! {
+        figure.strip {
+            div.row {
+                @for (sample, column) in row.iter().zip(columns) {
+                    @match sample {
+                        Some(sample) => (picture(sample, column)),
+                        None => span.none title={ "not found in " (column) } { "–" },
+                    }
+                }
+            }
+            figcaption { (class.unwrap_or("no class")) }
+        }
+    }
+}
+
+/// A picture as it is, enlarged without smoothing; where it comes from as the tooltip.
+fn picture(sample: &Sample, stage: &str) -> Markup {
+    let (width, height) = shown_size(sample);
+    html! {
+        img class=(sharpness(sample)) src=(data_uri(sample)) width=(width) height=(height)
+            loading="lazy" alt={ (stage) " " (sample.id) } title=(description(sample, stage));
+    }
+}
+
+fn description(sample: &Sample, stage: &str) -> String {
+    let provenance = &sample.provenance;
+    let mut text = format!("{stage}: {}\nfrom {}", sample.id, provenance.source);
+    if let Some(class) = &sample.labels.class {
+        text += &format!("\nclass {class}");
+    }
+    if !provenance.transforms.is_empty() {
+        text += &format!("\n{}", provenance.transforms.join(", "));
+    }
+    text
+}
+
+fn sharpness(sample: &Sample) -> &'static str {
+    if sample.width.max(sample.height) <= SHOWN {
+        "pixels"
+    } else {
+        "smooth"
+    }
+}
+
+/// Width and height on the page: a whole multiple of a small picture, [`SHOWN`] for a large one.
+fn shown_size(sample: &Sample) -> (u32, u32) {
+    let side = sample.width.max(sample.height).max(1);
+    if side <= SHOWN {
+        let factor = (SHOWN / side).max(1);
+        return (sample.width * factor, sample.height * factor);
+    }
+    let scaled =
+        |length: u32| (u64::from(length) * u64::from(SHOWN) / u64::from(side)).max(1) as u32;
+    (scaled(sample.width), scaled(sample.height))
+}
+
+/// The picture's bytes in the page: the sample's own PNG, or a smaller one of a large picture.
+fn data_uri(sample: &Sample) -> String {
+    let side = sample.width.max(sample.height);
+    let small = (side > EMBEDDED).then(|| shrunk(sample)).flatten();
+    let bytes = small.as_deref().unwrap_or(&sample.image);
+    let encoded = base64::engine::general_purpose::STANDARD.encode(bytes);
+    format!("data:image/png;base64,{encoded}")
+}
+
+/// `None` where the picture cannot be read: the page then shows the sample's id instead.
+fn shrunk(sample: &Sample) -> Option<Vec<u8>> {
+    let pixels = sample.pixels().ok()?;
+    let scale = f64::from(EMBEDDED) / f64::from(pixels.width().max(pixels.height()));
+    let scaled = |length: u32| ((f64::from(length) * scale) as u32).max(1);
+    let small = image::resize(&pixels, scaled(pixels.width()), scaled(pixels.height()));
+    image::encode_png(&small).ok()
+}
+
+/// The last column's samples with their labels drawn over them.
+pub fn labelled(sheet: &Sheet) -> Markup {
+    let samples = || sheet.rows.iter().filter_map(|row| row.last()?.as_ref());
+    let has = |test: fn(&Instance) -> bool| samples().any(|s| s.labels.instances.iter().any(test));
+    html! {
+        p.flow {
+            @if let Some(column) = sheet.columns.last() { span { (column) } }
+            @if has(|_| true) { small { span.key.box-key {} "box" } }
+            @if has(|i| i.mask.area() > 0) { small { span.key.mask-key {} "mask" } }
+            @if has(|i| !i.keypoints.is_empty()) {
+                small { span.key.seen-key {} "keypoint" }
+                small { span.key.hidden-key {} "hidden keypoint" }
+            }
+        }
+        div.overlays { @for sample in samples() { (overlay(sample)) } }
+    }
+}
+
+fn overlay(sample: &Sample) -> Markup {
+    let (width, height) = (sample.width, sample.height);
+    let mut classes: Vec<&str> = Vec::new();
+    for instance in &sample.labels.instances {
+        if !classes.contains(&instance.class.as_str()) {
+            classes.push(&instance.class);
+        }
+    }
+    let unit = f64::from(width.max(height)) / 192.0;
+    html! {
+        figure.overlay title=(description(sample, "labels of")) {
+            svg viewBox=(format!("0 0 {width} {height}")) role="img" aria-label=(sample.id)
+                style=(format!("--unit:{unit:.4}px")) {
+                image class=(sharpness(sample)) href=(data_uri(sample)) width=(width) height=(height) {}
+                @for instance in &sample.labels.instances { (outlines(instance, width, height, unit)) }
+            }
+            figcaption {
+                @if classes.is_empty() { (sample.labels.class.as_deref().unwrap_or("no label")) }
+                (classes.join(", "))
+            }
+        }
+    }
+}
+
+fn outlines(instance: &Instance, width: u32, height: u32, unit: f64) -> Markup {
+    let [x, y, w, h] = instance.bbox_xywh.map(finite);
+    let outline = outline(&instance.mask, width, height);
+    html! {
+        rect.box x=(x) y=(y) width=(w.max(0.0)) height=(h.max(0.0)) {
+            title { (instance.class) ", visible " (format!("{:.0} %", 100.0 * instance.visible_fraction)) }
+        }
+        @if !outline.is_empty() { path.mask d=(outline) {} }
+        @for (i, keypoint) in instance.keypoints.iter().enumerate() {
+            (point(i, keypoint, unit))
+        }
+    }
+}
+
+fn point(number: usize, keypoint: &Keypoint, unit: f64) -> Markup {
+    let class = match keypoint.visibility {
+        Visibility::Outside => return html! {},
+        Visibility::Hidden => "keypoint hidden",
+        Visibility::Visible => "keypoint",
+    };
+    let radius = format!("{:.3}", 3.2 * unit);
+    html! {
+        circle class=(class) cx=(finite(keypoint.x)) cy=(finite(keypoint.y)) r=(radius) {
+            title { "keypoint " (number) }
+        }
+    }
+}
+
+/// A coordinate that SVG can hold.
+fn finite(value: f32) -> f32 {
+    if value.is_finite() { value } else { 0.0 }
+}
+
+/// The edges between pixels inside and outside a mask, as path data; straight edges are joined.
+fn outline(mask: &Mask, width: u32, height: u32) -> String {
+    if mask.area() == 0 {
+        return String::new();
+    }
+    let bitmap = mask.to_bitmap(width, height);
+    let inside = |x: u32, y: u32| x < width && y < height && bitmap[(y * width + x) as usize];
+    let mut data = String::new();
+    for y in 0..=height {
+        let edge = |x: u32| inside(x, y) != (y > 0 && inside(x, y - 1));
+        for (start, end) in runs(width, edge) {
+            data += &format!("M{start} {y}H{end}");
+        }
+    }
+    for x in 0..=width {
+        let edge = |y: u32| inside(x, y) != (x > 0 && inside(x - 1, y));
+        for (start, end) in runs(height, edge) {
+            data += &format!("M{x} {start}V{end}");
+        }
+    }
+    data
+}
+
+/// The stretches of 0..`length` where `holds`, as half-open ranges.
+fn runs(length: u32, holds: impl Fn(u32) -> bool) -> Vec<(u32, u32)> {
+    let mut found = Vec::new();
+    let mut start = None;
+    for i in 0..=length {
+        match (start, i < length && holds(i)) {
+            (None, true) => start = Some(i),
+            (Some(first), false) => {
+                found.push((first, i));
+                start = None;
+            }
+            _ => {}
+        }
+    }
+    found
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::picture_of;
+    use super::*;
+
+    #[test]
+    fn an_outline_runs_around_the_mask_and_its_hole() {
+        let mut bitmap = vec![true; 9];
+        bitmap[4] = false;
+        let ring = Mask::from_bitmap(&bitmap, 3, 3);
+        assert_eq!(
+            outline(&ring, 3, 3),
+            "M0 0H3M1 1H2M1 2H2M0 3H3M0 0V3M1 1V2M2 1V2M3 0V3"
+        );
+        assert_eq!(outline(&Mask::default(), 3, 3), "");
+    }
+
+    #[test]
+    fn small_pictures_grow_by_whole_factors_and_large_ones_shrink() {
+        assert_eq!(shown_size(&picture_of(64, 32)), (128, 64));
+        assert_eq!(shown_size(&picture_of(48, 48)), (96, 96));
+        assert_eq!(shown_size(&picture_of(512, 256)), (128, 64));
+    }
+
+    #[test]
+    fn a_large_picture_is_embedded_smaller() {
+        let sample = picture_of(1024, 8);
+        let small = image::decode_rgb(&shrunk(&sample).unwrap(), "small").unwrap();
+        assert_eq!(small.dimensions(), (256, 2));
+    }
+
+    #[test]
+    fn labels_that_are_no_numbers_leave_no_trace_in_the_drawing() {
+        let mut sample = picture_of(8, 8);
+        sample.labels.instances = vec![Instance {
+            class: "<i>".into(),
+            bbox_xywh: [f32::NAN, 0.0, f32::INFINITY, -1.0],
+            mask: Mask::default(),
+            keypoints: vec![Keypoint {
+                x: f32::NAN,
+                y: 1.0,
+                visibility: Visibility::Visible,
+            }],
+            pose: None,
+            visible_fraction: 1.0,
+        }];
+        let drawn = overlay(&sample).into_string();
+        assert!(!drawn.contains("NaN") && !drawn.contains("\"inf") && !drawn.contains("<i>"));
+    }
+}
