@@ -4,6 +4,8 @@ use clap::{Args, ValueEnum};
 
 use super::{columns, say};
 use crate::Result;
+use crate::models::{MODELS, ModelKind};
+use crate::stage::{Input, StageKind};
 use crate::stages::STAGES;
 
 /// Arguments of `list`.
@@ -18,7 +20,8 @@ pub struct List {
 #[derive(Clone, Copy, PartialEq, ValueEnum)]
 enum Listing {
     Stages,
-    // LIST: Models, Transforms, Formats,
+    Models,
+    // LIST: Transforms, Formats,
 }
 
 impl List {
@@ -37,13 +40,15 @@ impl Listing {
     fn rows(self) -> Vec<Vec<String>> {
         match self {
             Listing::Stages => STAGES.iter().map(stage).collect(),
-            // LIST: Listing::Models => MODELS.iter().map(|m| vec![m.name.into(), m.about.into()]).collect(),
+            Listing::Models => MODELS.iter().map(model).collect(),
+            // LIST: Listing::Transforms => TRANSFORMS.iter().map(|t| vec![t.name.into(), t.about.into()]).collect(),
+            // LIST: Listing::Formats => WRITERS.iter().map(|w| vec![w.name.into(), w.about.into()]).collect(),
         }
     }
 }
 
-fn stage(kind: &crate::stage::StageKind) -> Vec<String> {
-    let role = |input: &crate::stage::Input| match input.optional {
+fn stage(kind: &StageKind) -> Vec<String> {
+    let role = |input: &Input| match input.optional {
         true => format!("[{}]", input.role),
         false => input.role.to_owned(),
     };
@@ -57,4 +62,9 @@ fn stage(kind: &crate::stage::StageKind) -> Vec<String> {
         way.to_lowercase(),
         kind.about.to_owned(),
     ]
+}
+
+fn model(kind: &ModelKind) -> Vec<String> {
+    let labels = format!("labels {:?}", kind.labels).to_lowercase();
+    vec![kind.name.to_owned(), labels, kind.about.to_owned()]
 }

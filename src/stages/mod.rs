@@ -3,9 +3,9 @@
 pub mod evaluate;
 pub mod ingest;
 pub mod render;
+pub mod report;
 pub mod train;
 pub mod translate;
-pub mod report;
 
 use crate::stage::StageKind;
 

@@ -1,0 +1,7 @@
+//! What a user of the program sees, command by command.
+
+mod commands;
+mod errors;
+mod layering;
+mod project;
+mod running;
