@@ -47,7 +47,7 @@ fn classes(record: &RunRecord) -> Option<String> {
         name.is_some_and(|name| record.datasets.contains_key(name))
     };
     let stages = || record.stages.iter().filter(counted);
-    let stage = stages().find(published).or_else(|| stages().last())?;
+    let stage = stages().find(published).or_else(|| stages().next_back())?;
     const SHOWN: usize = 20;
     let row = |(class, count): (&String, &u64)| vec![class.clone(), count.to_string()];
     let mut rows: Vec<Vec<String>> = stage.classes.iter().take(SHOWN).map(row).collect();

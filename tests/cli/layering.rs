@@ -161,21 +161,54 @@ fn code(text: &str) -> impl Iterator<Item = (usize, &str)> {
     numbered.filter(|(_, line)| !line.trim_start().starts_with("//"))
 }
 
-/// The crate's modules that a file names: `crate::x` and `crate::{x, y::z}`.
+/// The crate's modules that a file names, with the line: `crate::x::y` and `crate::{x, y::{a, b}}`.
 fn imports(text: &str) -> Vec<(usize, String)> {
     let mut found = Vec::new();
     for (number, line) in code(text) {
         for (at, _) in line.match_indices("crate::") {
             let rest = &line[at + "crate::".len()..];
-            let rest = match rest.strip_prefix('{') {
-                Some(group) => group.split('}').next().unwrap_or_default(),
-                None => rest.split([',', ';', ' ', '(']).next().unwrap_or_default(),
-            };
-            for item in rest.split(',') {
-                let name = item.trim().split("::").next().unwrap_or_default();
-                found.push((number, name.to_owned()));
+            if rest.starts_with('{') {
+                // The group may go on over the next lines.
+                let start = line.as_ptr() as usize - text.as_ptr() as usize + at + "crate::{".len();
+                let names = group(&text[start..]);
+                found.extend(names.into_iter().map(|name| (number, name)));
+            } else {
+                found.push((number, identifier(rest)));
             }
         }
     }
     found
+}
+
+/// The first names of the items in a group whose opening brace has been read.
+fn group(text: &str) -> Vec<String> {
+    let (mut depth, mut names, mut fresh) = (0, Vec::new(), true);
+    for (at, c) in text.char_indices() {
+        match c {
+            '{' => depth += 1,
+            '}' if depth == 0 => break,
+            '}' => depth -= 1,
+            ',' if depth == 0 => fresh = true,
+            c if fresh && c.is_alphabetic() => {
+                names.push(identifier(&text[at..]));
+                fresh = false;
+            }
+            _ => {}
+        }
+    }
+    names
+}
+
+fn identifier(text: &str) -> String {
+    text.chars()
+        .take_while(|c| c.is_alphanumeric() || *c == '_')
+        .collect()
+}
+
+#[test]
+fn groups_over_several_lines_are_read() {
+    let text =
+        "use crate::{\n    nn::{a, b},\n    Error,\n    stages::x,\n};\nuse crate::seed::Seed;\n";
+    let names: Vec<String> = imports(text).into_iter().map(|(_, name)| name).collect();
+    assert_eq!(names, ["nn", "Error", "stages", "seed"]);
 }

@@ -234,7 +234,7 @@ fn a_wrong_set_says_that_it_is_the_set() {
     );
     says(
         &refused(GOOD, &["firs.count=3"]),
-        &["--set firs.count=3", "no stage `firs`", "first"],
+        &["--set firs.count=3", "id `firs`", "did you mean `first`?"],
     );
     says(
         &refused(GOOD, &["first.count=3", "second.tga=1"]),
