@@ -20,4 +20,7 @@ pub mod pipeline;
 
 pub mod cli;
 
+#[cfg(test)]
+mod testing;
+
 pub use error::{Error, Result};

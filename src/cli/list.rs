@@ -7,6 +7,8 @@ use crate::Result;
 use crate::models::{MODELS, ModelKind};
 use crate::stage::{Input, StageKind};
 use crate::stages::STAGES;
+use crate::stages::augment::TRANSFORMS;
+use crate::stages::emit::WRITERS;
 
 /// Arguments of `list`.
 #[derive(Args)]
@@ -21,7 +23,8 @@ pub struct List {
 enum Listing {
     Stages,
     Models,
-    // LIST: Transforms, Formats,
+    Transforms,
+    Formats,
 }
 
 impl List {
@@ -41,8 +44,8 @@ impl Listing {
         match self {
             Listing::Stages => STAGES.iter().map(stage).collect(),
             Listing::Models => MODELS.iter().map(model).collect(),
-            // LIST: Listing::Transforms => TRANSFORMS.iter().map(|t| vec![t.name.into(), t.about.into()]).collect(),
-            // LIST: Listing::Formats => WRITERS.iter().map(|w| vec![w.name.into(), w.about.into()]).collect(),
+            Listing::Transforms => named(TRANSFORMS.iter().map(|t| (t.name, t.about))),
+            Listing::Formats => named(WRITERS.iter().map(|w| (w.name, w.about))),
         }
     }
 }
@@ -67,4 +70,10 @@ fn stage(kind: &StageKind) -> Vec<String> {
 fn model(kind: &ModelKind) -> Vec<String> {
     let labels = format!("labels {:?}", kind.labels).to_lowercase();
     vec![kind.name.to_owned(), labels, kind.about.to_owned()]
+}
+
+fn named(entries: impl Iterator<Item = (&'static str, &'static str)>) -> Vec<Vec<String>> {
+    entries
+        .map(|(name, about)| vec![name.to_owned(), about.to_owned()])
+        .collect()
 }

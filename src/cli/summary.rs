@@ -33,6 +33,7 @@ pub fn summary(outcome: &Outcome) -> String {
     let total = duration(record.seconds);
     blocks.push(match record.stages.len() - cached {
         0 => format!("everything was in the cache; nothing had to run ({total})"),
+        1 => format!("done in {total}: 1 stage ran, {cached} from the cache"),
         ran => format!("done in {total}: {ran} stages ran, {cached} from the cache"),
     });
     format!("\n{}", blocks.join("\n\n"))

@@ -1,9 +1,12 @@
 //! The stages, in data-flow order. Adding one means one new folder and one line in [`STAGES`].
 
+pub mod augment;
+pub mod emit;
 pub mod evaluate;
 pub mod ingest;
 pub mod render;
 pub mod report;
+pub mod split;
 pub mod train;
 pub mod translate;
 
@@ -15,5 +18,8 @@ pub const STAGES: &[StageKind] = &[
     render::STAGE,
     train::STAGE,
     translate::STAGE,
+    augment::STAGE,
+    split::STAGE,
+    emit::STAGE,
     evaluate::STAGE,
 ];

@@ -2,7 +2,10 @@
 
 use predicates::prelude::*;
 use predicates::str::contains;
+use verismo::models::MODELS;
 use verismo::stages::STAGES;
+use verismo::stages::augment::TRANSFORMS;
+use verismo::stages::emit::WRITERS;
 
 use crate::project::{Project, names};
 
@@ -24,18 +27,32 @@ fn help_teaches_by_examples() {
 }
 
 #[test]
-fn list_names_every_stage() {
-    let output = Project::new()
-        .verismo(&["list", "stages"])
-        .output()
-        .unwrap();
-    let text = String::from_utf8(output.stdout).unwrap();
-    for stage in STAGES {
-        assert!(
-            text.contains(stage.name) && text.contains(stage.about),
-            "{}",
-            stage.name
-        );
+fn list_names_every_entry_of_every_registry() {
+    let entries = [
+        (
+            "stages",
+            STAGES.iter().map(|e| (e.name, e.about)).collect::<Vec<_>>(),
+        ),
+        ("models", MODELS.iter().map(|e| (e.name, e.about)).collect()),
+        (
+            "transforms",
+            TRANSFORMS.iter().map(|e| (e.name, e.about)).collect(),
+        ),
+        (
+            "formats",
+            WRITERS.iter().map(|e| (e.name, e.about)).collect(),
+        ),
+    ];
+    for (what, entries) in entries {
+        let output = Project::new().verismo(&["list", what]).output().unwrap();
+        let text = String::from_utf8(output.stdout).unwrap();
+        assert!(text.starts_with(what), "{text}");
+        for (name, about) in entries {
+            assert!(
+                text.contains(name) && text.contains(about),
+                "{what}: {name}"
+            );
+        }
     }
 }
 

@@ -23,7 +23,7 @@ fn a_run_leaves_its_record_and_a_second_one_is_cached() {
         .verismo(&RUN)
         .assert()
         .success()
-        .stdout(contains("1 stages ran").and(contains("report.html")))
+        .stdout(contains("1 stage ran").and(contains("report.html")))
         .stderr(contains("no earlier result").and(contains("3 samples")));
     let record = project.json("outputs/runs/p/latest/run.json");
     assert_eq!(record["status"], "done");

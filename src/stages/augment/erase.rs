@@ -1,0 +1,120 @@
+//! Random erasing (Zhong et al. 2020, <https://arxiv.org/abs/1708.04896>): a rectangle of plain
+//! grey hides part of the picture, so that a recogniser cannot lean on a single detail.
+//!
+//! Deviation from the paper: the rectangle counts as something that stands before the objects.
+//! Masks, boxes and visible fractions lose what it covers, keypoints under it become hidden, depth
+//! there is unknown. A draw that would cover the last object of the picture's class is not applied.
+
+use rand::RngExt;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::warp::{NO_DEPTH, keeps_class, map_depth, replace_mask};
+use super::{Transform, View, check_range, draw};
+use crate::Result;
+use crate::sample::{Instance, Visibility};
+use crate::seed::Stream;
+
+/// Hides a rectangle behind one grey. Off by default.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Erase {
+    /// How often it is applied, 0..1.
+    pub probability: f64,
+    /// Range of each side, as a fraction of the picture's side, 0..1.
+    pub size: [f64; 2],
+}
+
+impl Default for Erase {
+    fn default() -> Self {
+        Erase {
+            probability: 0.0,
+            size: [0.1, 0.25],
+        }
+    }
+}
+
+/// A rectangle of whole pixels: from x0, y0 up to but without x1, y1.
+#[derive(Debug, Clone, Copy)]
+struct Patch {
+    x0: u32,
+    y0: u32,
+    x1: u32,
+    y1: u32,
+}
+
+impl Patch {
+    fn covers(&self, x: u32, y: u32) -> bool {
+        (self.x0..self.x1).contains(&x) && (self.y0..self.y1).contains(&y)
+    }
+
+    /// The positions it covers in a row-major picture of `width` pixels a row.
+    fn positions(&self, width: u32) -> impl Iterator<Item = usize> {
+        let Patch { x0, y0, x1, y1 } = *self;
+        (y0..y1).flat_map(move |y| (x0..x1).map(move |x| (y * width + x) as usize))
+    }
+}
+
+impl Transform for Erase {
+    fn probability(&self) -> f64 {
+        self.probability
+    }
+
+    fn check(&self) -> Result<(), String> {
+        check_range("size", self.size, 0.0..=1.0)
+    }
+
+    fn apply(&self, view: &mut View, stream: &mut Stream) -> Result<Option<String>> {
+        let size = view.pixels.dimensions();
+        let mut span = |side: u32| {
+            let length = (f64::from(side) * draw(stream, self.size)).round() as u32;
+            let start = stream.random_range(0..=side - length);
+            (start, start + length)
+        };
+        let ((x0, x1), (y0, y1)) = (span(size.0), span(size.1));
+        let grey: u8 = stream.random();
+        if x0 == x1 || y0 == y1 {
+            return Ok(None);
+        }
+        let patch = Patch { x0, y0, x1, y1 };
+        let mut labels = view.labels.clone();
+        labels
+            .instances
+            .retain_mut(|instance| cover_instance(instance, patch, size));
+        if !keeps_class(&view.labels, &labels) {
+            return Ok(None);
+        }
+        map_depth(&mut labels.depth, &view.name, |mut values, (width, _)| {
+            patch.positions(width).for_each(|p| values[p] = NO_DEPTH);
+            values
+        })?;
+        view.labels = labels;
+        for (y, x) in (y0..y1).flat_map(|y| (x0..x1).map(move |x| (y, x))) {
+            view.pixels.put_pixel(x, y, image::Rgb([grey; 3]));
+        }
+        let (width, height) = (x1 - x0, y1 - y0);
+        Ok(Some(format!(
+            "erase(x={x0},y={y0},width={width},height={height},grey={grey})"
+        )))
+    }
+}
+
+/// Takes the covered part from an instance; `false` if nothing is left. The box of an instance
+/// without a mask stays.
+fn cover_instance(instance: &mut Instance, patch: Patch, size: (u32, u32)) -> bool {
+    for keypoint in &mut instance.keypoints {
+        let covered = patch.covers(keypoint.x.max(0.0) as u32, keypoint.y.max(0.0) as u32);
+        if covered && keypoint.visibility == Visibility::Visible {
+            keypoint.visibility = Visibility::Hidden;
+        }
+    }
+    let area = instance.mask.area();
+    if area == 0 {
+        return true;
+    }
+    let mut bitmap = instance.mask.to_bitmap(size.0, size.1);
+    patch.positions(size.0).for_each(|p| bitmap[p] = false);
+    let left = replace_mask(instance, &bitmap, size);
+    instance.visible_fraction *= instance.mask.area() as f32 / area as f32;
+    left
+}

@@ -1,0 +1,285 @@
+//! augment: label-exact variants of every sample.
+//!
+//! Each transform draws its parameters once, from the variant's own random stream, and maps the
+//! picture, the masks, boxes, keypoints, depth, camera and poses with them. What was applied stands
+//! in the provenance. Adding a transform means one struct that implements [`Transform`], one field
+//! of [`Augment`] and one line in [`TRANSFORMS`].
+
+mod colour;
+mod erase;
+mod geometry;
+mod sensor;
+mod warp;
+
+#[cfg(test)]
+mod tests;
+
+use image::RgbImage;
+use rand::RngExt;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+pub use colour::{Brightness, Contrast, Hue, Saturation};
+pub use erase::Erase;
+pub use geometry::{Affine, Flip};
+pub use sensor::{Blur, Jpeg, Noise};
+
+use crate::Result;
+use crate::artifact::Kind;
+use crate::sample::{Domain, Labels, Provenance, Sample};
+use crate::seed::Stream;
+use crate::stage::{Context, Input, Stage, StageKind, parse};
+
+/// The registry entry.
+pub const STAGE: StageKind = StageKind {
+    name: "augment",
+    about: "random variants of every sample, labels mapped exactly",
+    version: 1,
+    inputs: &[Input::required(
+        "samples",
+        Kind::Samples,
+        "pictures to vary, labelled or not",
+    )],
+    output: Kind::Samples,
+    parse: parse::<Augment>,
+    schema: || schemars::schema_for!(Augment),
+};
+
+/// One entry of the registry of transforms.
+pub struct TransformKind {
+    /// The name of its table in the configuration.
+    pub name: &'static str,
+    /// One line for `verismo list`.
+    pub about: &'static str,
+    /// Its table of a configuration.
+    pub of: fn(&Augment) -> &dyn Transform,
+}
+
+/// Every transform, in the order in which they are applied: what happens before the lens, in the
+/// light, and in the camera.
+pub const TRANSFORMS: &[TransformKind] = &[
+    TransformKind {
+        name: "flip",
+        about: "mirrors left and right, for classes that allow it",
+        of: |augment| &augment.flip,
+    },
+    TransformKind {
+        name: "affine",
+        about: "rotates, scales and shifts in one resampling",
+        of: |augment| &augment.affine,
+    },
+    TransformKind {
+        name: "erase",
+        about: "hides a rectangle behind plain grey",
+        of: |augment| &augment.erase,
+    },
+    TransformKind {
+        name: "brightness",
+        about: "multiplies all values",
+        of: |augment| &augment.brightness,
+    },
+    TransformKind {
+        name: "contrast",
+        about: "stretches values about the mean luma",
+        of: |augment| &augment.contrast,
+    },
+    TransformKind {
+        name: "saturation",
+        about: "stretches colours about grey",
+        of: |augment| &augment.saturation,
+    },
+    TransformKind {
+        name: "hue",
+        about: "turns colours about the grey axis",
+        of: |augment| &augment.hue,
+    },
+    TransformKind {
+        name: "blur",
+        about: "Gaussian blur, as of a lens out of focus",
+        of: |augment| &augment.blur,
+    },
+    TransformKind {
+        name: "noise",
+        about: "Gaussian noise, as of a sensor",
+        of: |augment| &augment.noise,
+    },
+    TransformKind {
+        name: "jpeg",
+        about: "a round trip through JPEG",
+        of: |augment| &augment.jpeg,
+    },
+];
+
+/// A random change of a picture and its labels. Implemented by its configuration struct.
+pub trait Transform {
+    /// How often it is applied, 0..1.
+    fn probability(&self) -> f64;
+
+    /// Checks the ranges.
+    ///
+    /// # Errors
+    /// What is wrong and the remedy, in words.
+    fn check(&self) -> Result<(), String>;
+
+    /// Draws parameters from `stream`, applies them to picture and labels, and returns them for
+    /// the provenance, e.g. `flip()`; `None` where it left everything as it was.
+    ///
+    /// # Errors
+    /// Where an image-level map cannot be decoded.
+    fn apply(&self, view: &mut View, stream: &mut Stream) -> Result<Option<String>>;
+}
+
+/// A picture on its way through the transforms.
+#[derive(Debug, Clone)]
+pub struct View {
+    /// The sample's id, for messages.
+    pub name: String,
+    pub pixels: RgbImage,
+    pub labels: Labels,
+    pub domain: Domain,
+}
+
+/// Configuration of `augment`: one table a transform.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Augment {
+    /// Augmented variants of every input.
+    pub copies: u64,
+    /// Hands the unchanged input on as well, before its variants.
+    pub keep_original: bool,
+    /// Mirrors left and right.
+    pub flip: Flip,
+    /// Rotates, scales and shifts.
+    pub affine: Affine,
+    /// Hides a rectangle.
+    pub erase: Erase,
+    /// Multiplies all values.
+    pub brightness: Brightness,
+    /// Stretches values about the mean luma.
+    pub contrast: Contrast,
+    /// Stretches colours about grey.
+    pub saturation: Saturation,
+    /// Turns colours about the grey axis.
+    pub hue: Hue,
+    /// Gaussian blur.
+    pub blur: Blur,
+    /// Gaussian noise.
+    pub noise: Noise,
+    /// A round trip through JPEG.
+    pub jpeg: Jpeg,
+}
+
+impl Default for Augment {
+    fn default() -> Self {
+        Augment {
+            copies: 2,
+            keep_original: false,
+            flip: Flip::default(),
+            affine: Affine::default(),
+            erase: Erase::default(),
+            brightness: Brightness::default(),
+            contrast: Contrast::default(),
+            saturation: Saturation::default(),
+            hue: Hue::default(),
+            blur: Blur::default(),
+            noise: Noise::default(),
+            jpeg: Jpeg::default(),
+        }
+    }
+}
+
+impl Stage for Augment {
+    fn check(&self) -> Result<(), String> {
+        if self.variants() == 0 {
+            return Err("makes nothing: raise `copies`, or set `keep_original = true`".into());
+        }
+        for kind in TRANSFORMS {
+            let transform = (kind.of)(self);
+            check_range("probability", [0.0, transform.probability()], 0.0..=1.0)
+                .and_then(|()| transform.check())
+                .map_err(|problem| format!("{}: {problem}", kind.name))?;
+        }
+        Ok(())
+    }
+
+    fn run(&self, context: &Context) -> Result<serde_json::Value> {
+        let input = context.input("samples")?;
+        context.map_samples(input, |sample| {
+            (0..self.variants())
+                .map(|variant| self.variant(context, &sample, variant))
+                .collect()
+        })?;
+        Ok(serde_json::json!({ "variants": self.variants() }))
+    }
+}
+
+impl Augment {
+    /// Samples made of each input.
+    fn variants(&self) -> u64 {
+        self.copies + u64::from(self.keep_original)
+    }
+
+    /// Makes the `variant`-th child of `sample`; the first is the original where that is kept.
+    fn variant(&self, context: &Context, sample: &Sample, variant: u64) -> Result<Sample> {
+        let index = sample.index * self.variants() + variant;
+        let id = format!("{}-{index:06}", context.id);
+        if self.keep_original && variant == 0 {
+            return Ok(Sample {
+                id,
+                index,
+                provenance: Provenance {
+                    parent: Some(sample.id.clone()),
+                    ..sample.provenance.clone()
+                },
+                ..sample.clone()
+            });
+        }
+        let mut view = View {
+            name: sample.id.clone(),
+            pixels: sample.pixels()?,
+            labels: sample.labels.clone(),
+            domain: sample.provenance.domain,
+        };
+        let applied = self.apply(&mut view, &context.seed.stream(index))?;
+        let mut child = sample.child(id, index, &view.pixels, view.labels)?;
+        child.provenance.transforms.extend(applied);
+        Ok(child)
+    }
+
+    /// Applies the transforms in order and says which, with their parameters.
+    ///
+    /// Each transform has a stream of its own, so that switching one off leaves what the others
+    /// draw as it is.
+    fn apply(&self, view: &mut View, stream: &Stream) -> Result<Vec<String>> {
+        let mut applied = Vec::new();
+        for (number, kind) in (1..).zip(TRANSFORMS) {
+            let transform = (kind.of)(self);
+            let mut own = stream.clone();
+            own.set_stream(number);
+            if own.random::<f64>() < transform.probability() {
+                applied.extend(transform.apply(view, &mut own)?);
+            }
+        }
+        Ok(applied)
+    }
+}
+
+/// Draws evenly from `low..=high`.
+fn draw(stream: &mut Stream, [low, high]: [f64; 2]) -> f64 {
+    stream.random_range(low..=high)
+}
+
+/// Checks that `[low, high]` is in order and lies within `allowed`.
+fn check_range(
+    key: &str,
+    [low, high]: [f64; 2],
+    allowed: std::ops::RangeInclusive<f64>,
+) -> Result<(), String> {
+    if low <= high && allowed.contains(&low) && allowed.contains(&high) {
+        return Ok(());
+    }
+    let (start, end) = (allowed.start(), allowed.end());
+    Err(format!(
+        "`{key}` must lie between {start} and {end}, the lower bound first"
+    ))
+}

@@ -1,0 +1,452 @@
+//! Runs over every entry of [`TRANSFORMS`], and what each kind promises.
+
+use image::{Rgb, RgbImage};
+
+use super::warp::{NO_DEPTH, map_depth};
+use super::*;
+use crate::sample::image::{encode_png, encode_png_grey16};
+use crate::sample::{Camera, Instance, Keypoint, Mask, Visibility};
+use crate::seed::Seed;
+use crate::testing;
+
+const SIZE: (u32, u32) = (96, 80);
+/// x, y, width, height of the red rectangle.
+const RECTANGLE: [u32; 4] = [32, 26, 30, 24];
+
+/// The red [`RECTANGLE`] on grey, with all labels.
+fn rectangle() -> Sample {
+    rectangle_at(RECTANGLE)
+}
+
+fn rectangle_at([x, y, w, h]: [u32; 4]) -> Sample {
+    let inside = |px: u32, py: u32| (x..x + w).contains(&px) && (y..y + h).contains(&py);
+    let pixels = RgbImage::from_fn(SIZE.0, SIZE.1, |px, py| {
+        Rgb(if inside(px, py) {
+            [200, 50, 50]
+        } else {
+            [120; 3]
+        })
+    });
+    let positions = || (0..SIZE.1).flat_map(|py| (0..SIZE.0).map(move |px| (px, py)));
+    let bitmap: Vec<bool> = positions().map(|(px, py)| inside(px, py)).collect();
+    let depth: Vec<u16> = bitmap
+        .iter()
+        .map(|&b| if b { 3000 } else { NO_DEPTH })
+        .collect();
+    let corner = |x, y| Keypoint {
+        x: x as f32,
+        y: y as f32,
+        visibility: Visibility::Visible,
+    };
+    let mut sample = crate::artifact::parts::tests::examples().remove(0);
+    sample.id = "render-000003".into();
+    sample.index = 3;
+    (sample.width, sample.height) = SIZE;
+    sample.image = encode_png(&pixels).unwrap();
+    sample.provenance.transforms = Vec::new();
+    sample.labels = Labels {
+        class: Some("six".into()),
+        instances: vec![Instance {
+            class: "six".into(),
+            bbox_xywh: [x, y, w, h].map(|v| v as f32),
+            mask: Mask::from_bitmap(&bitmap, SIZE.0, SIZE.1),
+            keypoints: vec![
+                corner(x, y),
+                corner(x + w, y),
+                corner(x + w, y + h),
+                corner(x, y + h),
+            ],
+            pose: Some([
+                1.0, 0.0, 0.0, 0.02, 0.0, 1.0, 0.0, -0.01, 0.0, 0.0, 1.0, 0.5,
+            ]),
+            visible_fraction: 1.0,
+        }],
+        depth: Some(encode_png_grey16(&depth, SIZE.0, SIZE.1).unwrap()),
+        camera: Some(Camera {
+            fx: 90.0,
+            fy: 90.0,
+            cx: 47.0,
+            cy: 41.5,
+        }),
+    };
+    sample
+}
+
+fn view(sample: &Sample) -> View {
+    View {
+        name: sample.id.clone(),
+        pixels: sample.pixels().unwrap(),
+        labels: sample.labels.clone(),
+        domain: sample.provenance.domain,
+    }
+}
+
+/// Red or not, whatever light, blur and noise did.
+fn red_bitmap(pixels: &RgbImage) -> Vec<bool> {
+    pixels
+        .pixels()
+        .map(|Rgb([r, g, b])| f32::from(*r) - (f32::from(*g) + f32::from(*b)) / 2.0 > 65.0)
+        .collect()
+}
+
+fn iou(a: &[bool], b: &[bool]) -> f64 {
+    let count = |f: &dyn Fn(bool, bool) -> bool| {
+        a.iter().zip(b).filter(|(a, b)| f(**a, **b)).count() as f64
+    };
+    count(&|a, b| a && b) / count(&|a, b| a || b)
+}
+
+fn parse(text: &str) -> Augment {
+    toml::from_str(text).unwrap()
+}
+
+/// A configuration that does nothing but one transform, surely, at its default strength.
+fn only(name: &str) -> Augment {
+    let mut text = String::from("flip.classes = ['six']\n");
+    for kind in TRANSFORMS {
+        let probability = u8::from(kind.name == name);
+        text += &format!("{}.probability = {probability}\n", kind.name);
+    }
+    parse(&text)
+}
+
+#[test]
+fn every_name_is_a_table_of_the_configuration() {
+    let resolved = serde_json::to_value(Augment::default()).unwrap();
+    for kind in TRANSFORMS {
+        assert!(
+            resolved[kind.name]["probability"].is_number(),
+            "{}",
+            kind.name
+        );
+        assert!((kind.of)(&Augment::default()).check().is_ok());
+    }
+    let tables = resolved
+        .as_object()
+        .unwrap()
+        .values()
+        .filter(|v| v.is_object());
+    assert_eq!(tables.count(), TRANSFORMS.len());
+}
+
+#[test]
+fn zero_strength_changes_nothing() {
+    let strengths = parse(
+        "affine = { probability = 1, rotate = 0, scale = [1, 1], translate = 0 }
+         erase = { probability = 1, size = [0, 0] }
+         flip = { probability = 1, classes = [] }
+         brightness = { probability = 1, amount = 0 }
+         contrast = { probability = 1, amount = 0 }
+         saturation = { probability = 1, amount = 0 }
+         hue = { probability = 1, degrees = 0 }
+         blur = { probability = 1, sigma = [0, 0] }
+         noise = { probability = 1, sigma = [0, 0] }
+         jpeg.probability = 0",
+    );
+    for config in [strengths, only("nothing")] {
+        let sample = rectangle();
+        let children = testing::run(&config, "augment", std::slice::from_ref(&sample), 7);
+        for child in children {
+            assert_eq!(child.pixels().unwrap(), sample.pixels().unwrap());
+            assert_eq!(child.labels, sample.labels);
+            assert!(child.provenance.transforms.is_empty());
+        }
+    }
+}
+
+#[test]
+fn every_transform_keeps_labels_on_the_pixels() {
+    let sample = rectangle();
+    for kind in TRANSFORMS {
+        for index in 0..12 {
+            let mut view = view(&sample);
+            let applied = only(kind.name)
+                .apply(&mut view, &Seed::new(5, "t").stream(index))
+                .unwrap();
+            assert_eq!(applied.len(), 1, "{}", kind.name);
+            assert!(
+                applied[0].starts_with(&format!("{}(", kind.name)),
+                "{applied:?}"
+            );
+            let instance = &view.labels.instances[0];
+            let mask = instance.mask.to_bitmap(SIZE.0, SIZE.1);
+            let overlap = iou(&mask, &red_bitmap(&view.pixels));
+            assert!(overlap > 0.95, "{applied:?}: IoU {overlap}");
+            assert_eq!(Some(instance.bbox_xywh), instance.mask.bbox_xywh(SIZE.1));
+            check_depth(&view, &mask, &applied);
+            if kind.name != "erase" {
+                check_corners(instance, &applied);
+            }
+        }
+    }
+}
+
+#[test]
+fn an_object_that_the_frame_cuts_goes_on_with_its_mask() {
+    for rectangle in [[60, 10, 36, 40], [0, 0, 30, 30], [20, 50, 40, 30]] {
+        let sample = rectangle_at(rectangle);
+        for (index, border) in (0..12).flat_map(|i| [(i, "replicate"), (i, "reflect")]) {
+            let config = parse(&format!(
+                "affine = {{ rotate = 20, translate = 0.1, border = '{border}' }}"
+            ));
+            let mut view = view(&sample);
+            let mut stream = Seed::new(5, "t").stream(index);
+            config.affine.apply(&mut view, &mut stream).unwrap();
+            let instance = &view.labels.instances[0];
+            let mask = instance.mask.to_bitmap(SIZE.0, SIZE.1);
+            let overlap = iou(&mask, &red_bitmap(&view.pixels));
+            assert!(
+                overlap > 0.95,
+                "{rectangle:?} {border} {index}: IoU {overlap}"
+            );
+            assert_eq!(Some(instance.bbox_xywh), instance.mask.bbox_xywh(SIZE.1));
+        }
+    }
+}
+
+/// Depth is known exactly where the mask is set.
+fn check_depth(view: &View, mask: &[bool], applied: &[String]) {
+    map_depth(&mut view.labels.depth.clone(), "", |values, _| {
+        let known: Vec<bool> = values.iter().map(|&v| v == 3000).collect();
+        assert_eq!(known, mask, "{applied:?}");
+        values
+    })
+    .unwrap();
+}
+
+/// Every keypoint lies within a pixel of a corner of the mapped rectangle: its extremes are the
+/// box, and its area is that of the mask.
+fn check_corners(instance: &Instance, applied: &[String]) {
+    let points: Vec<[f32; 2]> = instance.keypoints.iter().map(|k| [k.x, k.y]).collect();
+    let [x, y, w, h] = instance.bbox_xywh;
+    for (axis, low, high) in [(0, x, x + w), (1, y, y + h)] {
+        let values = || points.iter().map(|p| p[axis]);
+        let (first, last) = (
+            values().fold(f32::MAX, f32::min),
+            values().fold(0.0, f32::max),
+        );
+        assert!((first - low).abs() <= 1.0, "{applied:?}: {first} {low}");
+        assert!((last - high).abs() <= 1.0, "{applied:?}: {last} {high}");
+    }
+    let next = points.iter().cycle().skip(1);
+    let doubled: f32 = points
+        .iter()
+        .zip(next)
+        .map(|(p, q)| p[0] * q[1] - q[0] * p[1])
+        .sum();
+    let (polygon, mask) = (doubled.abs() / 2.0, instance.mask.area() as f32);
+    assert!(
+        (polygon / mask - 1.0).abs() < 0.04,
+        "{applied:?}: {polygon} {mask}"
+    );
+}
+
+/// Where the camera sees the object's origin.
+fn project(labels: &Labels) -> [f32; 2] {
+    let (pose, camera) = (labels.instances[0].pose.unwrap(), labels.camera.unwrap());
+    let [x, y, z] = [pose[3], pose[7], pose[11]];
+    [camera.fx * x / z + camera.cx, camera.fy * y / z + camera.cy]
+}
+
+#[test]
+fn affine_moves_pose_and_camera_with_the_picture() {
+    let mut sample = rectangle();
+    let [x, y] = project(&sample.labels);
+    let visibility = Visibility::Visible;
+    sample.labels.instances[0]
+        .keypoints
+        .push(Keypoint { x, y, visibility });
+    for index in 0..12 {
+        let mut view = view(&sample);
+        only("affine")
+            .apply(&mut view, &Seed::new(5, "t").stream(index))
+            .unwrap();
+        let [x, y] = project(&view.labels);
+        let keypoint = view.labels.instances[0].keypoints[4];
+        let distance = (x - keypoint.x).hypot(y - keypoint.y);
+        assert!(distance < 1e-3, "{distance}");
+    }
+}
+
+#[test]
+fn rotation_without_square_pixels_drops_camera_and_poses() {
+    let mut sample = rectangle();
+    sample.labels.camera = Some(Camera {
+        fx: 90.0,
+        fy: 60.0,
+        cx: 47.0,
+        cy: 41.5,
+    });
+    let mut view = view(&sample);
+    only("affine")
+        .apply(&mut view, &Seed::new(5, "t").stream(0))
+        .unwrap();
+    assert_eq!(view.labels.camera, None);
+    assert_eq!(view.labels.instances[0].pose, None);
+}
+
+#[test]
+fn what_leaves_the_frame_is_no_longer_visible() {
+    let mut sample = rectangle();
+    sample.labels.class = None;
+    let config = parse("affine = { probability = 1, rotate = 0, scale = [1, 1], translate = 1 }");
+    let (mut partly, mut gone) = (0, 0);
+    for index in 0..60 {
+        let mut view = view(&sample);
+        config
+            .affine
+            .apply(&mut view, &mut Seed::new(5, "t").stream(index))
+            .unwrap();
+        let Some(instance) = view.labels.instances.first() else {
+            gone += 1;
+            continue;
+        };
+        let full = (RECTANGLE[2] * RECTANGLE[3]) as f32;
+        let share = instance.mask.area() as f32 / full;
+        assert!((instance.visible_fraction - share).abs() < 0.05);
+        partly += u8::from(share < 0.9);
+        for keypoint in &instance.keypoints {
+            let inside = (0.0..=SIZE.0 as f32).contains(&keypoint.x)
+                && (0.0..=SIZE.1 as f32).contains(&keypoint.y);
+            assert_eq!(inside, keypoint.visibility == Visibility::Visible);
+        }
+    }
+    assert!(partly > 5 && gone > 2, "{partly} {gone}");
+}
+
+#[test]
+fn the_last_object_of_the_class_stays_in_the_frame() {
+    let config = parse(
+        "affine = { probability = 1, translate = 1 }
+        erase = { probability = 1, size = [0.8, 1] }",
+    );
+    for index in 0..60 {
+        let mut view = view(&rectangle());
+        config
+            .apply(&mut view, &Seed::new(5, "t").stream(index))
+            .unwrap();
+        assert_eq!(view.labels.instances.len(), 1);
+    }
+}
+
+#[test]
+fn a_box_without_a_mask_is_mapped_by_its_corners() {
+    let mut sample = rectangle();
+    let mut with_mask = view(&sample);
+    sample.labels.instances[0].mask = Mask::default();
+    let mut without = view(&sample);
+    for view in [&mut with_mask, &mut without] {
+        only("affine")
+            .apply(view, &Seed::new(5, "t").stream(1))
+            .unwrap();
+    }
+    let (a, b) = (&with_mask.labels.instances[0], &without.labels.instances[0]);
+    for (a, b) in a.bbox_xywh.iter().zip(b.bbox_xywh) {
+        assert!((a - b).abs() <= 2.0, "{a} {b}");
+    }
+    assert_eq!(b.mask, Mask::default());
+}
+
+#[test]
+fn only_allowed_classes_are_mirrored() {
+    let flipped = |flip: &str, sample: &Sample| {
+        let config = parse(&format!("flip = {{ probability = 1, {flip} }}"));
+        assert!(config.flip.check().is_ok());
+        let mut view = view(sample);
+        let applied = config
+            .flip
+            .apply(&mut view, &mut Seed::new(1, "t").stream(0))
+            .unwrap();
+        applied.map(|_| view.labels)
+    };
+    let six = rectangle();
+    assert!(flipped("classes = []", &six).is_none());
+    assert!(flipped("classes = ['two']", &six).is_none());
+    let labels = flipped("classes = ['six']", &six).unwrap();
+    assert_eq!(labels.instances[0].pose, None);
+    assert_eq!(labels.camera.unwrap().cx, SIZE.0 as f32 - 47.0);
+
+    let swapped = flipped("swap = { nine = 'six' }", &six).unwrap();
+    assert_eq!(swapped.class.as_deref(), Some("nine"));
+    assert_eq!(swapped.instances[0].class, "nine");
+
+    let mut crowd = six.clone();
+    crowd.labels.instances.push(six.labels.instances[0].clone());
+    crowd.labels.instances[1].class = "two".into();
+    assert!(flipped("classes = ['six']", &crowd).is_none());
+
+    let mut photo = six.clone();
+    photo.provenance.domain = Domain::Photo;
+    assert!(flipped("classes = ['six']", &photo).is_none());
+    photo.labels = Labels::default();
+    assert!(flipped("classes = ['*']", &photo).is_some());
+}
+
+#[test]
+fn a_class_with_two_mirror_images_is_refused() {
+    let config = parse("flip.swap = { a = 'b', b = 'c' }");
+    assert!(Stage::check(&config).unwrap_err().contains("two partners"));
+    assert!(Stage::check(&parse("flip.swap = { a = 'b', b = 'a' }")).is_ok());
+}
+
+#[test]
+fn wrong_ranges_name_their_table() {
+    for (text, named) in [
+        ("affine.scale = [1.2, 0.8]", "affine: `scale`"),
+        ("jpeg.quality = [0, 50]", "jpeg: `quality`"),
+        ("noise.probability = 2", "noise: `probability`"),
+        ("copies = 0", "copies"),
+    ] {
+        let problem = Stage::check(&parse(text)).unwrap_err();
+        assert!(problem.contains(named), "{problem}");
+    }
+    let error = toml::from_str::<Augment>("copies = 1\nblur = { sgima = 1 }").unwrap_err();
+    assert!(error.span().is_some() && error.message().contains("sgima"));
+}
+
+#[test]
+fn children_carry_on_the_provenance() {
+    let config = parse("copies = 2\nkeep_original = true");
+    let parent = rectangle();
+    let children = testing::run(&config, "augment", std::slice::from_ref(&parent), 7);
+    let ids: Vec<&str> = children.iter().map(|c| c.id.as_str()).collect();
+    assert_eq!(ids, ["augment-000009", "augment-000010", "augment-000011"]);
+    assert_eq!(children[0].image, parent.image);
+    for child in &children {
+        assert_eq!(child.provenance.parent.as_deref(), Some(parent.id.as_str()));
+        assert_eq!(child.provenance.origin, parent.provenance.origin);
+    }
+    assert_ne!(children[1].image, children[2].image);
+}
+
+#[test]
+fn same_bytes_for_any_threads_and_part_size() {
+    let samples: Vec<Sample> = (0..20)
+        .map(|index| Sample {
+            id: format!("render-{index:06}"),
+            index,
+            ..rectangle()
+        })
+        .collect();
+    let run = |threads, part_size| {
+        let pool = rayon::ThreadPoolBuilder::new()
+            .num_threads(threads)
+            .build()
+            .unwrap();
+        pool.install(|| testing::run(&Augment::default(), "augment", &samples, part_size))
+    };
+    let one = run(1, 7);
+    assert_eq!(one.len(), 40);
+    assert_eq!(one, run(2, 256));
+    assert_eq!(one, run(2, 7));
+}
+
+#[test]
+fn unlabelled_photos_pass() {
+    let mut photo = rectangle();
+    photo.labels = Labels::default();
+    photo.provenance.domain = Domain::Photo;
+    let children = testing::run(&Augment::default(), "augment", &[photo], 7);
+    assert_eq!(children.len(), 2);
+    assert!(children.iter().all(|c| c.labels == Labels::default()));
+}

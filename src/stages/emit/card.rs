@@ -1,0 +1,198 @@
+//! `README.md`: the data card, with the front matter that the Hugging Face Hub reads:
+//! <https://huggingface.co/docs/hub/datasets-cards>.
+
+use std::collections::BTreeMap;
+use std::fmt::{Display, Write};
+
+use super::{Emit, Entry, Plan, Survey, Writer};
+use crate::sample::Domain;
+use crate::{Error, Result};
+
+struct Card<'a> {
+    plan: Plan<'a>,
+}
+
+/// The card is made at the end, from the survey alone.
+///
+/// # Errors
+/// None.
+pub fn open<'a>(plan: &Plan<'a>) -> Result<Box<dyn Writer + 'a>> {
+    Ok(Box::new(Card { plan: *plan }))
+}
+
+impl Writer for Card<'_> {
+    fn add(&mut self, _: &Entry) -> Result<()> {
+        Ok(())
+    }
+
+    fn finish(self: Box<Self>) -> Result<()> {
+        let Plan {
+            out,
+            config,
+            survey,
+        } = self.plan;
+        let mut text = front_matter(config, survey);
+        text += &contents(config, survey);
+        text += &making(survey);
+        text += &loading(config, survey);
+        let path = out.join("README.md");
+        std::fs::write(&path, text).map_err(|e| Error::io(&path, e))
+    }
+}
+
+/// A text as a YAML scalar; YAML reads JSON's strings.
+fn quoted(text: &str) -> String {
+    serde_json::Value::from(text).to_string()
+}
+
+fn front_matter(config: &Emit, survey: &Survey) -> String {
+    let mut yaml = String::from("---\n");
+    if let Some(license) = &config.license {
+        yaml += &format!("license: {}\n", quoted(&license.to_lowercase()));
+    }
+    yaml += &format!("pretty_name: {}\n", quoted(&config.name));
+    yaml += "task_categories:\n- image-classification\n";
+    if survey.instances > 0 {
+        yaml += "- object-detection\n";
+    }
+    if survey.has_keypoints() {
+        yaml += "- keypoint-detection\n";
+    }
+    yaml += &format!("size_categories:\n- {}\n", size_category(survey.total()));
+    yaml += "tags:\n- synthetic\n- verismo\n";
+    yaml += "configs:\n- config_name: default\n  data_files:\n";
+    for split in survey.splits() {
+        yaml += &format!("  - split: {}\n    path: {split}/**\n", hub_split(split));
+    }
+    yaml + "---\n\n"
+}
+
+/// What the Hub calls a split.
+fn hub_split(split: &str) -> &str {
+    if split == "val" { "validation" } else { split }
+}
+
+/// The Hub's class of size.
+fn size_category(images: u64) -> &'static str {
+    match images {
+        0..1_000 => "n<1K",
+        1_000..10_000 => "1K<n<10K",
+        10_000..100_000 => "10K<n<100K",
+        100_000..1_000_000 => "100K<n<1M",
+        1_000_000..10_000_000 => "1M<n<10M",
+        _ => "n>10M",
+    }
+}
+
+fn contents(config: &Emit, survey: &Survey) -> String {
+    let version = config.version.as_ref();
+    let version = version.map_or(String::new(), |version| format!(" {version}"));
+    let mut text = format!("# {}{version}\n\n", config.name);
+    if let Some(description) = &config.description {
+        text += &format!("{description}\n\n");
+    }
+    text += &format!(
+        "{} labelled images of {} classes, with {} objects, from {} renders.\n\n## Images\n\n",
+        survey.total(),
+        survey.classes().len(),
+        survey.instances,
+        survey.origins.len(),
+    );
+    let splits: Vec<&str> = survey.splits().collect();
+    text += &format!(
+        "| class | {} |\n|---|{}\n",
+        splits.join(" | "),
+        "---:|".repeat(splits.len())
+    );
+    let mut row = |name: &str, count: &dyn Fn(&BTreeMap<String, u64>) -> u64| {
+        let counts = survey
+            .images
+            .values()
+            .map(|classes| count(classes).to_string());
+        text += &format!("| {name} | {} |\n", counts.collect::<Vec<_>>().join(" | "));
+    };
+    for class in survey.classes() {
+        row(class, &|classes| classes.get(class).copied().unwrap_or(0));
+    }
+    row("all", &|classes| classes.values().sum());
+    text += "\nImages that began as the same render stand in the same split.\n\n";
+    text + &files(config)
+}
+
+fn files(config: &Emit) -> String {
+    let mut text = String::from(
+        "## Files\n\n\
+         - `SPLIT/CLASS/ID.png`: the images; `classes.txt` lists the classes in order\n",
+    );
+    if config.writes("coco") {
+        text +=
+            "- `annotations/instances_SPLIT.json`: boxes, masks and keypoints as COCO has them\n";
+    }
+    if config.writes("huggingface") {
+        text += "- `SPLIT/metadata.jsonl`: labels for the imagefolder loader of Hugging Face\n";
+    }
+    text + "- `manifest.parquet`: a row an image, with its provenance and blake3\n\
+            - `SHA256SUMS`: for `sha256sum -c SHA256SUMS`\n\n\
+            Boxes are x, y, width, height in pixels; pixel (0, 0) covers 0 to 1.\n\n"
+}
+
+fn making(survey: &Survey) -> String {
+    let mut text = String::from("## How it was made\n\nBy verismo, from renders.");
+    if !survey.domains.contains_key(Domain::Photo.name()) {
+        text += " Every label comes from the renderer. Labels of real photos were not used.";
+    }
+    text += "\n\n";
+    // The card must stay short where every image has a source of its own.
+    const LISTED: usize = 20;
+    let mut list = |title: &str, counts: Vec<(String, u64)>| {
+        if counts.is_empty() {
+            return;
+        }
+        let _ = writeln!(text, "{title}:\n");
+        for (name, count) in counts.iter().take(LISTED) {
+            let _ = writeln!(text, "- {name}: {count} images");
+        }
+        if counts.len() > LISTED {
+            let _ = writeln!(text, "- and {} more", counts.len() - LISTED);
+        }
+        text.push('\n');
+    };
+    list("Kind of pixels", entries(&survey.domains, ""));
+    list("Models they show", entries(&survey.sources, "`"));
+    list(
+        "Translated by the checkpoint",
+        entries(&survey.checkpoints, "`"),
+    );
+    list("Transforms applied", entries(&survey.transforms, ""));
+    let sizes = survey.sizes.iter();
+    list(
+        "Sizes",
+        sizes.map(|((w, h), n)| (format!("{w}×{h}"), *n)).collect(),
+    );
+    text
+}
+
+fn entries<N: Display>(counts: &BTreeMap<N, u64>, quote: &str) -> Vec<(String, u64)> {
+    let entry = |(name, count): (&N, &u64)| (format!("{quote}{name}{quote}"), *count);
+    counts.iter().map(entry).collect()
+}
+
+fn loading(config: &Emit, survey: &Survey) -> String {
+    let split = survey.splits().next().unwrap_or("train");
+    let mut text = String::from("## Loading\n\n```python\n");
+    if config.writes("huggingface") {
+        text += "from datasets import load_dataset\n\
+                 dataset = load_dataset(\"path/to/this/folder\")\n\n";
+    }
+    text += &format!(
+        "from torchvision.datasets import ImageFolder\n{split} = ImageFolder(\"{split}\")\n"
+    );
+    if config.writes("coco") {
+        text += &format!(
+            "\nfrom pycocotools.coco import COCO\n\
+             coco = COCO(\"annotations/instances_{split}.json\")\n\
+             mask = coco.annToMask(coco.anns[1])\n"
+        );
+    }
+    text + "```\n"
+}

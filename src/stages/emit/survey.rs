@@ -1,0 +1,110 @@
+//! What must be known of all samples before the first file is written.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::Entry;
+
+use crate::artifact::Artifact;
+use crate::sample::Sample;
+use crate::stage::Context;
+use crate::{Error, Result};
+
+/// Counts over all samples.
+#[derive(Debug, Default)]
+pub struct Survey {
+    /// Images by split and class.
+    pub images: BTreeMap<&'static str, BTreeMap<String, u64>>,
+    /// Every class of an image or an instance, with the largest number of keypoints of an instance.
+    pub categories: BTreeMap<String, usize>,
+    /// Instances in all images.
+    pub instances: u64,
+    /// Renders that the images began as.
+    pub origins: BTreeSet<String>,
+    /// Images by the model, template or photo file they were made from.
+    pub sources: BTreeMap<String, u64>,
+    /// Images by where their pixels come from.
+    pub domains: BTreeMap<&'static str, u64>,
+    /// Images by the hash of the checkpoint that translated them.
+    pub checkpoints: BTreeMap<String, u64>,
+    /// Images by transform, without its parameters.
+    pub transforms: BTreeMap<String, u64>,
+    /// Images by width and height in pixels.
+    pub sizes: BTreeMap<(u32, u32), u64>,
+}
+
+impl Survey {
+    /// Reads all samples, one part in memory at a time.
+    ///
+    /// # Errors
+    /// Where there is no sample, one has no class, or a part cannot be read.
+    pub fn of(context: &Context, input: &Artifact) -> Result<Self> {
+        let mut survey = Survey::default();
+        for sample in input.samples() {
+            survey.add(&Entry::of(context, &sample?)?);
+            context.check_interrupt()?;
+        }
+        if survey.images.is_empty() {
+            return Err(Error::failed(
+                context.id,
+                "has no samples to emit",
+                "look in the stages before for what dropped them, e.g. with `verismo inspect`",
+            ));
+        }
+        Ok(survey)
+    }
+
+    fn add(&mut self, entry: &Entry) {
+        let Sample {
+            labels, provenance, ..
+        } = entry.sample;
+        let class = entry.class.to_owned();
+        self.categories.entry(class.clone()).or_default();
+        *self
+            .images
+            .entry(entry.split)
+            .or_default()
+            .entry(class)
+            .or_default() += 1;
+        for instance in &labels.instances {
+            let keypoints = self.categories.entry(instance.class.clone()).or_default();
+            *keypoints = instance.keypoints.len().max(*keypoints);
+        }
+        self.instances += labels.instances.len() as u64;
+        self.origins.insert(provenance.origin.clone());
+        *self.sources.entry(provenance.source.clone()).or_default() += 1;
+        *self.domains.entry(provenance.domain.name()).or_default() += 1;
+        if let Some(checkpoint) = &provenance.checkpoint {
+            *self.checkpoints.entry(checkpoint.clone()).or_default() += 1;
+        }
+        let names = provenance.transforms.iter().map(|transform| {
+            let (name, _) = transform.split_once('(').unwrap_or((transform, ""));
+            name.to_owned()
+        });
+        for name in names.collect::<BTreeSet<_>>() {
+            *self.transforms.entry(name).or_default() += 1;
+        }
+        let size = (entry.sample.width, entry.sample.height);
+        *self.sizes.entry(size).or_default() += 1;
+    }
+
+    /// The splits that hold an image, `train` first.
+    pub fn splits(&self) -> impl Iterator<Item = &'static str> {
+        self.images.keys().copied()
+    }
+
+    /// The classes of images, sorted: what a class folder's index refers to.
+    pub fn classes(&self) -> BTreeSet<&str> {
+        let classes = self.images.values().flat_map(BTreeMap::keys);
+        classes.map(String::as_str).collect()
+    }
+
+    /// Images of all splits.
+    pub fn total(&self) -> u64 {
+        self.images.values().flat_map(BTreeMap::values).sum()
+    }
+
+    /// Whether any instance has keypoints.
+    pub fn has_keypoints(&self) -> bool {
+        self.categories.values().any(|&count| count > 0)
+    }
+}

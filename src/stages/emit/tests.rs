@@ -1,0 +1,381 @@
+//! Every file is read back by a reader that is not ours where there is one.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use image::{Rgb, RgbImage};
+use parquet::file::reader::{FileReader, SerializedFileReader};
+use parquet::record::RowAccessor;
+use sha2::{Digest, Sha256};
+
+use super::*;
+use crate::artifact;
+use crate::sample::image::encode_png;
+use crate::sample::{Instance, Keypoint, Mask, Visibility};
+use crate::testing;
+
+const SIZE: (u32, u32) = (40, 32);
+
+/// A coloured rectangle x, y, width, height on grey, as an instance with `keypoints` corners.
+fn instance(
+    pixels: &mut RgbImage,
+    class: &str,
+    [x, y, w, h]: [u32; 4],
+    keypoints: usize,
+) -> Instance {
+    let mut bitmap = vec![false; (SIZE.0 * SIZE.1) as usize];
+    for (px, py) in (y..y + h).flat_map(|py| (x..x + w).map(move |px| (px, py))) {
+        bitmap[(py * SIZE.0 + px) as usize] = true;
+        pixels.put_pixel(px, py, Rgb([200, 50, 50]));
+    }
+    let corners = [(x, y), (x + w, y), (x + w, y + h), (x, y + h)];
+    let corner = |(i, &(x, y)): (usize, &(u32, u32))| Keypoint {
+        x: x as f32,
+        y: y as f32,
+        visibility: if i == 3 {
+            Visibility::Outside
+        } else {
+            Visibility::Visible
+        },
+    };
+    Instance {
+        class: class.into(),
+        bbox_xywh: [x, y, w, h].map(|v| v as f32),
+        mask: Mask::from_bitmap(&bitmap, SIZE.0, SIZE.1),
+        keypoints: corners
+            .iter()
+            .enumerate()
+            .take(keypoints)
+            .map(corner)
+            .collect(),
+        pose: None,
+        visible_fraction: 1.0,
+    }
+}
+
+/// Twelve images of two classes; every fourth also shows an object of a third.
+fn samples() -> Vec<Sample> {
+    let base = crate::artifact::parts::tests::examples().remove(0);
+    (0..12)
+        .map(|index| {
+            let mut pixels = RgbImage::from_pixel(SIZE.0, SIZE.1, Rgb([120; 3]));
+            let (class, keypoints) = if index % 3 == 0 {
+                ("two", 2)
+            } else {
+                ("one", 4)
+            };
+            let at = index as u32;
+            let mut instances = vec![instance(&mut pixels, class, [2 + at, 3, 12, 9], keypoints)];
+            if index % 4 == 0 {
+                instances.push(instance(&mut pixels, "other", [20, 20, 20, 12], 0));
+            }
+            let mut sample = base.clone();
+            sample.id = format!("split-{index:06}");
+            sample.index = index;
+            (sample.width, sample.height) = SIZE;
+            sample.image = encode_png(&pixels).unwrap();
+            sample.labels.class = Some(class.into());
+            sample.labels.instances = instances;
+            sample.provenance.origin = format!("render-{:06}", index / 2);
+            sample.provenance.transforms = vec![format!("blur({index})")];
+            sample.provenance.split = Some(if index < 8 { "train" } else { "val" }.into());
+            sample
+        })
+        .collect()
+}
+
+fn emit(text: &str, samples: &[Sample], part_size: usize, out: &Path) -> Result<serde_json::Value> {
+    let config: Emit = toml::from_str(text).unwrap();
+    assert_eq!(config.check(), Ok(()));
+    testing::run_into(&config, "emit", samples, part_size, out)
+}
+
+const CONFIG: &str = "name = 'blocks'\nlicense = 'CC-BY-4.0'\nversion = '1.2'";
+
+/// The dataset of [`samples`], in `VERISMO_KEEP` where that is set, to try other readers by hand.
+fn dataset() -> (tempfile::TempDir, serde_json::Value) {
+    let out = tempfile::tempdir().unwrap();
+    let summary = emit(CONFIG, &samples(), 5, out.path()).unwrap();
+    (out, summary)
+}
+
+#[test]
+fn the_summary_counts_images() {
+    let (_out, summary) = dataset();
+    assert_eq!(
+        summary,
+        serde_json::json!({
+            "name": "blocks",
+            "version": "1.2",
+            "images": { "train": { "one": 5, "two": 3 }, "val": { "one": 3, "two": 1 } },
+        })
+    );
+}
+
+#[test]
+fn class_folders_hold_the_pictures_as_they_are() {
+    let (out, _) = dataset();
+    for (i, sample) in samples().iter().enumerate() {
+        let split = if i < 8 { "train" } else { "val" };
+        let class = sample.labels.class.as_ref().unwrap();
+        let path = out
+            .path()
+            .join(format!("{split}/{class}/{}.png", sample.id));
+        assert_eq!(std::fs::read(path).unwrap(), sample.image);
+    }
+    let classes = std::fs::read_to_string(out.path().join("classes.txt")).unwrap();
+    assert_eq!(classes, "one\ntwo\n");
+}
+
+#[test]
+fn coco_reads_back_with_boxes_masks_and_keypoints() {
+    let (out, _) = dataset();
+    let samples = samples();
+    for (split, range) in [("train", 0..8), ("val", 8..12)] {
+        let path = out
+            .path()
+            .join(format!("annotations/instances_{split}.json"));
+        let coco = hotcoco::COCO::new(&path).unwrap();
+        let names: Vec<String> = (1..=3).map(|id| coco.cat_name(id)).collect();
+        assert_eq!(names, ["one", "other", "two"]);
+        assert_eq!(
+            coco.get_cat(1).unwrap().keypoints.as_ref().unwrap().len(),
+            4
+        );
+        assert!(coco.get_cat(2).unwrap().keypoints.is_none());
+        let images = coco.get_img_ids(&[], &[]);
+        assert_eq!(images.len(), range.len());
+        for (id, sample) in images.iter().zip(&samples[range]) {
+            let image = coco.get_img(*id).unwrap();
+            let bytes = std::fs::read(out.path().join(&image.file_name)).unwrap();
+            assert_eq!(bytes, sample.image);
+            let found = coco.load_anns(coco.get_ann_ids_for_img(*id));
+            assert_eq!(found.len(), sample.labels.instances.len());
+            for (annotation, instance) in found.iter().zip(&sample.labels.instances) {
+                check_annotation(&coco, annotation, instance);
+            }
+        }
+    }
+}
+
+fn check_annotation(coco: &hotcoco::COCO, found: &hotcoco::types::Annotation, instance: &Instance) {
+    assert_eq!(coco.cat_name(found.category_id), instance.class);
+    let bbox = found.bbox.unwrap().map(|v| v as f32);
+    assert_eq!(bbox, instance.bbox_xywh);
+    assert_eq!(found.area.unwrap() as u32, instance.mask.area());
+    assert!(!found.iscrowd);
+    let mask = coco.ann_to_mask(found).unwrap();
+    // hotcoco's masks are column-major, as COCO's run lengths.
+    let bitmap = instance.mask.to_bitmap(SIZE.0, SIZE.1);
+    for (x, y) in (0..SIZE.0).flat_map(|x| (0..SIZE.1).map(move |y| (x, y))) {
+        let set = mask[(x * SIZE.1 + y) as usize] != 0;
+        assert_eq!(set, bitmap[(y * SIZE.0 + x) as usize]);
+    }
+    let seen = |v: Visibility| v != Visibility::Outside;
+    let count = instance
+        .keypoints
+        .iter()
+        .filter(|k| seen(k.visibility))
+        .count();
+    match &found.keypoints {
+        Some(flat) => {
+            assert_eq!(flat.len(), 3 * instance.keypoints.len());
+            assert_eq!(flat[0] as f32, instance.keypoints[0].x);
+            assert_eq!(found.num_keypoints, Some(count as u32));
+        }
+        None => assert_eq!(instance.class, "other"),
+    }
+}
+
+#[test]
+fn coco_boxes_are_clipped_and_never_empty() {
+    let mut sample = samples().remove(1);
+    let mut boxes = |bbox: [f32; 4]| {
+        sample.labels.instances[0].bbox_xywh = bbox;
+        sample.labels.instances[0].mask = Mask::default();
+        let out = tempfile::tempdir().unwrap();
+        emit("", &[sample.clone()], 5, out.path()).unwrap();
+        let path = out.path().join("annotations/instances_train.json");
+        let coco = hotcoco::COCO::new(&path).unwrap();
+        let found = coco.load_anns(&coco.get_ann_ids(&[], &[], None, None));
+        found.iter().map(|a| a.bbox.unwrap()).collect::<Vec<_>>()
+    };
+    assert_eq!(boxes([-2.0, 1.0, 10.0, 90.0]), [[0.0, 1.0, 8.0, 31.0]]);
+    assert!(boxes([50.0, 1.0, 10.0, 5.0]).is_empty());
+    assert!(boxes([5.0, 1.0, 0.0, 5.0]).is_empty());
+}
+
+#[test]
+fn the_manifest_has_a_row_an_image() {
+    let (out, _) = dataset();
+    let file = std::fs::File::open(out.path().join("manifest.parquet")).unwrap();
+    let reader = SerializedFileReader::new(file).unwrap();
+    let schema = reader.metadata().file_metadata().schema().clone();
+    let names: Vec<&str> = schema.get_fields().iter().map(|f| f.name()).collect();
+    let column = |name: &str| names.iter().position(|n| *n == name).unwrap();
+    let rows: Vec<_> = reader
+        .get_row_iter(None)
+        .unwrap()
+        .map(|r| r.unwrap())
+        .collect();
+    let samples = samples();
+    assert_eq!(rows.len(), samples.len());
+    for (row, sample) in rows.iter().zip(&samples) {
+        let bytes =
+            std::fs::read(out.path().join(row.get_string(column("file")).unwrap())).unwrap();
+        let hash = blake3::hash(&bytes).to_hex().to_string();
+        assert_eq!(row.get_string(column("blake3")).unwrap(), &hash);
+        assert_eq!(
+            row.get_string(column("origin")).unwrap(),
+            &sample.provenance.origin
+        );
+        assert_eq!(
+            Some(row.get_string(column("class")).unwrap()),
+            sample.labels.class.as_ref()
+        );
+        assert_eq!(row.get_uint(column("width")).unwrap(), SIZE.0);
+        let boxes = row.get_list(column("boxes")).unwrap().elements().len();
+        assert_eq!(boxes, 4 * sample.labels.instances.len());
+        let transforms = row.get_list(column("transforms")).unwrap();
+        assert_eq!(
+            transforms.elements()[0].to_string(),
+            format!("\"blur({})\"", sample.index)
+        );
+    }
+}
+
+#[test]
+fn metadata_lines_point_at_their_pictures() {
+    let (out, _) = dataset();
+    for (split, count) in [("train", 8), ("val", 4)] {
+        let folder = out.path().join(split);
+        let text = std::fs::read_to_string(folder.join("metadata.jsonl")).unwrap();
+        let lines: Vec<serde_json::Value> = text
+            .lines()
+            .map(|line| serde_json::from_str(line).unwrap())
+            .collect();
+        assert_eq!(lines.len(), count);
+        for line in lines {
+            let file = line["file_name"].as_str().unwrap();
+            assert!(folder.join(file).is_file());
+            assert!(file.starts_with(line["label"].as_str().unwrap()));
+            let objects = line["objects"].as_object().unwrap();
+            let lengths = objects.values().map(|list| list.as_array().unwrap().len());
+            assert_eq!(lengths.collect::<BTreeSet<_>>().len(), 1);
+        }
+    }
+}
+
+#[test]
+fn checksums_cover_every_other_file() {
+    let (out, _) = dataset();
+    let sums = std::fs::read_to_string(out.path().join(checksums::FILE)).unwrap();
+    let mut named = BTreeSet::new();
+    for line in sums.lines() {
+        let (hash, name) = line.split_once("  ").unwrap();
+        let bytes = std::fs::read(out.path().join(name)).unwrap();
+        let digest = Sha256::digest(&bytes);
+        let hex: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
+        assert_eq!(hash, hex, "{name}");
+        named.insert(name.to_owned());
+    }
+    let files = artifact::list_files(out.path()).unwrap();
+    let all: BTreeSet<String> = files.into_iter().map(|f| f.file).collect();
+    assert_eq!(all.len(), named.len() + 1);
+    assert!(named.is_subset(&all));
+}
+
+#[test]
+fn the_card_counts_and_shows_how_to_load() {
+    let (out, _) = dataset();
+    let card = std::fs::read_to_string(out.path().join("README.md")).unwrap();
+    for expected in [
+        "---\nlicense: \"cc-by-4.0\"\n",
+        "- n<1K\n",
+        "- split: validation\n    path: val/**\n",
+        "| one | 5 | 3 |\n",
+        "| all | 8 | 4 |\n",
+        "`die.gltf`: 12 images",
+        "- blur: 12 images",
+        "Labels of real photos were not used",
+        "load_dataset(",
+        "ImageFolder(",
+        "annToMask",
+    ] {
+        assert!(card.contains(expected), "{expected}\n{card}");
+    }
+}
+
+#[test]
+fn same_bytes_for_any_part_size() {
+    let digest = |part_size| {
+        let out = tempfile::tempdir().unwrap();
+        emit(CONFIG, &samples(), part_size, out.path()).unwrap();
+        artifact::list_files(out.path()).unwrap()
+    };
+    assert_eq!(digest(1), digest(256));
+}
+
+#[test]
+fn formats_can_be_left_out() {
+    let out = tempfile::tempdir().unwrap();
+    emit("formats = []", &samples(), 5, out.path()).unwrap();
+    assert!(!out.path().join("annotations").exists());
+    assert!(!out.path().join("train/metadata.jsonl").exists());
+    assert!(out.path().join("manifest.parquet").is_file());
+    let card = std::fs::read_to_string(out.path().join("README.md")).unwrap();
+    assert!(!card.contains("pycocotools"));
+    for kind in WRITERS.iter().filter(|kind| !kind.required) {
+        let out = tempfile::tempdir().unwrap();
+        let formats = format!("formats = ['{}']", kind.name);
+        emit(&formats, &samples(), 5, out.path()).unwrap();
+    }
+}
+
+#[test]
+fn an_unknown_format_is_an_error_with_its_place() {
+    let text = "name = 'x'\nformats = ['coco', 'yolo']";
+    let error = toml::from_str::<Emit>(text).unwrap_err();
+    assert!(error.message().contains("unknown format `yolo`"), "{error}");
+    assert!(error.message().contains("`huggingface`"), "{error}");
+    assert!(
+        error.span().is_some_and(|span| text[span].contains("yolo")),
+        "{error}"
+    );
+}
+
+#[test]
+fn samples_without_labels_are_refused_and_nothing_is_written() {
+    let mut samples = samples();
+    samples[11].labels.class = None;
+    let out = tempfile::tempdir().unwrap();
+    let error = emit("", &samples, 5, out.path()).unwrap_err().to_string();
+    assert!(
+        error.contains("emit refuses samples whose labels are gone"),
+        "{error}"
+    );
+    assert!(error.contains("split-000011"), "{error}");
+    assert!(artifact::walk(out.path()).unwrap().is_empty());
+}
+
+#[test]
+fn nothing_to_emit_is_an_error() {
+    let out = tempfile::tempdir().unwrap();
+    let error = emit("", &[], 5, out.path()).unwrap_err().to_string();
+    assert!(error.contains("no samples"), "{error}");
+}
+
+#[test]
+fn names_that_leave_the_folder_are_refused() {
+    for name in ["", "..", "a/b", ".hidden", "a b"] {
+        let config = Emit {
+            name: name.into(),
+            ..Emit::default()
+        };
+        assert!(config.check().unwrap_err().contains("`name`"));
+    }
+    let mut samples = samples();
+    samples[0].labels.class = Some("../up".into());
+    let out = tempfile::tempdir().unwrap();
+    assert!(emit("", &samples, 5, out.path()).is_err());
+}

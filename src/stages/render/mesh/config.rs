@@ -1,0 +1,313 @@
+//! The ranges that a picture is drawn from. A range is `[lowest, highest]`, drawn uniformly.
+
+use std::collections::BTreeMap;
+
+use glam::Vec3A;
+use rand::RngExt;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::seed::Stream;
+
+/// Lowest and highest value of a uniform draw.
+pub type Range = [f32; 2];
+
+/// A uniform draw from `range`.
+pub fn draw(stream: &mut Stream, [low, high]: Range) -> f32 {
+    low + (high - low) * stream.random::<f32>()
+}
+
+/// An sRGB colour, written `#rrggbb`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(try_from = "String", into = "String")]
+#[schemars(with = "String")]
+pub struct Colour(pub [u8; 3]);
+
+impl TryFrom<String> for Colour {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        text.strip_prefix('#')
+            .filter(|digits| digits.len() == 6 && digits.is_ascii())
+            .and_then(|digits| u32::from_str_radix(digits, 16).ok())
+            .map(|rgb| Colour([(rgb >> 16) as u8, (rgb >> 8) as u8, rgb as u8]))
+            .ok_or_else(|| format!("`{text}` is no colour; write it as #rrggbb, e.g. #c2222a"))
+    }
+}
+
+impl From<Colour> for String {
+    fn from(Colour([r, g, b]): Colour) -> Self {
+        format!("#{r:02x}{g:02x}{b:02x}")
+    }
+}
+
+impl Colour {
+    /// Linear light, 0..1 a channel, each sRGB channel first moved by up to `jitter` and all
+    /// together by up to twice that.
+    pub fn jittered(self, stream: &mut Stream, jitter: f32) -> Vec3A {
+        let shade = draw(stream, [-2.0 * jitter, 2.0 * jitter]);
+        let channels = self.0.map(|channel| {
+            let value = f32::from(channel) / 255.0 + shade + draw(stream, [-jitter, jitter]);
+            to_linear(value.clamp(0.0, 1.0))
+        });
+        Vec3A::from_array(channels)
+    }
+}
+
+/// From an sRGB value to linear light, both 0..1.
+pub fn to_linear(value: f32) -> f32 {
+    if value <= 0.04045 {
+        value / 12.92
+    } else {
+        ((value + 0.055) / 1.055).powf(2.4)
+    }
+}
+
+/// From linear light to an sRGB value, both 0..1; more than 1 is cut.
+pub fn to_srgb(value: f32) -> f32 {
+    if value <= 0.003_130_8 {
+        value.max(0.0) * 12.92
+    } else {
+        1.055 * value.min(1.0).powf(1.0 / 2.4) - 0.055
+    }
+}
+
+/// Where the camera stands and what it sees.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Viewpoint {
+    /// Vertical field of view in degrees; small, since a picture is a cut-out of a photo.
+    pub fov_degrees: Range,
+    /// Angle between the optical axis and straight down, in degrees.
+    pub tilt_degrees: Range,
+    /// Turn of the picture about the optical axis, in degrees.
+    pub roll_degrees: Range,
+    /// Longer side of the object's box over the picture's side; sets the camera's distance.
+    pub object_scale: Range,
+    /// Largest shift of the object from the middle, over the picture's side.
+    pub off_centre: f32,
+}
+
+impl Default for Viewpoint {
+    fn default() -> Self {
+        Viewpoint {
+            fov_degrees: [3.0, 9.0],
+            tilt_degrees: [0.0, 30.0],
+            roll_degrees: [-180.0, 180.0],
+            object_scale: [0.56, 0.88],
+            off_centre: 0.05,
+        }
+    }
+}
+
+/// The colour of one material in one look.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Paint {
+    /// The only colour, or the first of two.
+    pub colour: Colour,
+    /// Swirled into the first where given.
+    pub marbled: Option<Colour>,
+}
+
+/// What the object's materials look like.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Surfaces {
+    /// The looks to choose from: each gives materials, by their name in the model, a paint. A
+    /// material that the chosen look leaves out keeps the model's own colour.
+    pub looks: Vec<BTreeMap<String, Paint>>,
+    /// Probability of random colours for all materials instead of a look.
+    pub random: f32,
+    /// Probability that a random colour is marbled with a second one.
+    pub random_marbled: f32,
+    /// Largest deviation of each sRGB channel from its paint, 0..1.
+    pub jitter: f32,
+    /// Swirls of marbling along the object's longest side.
+    pub marbling_swirls: Range,
+    /// Microfacet roughness, 0 (mirror) to 1 (matt).
+    pub roughness: Range,
+    /// Strength of the clear coat's reflection; 1 is that of plastic (4 % head on).
+    pub gloss: Range,
+}
+
+impl Default for Surfaces {
+    fn default() -> Self {
+        // Body, what is swirled into it, pips: what dice are sold in.
+        const DICE: [(&str, Option<&str>, &str); 19] = [
+            ("#c2222a", None, "#f0eef0"),
+            ("#b01c22", None, "#e8e0e0"),
+            ("#a81e20", None, "#9a7a24"),
+            ("#2e2a2c", None, "#b01822"),
+            ("#262326", Some("#3a2a2c"), "#a81420"),
+            ("#161518", None, "#f0f0f0"),
+            ("#0c8f45", None, "#f2f4f2"),
+            ("#1c2c9c", None, "#eef0f6"),
+            ("#1a2160", None, "#c0c2d0"),
+            ("#221430", Some("#38224c"), "#efeaf4"),
+            ("#5c1684", None, "#f2ecf6"),
+            ("#e4e2e0", None, "#151515"),
+            ("#dcd6c2", None, "#1a1816"),
+            ("#e6d61e", Some("#f09a1e"), "#16140f"),
+            ("#0f6a60", Some("#17908a"), "#dccb1e"),
+            ("#8c5f24", Some("#684212"), "#100c0a"),
+            ("#1673bc", Some("#10203c"), "#a81838"),
+            ("#6a1c34", Some("#843448"), "#f0e2e6"),
+            ("#b03440", Some("#962a34"), "#f0d8d8"),
+        ];
+        let colour = |hex: &str| Colour::try_from(hex.to_string()).unwrap_or(Colour([128; 3]));
+        let looks = DICE.map(|(body, marbled, pip)| {
+            let body = Paint {
+                colour: colour(body),
+                marbled: marbled.map(colour),
+            };
+            let pip = Paint {
+                colour: colour(pip),
+                marbled: None,
+            };
+            BTreeMap::from([("body".to_string(), body), ("pip".to_string(), pip)])
+        });
+        Surfaces {
+            looks: looks.to_vec(),
+            random: 0.1,
+            random_marbled: 0.3,
+            jitter: 0.03,
+            marbling_swirls: [0.8, 2.5],
+            roughness: [0.08, 0.35],
+            gloss: [0.6, 2.0],
+        }
+    }
+}
+
+/// What the object lies on.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Table {
+    /// The colours to choose from.
+    pub colours: Vec<Colour>,
+    /// Largest deviation of each sRGB channel from the chosen colour, 0..1.
+    pub jitter: f32,
+    /// Strength of the blotches, as a share of the brightness.
+    pub texture: Range,
+    /// Probability that the table ends in the picture and another colour begins.
+    pub seam: f32,
+}
+
+impl Default for Table {
+    fn default() -> Self {
+        let greys = [0xbdb9b7, 0xb9b5b2, 0xb7b3b1, 0xb4b0ad, 0xb0aca8, 0x8e8278];
+        Table {
+            colours: greys
+                .map(|c: u32| Colour([(c >> 16) as u8, (c >> 8) as u8, c as u8]))
+                .to_vec(),
+            jitter: 0.02,
+            texture: [0.0, 0.06],
+            seam: 0.1,
+        }
+    }
+}
+
+/// The light on the scene, scaled so that a white table would show as white at exposure 1.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Lighting {
+    /// Factor on the brightness.
+    pub exposure: Range,
+    /// Largest relative deviation of red and blue from a perfect white balance.
+    pub tint: f32,
+    /// Turn of the environment about the vertical, in degrees.
+    pub rotation_degrees: Range,
+    /// Share of the table's light that comes from one round lamp beside the environment.
+    pub lamp_share: Range,
+    /// Height of the lamp above the horizon, in degrees.
+    pub lamp_elevation_degrees: Range,
+    /// Angular radius of the lamp in degrees: the larger, the softer its shadows.
+    pub lamp_radius_degrees: Range,
+}
+
+impl Default for Lighting {
+    fn default() -> Self {
+        Lighting {
+            exposure: [0.88, 1.12],
+            tint: 0.04,
+            rotation_degrees: [0.0, 360.0],
+            lamp_share: [0.1, 0.5],
+            lamp_elevation_degrees: [50.0, 88.0],
+            lamp_radius_degrees: [4.0, 14.0],
+        }
+    }
+}
+
+/// Further copies of the model that stand nearby.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Neighbours {
+    /// Fewest and most copies.
+    pub count: [u32; 2],
+    /// Room between the object and a copy, over the object's size.
+    pub gap: Range,
+}
+
+impl Default for Neighbours {
+    fn default() -> Self {
+        Neighbours {
+            count: [0, 3],
+            gap: [0.03, 1.6],
+        }
+    }
+}
+
+/// What lens and sensor do to the picture.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Lens {
+    /// Rays through a pixel.
+    pub samples: u32,
+    /// Standard deviation of the blur in pixels.
+    pub blur_pixels: Range,
+    /// Further blur of the colour alone in pixels, as JPEG and Bayer sensors bring it.
+    pub chroma_blur_pixels: Range,
+    /// Strength of the camera's sharpening after the blur; 0 is none.
+    pub sharpening: Range,
+    /// Standard deviation of the sensor's noise, on sRGB values of 0..1.
+    pub noise: Range,
+    /// Relative change of brightness from one side of the picture to the other.
+    pub gradient: Range,
+}
+
+impl Default for Lens {
+    fn default() -> Self {
+        Lens {
+            samples: 12,
+            blur_pixels: [0.4, 1.1],
+            chroma_blur_pixels: [0.0, 1.5],
+            sharpening: [0.0, 0.6],
+            noise: [0.0, 0.012],
+            gradient: [0.0, 0.12],
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn colours_round_trip_and_errors_tell_the_form() {
+        let colour = Colour::try_from("#0c8f45".to_string()).unwrap();
+        assert_eq!(colour, Colour([12, 143, 69]));
+        assert_eq!(String::from(colour), "#0c8f45");
+        for wrong in ["0c8f45", "#0c8f4", "#xyzxyz", "#ééé"] {
+            let error = Colour::try_from(wrong.to_string()).unwrap_err();
+            assert!(error.contains("#rrggbb"), "{error}");
+        }
+    }
+
+    #[test]
+    fn srgb_and_linear_are_inverse() {
+        for i in 0..=255 {
+            let value = i as f32 / 255.0;
+            assert!((to_srgb(to_linear(value)) - value).abs() < 1e-5);
+        }
+    }
+}

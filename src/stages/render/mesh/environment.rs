@@ -1,0 +1,309 @@
+//! Light from all around: a panorama (HDRI) as reflections, diffuse light and light samples.
+//!
+//! Reflections come from copies of the panorama blurred by the lobe of a rough surface (split-sum
+//! prefiltering, Karis 2013), diffuse light from its cosine convolution; neither is noisy. Only
+//! shadows are sampled, along directions spread by brightness. Everything is scaled per channel so
+//! that a level white surface under it has radiance 1: the automatic white balance of a camera.
+
+use std::f32::consts::{PI, TAU};
+use std::path::{Path, PathBuf};
+
+use glam::{Vec3A, vec3a};
+
+use crate::{Error, Result};
+
+/// Directions that shadow rays are chosen from.
+const LIGHTS: usize = 256;
+
+/// Roughness, width and height of the blurred panoramas, sharpest first.
+const LEVELS: [(f32, usize); 4] = [(0.05, 256), (0.2, 128), (0.35, 64), (0.6, 32)];
+
+/// A panorama prepared for rendering.
+pub struct Environment {
+    levels: Vec<Panorama>,
+    irradiance: Panorama,
+    /// Directions of equal power in the upper half, neighbours in the list near in the sky.
+    pub lights: Vec<Vec3A>,
+}
+
+impl Environment {
+    /// Reads an equirectangular EXR.
+    ///
+    /// # Errors
+    /// Where the file is missing, unreadable or black.
+    pub fn read(path: &Path) -> Result<Self> {
+        let bytes = std::fs::read(path).map_err(|e| Error::io(path, e))?;
+        let unusable = |problem: String| {
+            Error::failed(
+                path.display(),
+                problem,
+                "the file is cut off or no RGB panorama in OpenEXR; replace it or take it out",
+            )
+        };
+        let picture = image::load_from_memory_with_format(&bytes, image::ImageFormat::OpenExr)
+            .map_err(|e| unusable(format!("cannot be read as a panorama: {e}")))?
+            .into_rgb32f();
+        let source = Panorama {
+            width: picture.width() as usize,
+            height: picture.height() as usize,
+            texels: picture
+                .pixels()
+                .map(|p| Vec3A::from_array(p.0.map(|v| if v > 0.0 { v.min(1e4) } else { 0.0 })))
+                .collect(),
+        };
+        if source.width < 2 || source.height < 2 {
+            return Err(unusable("is smaller than 2×2 pixels".into()));
+        }
+        let mut base = source.resized(LEVELS[0].1);
+        let level_light = base.resized(64).irradiance(Vec3A::Y);
+        if level_light.min_element() <= 0.0 {
+            return Err(unusable("has no light in its upper half".into()));
+        }
+        for texel in &mut base.texels {
+            *texel /= level_light;
+        }
+        Ok(Self::prepare(base))
+    }
+
+    fn prepare(base: Panorama) -> Self {
+        let small = base.resized(64);
+        let irradiance = Panorama::from_directions(32, |normal| small.irradiance(normal));
+        let lights = small.lights();
+        let mut levels = vec![];
+        for &(roughness, width) in &LEVELS[1..] {
+            let source = base.resized(width);
+            levels.push(Panorama::from_directions(width, |mirrored| {
+                source.blurred(mirrored, roughness)
+            }));
+        }
+        levels.insert(0, base);
+        Environment {
+            levels,
+            irradiance,
+            lights,
+        }
+    }
+
+    /// Radiance that a surface of this roughness mirrors from `direction`.
+    pub fn reflection(&self, direction: Vec3A, roughness: f32) -> Vec3A {
+        let finer = (1..LEVELS.len() - 1)
+            .rev()
+            .find(|&i| LEVELS[i].0 <= roughness)
+            .unwrap_or(0);
+        let (low, high) = (LEVELS[finer].0, LEVELS[finer + 1].0);
+        let mix = ((roughness - low) / (high - low)).clamp(0.0, 1.0);
+        let sharp = self.levels[finer].at(direction);
+        sharp.lerp(self.levels[finer + 1].at(direction), mix)
+    }
+
+    /// Radiance of a white matt surface with this normal, lit by the upper half alone.
+    pub fn diffuse(&self, normal: Vec3A) -> Vec3A {
+        self.irradiance.at(normal)
+    }
+}
+
+/// The EXR files among `paths`: files as they are, folders by name.
+///
+/// # Errors
+/// Where a folder is unreadable, or nothing is left.
+pub fn find(paths: &[PathBuf]) -> Result<Vec<PathBuf>> {
+    let mut found = Vec::new();
+    for path in paths {
+        if !path.is_dir() {
+            found.push(path.clone());
+            continue;
+        }
+        let mut inside = Vec::new();
+        for entry in std::fs::read_dir(path).map_err(|e| Error::io(path, e))? {
+            let file = entry.map_err(|e| Error::io(path, e))?.path();
+            if file
+                .extension()
+                .is_some_and(|e| e.eq_ignore_ascii_case("exr"))
+            {
+                inside.push(file);
+            }
+        }
+        if inside.is_empty() {
+            return Err(Error::failed(
+                path.display(),
+                "holds no EXR panorama",
+                "put equirectangular .exr files there, or change `environments`",
+            ));
+        }
+        inside.sort();
+        found.extend(inside);
+    }
+    Ok(found)
+}
+
+/// An equirectangular map: y is up, row 0 the zenith.
+struct Panorama {
+    width: usize,
+    height: usize,
+    texels: Vec<Vec3A>,
+}
+
+impl Panorama {
+    fn from_directions(width: usize, value: impl Fn(Vec3A) -> Vec3A) -> Self {
+        let mut map = Panorama {
+            width,
+            height: width / 2,
+            texels: Vec::new(),
+        };
+        map.texels = (0..width * map.height)
+            .map(|i| value(map.direction(i)))
+            .collect();
+        map
+    }
+
+    /// The direction of a texel's centre.
+    fn direction(&self, index: usize) -> Vec3A {
+        let (x, y) = (index % self.width, index / self.width);
+        let azimuth = ((x as f32 + 0.5) / self.width as f32 - 0.5) * TAU;
+        let polar = (y as f32 + 0.5) / self.height as f32 * PI;
+        let (sin, cos) = polar.sin_cos();
+        vec3a(sin * azimuth.cos(), cos, sin * azimuth.sin())
+    }
+
+    /// Solid angle of a texel in steradians.
+    fn solid_angle(&self, index: usize) -> f32 {
+        let polar = ((index / self.width) as f32 + 0.5) / self.height as f32 * PI;
+        polar.sin() * TAU * PI / (self.width * self.height) as f32
+    }
+
+    /// Linear interpolation between the four nearest texels.
+    fn at(&self, direction: Vec3A) -> Vec3A {
+        let azimuth = direction.z.atan2(direction.x) / TAU + 0.5;
+        let polar = direction.y.clamp(-1.0, 1.0).acos() / PI;
+        let x = azimuth * self.width as f32 - 0.5 + self.width as f32;
+        let y = (polar * self.height as f32 - 0.5).clamp(0.0, (self.height - 1) as f32);
+        let (x0, y0) = (x as usize, y as usize);
+        let (dx, dy) = (x - x0 as f32, y - y0 as f32);
+        let texel =
+            |x: usize, y: usize| self.texels[y.min(self.height - 1) * self.width + x % self.width];
+        let above = texel(x0, y0).lerp(texel(x0 + 1, y0), dx);
+        let below = texel(x0, y0 + 1).lerp(texel(x0 + 1, y0 + 1), dx);
+        above.lerp(below, dy)
+    }
+
+    /// The mean over the area of each new texel.
+    fn resized(&self, width: usize) -> Panorama {
+        let height = width / 2;
+        let span = |i: usize, new: usize, old: usize| {
+            let start = i * old / new;
+            start..((i + 1) * old / new).max(start + 1)
+        };
+        let texels = (0..width * height)
+            .map(|i| {
+                let rows = span(i / width, height, self.height);
+                let columns = span(i % width, width, self.width);
+                let count = (rows.len() * columns.len()) as f32;
+                let sum: Vec3A = rows
+                    .flat_map(|y| columns.clone().map(move |x| y * self.width + x))
+                    .map(|texel| self.texels[texel])
+                    .sum();
+                sum / count
+            })
+            .collect();
+        Panorama {
+            width,
+            height,
+            texels,
+        }
+    }
+
+    /// Cosine-weighted mean of the upper half about `normal`, over π.
+    fn irradiance(&self, normal: Vec3A) -> Vec3A {
+        (0..self.width * self.height / 2)
+            .map(|i| {
+                let cosine = self.direction(i).dot(normal).max(0.0);
+                self.texels[i] * (cosine * self.solid_angle(i) / PI)
+            })
+            .sum()
+    }
+
+    /// Mean about the mirrored direction, weighted by the GGX lobe.
+    fn blurred(&self, mirrored: Vec3A, roughness: f32) -> Vec3A {
+        let alpha = roughness * roughness;
+        let (mut sum, mut weights) = (Vec3A::ZERO, 0.0);
+        let nearest = (12.0 * alpha).min(1.5).cos();
+        for (i, &texel) in self.texels.iter().enumerate() {
+            let cosine = self.direction(i).dot(mirrored);
+            if cosine <= nearest {
+                continue;
+            }
+            // The half vector lies at half the angle: cos²(θ/2) = (1 + cos θ) / 2.
+            let spread = 1.0 + (alpha * alpha - 1.0) * (1.0 + cosine) / 2.0;
+            let weight = cosine * self.solid_angle(i) * (alpha / spread).powi(2);
+            sum += texel * weight;
+            weights += weight;
+        }
+        if weights > 0.0 {
+            sum / weights
+        } else {
+            self.at(mirrored)
+        }
+    }
+
+    /// Directions in the upper half, spread so that each stands for the same power.
+    fn lights(&self) -> Vec<Vec3A> {
+        let half = self.width * self.height / 2;
+        let power = |i: usize| {
+            let light = self.texels[i].dot(vec3a(0.2126, 0.7152, 0.0722));
+            light * self.solid_angle(i)
+        };
+        let total: f32 = (0..half).map(power).sum();
+        let (mut texel, mut passed) = (0, power(0));
+        (0..LIGHTS)
+            .map(|i| {
+                let target = (i as f32 + 0.5) / LIGHTS as f32 * total;
+                while passed < target && texel + 1 < half {
+                    texel += 1;
+                    passed += power(texel);
+                }
+                self.direction(texel)
+            })
+            .collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn plain() -> Environment {
+        let white = Panorama::from_directions(256, |_| Vec3A::ONE);
+        Environment::prepare(white)
+    }
+
+    #[test]
+    fn an_even_sky_lights_and_mirrors_evenly() {
+        let sky = plain();
+        assert!((sky.diffuse(Vec3A::Y).x - 1.0).abs() < 0.02);
+        assert!((sky.diffuse(Vec3A::X).x - 0.5).abs() < 0.03);
+        for roughness in [0.0, 0.1, 0.3, 0.9] {
+            let mirrored = sky.reflection(vec3a(0.6, 0.0, -0.8), roughness);
+            assert!((mirrored.x - 1.0).abs() < 1e-3, "{roughness}: {mirrored}");
+        }
+    }
+
+    #[test]
+    fn a_texel_is_found_in_its_own_direction() {
+        let map = Panorama::from_directions(64, |d| d);
+        for i in [0, 100, 777, 2047] {
+            assert!(map.at(map.direction(i)).distance(map.direction(i)) < 1e-3);
+        }
+    }
+
+    #[test]
+    fn a_file_that_is_no_exr_is_an_error_that_names_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("cut.exr");
+        std::fs::write(&path, b"v/1\x01 and then nothing").unwrap();
+        let error = Environment::read(&path).err().unwrap().to_string();
+        assert!(
+            error.contains("cut.exr") && error.contains("help:"),
+            "{error}"
+        );
+    }
+}

@@ -1,0 +1,240 @@
+//! Ray-traced pictures of a 3D model that lies on a table, lit by a panorama and a lamp.
+//!
+//! `config` holds the ranges, `model` reads glTF, `environment` the panoramas; `scene` makes every
+//! random choice of a picture, `trace` sends rays through it, `labels` and `shade` see the result.
+
+mod config;
+mod environment;
+mod labels;
+mod model;
+mod scene;
+mod shade;
+mod surface;
+mod trace;
+
+use std::path::PathBuf;
+
+use rand::RngExt;
+use rayon::prelude::*;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use config::{Lens, Lighting, Neighbours, Surfaces, Table, Viewpoint};
+use environment::Environment;
+use labels::Buffer;
+use model::Model;
+use scene::Scene;
+
+use crate::Result;
+use crate::sample::image::encode_png;
+use crate::sample::{Domain, Provenance, Sample};
+use crate::stage::Context;
+
+/// Least visible fraction of the picture's object; below it the scene is drawn again.
+const VISIBLE: f32 = 0.6;
+
+/// Scenes drawn for one picture until its object counts as visible.
+const ATTEMPTS: usize = 64;
+
+/// Configuration of `render.mesh`. Ranges are `[lowest, highest]`, drawn uniformly for each picture.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Mesh {
+    /// glTF models to choose from. Empty nodes `face.NAME` (+y pointing out of the face that is
+    /// then on top) are the classes, `keypoint.NAME.I` their keypoints.
+    pub models: Vec<PathBuf>,
+    /// Equirectangular EXR panoramas, or folders of them.
+    pub environments: Vec<PathBuf>,
+    /// Where the camera stands.
+    pub camera: Viewpoint,
+    /// What the object's materials look like.
+    pub surfaces: Surfaces,
+    /// What it lies on.
+    pub table: Table,
+    /// How it is lit.
+    pub lighting: Lighting,
+    /// What stands beside it.
+    pub neighbours: Neighbours,
+    /// What lens and sensor do to the picture.
+    pub lens: Lens,
+}
+
+impl Default for Mesh {
+    fn default() -> Self {
+        Mesh {
+            models: vec![
+                "renders/dice/die.gltf".into(),
+                "renders/dice/die_round.gltf".into(),
+            ],
+            environments: vec!["renders/hdri".into()],
+            camera: Viewpoint::default(),
+            surfaces: Surfaces::default(),
+            table: Table::default(),
+            lighting: Lighting::default(),
+            neighbours: Neighbours::default(),
+            lens: Lens::default(),
+        }
+    }
+}
+
+impl Mesh {
+    pub fn files(&self) -> Vec<PathBuf> {
+        let models = self.models.iter().flat_map(|path| model::files(path));
+        models.chain(self.environments.iter().cloned()).collect()
+    }
+
+    pub fn check(&self) -> Result<(), String> {
+        if self.models.is_empty() || self.environments.is_empty() {
+            return Err("`mesh.models` and `mesh.environments` need at least one path each".into());
+        }
+        let Neighbours { count, gap } = &self.neighbours;
+        if count[0] > count[1] || count[1] > 64 {
+            return Err("`mesh.neighbours.count` must be two numbers in order, at most 64".into());
+        }
+        if !(1..=4096).contains(&self.lens.samples) {
+            return Err("`mesh.lens.samples` must be between 1 and 4096".into());
+        }
+        let (camera, surfaces) = (&self.camera, &self.surfaces);
+        let (table, lighting, lens) = (&self.table, &self.lighting, &self.lens);
+        let limits = [
+            ("camera.fov_degrees", camera.fov_degrees, 0.1, 120.0),
+            ("camera.tilt_degrees", camera.tilt_degrees, 0.0, 85.0),
+            ("camera.roll_degrees", camera.roll_degrees, -360.0, 360.0),
+            ("camera.object_scale", camera.object_scale, 0.02, 4.0),
+            ("camera.off_centre", [camera.off_centre; 2], 0.0, 1.0),
+            ("surfaces.random", [surfaces.random; 2], 0.0, 1.0),
+            (
+                "surfaces.random_marbled",
+                [surfaces.random_marbled; 2],
+                0.0,
+                1.0,
+            ),
+            ("surfaces.jitter", [surfaces.jitter; 2], 0.0, 1.0),
+            (
+                "surfaces.marbling_swirls",
+                surfaces.marbling_swirls,
+                0.0,
+                1000.0,
+            ),
+            ("surfaces.roughness", surfaces.roughness, 0.0, 1.0),
+            ("surfaces.gloss", surfaces.gloss, 0.0, 25.0),
+            ("table.jitter", [table.jitter; 2], 0.0, 1.0),
+            ("table.texture", table.texture, 0.0, 1.0),
+            ("table.seam", [table.seam; 2], 0.0, 1.0),
+            ("lighting.exposure", lighting.exposure, 0.0, 1000.0),
+            ("lighting.tint", [lighting.tint; 2], 0.0, 1.0),
+            (
+                "lighting.rotation_degrees",
+                lighting.rotation_degrees,
+                -360.0,
+                360.0,
+            ),
+            ("lighting.lamp_share", lighting.lamp_share, 0.0, 1.0),
+            (
+                "lighting.lamp_elevation_degrees",
+                lighting.lamp_elevation_degrees,
+                5.0,
+                90.0,
+            ),
+            (
+                "lighting.lamp_radius_degrees",
+                lighting.lamp_radius_degrees,
+                0.1,
+                45.0,
+            ),
+            ("neighbours.gap", *gap, 0.0, 1000.0),
+            ("lens.blur_pixels", lens.blur_pixels, 0.0, 64.0),
+            (
+                "lens.chroma_blur_pixels",
+                lens.chroma_blur_pixels,
+                0.0,
+                64.0,
+            ),
+            ("lens.sharpening", lens.sharpening, 0.0, 10.0),
+            ("lens.noise", lens.noise, 0.0, 1.0),
+            ("lens.gradient", lens.gradient, 0.0, 2.0),
+        ];
+        for (name, [low, high], least, most) in limits {
+            if !(least <= low && low <= high && high <= most) {
+                return Err(format!(
+                    "`mesh.{name}` must lie between {least} and {most}, the lower number first"
+                ));
+            }
+        }
+        Ok(())
+    }
+
+    /// Renders `count` pictures of `size` × `size` pixels.
+    ///
+    /// # Errors
+    /// Where a model or panorama is missing or unusable, or the artifact cannot be written.
+    pub fn render(&self, context: &Context, count: u64, size: u32) -> Result<serde_json::Value> {
+        let models: Vec<Model> = self
+            .models
+            .iter()
+            .map(|path| Model::read(path))
+            .collect::<Result<_>>()?;
+        let environments: Vec<Environment> = environment::find(&self.environments)?
+            .par_iter()
+            .map(|path| Environment::read(path))
+            .collect::<Result<_>>()?;
+        context.generate(count, |index| {
+            self.sample(context, &models, &environments, index, size)
+        })?;
+        Ok(serde_json::json!({
+            "models": models.len(),
+            "environments": environments.len(),
+        }))
+    }
+
+    fn sample(
+        &self,
+        context: &Context,
+        models: &[Model],
+        environments: &[Environment],
+        index: u64,
+        size: u32,
+    ) -> Result<Sample> {
+        let mut stream = context.seed.stream(index);
+        let model = &models[stream.random_range(0..models.len())];
+        let class = stream.random_range(0..model.faces.len());
+        let environment = &environments[stream.random_range(0..environments.len())];
+        let mut draw = || {
+            let object = (model, class);
+            let scene = Scene::draw(self, object, models, environment, size, &mut stream);
+            let buffer = Buffer::trace(&scene, size);
+            let visible = buffer.visible_fraction(&scene, 0);
+            (scene, buffer, visible)
+        };
+        let (mut scene, mut buffer, mut visible) = draw();
+        for _ in 1..ATTEMPTS {
+            if visible >= VISIBLE {
+                break;
+            }
+            (scene, buffer, visible) = draw();
+        }
+        let pixels = shade::picture(&scene, &self.lens, size, &buffer.ids, &mut stream);
+        let id = format!("{}-{index:06}", context.id);
+        Ok(Sample {
+            index,
+            image: encode_png(&pixels)?,
+            width: size,
+            height: size,
+            labels: buffer.labels(&scene)?,
+            provenance: Provenance {
+                domain: Domain::Render,
+                source: model.path.clone(),
+                origin: id.clone(),
+                parent: None,
+                seed: context.seed.hex(index),
+                checkpoint: None,
+                transforms: Vec::new(),
+                split: None,
+            },
+            id,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,291 @@
+//! What stands before the camera: every random choice of a picture, drawn from its one stream.
+//!
+//! The world is in metres with +y up; the table is the plane y = 0.
+
+use std::f32::consts::TAU;
+
+use glam::{Mat3A, Quat, Vec2, Vec3A, vec2, vec3a};
+use rand::RngExt;
+
+use super::Mesh;
+use super::config::{Lighting, Viewpoint, draw};
+use super::environment::Environment;
+use super::model::{Face, Model};
+use super::surface::{Surface, Table};
+use crate::sample;
+use crate::seed::Stream;
+
+/// One picture's content.
+pub struct Scene<'a> {
+    pub camera: Camera,
+    /// The object of the picture first, then its neighbours.
+    pub instances: Vec<Instance<'a>>,
+    pub table: Table,
+    pub light: Light<'a>,
+    /// For the noise of shading, the lens and the sensor.
+    pub noise: u32,
+}
+
+impl<'a> Scene<'a> {
+    /// Draws a scene whose object shows `class`, one of its model's faces.
+    pub fn draw(
+        mesh: &Mesh,
+        (model, class): (&'a Model, usize),
+        models: &'a [Model],
+        environment: &'a Environment,
+        size: u32,
+        stream: &mut Stream,
+    ) -> Self {
+        let mut main = Instance::draw(mesh, model, class, stream);
+        main.place(Vec2::ZERO);
+        let camera = Camera::draw(&mesh.camera, &main, size, stream);
+        let mut instances = vec![main];
+        let [fewest, most] = mesh.neighbours.count;
+        for _ in 0..stream.random_range(fewest..=most) {
+            // Mostly the same kind of object, since sets are photographed together.
+            let model = match stream.random_bool(0.6) {
+                true => model,
+                false => &models[stream.random_range(0..models.len())],
+            };
+            let class = stream.random_range(0..model.faces.len());
+            let mut neighbour = Instance::draw(mesh, model, class, stream);
+            let gap = draw(stream, mesh.neighbours.gap) * model.size;
+            let (sin, cos) = stream.random_range(0.0..TAU).sin_cos();
+            neighbour.push_away(vec2(cos, sin), gap, &instances);
+            instances.push(neighbour);
+        }
+        Scene {
+            camera,
+            instances,
+            table: Table::draw(&mesh.table, model.size, stream),
+            light: Light::draw(&mesh.lighting, environment, stream),
+            noise: stream.random(),
+        }
+    }
+}
+
+/// One object that lies on the table.
+pub struct Instance<'a> {
+    pub model: &'a Model,
+    pub class: usize,
+    /// Object to world.
+    pub rotation: Mat3A,
+    /// Where the middle of the model's box is, in the world.
+    pub centre: Vec3A,
+    /// Of each material of the model.
+    pub surfaces: Vec<Surface>,
+    /// Colour of the first material, for the light that it throws on what is near.
+    pub mean: Vec3A,
+    /// Half width and half depth of the box that it stands on, and the direction of its width.
+    half: Vec2,
+    along: Vec2,
+}
+
+impl<'a> Instance<'a> {
+    fn draw(mesh: &Mesh, model: &'a Model, class: usize, stream: &mut Stream) -> Self {
+        let yaw = stream.random_range(0.0..TAU);
+        let upright = Mat3A::from_quat(model.faces[class].upright);
+        let (mut low, mut high) = (Vec3A::INFINITY, Vec3A::NEG_INFINITY);
+        for &vertex in &model.hull {
+            let turned = upright * (vertex - model.centre);
+            (low, high) = (low.min(turned), high.max(turned));
+        }
+        let surfaces = Surface::draw_all(&mesh.surfaces, model, stream);
+        let mean = surfaces.first().map_or(Vec3A::ZERO, |s| s.colour);
+        Instance {
+            model,
+            class,
+            rotation: Mat3A::from_quat(Quat::from_rotation_y(yaw)) * upright,
+            // Resting on the lowest vertex.
+            centre: vec3a(0.0, -low.y, 0.0),
+            surfaces,
+            mean,
+            half: vec2(high.x.max(-low.x), high.z.max(-low.z)),
+            along: vec2(yaw.cos(), -yaw.sin()),
+        }
+    }
+
+    fn place(&mut self, ground: Vec2) {
+        (self.centre.x, self.centre.z) = (ground.x, ground.y);
+    }
+
+    fn ground(&self) -> Vec2 {
+        vec2(self.centre.x, self.centre.z)
+    }
+
+    /// Moves from the first of `others` along `direction` until it touches none, and `gap` further.
+    fn push_away(&mut self, direction: Vec2, gap: f32, others: &[Instance]) {
+        let step = self.model.size * 0.02;
+        let start = others.first().map_or(Vec2::ZERO, Instance::ground);
+        let mut distance = 0.0;
+        self.place(start);
+        while others.iter().any(|other| self.overlaps(other)) {
+            distance += step;
+            self.place(start + direction * distance);
+        }
+        self.place(start + direction * (distance + gap));
+        while others.iter().any(|other| self.overlaps(other)) {
+            distance += step;
+            self.place(start + direction * (distance + gap));
+        }
+    }
+
+    /// Whether the boxes that both stand on overlap (separating axes).
+    fn overlaps(&self, other: &Instance) -> bool {
+        let between = other.ground() - self.ground();
+        let axes = [
+            self.along,
+            self.along.perp(),
+            other.along,
+            other.along.perp(),
+        ];
+        axes.iter().all(|&axis| {
+            let reach = |i: &Instance| {
+                i.half.x * i.along.dot(axis).abs() + i.half.y * i.along.perp().dot(axis).abs()
+            };
+            between.dot(axis).abs() < reach(self) + reach(other)
+        })
+    }
+
+    pub fn face(&self) -> &'a Face {
+        &self.model.faces[self.class]
+    }
+
+    /// From the model's coordinates to the world.
+    pub fn to_world(&self, point: Vec3A) -> Vec3A {
+        self.rotation * (point - self.model.centre) + self.centre
+    }
+}
+
+/// A pinhole camera; x right, y down, looking along z.
+pub struct Camera {
+    pub position: Vec3A,
+    /// World to camera.
+    pub rotation: Mat3A,
+    pub intrinsics: sample::Camera,
+}
+
+impl Camera {
+    /// Stands off as far as the object's drawn size in the picture asks for.
+    fn draw(ranges: &Viewpoint, object: &Instance, size: u32, stream: &mut Stream) -> Self {
+        let side = size as f32;
+        let fov = draw(stream, ranges.fov_degrees).to_radians();
+        let tilt = draw(stream, ranges.tilt_degrees).to_radians();
+        let roll = draw(stream, ranges.roll_degrees).to_radians();
+        let wanted = draw(stream, ranges.object_scale) * side;
+        let shift = [-1.0, 1.0].map(|sign: f32| sign * ranges.off_centre * side);
+        let shift = vec2(draw(stream, shift), draw(stream, shift));
+
+        let away = vec3a(0.0, tilt.cos(), tilt.sin());
+        let down = vec3a(0.0, -tilt.sin(), tilt.cos());
+        let (sin, cos) = roll.sin_cos();
+        let right = Vec3A::X * cos + down * sin;
+        let down = down * cos - Vec3A::X * sin;
+        let focal = side / 2.0 / (fov / 2.0).tan();
+        let mut distance = object.model.size * focal / wanted;
+        let mut camera = Camera {
+            position: object.centre + away * distance,
+            rotation: Mat3A::from_cols(right, down, -away).transpose(),
+            intrinsics: sample::Camera {
+                fx: focal,
+                fy: focal,
+                cx: side / 2.0,
+                cy: side / 2.0,
+            },
+        };
+        for _ in 0..4 {
+            let [low, high] = camera.extent(object);
+            distance *= (high - low).max_element() / wanted;
+            // Never inside the object, however much of the picture it is to fill.
+            distance = distance.max(object.model.radius * 1.5);
+            camera.position = object.centre + away * distance;
+        }
+        let [low, high] = camera.extent(object);
+        let offset = vec2(side / 2.0, side / 2.0) + shift - (low + high) / 2.0;
+        camera.intrinsics.cx += offset.x;
+        camera.intrinsics.cy += offset.y;
+        camera
+    }
+
+    /// Direction of the ray through a point of the picture in pixels; unit length.
+    pub fn direction(&self, x: f32, y: f32) -> Vec3A {
+        let c = &self.intrinsics;
+        let inside = vec3a((x - c.cx) / c.fx, (y - c.cy) / c.fy, 1.0);
+        (self.rotation.transpose() * inside).normalize()
+    }
+
+    /// Pixels of a point of the world.
+    pub fn project(&self, point: Vec3A) -> Vec2 {
+        let c = &self.intrinsics;
+        let p = self.rotation * (point - self.position);
+        vec2(p.x / p.z * c.fx + c.cx, p.y / p.z * c.fy + c.cy)
+    }
+
+    /// The box of an instance in pixels, not cut by the frame: lowest and highest corner.
+    pub fn extent(&self, instance: &Instance) -> [Vec2; 2] {
+        let hull = instance.model.hull.iter();
+        hull.map(|&v| self.project(instance.to_world(v)))
+            .fold([Vec2::INFINITY, Vec2::NEG_INFINITY], |[low, high], p| {
+                [low.min(p), high.max(p)]
+            })
+    }
+}
+
+/// What lights the scene: the environment and one lamp.
+pub struct Light<'a> {
+    pub environment: &'a Environment,
+    /// Factor on the environment's light, colour included.
+    pub environment_strength: Vec3A,
+    /// Sine and cosine of the environment's turn.
+    pub turn: (f32, f32),
+    /// Towards the middle of the lamp.
+    pub lamp: Vec3A,
+    /// Angular radius in radians.
+    pub lamp_radius: f32,
+    /// Radiance of a white matt surface that the lamp lights head on.
+    pub lamp_strength: Vec3A,
+}
+
+impl<'a> Light<'a> {
+    fn draw(ranges: &Lighting, environment: &'a Environment, stream: &mut Stream) -> Self {
+        let mut tint = || 1.0 + draw(stream, [-ranges.tint, ranges.tint]);
+        let tint = vec3a(tint(), 1.0, tint());
+        let exposure = draw(stream, ranges.exposure);
+        let share = draw(stream, ranges.lamp_share);
+        let turn = draw(stream, ranges.rotation_degrees).to_radians();
+        let elevation = draw(stream, ranges.lamp_elevation_degrees).to_radians();
+        let (sin, cos) = stream.random_range(0.0..TAU).sin_cos();
+        Light {
+            environment,
+            environment_strength: tint * exposure * (1.0 - share),
+            turn: turn.sin_cos(),
+            lamp: vec3a(
+                elevation.cos() * cos,
+                elevation.sin(),
+                elevation.cos() * sin,
+            ),
+            lamp_radius: draw(stream, ranges.lamp_radius_degrees).to_radians(),
+            lamp_strength: tint * exposure * share / elevation.sin(),
+        }
+    }
+
+    /// A direction of the world in the environment's own coordinates.
+    pub fn inward(&self, direction: Vec3A) -> Vec3A {
+        let (sin, cos) = self.turn;
+        vec3a(
+            cos * direction.x + sin * direction.z,
+            direction.y,
+            cos * direction.z - sin * direction.x,
+        )
+    }
+
+    /// The inverse of [`Light::inward`].
+    pub fn outward(&self, direction: Vec3A) -> Vec3A {
+        let (sin, cos) = self.turn;
+        vec3a(
+            cos * direction.x - sin * direction.z,
+            direction.y,
+            cos * direction.z + sin * direction.x,
+        )
+    }
+}

@@ -1,0 +1,193 @@
+//! What things are made of: paints, marbling by 3D noise, and the table's blotches.
+
+use std::f32::consts::TAU;
+
+use glam::{IVec3, Vec3A, vec3a};
+use rand::RngExt;
+
+use super::config::{self, Paint, Surfaces, draw};
+use super::model::Model;
+use crate::seed::Stream;
+
+/// The appearance of one material on one instance.
+#[derive(Debug, Clone, Copy)]
+pub struct Surface {
+    /// Linear light, 0..1.
+    pub colour: Vec3A,
+    marbling: Option<Marbling>,
+    /// 0 (mirror) to 1 (matt).
+    pub roughness: f32,
+    /// Reflection head on, as a share of the light.
+    pub reflectance: f32,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Marbling {
+    colour: Vec3A,
+    /// Swirls a metre.
+    frequency: f32,
+    offset: Vec3A,
+}
+
+impl Surface {
+    /// Draws one look for all materials of a model.
+    pub fn draw_all(ranges: &Surfaces, model: &Model, stream: &mut Stream) -> Vec<Self> {
+        let look = (!ranges.looks.is_empty())
+            .then(|| &ranges.looks[stream.random_range(0..ranges.looks.len())]);
+        let random = stream.random_bool(ranges.random.into());
+        let roughness = draw(stream, ranges.roughness);
+        let reflectance = 0.04 * draw(stream, ranges.gloss);
+        let frequency = draw(stream, ranges.marbling_swirls) / model.size.max(f32::MIN_POSITIVE);
+        let mut surfaces: Vec<Surface> = Vec::new();
+        for material in &model.materials {
+            let (colour, second) = match look.and_then(|look| look.get(&material.name)) {
+                _ if random => random_colours(ranges, &surfaces, stream),
+                Some(Paint { colour, marbled }) => {
+                    let colour = colour.jittered(stream, ranges.jitter);
+                    (colour, marbled.map(|m| m.jittered(stream, ranges.jitter)))
+                }
+                None => (material.colour, None),
+            };
+            let offset = Vec3A::from_array(std::array::from_fn(|_| stream.random_range(0.0..99.0)));
+            surfaces.push(Surface {
+                colour,
+                marbling: second.map(|colour| Marbling {
+                    colour,
+                    frequency,
+                    offset,
+                }),
+                roughness,
+                reflectance,
+            });
+        }
+        surfaces
+    }
+
+    /// The colour at a point of the model.
+    pub fn colour_at(&self, point: Vec3A) -> Vec3A {
+        let Some(marbling) = &self.marbling else {
+            return self.colour;
+        };
+        let p = point * marbling.frequency + marbling.offset;
+        let bend = vec3a(
+            smooth_noise(p),
+            smooth_noise(p + 31.7),
+            smooth_noise(p + 67.1),
+        );
+        let value = smooth_noise(p * 1.3 + bend * 2.5) * 0.7 + smooth_noise(p * 3.1 + bend) * 0.3;
+        let edge = ((value - 0.35) / 0.3).clamp(0.0, 1.0);
+        self.colour
+            .lerp(marbling.colour, edge * edge * (3.0 - 2.0 * edge))
+    }
+}
+
+/// Any colour, and sometimes a second; redrawn while hard to tell from the other materials'.
+fn random_colours(
+    ranges: &Surfaces,
+    others: &[Surface],
+    stream: &mut Stream,
+) -> (Vec3A, Option<Vec3A>) {
+    let mut colour = Vec3A::ZERO;
+    for _ in 0..8 {
+        let channels = std::array::from_fn(|_| config::to_linear(stream.random()));
+        colour = Vec3A::from_array(channels);
+        if others.iter().all(|o| o.colour.distance(colour) > 0.35) {
+            break;
+        }
+    }
+    let marbled = others.is_empty() && stream.random_bool(ranges.random_marbled.into());
+    let near = Vec3A::from_array(std::array::from_fn(|_| stream.random_range(0.3..1.5)));
+    (colour, marbled.then(|| (colour * near).min(Vec3A::ONE)))
+}
+
+/// The appearance of the table.
+pub struct Table {
+    colour: Vec3A,
+    /// Strength of the blotches.
+    texture: f32,
+    /// Blotches a metre.
+    frequency: f32,
+    offset: Vec3A,
+    /// Beyond the line normal · (x, z) = distance, another colour.
+    seam: Option<(Vec3A, f32, Vec3A)>,
+}
+
+impl Table {
+    /// `size` is that of the object, in metres.
+    pub fn draw(ranges: &config::Table, size: f32, stream: &mut Stream) -> Self {
+        let mut colour = || {
+            let palette = &ranges.colours;
+            match palette.is_empty() {
+                true => Vec3A::splat(stream.random()),
+                false => {
+                    palette[stream.random_range(0..palette.len())].jittered(stream, ranges.jitter)
+                }
+            }
+        };
+        let (first, second) = (colour(), colour());
+        let (sin, cos) = stream.random_range(0.0..TAU).sin_cos();
+        let distance = draw(stream, [0.4, 1.2]) * size;
+        Table {
+            colour: first,
+            texture: draw(stream, ranges.texture),
+            frequency: draw(stream, [2.0, 12.0]) / size,
+            offset: vec3a(stream.random_range(0.0..99.0), 0.5, 0.5),
+            seam: stream.random_bool(ranges.seam.into()).then(|| {
+                (
+                    vec3a(cos, 0.0, sin),
+                    distance,
+                    second * draw(stream, [0.4, 1.0]),
+                )
+            }),
+        }
+    }
+
+    /// The colour at a point of the plane y = 0.
+    pub fn colour_at(&self, point: Vec3A) -> Vec3A {
+        let mut colour = self.colour;
+        if let Some((normal, distance, beyond)) = self.seam {
+            let width = distance * 0.05;
+            let past = ((normal.dot(point) - distance) / width).clamp(0.0, 1.0);
+            colour = colour.lerp(beyond, past);
+        }
+        let p = point * self.frequency + self.offset;
+        let value = smooth_noise(p) + 0.5 * smooth_noise(p * 2.7) - 0.75;
+        colour * (1.0 + self.texture * value)
+    }
+
+    /// The colour without blotches and seam.
+    pub fn mean(&self) -> Vec3A {
+        self.colour
+    }
+}
+
+/// Value noise, 0..1, that changes over a length of about 1.
+fn smooth_noise(point: Vec3A) -> f32 {
+    let cell = point.floor();
+    let t = point - cell;
+    let t = t * t * (Vec3A::splat(3.0) - 2.0 * t);
+    let cell = cell.as_ivec3();
+    let at = |x, y, z| {
+        let IVec3 { x, y, z } = cell + IVec3::new(x, y, z);
+        let word = (x as u32).wrapping_mul(0x8da6_b343)
+            ^ (y as u32).wrapping_mul(0xd816_3841)
+            ^ (z as u32).wrapping_mul(0xcb1a_b31f);
+        unit(hash(word))
+    };
+    let mix = |a: f32, b: f32, t: f32| a + (b - a) * t;
+    let row = |y, z| mix(at(0, y, z), at(1, y, z), t.x);
+    let plane = |z| mix(row(0, z), row(1, z), t.y);
+    mix(plane(0), plane(1), t.z)
+}
+
+/// Scrambles a word (PCG's output permutation; Jarzynski and Olano 2020).
+pub fn hash(word: u32) -> u32 {
+    let state = word.wrapping_mul(747_796_405).wrapping_add(2_891_336_453);
+    let word = ((state >> ((state >> 28) + 4)) ^ state).wrapping_mul(277_803_737);
+    (word >> 22) ^ word
+}
+
+/// A word as a number in 0..1.
+pub fn unit(word: u32) -> f32 {
+    (word >> 8) as f32 / (1 << 24) as f32
+}

@@ -1,0 +1,86 @@
+use super::*;
+use crate::sample::Sample;
+use crate::testing;
+
+/// Three variants of each of 60 renders: 40 of `one`, 20 of `two`.
+fn samples() -> Vec<Sample> {
+    let base = crate::artifact::parts::tests::examples().remove(0);
+    (0..180)
+        .map(|index| {
+            let mut sample = base.clone();
+            sample.id = format!("augment-{index:06}");
+            sample.index = index;
+            sample.provenance.origin = format!("render-{:06}", index / 3);
+            sample.provenance.split = None;
+            let class = if index / 3 % 3 == 0 { "two" } else { "one" };
+            sample.labels.class = Some(class.into());
+            sample
+        })
+        .collect()
+}
+
+/// Origins of one side, of one class.
+fn side<'a>(samples: &'a [Sample], split: &str, class: &str) -> BTreeSet<&'a str> {
+    samples
+        .iter()
+        .filter(|s| s.provenance.split.as_deref() == Some(split))
+        .filter(|s| s.labels.class.as_deref() == Some(class))
+        .map(|s| s.provenance.origin.as_str())
+        .collect()
+}
+
+#[test]
+fn no_render_stands_on_both_sides_and_every_class_is_shared_out() {
+    let samples = testing::run(&Split::default(), "split", &samples(), 64);
+    for (class, val, train) in [("one", 6, 34), ("two", 3, 17)] {
+        let (in_val, in_train) = (side(&samples, "val", class), side(&samples, "train", class));
+        assert_eq!((in_val.len(), in_train.len()), (val, train));
+        assert!(in_val.is_disjoint(&in_train));
+    }
+    let val = samples
+        .iter()
+        .filter(|s| s.provenance.split.as_deref() == Some("val"));
+    assert_eq!(val.count(), 27);
+}
+
+#[test]
+fn nothing_else_changes_for_any_part_size() {
+    let before = samples();
+    let after = testing::run(&Split::default(), "split", &before, 7);
+    assert_eq!(
+        after,
+        testing::run(&Split::default(), "split", &before, 256)
+    );
+    for (before, mut after) in before.into_iter().zip(after) {
+        after.provenance.split = None;
+        assert_eq!(before, after);
+    }
+}
+
+#[test]
+fn order_and_other_classes_do_not_matter() {
+    let mut turned = samples();
+    turned.reverse();
+    let seed = Seed::new(3, "split");
+    let all: BTreeMap<_, _> = turned
+        .iter()
+        .map(|s| (s.provenance.origin.clone(), s.labels.class.clone()))
+        .collect();
+    let mut ones = all.clone();
+    ones.retain(|_, class| class.as_deref() == Some("one"));
+    let (of_all, of_ones) = (
+        choose_val(&all, 0.15, &seed),
+        choose_val(&ones, 0.15, &seed),
+    );
+    assert!(of_ones.is_subset(&of_all));
+    assert_ne!(of_all, choose_val(&all, 0.15, &Seed::new(4, "split")));
+}
+
+#[test]
+fn small_classes_have_both_sides() {
+    assert_eq!(val_count(2, 0.15), 1);
+    assert_eq!(val_count(2, 0.9), 1);
+    assert_eq!(val_count(1, 0.15), 0);
+    assert_eq!((val_count(9, 0.0), val_count(9, 1.0)), (0, 9));
+    assert!(Split { val: 1.5 }.check().is_err());
+}
