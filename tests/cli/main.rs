@@ -5,3 +5,4 @@ mod errors;
 mod layering;
 mod project;
 mod running;
+mod whole;
