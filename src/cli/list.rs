@@ -4,7 +4,11 @@ use clap::{Args, ValueEnum};
 
 use super::{columns, say};
 use crate::Result;
+use crate::models::{MODELS, ModelKind};
+use crate::stage::{Input, StageKind};
 use crate::stages::STAGES;
+use crate::stages::augment::TRANSFORMS;
+use crate::stages::emit::WRITERS;
 
 /// Arguments of `list`.
 #[derive(Args)]
@@ -18,7 +22,9 @@ pub struct List {
 #[derive(Clone, Copy, PartialEq, ValueEnum)]
 enum Listing {
     Stages,
-    // LIST: Models, Transforms, Formats,
+    Models,
+    Transforms,
+    Formats,
 }
 
 impl List {
@@ -37,13 +43,15 @@ impl Listing {
     fn rows(self) -> Vec<Vec<String>> {
         match self {
             Listing::Stages => STAGES.iter().map(stage).collect(),
-            // LIST: Listing::Models => MODELS.iter().map(|m| vec![m.name.into(), m.about.into()]).collect(),
+            Listing::Models => MODELS.iter().map(model).collect(),
+            Listing::Transforms => named(TRANSFORMS.iter().map(|t| (t.name, t.about))),
+            Listing::Formats => named(WRITERS.iter().map(|w| (w.name, w.about))),
         }
     }
 }
 
-fn stage(kind: &crate::stage::StageKind) -> Vec<String> {
-    let role = |input: &crate::stage::Input| match input.optional {
+fn stage(kind: &StageKind) -> Vec<String> {
+    let role = |input: &Input| match input.optional {
         true => format!("[{}]", input.role),
         false => input.role.to_owned(),
     };
@@ -57,4 +65,15 @@ fn stage(kind: &crate::stage::StageKind) -> Vec<String> {
         way.to_lowercase(),
         kind.about.to_owned(),
     ]
+}
+
+fn model(kind: &ModelKind) -> Vec<String> {
+    let labels = format!("labels {:?}", kind.labels).to_lowercase();
+    vec![kind.name.to_owned(), labels, kind.about.to_owned()]
+}
+
+fn named(entries: impl Iterator<Item = (&'static str, &'static str)>) -> Vec<Vec<String>> {
+    entries
+        .map(|(name, about)| vec![name.to_owned(), about.to_owned()])
+        .collect()
 }

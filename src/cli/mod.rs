@@ -18,6 +18,7 @@ use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
 
+use crate::nn::device;
 use crate::pipeline::spec::Spec;
 use crate::stages::STAGES;
 use crate::{Error, Result};
@@ -57,7 +58,8 @@ enum Command {
     /// Print the JSON Schema of pipeline files, for editors.
     #[command(after_help = "Example:\n  verismo schema > pipeline.schema.json")]
     Schema,
-    // DEVICES: /// List the devices that networks can run on.  Devices,
+    /// List the devices that networks can run on.
+    Devices,
 }
 
 /// Which pipeline, with which settings.
@@ -128,6 +130,13 @@ fn dispatch(command: Command) -> Result<()> {
         Command::Explain(explain) => explain.execute(),
         Command::List(list) => list.execute(),
         Command::Schema => schema::execute(),
+        Command::Devices => {
+            let rows = device::list()
+                .into_iter()
+                .map(|(name, about)| vec![name, about]);
+            say(columns(&rows.collect::<Vec<_>>()));
+            Ok(())
+        }
     }
 }
 

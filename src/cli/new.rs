@@ -51,11 +51,15 @@ impl New {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::pipeline::spec::Spec;
+    use crate::stages::STAGES;
 
     #[test]
-    fn the_template_is_toml_and_names_its_place() {
+    fn the_template_is_a_pipeline_named_as_asked() {
         let text = TEMPLATE.replace("NAME", "screws");
-        let table: toml::Table = toml::from_str(&text).unwrap();
-        assert_eq!(table["name"].as_str(), Some("screws"));
+        let spec = Spec::parse(Path::new("screws.toml"), &text, &[], STAGES);
+        let spec = spec.unwrap_or_else(|error| panic!("{error}"));
+        assert_eq!(spec.name, "screws");
+        assert_eq!(spec.stages.last().unwrap().id, "emit");
     }
 }

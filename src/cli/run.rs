@@ -6,6 +6,7 @@ use clap::Args;
 
 use super::progress::{Progress, Style};
 use super::{Chosen, plan, say, summary};
+use crate::nn::device;
 use crate::pipeline::run::{Options, run};
 use crate::stage::DeviceChoice;
 use crate::{Error, Result};
@@ -74,7 +75,7 @@ impl Run {
                 outputs: &self.chosen.outputs,
                 choice: self.chosen.choice(),
                 device: self.device,
-                device_name: device_name(self.device),
+                device_name: device::choose(self.device)?.name,
                 interrupted: &INTERRUPTED,
                 listener: &|line| progress.tell(line),
             },
@@ -112,15 +113,5 @@ fn parse_device(text: &str) -> Result<DeviceChoice, String> {
         "gpu" => Ok(DeviceChoice::Gpu(index)),
         "cuda" => Ok(DeviceChoice::Cuda(index)),
         _ => Err("choose auto, cpu, gpu, gpu:N, cuda or cuda:N".into()),
-    }
-}
-
-/// The device in words. DEVICES: crate::nn::device names what `auto` resolves to.
-fn device_name(device: DeviceChoice) -> String {
-    match device {
-        DeviceChoice::Auto => "auto".into(),
-        DeviceChoice::Cpu => "cpu".into(),
-        DeviceChoice::Gpu(n) => format!("gpu:{n}"),
-        DeviceChoice::Cuda(n) => format!("cuda:{n}"),
     }
 }

@@ -33,6 +33,7 @@ pub fn summary(outcome: &Outcome) -> String {
     let total = duration(record.seconds);
     blocks.push(match record.stages.len() - cached {
         0 => format!("everything was in the cache; nothing had to run ({total})"),
+        1 => format!("done in {total}: 1 stage ran, {cached} from the cache"),
         ran => format!("done in {total}: {ran} stages ran, {cached} from the cache"),
     });
     format!("\n{}", blocks.join("\n\n"))
@@ -47,7 +48,7 @@ fn classes(record: &RunRecord) -> Option<String> {
         name.is_some_and(|name| record.datasets.contains_key(name))
     };
     let stages = || record.stages.iter().filter(counted);
-    let stage = stages().find(published).or_else(|| stages().last())?;
+    let stage = stages().find(published).or_else(|| stages().next_back())?;
     const SHOWN: usize = 20;
     let row = |(class, count): (&String, &u64)| vec![class.clone(), count.to_string()];
     let mut rows: Vec<Vec<String>> = stage.classes.iter().take(SHOWN).map(row).collect();

@@ -242,7 +242,11 @@ fn replace_folder(new: &Path, place: &Path) -> Result<()> {
     if place.exists() {
         fs::rename(place, &old).map_err(|e| Error::io(place, e))?;
     }
-    fs::rename(new, place).map_err(|e| Error::io(place, e))?;
+    if let Err(error) = fs::rename(new, place) {
+        // Nothing may be lost: what was there goes back, where there was something.
+        let _ = fs::rename(&old, place);
+        return Err(Error::io(place, error));
+    }
     let _ = fs::remove_dir_all(&old);
     if let Some(parent) = place.parent() {
         flush_folder(parent);

@@ -5,10 +5,12 @@ pub mod events;
 pub mod key;
 pub mod plan;
 mod publish;
+mod reader;
 pub mod run;
 mod source;
 pub mod spec;
 pub mod suggest;
+mod wiring;
 
 #[cfg(test)]
 mod tests;

@@ -158,6 +158,23 @@ impl<'s> Planner<'s> {
         })
     }
 
+    /// Every step as far as it can be told before anything has run.
+    ///
+    /// # Errors
+    /// As [`Planner::step`].
+    pub fn all(&mut self) -> Result<Vec<Step<'s>>> {
+        let mut made = BTreeMap::new();
+        let mut steps = Vec::new();
+        for stage in self.stages() {
+            let step = self.step(stage, &made)?;
+            if let State::Cached(artifact) = &step.state {
+                made.insert(stage.id.clone(), (**artifact).clone());
+            }
+            steps.push(step);
+        }
+        Ok(steps)
+    }
+
     fn decide(&self, stage: &StageSpec, key: &Key) -> (State, Vec<String>) {
         if let Some(why) = self.forced.get(stage.id.as_str()) {
             return (State::ToRun, vec![why.clone()]);
@@ -185,17 +202,7 @@ impl<'s> Planner<'s> {
 /// # Errors
 /// As [`Planner::new`] and [`Planner::step`].
 pub fn plan<'s>(spec: &'s Spec, cache: &'s Cache, choice: &Choice) -> Result<Vec<Step<'s>>> {
-    let mut planner = Planner::new(spec, cache, choice)?;
-    let mut made = BTreeMap::new();
-    let mut steps = Vec::new();
-    for stage in planner.stages() {
-        let step = planner.step(stage, &made)?;
-        if let State::Cached(artifact) = &step.state {
-            made.insert(stage.id.clone(), (**artifact).clone());
-        }
-        steps.push(step);
-    }
-    Ok(steps)
+    Planner::new(spec, cache, choice)?.all()
 }
 
 fn find<'s>(spec: &'s Spec, flag: &str, id: &str) -> Result<&'s str> {

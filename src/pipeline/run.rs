@@ -10,7 +10,7 @@ use std::time::{Instant, SystemTime, UNIX_EPOCH};
 use super::cache::{Cache, temporary, write_flushed};
 use super::events::{Events, Listener, RunEvent};
 use super::key::Key;
-use super::plan::{Choice, Planner, State, plan};
+use super::plan::{Choice, Planner, State};
 use super::publish::{point_latest, publish};
 use super::spec::{Spec, StageSpec};
 use crate::artifact::run::{RunRecord, StageRecord, Status};
@@ -50,7 +50,8 @@ pub fn run(spec: &Spec, options: &Options) -> Result<Outcome> {
     let cache = Cache::new(options.outputs);
     cache.prepare()?;
     // Before any work: are all files there, and is what `--only` needs in the cache?
-    plan(spec, &cache, &options.choice)?;
+    let mut planner = Planner::new(spec, &cache, &options.choice)?;
+    planner.all()?;
 
     let started = SystemTime::now()
         .duration_since(UNIX_EPOCH)
@@ -79,7 +80,7 @@ pub fn run(spec: &Spec, options: &Options) -> Result<Outcome> {
         },
         folder,
     };
-    let result = running.work();
+    let result = running.work(&mut planner);
     let ended = running.end(&result);
     result.and(ended)?;
     Ok(Outcome {
@@ -97,8 +98,8 @@ struct Run<'a> {
     folder: PathBuf,
 }
 
-impl Run<'_> {
-    fn work(&mut self) -> Result<()> {
+impl<'a> Run<'a> {
+    fn work(&mut self, planner: &mut Planner<'a>) -> Result<()> {
         self.events.emit(
             None,
             RunEvent::Run {
@@ -110,7 +111,6 @@ impl Run<'_> {
         if let Some(runs) = self.folder.parent() {
             point_latest(runs, &self.record.run)?;
         }
-        let mut planner = Planner::new(self.spec, self.cache, &self.options.choice)?;
         let mut made = BTreeMap::new();
         let stages = planner.stages();
         for (position, stage) in stages.iter().enumerate() {

@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
+use super::suggest;
 use crate::{Error, Result};
 
 /// A pipeline file's text with the `--set` arguments.
@@ -98,6 +99,15 @@ impl Source {
         let mut table = table;
         let (last, above) = set.path.split_last().expect("split gives at least one");
         for (depth, name) in above.iter().enumerate() {
+            // Settings can be added so, stages cannot: it would be a slip of the pen.
+            if depth == 1 && above[0] == "stages" && !table.contains_key(name.as_str()) {
+                let ids: Vec<&str> = table.keys().map(|id| &**id.get_ref()).collect();
+                return Err(self.error(
+                    set.start..set.start,
+                    format!("the pipeline has no stage with the id `{name}`"),
+                    suggest::remedy(name, "ids", &ids),
+                ));
+            }
             let entry = table
                 .entry(set.spanned(Cow::Borrowed(name.as_str())))
                 .or_insert_with(|| set.spanned(DeValue::Table(DeTable::new())));
@@ -207,7 +217,7 @@ fn missing(file: &Path) -> Error {
     let remedy = if names.is_empty() {
         "check the path; `verismo new NAME` writes a pipeline to start from".to_owned()
     } else {
-        super::suggest::remedy(&file.display().to_string(), "pipelines here", &names)
+        suggest::remedy(&file.display().to_string(), "pipelines here", &names)
     };
     Error::usage(file.display(), "there is no such pipeline file", remedy)
 }

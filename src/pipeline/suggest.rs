@@ -19,9 +19,9 @@ fn closeness(name: &str, candidate: &str) -> f64 {
 }
 
 /// A remedy for an unknown name: the nearest known one, and all of them.
-pub fn remedy<'a>(name: &str, what: &str, known: &[&'a str]) -> String {
+pub fn remedy(name: &str, what: &str, known: &[&str]) -> String {
     let all = match known {
-        [] => format!("there are no {what}"),
+        [] => format!("{what}: none"),
         _ => format!("{what}: {}", known.join(", ")),
     };
     match nearest(name, known.iter().copied()) {

@@ -1,0 +1,171 @@
+//! The engine by its behaviour, on small real stages: what is refused, what runs, what is left.
+
+mod reading;
+mod running;
+
+use std::path::PathBuf;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::artifact::Kind;
+use crate::sample::{Domain, Labels, Provenance, Sample, image::encode_png};
+use crate::stage::{Context, Input, Stage, StageKind, parse};
+use crate::{Error, Result};
+
+const SAMPLES: &[Input] = &[Input::required("samples", Kind::Samples, "what is read")];
+
+macro_rules! kind {
+    ($name:literal, $config:ty, $inputs:expr, $output:ident) => {
+        StageKind {
+            name: $name,
+            about: "for tests",
+            version: 1,
+            inputs: $inputs,
+            output: Kind::$output,
+            parse: parse::<$config>,
+            schema: || schemars::schema_for!($config),
+        }
+    };
+}
+
+/// Registry of the tests.
+const TEST_STAGES: &[StageKind] = &[
+    kind!("solid", Solid, &[], Samples),
+    kind!("copy", Copy, SAMPLES, Samples),
+    kind!("count", Count, SAMPLES, Metrics),
+    kind!("shelve", Shelve, SAMPLES, Dataset),
+];
+
+/// Makes pictures of one colour.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+struct Solid {
+    count: u64,
+    colour: Colour,
+    palette: Option<PathBuf>,
+    /// Stops with Ctrl-C after this many.
+    interrupt_at: Option<u64>,
+}
+
+#[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+struct Colour {
+    red: u8,
+    green: u8,
+}
+
+impl Default for Solid {
+    fn default() -> Self {
+        Solid {
+            count: 5,
+            colour: Colour::default(),
+            palette: None,
+            interrupt_at: None,
+        }
+    }
+}
+
+impl Stage for Solid {
+    fn files(&self) -> Vec<PathBuf> {
+        self.palette.iter().cloned().collect()
+    }
+
+    fn check(&self) -> Result<(), String> {
+        match self.count {
+            0 => Err("`count` must be at least 1".into()),
+            _ => Ok(()),
+        }
+    }
+
+    fn run(&self, context: &Context) -> Result<serde_json::Value> {
+        context.generate(self.count, |index| {
+            if self.interrupt_at == Some(index) {
+                return Err(Error::Interrupted);
+            }
+            let colour = image::Rgb([self.colour.red, self.colour.green, index as u8]);
+            Ok(Sample {
+                id: format!("{}-{index:06}", context.id),
+                index,
+                image: encode_png(&image::RgbImage::from_pixel(4, 4, colour))?,
+                width: 4,
+                height: 4,
+                labels: Labels {
+                    class: Some(["even", "odd"][index as usize % 2].into()),
+                    ..Labels::default()
+                },
+                provenance: Provenance {
+                    domain: Domain::Render,
+                    source: "solid".into(),
+                    origin: format!("{index}"),
+                    parent: None,
+                    seed: context.seed.hex(index),
+                    checkpoint: None,
+                    transforms: Vec::new(),
+                    split: None,
+                },
+            })
+        })?;
+        Ok(serde_json::Value::Null)
+    }
+}
+
+/// Hands samples on.
+#[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+struct Copy {
+    tag: String,
+}
+
+impl Stage for Copy {
+    fn run(&self, context: &Context) -> Result<serde_json::Value> {
+        context.map_samples(context.input("samples")?, |sample| {
+            let mut provenance = sample.provenance.clone();
+            provenance.transforms.push(self.tag.clone());
+            Ok(vec![Sample {
+                provenance,
+                ..sample
+            }])
+        })?;
+        Ok(serde_json::Value::Null)
+    }
+}
+
+/// Counts samples; fails or falls over if told so.
+#[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+struct Count {
+    fail: bool,
+    fall_over: bool,
+}
+
+impl Stage for Count {
+    fn run(&self, context: &Context) -> Result<serde_json::Value> {
+        assert!(!self.fall_over, "a test that falls over");
+        if self.fail {
+            return Err(Error::failed(
+                context.id,
+                "was told to fail",
+                "tell it not to",
+            ));
+        }
+        let counted = context.input("samples")?.samples().count();
+        Ok(serde_json::json!({ "counted": counted }))
+    }
+}
+
+/// Publishes one text.
+#[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+struct Shelve {
+    text: String,
+}
+
+impl Stage for Shelve {
+    fn run(&self, context: &Context) -> Result<serde_json::Value> {
+        let path = context.out.join("train/text.txt");
+        std::fs::create_dir(context.out.join("train")).map_err(|e| Error::io(&path, e))?;
+        std::fs::write(&path, &self.text).map_err(|e| Error::io(&path, e))?;
+        Ok(serde_json::json!({ "name": "texts" }))
+    }
+}

@@ -1,0 +1,112 @@
+//! Who reads whom in a pipeline: every input there and of the right kind, no circles, an order.
+
+use std::collections::BTreeSet;
+
+use super::source::Source;
+use super::spec::StageSpec;
+use crate::artifact::Kind;
+use crate::stage::Input;
+use crate::{Error, Result};
+
+/// Every required role is given, and every input is of the kind its role reads.
+///
+/// # Errors
+/// The first that is not, at its stage.
+pub fn check(source: &Source, stages: &[StageSpec]) -> Result<()> {
+    let giving = |kind: Kind| {
+        let ids = stages.iter().filter(|s| s.kind.output == kind);
+        let ids: Vec<&str> = ids.map(|s| s.id.as_str()).collect();
+        match &ids[..] {
+            [] => format!("no stage here gives {}", noun(kind)),
+            _ => format!("stages that give {}: {}", noun(kind), ids.join(", ")),
+        }
+    };
+    for stage in stages {
+        for Input {
+            role,
+            kind,
+            optional,
+            about,
+        } in stage.kind.inputs
+        {
+            let Some(target) = stage.from.get(role) else {
+                if *optional {
+                    continue;
+                }
+                return Err(source.error(
+                    stage.span.clone(),
+                    format!("stage `{}` needs an input `{role}`: {about}", stage.id),
+                    format!("add `from = {{ {role} = \"ID\" }}`; {}", giving(*kind)),
+                ));
+            };
+            let given = stages.iter().find(|s| s.id == *target);
+            if let Some(given) = given.filter(|g| g.kind.output != *kind) {
+                return Err(source.error(
+                    stage.from_span.clone(),
+                    format!(
+                        "`{role}` of stage `{}` reads {}, but `{target}` gives {}",
+                        stage.id,
+                        noun(*kind),
+                        noun(given.kind.output)
+                    ),
+                    giving(*kind),
+                ));
+            }
+        }
+    }
+    Ok(())
+}
+
+/// What an artifact of a kind is called in messages.
+fn noun(kind: Kind) -> &'static str {
+    match kind {
+        Kind::Samples => "samples",
+        Kind::Checkpoint => "a checkpoint",
+        Kind::Dataset => "a dataset",
+        Kind::Metrics => "measurements",
+    }
+}
+
+/// Stages after those they read; in the file's order among the ready.
+///
+/// # Errors
+/// Where stages read each other in a circle.
+pub fn in_order(source: &Source, mut waiting: Vec<StageSpec>) -> Result<Vec<StageSpec>> {
+    let mut ordered: Vec<StageSpec> = Vec::new();
+    let mut done = BTreeSet::new();
+    while !waiting.is_empty() {
+        let ready = |stage: &StageSpec| stage.from.values().all(|id| done.contains(id));
+        let Some(next) = waiting.iter().position(ready) else {
+            return Err(cycle(source, &waiting));
+        };
+        let stage = waiting.remove(next);
+        done.insert(stage.id.clone());
+        ordered.push(stage);
+    }
+    Ok(ordered)
+}
+
+/// The error for stages that read each other; every one of `waiting` reads another of them.
+fn cycle(source: &Source, waiting: &[StageSpec]) -> Error {
+    let find = |id: &str| waiting.iter().find(|stage| stage.id == id);
+    let mut path: Vec<&StageSpec> = Vec::new();
+    let mut next = waiting.first();
+    while let Some(stage) = next {
+        if let Some(start) = path.iter().position(|seen| seen.id == stage.id) {
+            path.drain(..start);
+            path.push(stage);
+            break;
+        }
+        path.push(stage);
+        next = stage.from.values().find_map(|id| find(id));
+    }
+    let ids: Vec<&str> = path.iter().map(|stage| stage.id.as_str()).collect();
+    source.error(
+        path.first().map_or(0..0, |stage| stage.from_span.clone()),
+        format!(
+            "the stages read each other in a circle: {}",
+            ids.join(" <- ")
+        ),
+        "let one of them read a stage outside the circle",
+    )
+}

@@ -1,0 +1,138 @@
+//! The commands beside `run` and `plan`.
+
+use predicates::prelude::*;
+use predicates::str::contains;
+use verismo::models::MODELS;
+use verismo::stages::STAGES;
+use verismo::stages::augment::TRANSFORMS;
+use verismo::stages::emit::WRITERS;
+
+use crate::project::{Project, names};
+
+#[test]
+fn help_teaches_by_examples() {
+    let project = Project::new();
+    project
+        .verismo(&["--help"])
+        .assert()
+        .success()
+        .stdout(contains("Examples:").and(contains("Exit codes")));
+    for command in ["run", "plan", "new", "inspect", "explain", "list"] {
+        project
+            .verismo(&[command, "--help"])
+            .assert()
+            .success()
+            .stdout(contains("Example"));
+    }
+}
+
+#[test]
+fn list_names_every_entry_of_every_registry() {
+    let entries = [
+        (
+            "stages",
+            STAGES.iter().map(|e| (e.name, e.about)).collect::<Vec<_>>(),
+        ),
+        ("models", MODELS.iter().map(|e| (e.name, e.about)).collect()),
+        (
+            "transforms",
+            TRANSFORMS.iter().map(|e| (e.name, e.about)).collect(),
+        ),
+        (
+            "formats",
+            WRITERS.iter().map(|e| (e.name, e.about)).collect(),
+        ),
+    ];
+    for (what, entries) in entries {
+        let output = Project::new().verismo(&["list", what]).output().unwrap();
+        let text = String::from_utf8(output.stdout).unwrap();
+        assert!(text.starts_with(what), "{text}");
+        for (name, about) in entries {
+            assert!(
+                text.contains(name) && text.contains(about),
+                "{what}: {name}"
+            );
+        }
+    }
+}
+
+#[test]
+fn devices_begin_with_the_cpu() {
+    let output = Project::new().verismo(&["devices"]).output().unwrap();
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert!(text.trim_start().starts_with("cpu"), "{text}");
+}
+
+#[test]
+fn the_schema_describes_every_stage() {
+    let output = Project::new().verismo(&["schema"]).output().unwrap();
+    let schema: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    for stage in STAGES {
+        let own = &schema["$defs"][stage.name];
+        assert_eq!(own["properties"]["use"]["const"], stage.name);
+        for input in stage.inputs {
+            assert!(own["properties"]["from"]["properties"][input.role].is_object());
+        }
+    }
+    // Every reference leads somewhere.
+    let text = schema.to_string();
+    for (at, _) in text.match_indices("\"#/") {
+        let pointer = text[at + 2..].split('"').next().unwrap();
+        assert!(schema.pointer(pointer).is_some(), "{pointer}");
+    }
+}
+
+#[test]
+fn new_writes_a_pipeline_once() {
+    let project = Project::new();
+    project
+        .verismo(&["new", "screws"])
+        .assert()
+        .success()
+        .stdout(contains("verismo plan pipelines/screws.toml"));
+    let text = std::fs::read_to_string(project.path("pipelines/screws.toml")).unwrap();
+    assert!(text.contains("name = \"screws\"") && !text.contains("NAME"));
+    project
+        .verismo(&["new", "screws"])
+        .assert()
+        .code(2)
+        .stderr(contains("is there already"));
+}
+
+#[test]
+fn inspect_counts_and_draws() {
+    let pipeline = "[stages.photos]\nuse = \"ingest\"\npath = \"photos\"\nsize = 16\n";
+    let project = Project::new().photos("photos", 3).file("p.toml", pipeline);
+    project.verismo(&["run", "p.toml"]).assert().success();
+    let artifact = names(&project.path("outputs/cache")).remove(0);
+    let folder = format!("outputs/cache/{artifact}");
+    for path in [folder.clone(), format!("{folder}/part-00000.parquet")] {
+        project
+            .verismo(&["inspect", &path, "--sheet", "sheet.png"])
+            .assert()
+            .success()
+            .stdout(
+                contains("3 samples")
+                    .and(contains("16×16"))
+                    .and(contains("sheet.png")),
+            );
+        let sheet = verismo::sample::image::read_rgb(&project.path("sheet.png")).unwrap();
+        assert!(sheet.width() > 500);
+    }
+    for nothing in ["nowhere", "photos"] {
+        project
+            .verismo(&["inspect", nothing])
+            .assert()
+            .code(2)
+            .stderr(contains(nothing));
+    }
+}
+
+#[test]
+fn explain_wants_a_dataset() {
+    Project::new()
+        .verismo(&["explain", "nowhere", "x.png"])
+        .assert()
+        .code(2)
+        .stderr(contains("nowhere").and(contains("manifest.parquet")));
+}

@@ -1,0 +1,183 @@
+//! What is wrong is said with its place and the remedy, and with the right exit code.
+
+use predicates::prelude::*;
+use predicates::str::contains;
+
+use crate::project::{Project, names};
+
+const PHOTOS: &str = "[stages.photos]\nuse = \"ingest\"\npath = \"photos\"\nsize = 16\n";
+
+fn project() -> Project {
+    Project::new()
+        .photos("photos", 3)
+        .file("pipelines/p.toml", PHOTOS)
+}
+
+#[test]
+fn an_unknown_key_is_refused_with_line_and_nearest() {
+    let wrong = PHOTOS.replace("size", "siez");
+    let project = Project::new()
+        .photos("photos", 1)
+        .file("pipelines/p.toml", wrong);
+    for command in ["run", "plan"] {
+        project
+            .verismo(&[command, "pipelines/p.toml"])
+            .assert()
+            .code(2)
+            .stderr(contains("pipelines/p.toml:4:1").and(contains("did you mean `size`?")));
+    }
+    assert!(!project.path("outputs").exists());
+}
+
+#[test]
+fn an_unknown_stage_is_refused_with_the_nearest() {
+    let wrong = PHOTOS.replace("\"ingest\"", "\"ingset\"");
+    let project = Project::new().file("pipelines/p.toml", wrong);
+    project
+        .verismo(&["run", "pipelines/p.toml"])
+        .assert()
+        .code(2)
+        .stderr(contains("pipelines/p.toml:2:7").and(contains("did you mean `ingest`?")));
+}
+
+#[test]
+fn a_circle_is_refused() {
+    let circle = "\
+[stages.a]
+use = \"translate\"
+from = { renders = \"b\", model = \"train\" }
+[stages.b]
+use = \"translate\"
+from = { renders = \"a\", model = \"train\" }
+[stages.train]
+from = { renders = \"a\", photos = \"b\" }
+";
+    let project = Project::new().file("p.toml", circle);
+    project
+        .verismo(&["plan", "p.toml"])
+        .assert()
+        .code(2)
+        .stderr(contains("p.toml:3:8").and(contains("in a circle: ")));
+}
+
+#[test]
+fn a_wrong_set_names_itself() {
+    project()
+        .verismo(&["run", "pipelines/p.toml", "--set", "photos.siez=32"])
+        .assert()
+        .code(2)
+        .stderr(contains("--set photos.siez=32").and(contains("did you mean `size`?")));
+}
+
+#[test]
+fn a_missing_pipeline_lists_those_that_are_there() {
+    project()
+        .verismo(&["run", "pipelines/q.toml"])
+        .assert()
+        .code(2)
+        .stderr(contains("no such pipeline file").and(contains("pipelines/p.toml")));
+}
+
+#[test]
+fn a_missing_photo_folder_names_the_stage_and_the_setting() {
+    Project::new()
+        .file("pipelines/p.toml", PHOTOS)
+        .verismo(&["run", "pipelines/p.toml"])
+        .assert()
+        .code(1)
+        .stderr(contains("photos").and(contains("--set photos.path=PATH")));
+}
+
+#[test]
+fn a_cut_off_photo_is_named_and_leaves_nothing() {
+    let project = project().photos("whole", 1);
+    let png = std::fs::read(project.path("whole/000.png")).unwrap();
+    let project = project.file("photos/001.png", &png[..png.len() / 2]);
+    project
+        .verismo(&["run", "pipelines/p.toml"])
+        .assert()
+        .code(1)
+        .stderr(contains("001.png"));
+    assert_eq!(names(&project.path("outputs/cache")), Vec::<String>::new());
+    assert_eq!(
+        project.json("outputs/runs/p/latest/run.json")["status"],
+        "failed"
+    );
+}
+
+#[test]
+fn an_unwritable_output_folder_is_said_before_any_work() {
+    // Below a regular file nobody can write, not even root.
+    let project = project().file("file", "");
+    project
+        .verismo(&["run", "pipelines/p.toml", "--outputs", "file/outputs"])
+        .assert()
+        .code(1)
+        .stderr(
+            contains("file/outputs: the output folder cannot be written")
+                .and(contains("--outputs")),
+        );
+}
+
+/// A small disk, where the system lets us make one.
+struct SmallDisk(std::path::PathBuf);
+
+impl SmallDisk {
+    fn mount(place: std::path::PathBuf) -> Option<Self> {
+        std::fs::create_dir_all(&place).unwrap();
+        let mounted = std::process::Command::new("mount")
+            .args(["-t", "tmpfs", "-o", "size=1m", "tmpfs"])
+            .arg(&place)
+            .output()
+            .is_ok_and(|output| output.status.success());
+        mounted.then_some(SmallDisk(place))
+    }
+}
+
+impl Drop for SmallDisk {
+    fn drop(&mut self) {
+        let _ = std::process::Command::new("umount").arg(&self.0).status();
+    }
+}
+
+#[test]
+fn a_full_disk_is_said_and_leaves_the_cache_as_it_was() {
+    let project = project();
+    let Some(disk) = SmallDisk::mount(project.path("outputs")) else {
+        eprintln!("skipped: no tmpfs can be mounted here");
+        return;
+    };
+    let run = ["run", "pipelines/p.toml"];
+    project.verismo(&run).assert().success();
+    let before = names(&project.path("outputs/cache"));
+    std::fs::write(project.path("outputs/ballast"), vec![1; 700_000]).unwrap();
+    // Noise, so that PNG cannot make it small: 3 × 400 × 400 × 3 bytes.
+    let noise = |i: u32| (i.wrapping_mul(2_654_435_761) >> 13) as u8;
+    let pixels = image::RgbImage::from_fn(400, 400, |x, y| {
+        image::Rgb([noise(x * 977 + y), noise(y * 7919 + x), noise(x ^ (y << 9))])
+    });
+    let png = verismo::sample::image::encode_png(&pixels).unwrap();
+    let project = project.file("photos/003.png", png);
+    project
+        .verismo(&[&run[..], &["--set", "photos.size=400"]].concat())
+        .assert()
+        .code(1)
+        .stderr(contains("space"));
+    assert_eq!(names(&project.path("outputs/cache")), before);
+    drop(disk);
+}
+
+#[test]
+fn bad_usage_is_exit_code_2() {
+    let project = project();
+    project.verismo(&["rum"]).assert().code(2);
+    project
+        .verismo(&["run", "pipelines/p.toml", "--device", "tpu"])
+        .assert()
+        .code(2);
+    project
+        .verismo(&["run", "pipelines/p.toml", "--only", "photo"])
+        .assert()
+        .code(2)
+        .stderr(contains("did you mean `photos`?"));
+}

@@ -1,0 +1,214 @@
+//! Who may import whom, as ARCHITECTURE.md draws it: only what lies below.
+
+use std::path::{Path, PathBuf};
+
+/// The rows from top to bottom. A module may import its own row's module and lower rows.
+const ROWS: &[&[&str]] = &[
+    &["cli"],
+    &["pipeline"],
+    &["stages"],
+    &["models"],
+    &["nn"],
+    &["stage", "artifact"],
+    &["sample"],
+    &["seed", "error"],
+];
+
+/// External crates, and the modules that alone may use them.
+const CRATES: &[(&str, &[&str])] = &[
+    ("clap", &["cli"]),
+    ("indicatif", &["cli"]),
+    ("ctrlc", &["cli"]),
+    (
+        "burn",
+        &[
+            "nn",
+            "models",
+            "stages/train",
+            "stages/translate",
+            "stages/evaluate",
+            "stages/gate",
+            "stages/generate",
+        ],
+    ),
+];
+
+#[test]
+fn modules_import_only_what_lies_below() {
+    let mut wrong = Vec::new();
+    for (path, text) in sources() {
+        let module = first(&path);
+        let Some(row) = row_of(&module) else {
+            continue;
+        };
+        for (number, import) in imports(&text) {
+            let allowed = import == module
+                || row_of(&import).is_none_or(|other| other > row)
+                // stage and artifact describe each other's surroundings.
+                || (module == "stage" && import == "artifact");
+            if !allowed {
+                wrong.push(format!("{path}:{number}: `{module}` imports `{import}`"));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn stages_never_import_each_other() {
+    let mut wrong = Vec::new();
+    for (path, text) in sources() {
+        let Some(own) = path
+            .strip_prefix("stages/")
+            .and_then(|rest| rest.split('/').next())
+        else {
+            continue;
+        };
+        for (index, line) in code(&text) {
+            let Some((_, rest)) = line.split_once("crate::stages::") else {
+                continue;
+            };
+            let other: String = rest
+                .chars()
+                .take_while(|c| c.is_alphanumeric() || *c == '_')
+                .collect();
+            if other != own && own != "mod.rs" {
+                wrong.push(format!("{path}:{index}: `{own}` imports `{other}`"));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn terminal_and_network_crates_stay_in_their_modules() {
+    let mut wrong = Vec::new();
+    for (path, text) in sources() {
+        for (name, places) in CRATES {
+            let allowed = places.iter().any(|place| {
+                path.starts_with(&format!("{place}/")) || path == format!("{place}.rs")
+            });
+            let used = |line: &str| {
+                line.match_indices(&format!("{name}::")).any(|(at, _)| {
+                    !line[..at].ends_with(|c: char| c.is_alphanumeric() || c == '_' || c == ':')
+                })
+            };
+            for (number, line) in code(&text).filter(|(_, line)| !allowed && used(line)) {
+                wrong.push(format!("{path}:{number}: uses `{name}`: {line}"));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn every_file_says_what_it_is_for() {
+    let silent: Vec<String> = sources()
+        .into_iter()
+        .filter(|(_, text)| !text.starts_with("//!"))
+        .map(|(path, _)| path)
+        .collect();
+    assert!(
+        silent.is_empty(),
+        "no `//!` at the head of {}",
+        silent.join(", ")
+    );
+}
+
+/// Every Rust file below `src`, its path with forward slashes, and its text.
+fn sources() -> Vec<(String, String)> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let mut open = vec![root.clone()];
+    let mut found: Vec<PathBuf> = Vec::new();
+    while let Some(folder) = open.pop() {
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            match path.is_dir() {
+                true => open.push(path),
+                false if path.extension().is_some_and(|e| e == "rs") => found.push(path),
+                false => {}
+            }
+        }
+    }
+    found.sort();
+    let read = |path: PathBuf| {
+        let name = path
+            .strip_prefix(&root)
+            .unwrap()
+            .to_string_lossy()
+            .replace('\\', "/");
+        (name, std::fs::read_to_string(path).unwrap())
+    };
+    found.into_iter().map(read).collect()
+}
+
+/// The module a file belongs to: `stages` for `stages/render/mod.rs`, `seed` for `seed.rs`.
+fn first(path: &str) -> String {
+    path.split('/')
+        .next()
+        .unwrap()
+        .trim_end_matches(".rs")
+        .to_owned()
+}
+
+fn row_of(module: &str) -> Option<usize> {
+    ROWS.iter().position(|row| row.contains(&module))
+}
+
+/// Lines with their numbers, without comments.
+fn code(text: &str) -> impl Iterator<Item = (usize, &str)> {
+    let numbered = text.lines().enumerate().map(|(i, line)| (i + 1, line));
+    numbered.filter(|(_, line)| !line.trim_start().starts_with("//"))
+}
+
+/// The crate's modules that a file names, with the line: `crate::x::y` and `crate::{x, y::{a, b}}`.
+fn imports(text: &str) -> Vec<(usize, String)> {
+    let mut found = Vec::new();
+    for (number, line) in code(text) {
+        for (at, _) in line.match_indices("crate::") {
+            let rest = &line[at + "crate::".len()..];
+            if rest.starts_with('{') {
+                // The group may go on over the next lines.
+                let start = line.as_ptr() as usize - text.as_ptr() as usize + at + "crate::{".len();
+                let names = group(&text[start..]);
+                found.extend(names.into_iter().map(|name| (number, name)));
+            } else {
+                found.push((number, identifier(rest)));
+            }
+        }
+    }
+    found
+}
+
+/// The first names of the items in a group whose opening brace has been read.
+fn group(text: &str) -> Vec<String> {
+    let (mut depth, mut names, mut fresh) = (0, Vec::new(), true);
+    for (at, c) in text.char_indices() {
+        match c {
+            '{' => depth += 1,
+            '}' if depth == 0 => break,
+            '}' => depth -= 1,
+            ',' if depth == 0 => fresh = true,
+            c if fresh && c.is_alphabetic() => {
+                names.push(identifier(&text[at..]));
+                fresh = false;
+            }
+            _ => {}
+        }
+    }
+    names
+}
+
+fn identifier(text: &str) -> String {
+    text.chars()
+        .take_while(|c| c.is_alphanumeric() || *c == '_')
+        .collect()
+}
+
+#[test]
+fn groups_over_several_lines_are_read() {
+    let text =
+        "use crate::{\n    nn::{a, b},\n    Error,\n    stages::x,\n};\nuse crate::seed::Seed;\n";
+    let names: Vec<String> = imports(text).into_iter().map(|(_, name)| name).collect();
+    assert_eq!(names, ["nn", "Error", "stages", "seed"]);
+}

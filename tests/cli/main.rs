@@ -1,0 +1,8 @@
+//! What a user of the program sees, command by command.
+
+mod commands;
+mod errors;
+mod layering;
+mod project;
+mod running;
+mod whole;
