@@ -1,0 +1,201 @@
+//! What is behind the sign: the border of a real photo, enlarged, or painted sky, foliage and walls.
+
+use glam::Vec2;
+use rand::RngExt;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::canvas::{Canvas, Field, between};
+use super::draw::{self, Range, chance, check_range, check_share, log_uniform, uniform};
+use crate::Result;
+use crate::artifact::Artifact;
+use crate::sample::image::decode_rgb;
+use crate::seed::Stream;
+
+/// What is behind the sign.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Background {
+    /// Share of pictures whose background comes from a photo, where `backgrounds` are given.
+    pub photo_share: f64,
+    /// Side of the square cut from a photo's border, as a fraction of its shorter side. Small
+    /// enough that no whole object is visible.
+    pub crop: Range,
+    /// Mean brightness; a white sheet in the same light is 1.
+    pub brightness: Range,
+}
+
+impl Default for Background {
+    fn default() -> Self {
+        Background {
+            photo_share: 0.7,
+            crop: [0.12, 0.35],
+            brightness: [0.06, 0.8],
+        }
+    }
+}
+
+/// Encoded photos to cut backgrounds from.
+#[derive(Default)]
+pub struct Photos {
+    pictures: Vec<(String, Vec<u8>)>,
+}
+
+impl Photos {
+    /// Reads up to 4096 photos, evenly spread over the artifact.
+    ///
+    /// # Errors
+    /// Where a part cannot be read.
+    pub fn load(artifact: &Artifact) -> Result<Self> {
+        const MOST: u64 = 4096;
+        let stride = artifact.manifest.count.div_ceil(MOST).max(1) as usize;
+        let pictures = artifact
+            .samples()
+            .step_by(stride)
+            .map(|sample| sample.map(|sample| (sample.id, sample.image)))
+            .collect::<Result<_>>()?;
+        Ok(Photos { pictures })
+    }
+
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.pictures.len()
+    }
+}
+
+impl Background {
+    /// # Errors
+    /// The first field that is out of bounds.
+    pub fn check(&self) -> Result<(), String> {
+        check_share("background.photo_share", self.photo_share)?;
+        check_range("background.crop", self.crop, [0.01, 1.0])?;
+        check_range("background.brightness", self.brightness, [1e-3, 10.0])
+    }
+
+    /// Draws a background of `size` × `size` pixels.
+    ///
+    /// # Errors
+    /// Where a photo cannot be decoded.
+    pub fn draw(&self, photos: &Photos, size: u32, stream: &mut Stream) -> Result<Canvas> {
+        let size = size as usize;
+        let from_photo = chance(self.photo_share, stream) && photos.len() > 0;
+        let mut canvas = if from_photo {
+            self.cut_border(photos, size, stream)?
+        } else {
+            paint(size, stream)
+        };
+        let wanted = log_uniform(self.brightness, stream);
+        // Nearly black photos are mostly noise: brightening them without end would show only that.
+        canvas.scale((wanted / canvas.brightness().max(1e-4)).min(20.0));
+        Ok(canvas)
+    }
+
+    /// A square touching a random edge of a random photo, mirrored half of the time.
+    fn cut_border(&self, photos: &Photos, size: usize, stream: &mut Stream) -> Result<Canvas> {
+        let (name, bytes) = &photos.pictures[stream.random_range(0..photos.len())];
+        let photo = decode_rgb(bytes, name)?;
+        let (width, height) = photo.dimensions();
+        let shorter = width.min(height);
+        let side = uniform(self.crop, stream) * shorter as f32;
+        let side = (side.round() as u32).max(2).min(shorter);
+        let (right, low) = (width - side, height - side);
+        let far = stream.random::<bool>();
+        let (left, top) = if stream.random() {
+            (stream.random_range(0..=right), if far { low } else { 0 })
+        } else {
+            (if far { right } else { 0 }, stream.random_range(0..=low))
+        };
+        let mut canvas = Canvas::from_srgb(&photo, left, top, side).resized(size);
+        if stream.random() {
+            canvas.mirror();
+        }
+        Ok(canvas)
+    }
+}
+
+/// One or two surfaces, beside or above each other, sometimes with a post.
+fn paint(size: usize, stream: &mut Stream) -> Canvas {
+    let mut canvas = surface(size, stream);
+    if chance(0.6, stream) {
+        let other = surface(size, stream);
+        let normal = draw::direction(stream);
+        let offset = uniform([-0.3, 0.3], stream);
+        let ragged = Field::new(4, 3, stream);
+        let roughness = uniform([0.0, 0.12], stream);
+        let mut others = other.pixels.iter();
+        canvas.for_each(|x, y, pixel| {
+            let edge = (Vec2::new(x, y) - 0.5).dot(normal) - offset;
+            let other = others.next().copied().unwrap_or(*pixel);
+            if edge + roughness * ragged.at(x, y) > 0.0 {
+                *pixel = other;
+            }
+        });
+    }
+    if chance(0.3, stream) {
+        let middle = uniform([0.3, 0.7], stream);
+        let width = uniform([0.03, 0.1], stream);
+        let grey = uniform([0.1, 0.5], stream);
+        canvas.for_each(|x, y, pixel| {
+            let across = (x - middle) / width;
+            if across.abs() < 0.5 && y > 0.4 {
+                *pixel = [grey * (1.0 - across * across); 3];
+            }
+        });
+    }
+    canvas
+}
+
+/// Sky, foliage, or wall and road.
+fn surface(size: usize, stream: &mut Stream) -> Canvas {
+    match stream.random_range(0..3) {
+        0 => {
+            let high = between([0.3, 0.5, 0.9], [0.8, 0.85, 0.9], stream);
+            let low = between([0.6, 0.7, 0.9], [1.0, 1.0, 1.0], stream);
+            let clouds = Field::new(2, 2, stream);
+            let strength = uniform([0.0, 0.15], stream);
+            Canvas::from_fn(size, |x, y| {
+                let light = (strength * clouds.at(x, y)).exp();
+                std::array::from_fn(|i| light * (high[i] + (low[i] - high[i]) * y))
+            })
+        }
+        1 => {
+            let colour = between([0.03, 0.05, 0.02], [0.2, 0.22, 0.08], stream);
+            let leaves = Field::new(stream.random_range(3..8), 3, stream);
+            let strength = uniform([0.3, 0.8], stream);
+            let gaps = uniform([1.2, 2.5], stream);
+            Canvas::from_fn(size, |x, y| {
+                let value = leaves.at(x, y);
+                // Where leaves are thinnest the sky shines through.
+                let sky = ((value - gaps) * 2.0).clamp(0.0, 1.0);
+                colour.map(|c| c * (strength * value).exp() * (1.0 - sky) + 0.8 * sky)
+            })
+        }
+        _ => wall(size, stream),
+    }
+}
+
+/// A grey to brown surface with a few darker or brighter rectangles.
+fn wall(size: usize, stream: &mut Stream) -> Canvas {
+    let colour = if stream.random() {
+        between([0.1, 0.1, 0.11], [0.6, 0.6, 0.58], stream)
+    } else {
+        between([0.25, 0.12, 0.08], [0.6, 0.5, 0.35], stream)
+    };
+    let grain = Field::new(5, 3, stream);
+    let strength = uniform([0.05, 0.25], stream);
+    let mut canvas = Canvas::from_fn(size, |x, y| {
+        let light = (strength * grain.at(x, y)).exp();
+        colour.map(|c| c * light)
+    });
+    for _ in 0..stream.random_range(0..4) {
+        let centre = Vec2::new(stream.random(), stream.random());
+        let half = Vec2::new(uniform([0.03, 0.3], stream), uniform([0.03, 0.3], stream));
+        let factor = log_uniform([0.25, 2.5], stream);
+        canvas.for_each(|x, y, pixel| {
+            if (Vec2::new(x, y) - centre).abs().cmple(half).all() {
+                pixel.iter_mut().for_each(|channel| *channel *= factor);
+            }
+        });
+    }
+    canvas
+}
