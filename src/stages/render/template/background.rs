@@ -1,6 +1,7 @@
-//! What is behind the sign: the border of a real photo, enlarged, or painted sky, foliage and walls.
+//! What is behind the sign: the border of a real photo, or painted sky, foliage and walls.
 
 use glam::Vec2;
+use image::RgbImage;
 use rand::RngExt;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -18,8 +19,13 @@ use crate::seed::Stream;
 pub struct Background {
     /// Share of pictures whose background comes from a photo, where `backgrounds` are given.
     pub photo_share: f64,
-    /// Side of the square cut from a photo's border, as a fraction of its shorter side. Small
-    /// enough that no whole object is visible.
+    /// Share of those that show the border of a whole photo, folded inwards, so that what was in
+    /// its middle is gone. The others show one small square of its border, enlarged.
+    pub fold_share: f64,
+    /// Depth of the border that is folded inwards, as a fraction of the photo's side.
+    pub fold: Range,
+    /// Side of the enlarged square, as a fraction of the photo's shorter side. Small enough that
+    /// no whole object is visible.
     pub crop: Range,
     /// Mean brightness; a white sheet in the same light is 1.
     pub brightness: Range,
@@ -29,8 +35,10 @@ impl Default for Background {
     fn default() -> Self {
         Background {
             photo_share: 0.7,
-            crop: [0.12, 0.35],
-            brightness: [0.06, 0.8],
+            fold_share: 0.7,
+            fold: [0.07, 0.14],
+            crop: [0.15, 0.4],
+            brightness: [0.02, 0.55],
         }
     }
 }
@@ -68,6 +76,8 @@ impl Background {
     /// The first field that is out of bounds.
     pub fn check(&self) -> Result<(), String> {
         check_share("background.photo_share", self.photo_share)?;
+        check_share("background.fold_share", self.fold_share)?;
+        check_range("background.fold", self.fold, [0.01, 0.5])?;
         check_range("background.crop", self.crop, [0.01, 1.0])?;
         check_range("background.brightness", self.brightness, [1e-3, 10.0])
     }
@@ -90,27 +100,52 @@ impl Background {
         Ok(canvas)
     }
 
-    /// A square touching a random edge of a random photo, mirrored half of the time.
+    /// The border of a random photo, mirrored half of the time.
     fn cut_border(&self, photos: &Photos, size: usize, stream: &mut Stream) -> Result<Canvas> {
         let (name, bytes) = &photos.pictures[stream.random_range(0..photos.len())];
         let photo = decode_rgb(bytes, name)?;
-        let (width, height) = photo.dimensions();
-        let shorter = width.min(height);
-        let side = uniform(self.crop, stream) * shorter as f32;
-        let side = (side.round() as u32).max(2).min(shorter);
-        let (right, low) = (width - side, height - side);
-        let far = stream.random::<bool>();
-        let (left, top) = if stream.random() {
-            (stream.random_range(0..=right), if far { low } else { 0 })
+        let mut canvas = if chance(self.fold_share, stream) {
+            let side = photo.width().min(photo.height());
+            let left = stream.random_range(0..=photo.width() - side);
+            let top = stream.random_range(0..=photo.height() - side);
+            let whole = Canvas::from_srgb(&photo, left, top, side).resized(size);
+            fold(&whole, uniform(self.fold, stream))
         } else {
-            (if far { right } else { 0 }, stream.random_range(0..=low))
+            let side = uniform(self.crop, stream);
+            edge_square(&photo, side, stream).resized(size)
         };
-        let mut canvas = Canvas::from_srgb(&photo, left, top, side).resized(size);
         if stream.random() {
             canvas.mirror();
         }
         Ok(canvas)
     }
+}
+
+/// Fills the middle of a picture with mirror images of its border of `depth` (fraction of the side).
+fn fold(whole: &Canvas, depth: f32) -> Canvas {
+    Canvas::from_fn(whole.size, |x, y| {
+        let offset = Vec2::new(x, y) - 0.5;
+        let radius = offset.abs().max_element().max(1e-3);
+        let phase = (0.5 - radius) % (2.0 * depth);
+        let inwards = phase.min(2.0 * depth - phase);
+        let from = offset * (0.5 - inwards) / radius + 0.5;
+        whole.at_fraction(from)
+    })
+}
+
+/// A square that touches a random edge of a photo; `side` is a fraction of its shorter side.
+fn edge_square(photo: &RgbImage, side: f32, stream: &mut Stream) -> Canvas {
+    let (width, height) = photo.dimensions();
+    let shorter = width.min(height);
+    let side = ((side * shorter as f32).round() as u32).clamp(2.min(shorter), shorter);
+    let (right, low) = (width - side, height - side);
+    let far = stream.random::<bool>();
+    let (left, top) = if stream.random() {
+        (stream.random_range(0..=right), if far { low } else { 0 })
+    } else {
+        (if far { right } else { 0 }, stream.random_range(0..=low))
+    };
+    Canvas::from_srgb(photo, left, top, side)
 }
 
 /// One or two surfaces, beside or above each other, sometimes with a post.
@@ -160,7 +195,7 @@ fn surface(size: usize, stream: &mut Stream) -> Canvas {
         }
         1 => {
             let colour = between([0.03, 0.05, 0.02], [0.2, 0.22, 0.08], stream);
-            let leaves = Field::new(stream.random_range(3..8), 3, stream);
+            let leaves = Field::new(stream.random_range(3..9), 4, stream);
             let strength = uniform([0.3, 0.8], stream);
             let gaps = uniform([1.2, 2.5], stream);
             Canvas::from_fn(size, |x, y| {

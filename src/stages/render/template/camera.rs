@@ -23,6 +23,8 @@ pub struct Camera {
     /// Standard deviation of the lens' blur, as a fraction of the picture's side, drawn on a
     /// logarithmic scale.
     pub focus: Range,
+    /// Shift of red against green, and of green against blue, as a fraction of the picture's side.
+    pub fringe: Range,
     /// Side of the photo that the picture was resized from, as a fraction of the picture's side,
     /// drawn on a logarithmic scale. Above 1 nothing is lost, and noise is averaged away.
     pub resolution: Range,
@@ -30,6 +32,8 @@ pub struct Camera {
     pub shot_noise: Range,
     /// Noise of the sensor in the dark: standard deviation as a fraction of full light.
     pub read_noise: Range,
+    /// Tone of black, as a fraction of white's: stray light and the sensor's offset.
+    pub black: Range,
     /// Contrast around the picture's mean that the camera's software adds; 1 is none.
     pub contrast: Range,
     /// Share of pictures that were compressed as JPEG.
@@ -41,13 +45,15 @@ pub struct Camera {
 impl Default for Camera {
     fn default() -> Self {
         Camera {
-            motion_share: 0.35,
-            motion: [0.03, 0.15],
-            focus: [0.008, 0.04],
-            resolution: [0.5, 3.0],
-            shot_noise: [0.002, 0.03],
-            read_noise: [0.0002, 0.004],
-            contrast: [0.85, 1.25],
+            motion_share: 0.2,
+            motion: [0.03, 0.12],
+            focus: [0.003, 0.028],
+            fringe: [0.0, 0.03],
+            resolution: [0.55, 4.0],
+            shot_noise: [0.002, 0.025],
+            read_noise: [0.0001, 0.0015],
+            black: [0.02, 0.08],
+            contrast: [0.95, 1.7],
             jpeg_share: 0.3,
             jpeg_quality: [50.0, 95.0],
         }
@@ -61,9 +67,11 @@ impl Camera {
         check_share("camera.motion_share", self.motion_share)?;
         check_range("camera.motion", self.motion, [0.0, 1.0])?;
         check_range("camera.focus", self.focus, [1e-4, 0.5])?;
+        check_range("camera.fringe", self.fringe, [0.0, 0.5])?;
         check_range("camera.resolution", self.resolution, [0.05, 100.0])?;
         check_range("camera.shot_noise", self.shot_noise, [1e-6, 1.0])?;
         check_range("camera.read_noise", self.read_noise, [1e-6, 1.0])?;
+        check_range("camera.black", self.black, [0.0, 1.0])?;
         check_range("camera.contrast", self.contrast, [0.1, 10.0])?;
         check_share("camera.jpeg_share", self.jpeg_share)?;
         check_range("camera.jpeg_quality", self.jpeg_quality, [1.0, 100.0])
@@ -82,13 +90,15 @@ impl Camera {
             light = light.smeared(direction(stream) * length);
         }
         light = light.blurred(log_uniform(self.focus, stream) * side);
+        light = light.fringed(direction(stream) * uniform(self.fringe, stream) * side);
         let resolution = log_uniform(self.resolution, stream);
         if resolution < 1.0 {
             light = light.resized(((side * resolution).round() as usize).max(2));
         }
         self.add_noise(&mut light, resolution, stream);
         let contrast = uniform(self.contrast, stream);
-        let mut photo = develop(&light, contrast);
+        let black = uniform(self.black, stream);
+        let mut photo = develop(&light, contrast, black);
         if chance(self.jpeg_share, stream) {
             photo = compress(&photo, uniform(self.jpeg_quality, stream).round() as u8)?;
         }
@@ -110,7 +120,7 @@ impl Camera {
 }
 
 /// Saturates, applies sRGB's curve and the contrast, and rounds.
-fn develop(light: &Canvas, contrast: f32) -> RgbImage {
+fn develop(light: &Canvas, contrast: f32, black: f32) -> RgbImage {
     let size = light.size as u32;
     let tones: Vec<[f32; 3]> = light
         .pixels
@@ -120,7 +130,8 @@ fn develop(light: &Canvas, contrast: f32) -> RgbImage {
     let mean = tones.iter().flatten().sum::<f32>() / (3 * tones.len()) as f32;
     RgbImage::from_fn(size, size, |x, y| {
         Rgb(tones[(y * size + x) as usize].map(|tone| {
-            (255.0 * (mean + contrast * (tone - mean)))
+            let tone = (mean + contrast * (tone - mean)).clamp(0.0, 1.0);
+            (255.0 * (black + (1.0 - black) * tone))
                 .round()
                 .clamp(0.0, 255.0) as u8
         }))

@@ -128,6 +128,27 @@ impl Canvas {
         Canvas { size, pixels }
     }
 
+    /// Red shifted by `path` pixels and blue against it: a lens' colour fringes.
+    pub fn fringed(&self, path: glam::Vec2) -> Canvas {
+        let size = self.size;
+        let pixel = |i: usize| {
+            let (x, y) = ((i % size) as f32, (i / size) as f32);
+            let [red, _, _] = self.at(x + path.x, y + path.y);
+            let [_, _, blue] = self.at(x - path.x, y - path.y);
+            [red, self.pixels[i][1], blue]
+        };
+        Canvas {
+            size,
+            pixels: (0..size * size).map(pixel).collect(),
+        }
+    }
+
+    /// Light at a point, 0..1 from left to right and top to bottom, interpolated.
+    pub fn at_fraction(&self, point: glam::Vec2) -> [f32; 3] {
+        let place = point * self.size as f32 - 0.5;
+        self.at(place.x, place.y)
+    }
+
     /// Light at a point, interpolated; pixel centres are whole numbers, edges go on outside.
     fn at(&self, x: f32, y: f32) -> [f32; 3] {
         let last = (self.size - 1) as f32;

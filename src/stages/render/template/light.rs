@@ -37,9 +37,9 @@ pub struct Surface {
 impl Default for Surface {
     fn default() -> Self {
         Surface {
-            black: [0.01, 0.08],
-            white: [0.5, 0.95],
-            saturation: [0.4, 1.0],
+            black: [0.005, 0.04],
+            white: [0.6, 0.9],
+            saturation: [0.6, 1.1],
             paint_spread: 0.1,
             dirt_share: 0.3,
             dirt: [0.05, 0.35],
@@ -142,15 +142,15 @@ impl Default for Light {
         Light {
             backlight_share: 0.35,
             backlight: [2.0, 12.0],
-            gradient: [0.0, 0.6],
+            gradient: [0.0, 0.5],
             shadow_share: 0.45,
             shadow: [0.1, 0.6],
             shadow_edge: [0.005, 0.1],
             warmth: [-0.35, 0.25],
             tint: [-0.08, 0.05],
-            haze_share: 0.4,
-            haze: [0.0, 0.25],
-            exposure: [0.02, 3.2],
+            haze_share: 0.25,
+            haze: [0.0, 0.06],
+            exposure: [0.025, 3.2],
         }
     }
 }

@@ -51,6 +51,8 @@ fn plain(mut config: Template) -> Template {
     config.camera = Camera {
         motion_share: 0.0,
         focus: [1e-4, 1e-4],
+        fringe: [0.0, 0.0],
+        black: [0.0, 0.0],
         resolution: [1.0, 1.0],
         shot_noise: [1e-6, 1e-6],
         read_noise: [1e-6, 1e-6],

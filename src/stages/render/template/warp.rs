@@ -31,11 +31,11 @@ pub struct Geometry {
 impl Default for Geometry {
     fn default() -> Self {
         Geometry {
-            scale: [0.62, 0.9],
-            shift: [-0.06, 0.06],
-            yaw: [-40.0, 40.0],
-            pitch: [-18.0, 18.0],
-            roll: [-9.0, 9.0],
+            scale: [0.64, 0.9],
+            shift: [-0.05, 0.05],
+            yaw: [-30.0, 30.0],
+            pitch: [-12.0, 12.0],
+            roll: [-7.0, 7.0],
             distance: [2.5, 10.0],
             stretch: [0.93, 1.07],
         }
