@@ -17,8 +17,7 @@ const HALF: f64 = 8.0;
 /// Segments along a cell's side.
 const STEPS: usize = 8;
 /// Segments across the rim.
-const RIM_STEPS: usize = 6;
-const PIP_RADIUS: f64 = 1.6;
+const RIM_STEPS: usize = 9;
 const PIP_DEPTH: f64 = 0.55;
 
 /// Name, outward direction, direction of the grid's columns, cells (column, row) with a pip.
@@ -54,16 +53,15 @@ struct Form {
     edge: f64,
     /// Radius of the ball that cuts the corners, and the width of the transition.
     ball: Option<(f64, f64)>,
+    /// Half the side of the flat square that holds the 3×3 cells.
+    flat: f64,
+    /// Radius of a pip.
+    pip: f64,
 }
 
 impl Form {
-    /// Half the side of the flat square that holds the 3×3 cells.
-    fn flat(&self) -> f64 {
-        HALF - self.edge.max(1.6)
-    }
-
     fn cell(&self) -> f64 {
-        self.flat() * 2.0 / 3.0
+        self.flat * 2.0 / 3.0
     }
 
     /// The body's surface over a point of the cube's side z = HALF.
@@ -86,7 +84,7 @@ impl Form {
 
     /// The surface with a dent about `pip`.
     fn dented(&self, p: DVec2, pip: DVec2) -> DVec3 {
-        let ball = (PIP_RADIUS.powi(2) + PIP_DEPTH.powi(2)) / (2.0 * PIP_DEPTH);
+        let ball = (self.pip.powi(2) + PIP_DEPTH.powi(2)) / (2.0 * PIP_DEPTH);
         let across = p.distance_squared(pip).min(ball * ball);
         let depth = (ball * ball - across).sqrt() - (ball - PIP_DEPTH);
         self.surface(p) - DVec3::Z * depth
@@ -147,7 +145,7 @@ fn lines(flat: f64) -> Vec<f64> {
 }
 
 /// Points in rings from a cell's border to the pip's edge, a closed row each.
-fn rings(middle: DVec2, cell: f64) -> Vec<DVec2> {
+fn rings(form: &Form, middle: DVec2) -> Vec<DVec2> {
     const RINGS: usize = 3;
     let border = |i: usize| {
         let along = 2.0 * (i % STEPS) as f64 / STEPS as f64 - 1.0;
@@ -160,8 +158,8 @@ fn rings(middle: DVec2, cell: f64) -> Vec<DVec2> {
     };
     let ring = |r: usize| {
         (0..=4 * STEPS).map(move |i| {
-            let outer = border(i % (4 * STEPS)) * (cell / 2.0);
-            let inner = outer.normalize() * PIP_RADIUS;
+            let outer = border(i % (4 * STEPS)) * (form.cell() / 2.0);
+            let inner = outer.normalize() * form.pip;
             middle + outer.lerp(inner, r as f64 / RINGS as f64)
         })
     };
@@ -169,9 +167,9 @@ fn rings(middle: DVec2, cell: f64) -> Vec<DVec2> {
 }
 
 /// Points in rings from the pip's edge to its middle.
-fn dent(middle: DVec2, cell: f64) -> Vec<DVec2> {
+fn dent(form: &Form, middle: DVec2) -> Vec<DVec2> {
     const RINGS: usize = 4;
-    let edge = rings(middle, cell);
+    let edge = rings(form, middle);
     let edge = edge[edge.len() - (4 * STEPS + 1)..].to_vec();
     (0..=RINGS)
         .flat_map(|r| {
@@ -190,7 +188,7 @@ fn placed(&(_, out, columns, _): &Side) -> DMat3 {
 
 fn body_and_pips(form: &Form) -> [Part; 2] {
     let (mut body, mut pips) = (Part::default(), Part::default());
-    let lines = lines(form.flat());
+    let lines = lines(form.flat);
     // Starts of the strips: rim, three cells, rim.
     let strips = [
         0,
@@ -207,9 +205,9 @@ fn body_and_pips(form: &Form) -> [Part; 2] {
             if side.3.contains(&(column, row)) {
                 let pip = dvec2(column.into(), row.into()) * form.cell();
                 let surface = |p| form.surface(p);
-                body.add(turn, &rings(pip, form.cell()), 4 * STEPS + 1, surface);
+                body.add(turn, &rings(form, pip), 4 * STEPS + 1, surface);
                 let dented = |p| form.dented(p, pip);
-                pips.add(turn, &dent(pip, form.cell()), 4 * STEPS + 1, dented);
+                pips.add(turn, &dent(form, pip), 4 * STEPS + 1, dented);
             } else {
                 let xs = &lines[strips[i]..=strips[i + 1]];
                 let ys = &lines[strips[j]..=strips[j + 1]];
@@ -368,14 +366,26 @@ fn write(folder: &Path, name: &str, form: &Form) -> std::io::Result<()> {
 fn main() -> std::io::Result<()> {
     let folder = Path::new("renders/dice");
     std::fs::create_dir_all(folder)?;
+    // Real dice differ in how far apart their pips stand and how large these are.
     let edged = Form {
         edge: 1.3,
         ball: None,
+        flat: 6.0,
+        pip: 1.6,
     };
     let round = Form {
         edge: 1.0,
         ball: Some((10.6, 0.35)),
+        flat: 5.4,
+        pip: 1.5,
+    };
+    let tight = Form {
+        edge: 1.0,
+        ball: None,
+        flat: 4.8,
+        pip: 1.25,
     };
     write(folder, "die", &edged)?;
-    write(folder, "die_round", &round)
+    write(folder, "die_round", &round)?;
+    write(folder, "die_tight", &tight)
 }

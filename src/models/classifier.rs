@@ -1,6 +1,6 @@
 //! The recogniser that measures a dataset: a small convolutional classifier.
 //!
-//! Stem of stride 2 and three stages of convolution, batch norm (Ioffe and Szegedy 2015) and
+//! Stem and four stages of convolution, batch norm (Ioffe and Szegedy 2015) and
 //! ReLU, global average and maximum pooling, one linear layer.
 
 use burn::module::Module;
@@ -42,8 +42,9 @@ impl Classifier {
         let shapes = [
             ([3, channels], stem.0, stem.1),
             ([channels, 2 * channels], 3, 2),
-            ([2 * channels, 3 * channels], 3, 2),
-            ([3 * channels, 4 * channels], 3, 2),
+            ([2 * channels, 2 * channels], 3, 1),
+            ([2 * channels, 4 * channels], 3, 2),
+            ([4 * channels, 4 * channels], 3, 1),
         ];
         let stage = |(channels, kernel, stride): ([usize; 2], usize, usize)| Stage {
             conv: PaddedConv::new(
