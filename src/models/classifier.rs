@@ -4,19 +4,20 @@
 //! ReLU, global average and maximum pooling, one linear layer.
 
 use burn::module::Module;
-use burn::nn::conv::{Conv2d, Conv2dConfig};
 use burn::nn::loss::CrossEntropyLossConfig;
-use burn::nn::{BatchNorm, BatchNormConfig, Linear, LinearConfig, PaddingConfig2d};
+use burn::nn::{BatchNorm, BatchNormConfig, Linear, LinearConfig};
 use burn::optim::{AdamConfig, GradientsParams, ModuleOptimizer};
 use burn::tensor::activation::relu;
 use burn::tensor::{Device, Int, Tensor};
 
+use crate::nn::conv_kernel::Border;
+use crate::nn::convolution::PaddedConv;
 use crate::nn::init::{Init, initialise};
 use crate::seed::Stream;
 
 #[derive(Module, Debug)]
 struct Stage {
-    conv: Conv2d,
+    conv: PaddedConv,
     norm: BatchNorm,
 }
 
@@ -45,16 +46,15 @@ impl Classifier {
             ([3 * channels, 4 * channels], 3, 2),
         ];
         let stage = |(channels, kernel, stride): ([usize; 2], usize, usize)| Stage {
-            conv: Conv2dConfig::new(channels, [kernel, kernel])
-                .with_stride([stride, stride])
-                .with_padding(PaddingConfig2d::Explicit(
-                    kernel / 2,
-                    kernel / 2,
-                    kernel / 2,
-                    kernel / 2,
-                ))
-                .with_bias(false)
-                .init(device),
+            conv: PaddedConv::new(
+                channels,
+                kernel,
+                stride,
+                kernel / 2,
+                Border::Zeros,
+                false,
+                device,
+            ),
             norm: BatchNormConfig::new(channels[1]).init(device),
         };
         let classifier = Classifier {

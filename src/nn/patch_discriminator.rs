@@ -2,12 +2,14 @@
 //! Isola et al., Image-to-Image Translation with Conditional Adversarial Networks, 2017.
 
 use burn::module::Module;
-use burn::nn::conv::{Conv2d, Conv2dConfig};
-use burn::nn::{InstanceNorm, InstanceNormConfig, PaddingConfig2d};
+use burn::nn::{InstanceNorm, InstanceNormConfig};
 use burn::tensor::activation::leaky_relu;
 use burn::tensor::{Device, Tensor};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+
+use super::conv_kernel::Border;
+use super::convolution::PaddedConv;
 
 /// The shape of a [`PatchDiscriminator`].
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
@@ -31,7 +33,7 @@ impl Default for DiscriminatorConfig {
 
 #[derive(Module, Debug)]
 struct Layer {
-    conv: Conv2d,
+    conv: PaddedConv,
     norm: Option<InstanceNorm>,
 }
 
@@ -39,7 +41,7 @@ struct Layer {
 #[derive(Module, Debug)]
 pub struct PatchDiscriminator {
     layers: Vec<Layer>,
-    head: Conv2d,
+    head: PaddedConv,
 }
 
 impl DiscriminatorConfig {
@@ -51,12 +53,8 @@ impl DiscriminatorConfig {
             (0, _) => 3,
             (layers, _) => layers,
         };
-        let conv = |channels, stride| {
-            Conv2dConfig::new(channels, [4, 4])
-                .with_stride([stride, stride])
-                .with_padding(PaddingConfig2d::Explicit(1, 1, 1, 1))
-                .init(device)
-        };
+        let conv =
+            |channels, stride| PaddedConv::new(channels, 4, stride, 1, Border::Zeros, true, device);
         let at = |level: usize| self.channels << level.min(3);
         let mut layers = vec![Layer {
             conv: conv([3, self.channels], 2),

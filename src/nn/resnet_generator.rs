@@ -7,14 +7,16 @@
 //! (`residual`), which starts as the identity and so keeps the geometry of small pictures.
 
 use burn::module::Module;
-use burn::nn::conv::{Conv2d, Conv2dConfig};
 use burn::nn::{InstanceNorm, InstanceNormConfig};
 use burn::tensor::activation::{relu, tanh};
 use burn::tensor::module::interpolate;
-use burn::tensor::ops::{InterpolateMode, InterpolateOptions, PadMode};
+use burn::tensor::ops::{InterpolateMode, InterpolateOptions};
 use burn::tensor::{Device, Tensor};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+
+use super::conv_kernel::Border;
+use super::convolution::PaddedConv;
 
 /// The shape of a [`ResnetGenerator`].
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
@@ -47,25 +49,28 @@ impl Default for GeneratorConfig {
 /// Reflection padding, convolution, instance norm.
 #[derive(Module, Debug)]
 struct ConvNorm {
-    conv: Conv2d,
+    conv: PaddedConv,
     norm: InstanceNorm,
 }
 
 impl ConvNorm {
     fn new(channels: [usize; 2], kernel: usize, stride: usize, device: &Device) -> Self {
-        let conv = Conv2dConfig::new(channels, [kernel, kernel])
-            .with_stride([stride, stride])
-            .with_bias(false)
-            .init(device);
         ConvNorm {
-            conv,
+            conv: PaddedConv::new(
+                channels,
+                kernel,
+                stride,
+                kernel / 2,
+                Border::Reflect,
+                false,
+                device,
+            ),
             norm: InstanceNormConfig::new(channels[1]).init(device),
         }
     }
 
     fn forward(&self, x: Tensor<4>) -> Tensor<4> {
-        self.norm
-            .forward(self.conv.forward(reflect(x, self.conv.kernel_size[0] / 2)))
+        self.norm.forward(self.conv.forward(x))
     }
 }
 
@@ -89,7 +94,7 @@ pub struct ResnetGenerator {
     down: Vec<ConvNorm>,
     blocks: Vec<ResidualBlock>,
     up: Vec<ConvNorm>,
-    head: Conv2d,
+    head: PaddedConv,
     residual: bool,
 }
 
@@ -113,7 +118,15 @@ impl GeneratorConfig {
                 .rev()
                 .map(|level| ConvNorm::new([at(level + 1), at(level)], 3, 1, device))
                 .collect(),
-            head: Conv2dConfig::new([self.channels, 3], [self.kernel, self.kernel]).init(device),
+            head: PaddedConv::new(
+                [self.channels, 3],
+                self.kernel,
+                1,
+                self.kernel / 2,
+                Border::Reflect,
+                true,
+                device,
+            ),
             residual: self.residual,
         }
     }
@@ -145,7 +158,7 @@ impl ResnetGenerator {
         for up in &self.up {
             x = relu(up.forward(double(x)));
         }
-        let output = self.head.forward(reflect(x, self.head.kernel_size[0] / 2));
+        let output = self.head.forward(x);
         if self.residual {
             // The input's 0.98 keeps atanh finite; tanh brings the sum back to −1..1.
             let logits = input.clamp(-0.98, 0.98);
@@ -157,11 +170,6 @@ impl ResnetGenerator {
             tanh(output)
         }
     }
-}
-
-/// Pads height and width by `side` pixels, mirrored at the border.
-fn reflect(x: Tensor<4>, side: usize) -> Tensor<4> {
-    x.pad([(side, side), (side, side)], PadMode::Reflect)
 }
 
 /// Doubles height and width by repeating pixels.

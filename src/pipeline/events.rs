@@ -108,11 +108,17 @@ impl<'a> Events<'a> {
     pub fn emit(&self, stage: Option<&str>, event: RunEvent) {
         let mut state = self.lock();
         let (tell, write) = match &event {
+            // Only progress counts for the rate: a metric must not silence the progress after it.
             RunEvent::Stage(Event::Progress { done, total, .. }) if done < total => {
-                let due = |last: Option<Instant>, every| {
-                    last.is_none_or(|last| last.elapsed() >= Duration::from_millis(every))
+                let due = |last: &mut Option<Instant>, every| {
+                    let due = last.is_none_or(|last| last.elapsed() >= every);
+                    if due {
+                        *last = Some(Instant::now());
+                    }
+                    due
                 };
-                (due(state.told, 100), due(state.written, 1000))
+                let tell = due(&mut state.told, Duration::from_millis(100));
+                (tell, due(&mut state.written, Duration::from_secs(1)))
             }
             RunEvent::Stage(Event::Warning { text }) => {
                 state.warnings.push(text.clone());
@@ -129,7 +135,6 @@ impl<'a> Events<'a> {
             event,
         };
         if write {
-            state.written = Some(Instant::now());
             let text = serde_json::to_string(&line).unwrap_or_default();
             // A full disk must not end the work that is going on: it will say so itself.
             let failed = state.file.as_mut().map(|file| writeln!(file, "{text}"));
@@ -138,7 +143,6 @@ impl<'a> Events<'a> {
             }
         }
         if tell {
-            state.told = Some(Instant::now());
             (self.listener)(&line);
         }
     }

@@ -88,13 +88,13 @@ fn px(value: f64) -> String {
     format!("{value:.1}")
 }
 
-const WIDTH: f64 = 520.0;
-const HEIGHT: f64 = 240.0;
+const WIDTH: f64 = 380.0;
+const HEIGHT: f64 = 200.0;
 
 /// A chart of curves over steps: each raw and faint, and smoothed on top.
 pub fn curves(title: &str, curves: &[Curve]) -> Markup {
     let steps = curves.iter().flat_map(|c| c.points.iter().map(|p| p.0));
-    let x = Scale::over(steps, 50.0, WIDTH - 12.0);
+    let x = Scale::over(steps, 44.0, WIDTH - 18.0);
     let y = Scale::over(curves.iter().flat_map(inner_range), HEIGHT - 28.0, 12.0);
     html! {
         figure.chart {
@@ -137,32 +137,28 @@ fn axes(x: &Scale, y: &Scale) -> Markup {
     }
 }
 
-/// The 1st and 99th percentile of the raw values and the ends of the smooth ones: one spike must
-/// not flatten the rest.
+/// The span of a curve's values: far outliers are cut, for one spike must not flatten the rest.
 fn inner_range(curve: &Curve) -> Vec<f64> {
     let mut values: Vec<f64> = curve.points.iter().map(|p| p.1).collect();
     values.retain(|v| v.is_finite());
     values.sort_by(f64::total_cmp);
-    let last = values.len().saturating_sub(1);
-    let (low, high) = (last / 100, last - last / 100);
-    [values.get(low), values.get(high)]
-        .into_iter()
-        .flatten()
-        .copied()
-        .collect()
+    let Some(last) = values.len().checked_sub(1) else {
+        return values;
+    };
+    let (low, high) = (values[last / 100], values[last - last / 100]);
+    let room = high - low;
+    vec![values[0].max(low - room), values[last].min(high + room)]
 }
 
-/// An exponential moving average over a thirtieth of the curve, unbiased at its start.
+/// The mean over a twentieth of the curve around each point.
 fn smoothed(points: &[(f64, f64)]) -> Points {
-    let keep = 1.0 - 1.0 / (points.len() as f64 / 30.0).max(1.0);
-    let (mut sum, mut weight) = (0.0, 0.0);
-    points
-        .iter()
-        .filter(|p| p.1.is_finite())
-        .map(|&(step, value)| {
-            sum = keep * sum + (1.0 - keep) * value;
-            weight = keep * weight + (1.0 - keep);
-            (step, sum / weight)
+    let known: Points = points.iter().copied().filter(|p| p.1.is_finite()).collect();
+    let half = known.len() / 40;
+    (0..known.len())
+        .map(|i| {
+            let around = &known[i.saturating_sub(half)..(i + half + 1).min(known.len())];
+            let sum: f64 = around.iter().map(|p| p.1 / around.len() as f64).sum();
+            (known[i].0, sum)
         })
         .collect()
 }
@@ -213,8 +209,8 @@ fn last_value(points: &[(f64, f64)]) -> String {
 ///
 /// `chance` is drawn as a dashed line: what guessing would score.
 pub fn scores(title: &str, bars: &[Bar], chance: Option<f64>) -> Markup {
-    const ROW: f64 = 46.0;
-    let (left, right) = (112.0, 500.0);
+    const ROW: f64 = 44.0;
+    let (left, right) = (124.0, 640.0);
     let bottom = 8.0 + ROW * bars.len() as f64;
     let x = Scale {
         low: 0.0,
@@ -223,7 +219,7 @@ pub fn scores(title: &str, bars: &[Bar], chance: Option<f64>) -> Markup {
         to: right,
     };
     html! {
-        svg.scores viewBox={ "0 0 560 " (px(bottom + 24.0)) } role="img" aria-label=(title) {
+        svg.scores viewBox={ "0 0 710 " (px(bottom + 24.0)) } role="img" aria-label=(title) {
             @for tick in [0.0, 0.25, 0.5, 0.75, 1.0] {
                 @let at = px(x.at(tick));
                 line.grid x1=(at) x2=(at) y1="6" y2=(px(bottom)) {}

@@ -11,7 +11,7 @@ use crate::artifact::run::StageRecord;
 
 use super::words::{duration, plural};
 
-const BOX: (f64, f64) = (132.0, 58.0);
+const BOX: (f64, f64) = (134.0, 58.0);
 /// Between the layers, and between the boxes of one.
 const GAP: (f64, f64) = (42.0, 16.0);
 /// Height of an arrow's lane in a layer that it crosses.
@@ -54,7 +54,7 @@ pub fn picture(stages: &[StageRecord]) -> Markup {
     let width = width.max(1.0);
     html! {
         svg.dag viewBox=(format!("0 0 {width:.0} {height:.0}")) role="img"
-            style=(format!("width:{width:.0}px")) aria-label="the pipeline's stages" {
+            style=(format!("--width:{width:.0}px")) aria-label="the pipeline's stages" {
             defs {
                 marker #tip viewBox="0 0 8 8" refX="7" refY="4" markerWidth="7" markerHeight="7"
                     orient="auto" { path d="M0 0.5L8 4L0 7.5z" {} }
@@ -78,8 +78,14 @@ fn stage_box(stage: &StageRecord, x: f64, y: f64) -> Markup {
     let at = |dy: f64| format!("{:.1}", y + dy);
     let state = if stage.cached { "cached" } else { "fresh" };
     let what = match stage.count {
+        0 if stage.stage == stage.id => String::new(),
         0 => stage.stage.clone(),
         n => plural(n, "sample"),
+    };
+    let lines = if what.is_empty() {
+        [-3.0, 0.0, 14.0]
+    } else {
+        [-10.0, 6.0, 20.0]
     };
     html! {
         g class={ "stage " (state) } {
@@ -89,9 +95,9 @@ fn stage_box(stage: &StageRecord, x: f64, y: f64) -> Markup {
                 ", key " (stage.key)
             }
             rect x=(format!("{x:.1}")) y=(at(-BOX.1 / 2.0)) width=(BOX.0) height=(BOX.1) rx="8" {}
-            text.id x=(middle) y=(at(-10.0)) text-anchor="middle" { (shortened(&stage.id, 17)) }
-            text.detail x=(middle) y=(at(6.0)) text-anchor="middle" { (shortened(&what, 21)) }
-            text.detail x=(middle) y=(at(20.0)) text-anchor="middle" {
+            text.id x=(middle) y=(at(lines[0])) text-anchor="middle" { (shortened(&stage.id, 15)) }
+            text.detail x=(middle) y=(at(lines[1])) text-anchor="middle" { (shortened(&what, 21)) }
+            text.detail x=(middle) y=(at(lines[2])) text-anchor="middle" {
                 @if stage.cached { "cached" } @else { (duration(stage.cost.seconds)) }
             }
         }
@@ -265,7 +271,7 @@ impl Layout {
 
 #[cfg(test)]
 mod tests {
-    use super::super::tests::stage;
+    use super::super::example::stage;
     use super::*;
 
     fn dice() -> Vec<StageRecord> {

@@ -142,7 +142,7 @@ mod tests {
     use serde_json::json;
 
     fn record(metrics: serde_json::Value) -> RunRecord {
-        let mut record = super::super::tests::bare_record();
+        let mut record = super::super::example::bare_record();
         record.metrics = serde_json::from_value(metrics).unwrap();
         record
     }

@@ -14,6 +14,8 @@ mod tables;
 mod words;
 
 #[cfg(test)]
+mod example;
+#[cfg(test)]
 mod tests;
 
 use std::path::Path;

@@ -62,7 +62,7 @@ fn picture(sample: &Sample, stage: &str) -> Markup {
     let (width, height) = shown_size(sample);
     html! {
         img class=(sharpness(sample)) src=(data_uri(sample)) width=(width) height=(height)
-            loading="lazy" alt={ (stage) " " (sample.id) } title=(description(sample, stage));
+            alt={ (stage) " " (sample.id) } title=(description(sample, stage));
     }
 }
 
@@ -162,10 +162,10 @@ fn outlines(instance: &Instance, width: u32, height: u32, unit: f64) -> Markup {
     let [x, y, w, h] = instance.bbox_xywh.map(finite);
     let outline = outline(&instance.mask, width, height);
     html! {
+        @if !outline.is_empty() { path.mask d=(outline) {} }
         rect.box x=(x) y=(y) width=(w.max(0.0)) height=(h.max(0.0)) {
             title { (instance.class) ", visible " (format!("{:.0} %", 100.0 * instance.visible_fraction)) }
         }
-        @if !outline.is_empty() { path.mask d=(outline) {} }
         @for (i, keypoint) in instance.keypoints.iter().enumerate() {
             (point(i, keypoint, unit))
         }
@@ -233,7 +233,7 @@ fn runs(length: u32, holds: impl Fn(u32) -> bool) -> Vec<(u32, u32)> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::tests::picture_of;
+    use super::super::example::picture_of;
     use super::*;
 
     #[test]

@@ -31,7 +31,9 @@ pub fn headline(task: &Task) -> Markup {
         h3 { (task.name) small { " " (task.score()) " on real test photos, by " code { (task.stage) } } }
         div.headline {
             (gap(task))
+            div.scroll {
             (charts::scores(&format!("{} of the recognisers", task.score()), &bars, task.chance()))
+            }
         }
         div.scroll { (scores_table(task)) }
     }
@@ -62,13 +64,13 @@ fn scores_table(task: &Task) -> Markup {
     html! {
         table {
             thead { tr {
-                th { "recogniser" } th { } th.n { "mean ± std" } th.n { "seeds" }
+                th { "recogniser" } th.meaning { } th.n { "mean ± std" } th.n { "seeds" }
                 th.n title="training pictures" { "n_train" } th.n title="real test photos" { "n_test" }
             } }
             tbody { @for (name, recogniser) in task.rows() {
                 tr {
                     th { span class={ "key " (name) } {} (name) }
-                    td.soft { (meaning(name)) }
+                    td.soft.meaning { (meaning(name)) }
                     td.n { b { (percent(recogniser.mean())) } " ± " (percent(recogniser.std())) }
                     td.n.soft {
                         @for seed in &recogniser.seeds { (percent(seed.unwrap_or(f64::NAN))) "  " }

@@ -187,7 +187,7 @@ fn single_values(name: &str, value: &Value, found: &mut BTreeMap<String, String>
 
 #[cfg(test)]
 mod tests {
-    use super::super::tests::{bare_record, stage};
+    use super::super::example::{bare_record, stage};
     use super::*;
     use serde_json::json;
 

@@ -92,9 +92,9 @@ impl Default for Viewpoint {
     fn default() -> Self {
         Viewpoint {
             fov_degrees: [3.0, 9.0],
-            tilt_degrees: [0.0, 30.0],
+            tilt_degrees: [0.0, 28.0],
             roll_degrees: [-180.0, 180.0],
-            object_scale: [0.56, 0.88],
+            object_scale: [0.5, 0.84],
             off_centre: 0.05,
         }
     }
@@ -169,12 +169,12 @@ impl Default for Surfaces {
         });
         Surfaces {
             looks: looks.to_vec(),
-            random: 0.1,
+            random: 0.08,
             random_marbled: 0.3,
             jitter: 0.03,
             marbling_swirls: [0.8, 2.5],
             roughness: [0.08, 0.35],
-            gloss: [0.6, 2.0],
+            gloss: [0.8, 2.5],
         }
     }
 }
@@ -195,12 +195,12 @@ pub struct Table {
 
 impl Default for Table {
     fn default() -> Self {
-        let greys = [0xbdb9b7, 0xb9b5b2, 0xb7b3b1, 0xb4b0ad, 0xb0aca8, 0x8e8278];
+        let greys = [0xc9c5c3, 0xc6c2bf, 0xc4c0be, 0xc2bebb, 0xbdb9b5, 0x998d83];
         Table {
             colours: greys
                 .map(|c: u32| Colour([(c >> 16) as u8, (c >> 8) as u8, c as u8]))
                 .to_vec(),
-            jitter: 0.02,
+            jitter: 0.015,
             texture: [0.0, 0.06],
             seam: 0.1,
         }
@@ -217,23 +217,31 @@ pub struct Lighting {
     pub tint: f32,
     /// Turn of the environment about the vertical, in degrees.
     pub rotation_degrees: Range,
+    /// Share of the environment's diffuse light that is spread evenly, as by a white room; its
+    /// mirror images stay.
+    pub even_share: Range,
     /// Share of the table's light that comes from one round lamp beside the environment.
     pub lamp_share: Range,
     /// Height of the lamp above the horizon, in degrees.
     pub lamp_elevation_degrees: Range,
     /// Angular radius of the lamp in degrees: the larger, the softer its shadows.
     pub lamp_radius_degrees: Range,
+    /// What the photographer keeps from being mirrored, in degrees from the direction to the
+    /// camera: nearly all up to the first angle, nothing beyond the second. Not drawn.
+    pub photographer_degrees: Range,
 }
 
 impl Default for Lighting {
     fn default() -> Self {
         Lighting {
-            exposure: [0.88, 1.12],
-            tint: 0.04,
+            exposure: [0.98, 1.1],
+            tint: 0.03,
             rotation_degrees: [0.0, 360.0],
-            lamp_share: [0.1, 0.5],
-            lamp_elevation_degrees: [50.0, 88.0],
+            even_share: [0.4, 0.9],
+            lamp_share: [0.03, 0.25],
+            lamp_elevation_degrees: [35.0, 75.0],
             lamp_radius_degrees: [4.0, 14.0],
+            photographer_degrees: [25.0, 60.0],
         }
     }
 }
@@ -279,11 +287,11 @@ impl Default for Lens {
     fn default() -> Self {
         Lens {
             samples: 12,
-            blur_pixels: [0.4, 1.1],
+            blur_pixels: [0.4, 0.9],
             chroma_blur_pixels: [0.0, 1.5],
-            sharpening: [0.0, 0.6],
-            noise: [0.0, 0.012],
-            gradient: [0.0, 0.12],
+            sharpening: [0.0, 0.8],
+            noise: [0.0, 0.004],
+            gradient: [0.0, 0.08],
         }
     }
 }

@@ -15,14 +15,18 @@ use crate::{Error, Result};
 /// Directions that shadow rays are chosen from.
 const LIGHTS: usize = 256;
 
-/// Roughness, width and height of the blurred panoramas, sharpest first.
+/// Keeps light from the horizon among the light samples, for surfaces that look sideways.
+const LOW: f32 = 0.1;
+
+/// Roughness and width of the blurred panoramas, sharpest first.
 const LEVELS: [(f32, usize); 4] = [(0.05, 256), (0.2, 128), (0.35, 64), (0.6, 32)];
 
 /// A panorama prepared for rendering.
 pub struct Environment {
     levels: Vec<Panorama>,
     irradiance: Panorama,
-    /// Directions of equal power in the upper half, neighbours in the list near in the sky.
+    /// Directions in the upper half, neighbours in the list near in the sky. Each stands for the
+    /// same radiance times solid angle times (y + [`LOW`]).
     pub lights: Vec<Vec3A>,
 }
 
@@ -43,14 +47,11 @@ impl Environment {
         let picture = image::load_from_memory_with_format(&bytes, image::ImageFormat::OpenExr)
             .map_err(|e| unusable(format!("cannot be read as a panorama: {e}")))?
             .into_rgb32f();
-        let source = Panorama {
-            width: picture.width() as usize,
-            height: picture.height() as usize,
-            texels: picture
-                .pixels()
-                .map(|p| Vec3A::from_array(p.0.map(|v| if v > 0.0 { v.min(1e4) } else { 0.0 })))
-                .collect(),
+        let light = |p: &image::Rgb<f32>| {
+            Vec3A::from_array(p.0.map(|v| if v > 0.0 { v.min(1e4) } else { 0.0 }))
         };
+        let (width, height) = (picture.width() as usize, picture.height() as usize);
+        let source = Panorama::new(width, height, picture.pixels().map(light).collect());
         if source.width < 2 || source.height < 2 {
             return Err(unusable("is smaller than 2×2 pixels".into()));
         }
@@ -92,13 +93,14 @@ impl Environment {
             .unwrap_or(0);
         let (low, high) = (LEVELS[finer].0, LEVELS[finer + 1].0);
         let mix = ((roughness - low) / (high - low)).clamp(0.0, 1.0);
-        let sharp = self.levels[finer].at(direction);
-        sharp.lerp(self.levels[finer + 1].at(direction), mix)
+        let place = angles(direction);
+        let sharp = self.levels[finer].at(place);
+        sharp.lerp(self.levels[finer + 1].at(place), mix)
     }
 
     /// Radiance of a white matt surface with this normal, lit by the upper half alone.
     pub fn diffuse(&self, normal: Vec3A) -> Vec3A {
-        self.irradiance.at(normal)
+        self.irradiance.at(angles(normal))
     }
 }
 
@@ -136,45 +138,54 @@ pub fn find(paths: &[PathBuf]) -> Result<Vec<PathBuf>> {
     Ok(found)
 }
 
+/// Azimuth and angle from the zenith, both as a share of the map, 0..1.
+fn angles(direction: Vec3A) -> (f32, f32) {
+    let azimuth = direction.z.atan2(direction.x) / TAU + 0.5;
+    (azimuth, direction.y.clamp(-1.0, 1.0).acos() / PI)
+}
+
 /// An equirectangular map: y is up, row 0 the zenith.
 struct Panorama {
     width: usize,
     height: usize,
     texels: Vec<Vec3A>,
+    /// Of the texels' centres.
+    directions: Vec<Vec3A>,
 }
 
 impl Panorama {
-    fn from_directions(width: usize, value: impl Fn(Vec3A) -> Vec3A) -> Self {
-        let mut map = Panorama {
+    fn new(width: usize, height: usize, texels: Vec<Vec3A>) -> Self {
+        let directions = (0..width * height).map(|i| {
+            let (x, y) = (i % width, i / width);
+            let azimuth = ((x as f32 + 0.5) / width as f32 - 0.5) * TAU;
+            let polar = (y as f32 + 0.5) / height as f32 * PI;
+            let (sin, cos) = polar.sin_cos();
+            vec3a(sin * azimuth.cos(), cos, sin * azimuth.sin())
+        });
+        Panorama {
             width,
-            height: width / 2,
-            texels: Vec::new(),
-        };
-        map.texels = (0..width * map.height)
-            .map(|i| value(map.direction(i)))
-            .collect();
-        map
+            height,
+            texels,
+            directions: directions.collect(),
+        }
     }
 
-    /// The direction of a texel's centre.
-    fn direction(&self, index: usize) -> Vec3A {
-        let (x, y) = (index % self.width, index / self.width);
-        let azimuth = ((x as f32 + 0.5) / self.width as f32 - 0.5) * TAU;
-        let polar = (y as f32 + 0.5) / self.height as f32 * PI;
-        let (sin, cos) = polar.sin_cos();
-        vec3a(sin * azimuth.cos(), cos, sin * azimuth.sin())
+    fn from_directions(width: usize, value: impl Fn(Vec3A) -> Vec3A) -> Self {
+        let mut map = Self::new(width, width / 2, Vec::new());
+        map.texels = map.directions.iter().map(|&d| value(d)).collect();
+        map
     }
 
     /// Solid angle of a texel in steradians.
     fn solid_angle(&self, index: usize) -> f32 {
-        let polar = ((index / self.width) as f32 + 0.5) / self.height as f32 * PI;
-        polar.sin() * TAU * PI / (self.width * self.height) as f32
+        let height = self.directions[index].y;
+        let ring = (1.0 - height * height).max(0.0).sqrt();
+        ring * TAU * PI / (self.width * self.height) as f32
     }
 
-    /// Linear interpolation between the four nearest texels.
-    fn at(&self, direction: Vec3A) -> Vec3A {
-        let azimuth = direction.z.atan2(direction.x) / TAU + 0.5;
-        let polar = direction.y.clamp(-1.0, 1.0).acos() / PI;
+    /// Linear interpolation between the four nearest texels, by [`angles`].
+    #[inline]
+    fn at(&self, (azimuth, polar): (f32, f32)) -> Vec3A {
         let x = azimuth * self.width as f32 - 0.5 + self.width as f32;
         let y = (polar * self.height as f32 - 0.5).clamp(0.0, (self.height - 1) as f32);
         let (x0, y0) = (x as usize, y as usize);
@@ -205,18 +216,14 @@ impl Panorama {
                 sum / count
             })
             .collect();
-        Panorama {
-            width,
-            height,
-            texels,
-        }
+        Panorama::new(width, height, texels)
     }
 
     /// Cosine-weighted mean of the upper half about `normal`, over π.
     fn irradiance(&self, normal: Vec3A) -> Vec3A {
         (0..self.width * self.height / 2)
             .map(|i| {
-                let cosine = self.direction(i).dot(normal).max(0.0);
+                let cosine = self.directions[i].dot(normal).max(0.0);
                 self.texels[i] * (cosine * self.solid_angle(i) / PI)
             })
             .sum()
@@ -228,7 +235,7 @@ impl Panorama {
         let (mut sum, mut weights) = (Vec3A::ZERO, 0.0);
         let nearest = (12.0 * alpha).min(1.5).cos();
         for (i, &texel) in self.texels.iter().enumerate() {
-            let cosine = self.direction(i).dot(mirrored);
+            let cosine = self.directions[i].dot(mirrored);
             if cosine <= nearest {
                 continue;
             }
@@ -241,16 +248,17 @@ impl Panorama {
         if weights > 0.0 {
             sum / weights
         } else {
-            self.at(mirrored)
+            self.at(angles(mirrored))
         }
     }
 
-    /// Directions in the upper half, spread so that each stands for the same power.
+    /// Directions in the upper half, spread so that each stands for the same share of the light on
+    /// a surface that looks up, with [`LOW`] more for those at the horizon.
     fn lights(&self) -> Vec<Vec3A> {
         let half = self.width * self.height / 2;
         let power = |i: usize| {
             let light = self.texels[i].dot(vec3a(0.2126, 0.7152, 0.0722));
-            light * self.solid_angle(i)
+            light * self.solid_angle(i) * (self.directions[i].y + LOW)
         };
         let total: f32 = (0..half).map(power).sum();
         let (mut texel, mut passed) = (0, power(0));
@@ -261,7 +269,7 @@ impl Panorama {
                     texel += 1;
                     passed += power(texel);
                 }
-                self.direction(texel)
+                self.directions[texel]
             })
             .collect()
     }
@@ -291,7 +299,11 @@ mod tests {
     fn a_texel_is_found_in_its_own_direction() {
         let map = Panorama::from_directions(64, |d| d);
         for i in [0, 100, 777, 2047] {
-            assert!(map.at(map.direction(i)).distance(map.direction(i)) < 1e-3);
+            assert!(
+                map.at(angles(map.directions[i]))
+                    .distance(map.directions[i])
+                    < 1e-3
+            );
         }
     }
 

@@ -129,6 +129,7 @@ impl Mesh {
                 -360.0,
                 360.0,
             ),
+            ("lighting.even_share", lighting.even_share, 0.0, 1.0),
             ("lighting.lamp_share", lighting.lamp_share, 0.0, 1.0),
             (
                 "lighting.lamp_elevation_degrees",
@@ -141,6 +142,12 @@ impl Mesh {
                 lighting.lamp_radius_degrees,
                 0.1,
                 45.0,
+            ),
+            (
+                "lighting.photographer_degrees",
+                lighting.photographer_degrees,
+                0.0,
+                180.0,
             ),
             ("neighbours.gap", *gap, 0.0, 1000.0),
             ("lens.blur_pixels", lens.blur_pixels, 0.0, 64.0),

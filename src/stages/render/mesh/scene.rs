@@ -236,6 +236,8 @@ pub struct Light<'a> {
     pub environment: &'a Environment,
     /// Factor on the environment's light, colour included.
     pub environment_strength: Vec3A,
+    /// Share of it that comes evenly from all around.
+    pub even: f32,
     /// Sine and cosine of the environment's turn.
     pub turn: (f32, f32),
     /// Towards the middle of the lamp.
@@ -244,6 +246,9 @@ pub struct Light<'a> {
     pub lamp_radius: f32,
     /// Radiance of a white matt surface that the lamp lights head on.
     pub lamp_strength: Vec3A,
+    /// Angles in radians about the direction to the camera: within the first next to nothing is
+    /// mirrored, beyond the second everything.
+    pub photographer: [f32; 2],
 }
 
 impl<'a> Light<'a> {
@@ -258,6 +263,7 @@ impl<'a> Light<'a> {
         Light {
             environment,
             environment_strength: tint * exposure * (1.0 - share),
+            even: draw(stream, ranges.even_share),
             turn: turn.sin_cos(),
             lamp: vec3a(
                 elevation.cos() * cos,
@@ -265,6 +271,7 @@ impl<'a> Light<'a> {
                 elevation.cos() * sin,
             ),
             lamp_radius: draw(stream, ranges.lamp_radius_degrees).to_radians(),
+            photographer: ranges.photographer_degrees.map(f32::to_radians),
             lamp_strength: tint * exposure * share / elevation.sin(),
         }
     }

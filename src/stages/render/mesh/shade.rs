@@ -1,8 +1,8 @@
 //! Colours of the picture: direct light with soft shadows, a glossy coat, and what lens and sensor add.
 //!
 //! Diffuse light from the environment is the noise-free convolution times the sampled share of it
-//! that is not blocked (a ratio estimator, Heitz et al. 2018): where nothing blocks, nothing is
-//! noisy. Blocked light is replaced by a share of the blocker's own colour, the first bounce.
+//! that is not blocked (after the ratio estimator of Heitz et al. 2018): where nothing blocks,
+//! nothing is noisy. Blocked light is replaced by a share of the blocker's own colour, the first bounce.
 
 use std::f32::consts::{PI, TAU};
 
@@ -18,16 +18,46 @@ use crate::seed::Stream;
 /// Share of the light that a blocking neighbour throws on, on average.
 const BOUNCE: f32 = 0.25;
 
-/// Environment samples at a hit.
-const SKY_SAMPLES: usize = 2;
+/// Linear light from which on the tone curve bends, and what it bends towards.
+const SHOULDER: f32 = 0.45;
+const WHITE: f32 = 0.9;
 
-/// A stream of numbers for one sample of one pixel.
+/// A stream of numbers.
 struct Noise(u32);
 
 impl Noise {
     fn next(&mut self) -> f32 {
         self.0 = hash(self.0);
         unit(self.0)
+    }
+}
+
+/// One sample of one pixel, as a source of points that cover the unit square evenly over the
+/// samples of the pixel: the R2 sequence (Roberts 2018), shifted by another amount for each use.
+#[derive(Clone, Copy)]
+struct Ray {
+    pixel: u32,
+    sample: u32,
+}
+
+/// What a point of the unit square is for.
+#[derive(Clone, Copy)]
+enum Use {
+    Pixel,
+    Lamp,
+    Sky,
+    Patch,
+    Even,
+}
+
+impl Ray {
+    fn point(self, purpose: Use) -> (f32, f32) {
+        let start = hash(self.pixel.wrapping_add(purpose as u32));
+        let sample = self.sample as f32;
+        (
+            (unit(start) + sample * 0.754_877_7).fract(),
+            (unit(hash(start)) + sample * 0.569_840_3).fract(),
+        )
     }
 }
 
@@ -42,40 +72,66 @@ pub fn picture(
 ) -> RgbImage {
     let side = size as usize;
     let mut pixels = vec![Vec3A::ZERO; side * side];
+    let around = |v: usize| v.saturating_sub(1)..(v + 2).min(side);
+    let bare: Vec<bool> = (0..side * side)
+        .map(|i| {
+            let mut near = around(i / side).flat_map(|y| around(i % side).map(move |x| (x, y)));
+            near.all(|(x, y)| ids[y * side + x].is_none())
+        })
+        .collect();
     for (i, pixel) in pixels.iter_mut().enumerate() {
         let (x, y) = (i % side, i / side);
-        let around = |v: usize| v.saturating_sub(1)..(v + 2).min(side);
-        let object = around(y).any(|y| around(x).any(|x| ids[y * side + x].is_some()));
-        let samples = match object {
-            true => lens.samples,
-            false => lens.samples.div_ceil(2),
+        let samples = match bare[i] {
+            true => (lens.samples * 2).div_ceil(3),
+            false => lens.samples,
         };
-        let start = hash(scene.noise ^ hash(i as u32));
-        let shift = (unit(start), unit(hash(start)));
+        let seed = hash(scene.noise ^ hash(i as u32));
         let sum: Vec3A = (0..samples)
-            .map(|s| {
-                // The R2 sequence (Roberts 2018), shifted by another amount in every pixel.
-                let dx = (shift.0 + s as f32 * 0.754_877_7).fract();
-                let dy = (shift.1 + s as f32 * 0.569_840_3).fract();
+            .map(|sample| {
+                let ray = Ray {
+                    pixel: seed,
+                    sample,
+                };
+                let (dx, dy) = ray.point(Use::Pixel);
                 let direction = scene.camera.direction(x as f32 + dx, y as f32 + dy);
-                let strata = (s, samples);
-                radiance(scene, direction, strata, &mut Noise(start ^ hash(s)))
+                radiance(scene, direction, ray)
             })
             .sum();
         *pixel = sum / samples.max(1) as f32;
     }
+    smooth(&mut pixels, side, &bare);
     develop(&mut pixels, side, lens, stream, scene.noise)
 }
 
+/// Averages what is left of the shadows' sampling noise on bare table, where nothing is sharp.
+fn smooth(pixels: &mut [Vec3A], side: usize, bare: &[bool]) {
+    const REACH: usize = 2;
+    let rough = pixels.to_vec();
+    let around = |v: usize| v.saturating_sub(REACH)..(v + REACH + 1).min(side);
+    for (i, pixel) in pixels.iter_mut().enumerate().filter(|&(i, _)| bare[i]) {
+        let (mut sum, mut count) = (Vec3A::ZERO, 0.0);
+        for y in around(i / side) {
+            for near in around(i % side).map(|x| y * side + x) {
+                if bare[near] {
+                    sum += rough[near];
+                    count += 1.0;
+                }
+            }
+        }
+        // The pixel itself is bare, so that at least one was counted.
+        *pixel = sum / count;
+    }
+}
+
 /// Light that reaches the camera from a direction.
-fn radiance(scene: &Scene, direction: Vec3A, strata: (u32, u32), noise: &mut Noise) -> Vec3A {
+fn radiance(scene: &Scene, direction: Vec3A, ray: Ray) -> Vec3A {
     let Some(hit) = scene.hit(scene.camera.position, direction) else {
         return sky(scene, direction, 0.0);
     };
     let point = scene.camera.position + direction * hit.distance;
     match hit.target {
         Target::Table => {
-            let (light, _) = received(scene, point, Vec3A::Y, strata, noise);
+            let (light, _) = received(scene, point, Vec3A::Y, ray);
             scene.table.colour_at(point) * light
         }
         Target::Instance(number, triangle) => {
@@ -89,7 +145,7 @@ fn radiance(scene: &Scene, direction: Vec3A, strata: (u32, u32), noise: &mut Noi
             }
             let surface = &instance.surfaces[contact.material];
             let origin = point + normal * (instance.model.size * 1e-3);
-            let (light, lamp) = received(scene, origin, normal, strata, noise);
+            let (light, lamp) = received(scene, origin, normal, ray);
             let body = surface.colour_at(inside) * light;
             body + gloss(scene, instance, surface, (origin, normal, direction), lamp)
         }
@@ -97,58 +153,60 @@ fn radiance(scene: &Scene, direction: Vec3A, strata: (u32, u32), noise: &mut Noi
 }
 
 /// Light on a matt white surface over its brightness in radiance, and the lamp's visible share.
-fn received(
-    scene: &Scene,
-    point: Vec3A,
-    normal: Vec3A,
-    (sample, samples): (u32, u32),
-    noise: &mut Noise,
-) -> (Vec3A, f32) {
+fn received(scene: &Scene, point: Vec3A, normal: Vec3A, ray: Ray) -> (Vec3A, f32) {
     let light = &scene.light;
-    let lights = &light.environment.lights;
-    let (mut open, mut all, mut bounced) = (0.0, 0.0, Vec3A::ZERO);
-    for i in 0..SKY_SAMPLES {
-        let strata = (SKY_SAMPLES * samples as usize) as f32;
-        let place = (sample as usize + i * samples as usize) as f32 + noise.next();
-        let chosen = (place / strata * lights.len() as f32) as usize;
-        let middle = light.outward(lights[chosen.min(lights.len() - 1)]);
-        // A light stands for the patch of sky around it.
-        let patch = Vec3A::new(noise.next(), noise.next(), noise.next()) - 0.5;
-        let direction = (middle + patch * 0.1).normalize();
-        let cosine = normal.dot(direction);
-        if cosine <= 0.0 {
-            continue;
-        }
-        all += cosine;
-        match scene.blocker(point, direction) {
-            None => open += cosine,
-            Some(blocker) => bounced += blocker.mean * (cosine * BOUNCE),
-        }
-    }
-    let (open, bounced) = match all > 0.0 {
-        true => (open / all, bounced / all),
-        false => (1.0, Vec3A::ZERO),
+    let share = |blocker: Option<&Instance>| match blocker {
+        None => Vec3A::ONE,
+        Some(blocker) => blocker.mean * BOUNCE,
     };
-    let sky = light.environment.diffuse(light.inward(normal)) * light.environment_strength;
-    let mut sum = sky * (bounced + open);
+    // By the environment's scale, a level surface receives just 1.
+    let sky = match normal == Vec3A::Y {
+        true => Vec3A::ONE,
+        false => light.environment.diffuse(light.inward(normal)),
+    };
+    let towards = sky_direction(scene, ray);
+    let open = match normal.dot(towards) > 0.0 {
+        true => share(scene.blocker(point, towards)),
+        false => Vec3A::ONE,
+    };
+    let even = even_direction(normal, ray);
+    let even = match even.y > 0.0 {
+        true => share(scene.blocker(point, even)),
+        // From below comes what the table throws back, a part of it kept off by the object itself.
+        false => level_light(scene) * scene.table.mean() * 0.6,
+    };
+    let below = level_light(scene) * scene.table.mean() * (0.3 * (1.0 - normal.y));
+    let uneven = sky * open + below;
+    let mut sum = light.environment_strength * uneven.lerp(even, light.even);
 
-    let lamp = lamp_direction(scene, noise);
+    let lamp = lamp_direction(scene, ray);
     let cosine = normal.dot(lamp).max(0.0);
     let mut lit = 1.0;
     if cosine > 0.0 {
-        if let Some(blocker) = scene.blocker(point, lamp) {
-            lit = 0.0;
-            sum += blocker.mean * light.lamp_strength * (cosine * BOUNCE);
-        } else {
-            sum += light.lamp_strength * cosine;
-        }
+        let blocker = scene.blocker(point, lamp);
+        lit = if blocker.is_some() { 0.0 } else { 1.0 };
+        sum += light.lamp_strength * share(blocker) * cosine;
     }
-    // What the table throws back from below, a part of it kept off by the object itself.
-    let below = (1.0 - normal.y) / 2.0;
-    (
-        sum + level_light(scene) * scene.table.mean() * (0.6 * below),
-        lit,
-    )
+    (sum, lit)
+}
+
+/// A direction to the environment's light, near bright places more often.
+fn sky_direction(scene: &Scene, ray: Ray) -> Vec3A {
+    let lights = &scene.light.environment.lights;
+    let chosen = (ray.point(Use::Sky).0 * lights.len() as f32) as usize;
+    let middle = scene.light.outward(lights[chosen.min(lights.len() - 1)]);
+    // A light stands for the patch of sky around it.
+    let (u, v) = ray.point(Use::Patch);
+    let (side, up) = middle.any_orthonormal_pair();
+    (middle + side * (0.1 * (u - 0.5)) + up * (0.1 * (v - 0.5))).normalize()
+}
+
+/// A direction about `normal`, distributed by the cosine.
+fn even_direction(normal: Vec3A, ray: Ray) -> Vec3A {
+    let (u, v) = ray.point(Use::Even);
+    let (side, up) = normal.any_orthonormal_pair();
+    let (sin, cos) = (v * TAU).sin_cos();
+    normal * (1.0 - u).sqrt() + (side * cos + up * sin) * u.sqrt()
 }
 
 /// Light on the bare table.
@@ -157,10 +215,11 @@ fn level_light(scene: &Scene) -> Vec3A {
 }
 
 /// A direction towards a random point of the lamp.
-fn lamp_direction(scene: &Scene, noise: &mut Noise) -> Vec3A {
+fn lamp_direction(scene: &Scene, ray: Ray) -> Vec3A {
     let (side, up) = scene.light.lamp.any_orthonormal_pair();
-    let radius = scene.light.lamp_radius.tan() * noise.next().sqrt();
-    let (sin, cos) = (noise.next() * TAU).sin_cos();
+    let (u, v) = ray.point(Use::Lamp);
+    let radius = scene.light.lamp_radius.tan() * u.sqrt();
+    let (sin, cos) = (v * TAU).sin_cos();
     (scene.light.lamp + (side * cos + up * sin) * radius).normalize()
 }
 
@@ -186,8 +245,13 @@ fn gloss(
     if mirrored.y < 0.0 {
         return scene.table.mean() * level_light(scene) * (0.8 * fresnel);
     }
+    // Whoever takes a photo from above stands in the light that a level surface would mirror.
+    let [core, rim] = scene.light.photographer;
+    let towards_camera = (-direction.dot(mirrored)).clamp(-1.0, 1.0).acos();
+    let open = ((towards_camera - core) / (rim - core).max(1e-3)).clamp(0.1, 1.0);
+    let surrounding = sky(scene, mirrored, surface.roughness) * open;
     let reach = Reach::new(scene, surface.roughness);
-    (sky(scene, mirrored, surface.roughness) + reach.lamp(scene, mirrored) * lamp) * fresnel
+    (surrounding + reach.lamp(scene, mirrored) * lamp) * fresnel
 }
 
 /// The lamp as a surface of some roughness mirrors it: wider and dimmer.
@@ -240,12 +304,12 @@ fn develop(
         let across = place(i % side) * cos + place(i / side) * sin;
         *pixel *= 1.0 + gradient * across;
         // Beyond white a sensor sees nothing; cut before the blur, as most highlights are.
-        *pixel = pixel.min(Vec3A::splat(1.5));
+        *pixel = pixel.min(Vec3A::splat(2.0));
     }
     gaussian(pixels, side, blur);
     let mut values: Vec<Vec3A> = pixels
         .iter()
-        .map(|p| Vec3A::from_array(p.to_array().map(to_srgb)))
+        .map(|p| Vec3A::from_array(p.to_array().map(|v| to_srgb(tone(v)))))
         .collect();
     sharpen(&mut values, side, sharpening);
     blur_chroma(&mut values, side, chroma_blur);
@@ -260,6 +324,15 @@ fn develop(
                 .clamp(0.0, 255.0) as u8
         }))
     })
+}
+
+/// Bends the brightest light towards white without reaching it, as phones do.
+fn tone(light: f32) -> f32 {
+    let room = WHITE - SHOULDER;
+    match light > SHOULDER {
+        true => SHOULDER + room * (1.0 - ((SHOULDER - light) / room).exp()),
+        false => light,
+    }
 }
 
 /// Raises what differs from the blurred picture (unsharp masking), as cameras do.

@@ -181,6 +181,7 @@ fn smooth_noise(point: Vec3A) -> f32 {
 }
 
 /// Scrambles a word (PCG's output permutation; Jarzynski and Olano 2020).
+#[inline]
 pub fn hash(word: u32) -> u32 {
     let state = word.wrapping_mul(747_796_405).wrapping_add(2_891_336_453);
     let word = ((state >> ((state >> 28) + 4)) ^ state).wrapping_mul(277_803_737);
@@ -188,6 +189,7 @@ pub fn hash(word: u32) -> u32 {
 }
 
 /// A word as a number in 0..1.
+#[inline]
 pub fn unit(word: u32) -> f32 {
     (word >> 8) as f32 / (1 << 24) as f32
 }

@@ -12,7 +12,7 @@ use crate::seed::Seed;
 use crate::stage::DeviceChoice;
 
 /// Renders with a pool of `threads`, parts of `part_size`.
-pub fn render(
+fn render(
     mesh: &Mesh,
     count: u64,
     size: u32,

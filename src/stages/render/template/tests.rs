@@ -1,0 +1,291 @@
+//! Properties of drawn templates, and what is said of broken ones.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::atomic::AtomicBool;
+
+use super::*;
+use crate::artifact::{self, parts};
+use crate::seed::Seed;
+use crate::stage::{DeviceChoice, Event};
+
+const DISC: &str = r##"<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 100 100">
+  <circle cx="50" cy="50" r="50" fill="#ff0000"/></svg>"##;
+const PLATE: &str = r##"<svg xmlns="http://www.w3.org/2000/svg" width="120" height="60">
+  <rect x="10" y="5" width="100" height="50" fill="#ff0000"/></svg>"##;
+
+/// A folder of two red templates, and a configuration that draws them.
+fn example() -> (tempfile::TempDir, Template) {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("a_disc.svg"), DISC).unwrap();
+    std::fs::write(folder.path().join("b_plate.svg"), PLATE).unwrap();
+    let config = Template {
+        templates: folder.path().to_path_buf(),
+        ..Template::default()
+    };
+    (folder, config)
+}
+
+/// Light and camera that change nothing, before a black background.
+fn plain(mut config: Template) -> Template {
+    config.surface = Surface {
+        black: [0.0, 0.0],
+        white: [1.0, 1.0],
+        saturation: [1.0, 1.0],
+        paint_spread: 0.0,
+        dirt_share: 0.0,
+        glare_share: 0.0,
+        ..Surface::default()
+    };
+    config.background.brightness = [0.001, 0.001];
+    config.light = Light {
+        backlight_share: 0.0,
+        gradient: [0.0, 0.0],
+        shadow_share: 0.0,
+        warmth: [0.0, 0.0],
+        tint: [0.0, 0.0],
+        haze_share: 0.0,
+        exposure: [1.0, 1.0],
+        ..Light::default()
+    };
+    config.camera = Camera {
+        motion_share: 0.0,
+        focus: [1e-4, 1e-4],
+        fringe: [0.0, 0.0],
+        black: [0.0, 0.0],
+        resolution: [1.0, 1.0],
+        shot_noise: [1e-6, 1e-6],
+        read_noise: [1e-6, 1e-6],
+        contrast: [1.0, 1.0],
+        jpeg_share: 0.0,
+        ..Camera::default()
+    };
+    config
+}
+
+fn render(
+    config: &Template,
+    count: u64,
+    part_size: usize,
+    backgrounds: Option<&artifact::Artifact>,
+    out: &Path,
+) -> Result<Vec<Sample>> {
+    let context = Context {
+        id: "render",
+        seed: Seed::new(1, "render"),
+        inputs: backgrounds
+            .map(|artifact| ("backgrounds", artifact.clone()))
+            .into_iter()
+            .collect(),
+        out,
+        part_size,
+        device: DeviceChoice::Cpu,
+        events: &|_: Event| {},
+        interrupted: &AtomicBool::new(false),
+    };
+    config.check().unwrap();
+    config.render(&context, count, 32)?;
+    let mut samples = Vec::new();
+    for path in artifact::walk(out)? {
+        samples.extend(parts::read_part(&path)?);
+    }
+    Ok(samples)
+}
+
+fn draw(config: &Template, count: u64, part_size: usize) -> Result<Vec<Sample>> {
+    let out = tempfile::tempdir().unwrap();
+    render(config, count, part_size, None, out.path())
+}
+
+#[test]
+fn parts_and_threads_do_not_change_the_samples() {
+    let (_folder, config) = example();
+    let with_threads = |threads, part_size| {
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build();
+        pool.unwrap()
+            .install(|| draw(&config, 20, part_size))
+            .unwrap()
+    };
+    let expected = with_threads(1, 256);
+    assert_eq!(expected.len(), 20);
+    assert_eq!(with_threads(2, 256), expected);
+    assert_eq!(with_threads(2, 7), expected);
+    assert_eq!(draw(&config, 5, 256).unwrap(), expected[..5]);
+}
+
+#[test]
+fn mask_and_box_are_where_the_sign_is() {
+    let (_folder, config) = example();
+    for sample in draw(&plain(config), 40, 256).unwrap() {
+        let instance = &sample.labels.instances[0];
+        let mask = instance.mask.to_bitmap(32, 32);
+        let pixels = sample.pixels().unwrap();
+        // Half of full light is 188 in sRGB; a hair's breadth of doubt is left to rounding.
+        for (pixel, &inside) in pixels.pixels().zip(&mask) {
+            let red = pixel.0[0];
+            assert!(inside && red >= 186 || !inside && red <= 194, "{red}");
+        }
+        let [x, y, width, height] = instance.bbox_xywh;
+        for (i, _) in mask.iter().enumerate().filter(|(_, inside)| **inside) {
+            let (column, row) = ((i % 32) as f32, (i / 32) as f32);
+            assert!(x <= column && column < x + width && y <= row && row < y + height);
+        }
+        let class = sample.labels.class.as_deref().unwrap();
+        assert_eq!(instance.class, class);
+        let wanted = ["a_disc", "b_plate"][sample.index as usize % 2];
+        assert_eq!(class, wanted);
+        assert!(sample.provenance.source.ends_with(&format!("{wanted}.svg")));
+    }
+}
+
+#[test]
+fn corners_are_in_order_and_enclose_an_unturned_plate() {
+    let (_folder, mut config) = example();
+    config.geometry = Geometry {
+        scale: [0.75, 0.75],
+        shift: [0.0, 0.0],
+        yaw: [0.0, 0.0],
+        pitch: [0.0, 0.0],
+        roll: [0.0, 0.0],
+        stretch: [1.0, 1.0],
+        ..Geometry::default()
+    };
+    let sample = draw(&config, 2, 256).unwrap().remove(1);
+    let instance = &sample.labels.instances[0];
+    assert_eq!(instance.bbox_xywh, [4.0, 10.0, 24.0, 12.0]);
+    assert_eq!(instance.visible_fraction, 1.0);
+    let corners = [[4.0, 10.0], [28.0, 10.0], [28.0, 22.0], [4.0, 22.0]];
+    for (keypoint, [x, y]) in instance.keypoints.iter().zip(corners) {
+        assert!((keypoint.x - x).abs() < 0.2 && (keypoint.y - y).abs() < 0.2);
+        assert_eq!(keypoint.visibility, Visibility::Visible);
+    }
+}
+
+#[test]
+fn what_the_frame_cuts_off_counts_as_invisible() {
+    let (_folder, mut config) = example();
+    config.geometry.scale = [2.0, 2.0];
+    config.geometry.shift = [0.5, 0.5];
+    let sample = draw(&config, 1, 256).unwrap().remove(0);
+    let instance = &sample.labels.instances[0];
+    assert!(
+        instance.visible_fraction < 0.5,
+        "{}",
+        instance.visible_fraction
+    );
+    assert!(
+        instance
+            .keypoints
+            .iter()
+            .any(|k| k.visibility == Visibility::Outside)
+    );
+}
+
+#[test]
+fn backgrounds_come_from_the_border_of_photos() {
+    let (_folder, config) = example();
+    let mut config = plain(config);
+    config.background.photo_share = 1.0;
+    config.background.brightness = [0.5, 0.5];
+    let (photos, out) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let photo = ::image::RgbImage::from_fn(32, 32, |x, y| {
+        let border = x.min(y).min(31 - x).min(31 - y) < 12;
+        ::image::Rgb(if border { [0, 0, 200] } else { [0, 200, 0] })
+    });
+    let mut sample = parts::tests::examples().remove(1);
+    sample.image = image::encode_png(&photo).unwrap();
+    parts::write_part(&photos.path().join(artifact::part_name(0)), &[sample]).unwrap();
+    let artifact = artifact::Artifact {
+        folder: photos.path().to_path_buf(),
+        manifest: artifact::Manifest {
+            schema: artifact::SCHEMA,
+            kind: artifact::Kind::Samples,
+            stage: "ingest".into(),
+            id: "photos".into(),
+            key: String::new(),
+            config: serde_json::Value::Null,
+            digest: String::new(),
+            count: 1,
+            classes: BTreeMap::new(),
+            files: artifact::list_files(photos.path()).unwrap(),
+            summary: serde_json::Value::Null,
+            cost: artifact::Cost::default(),
+        },
+    };
+    for sample in render(&config, 10, 256, Some(&artifact), out.path()).unwrap() {
+        let pixels = sample.pixels().unwrap();
+        assert!(
+            pixels.pixels().all(|pixel| pixel.0[1] < 10),
+            "green is in the middle only"
+        );
+        assert!(
+            pixels.pixels().any(|pixel| pixel.0[2] > 100),
+            "the border is blue"
+        );
+    }
+}
+
+#[test]
+fn missing_empty_and_broken_templates_are_named() {
+    let (folder, mut config) = example();
+    let message = |text: &str| {
+        std::fs::write(folder.path().join("b_plate.svg"), text).unwrap();
+        draw(&config, 2, 8).unwrap_err().to_string()
+    };
+    let text = message("<svg xmlns=");
+    assert!(
+        text.contains("b_plate.svg: is not a readable SVG"),
+        "{text}"
+    );
+    let empty = r#"<svg xmlns="http://www.w3.org/2000/svg" width="9" height="9"/>"#;
+    let text = message(empty);
+    assert!(text.contains("b_plate.svg: draws nothing opaque"), "{text}");
+    config.templates = folder.path().join("nowhere");
+    let text = draw(&config, 2, 8).unwrap_err().to_string();
+    assert!(text.contains("nowhere: "), "{text}");
+    std::fs::create_dir(&config.templates).unwrap();
+    let text = draw(&config, 2, 8).unwrap_err().to_string();
+    assert!(text.contains("holds no .svg file"), "{text}");
+}
+
+#[test]
+fn ranges_are_checked() {
+    let (_folder, mut config) = example();
+    config.geometry.yaw = [30.0, -30.0];
+    let problem = config.check().unwrap_err();
+    assert!(problem.contains("template.geometry.yaw"), "{problem}");
+    config = Template::default();
+    assert!(config.check().unwrap_err().contains("template.templates"));
+}
+
+#[test]
+fn blur_and_resizing_keep_the_light() {
+    let mut stream = Seed::new(1, "canvas").stream(0);
+    let field = canvas::Field::new(4, 2, &mut stream);
+    let flat = canvas::Canvas::from_fn(24, |_, _| [0.3, 0.5, 0.7]);
+    let rough = canvas::Canvas::from_fn(24, |x, y| [2.0 + field.at(x, y).clamp(-1.0, 1.0); 3]);
+    for changed in [
+        flat.blurred(1.3),
+        flat.resized(7),
+        flat.smeared(glam::Vec2::new(3.0, 2.0)),
+    ] {
+        for pixel in changed.pixels {
+            assert!((pixel[0] - 0.3).abs() < 1e-5 && (pixel[2] - 0.7).abs() < 1e-5);
+        }
+    }
+    for changed in [rough.resized(8), rough.blurred(0.6), rough.resized(48)] {
+        assert!((changed.brightness() - rough.brightness()).abs() < 0.03);
+    }
+}
+
+#[test]
+fn the_normal_draw_has_mean_0_and_deviation_1() {
+    let mut stream = Seed::new(1, "draw").stream(0);
+    let values: Vec<f32> = (0..20_000).map(|_| draw::normal(&mut stream)).collect();
+    let mean = values.iter().sum::<f32>() / 20_000.0;
+    let variance = values.iter().map(|v| (v - mean).powi(2)).sum::<f32>() / 20_000.0;
+    assert!(
+        mean.abs() < 0.03 && (variance - 1.0).abs() < 0.05,
+        "{mean} {variance}"
+    );
+}
