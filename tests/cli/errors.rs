@@ -57,7 +57,7 @@ from = { renders = \"a\", photos = \"b\" }
         .verismo(&["plan", "p.toml"])
         .assert()
         .code(2)
-        .stderr(contains("p.toml:3:8").and(contains("in a circle: ")));
+        .stderr(contains("p.toml:8:8").and(contains("in a circle: train <- b <- train")));
 }
 
 #[test]

@@ -229,8 +229,8 @@ fn a_wrong_set_says_that_it_is_the_set() {
         &["--set first.count", "no `=`"],
     );
     says(
-        &refused(GOOD, &["first.count.deep=3", "first.count=1"]),
-        &["--set first.count.deep=3"],
+        &refused(GOOD, &["first.use.deep=3"]),
+        &["--set first.use.deep=3", "`stages.first.use` is a string"],
     );
     says(
         &refused(GOOD, &["firs.count=3"]),

@@ -1,3 +1,5 @@
+//! Splits go by render, whatever was made of it.
+
 use super::*;
 use crate::sample::Sample;
 use crate::testing;
