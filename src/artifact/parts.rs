@@ -338,4 +338,29 @@ pub(crate) mod tests {
         write_part(&path, &samples).unwrap();
         assert_eq!(read_part(&path).unwrap(), samples);
     }
+
+    /// Another reader of Parquet sees the same columns, nested ones included.
+    #[test]
+    fn another_library_reads_a_part() {
+        use parquet::file::reader::{FileReader, SerializedFileReader};
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("0.parquet");
+        write_part(&path, &examples()).unwrap();
+        let reader = SerializedFileReader::new(File::open(&path).unwrap()).unwrap();
+        let rows: Vec<String> = reader
+            .get_row_iter(None)
+            .unwrap()
+            .map(|row| row.unwrap().to_string())
+            .collect();
+        assert_eq!(rows.len(), 2);
+        for part in [
+            "render-000001",
+            "bbox_xywh",
+            "keypoints_xyv",
+            "0.75",
+            "blur(1.5)",
+        ] {
+            assert!(rows[0].contains(part), "{part} is not in {}", rows[0]);
+        }
+    }
 }

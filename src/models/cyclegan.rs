@@ -325,3 +325,113 @@ impl Translator for Generator {
         self.network.forward(renders)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::nn::device;
+    use crate::seed::Seed;
+    use crate::stage::DeviceChoice;
+    use burn::module::{ModuleVisitor, Param};
+    use burn::tensor::{Distribution, Tolerance};
+
+    fn model(workers: usize) -> CycleGan {
+        let device = device::choose(DeviceChoice::Cpu).unwrap();
+        let mut config = CycleGanConfig::default();
+        config.generator.channels = 4;
+        config.generator.blocks = 1;
+        config.discriminator.channels = 4;
+        let seed = Seed::new(1, "train");
+        let setting = Setting {
+            device: &device,
+            size: 16,
+            seed: &seed,
+        };
+        let mut model = CycleGan::new(&config, setting).unwrap();
+        model.workers = Workers::with_count(workers).unwrap();
+        model
+    }
+
+    fn batch() -> Tensor<4> {
+        let device = Device::flex();
+        let ramp = Tensor::arange(0..4 * 3 * 16 * 16, &device).float();
+        (ramp.reshape([4, 3, 16, 16]) * 0.37).sin()
+    }
+
+    struct Count(usize);
+
+    impl ModuleVisitor for Count {
+        fn visit_float<const D: usize>(&mut self, _: &Param<Tensor<D>>) {
+            self.0 += 1;
+        }
+    }
+
+    fn tensors<M: Module>(module: &M) -> usize {
+        let mut count = Count(0);
+        module.visit(&mut count);
+        count.0
+    }
+
+    #[test]
+    fn gradients_arrive_at_every_network_of_their_step_and_at_no_other() {
+        let model = model(1);
+        let device = &model.device;
+        let (a, b) = (batch().to_device(device), -batch().to_device(device));
+        let shard = model.generator_shard(a.clone(), b.clone(), 1.0);
+        assert_eq!(shard.gradients.len(), tensors(&model.generators));
+        let fakes = (shard.fake_photos, shard.fake_renders);
+        let (gradients, _) = model.discriminator_shard((b, a), fakes, 1.0);
+        assert_eq!(gradients.len(), tensors(&model.discriminators));
+    }
+
+    #[test]
+    fn shards_add_up_to_the_same_step() {
+        let (mut one, mut two) = (model(1), model(2));
+        for _ in 0..2 {
+            let a = one.step(batch(), -batch(), 1e-4).unwrap();
+            let b = two.step(batch(), -batch(), 1e-4).unwrap();
+            for (name, value) in a {
+                assert!(
+                    (value - b[&name]).abs() < 1e-3,
+                    "{name}: {value}, {}",
+                    b[&name]
+                );
+            }
+        }
+        let (a, b) = (one.translate(batch()), two.translate(batch()));
+        a.into_data()
+            .assert_approx_eq::<f32>(&b.into_data(), Tolerance::absolute(1e-3));
+    }
+
+    #[test]
+    fn the_same_seed_saves_the_same_bytes() {
+        let save = || {
+            let folder = tempfile::tempdir().unwrap();
+            let mut model = model(2);
+            model.step(batch(), -batch(), 1e-3).unwrap();
+            model.save(folder.path()).unwrap();
+            let files = crate::artifact::list_files(folder.path()).unwrap();
+            assert_eq!(files.len(), 4);
+            crate::artifact::digest(&files)
+        };
+        assert_eq!(save(), save());
+    }
+
+    #[test]
+    fn a_saved_generator_translates_as_the_model_did() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut model = model(1);
+        model.step(batch(), -batch(), 1e-3).unwrap();
+        model.save(folder.path()).unwrap();
+        let device = device::choose(DeviceChoice::Cpu).unwrap();
+        let loaded = Generator::load(folder.path(), &device).unwrap();
+        let random = Tensor::random(
+            [1, 3, 16, 16],
+            Distribution::Uniform(-1.0, 1.0),
+            &device.device,
+        );
+        let (a, b) = (model.translate(random.clone()), loaded.translate(random));
+        a.into_data()
+            .assert_approx_eq::<f32>(&b.into_data(), Tolerance::absolute(1e-6));
+    }
+}
