@@ -140,10 +140,15 @@ pub fn remove_stale(folder: &Path) {
 }
 
 fn is_alive(pid: u32) -> bool {
-    // Without /proc nothing can be known, and nothing is removed.
-    pid == std::process::id()
-        || !Path::new("/proc/self").exists()
-        || Path::new(&format!("/proc/{pid}")).exists()
+    if pid == std::process::id() || !Path::new("/proc/self").exists() {
+        // Without /proc nothing can be known, and nothing is removed.
+        return true;
+    }
+    // "PID (NAME) STATE …"; a killed process whose parent has not asked for it is a zombie, Z.
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    let after_name = stat.rsplit(')').next().unwrap_or_default();
+    let state = after_name.trim_start().chars().next();
+    state.is_some_and(|state| !matches!(state, 'Z' | 'X'))
 }
 
 /// A folder being worked in.

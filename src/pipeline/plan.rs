@@ -130,14 +130,14 @@ impl<'s> Planner<'s> {
         for (role, id) in &stage.from {
             match made.get(id) {
                 Some(artifact) => drop(inputs.insert(*role, artifact.clone())),
-                None => waits.push(format!("after {id}")),
+                None => waits.push(id.as_str()),
             }
         }
         let key = Key::new(self.spec, stage, &inputs, &mut self.contents)?;
         let (state, reasons) = if waits.is_empty() {
             self.decide(stage, &key)
         } else {
-            (State::ToRun, waits.clone())
+            (State::ToRun, vec![format!("after {}", waits.join(", "))])
         };
         if matches!(state, State::ToRun) && !self.is_selected(stage) {
             return Err(Error::usage(

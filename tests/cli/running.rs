@@ -108,12 +108,11 @@ fn json_events_are_json_lines() {
     }
 }
 
+/// A run that is at work on a stage for some seconds.
 #[cfg(unix)]
-#[test]
-fn ctrl_c_leaves_nothing_half_made() {
+fn at_work(project: Project) -> (Project, std::process::Child) {
     use std::process::{Command, Stdio};
-    // Enough photos, made large enough, to be at work for some seconds.
-    let mut project = project();
+    let mut project = project;
     for folder in 0..8 {
         project = project.photos(&format!("photos/{folder}"), 50);
     }
@@ -124,15 +123,22 @@ fn ctrl_c_leaves_nothing_half_made() {
         .stderr(Stdio::piped())
         .spawn()
         .unwrap();
-    let at_work = |name: &String| name.starts_with(".tmp-");
-    while !names(&project.path("outputs/cache")).iter().any(at_work) {
+    let begun = |name: &String| name.starts_with(".tmp-");
+    while !names(&project.path("outputs/cache")).iter().any(begun) {
         assert!(
             child.try_wait().unwrap().is_none(),
-            "ended before it could be interrupted"
+            "ended before it could be stopped"
         );
         std::thread::sleep(std::time::Duration::from_millis(5));
     }
-    let kill = Command::new("kill")
+    (project, child)
+}
+
+#[cfg(unix)]
+#[test]
+fn ctrl_c_leaves_nothing_half_made() {
+    let (project, child) = at_work(project());
+    let kill = std::process::Command::new("kill")
         .args(["-INT", &child.id().to_string()])
         .status();
     assert!(kill.unwrap().success());
@@ -141,8 +147,22 @@ fn ctrl_c_leaves_nothing_half_made() {
     assert!(String::from_utf8_lossy(&output.stderr).contains("interrupted"));
     assert_eq!(names(&project.path("outputs/cache")), Vec::<String>::new());
     assert!(!project.path("outputs/datasets").exists());
-    assert_eq!(
-        project.json("outputs/runs/p/latest/run.json")["status"],
-        "interrupted"
-    );
+    let record = project.json("outputs/runs/p/latest/run.json");
+    assert_eq!(record["status"], "interrupted");
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn what_a_killed_run_leaves_is_not_used_and_removed_by_the_next() {
+    let (project, mut child) = at_work(project());
+    child.kill().unwrap();
+    // Not waited for, a killed process is a zombie: that must count as dead.
+    let stat = format!("/proc/{}/stat", child.id());
+    while std::fs::read_to_string(&stat).is_ok_and(|stat| !stat.contains(") Z ")) {
+        std::thread::sleep(std::time::Duration::from_millis(5));
+    }
+    project.verismo(&RUN).assert().success();
+    let cache = names(&project.path("outputs/cache"));
+    assert!(cache.len() == 1 && !cache[0].starts_with('.'), "{cache:?}");
+    child.wait().unwrap();
 }
