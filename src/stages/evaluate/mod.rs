@@ -70,9 +70,9 @@ impl Default for Evaluate {
     fn default() -> Self {
         Evaluate {
             seeds: 3,
-            steps: 400,
-            batch: 48,
-            rate: 2e-3,
+            steps: 1200,
+            batch: 24,
+            rate: 8e-3,
             channels: 16,
             target_labels: None,
             test_labels: PathBuf::new(),
