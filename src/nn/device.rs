@@ -54,8 +54,11 @@ fn nth(cards: Vec<Chosen>, index: usize, what: &str) -> Result<Chosen> {
 /// Real graphics cards; a software rasteriser is no card.
 #[cfg(any(feature = "wgpu", feature = "cuda"))]
 fn cards() -> Vec<Chosen> {
-    // A broken driver may panic while it is asked; then there is no card to use.
+    // A broken driver may panic while it is asked; then there is no card to use, and no message.
+    let hook = std::panic::take_hook();
+    std::panic::set_hook(Box::new(|_| {}));
     let found = std::panic::catch_unwind(Device::enumerate_physical).unwrap_or_default();
+    std::panic::set_hook(hook);
     found
         .into_iter()
         .filter_map(|card| {
