@@ -1,10 +1,19 @@
 //! Random streams derived by hash, so that sample N is the same for any thread count and part size.
 
+use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::SeedableRng;
 
 /// The portable generator behind every random draw.
 pub type Stream = ChaCha8Rng;
+
+/// A draw from the normal distribution of mean 0 and deviation 1 (Box and Muller 1958).
+pub fn standard_normal(stream: &mut Stream) -> f64 {
+    // From the half-open 0..1 to 0 < u ≤ 1, where the logarithm is finite.
+    let u = 1.0 - stream.random::<f64>();
+    let angle = std::f64::consts::TAU * stream.random::<f64>();
+    (-2.0 * u.ln()).sqrt() * angle.cos()
+}
 
 /// The seed of one stage of one pipeline, from which the streams of its samples derive.
 #[derive(Debug, Clone)]
@@ -38,19 +47,11 @@ impl Seed {
     pub fn hex(&self, index: u64) -> String {
         self.sample_hash(index).to_hex().to_string()
     }
-
-    /// 64 bits for libraries that take nothing longer.
-    pub fn word(&self, index: u64) -> u64 {
-        let hash = self.sample_hash(index);
-        let (word, _) = hash.as_bytes().split_at(8);
-        u64::from_le_bytes(word.try_into().expect("a hash has 32 bytes"))
-    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use rand::RngExt;
 
     #[test]
     fn streams_differ_by_seed_stage_and_index() {

@@ -46,16 +46,8 @@ pub struct Setting<'a> {
 /// A model in training. It owns its adversarial step: losses, optimisers, pools.
 pub trait Adapter {
     /// One step on two unpaired batches `[batch, 3, size, size]` in −1..1, at this learning rate;
-    /// returns the losses by name.
-    ///
-    /// # Errors
-    /// Where the losses are no longer finite.
-    fn step(
-        &mut self,
-        renders: Tensor<4>,
-        photos: Tensor<4>,
-        rate: f64,
-    ) -> Result<BTreeMap<String, f64>>;
+    /// returns the losses by name. Whether they are finite is for the loop to see.
+    fn step(&mut self, renders: Tensor<4>, photos: Tensor<4>, rate: f64) -> BTreeMap<String, f64>;
 
     /// Renders made to look like photos, by the averaged weights.
     fn translate(&self, renders: Tensor<4>) -> Tensor<4>;

@@ -1,8 +1,9 @@
 //! Convolution and its gradients on the CPU: im2col in tiles that stay in the cache, and gemm.
 //!
 //! Padding (zeros or mirrored) is part of the gathering, so no padded copy of the input exists.
-//! The gradient of the weights is a gemm over the same tiles, which for small batches is several
-//! times faster than a convolution whose kernel is the size of a picture.
+//! The gradient of the weights is a gemm over the same tiles, instead of a
+//! convolution whose kernel is the size of a picture, which burn's CPU backend computes slowly for
+//! small batches.
 
 use rayon::prelude::*;
 

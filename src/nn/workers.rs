@@ -1,7 +1,7 @@
 //! Data parallelism on the CPU: one shard of a batch a thread, each thread computing alone.
 //!
-//! A small network keeps one core busy and wastes a second one on hand-overs, so two half
-//! batches side by side are faster than one whole batch on two threads.
+//! Many operations of a small network run on one thread; half batches side by side keep the other
+//! cores busy during these too.
 
 use rayon::{ThreadPool, ThreadPoolBuilder};
 

@@ -311,24 +311,10 @@ fn create_folder(outputs: &Path, pipeline: &str, started: u64) -> Result<(String
     unreachable!("one second holds fewer than four billion runs")
 }
 
-/// Seconds since 1970 as `20261122-004512`, by Howard Hinnant's `civil_from_days`.
+/// Seconds since 1970 as `20261122-004512`, in UTC.
 pub fn utc_stamp(seconds: u64) -> String {
-    let (days, second) = (seconds / 86_400, seconds % 86_400);
-    let shifted = days + 719_468; // days since 0000-03-01
-    let (era, day_of_era) = (shifted / 146_097, shifted % 146_097);
-    let year_of_era =
-        (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
-    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    let month_from_march = (5 * day_of_year + 2) / 153;
-    let day = day_of_year - (153 * month_from_march + 2) / 5 + 1;
-    let month = (month_from_march + 2) % 12 + 1;
-    let year = year_of_era + era * 400 + u64::from(month <= 2);
-    format!(
-        "{year:04}{month:02}{day:02}-{:02}{:02}{:02}",
-        second / 3600,
-        second / 60 % 60,
-        second % 60
-    )
+    let time = chrono::DateTime::from_timestamp(seconds as i64, 0).unwrap_or_default();
+    time.format("%Y%m%d-%H%M%S").to_string()
 }
 
 /// Largest resident memory of this process so far in bytes; 0 where the system does not say.

@@ -1,7 +1,5 @@
 //! Sensor transforms: what lens, sensor and file format do to a picture. Labels stay as they are.
 
-use std::f64::consts::TAU;
-
 use image::codecs::jpeg::JpegEncoder;
 use rand::RngExt;
 use schemars::JsonSchema;
@@ -9,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Transform, View, check_range, draw};
 use crate::sample::image::decode_rgb;
-use crate::seed::Stream;
+use crate::seed::{Stream, standard_normal};
 use crate::{Error, Result};
 
 /// Gaussian blur.
@@ -85,18 +83,10 @@ impl Transform for Noise {
         }
         for value in view.pixels.iter_mut() {
             // The conversion to u8 saturates.
-            *value = (f64::from(*value) + sigma * normal(stream)).round() as u8;
+            *value = (f64::from(*value) + sigma * standard_normal(stream)).round() as u8;
         }
         Ok(Some(format!("noise({sigma:.2})")))
     }
-}
-
-/// A standard normal draw (Box and Muller 1958), its second value unused.
-fn normal(stream: &mut Stream) -> f64 {
-    // From the half-open 0..1 to 0 < u ≤ 1, where the logarithm is finite.
-    let u = 1.0 - stream.random::<f64>();
-    let angle = TAU * stream.random::<f64>();
-    (-2.0 * u.ln()).sqrt() * angle.cos()
 }
 
 /// A round trip through JPEG without chroma subsampling.

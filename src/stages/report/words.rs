@@ -1,20 +1,9 @@
 //! Numbers and times as a reader wants them.
 
 /// Seconds since 1970 as `2026-03-01 14:05 UTC`.
-///
-/// Days to a date by Howard Hinnant's `civil_from_days`, <https://howardhinnant.github.io/date_algorithms.html>.
 pub fn date(seconds: u64) -> String {
-    let days = seconds / 86_400 + 719_468;
-    let (era, day_of_era) = (days / 146_097, days % 146_097);
-    let year_of_era =
-        (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
-    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    let shifted_month = (5 * day_of_year + 2) / 153;
-    let day = day_of_year - (153 * shifted_month + 2) / 5 + 1;
-    let month = (shifted_month + 2) % 12 + 1;
-    let year = era * 400 + year_of_era + u64::from(month <= 2);
-    let (hour, minute) = (seconds / 3_600 % 24, seconds / 60 % 60);
-    format!("{year:04}-{month:02}-{day:02} {hour:02}:{minute:02} UTC")
+    let time = chrono::DateTime::from_timestamp(seconds as i64, 0).unwrap_or_default();
+    time.format("%Y-%m-%d %H:%M UTC").to_string()
 }
 
 /// A duration in seconds as `0.4 s`, `45 s`, `12 min 05 s` or `3 h 20 min`.

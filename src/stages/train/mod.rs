@@ -160,7 +160,7 @@ impl Train {
                 batch::to_tensor(a.iter(), device),
                 batch::to_tensor(b.iter(), device),
                 rate,
-            )?;
+            );
             for (name, value) in values {
                 if !value.is_finite() {
                     return Err(diverged(context, &name, step));

@@ -2,7 +2,7 @@
 
 use rand::RngExt;
 
-use crate::seed::Stream;
+use crate::seed::{Stream, standard_normal};
 
 /// [lowest, highest].
 pub type Range = [f64; 2];
@@ -17,10 +17,9 @@ pub fn log_uniform([low, high]: Range, stream: &mut Stream) -> f32 {
     (low.ln() + (high / low).ln() * stream.random::<f64>()).exp() as f32
 }
 
-/// From the normal distribution of mean 0 and deviation 1, by Box and Muller's method.
+/// From the normal distribution of mean 0 and deviation 1, for pixels.
 pub fn normal(stream: &mut Stream) -> f32 {
-    let radius = (-2.0 * (1.0 - stream.random::<f64>()).ln()).sqrt();
-    (radius * (std::f64::consts::TAU * stream.random::<f64>()).cos()) as f32
+    standard_normal(stream) as f32
 }
 
 /// True with `probability`.
