@@ -5,8 +5,8 @@
 use std::time::Instant;
 
 use burn::tensor::{Distribution, Tensor};
-use verismo::models::cyclegan::CycleGanConfig;
-use verismo::models::{MODELS, Setting};
+use verismo::models::config::TrainConfig;
+use verismo::models::{Batch, MODELS, Setting};
 use verismo::nn::device;
 use verismo::seed::Seed;
 use verismo::stage::DeviceChoice;
@@ -22,7 +22,7 @@ fn main() {
         (128, 1, 32, 6),
         (256, 1, 64, 9),
     ] {
-        let mut config = CycleGanConfig::default();
+        let mut config = TrainConfig::default();
         config.generator.channels = channels;
         config.generator.blocks = blocks;
         config.discriminator.channels = channels;
@@ -31,6 +31,7 @@ fn main() {
             device: &chosen,
             size,
             seed: &seed,
+            task: None,
         };
         let mut model = (MODELS[0].create)(&config, setting).expect("a model");
         let random = || {
@@ -38,7 +39,13 @@ fn main() {
             Tensor::<4>::random(shape, Distribution::Uniform(-1.0, 1.0), &chosen.device)
         };
         let step = median(|| {
-            model.step(random(), random(), 2e-4);
+            let batch = Batch {
+                renders: random(),
+                masks: Tensor::ones([batch, 1, size, size], &chosen.device),
+                classes: vec![0; batch],
+                photos: random(),
+            };
+            model.step(&batch, 2e-4);
         });
         let inference = median(|| {
             model.translate(random()).into_data();

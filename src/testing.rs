@@ -4,9 +4,13 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::atomic::AtomicBool;
 
+use image::RgbImage;
+use rand::RngExt;
+
 use crate::Result;
 use crate::artifact::{self, Artifact, Cost, Kind, Manifest, parts};
-use crate::sample::Sample;
+use crate::sample::image::encode_png;
+use crate::sample::{Instance, Mask, Sample};
 use crate::seed::Seed;
 use crate::stage::{Context, DeviceChoice, Stage};
 
@@ -54,16 +58,75 @@ pub fn run_into(
 ) -> Result<serde_json::Value> {
     let folder = tempfile::tempdir().unwrap();
     let input = publish(folder.path(), samples, part_size);
+    run_with(stage, id, [("samples", input)], part_size, out)
+}
+
+/// Runs `stage` as `id` on artifacts by role, writing into `out`.
+pub fn run_with<const N: usize>(
+    stage: &dyn Stage,
+    id: &str,
+    inputs: [(&'static str, Artifact); N],
+    part_size: usize,
+    out: &Path,
+) -> Result<serde_json::Value> {
     stage.run(&Context {
         id,
         seed: Seed::new(1, id),
-        inputs: BTreeMap::from([("samples", input)]),
+        inputs: BTreeMap::from(inputs),
         out,
         part_size,
         device: DeviceChoice::Cpu,
         events: &|_| (),
         interrupted: &AtomicBool::new(false),
     })
+}
+
+/// Labelled pictures that a network learns in seconds: bright discs and squares, half and half, at
+/// drawn places on darker grounds.
+pub fn shapes(count: u64, size: u32, seed: u64) -> Vec<Sample> {
+    let base = parts::tests::examples().remove(0);
+    let seed = Seed::new(seed, "shapes");
+    let shape = |index: u64| {
+        let mut stream = seed.stream(index);
+        let disc = index.is_multiple_of(2);
+        let radius = f64::from(size) * stream.random_range(0.2..0.3);
+        let [x0, y0] = [(); 2].map(|()| f64::from(size) * stream.random_range(0.35..0.65));
+        let ground = [(); 3].map(|()| stream.random_range(0..110));
+        let paint = [(); 3].map(|()| stream.random_range(140..=255));
+        let inside = |x: u32, y: u32| {
+            let (dx, dy) = (f64::from(x) + 0.5 - x0, f64::from(y) + 0.5 - y0);
+            if disc {
+                dx.hypot(dy) < radius
+            } else {
+                dx.abs().max(dy.abs()) < 0.85 * radius
+            }
+        };
+        let pixels = RgbImage::from_fn(size, size, |x, y| {
+            image::Rgb(if inside(x, y) { paint } else { ground })
+        });
+        let places = (0..size).flat_map(|y| (0..size).map(move |x| (x, y)));
+        let bitmap: Vec<bool> = places.map(|(x, y)| inside(x, y)).collect();
+        let mask = Mask::from_bitmap(&bitmap, size, size);
+        let class = if disc { "disc" } else { "square" };
+        let mut sample = base.clone();
+        sample.id = format!("render-{index:06}");
+        sample.index = index;
+        sample.provenance.origin = sample.id.clone();
+        (sample.width, sample.height) = (size, size);
+        sample.image = encode_png(&pixels).unwrap();
+        sample.labels.class = Some(class.into());
+        sample.labels.depth = None;
+        sample.labels.instances = vec![Instance {
+            class: class.into(),
+            bbox_xywh: mask.bbox_xywh(size).unwrap(),
+            mask,
+            keypoints: Vec::new(),
+            pose: None,
+            visible_fraction: 1.0,
+        }];
+        sample
+    };
+    (0..count).map(shape).collect()
 }
 
 /// As [`run_into`], for a stage that makes samples; returns them.

@@ -15,13 +15,14 @@ use burn::tensor::{Device, Tensor};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Adapter, LabelEffect, ModelKind, Setting, Translator};
+use super::config::TrainConfig;
+use super::{Adapter, Batch, LabelEffect, ModelKind, Setting, Translator, save_weights};
 use crate::nn::device::Chosen;
 use crate::nn::ema;
 use crate::nn::image_pool::ImagePool;
 use crate::nn::init::{Init, initialise};
 use crate::nn::losses::{l1, least_squares};
-use crate::nn::patch_discriminator::{DiscriminatorConfig, PatchDiscriminator};
+use crate::nn::patch_discriminator::PatchDiscriminator;
 use crate::nn::resnet_generator::{GeneratorConfig, ResnetGenerator};
 use crate::nn::workers::Workers;
 use crate::{Error, Result};
@@ -39,27 +40,17 @@ pub const MODEL: ModelKind = ModelKind {
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct CycleGanConfig {
-    pub generator: GeneratorConfig,
-    pub discriminator: DiscriminatorConfig,
     /// Weight of the cycle-consistency loss.
     pub cycle: f64,
     /// Weight of the identity loss: a photo given to the render-to-photo generator stays as it is.
     pub identity: f64,
-    /// Fakes kept for the discriminators.
-    pub pool: usize,
-    /// Decay of the averaged weights, a step.
-    pub ema: f64,
 }
 
 impl Default for CycleGanConfig {
     fn default() -> Self {
         CycleGanConfig {
-            generator: GeneratorConfig::default(),
-            discriminator: DiscriminatorConfig::default(),
             cycle: 10.0,
             identity: 5.0,
-            pool: 50,
-            ema: 0.995,
         }
     }
 }
@@ -79,7 +70,7 @@ struct Discriminators {
 
 /// A CycleGAN in training.
 struct CycleGan {
-    config: CycleGanConfig,
+    config: TrainConfig,
     device: Device,
     generators: Generators,
     discriminators: Discriminators,
@@ -100,7 +91,7 @@ struct Shard {
 }
 
 impl CycleGan {
-    fn new(config: &CycleGanConfig, setting: Setting) -> Result<Self> {
+    fn new(config: &TrainConfig, setting: Setting) -> Result<Self> {
         let device = setting.device.device.clone().autodiff();
         let generators = Generators {
             to_photo: config.generator.init(&device),
@@ -128,11 +119,7 @@ impl CycleGan {
             discriminator_optimiser: adam.init(),
             photo_pool: ImagePool::new(config.pool, setting.seed.stream((1 << 40) + 2)),
             render_pool: ImagePool::new(config.pool, setting.seed.stream((1 << 40) + 3)),
-            workers: if setting.device.cpu {
-                Workers::new()?
-            } else {
-                Workers::with_count(1)?
-            },
+            workers: Workers::for_device(setting.device)?,
             device,
         })
     }
@@ -172,8 +159,8 @@ impl CycleGan {
         let cycle = l1(back_renders, renders.clone()) + l1(back_photos, photos.clone());
         let identity = l1(same_photos, photos) + l1(same_renders, renders);
         let total = adversarial.clone()
-            + cycle.clone().mul_scalar(self.config.cycle)
-            + identity.clone().mul_scalar(self.config.identity);
+            + cycle.clone().mul_scalar(self.config.cyclegan.cycle)
+            + identity.clone().mul_scalar(self.config.cyclegan.identity);
         let gradients = total.mul_scalar(share).backward();
         Shard {
             gradients: GradientsParams::from_grads(gradients, &generators),
@@ -211,7 +198,8 @@ impl CycleGan {
 }
 
 impl Adapter for CycleGan {
-    fn step(&mut self, renders: Tensor<4>, photos: Tensor<4>, rate: f64) -> BTreeMap<String, f64> {
+    fn step(&mut self, batch: &Batch, rate: f64) -> BTreeMap<String, f64> {
+        let (renders, photos) = (batch.renders.clone(), batch.photos.clone());
         let shards = self.shards(renders.clone(), photos.clone());
         let results = self
             .workers
@@ -275,23 +263,13 @@ impl Adapter for CycleGan {
         let shape = serde_json::to_vec_pretty(&self.config.generator)
             .map_err(|e| Error::failed(path.display(), e, "report this as a bug"))?;
         std::fs::write(&path, shape).map_err(|e| Error::io(&path, e))?;
-        save(self.average.clone(), &folder.join("generator.bpk"))?;
-        save(self.generators.clone(), &folder.join("generators.bpk"))?;
-        save(
+        save_weights(self.average.clone(), &folder.join("generator.bpk"))?;
+        save_weights(self.generators.clone(), &folder.join("generators.bpk"))?;
+        save_weights(
             self.discriminators.clone(),
             &folder.join("discriminators.bpk"),
         )
     }
-}
-
-fn save<M: Module>(module: M, path: &Path) -> Result<()> {
-    module.save_file(path).map_err(|e| {
-        Error::failed(
-            path.display(),
-            e,
-            "check the free space and the permissions of the folder",
-        )
-    })
 }
 
 /// The trained render-to-photo generator.
@@ -332,7 +310,7 @@ mod tests {
 
     fn model(workers: usize) -> CycleGan {
         let device = device::choose(DeviceChoice::Cpu).unwrap();
-        let mut config = CycleGanConfig::default();
+        let mut config = TrainConfig::default();
         config.generator.channels = 4;
         config.generator.blocks = 1;
         config.discriminator.channels = 4;
@@ -341,16 +319,26 @@ mod tests {
             device: &device,
             size: 16,
             seed: &seed,
+            task: None,
         };
         let mut model = CycleGan::new(&config, setting).unwrap();
         model.workers = Workers::with_count(workers).unwrap();
         model
     }
 
-    fn batch() -> Tensor<4> {
+    fn pictures() -> Tensor<4> {
         let device = Device::flex();
         let ramp = Tensor::arange(0..4 * 3 * 16 * 16, &device).float();
         (ramp.reshape([4, 3, 16, 16]) * 0.37).sin()
+    }
+
+    fn batch() -> Batch {
+        Batch {
+            renders: pictures(),
+            masks: Tensor::ones([4, 1, 16, 16], &Device::flex()),
+            classes: vec![0; 4],
+            photos: -pictures(),
+        }
     }
 
     struct Count(usize);
@@ -371,7 +359,7 @@ mod tests {
     fn gradients_arrive_at_every_network_of_their_step_and_at_no_other() {
         let model = model(1);
         let device = &model.device;
-        let (a, b) = (batch().to_device(device), -batch().to_device(device));
+        let (a, b) = (pictures().to_device(device), -pictures().to_device(device));
         let shard = model.generator_shard(a.clone(), b.clone(), 1.0);
         assert_eq!(shard.gradients.len(), tensors(&model.generators));
         let fakes = (shard.fake_photos, shard.fake_renders);
@@ -383,8 +371,8 @@ mod tests {
     fn shards_add_up_to_the_same_step() {
         let (mut one, mut two) = (model(1), model(2));
         for _ in 0..2 {
-            let a = one.step(batch(), -batch(), 1e-4);
-            let b = two.step(batch(), -batch(), 1e-4);
+            let a = one.step(&batch(), 1e-4);
+            let b = two.step(&batch(), 1e-4);
             for (name, value) in a {
                 assert!(
                     (value - b[&name]).abs() < 1e-3,
@@ -393,7 +381,7 @@ mod tests {
                 );
             }
         }
-        let (a, b) = (one.translate(batch()), two.translate(batch()));
+        let (a, b) = (one.translate(pictures()), two.translate(pictures()));
         a.into_data()
             .assert_approx_eq::<f32>(&b.into_data(), Tolerance::absolute(1e-3));
     }
@@ -403,7 +391,7 @@ mod tests {
         let save = || {
             let folder = tempfile::tempdir().unwrap();
             let mut model = model(2);
-            model.step(batch(), -batch(), 1e-3);
+            model.step(&batch(), 1e-3);
             model.save(folder.path()).unwrap();
             let files = crate::artifact::list_files(folder.path()).unwrap();
             assert_eq!(files.len(), 4);
@@ -416,7 +404,7 @@ mod tests {
     fn a_saved_generator_translates_as_the_model_did() {
         let folder = tempfile::tempdir().unwrap();
         let mut model = model(1);
-        model.step(batch(), -batch(), 1e-3);
+        model.step(&batch(), 1e-3);
         model.save(folder.path()).unwrap();
         let device = device::choose(DeviceChoice::Cpu).unwrap();
         let loaded = Generator::load(folder.path(), &device).unwrap();

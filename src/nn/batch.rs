@@ -1,7 +1,7 @@
 //! Pictures to tensors and back.
 
 use burn::tensor::{Device, Tensor, TensorData};
-use image::RgbImage;
+use image::{GrayImage, RgbImage};
 
 /// Stacks equally large pictures as `[batch, 3, height, width]`, values in −1..1.
 ///
@@ -21,6 +21,23 @@ pub fn to_tensor<'a>(
         }
     }
     Tensor::from_data(TensorData::new(values, [count, 3, height, width]), device)
+}
+
+/// Stacks equally large masks as `[batch, 1, height, width]`: 1 where they are 255, 0 where they are 0.
+///
+/// `masks` must not be empty.
+pub fn masks_to_tensor<'a>(
+    masks: impl ExactSizeIterator<Item = &'a GrayImage>,
+    device: &Device,
+) -> Tensor<4> {
+    let count = masks.len();
+    let (mut width, mut height) = (0, 0);
+    let mut values = Vec::new();
+    for mask in masks {
+        (width, height) = (mask.width() as usize, mask.height() as usize);
+        values.extend(mask.as_raw().iter().map(|&v| f32::from(v) / 255.0));
+    }
+    Tensor::from_data(TensorData::new(values, [count, 1, height, width]), device)
 }
 
 /// Splits `[batch, 3, height, width]`, values in −1..1, into pictures; values beyond are clipped.

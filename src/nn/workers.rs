@@ -5,6 +5,7 @@
 
 use rayon::{ThreadPool, ThreadPoolBuilder};
 
+use super::device::Chosen;
 use crate::{Error, Result};
 
 /// Threads that compute shards.
@@ -13,12 +14,16 @@ pub struct Workers {
 }
 
 impl Workers {
-    /// As many workers as rayon has threads.
+    /// As many as are of use on a device: one a thread on the CPU, one on a GPU.
     ///
     /// # Errors
     /// Where the operating system gives no more threads.
-    pub fn new() -> Result<Self> {
-        Self::with_count(rayon::current_num_threads())
+    pub fn for_device(device: &Chosen) -> Result<Self> {
+        Self::with_count(if device.cpu {
+            rayon::current_num_threads()
+        } else {
+            1
+        })
     }
 
     /// `count` workers; at least one.

@@ -157,6 +157,20 @@ impl Sample {
         })
     }
 
+    /// Where any instance is visible: 255 inside, 0 elsewhere.
+    pub fn object_mask(&self) -> ::image::GrayImage {
+        let mut pixels = vec![0; self.width as usize * self.height as usize];
+        for instance in &self.labels.instances {
+            let bitmap = instance.mask.to_bitmap(self.width, self.height);
+            for (pixel, inside) in pixels.iter_mut().zip(bitmap) {
+                *pixel |= if inside { 255 } else { 0 };
+            }
+        }
+        ::image::GrayImage::from_fn(self.width, self.height, |x, y| {
+            ::image::Luma([pixels[(y * self.width + x) as usize]])
+        })
+    }
+
     /// The picture, decoded.
     ///
     /// # Errors

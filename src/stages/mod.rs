@@ -7,6 +7,7 @@ pub mod ingest;
 pub mod render;
 pub mod report;
 pub mod split;
+pub mod task;
 pub mod train;
 pub mod translate;
 
@@ -16,6 +17,7 @@ use crate::stage::StageKind;
 pub const STAGES: &[StageKind] = &[
     ingest::STAGE,
     render::STAGE,
+    task::STAGE,
     train::STAGE,
     translate::STAGE,
     augment::STAGE,

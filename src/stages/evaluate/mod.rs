@@ -131,11 +131,7 @@ impl Evaluate {
         classes: usize,
     ) -> Result<Vec<Vec<Outcome>>> {
         let chosen = device::choose(context.device)?;
-        let workers = Workers::with_count(if chosen.cpu {
-            rayon::current_num_threads()
-        } else {
-            1
-        })?;
+        let workers = Workers::for_device(&chosen)?;
         let total = sets.len() as u64 * self.seeds * self.steps;
         let done = std::sync::atomic::AtomicU64::new(0);
         let trainings: Vec<(usize, u64)> = (0..self.seeds)

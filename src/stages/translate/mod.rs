@@ -64,11 +64,7 @@ impl Stage for Translate {
         let LabelEffect::Kept = kind.labels;
         let chosen = device::choose(context.device)?;
         let network = (kind.load)(&model.folder, &chosen)?;
-        let workers = Workers::with_count(if chosen.cpu {
-            rayon::current_num_threads()
-        } else {
-            1
-        })?;
+        let workers = Workers::for_device(&chosen)?;
         let mut done = 0;
         for (number, path) in renders.parts().enumerate() {
             let samples = parts::read_part(&path)?;

@@ -1,0 +1,250 @@
+//! The task network: what a translated render must still be read as.
+//!
+//! It learns class and mask of labelled renders, is then frozen, and judges: the semantic losses of
+//! the adapters (Hoffman et al., CyCADA, 2018), the gate, and, by its features, distances between
+//! sets of pictures. Group norm instead of batch norm, so that it reads a picture the same way
+//! whatever else is in the batch and whether or not gradients flow through it.
+
+use std::path::Path;
+
+use burn::module::Module;
+use burn::nn::{GroupNorm, GroupNormConfig, Linear, LinearConfig};
+use burn::tensor::activation::relu;
+use burn::tensor::module::{avg_pool2d, interpolate};
+use burn::tensor::ops::{AvgPoolOptions, InterpolateMode, InterpolateOptions};
+use burn::tensor::{Device, Tensor};
+use serde::{Deserialize, Serialize};
+
+use crate::nn::conv_kernel::Border;
+use crate::nn::convolution::PaddedConv;
+use crate::nn::device::Chosen;
+use crate::nn::init::{Init, initialise};
+use crate::seed::Stream;
+use crate::{Error, Result};
+
+#[derive(Module, Debug)]
+struct Layer {
+    conv: PaddedConv,
+    norm: GroupNorm,
+}
+
+impl Layer {
+    fn new(channels: [usize; 2], kernel: usize, stride: usize, device: &Device) -> Self {
+        const GROUPS: usize = 4;
+        Layer {
+            conv: PaddedConv::new(
+                channels,
+                kernel,
+                stride,
+                kernel / 2,
+                Border::Zeros,
+                false,
+                device,
+            ),
+            norm: GroupNormConfig::new(GROUPS, channels[1]).init(device),
+        }
+    }
+
+    fn forward(&self, x: Tensor<4>) -> Tensor<4> {
+        relu(self.norm.forward(self.conv.forward(x)))
+    }
+}
+
+/// The weights: an encoder with a head for the class and one for the mask.
+#[derive(Module, Debug)]
+pub struct Layers {
+    stem: Layer,
+    early: Vec<Layer>,
+    late: Vec<Layer>,
+    class_head: Linear,
+    mask_mix: Layer,
+    mask_head: PaddedConv,
+}
+
+/// What [`Layers::forward`] makes of pictures.
+pub struct Reading {
+    /// `[batch, classes]`.
+    pub class_logits: Tensor<2>,
+    /// `[batch, 1, height, width]` of [`TaskNetwork::mask_side`]; above 0 is inside an object.
+    pub mask_logits: Tensor<4>,
+    /// `[batch, features]`: what the class is read from.
+    pub features: Tensor<2>,
+}
+
+/// What the weights were made for.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+struct Shape {
+    classes: Vec<String>,
+    size: usize,
+    channels: usize,
+}
+
+/// A task network with the names of its classes.
+#[derive(Debug, Clone)]
+pub struct TaskNetwork {
+    pub layers: Layers,
+    /// Sorted; a class number is a place in this list.
+    pub classes: Vec<String>,
+    /// Width and height of the pictures it reads, in pixels.
+    pub size: usize,
+    channels: usize,
+}
+
+impl TaskNetwork {
+    /// An untrained network for square pictures of `size` pixels; `channels`, a multiple of 4, after
+    /// its first layer.
+    pub fn new(
+        classes: Vec<String>,
+        size: usize,
+        channels: usize,
+        stream: &mut Stream,
+        device: &Device,
+    ) -> Self {
+        let layers = layers(classes.len(), size, channels, device);
+        TaskNetwork {
+            layers: initialise(layers, Init::He, stream, 1),
+            classes,
+            size,
+            channels,
+        }
+    }
+
+    /// Width and height of the mask that it reads.
+    pub fn mask_side(&self) -> usize {
+        self.size / (2 * stem(self.size).1)
+    }
+
+    /// Writes `task.json` and `task.bpk`.
+    ///
+    /// # Errors
+    /// Where a file cannot be written.
+    pub fn save(&self, folder: &Path) -> Result<()> {
+        let shape = Shape {
+            classes: self.classes.clone(),
+            size: self.size,
+            channels: self.channels,
+        };
+        let path = folder.join("task.json");
+        let text = serde_json::to_vec_pretty(&shape)
+            .map_err(|e| Error::failed(path.display(), e, "report this as a bug"))?;
+        std::fs::write(&path, text).map_err(|e| Error::io(&path, e))?;
+        super::save_weights(self.layers.clone(), &folder.join("task.bpk"))
+    }
+
+    /// Loads what [`TaskNetwork::save`] wrote, to be used frozen.
+    ///
+    /// # Errors
+    /// Where the folder holds no task network.
+    pub fn load(folder: &Path, device: &Chosen) -> Result<Self> {
+        let path = folder.join("task.json");
+        let text = std::fs::read_to_string(&path).map_err(|e| Error::io(&path, e))?;
+        let remedy =
+            "give the role `task` a stage that uses \"task\"; or remove the folder and run again";
+        let shape: Shape =
+            serde_json::from_str(&text).map_err(|e| Error::failed(path.display(), e, remedy))?;
+        let path = folder.join("task.bpk");
+        let layers = layers(
+            shape.classes.len(),
+            shape.size,
+            shape.channels,
+            &device.device,
+        )
+        .try_load_file(&path)
+        .map_err(|e| Error::failed(path.display(), e, remedy))?;
+        Ok(TaskNetwork {
+            layers: layers.no_grad(),
+            classes: shape.classes,
+            size: shape.size,
+            channels: shape.channels,
+        })
+    }
+}
+
+/// Masks `[batch, 1, size, size]` as the task network is to read them: `[batch, 1, side, side]`, each
+/// the covered share of its cell, 0..1.
+pub fn mask_targets(masks: Tensor<4>, side: usize) -> Tensor<4> {
+    let cell = masks.dims()[3] / side;
+    avg_pool2d(masks, AvgPoolOptions::new([cell, cell]))
+}
+
+/// Kernel and stride of the first layer: below 48 pixels none can be spared.
+fn stem(size: usize) -> (usize, usize) {
+    if size >= 48 { (5, 2) } else { (3, 1) }
+}
+
+fn layers(classes: usize, size: usize, channels: usize, device: &Device) -> Layers {
+    let (kernel, stride) = stem(size);
+    let layer = |from, to, stride| Layer::new([from * channels, to * channels], 3, stride, device);
+    Layers {
+        stem: Layer::new([3, channels], kernel, stride, device),
+        early: vec![layer(1, 2, 2), layer(2, 2, 1)],
+        late: vec![layer(2, 4, 2), layer(4, 4, 1)],
+        class_head: LinearConfig::new(8 * channels, classes).init(device),
+        mask_mix: layer(6, 2, 1),
+        mask_head: PaddedConv::new([2 * channels, 1], 3, 1, 1, Border::Zeros, true, device),
+    }
+}
+
+impl Layers {
+    /// Reads pictures `[batch, 3, size, size]` in −1..1.
+    pub fn forward(&self, pictures: Tensor<4>) -> Reading {
+        let fine = self
+            .early
+            .iter()
+            .fold(self.stem.forward(pictures), |x, layer| layer.forward(x));
+        let coarse = self
+            .late
+            .iter()
+            .fold(fine.clone(), |x, layer| layer.forward(x));
+        let [_, _, height, width] = fine.dims();
+        let options = InterpolateOptions::new(InterpolateMode::Nearest);
+        let wide = interpolate(coarse.clone(), options.with_output_size([height, width]));
+        let mixed = self.mask_mix.forward(Tensor::cat(vec![fine, wide], 1));
+
+        let [batch, channels, height, width] = coarse.dims();
+        let places = coarse.reshape([batch, channels, height * width]);
+        let mean = places.clone().mean_dim(2).reshape([batch, channels]);
+        let max = places.max_dim(2).reshape([batch, channels]);
+        let features = Tensor::cat(vec![mean, max], 1);
+        Reading {
+            class_logits: self.class_head.forward(features.clone()),
+            mask_logits: self.mask_head.forward(mixed),
+            features,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::nn::device;
+    use crate::seed::Seed;
+    use crate::stage::DeviceChoice;
+    use burn::tensor::Tolerance;
+
+    #[test]
+    fn a_saved_network_reads_as_before() {
+        let chosen = device::choose(DeviceChoice::Cpu).unwrap();
+        for size in [32, 64] {
+            let mut stream = Seed::new(1, "task").stream(0);
+            let classes = vec!["a".into(), "b".into()];
+            let device = chosen.device.clone().autodiff();
+            let mut network = TaskNetwork::new(classes, size, 4, &mut stream, &device);
+            network.layers = network.layers.valid();
+            let folder = tempfile::tempdir().unwrap();
+            network.save(folder.path()).unwrap();
+            let loaded = TaskNetwork::load(folder.path(), &chosen).unwrap();
+            let ramp = Tensor::arange(0..3 * (size * size) as i64, &chosen.device).float();
+            let picture = (ramp.reshape([1, 3, size, size]) * 0.37).sin();
+            let (a, b) = (
+                network.layers.forward(picture.clone()),
+                loaded.layers.forward(picture),
+            );
+            let side = network.mask_side();
+            assert_eq!(a.mask_logits.dims(), [1, 1, side, side]);
+            a.class_logits
+                .into_data()
+                .assert_approx_eq::<f32>(&b.class_logits.into_data(), Tolerance::absolute(1e-6));
+        }
+    }
+}

@@ -1,0 +1,197 @@
+//! task: trains the network that later judges whether a translated render still shows its label.
+
+mod training;
+
+use image::{GrayImage, RgbImage};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+
+use crate::artifact::{Artifact, Kind};
+use crate::models::task_network::TaskNetwork;
+use crate::nn::device;
+use crate::stage::{Context, Input, Stage, StageKind, parse};
+use crate::{Error, Result};
+
+/// The registry entry.
+pub const STAGE: StageKind = StageKind {
+    name: "task",
+    about: "learns class and mask from labelled renders, to judge translations by",
+    version: 1,
+    inputs: &[Input::required(
+        "samples",
+        Kind::Samples,
+        "labelled renders, augmented best",
+    )],
+    output: Kind::Checkpoint,
+    parse: parse::<Task>,
+    schema: || schemars::schema_for!(Task),
+};
+
+/// Configuration of `task`.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Task {
+    /// Optimiser steps.
+    pub steps: u64,
+    /// Pictures a step.
+    pub batch: usize,
+    /// Learning rate of Adam at the start; falls to zero as a cosine.
+    pub rate: f64,
+    /// Channels of the first layer, a multiple of 4.
+    pub channels: usize,
+    /// Weight of the mask's loss beside the class's.
+    pub mask: f64,
+}
+
+impl Default for Task {
+    fn default() -> Self {
+        Task {
+            steps: 1000,
+            batch: 32,
+            rate: 4e-3,
+            channels: 16,
+            mask: 1.0,
+        }
+    }
+}
+
+/// A labelled picture.
+pub struct Example {
+    pub picture: RgbImage,
+    /// 255 where an object is visible.
+    pub mask: GrayImage,
+    pub class: usize,
+}
+
+/// One origin of so many is held out, to see how well the network learned.
+const HELD_OUT: u8 = 10;
+
+impl Stage for Task {
+    fn check(&self) -> Result<(), String> {
+        if self.steps == 0 || self.batch == 0 || self.rate <= 0.0 {
+            return Err("`steps` and `batch` must be at least 1 and `rate` above 0".into());
+        }
+        if self.channels == 0 || !self.channels.is_multiple_of(4) {
+            return Err("`channels` must be a multiple of 4".into());
+        }
+        Ok(())
+    }
+
+    fn run(&self, context: &Context) -> Result<serde_json::Value> {
+        let (classes, train, test) = examples(context, context.input("samples")?)?;
+        let chosen = device::choose(context.device)?;
+        let size = train[0].picture.width() as usize;
+        let network = TaskNetwork::new(
+            classes,
+            size,
+            self.channels,
+            &mut context.seed.stream(1 << 40),
+            &chosen.device.clone().autodiff(),
+        );
+        let network = training::train(self, context, &chosen, network, &train)?;
+        network.save(context.out)?;
+        let score = training::test(&network, &test, &chosen);
+        Ok(json!({
+            "model": "task",
+            "device": chosen.name,
+            "classes": network.classes,
+            "n_train": train.len(),
+            "n_test": test.len(),
+            "accuracy": score.accuracy,
+            "mask_iou": score.mask_iou,
+        }))
+    }
+}
+
+/// The classes in order, and the examples to learn from and to test with.
+///
+/// Examples of one origin are on one side, else copies would be tested on their own twins.
+fn examples(
+    context: &Context,
+    samples: &Artifact,
+) -> Result<(Vec<String>, Vec<Example>, Vec<Example>)> {
+    let classes: Vec<String> = samples.manifest.classes.keys().cloned().collect();
+    let (mut train, mut test) = (Vec::new(), Vec::new());
+    for sample in samples.samples() {
+        let sample = sample?;
+        let Some(class) = sample.labels.class.as_ref() else {
+            continue;
+        };
+        let Some(class) = classes.iter().position(|c| c == class) else {
+            continue;
+        };
+        let drawn = blake3::hash(sample.provenance.origin.as_bytes()).as_bytes()[0];
+        let example = Example {
+            picture: sample.pixels()?,
+            mask: sample.object_mask(),
+            class,
+        };
+        if drawn.is_multiple_of(HELD_OUT) {
+            test.push(example);
+        } else {
+            train.push(example);
+        }
+    }
+    let fail = |problem: &str, remedy: &str| Err(Error::failed(context.id, problem, remedy));
+    let Some(first) = train.first() else {
+        return fail(
+            "has no labelled pictures to learn from",
+            "give the role `samples` renders with classes",
+        );
+    };
+    let size = first.picture.width();
+    if train
+        .iter()
+        .chain(&test)
+        .any(|e| e.picture.dimensions() != (size, size))
+    {
+        return fail(
+            "has pictures of different sizes",
+            "give every `render` the same `size`",
+        );
+    }
+    Ok((classes, train, test))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::nn::device;
+    use crate::stage::DeviceChoice;
+    use crate::testing;
+
+    #[test]
+    fn it_learns_class_and_mask_and_can_be_loaded() {
+        let task = Task {
+            steps: 250,
+            batch: 16,
+            rate: 4e-3,
+            channels: 8,
+            mask: 1.0,
+        };
+        let out = tempfile::tempdir().unwrap();
+        let samples = testing::shapes(300, 32, 1);
+        let summary = testing::run_into(&task, "task", &samples, 64, out.path()).unwrap();
+        assert!(summary["accuracy"].as_f64().unwrap() > 0.9, "{summary}");
+        assert!(summary["mask_iou"].as_f64().unwrap() > 0.85, "{summary}");
+        let chosen = device::choose(DeviceChoice::Cpu).unwrap();
+        let loaded = TaskNetwork::load(out.path(), &chosen).unwrap();
+        assert_eq!(loaded.classes, ["disc", "square"]);
+    }
+
+    #[test]
+    fn samples_without_classes_are_refused() {
+        let mut samples = testing::shapes(20, 32, 1);
+        for sample in &mut samples {
+            sample.labels.class = None;
+        }
+        let out = tempfile::tempdir().unwrap();
+        let error =
+            testing::run_into(&Task::default(), "task", &samples, 64, out.path()).unwrap_err();
+        assert!(
+            error.to_string().contains("no labelled pictures"),
+            "{error}"
+        );
+    }
+}

@@ -1,0 +1,130 @@
+//! The training of the task network, and its test on renders held out.
+
+use burn::module::Module;
+use burn::nn::loss::CrossEntropyLossConfig;
+use burn::optim::{AdamConfig, GradientsAccumulator, GradientsParams};
+use burn::tensor::activation::{relu, softplus};
+use burn::tensor::{Device, Int, Tensor};
+use rand::RngExt;
+
+use super::{Example, Task};
+use crate::Result;
+use crate::models::task_network::{Layers, TaskNetwork, mask_targets};
+use crate::nn::batch;
+use crate::nn::device::Chosen;
+use crate::nn::workers::Workers;
+use crate::stage::{Context, Event};
+
+/// Steps between two reports.
+const REPORT_EVERY: u64 = 10;
+
+/// Trains `network`, whose weights lie on a device with autodiff.
+pub fn train(
+    config: &Task,
+    context: &Context,
+    chosen: &Chosen,
+    mut network: TaskNetwork,
+    examples: &[Example],
+) -> Result<TaskNetwork> {
+    let device = chosen.device.clone().autodiff();
+    let workers = Workers::for_device(chosen)?;
+    let mut optimiser = AdamConfig::new().init();
+    let mut stream = context.seed.stream(0);
+    let side = network.mask_side();
+    for step in 1..=config.steps {
+        let drawn: Vec<&Example> = (0..config.batch)
+            .map(|_| &examples[stream.random_range(0..examples.len())])
+            .collect();
+        let size = config.batch.div_ceil(workers.count());
+        let shards = drawn.chunks(size).collect();
+        let results = workers.run(shards, |shard: &[&Example]| {
+            let layers = network.layers.clone().fork(&device);
+            let share = shard.len() as f64 / config.batch as f64;
+            let (class, mask) = losses(&layers, shard, side, &device);
+            let total = (class.clone() + mask.clone().mul_scalar(config.mask)).mul_scalar(share);
+            let gradients = GradientsParams::from_grads(total.backward(), &layers);
+            let value = |loss: Tensor<1>| loss.into_scalar::<f32>() as f64 * share;
+            (gradients, value(class), value(mask))
+        });
+        let mut accumulator = GradientsAccumulator::new();
+        let (mut class, mut mask) = (0.0, 0.0);
+        for result in results {
+            accumulator.accumulate(&network.layers, result.0);
+            class += result.1;
+            mask += result.2;
+        }
+        let progress = (step - 1) as f64 / config.steps as f64;
+        let rate = config.rate * 0.5 * (1.0 + (std::f64::consts::PI * progress).cos());
+        network.layers = optimiser.step(rate, network.layers, accumulator.grads());
+        if step % REPORT_EVERY == 0 || step == config.steps {
+            let values = [("class", class), ("mask", mask)];
+            context.emit(Event::Metric {
+                step,
+                values: values.map(|(name, value)| (name.to_string(), value)).into(),
+            });
+            context.progress(step, config.steps, format!("cla {class:.3} mas {mask:.3}"))?;
+        }
+    }
+    network.layers = network.layers.valid();
+    Ok(network)
+}
+
+/// Cross entropy of the classes, and binary cross entropy of the masks.
+fn losses(
+    layers: &Layers,
+    shard: &[&Example],
+    side: usize,
+    device: &Device,
+) -> (Tensor<1>, Tensor<1>) {
+    let pictures = batch::to_tensor(shard.iter().map(|e| &e.picture), device);
+    let masks = batch::masks_to_tensor(shard.iter().map(|e| &e.mask), device);
+    let masks = mask_targets(masks, side);
+    let classes: Vec<i32> = shard.iter().map(|e| e.class as i32).collect();
+    let classes = Tensor::<1, Int>::from_data(&classes[..], device);
+    let reading = layers.forward(pictures);
+    let class = CrossEntropyLossConfig::new()
+        .init(device)
+        .forward(reading.class_logits, classes);
+    // log(1 + exp(x)) − x·t, written so that it cannot overflow.
+    let x = reading.mask_logits;
+    let mask = relu(x.clone()) - x.clone() * masks + softplus(-x.abs(), 1.0);
+    (class, mask.mean())
+}
+
+/// How well held-out renders are read.
+pub struct Score {
+    /// Share of right classes, 0..1.
+    pub accuracy: f64,
+    /// Intersection over union of all masks taken together, 0..1.
+    pub mask_iou: f64,
+}
+
+/// Reads `examples` and compares.
+pub fn test(network: &TaskNetwork, examples: &[Example], chosen: &Chosen) -> Score {
+    let side = network.mask_side();
+    let (mut right, mut common, mut either) = (0, 0.0, 0.0);
+    for chunk in examples.chunks(64) {
+        let pictures = batch::to_tensor(chunk.iter().map(|e| &e.picture), &chosen.device);
+        let masks = batch::masks_to_tensor(chunk.iter().map(|e| &e.mask), &chosen.device);
+        let truth = mask_targets(masks, side).greater_elem(0.5).float();
+        let reading = network.layers.forward(pictures);
+        let found = reading.mask_logits.greater_elem(0.0).float();
+        common += sum(truth.clone() * found.clone());
+        either += sum((truth + found).greater_elem(0.5).float());
+        let best = reading.class_logits.argmax(1).into_data_as::<i32>();
+        let best = best.as_slice::<i32>().unwrap_or_default();
+        right += chunk
+            .iter()
+            .zip(best)
+            .filter(|(example, best)| example.class as i32 == **best)
+            .count();
+    }
+    Score {
+        accuracy: right as f64 / examples.len().max(1) as f64,
+        mask_iou: common / f64::max(either, 1.0),
+    }
+}
+
+fn sum(x: Tensor<4>) -> f64 {
+    f64::from(x.sum().into_scalar::<f32>())
+}
