@@ -3,6 +3,7 @@
 pub mod classifier;
 pub mod config;
 pub mod cyclegan;
+pub mod recogniser;
 pub mod task_network;
 
 use std::collections::BTreeMap;

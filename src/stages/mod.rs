@@ -4,6 +4,7 @@ pub mod augment;
 pub mod emit;
 pub mod evaluate;
 pub mod ingest;
+pub mod pseudo_label;
 pub mod render;
 pub mod report;
 pub mod split;
@@ -21,6 +22,7 @@ pub const STAGES: &[StageKind] = &[
     train::STAGE,
     translate::STAGE,
     augment::STAGE,
+    pseudo_label::STAGE,
     split::STAGE,
     emit::STAGE,
     evaluate::STAGE,

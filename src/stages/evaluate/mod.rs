@@ -5,7 +5,6 @@
 //! the only stage that reads labels of real photos.
 
 mod labels;
-mod recogniser;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -15,14 +14,14 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use crate::artifact::{Artifact, Kind, parts};
-use crate::nn::device;
+use crate::models::recogniser::{self, Examples, Order, Recipe};
+use crate::nn::device::{self, Chosen};
 use crate::nn::workers::Workers;
 use crate::sample::image::read_rgb;
 use crate::stage::{Context, Input, Stage, StageKind, parse};
 use crate::{Error, Result};
 
 use labels::Labels;
-use recogniser::{Examples, Outcome};
 
 /// The registry entry.
 pub const STAGE: StageKind = StageKind {
@@ -143,22 +142,59 @@ impl Evaluate {
                 context.progress(done, total, format!("{} {loss:.3}", sets[set].0))
             };
             // The same seeds for every set, so that they start from the same weights.
-            recogniser::train(
-                self,
-                &chosen,
-                &sets[set].1,
-                test,
-                classes,
-                &context.seed,
-                seed,
-                tick,
-            )
+            self.train_one(context, &chosen, (&sets[set].1, test), classes, seed, tick)
         });
         let mut by_set: Vec<Vec<Outcome>> = sets.iter().map(|_| Vec::new()).collect();
         for ((set, _), outcome) in trainings.into_iter().zip(outcomes) {
             by_set[set].push(outcome?);
         }
         Ok(by_set)
+    }
+
+    /// Trains one recogniser from fresh weights and tests it; `tick` hears of every step's loss.
+    fn train_one(
+        &self,
+        context: &Context,
+        chosen: &Chosen,
+        (set, test): (&Examples, &Examples),
+        classes: usize,
+        seed: u64,
+        tick: impl Fn(f32) -> Result<()>,
+    ) -> Result<Outcome> {
+        let mut stream = context.seed.stream(seed);
+        let size = set.size() as usize;
+        let mut training = recogniser::fresh(classes, size, self.channels, &mut stream, chosen);
+        let recipe = Recipe {
+            steps: self.steps,
+            rate: self.rate,
+        };
+        let mut order = Order::new(set.len());
+        let draw = || {
+            let drawn = order.next(self.batch, &mut stream).into_iter();
+            drawn
+                .map(|i| (set.pictures[i].clone(), set.classes[i]))
+                .collect()
+        };
+        recogniser::train(&mut training, recipe, chosen, draw, tick)?;
+        let read = recogniser::probabilities(&training.network, &test.pictures, chosen);
+        Ok(Outcome {
+            truths: test.classes.clone(),
+            predictions: read.iter().map(|row| recogniser::best(row)).collect(),
+        })
+    }
+}
+
+/// What a trained recogniser made of the test photos.
+struct Outcome {
+    truths: Vec<usize>,
+    predictions: Vec<usize>,
+}
+
+impl Outcome {
+    /// Share of right predictions, 0..1.
+    fn accuracy(&self) -> f64 {
+        let pairs = self.truths.iter().zip(&self.predictions);
+        pairs.filter(|(a, b)| a == b).count() as f64 / self.truths.len() as f64
     }
 }
 

@@ -1,0 +1,142 @@
+//! Training the recogniser on labelled pictures, and reading pictures with it.
+
+use burn::module::Module;
+use burn::tensor::activation::softmax;
+use image::RgbImage;
+use rand::seq::SliceRandom;
+
+use super::classifier::{Classifier, Training};
+use crate::Result;
+use crate::nn::batch;
+use crate::nn::device::Chosen;
+use crate::seed::Stream;
+
+/// Labelled pictures of one size.
+#[derive(Clone, Default)]
+pub struct Examples {
+    pub pictures: Vec<RgbImage>,
+    pub classes: Vec<usize>,
+}
+
+impl Examples {
+    pub fn push(&mut self, picture: RgbImage, class: usize) {
+        self.pictures.push(picture);
+        self.classes.push(class);
+    }
+
+    pub fn len(&self) -> usize {
+        self.pictures.len()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.pictures.is_empty()
+    }
+
+    /// The side of the first picture, 0 if there is none.
+    pub fn size(&self) -> u32 {
+        self.pictures.first().map_or(0, RgbImage::width)
+    }
+}
+
+/// The places 0..`count` over and over, each time in a new order.
+pub struct Order {
+    count: usize,
+    left: Vec<usize>,
+}
+
+impl Order {
+    pub fn new(count: usize) -> Self {
+        Order {
+            count,
+            left: Vec::new(),
+        }
+    }
+
+    /// The next `take` places; fewer where there are not so many.
+    pub fn next(&mut self, take: usize, stream: &mut Stream) -> Vec<usize> {
+        if self.left.len() < take {
+            let mut fresh: Vec<usize> = (0..self.count).collect();
+            fresh.shuffle(stream);
+            self.left.extend(fresh);
+        }
+        let take = take.min(self.left.len());
+        self.left.drain(..take).collect()
+    }
+}
+
+/// How long and how fast a recogniser learns.
+#[derive(Debug, Clone, Copy)]
+pub struct Recipe {
+    /// Optimiser steps.
+    pub steps: u64,
+    /// Learning rate of Adam at the start; it falls to zero along a cosine.
+    pub rate: f64,
+}
+
+/// Continues `training` by a recipe, on the batches that `draw` gives; `tick` hears of every loss.
+///
+/// # Errors
+/// Those of `tick`.
+pub fn train(
+    training: &mut Training,
+    recipe: Recipe,
+    chosen: &Chosen,
+    mut draw: impl FnMut() -> Vec<(RgbImage, usize)>,
+    tick: impl Fn(f32) -> Result<()>,
+) -> Result<()> {
+    let device = chosen.device.clone().autodiff();
+    for step in 0..recipe.steps {
+        let (pictures, classes): (Vec<RgbImage>, Vec<usize>) = draw().into_iter().unzip();
+        let progress = step as f64 / recipe.steps as f64;
+        let rate = recipe.rate * 0.5 * (1.0 + (std::f64::consts::PI * progress).cos());
+        let pictures = batch::to_tensor(pictures.iter(), &device);
+        tick(training.step(pictures, &classes, rate))?;
+    }
+    Ok(())
+}
+
+/// A recogniser with fresh weights, ready to be trained.
+pub fn fresh(
+    classes: usize,
+    size: usize,
+    channels: usize,
+    stream: &mut Stream,
+    chosen: &Chosen,
+) -> Training {
+    let device = chosen.device.clone().autodiff();
+    let network = Classifier::new(classes, size, channels, stream, &device);
+    Training::new(network, device)
+}
+
+/// The probability of every class, for each picture.
+pub fn probabilities(
+    network: &Classifier,
+    pictures: &[RgbImage],
+    chosen: &Chosen,
+) -> Vec<Vec<f32>> {
+    let network = network.valid();
+    pictures
+        .chunks(64)
+        .flat_map(|chunk| {
+            let logits = network.forward(batch::to_tensor(chunk.iter(), &chosen.device));
+            let classes = logits.dims()[1];
+            let values = softmax(logits, 1).into_data_as::<f32>();
+            let values = values.as_slice::<f32>().unwrap_or_default();
+            values
+                .chunks_exact(classes)
+                .map(<[f32]>::to_vec)
+                .collect::<Vec<_>>()
+        })
+        .collect()
+}
+
+/// The place of the largest value; the first of equals.
+pub fn best(values: &[f32]) -> usize {
+    let mut best = 0;
+    for (i, value) in values.iter().enumerate() {
+        if *value > values[best] {
+            best = i;
+        }
+    }
+    best
+}

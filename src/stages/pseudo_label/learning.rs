@@ -1,0 +1,164 @@
+//! Rounds of learning: from labelled samples first, then also from the photos that are believed.
+
+use image::RgbImage;
+use rand::RngExt;
+
+use super::PseudoLabel;
+use super::selection::select;
+use crate::Result;
+use crate::models::classifier::Training;
+use crate::models::recogniser::{self, Examples, Order, Recipe};
+use crate::nn::device::Chosen;
+use crate::nn::workers::Workers;
+use crate::seed::Stream;
+use crate::stage::Context;
+
+/// One photo in several views (augmented copies), which must be read alike.
+#[derive(Default)]
+pub struct Photo {
+    pub views: Vec<RgbImage>,
+}
+
+/// One recogniser of the committee.
+struct Member {
+    training: Training,
+    stream: Stream,
+    order: Order,
+}
+
+/// Trains the committee; what it reads at the end: for each photo the probability of every class.
+pub fn learn(
+    config: &PseudoLabel,
+    context: &Context,
+    chosen: &Chosen,
+    labelled: &Examples,
+    classes: usize,
+    photos: &[Photo],
+) -> Result<Vec<Vec<f32>>> {
+    let workers = Workers::for_device(chosen)?;
+    let size = labelled.size() as usize;
+    let mut members: Vec<Member> = (0..config.networks)
+        .map(|number| {
+            let mut stream = context.seed.stream(number);
+            let training = recogniser::fresh(classes, size, config.channels, &mut stream, chosen);
+            Member {
+                training,
+                stream,
+                order: Order::new(labelled.len()),
+            }
+        })
+        .collect();
+    let total = config.networks * (config.steps + config.rounds * config.round_steps);
+    let done = std::sync::atomic::AtomicU64::new(0);
+    // The photos believed to show each class.
+    let mut believed: Vec<Vec<usize>> = vec![Vec::new(); classes];
+    let mut read = Vec::new();
+    for round in 0..=config.rounds {
+        let recipe = config.recipe(round);
+        let count: usize = believed.iter().map(Vec::len).sum();
+        let note = format!(
+            "round {round} of {}, {count} photos believed",
+            config.rounds
+        );
+        let tick = |_loss: f32| {
+            let done = done.fetch_add(1, std::sync::atomic::Ordering::Relaxed) + 1;
+            context.progress(done, total, note.clone())
+        };
+        let results = workers.run(members, |mut member| {
+            let Member {
+                training,
+                stream,
+                order,
+            } = &mut member;
+            let draw = || config.draw(stream, order, labelled, photos, &believed);
+            recogniser::train(training, recipe, chosen, draw, tick)?;
+            Ok(member)
+        });
+        members = results.into_iter().collect::<Result<_>>()?;
+        read = committee(&workers, &members, photos, chosen);
+        let share = config.keep * (round + 1) as f64 / (config.rounds + 1) as f64;
+        believed = vec![Vec::new(); classes];
+        for (photo, belief) in select(&read, share, config.confidence).iter().enumerate() {
+            if let Some(belief) = belief {
+                believed[belief.class].push(photo);
+            }
+        }
+    }
+    Ok(read)
+}
+
+impl PseudoLabel {
+    fn recipe(&self, round: u64) -> Recipe {
+        // Later rounds go on from learned weights and start calmer.
+        const LATER: f64 = 0.5;
+        let (steps, rate) = if round == 0 {
+            (self.steps, self.rate)
+        } else {
+            (self.round_steps, LATER * self.rate)
+        };
+        Recipe { steps, rate }
+    }
+
+    /// A batch of labelled pictures; once photos are believed, half of it are views of these, as many
+    /// of each class.
+    fn draw(
+        &self,
+        stream: &mut Stream,
+        order: &mut Order,
+        labelled: &Examples,
+        photos: &[Photo],
+        believed: &[Vec<usize>],
+    ) -> Vec<(RgbImage, usize)> {
+        let classes: Vec<usize> = (0..believed.len())
+            .filter(|&class| !believed[class].is_empty())
+            .collect();
+        let from_photos = if classes.is_empty() {
+            0
+        } else {
+            self.batch / 2
+        };
+        let mut batch: Vec<(RgbImage, usize)> = order
+            .next(self.batch - from_photos, stream)
+            .into_iter()
+            .map(|i| (labelled.pictures[i].clone(), labelled.classes[i]))
+            .collect();
+        for _ in 0..from_photos {
+            let class = classes[stream.random_range(0..classes.len())];
+            let members = &believed[class];
+            let views = &photos[members[stream.random_range(0..members.len())]].views;
+            let view = &views[stream.random_range(0..views.len())];
+            batch.push((view.clone(), class));
+        }
+        batch
+    }
+}
+
+/// The mean of what all members read in all views of each photo.
+fn committee(
+    workers: &Workers,
+    members: &[Member],
+    photos: &[Photo],
+    chosen: &Chosen,
+) -> Vec<Vec<f32>> {
+    let views: Vec<RgbImage> = photos.iter().flat_map(|p| p.views.clone()).collect();
+    let networks = members.iter().map(|m| m.training.network.clone()).collect();
+    let read = workers.run(networks, |network| {
+        recogniser::probabilities(&network, &views, chosen)
+    });
+    let mut rows = 0..;
+    photos
+        .iter()
+        .map(|photo| {
+            let mut sum = vec![0.0; read[0][0].len()];
+            let count = photo.views.len();
+            for row in rows.by_ref().take(count) {
+                for member in &read {
+                    for (sum, value) in sum.iter_mut().zip(&member[row]) {
+                        *sum += value / (count * read.len()) as f32;
+                    }
+                }
+            }
+            sum
+        })
+        .collect()
+}

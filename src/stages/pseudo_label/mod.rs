@@ -1,0 +1,275 @@
+//! pseudo_label: unlabelled photos join the labelled pictures, with the class they are read as.
+//!
+//! Class-balanced self-training (Zou et al., Unsupervised Domain Adaptation for Semantic Segmentation
+//! via Class-Balanced Self-Training, 2018): recognisers learn from the labelled pictures, read the
+//! photos, and learn on from those they are surest of, a growing share of each class. No real label
+//! is read. Deviations: a committee of networks reads several augmented views of each photo, and
+//! their mean counts; batches hold as many believed photos of each class.
+
+mod learning;
+mod selection;
+
+use std::collections::BTreeMap;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+
+use crate::artifact::{self, Artifact, Kind, parts};
+use crate::models::recogniser::Examples;
+use crate::nn::device;
+use crate::sample::Sample;
+use crate::stage::{Context, Input, Stage, StageKind, parse};
+use crate::{Error, Result};
+use learning::Photo;
+use selection::Belief;
+
+/// The registry entry.
+pub const STAGE: StageKind = StageKind {
+    name: "pseudo_label",
+    about: "adds unlabelled photos with the class that networks trained on the samples read in them",
+    version: 1,
+    inputs: &[
+        Input::required("samples", Kind::Samples, "labelled pictures, augmented"),
+        Input::required(
+            "photos",
+            Kind::Samples,
+            "unlabelled photos, best in several augmented copies",
+        ),
+    ],
+    output: Kind::Samples,
+    parse: parse::<PseudoLabel>,
+    schema: || schemars::schema_for!(PseudoLabel),
+};
+
+/// Configuration of `pseudo_label`.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct PseudoLabel {
+    /// Networks that vote, each from other weights.
+    pub networks: u64,
+    /// Optimiser steps on labelled pictures alone, before any photo is read.
+    pub steps: u64,
+    /// How often photos are read and learned from. The share that is believed grows evenly.
+    pub rounds: u64,
+    /// Optimiser steps of each of these rounds.
+    pub round_steps: u64,
+    /// Pictures a step; from the first round on half of them photos.
+    pub batch: usize,
+    /// Learning rate of Adam at the start; it falls to zero along a cosine, and starts each later
+    /// round at half.
+    pub rate: f64,
+    /// Channels of a network's first stage.
+    pub channels: usize,
+    /// The share of the photos read as each class that is believed in the end, the surest first.
+    pub keep: f64,
+    /// Photos read with a lower probability than this are never believed.
+    pub confidence: f32,
+}
+
+impl Default for PseudoLabel {
+    fn default() -> Self {
+        PseudoLabel {
+            networks: 2,
+            steps: 1200,
+            rounds: 4,
+            round_steps: 500,
+            batch: 24,
+            rate: 8e-3,
+            channels: 16,
+            keep: 0.9,
+            confidence: 0.4,
+        }
+    }
+}
+
+impl Stage for PseudoLabel {
+    fn check(&self) -> Result<(), String> {
+        if self.networks == 0 || self.steps == 0 || self.batch < 2 || self.channels == 0 {
+            return Err("`networks`, `steps` and `channels` must be at least 1, `batch` 2".into());
+        }
+        if !(0.0..=1.0).contains(&self.keep) || !(0.0..=1.0).contains(&self.confidence) {
+            return Err("`keep` and `confidence` must lie in 0..1".into());
+        }
+        Ok(())
+    }
+
+    fn run(&self, context: &Context) -> Result<serde_json::Value> {
+        let (samples, photos) = (context.input("samples")?, context.input("photos")?);
+        let classes: Vec<String> = samples.manifest.classes.keys().cloned().collect();
+        let labelled = examples(samples, &classes)?;
+        let (origins, views) = group(photos)?;
+        check_sizes(context, &labelled, &views)?;
+        let chosen = device::choose(context.device)?;
+        let read = learning::learn(self, context, &chosen, &labelled, classes.len(), &views)?;
+        let beliefs = selection::select(&read, self.keep, self.confidence);
+        let believed = origins
+            .into_iter()
+            .zip(beliefs)
+            .filter_map(|(origin, belief)| Some((origin, belief?)))
+            .collect();
+        write(context, samples, photos, &classes, &believed)?;
+        let mut counts: BTreeMap<&String, u64> = BTreeMap::new();
+        for belief in believed.values() {
+            *counts.entry(&classes[belief.class]).or_default() += 1;
+        }
+        let sure: f32 = believed.values().map(|b| b.confidence).sum();
+        Ok(json!({
+            "device": chosen.name,
+            "photos": views.len(),
+            "believed": believed.len(),
+            "classes": counts,
+            "mean_confidence": sure / believed.len().max(1) as f32,
+        }))
+    }
+}
+
+fn examples(samples: &Artifact, classes: &[String]) -> Result<Examples> {
+    let mut examples = Examples::default();
+    for sample in samples.samples() {
+        let sample = sample?;
+        let class = sample.labels.class.as_ref();
+        if let Some(class) = class.and_then(|name| classes.iter().position(|c| c == name)) {
+            examples.push(sample.pixels()?, class);
+        }
+    }
+    Ok(examples)
+}
+
+/// The photos by origin, in the order in which they come, each with all its copies.
+fn group(photos: &Artifact) -> Result<(Vec<String>, Vec<Photo>)> {
+    let mut places = std::collections::HashMap::new();
+    let (mut origins, mut grouped) = (Vec::new(), Vec::<Photo>::new());
+    for sample in photos.samples() {
+        let sample = sample?;
+        let place = *places
+            .entry(sample.provenance.origin.clone())
+            .or_insert(grouped.len());
+        if place == grouped.len() {
+            origins.push(sample.provenance.origin.clone());
+            grouped.push(Photo::default());
+        }
+        grouped[place].views.push(sample.pixels()?);
+    }
+    Ok((origins, grouped))
+}
+
+fn check_sizes(context: &Context, labelled: &Examples, photos: &[Photo]) -> Result<()> {
+    let fail = |problem: &str, remedy: &str| Err(Error::failed(context.id, problem, remedy));
+    if labelled.is_empty() || photos.is_empty() {
+        return fail(
+            "needs labelled pictures and photos",
+            "check `from`: `samples` must have classes, `photos` must not be empty",
+        );
+    }
+    let size = labelled.size();
+    let views = photos.iter().flat_map(|photo| &photo.views);
+    let mut pictures = labelled.pictures.iter().chain(views);
+    if pictures.any(|picture| picture.dimensions() != (size, size)) {
+        return fail(
+            "has pictures of different sizes",
+            "give `render` and every `ingest` the same `size`",
+        );
+    }
+    Ok(())
+}
+
+/// Writes all labelled samples, then every copy of the photos that are believed.
+fn write(
+    context: &Context,
+    samples: &Artifact,
+    photos: &Artifact,
+    classes: &[String],
+    believed: &BTreeMap<String, Belief>,
+) -> Result<()> {
+    let label = |mut photo: Sample| {
+        let belief = believed.get(&photo.provenance.origin)?;
+        let class = &classes[belief.class];
+        let note = format!("pseudo_label({class}, {:.3})", belief.confidence);
+        photo.provenance.transforms.push(note);
+        photo.labels.class = Some(class.clone());
+        Some(photo)
+    };
+    let (mut number, mut index) = (0, 0);
+    let parts = samples.parts().map(|path| (path, false));
+    for (path, is_photo) in parts.chain(photos.parts().map(|path| (path, true))) {
+        let mut written = Vec::new();
+        for sample in parts::read_part(&path)? {
+            let parent = sample.id.clone();
+            let sample = if is_photo {
+                label(sample)
+            } else {
+                Some(sample)
+            };
+            if let Some(mut sample) = sample {
+                sample.provenance.parent = Some(parent);
+                sample.id = format!("{}-{index:06}", context.id);
+                sample.index = index;
+                index += 1;
+                written.push(sample);
+            }
+        }
+        if !written.is_empty() {
+            parts::write_part(&context.out.join(artifact::part_name(number)), &written)?;
+            number += 1;
+        }
+        context.check_interrupt()?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing;
+
+    #[test]
+    fn photos_join_with_the_class_they_show() {
+        let labelled = testing::shapes(200, 16, 1);
+        let mut photos = testing::shapes(60, 16, 2);
+        for (number, photo) in photos.iter_mut().enumerate() {
+            // Two views of each of 30 photos, whose class nobody knows.
+            photo.provenance.origin = format!("photos-{:06}", number % 30);
+            photo.labels.class = None;
+        }
+        let stage = PseudoLabel {
+            networks: 2,
+            steps: 150,
+            rounds: 1,
+            round_steps: 60,
+            batch: 16,
+            channels: 8,
+            keep: 1.0,
+            confidence: 0.0,
+            ..PseudoLabel::default()
+        };
+        let folders = [(); 3].map(|()| tempfile::tempdir().unwrap());
+        let inputs = [
+            (
+                "samples",
+                testing::publish(folders[0].path(), &labelled, 64),
+            ),
+            ("photos", testing::publish(folders[1].path(), &photos, 7)),
+        ];
+        let out = folders[2].path();
+        let summary = testing::run_with(&stage, "pseudo_label", inputs, 64, out).unwrap();
+        assert_eq!(
+            (&summary["photos"], &summary["believed"]),
+            (&json!(30), &json!(30))
+        );
+        let files = artifact::walk(out).unwrap();
+        let written: Vec<Sample> = files
+            .iter()
+            .flat_map(|path| parts::read_part(path).unwrap())
+            .collect();
+        assert_eq!(written.len(), 260);
+        assert_eq!(written[259].id, "pseudo_label-000259");
+        let right = written[200..]
+            .iter()
+            .zip(testing::shapes(60, 16, 2))
+            .filter(|(read, truth)| read.labels.class == truth.labels.class)
+            .count();
+        assert!(right >= 54, "{right} of 60");
+        assert!(written[200].provenance.transforms[2].starts_with("pseudo_label("));
+    }
+}
