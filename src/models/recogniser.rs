@@ -28,6 +28,15 @@ impl Examples {
         self.pictures.len()
     }
 
+    /// The share of each class, 0..1.
+    pub fn ratio(&self, classes: usize) -> Vec<f64> {
+        let mut ratio = vec![0.0; classes];
+        for &class in &self.classes {
+            ratio[class] += 1.0 / self.len() as f64;
+        }
+        ratio
+    }
+
     pub fn is_empty(&self) -> bool {
         self.pictures.is_empty()
     }

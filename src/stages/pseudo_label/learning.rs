@@ -4,7 +4,7 @@ use image::RgbImage;
 use rand::RngExt;
 
 use super::PseudoLabel;
-use super::selection::select;
+use super::selection::{align, select};
 use crate::Result;
 use crate::models::classifier::Training;
 use crate::models::recogniser::{self, Examples, Order, Recipe};
@@ -76,6 +76,9 @@ pub fn learn(
         });
         members = results.into_iter().collect::<Result<_>>()?;
         read = committee(&workers, &members, photos, chosen);
+        if config.same_class_ratio {
+            align(&mut read, &labelled.ratio(classes));
+        }
         let share = config.keep * (round + 1) as f64 / (config.rounds + 1) as f64;
         believed = vec![Vec::new(); classes];
         for (photo, belief) in select(&read, share, config.confidence).iter().enumerate() {

@@ -4,7 +4,8 @@
 //! via Class-Balanced Self-Training, 2018): recognisers learn from the labelled pictures, read the
 //! photos, and learn on from those they are surest of, a growing share of each class. No real label
 //! is read. Deviations: a committee of networks reads several augmented views of each photo, and
-//! their mean counts; batches hold as many believed photos of each class.
+//! their mean counts; batches hold as many believed photos of each class; where the ratio of classes
+//! is known, readings are aligned to it (Berthelot et al., ReMixMatch, 2020).
 
 mod learning;
 mod selection;
@@ -65,6 +66,9 @@ pub struct PseudoLabel {
     pub keep: f64,
     /// Photos read with a lower probability than this are never believed.
     pub confidence: f32,
+    /// The photos show each class about as often as the samples do. Where that is so, saying it
+    /// keeps a class that looks like all others from taking their photos.
+    pub same_class_ratio: bool,
 }
 
 impl Default for PseudoLabel {
@@ -79,6 +83,7 @@ impl Default for PseudoLabel {
             channels: 16,
             keep: 0.9,
             confidence: 0.4,
+            same_class_ratio: false,
         }
     }
 }

@@ -45,9 +45,46 @@ pub fn select(read: &[Vec<f32>], share: f64, floor: f32) -> Vec<Option<Belief>> 
     selected
 }
 
+/// Scales every class's probabilities so that over all photos the classes are as frequent as
+/// `ratio` says (shares that add up to 1), then each photo's so that they add up to 1.
+pub fn align(read: &mut [Vec<f32>], ratio: &[f64]) {
+    let count = read.len().max(1) as f64;
+    let scale: Vec<f32> = ratio
+        .iter()
+        .enumerate()
+        .map(|(class, share)| {
+            let mean = read.iter().map(|row| f64::from(row[class])).sum::<f64>() / count;
+            (share / mean.max(1e-6)) as f32
+        })
+        .collect();
+    for row in read {
+        let scaled = row.iter().zip(&scale).map(|(value, scale)| value * scale);
+        let scaled: Vec<f32> = scaled.collect();
+        let sum: f32 = scaled.iter().sum();
+        *row = scaled.into_iter().map(|value| value / sum).collect();
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_class_that_takes_too_many_is_held_back() {
+        let mut read = vec![
+            vec![0.9, 0.1],
+            vec![0.8, 0.2],
+            vec![0.6, 0.4],
+            vec![0.55, 0.45],
+        ];
+        align(&mut read, &[0.5, 0.5]);
+        let classes: Vec<usize> = read.iter().map(|row| best(row)).collect();
+        assert_eq!(classes, [0, 0, 1, 1]);
+        assert!(
+            read.iter()
+                .all(|row| (row.iter().sum::<f32>() - 1.0).abs() < 1e-6)
+        );
+    }
 
     #[test]
     fn every_class_gives_its_most_confident_share() {
