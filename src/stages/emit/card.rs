@@ -133,8 +133,8 @@ fn files(config: &Emit, survey: &Survey) -> String {
     }
     if let Some(rejected) = survey.rejected {
         text += &format!(
-            "- `{}`: the {rejected} translations that the gate rejected and that are not among the \
-             images, with reasons and scores\n",
+            "- `{}`: the samples that the gate rejected ({rejected}), with reasons and scores; they \
+             are not among the images\n",
             super::rejected::FILE
         );
     }

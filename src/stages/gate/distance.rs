@@ -57,7 +57,8 @@ impl Distribution {
             }
         }
         let largest = (0..size).map(|i| covariance[i][i]).fold(0.0, f64::max);
-        if largest <= 0.0 {
+        // What is left of equal values is rounding.
+        if largest <= 1e-12 {
             return None;
         }
         let kept = count / (count + size as f64);

@@ -88,11 +88,11 @@ impl Default for Gate {
     fn default() -> Self {
         Gate {
             label: 0.05,
-            mask: 0.5,
+            mask: 0.6,
             edges: 0.3,
             luminance: 0.0,
             contrast: 0.2,
-            clipped: 0.2,
+            clipped: 0.1,
             duplicate: 0.2,
             photo: 2.0,
             photo_quantile: 0.99,

@@ -215,12 +215,9 @@ fn salted(sample: &Sample, picture: &RgbImage, share: f64) -> RgbImage {
 }
 
 #[test]
-fn salt_noise_is_rejected_for_clipped_pixels_or_lost_edges() {
+fn salt_noise_is_rejected_for_clipped_pixels() {
     assert_caught(Given::Nothing, "clipped", |sample, picture| {
-        salted(sample, picture, 0.35)
-    });
-    assert_caught(Given::Nothing, "edges", |sample, picture| {
-        salted(sample, picture, 0.15)
+        salted(sample, picture, 0.2)
     });
 }
 

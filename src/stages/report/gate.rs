@@ -188,3 +188,94 @@ impl Album<'_> {
         Ok(&self.open[&number])
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::gates::section;
+    use super::*;
+    use crate::testing;
+    use serde_json::json;
+
+    /// A gate that judged 40 shapes: every tenth is rejected for its edges, `shape` says the scores.
+    fn gate(folder: &std::path::Path, score: impl Fn(u64) -> f32) -> Gate {
+        let folders = ["renders", "samples", "gate"].map(|name| folder.join(name));
+        for folder in &folders {
+            std::fs::create_dir_all(folder).unwrap();
+        }
+        let renders = testing::shapes(40, 16, 1);
+        let mut samples = renders.clone();
+        for sample in &mut samples {
+            sample.provenance.parent = Some(std::mem::take(&mut sample.id));
+            sample.id = format!("translate-{:06}", sample.index);
+        }
+        let verdict = |sample: &Sample| Verdict {
+            id: sample.id.clone(),
+            origin: sample.provenance.origin.clone(),
+            source: "<b>.gltf".into(),
+            class: sample.labels.class.clone(),
+            reasons: match sample.index % 10 {
+                0 => vec!["edges".into()],
+                _ => Vec::new(),
+            },
+            scores: [("edges".to_owned(), score(sample.index))].into(),
+        };
+        let judged: Vec<Verdict> = samples.iter().map(verdict).collect();
+        let renders = testing::publish(&folders[0], &renders, 16);
+        let samples = testing::publish(&folders[1], &samples, 16);
+        verdicts::write(&folders[2].join(verdicts::FILE), &judged).unwrap();
+        let mut artifact = testing::publish(&folders[2], &[], 16);
+        artifact.manifest.summary = json!({ "criteria": { "edges": {
+            "about": "edges <moved>", "limit": 0.3, "rejects": "below",
+        } } });
+        Gate::read(&artifact, Some(&samples), Some(&renders)).unwrap()
+    }
+
+    #[test]
+    fn the_section_counts_and_shows_best_median_and_worst_with_their_renders() {
+        let folder = tempfile::tempdir().unwrap();
+        let gate = gate(folder.path(), |index| match index % 10 {
+            0 => 0.1,
+            n => 0.5 + index as f32 / 100.0 - n as f32 / 1000.0,
+        });
+        let sizes: Vec<usize> = gate.groups.iter().map(|(_, e)| e.len()).collect();
+        assert_eq!(sizes, [SHOWN, SHOWN, 2 * SHOWN]);
+        for (_, examples) in &gate.groups {
+            for example in examples {
+                let (render, output) = (example.render.as_ref(), example.output.as_ref());
+                assert_eq!(output.unwrap().id, example.verdict.id);
+                assert_eq!(
+                    output.unwrap().provenance.parent,
+                    render.map(|r| r.id.clone())
+                );
+            }
+        }
+        let best = &gate.groups[0].1[0].verdict;
+        assert_eq!(best.id, "translate-000039");
+        let worst = &gate.groups[2].1;
+        assert!(worst[..4].iter().all(|e| !e.verdict.is_kept()));
+        assert!(worst[4..].iter().all(|e| e.verdict.is_kept()));
+        let page = section(&gate).into_string();
+        for expected in [
+            "kept 36 of 40 samples",
+            "90.0 %",
+            "edges &lt;moved&gt;",
+            "≥ 0.3",
+        ] {
+            assert!(page.contains(expected), "{expected}");
+        }
+        assert!(!page.contains("<moved>"));
+    }
+
+    #[test]
+    fn scores_that_are_all_alike_or_no_numbers_draw_finite_charts() {
+        for value in [0.5, f32::NAN, f32::INFINITY] {
+            let folder = tempfile::tempdir().unwrap();
+            let gate = gate(folder.path(), |_| value);
+            let page = section(&gate).into_string();
+            let charts = page.split("<svg").skip(1);
+            for chart in charts.map(|rest| rest.split("</svg>").next().unwrap()) {
+                assert!(!chart.contains("NaN") && !chart.contains("inf"), "{chart}");
+            }
+        }
+    }
+}
