@@ -40,8 +40,10 @@ struct View {
 /// Scores of all samples of `input`, in their order; no reasons yet.
 pub fn all(gate: &Gate, context: &Context, input: &Artifact) -> Result<Vec<Verdict>> {
     let mut renders = Renders::index(context, context.input("renders")?)?;
-    let instruments = Instruments::new(gate, context)?;
-    let total = input.manifest.count;
+    let photos = context.inputs.get("photos");
+    let first = photos.map_or(0, |photos| photos.manifest.count);
+    let total = first + input.manifest.count;
+    let instruments = Instruments::new(gate, context, total)?;
     let (mut verdicts, mut pairs) = (Vec::new(), Vec::new());
     for path in input.parts() {
         let samples = parts::read_part(&path)?;
@@ -61,9 +63,10 @@ pub fn all(gate: &Gate, context: &Context, input: &Artifact) -> Result<Vec<Verdi
                 render: Thumbnail::of(&view.render),
                 output: Thumbnail::of(&view.output),
             }));
-            context.progress(verdicts.len() as u64, total, "")?;
+            context.progress(first + verdicts.len() as u64, total, "")?;
         }
     }
+    instruments.warn_of_misreadings(context, &verdicts);
     for (verdict, score) in verdicts.iter_mut().zip(duplicates::scores(&pairs)) {
         verdict.scores.insert("duplicate".into(), score);
     }
@@ -103,14 +106,15 @@ impl View {
 }
 
 impl Instruments {
-    fn new(gate: &Gate, context: &Context) -> Result<Self> {
+    /// `total` is the number of all pictures, photos and samples, for the progress.
+    fn new(gate: &Gate, context: &Context, total: u64) -> Result<Self> {
         let task = context.inputs.get("task");
         let mut instruments = Instruments {
             reader: task.map(|task| Reader::load(context, task)).transpose()?,
             photos: None,
         };
         if let Some(photos) = context.inputs.get("photos") {
-            let features = instruments.features_of(context, photos)?;
+            let features = instruments.features_of(context, photos, total)?;
             instruments.photos = Distribution::of(&features, gate.photo_quantile);
             if instruments.photos.is_none() {
                 context.emit(Event::Warning {
@@ -124,8 +128,30 @@ impl Instruments {
         Ok(instruments)
     }
 
+    /// A task network that misreads renders lets most translations pass: the user must know.
+    fn warn_of_misreadings(&self, context: &Context, verdicts: &[Verdict]) {
+        /// Fewer renders read right than this share are worth a warning.
+        const FEW: f64 = 0.5;
+        let judged = verdicts.iter().filter(|v| v.scores.contains_key("label"));
+        let share = judged.count() as f64 / verdicts.len().max(1) as f64;
+        if self.reader.is_some() && share < FEW {
+            context.emit(Event::Warning {
+                text: format!(
+                    "the task network reads {:.0} % of the renders right, and `label` is judged on \
+                     those alone; raise `steps` of its stage",
+                    100.0 * share
+                ),
+            });
+        }
+    }
+
     /// The features of all pictures of an artifact.
-    fn features_of(&self, context: &Context, artifact: &Artifact) -> Result<Vec<Vec<f32>>> {
+    fn features_of(
+        &self,
+        context: &Context,
+        artifact: &Artifact,
+        total: u64,
+    ) -> Result<Vec<Vec<f32>>> {
         let mut features = Vec::new();
         for path in artifact.parts() {
             let samples = parts::read_part(&path)?;
@@ -138,7 +164,7 @@ impl Instruments {
                     }
                     None => pictures.par_iter().map(picture::looks).collect::<Vec<_>>(),
                 });
-                context.check_interrupt()?;
+                context.progress(features.len() as u64, total, "photos")?;
             }
         }
         Ok(features)
