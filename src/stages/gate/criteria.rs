@@ -40,7 +40,7 @@ impl Criterion {
         // A score that is no number was measured on a picture that is none.
         score.is_nan()
             || if self.rejects_above {
-                limit > 0.0 && score > limit
+                score > limit
             } else {
                 score < limit
             }
@@ -88,6 +88,9 @@ pub const CRITERIA: &[Criterion] = &[
     Criterion {
         about: "it is further from the photos than they are from each other",
         advice: "train longer, or bring the renders nearer to the photos (size, light, background)",
-        ..Criterion::above("photo", |gate| gate.photo)
+        ..Criterion::above("photo", |gate| match gate.photo {
+            0.0 => f64::INFINITY,
+            limit => limit,
+        })
     },
 ];

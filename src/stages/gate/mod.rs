@@ -89,7 +89,7 @@ impl Default for Gate {
         Gate {
             label: 0.05,
             mask: 0.6,
-            edges: 0.3,
+            edges: 0.5,
             luminance: 0.0,
             contrast: 0.2,
             clipped: 0.1,

@@ -387,6 +387,25 @@ fn pictures_of_another_size_than_the_task_network_reads_are_an_error() {
 }
 
 #[test]
+fn every_criterion_can_be_switched_off() {
+    let mut samples = translated(&renders(), |_, picture| picture.clone());
+    for sample in &mut samples {
+        let noise = salted(sample, &RgbImage::new(32, 32), 0.5);
+        sample.image = encode_png(&noise).unwrap();
+    }
+    let off: Gate = toml::from_str(
+        "label = 0.0\nmask = 0.0\nedges = -1.0\nluminance = -1.0\ncontrast = 0.0\nclipped = 1.0\n\
+         duplicate = 0.0\nphoto = 0.0",
+    )
+    .unwrap();
+    assert_eq!(off.check(), Ok(()));
+    for given in [Given::Photos, Given::Task] {
+        let verdicts = judge(&off, given, &samples, 16);
+        assert!(verdicts.values().all(Verdict::is_kept));
+    }
+}
+
+#[test]
 fn limits_out_of_range_are_refused() {
     for text in [
         "label = 1.5",
