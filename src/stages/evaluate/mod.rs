@@ -275,7 +275,7 @@ fn sum_confusions(outcomes: &[Outcome], classes: usize) -> Vec<Vec<u64>> {
 }
 
 fn check_set(context: &Context, name: &str, set: &Examples, size: u32) -> Result<()> {
-    if set.len() == 0 {
+    if set.is_empty() {
         return Err(Error::failed(
             context.id,
             format!("the set `{name}` has no labelled pictures"),

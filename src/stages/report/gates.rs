@@ -101,7 +101,7 @@ const BINS: usize = 40;
 fn histogram(gate: &Gate, criterion: &Criterion) -> Markup {
     let scores = gate.verdicts.iter().filter_map(|verdict| {
         let score = f64::from(*verdict.scores.get(&criterion.name)?);
-        let rejected = verdict.reasons.iter().any(|r| *r == criterion.name);
+        let rejected = verdict.reasons.contains(&criterion.name);
         score.is_finite().then_some((score, rejected))
     });
     let scores: Vec<(f64, bool)> = scores.collect();
