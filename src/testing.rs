@@ -139,3 +139,11 @@ pub fn run(stage: &dyn Stage, id: &str, samples: &[Sample], part_size: usize) ->
         .flat_map(|path| parts::read_part(path).unwrap())
         .collect()
 }
+
+/// The stage `name` of the registry, configured by `text`: a test of one stage may need another's
+/// result, and stages do not import each other.
+pub fn stage(name: &str, text: &str) -> Box<dyn Stage> {
+    let kind = crate::stages::STAGES.iter().find(|kind| kind.name == name);
+    let value = toml::de::ValueDeserializer::parse(text).unwrap();
+    (kind.unwrap().parse)(value).unwrap()
+}

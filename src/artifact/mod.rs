@@ -2,6 +2,7 @@
 
 pub mod parts;
 pub mod run;
+pub mod verdicts;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};

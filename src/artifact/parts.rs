@@ -101,6 +101,7 @@ fn to_frame(samples: &[Sample]) -> PolarsResult<DataFrame> {
         provenance(|p| p.checkpoint.as_deref(), "checkpoint"),
         transforms.finish().into_column(),
         provenance(|p| p.split.as_deref(), "split"),
+        provenance(|p| p.gate.as_deref(), "gate"),
     ];
     DataFrame::new(samples.len(), columns)
 }
@@ -172,6 +173,8 @@ fn from_frame(frame: &DataFrame) -> PolarsResult<Vec<Sample>> {
     let (id, class, domain) = (string("id")?, string("class")?, string("domain")?);
     let (source, origin, parent) = (string("source")?, string("origin")?, string("parent")?);
     let (seed, checkpoint, split) = (string("seed")?, string("checkpoint")?, string("split")?);
+    // Parts of earlier versions have no gate.
+    let gate = frame.column("gate").ok().map(|c| c.str()).transpose()?;
     let index = frame.column("index")?.u64()?;
     let (image, depth) = (
         frame.column("image")?.binary()?,
@@ -222,6 +225,7 @@ fn from_frame(frame: &DataFrame) -> PolarsResult<Vec<Sample>> {
                     applied.str()?.iter().flatten().map(str::to_owned).collect()
                 },
                 split: split.get(i).map(str::to_owned),
+                gate: gate.and_then(|g| g.get(i)).map(str::to_owned),
             },
         });
     }
@@ -314,6 +318,7 @@ pub(crate) mod tests {
                 checkpoint: Some("cd".into()),
                 transforms: vec!["flip".into(), "blur(1.5)".into()],
                 split: Some("train".into()),
+                gate: Some("{\"edges\":0.5}".into()),
             },
         };
         let mut bare = full.clone();
@@ -323,6 +328,7 @@ pub(crate) mod tests {
         bare.provenance.transforms = Vec::new();
         bare.provenance.checkpoint = None;
         bare.provenance.split = None;
+        bare.provenance.gate = None;
         bare.provenance.parent = Some("x".into());
         vec![full, bare]
     }

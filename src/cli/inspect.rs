@@ -16,7 +16,8 @@ const EXAMPLES: &str = "\
 Examples:
   verismo inspect outputs/datasets/dice/latest
   verismo inspect outputs/cache/render-0123456789abcdef
-  verismo inspect outputs/cache/render-0123456789abcdef/part-00000.parquet --sheet renders.png";
+  verismo inspect outputs/cache/render-0123456789abcdef/part-00000.parquet --sheet renders.png
+  verismo inspect outputs/cache/gate-0123456789abcdef/rejected-00000.parquet";
 
 /// Arguments of `inspect`.
 #[derive(Args)]
@@ -157,6 +158,9 @@ impl Survey {
         if let Some(split) = &sample.provenance.split {
             self.tally("split", split);
         }
+        if let Some(note) = &sample.provenance.gate {
+            self.gate(note);
+        }
         let has = [
             ("depth", labels.depth.is_some()),
             ("camera", labels.camera.is_some()),
@@ -174,6 +178,14 @@ impl Survey {
             if instance.pose.is_some() {
                 self.tally("instances with", "pose");
             }
+        }
+    }
+
+    /// Counts why the gate rejected a sample; those of a part of rejected samples have reasons.
+    fn gate(&mut self, note: &str) {
+        let note: serde_json::Value = serde_json::from_str(note).unwrap_or_default();
+        for reason in note["reasons"].as_array().into_iter().flatten() {
+            self.tally("rejected for", reason.as_str().unwrap_or_default());
         }
     }
 

@@ -2,10 +2,12 @@
 
 pub mod image;
 pub mod mask;
+pub mod verdict;
 
 use serde::{Deserialize, Serialize};
 
 pub use mask::Mask;
+pub use verdict::Verdict;
 
 /// One image, what is known of its content, and where it comes from.
 #[derive(Debug, Clone, PartialEq)]
@@ -129,6 +131,8 @@ pub struct Provenance {
     pub transforms: Vec<String>,
     /// `train` or `val` once split.
     pub split: Option<String>,
+    /// What the gate measured, as JSON; see [`Verdict::note`].
+    pub gate: Option<String>,
 }
 
 impl Sample {

@@ -3,6 +3,7 @@
 pub mod augment;
 pub mod emit;
 pub mod evaluate;
+pub mod gate;
 pub mod ingest;
 pub mod pseudo_label;
 pub mod render;
@@ -21,6 +22,7 @@ pub const STAGES: &[StageKind] = &[
     task::STAGE,
     train::STAGE,
     translate::STAGE,
+    gate::STAGE,
     augment::STAGE,
     pseudo_label::STAGE,
     split::STAGE,

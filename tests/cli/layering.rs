@@ -24,6 +24,7 @@ const CRATES: &[(&str, &[&str])] = &[
         &[
             "nn",
             "models",
+            "stages/task",
             "stages/train",
             "stages/translate",
             "stages/evaluate",

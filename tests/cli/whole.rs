@@ -125,6 +125,105 @@ fn threads_and_part_size_change_no_sample() {
     assert_eq!(one, files(&["--threads", "2", "--set", "part_size=256"]));
 }
 
+/// Renders made darker or lighter in place of a translation, judged by a gate.
+fn gated() -> Project {
+    let root = env!("CARGO_MANIFEST_DIR");
+    let pipeline = format!(
+        "\
+name = \"tiny\"
+part_size = 10
+[stages.render]
+count = 24
+size = 24
+[stages.render.mesh]
+models = [\"{root}/renders/dice/die.gltf\"]
+environments = [\"{root}/renders/hdri/studio.exr\"]
+[stages.look]
+use = \"augment\"
+copies = 1
+from = {{ samples = \"render\" }}
+[stages.look.affine]
+probability = 1.0
+rotate = 180.0
+[stages.gate]
+from = {{ samples = \"look\", renders = \"render\" }}
+max_lost = 1.0
+[stages.split]
+from = {{ samples = \"gate\" }}
+[stages.emit]
+name = \"tiny\"
+from = {{ samples = \"split\", gate = \"gate\" }}
+"
+    );
+    Project::new().file("tiny.toml", pipeline)
+}
+
+#[test]
+fn what_the_gate_rejects_is_in_no_dataset_but_in_its_list_and_in_the_report() {
+    let project = gated();
+    project.verismo(&RUN).assert().success();
+    let record = project.json("outputs/runs/tiny/latest/run.json");
+    let gate = &record["metrics"]["gate"];
+    let (kept, rejected) = (gate["kept"].as_u64(), gate["rejected"].as_u64());
+    assert!(kept > Some(0) && rejected > Some(0), "{gate}");
+    assert_eq!(record["metrics"]["emit"]["rejected"].as_u64(), rejected);
+    let emitted = &record["stages"].as_array().unwrap().last().unwrap()["count"];
+    assert_eq!(emitted.as_u64(), kept);
+
+    let dataset = project.path("outputs/datasets/tiny/latest");
+    let listed = verismo::artifact::verdicts::read(&dataset.join("rejected.parquet")).unwrap();
+    assert_eq!(listed.len() as u64, rejected.unwrap());
+    let report = std::fs::read_to_string(project.path("outputs/runs/tiny/latest/report.html"));
+    assert!(report.unwrap().contains("<section id=\"gate\""));
+
+    let explain =
+        |image: &str| project.verismo(&["explain", "outputs/datasets/tiny/latest", image]);
+    let class = names(&dataset.join("train")).remove(0);
+    let image = names(&dataset.join("train").join(class)).remove(0);
+    let scores = contains("the gate's scores").and(contains("edges 0."));
+    explain(&image).assert().success().stdout(scores);
+    let reason = contains("rejected by the gate for").and(contains(&listed[0].reasons[0]));
+    explain(&listed[0].id).assert().success().stdout(reason);
+
+    let cached = names(&project.path("outputs/cache"));
+    let folder = cached
+        .iter()
+        .find(|name| name.starts_with("gate-"))
+        .unwrap();
+    let rejected = names(&project.path("outputs/cache").join(folder));
+    let rejected = rejected
+        .iter()
+        .find(|name| name.starts_with("rejected-"))
+        .unwrap();
+    for (path, expected) in [
+        (folder.clone(), "contact sheet"),
+        (format!("{folder}/{rejected}"), "rejected for"),
+    ] {
+        project
+            .verismo(&["inspect", &format!("outputs/cache/{path}")])
+            .assert()
+            .success()
+            .stdout(contains(expected));
+    }
+}
+
+#[test]
+fn a_class_that_the_gate_rejects_fails_the_run_with_advice() {
+    let project = gated();
+    project
+        .verismo(
+            &[
+                &with_set("gate.edges=1.0")[..],
+                &["--set", "gate.max_lost=0.5"],
+            ]
+            .concat(),
+        )
+        .assert()
+        .code(1)
+        .stderr(contains("by `edges`").and(contains("help: mostly")));
+    assert!(!project.path("outputs/datasets/tiny").exists());
+}
+
 #[test]
 fn every_shipped_pipeline_is_accepted() {
     let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("pipelines");

@@ -103,6 +103,7 @@ impl Stage for Solid {
                     checkpoint: None,
                     transforms: Vec::new(),
                     split: None,
+                    gate: None,
                 },
             })
         })?;

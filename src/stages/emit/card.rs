@@ -116,10 +116,10 @@ fn contents(config: &Emit, survey: &Survey) -> String {
     }
     row("all", &|classes| classes.values().sum());
     text += "\nImages that began as the same render stand in the same split.\n\n";
-    text + &files(config)
+    text + &files(config, survey)
 }
 
-fn files(config: &Emit) -> String {
+fn files(config: &Emit, survey: &Survey) -> String {
     let mut text = String::from(
         "## Files\n\n\
          - `SPLIT/CLASS/ID.png`: the images; `classes.txt` lists the classes in order\n",
@@ -130,6 +130,13 @@ fn files(config: &Emit) -> String {
     }
     if config.writes("huggingface") {
         text += "- `SPLIT/metadata.jsonl`: labels for the imagefolder loader of Hugging Face\n";
+    }
+    if let Some(rejected) = survey.rejected {
+        text += &format!(
+            "- `{}`: the samples that the gate rejected ({rejected}), with reasons and scores; they \
+             are not among the images\n",
+            super::rejected::FILE
+        );
     }
     text + "- `manifest.parquet`: a row an image, with its provenance and blake3\n\
             - `SHA256SUMS`: for `sha256sum -c SHA256SUMS`\n\n\

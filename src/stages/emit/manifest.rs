@@ -103,6 +103,7 @@ fn to_frame(rows: &[Row]) -> PolarsResult<DataFrame> {
         text("domain", |r| Some(r.provenance.domain.name())),
         text("checkpoint", |r| r.provenance.checkpoint.as_deref()),
         texts("transforms", |r| &r.provenance.transforms),
+        text("gate", |r| r.provenance.gate.as_deref()),
         text("blake3", |r| Some(&r.blake3)),
     ];
     DataFrame::new(rows.len(), columns)

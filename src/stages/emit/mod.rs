@@ -12,6 +12,7 @@ mod folders;
 mod format;
 mod huggingface;
 mod manifest;
+mod rejected;
 mod survey;
 
 #[cfg(test)]
@@ -23,6 +24,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use format::Format;
+pub use rejected::FILE as REJECTED;
 pub use survey::Survey;
 
 use crate::artifact::{Kind, parts};
@@ -34,12 +36,19 @@ use crate::{Error, Result};
 pub const STAGE: StageKind = StageKind {
     name: "emit",
     about: "a dataset to publish: class folders, COCO, Hugging Face, manifest, card, checksums",
-    version: 1,
-    inputs: &[Input::required(
-        "samples",
-        Kind::Samples,
-        "labelled samples, with their split",
-    )],
+    version: 2,
+    inputs: &[
+        Input::required(
+            "samples",
+            Kind::Samples,
+            "labelled samples, with their split",
+        ),
+        Input::optional(
+            "gate",
+            Kind::Samples,
+            "the gate that they passed, to list what it rejected",
+        ),
+    ],
     output: Kind::Dataset,
     parse: parse::<Emit>,
     schema: || schemars::schema_for!(Emit),
@@ -181,7 +190,8 @@ impl Stage for Emit {
 
     fn run(&self, context: &Context) -> Result<serde_json::Value> {
         let input = context.input("samples")?;
-        let survey = Survey::of(context, input)?;
+        let mut survey = Survey::of(context, input)?;
+        survey.rejected = rejected::write(context, survey.gated)?;
         let plan = Plan {
             out: context.out,
             config: self,
@@ -206,11 +216,15 @@ impl Stage for Emit {
             writer.finish()?;
         }
         checksums::write(context.out)?;
-        Ok(serde_json::json!({
+        let mut summary = serde_json::json!({
             "name": self.name,
             "version": self.version,
             "images": survey.images,
-        }))
+        });
+        if let Some(rejected) = survey.rejected {
+            summary["rejected"] = rejected.into();
+        }
+        Ok(summary)
     }
 }
 

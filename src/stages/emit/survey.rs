@@ -30,6 +30,10 @@ pub struct Survey {
     pub transforms: BTreeMap<String, u64>,
     /// Images by width and height in pixels.
     pub sizes: BTreeMap<(u32, u32), u64>,
+    /// Images that passed a gate.
+    pub gated: u64,
+    /// Samples that the gate rejected, where one is known; not counted above.
+    pub rejected: Option<u64>,
 }
 
 impl Survey {
@@ -83,6 +87,7 @@ impl Survey {
         for name in names.collect::<BTreeSet<_>>() {
             *self.transforms.entry(name).or_default() += 1;
         }
+        self.gated += u64::from(provenance.gate.is_some());
         let size = (entry.sample.width, entry.sample.height);
         *self.sizes.entry(size).or_default() += 1;
     }

@@ -379,3 +379,65 @@ fn names_that_leave_the_folder_are_refused() {
     let out = tempfile::tempdir().unwrap();
     assert!(emit("", &samples, 5, out.path()).is_err());
 }
+
+/// A gate that judged two samples and rejected one, as an artifact in `folder`.
+fn gate(folder: &Path) -> artifact::Artifact {
+    let verdict = |id: &str, reasons: &[&str]| crate::sample::Verdict {
+        id: id.into(),
+        origin: "render-000001".into(),
+        source: "die.gltf".into(),
+        class: Some("one".into()),
+        reasons: reasons.iter().map(|r| (*r).into()).collect(),
+        scores: [("edges".to_owned(), 0.25)].into(),
+    };
+    let both = [verdict("kept", &[]), verdict("lost", &["edges", "mask"])];
+    artifact::verdicts::write(&folder.join(artifact::verdicts::FILE), &both).unwrap();
+    testing::publish(folder, &[], 5)
+}
+
+#[test]
+fn what_a_gate_rejected_is_listed_and_is_no_image() {
+    let folders = [(); 3].map(|()| tempfile::tempdir().unwrap());
+    let config: Emit = toml::from_str(CONFIG).unwrap();
+    let samples = testing::publish(folders[0].path(), &samples(), 5);
+    let inputs = [("samples", samples), ("gate", gate(folders[1].path()))];
+    let out = folders[2].path();
+    let summary = testing::run_with(&config, "emit", inputs, 5, out).unwrap();
+    assert_eq!(summary["rejected"], 1);
+    let listed = artifact::verdicts::read(&out.join(REJECTED)).unwrap();
+    assert_eq!(listed.len(), 1);
+    assert_eq!(
+        (&listed[0].id[..], listed[0].scores["edges"]),
+        ("lost", 0.25)
+    );
+    assert_eq!(listed[0].reasons, ["edges", "mask"]);
+    let sums = std::fs::read_to_string(out.join(checksums::FILE)).unwrap();
+    assert!(sums.contains("  rejected.parquet"));
+    let card = std::fs::read_to_string(out.join("README.md")).unwrap();
+    assert!(
+        card.contains("the samples that the gate rejected (1)"),
+        "{card}"
+    );
+
+    // The rest of the dataset is as without the role, byte for byte.
+    let (plain, _) = dataset();
+    let files = |folder: &Path| artifact::list_files(folder).unwrap();
+    let others = |files: Vec<artifact::FileEntry>| -> Vec<_> {
+        let own = [REJECTED, "README.md", checksums::FILE];
+        files
+            .into_iter()
+            .filter(|f| !own.contains(&f.file.as_str()))
+            .collect()
+    };
+    assert_eq!(others(files(out)), others(files(plain.path())));
+}
+
+#[test]
+fn a_stage_that_judged_nothing_is_no_gate() {
+    let folders = [(); 3].map(|()| tempfile::tempdir().unwrap());
+    let samples = samples();
+    let [samples, other] = [0, 1].map(|i| testing::publish(folders[i].path(), &samples, 5));
+    let inputs = [("samples", samples), ("gate", other)];
+    let error = testing::run_with(&Emit::default(), "emit", inputs, 5, folders[2].path());
+    assert!(error.unwrap_err().to_string().contains("judged nothing"));
+}

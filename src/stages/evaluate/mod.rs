@@ -5,6 +5,8 @@
 //! the only stage that reads labels of real photos.
 
 mod labels;
+#[cfg(test)]
+mod tests;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -18,7 +20,7 @@ use crate::models::recogniser::{self, Examples, Order, Recipe};
 use crate::nn::device::{self, Chosen};
 use crate::nn::workers::Workers;
 use crate::sample::image::read_rgb;
-use crate::stage::{Context, Input, Stage, StageKind, parse};
+use crate::stage::{Context, Event, Input, Stage, StageKind, parse};
 use crate::{Error, Result};
 
 use labels::Labels;
@@ -95,6 +97,9 @@ impl Stage for Evaluate {
         if self.seeds == 0 || self.steps == 0 || self.batch < 2 || self.channels == 0 {
             return Err("`seeds`, `steps` and `channels` must be at least 1, `batch` 2".into());
         }
+        if !(self.rate > 0.0 && self.rate.is_finite()) {
+            return Err("`rate` must be above 0".into());
+        }
         Ok(())
     }
 
@@ -109,8 +114,14 @@ impl Stage for Evaluate {
             sets.push(("source_only", renders(source, &classes)?));
         }
         sets.push(("adapted", dataset(adapted, &classes)?));
-        if let (Some(target), Some(path)) = (context.inputs.get("target"), &self.target_labels) {
-            sets.push(("target_only", photos(target, &read(path)?)?));
+        match (context.inputs.get("target"), &self.target_labels) {
+            (Some(target), Some(path)) => {
+                sets.push(("target_only", photos(target, &read(path)?)?));
+            }
+            (Some(_), None) => context.emit(Event::Warning {
+                text: "`target` is left out: its classes are not known; set `target_labels`".into(),
+            }),
+            (None, _) => {}
         }
         for (name, set) in sets.iter().chain([&("test", test.clone())]) {
             check_set(context, name, set, test.size())?;
@@ -264,7 +275,7 @@ fn sum_confusions(outcomes: &[Outcome], classes: usize) -> Vec<Vec<u64>> {
 }
 
 fn check_set(context: &Context, name: &str, set: &Examples, size: u32) -> Result<()> {
-    if set.len() == 0 {
+    if set.is_empty() {
         return Err(Error::failed(
             context.id,
             format!("the set `{name}` has no labelled pictures"),

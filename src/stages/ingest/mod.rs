@@ -271,6 +271,7 @@ impl Ingest {
                     checkpoint: None,
                     transforms: Vec::new(),
                     split: None,
+                    gate: None,
                 },
             }))
         };

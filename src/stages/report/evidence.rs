@@ -10,6 +10,7 @@ use crate::artifact::{Artifact, Kind, parts};
 use crate::sample::Sample;
 
 use super::evaluation::{self, Task};
+use super::gate::Gate;
 
 /// The record of a run and what could be read of its artifacts.
 pub struct Evidence<'a> {
@@ -17,6 +18,7 @@ pub struct Evidence<'a> {
     pub tasks: Vec<Task>,
     pub sheets: Vec<Sheet>,
     pub histories: Vec<History>,
+    pub gates: Vec<Gate>,
     /// A line for everything that had to be left out.
     pub left_out: Vec<String>,
 }
@@ -86,11 +88,23 @@ impl<'a> Evidence<'a> {
                 None => {}
             }
         }
+        let mut gates = Vec::new();
+        for stage in record.stages.iter().filter(|s| s.stage == "gate") {
+            let open = |role: &str| reader.artifacts.get(stage.from.get(role)?.as_str());
+            let Some(artifact) = reader.artifacts.get(stage.id.as_str()) else {
+                continue;
+            };
+            match Gate::read(artifact, open("samples"), open("renders")) {
+                Ok(gate) => gates.push(gate),
+                Err(error) => left_out.push(reason(&stage.id, &error)),
+            }
+        }
         Evidence {
             record,
             tasks: evaluation::tasks(record),
             sheets,
             histories,
+            gates,
             left_out,
         }
     }
@@ -316,7 +330,7 @@ fn same(a: &[&StageRecord], b: &[&StageRecord]) -> bool {
 }
 
 /// The sample that `child` was made from, else one of the same origin.
-fn ancestor<'s>(samples: &'s [Sample], child: &Sample) -> Option<&'s Sample> {
+pub fn ancestor<'s>(samples: &'s [Sample], child: &Sample) -> Option<&'s Sample> {
     let parent = child.provenance.parent.as_deref();
     let exact = samples.iter().find(|s| Some(s.id.as_str()) == parent);
     let origin = &child.provenance.origin;

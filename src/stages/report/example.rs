@@ -69,6 +69,7 @@ pub fn picture_of(width: u32, height: u32) -> Sample {
             checkpoint: None,
             transforms: Vec::new(),
             split: None,
+            gate: None,
         },
     }
 }

@@ -7,6 +7,8 @@ mod charts;
 mod dag;
 mod evaluation;
 mod evidence;
+mod gate;
+mod gates;
 mod pages;
 mod pictures;
 mod recognisers;

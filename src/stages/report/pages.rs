@@ -10,7 +10,7 @@ use super::charts::{self, Curve, Points};
 use super::evaluation::Recogniser;
 use super::evidence::{Evidence, History};
 use super::words::{count, date, duration, percent};
-use super::{dag, pictures, recognisers, tables};
+use super::{dag, gates, pictures, recognisers, tables};
 
 /// A part of the page with its entry in the table of contents.
 struct Section {
@@ -80,6 +80,10 @@ fn sections(evidence: &Evidence) -> Vec<Section> {
         let labels = html! { @for sheet in &evidence.sheets { (pictures::labelled(sheet)) } };
         add("labels", "Labels", labels);
     }
+    if !evidence.gates.is_empty() {
+        let body = html! { @for gate in &evidence.gates { (gates::section(gate)) } };
+        add("gate", "Gate", body);
+    }
     if !evidence.histories.is_empty() {
         add(
             "losses",
@@ -96,8 +100,11 @@ fn sections(evidence: &Evidence) -> Vec<Section> {
         } };
         add("confusions", "Confusions", body);
     }
-    let evaluated: Vec<&str> = evidence.tasks.iter().map(|t| t.stage.as_str()).collect();
-    if let Some(body) = tables::measurements(record, &evaluated) {
+    let tasks = evidence.tasks.iter().map(|t| t.stage.as_str());
+    let shown: Vec<&str> = tasks
+        .chain(evidence.gates.iter().map(|g| g.stage.as_str()))
+        .collect();
+    if let Some(body) = tables::measurements(record, &shown) {
         add("measurements", "Measurements", body);
     }
     if !record.stages.is_empty() {

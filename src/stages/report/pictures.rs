@@ -58,7 +58,7 @@ fn strip(row: &[Option<Sample>], columns: &[String]) -> Markup {
 }
 
 /// A picture as it is, enlarged without smoothing; where it comes from as the tooltip.
-fn picture(sample: &Sample, stage: &str) -> Markup {
+pub fn picture(sample: &Sample, stage: &str) -> Markup {
     let (width, height) = shown_size(sample);
     html! {
         img class=(sharpness(sample)) src=(data_uri(sample)) width=(width) height=(height)

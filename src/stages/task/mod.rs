@@ -10,7 +10,7 @@ use serde_json::json;
 use crate::artifact::{Artifact, Kind};
 use crate::models::task_network::TaskNetwork;
 use crate::nn::device;
-use crate::stage::{Context, Input, Stage, StageKind, parse};
+use crate::stage::{Context, Event, Input, Stage, StageKind, parse};
 use crate::{Error, Result};
 
 /// The registry entry.
@@ -69,8 +69,11 @@ const HELD_OUT: u8 = 10;
 
 impl Stage for Task {
     fn check(&self) -> Result<(), String> {
-        if self.steps == 0 || self.batch == 0 || self.rate <= 0.0 {
+        if self.steps == 0 || self.batch == 0 || !(self.rate > 0.0 && self.rate.is_finite()) {
             return Err("`steps` and `batch` must be at least 1 and `rate` above 0".into());
+        }
+        if !(self.mask >= 0.0 && self.mask.is_finite()) {
+            return Err("`mask` is a weight; give 0 or more".into());
         }
         if self.channels == 0 || !self.channels.is_multiple_of(4) {
             return Err("`channels` must be a multiple of 4".into());
@@ -91,17 +94,23 @@ impl Stage for Task {
         );
         let network = training::train(self, context, &chosen, network, &train)?;
         network.save(context.out)?;
-        let score = training::test(&network, &test, &chosen);
+        // Few origins may leave none to test with: then nothing is known, which is not 0.
+        let score = (!test.is_empty()).then(|| training::test(&network, &test, &chosen));
         Ok(json!({
             "model": "task",
             "device": chosen.name,
             "classes": network.classes,
             "n_train": train.len(),
             "n_test": test.len(),
-            "accuracy": score.accuracy,
-            "mask_iou": score.mask_iou,
+            "accuracy": score.as_ref().map(|score| score.accuracy),
+            "mask_iou": score.as_ref().map(|score| score.mask_iou),
         }))
     }
+}
+
+/// Whether what began as the render `origin` is kept for the test.
+fn is_held_out(origin: &str) -> bool {
+    blake3::hash(origin.as_bytes()).as_bytes()[0].is_multiple_of(HELD_OUT)
 }
 
 /// The classes in order, and the examples to learn from and to test with.
@@ -121,13 +130,12 @@ fn examples(
         let Some(class) = classes.iter().position(|c| c == class) else {
             continue;
         };
-        let drawn = blake3::hash(sample.provenance.origin.as_bytes()).as_bytes()[0];
         let example = Example {
             picture: sample.pixels()?,
             mask: sample.object_mask(),
             class,
         };
-        if drawn.is_multiple_of(HELD_OUT) {
+        if is_held_out(&sample.provenance.origin) {
             test.push(example);
         } else {
             train.push(example);
@@ -147,9 +155,20 @@ fn examples(
         .any(|e| e.picture.dimensions() != (size, size))
     {
         return fail(
-            "has pictures of different sizes",
+            "has pictures of different sizes, or that are not square",
             "give every `render` the same `size`",
         );
+    }
+    if !size.is_multiple_of(4) {
+        return fail(
+            &format!("cannot divide pictures of {size} pixels into the cells of its mask"),
+            "give `render` and `ingest` a `size` that is a multiple of 4",
+        );
+    }
+    if classes.len() < 2 {
+        context.emit(Event::Warning {
+            text: "there is one class alone: the task network can judge masks, but no class".into(),
+        });
     }
     Ok((classes, train, test))
 }
@@ -193,5 +212,51 @@ mod tests {
             error.to_string().contains("no labelled pictures"),
             "{error}"
         );
+    }
+
+    #[test]
+    fn settings_out_of_range_are_refused() {
+        for text in [
+            "steps = 0",
+            "batch = 0",
+            "rate = 0.0",
+            "rate = nan",
+            "channels = 6",
+            "mask = -1.0",
+        ] {
+            let task: Task = toml::from_str(text).unwrap();
+            assert!(task.check().is_err(), "{text}");
+        }
+        assert_eq!(Task::default().check(), Ok(()));
+    }
+
+    #[test]
+    fn sizes_that_the_mask_cannot_divide_are_refused() {
+        let samples = testing::shapes(20, 50, 1);
+        let out = tempfile::tempdir().unwrap();
+        let error = testing::run_into(&Task::default(), "task", &samples, 64, out.path());
+        assert!(error.unwrap_err().to_string().contains("multiple of 4"));
+    }
+
+    #[test]
+    fn without_renders_to_test_with_the_score_is_unknown() {
+        let task = Task {
+            steps: 2,
+            batch: 2,
+            channels: 4,
+            ..Task::default()
+        };
+        let mut samples = testing::shapes(2, 16, 1);
+        for (number, sample) in samples.iter_mut().enumerate() {
+            // Ids whose hash is on the side of the training.
+            sample.provenance.origin = (0..)
+                .map(|salt| format!("render-{number}-{salt}"))
+                .find(|origin| !is_held_out(origin))
+                .unwrap();
+        }
+        let out = tempfile::tempdir().unwrap();
+        let summary = testing::run_into(&task, "task", &samples, 64, out.path()).unwrap();
+        assert_eq!(summary["n_test"], 0);
+        assert!(summary["accuracy"].is_null() && summary["mask_iou"].is_null());
     }
 }

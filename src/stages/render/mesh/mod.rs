@@ -237,6 +237,7 @@ impl Mesh {
                 checkpoint: None,
                 transforms: Vec::new(),
                 split: None,
+                gate: None,
             },
             id,
         })

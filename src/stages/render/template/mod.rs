@@ -120,6 +120,7 @@ impl Template {
                 checkpoint: None,
                 transforms: Vec::new(),
                 split: None,
+                gate: None,
             },
         })
     }

@@ -1,0 +1,62 @@
+//! What the gate found of a sample, as the gate, `emit` and the report hand it on.
+
+use std::collections::BTreeMap;
+
+/// The gate's judgement of one sample.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Verdict {
+    /// Id of the sample judged.
+    pub id: String,
+    /// Id of the render that it began as.
+    pub origin: String,
+    /// The model or template that it shows.
+    pub source: String,
+    pub class: Option<String>,
+    /// The criteria that it failed; none where it was kept.
+    pub reasons: Vec<String>,
+    /// By criterion; what could not be judged is missing.
+    pub scores: BTreeMap<String, f32>,
+}
+
+impl Verdict {
+    pub fn is_kept(&self) -> bool {
+        self.reasons.is_empty()
+    }
+
+    /// The scores as one JSON object, with a list `reasons` where the sample was rejected.
+    pub fn note(&self) -> String {
+        // Rounded, as more digits say nothing and JSON would write many.
+        let round = |value: f32| (f64::from(value) * 1e4).round() / 1e4;
+        let mut note = serde_json::Map::new();
+        if !self.is_kept() {
+            note.insert("reasons".into(), self.reasons.clone().into());
+        }
+        for (name, score) in &self.scores {
+            note.insert(name.clone(), round(*score).into());
+        }
+        serde_json::Value::Object(note).to_string()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_note_names_reasons_of_the_rejected_alone() {
+        let mut verdict = Verdict {
+            id: "translate-000001".into(),
+            origin: "render-000001".into(),
+            source: "die.gltf".into(),
+            class: Some("one".into()),
+            reasons: Vec::new(),
+            scores: [("edges".to_string(), 0.1), ("mask".to_string(), 0.75)].into(),
+        };
+        assert_eq!(verdict.note(), r#"{"edges":0.1,"mask":0.75}"#);
+        verdict.reasons = vec!["edges".into()];
+        assert_eq!(
+            verdict.note(),
+            r#"{"edges":0.1,"mask":0.75,"reasons":["edges"]}"#
+        );
+    }
+}

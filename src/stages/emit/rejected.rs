@@ -1,0 +1,47 @@
+//! `rejected.parquet`: what the gate before kept out of the dataset, and why.
+//!
+//! Columns as in the gate's own [`verdicts`]: `id`, `origin`, `source`, `class`, `reasons` and a
+//! score of each criterion. It names no picture of the dataset, and no loader of images reads it.
+
+use crate::artifact::verdicts;
+use crate::stage::{Context, Event};
+use crate::{Error, Result};
+
+/// The file's name.
+pub const FILE: &str = "rejected.parquet";
+
+/// Lists what the input `gate` rejected, and counts it; `None` without that input.
+///
+/// `gated` is the number of images that passed a gate; where there are any and the input is not
+/// given, a warning says what is missing.
+///
+/// # Errors
+/// Where the gate's verdicts cannot be read, or the list not be written.
+pub fn write(context: &Context, gated: u64) -> Result<Option<u64>> {
+    let Some(gate) = context.inputs.get("gate") else {
+        if gated > 0 {
+            context.emit(Event::Warning {
+                text: format!(
+                    "the samples passed a gate, but {FILE} is not written: add `gate` to the `from` \
+                     of `{}`",
+                    context.id
+                ),
+            });
+        }
+        return Ok(None);
+    };
+    if gate.manifest.files.iter().all(|f| f.file != verdicts::FILE) {
+        return Err(Error::failed(
+            context.id,
+            format!(
+                "its input `gate` is the stage `{}`, which judged nothing",
+                gate.manifest.id
+            ),
+            "give it the stage that uses \"gate\", or leave it out",
+        ));
+    }
+    let verdicts = verdicts::read(&gate.folder.join(verdicts::FILE))?;
+    let rejected: Vec<_> = verdicts.iter().filter(|v| !v.is_kept()).collect();
+    verdicts::write(&context.out.join(FILE), rejected.iter().copied())?;
+    Ok(Some(rejected.len() as u64))
+}

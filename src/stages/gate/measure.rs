@@ -1,0 +1,224 @@
+//! The scores of every sample.
+
+use std::collections::BTreeMap;
+
+use image::RgbImage;
+use rayon::prelude::*;
+
+use super::Gate;
+use super::distance::Distribution;
+use super::duplicates::{self, Pair, Thumbnail};
+use super::picture::{self, Luminance};
+use super::reader::{Reader, Reading};
+use super::renders::Renders;
+use crate::Result;
+use crate::artifact::{Artifact, parts};
+use crate::sample::{Sample, Verdict, image::resize};
+use crate::stage::{Context, Event};
+
+/// Samples in memory as pixels at once.
+const CHUNK: usize = 64;
+
+/// How far around an object its edges belong to it, and how far its surroundings reach, as shares of
+/// the picture's width.
+const RIM: f32 = 0.04;
+const SURROUNDINGS: f32 = 0.15;
+
+/// What samples are measured with.
+struct Instruments {
+    reader: Option<Reader>,
+    photos: Option<Distribution>,
+}
+
+/// A sample and its render as pixels, of the same size.
+struct View {
+    sample: Sample,
+    output: RgbImage,
+    render: RgbImage,
+}
+
+/// Scores of all samples of `input`, in their order; no reasons yet.
+pub fn all(gate: &Gate, context: &Context, input: &Artifact) -> Result<Vec<Verdict>> {
+    let mut renders = Renders::index(context, context.input("renders")?)?;
+    let photos = context.inputs.get("photos");
+    let first = photos.map_or(0, |photos| photos.manifest.count);
+    let total = first + input.manifest.count;
+    let instruments = Instruments::new(gate, context, total)?;
+    let (mut verdicts, mut pairs) = (Vec::new(), Vec::new());
+    for path in input.parts() {
+        let samples = parts::read_part(&path)?;
+        let befores = renders.of(context, &samples)?;
+        let mut couples = samples.into_iter().zip(befores);
+        loop {
+            let chunk: Vec<_> = couples.by_ref().take(CHUNK).collect();
+            if chunk.is_empty() {
+                break;
+            }
+            let views: Vec<View> = chunk
+                .into_par_iter()
+                .map(View::new)
+                .collect::<Result<_>>()?;
+            verdicts.extend(instruments.measure(context, &views)?);
+            pairs.par_extend(views.par_iter().map(|view| Pair {
+                render: Thumbnail::of(&view.render),
+                output: Thumbnail::of(&view.output),
+            }));
+            context.progress(first + verdicts.len() as u64, total, "")?;
+        }
+    }
+    instruments.warn_of_misreadings(context, &verdicts);
+    for (verdict, score) in verdicts.iter_mut().zip(duplicates::scores(&pairs)) {
+        verdict.scores.insert("duplicate".into(), score);
+    }
+    Ok(verdicts)
+}
+
+impl View {
+    fn new((sample, render): (Sample, Sample)) -> Result<Self> {
+        let (output, mut render) = (sample.pixels()?, render.pixels()?);
+        if render.dimensions() != output.dimensions() {
+            render = resize(&render, output.width(), output.height());
+        }
+        Ok(View {
+            sample,
+            output,
+            render,
+        })
+    }
+
+    /// What the pixels say.
+    fn scores(&self) -> BTreeMap<&'static str, Option<f32>> {
+        let (before, after) = (Luminance::of(&self.render), Luminance::of(&self.output));
+        let mask = self.sample.object_mask();
+        let rim = picture::around(&mask, RIM);
+        let surroundings = picture::around(&mask, SURROUNDINGS);
+        let (spread, clipped) = (before.spread(), picture::clipped(&self.render));
+        BTreeMap::from([
+            ("edges", before.edges().correlation(&after.edges(), &rim)),
+            ("luminance", before.correlation(&after, &surroundings)),
+            ("contrast", (spread > 0.0).then(|| after.spread() / spread)),
+            (
+                "clipped",
+                Some((picture::clipped(&self.output) - clipped).max(0.0)),
+            ),
+        ])
+    }
+}
+
+impl Instruments {
+    /// `total` is the number of all pictures, photos and samples, for the progress.
+    fn new(gate: &Gate, context: &Context, total: u64) -> Result<Self> {
+        let task = context.inputs.get("task");
+        let mut instruments = Instruments {
+            reader: task.map(|task| Reader::load(context, task)).transpose()?,
+            photos: None,
+        };
+        if let Some(photos) = context.inputs.get("photos") {
+            let features = instruments.features_of(context, photos, total)?;
+            instruments.photos = Distribution::of(&features, gate.photo_quantile);
+            if instruments.photos.is_none() {
+                context.emit(Event::Warning {
+                    text: format!(
+                        "{} photos are too few, or too much alike, to judge by: `photo` is not measured",
+                        features.len()
+                    ),
+                });
+            }
+        }
+        Ok(instruments)
+    }
+
+    /// A task network that misreads renders lets most translations pass: the user must know.
+    fn warn_of_misreadings(&self, context: &Context, verdicts: &[Verdict]) {
+        /// Fewer renders read right than this share are worth a warning.
+        const FEW: f64 = 0.5;
+        let judged = verdicts.iter().filter(|v| v.scores.contains_key("label"));
+        let share = judged.count() as f64 / verdicts.len().max(1) as f64;
+        if self.reader.is_some() && share < FEW {
+            context.emit(Event::Warning {
+                text: format!(
+                    "the task network reads {:.0} % of the renders right, and `label` is judged on \
+                     those alone; raise `steps` of its stage",
+                    100.0 * share
+                ),
+            });
+        }
+    }
+
+    /// The features of all pictures of an artifact.
+    fn features_of(
+        &self,
+        context: &Context,
+        artifact: &Artifact,
+        total: u64,
+    ) -> Result<Vec<Vec<f32>>> {
+        let mut features = Vec::new();
+        for path in artifact.parts() {
+            let samples = parts::read_part(&path)?;
+            for chunk in samples.chunks(CHUNK) {
+                let pictures: Vec<_> = chunk.iter().map(Sample::pixels).collect::<Result<_>>()?;
+                features.extend(match &self.reader {
+                    Some(reader) => {
+                        let read = reader.read(context, &pictures)?;
+                        read.into_iter().map(|reading| reading.features).collect()
+                    }
+                    None => pictures.par_iter().map(picture::looks).collect::<Vec<_>>(),
+                });
+                context.progress(features.len() as u64, total, "photos")?;
+            }
+        }
+        Ok(features)
+    }
+
+    fn measure(&self, context: &Context, views: &[View]) -> Result<Vec<Verdict>> {
+        let mut scores: Vec<_> = views.par_iter().map(View::scores).collect();
+        let mut features: Vec<Vec<f32>> = Vec::new();
+        if let Some(reader) = &self.reader {
+            let renders: Vec<RgbImage> = views.iter().map(|v| v.render.clone()).collect();
+            let outputs: Vec<RgbImage> = views.iter().map(|v| v.output.clone()).collect();
+            let before = reader.read(context, &renders)?;
+            let after = reader.read(context, &outputs)?;
+            let readings = before.iter().zip(&after);
+            for ((view, scores), (before, after)) in views.iter().zip(&mut scores).zip(readings) {
+                scores.insert("label", label(reader, view, before, after));
+                scores.insert("mask", mask(reader, view, before, after));
+            }
+            features.extend(after.into_iter().map(|reading| reading.features));
+        } else if self.photos.is_some() {
+            features.par_extend(views.par_iter().map(|view| picture::looks(&view.output)));
+        }
+        if let Some(photos) = &self.photos {
+            for (scores, features) in scores.iter_mut().zip(&features) {
+                scores.insert("photo", Some(photos.distance(features)));
+            }
+        }
+        let verdict = |(view, scores): (&View, BTreeMap<&str, Option<f32>>)| Verdict {
+            id: view.sample.id.clone(),
+            origin: view.sample.provenance.origin.clone(),
+            source: view.sample.provenance.source.clone(),
+            class: view.sample.labels.class.clone(),
+            reasons: Vec::new(),
+            scores: scores
+                .into_iter()
+                .filter_map(|(name, score)| Some((name.to_owned(), score?)))
+                .collect(),
+        };
+        Ok(views.iter().zip(scores).map(verdict).collect())
+    }
+}
+
+/// Probability of the labelled class. A network that misreads the render is not asked.
+fn label(reader: &Reader, view: &View, before: &Reading, after: &Reading) -> Option<f32> {
+    let class = reader.class(view.sample.labels.class.as_deref()?)?;
+    (before.best() == class).then(|| after.probabilities[class])
+}
+
+/// Overlap with the label's mask, as a share of the render's. A network that misses the object in
+/// the render is not asked.
+fn mask(reader: &Reader, view: &View, before: &Reading, after: &Reading) -> Option<f32> {
+    /// Less overlap than this in the render is a miss.
+    const SEEN: f32 = 0.5;
+    let label = reader.cells(&view.sample.object_mask());
+    let overlap = before.overlap(&label);
+    (overlap >= SEEN).then(|| (after.overlap(&label) / overlap).min(1.0))
+}

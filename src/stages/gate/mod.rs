@@ -1,0 +1,197 @@
+//! gate: keeps the translations that still show their label and could be photos; rejects the others.
+//!
+//! Every sample gets scores ([`criteria`]); one that fails any criterion is rejected, with its
+//! reasons. The parts hold the kept samples alone, so that whatever reads them trains on nothing
+//! else. Beside them lie `rejected-*.parquet`, which are parts of the rejected, and
+//! `verdicts.parquet`, a row for each sample of the input; `emit` and the report read that. Scores
+//! are measured against the render of the same sample, so that a render translated to itself passes
+//! whatever a network thinks of it. Labels of real photos are not read.
+
+mod criteria;
+mod distance;
+mod duplicates;
+mod loss;
+mod measure;
+mod picture;
+mod reader;
+mod renders;
+
+#[cfg(test)]
+mod tests;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+
+use crate::Result;
+use crate::artifact::{self, Artifact, Kind, parts, verdicts};
+use crate::sample::{Sample, Verdict};
+use crate::stage::{Context, Input, Stage, StageKind, parse};
+
+use criteria::CRITERIA;
+
+/// The registry entry.
+pub const STAGE: StageKind = StageKind {
+    name: "gate",
+    about: "rejects translations that lost their label or do not look like a photo",
+    version: 1,
+    inputs: &[
+        Input::required("samples", Kind::Samples, "translated renders"),
+        Input::required("renders", Kind::Samples, "the same before translation"),
+        Input::optional("photos", Kind::Samples, "what they shall look like"),
+        Input::optional(
+            "task",
+            Kind::Checkpoint,
+            "the task network, to read their labels",
+        ),
+    ],
+    output: Kind::Samples,
+    parse: parse::<Gate>,
+    schema: || schemars::schema_for!(Gate),
+};
+
+/// Configuration of `gate`: the limit of each criterion, and how much may be lost.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Gate {
+    /// Least probability that the task network gives the labelled class, 0..1. Judged where it reads
+    /// the render right. 0 switches it off.
+    pub label: f64,
+    /// Least overlap (intersection over union) of the mask that the task network sees with the
+    /// label's, as a share of the overlap in the render, 0..1. 0 switches it off.
+    pub mask: f64,
+    /// Least correlation of the strength of edges in and around the mask, render against
+    /// translation, −1..1. −1 switches it off.
+    pub edges: f64,
+    /// Least correlation of luminance, render against translation, −1..1; inverted colours are near
+    /// −1. −1 switches it off.
+    pub luminance: f64,
+    /// Least spread of luminance as a share of the render's; blank pictures are near 0. 0 switches
+    /// it off.
+    pub contrast: f64,
+    /// Largest share of pixels that are clipped (every channel at an end) beyond the render's share,
+    /// 0..1. 1 switches it off.
+    pub clipped: f64,
+    /// Least share of the difference between two renders that is left between their translations,
+    /// for the translation most alike, 0..1; outputs that collapsed are near 0. 0 switches it off.
+    pub duplicate: f64,
+    /// Largest distance from the photos, where 1 is the distance that `photo_quantile` of the photos
+    /// have from each other. 0 switches it off.
+    pub photo: f64,
+    /// Share of the photos that count as near to the others, 0..1.
+    pub photo_quantile: f64,
+    /// Largest share of a class that may be rejected, 0..1; beyond it the run fails.
+    pub max_lost: f64,
+}
+
+impl Default for Gate {
+    fn default() -> Self {
+        Gate {
+            label: 0.05,
+            mask: 0.6,
+            edges: 0.5,
+            luminance: 0.0,
+            contrast: 0.2,
+            clipped: 0.1,
+            duplicate: 0.2,
+            photo: 2.0,
+            photo_quantile: 0.99,
+            max_lost: 0.5,
+        }
+    }
+}
+
+impl Stage for Gate {
+    fn check(&self) -> Result<(), String> {
+        let shares = [
+            ("label", self.label),
+            ("mask", self.mask),
+            ("clipped", self.clipped),
+            ("duplicate", self.duplicate),
+            ("photo_quantile", self.photo_quantile),
+            ("max_lost", self.max_lost),
+        ];
+        for (key, value) in shares {
+            if !(0.0..=1.0).contains(&value) {
+                return Err(format!("`{key}` is a share; give a number from 0 to 1"));
+            }
+        }
+        for (key, value) in [("edges", self.edges), ("luminance", self.luminance)] {
+            if !(-1.0..=1.0).contains(&value) {
+                return Err(format!(
+                    "`{key}` is a correlation; give a number from -1 to 1"
+                ));
+            }
+        }
+        if !(self.contrast >= 0.0 && self.photo >= 0.0) {
+            return Err("`contrast` and `photo` must be 0 or more".into());
+        }
+        Ok(())
+    }
+
+    fn run(&self, context: &Context) -> Result<serde_json::Value> {
+        let input = context.input("samples")?;
+        let measured = measure::all(self, context, input)?;
+        let verdicts: Vec<Verdict> = measured.into_iter().map(|m| self.judge(m)).collect();
+        loss::check(self, context, &verdicts)?;
+        write(context, input, &verdicts)?;
+        verdicts::write(&context.out.join(verdicts::FILE), &verdicts)?;
+        Ok(self.summary(&verdicts))
+    }
+}
+
+impl Gate {
+    /// Names the criteria that a measured sample fails.
+    fn judge(&self, mut measured: Verdict) -> Verdict {
+        let failed = CRITERIA.iter().filter(|criterion| {
+            let score = measured.scores.get(criterion.name);
+            score.is_some_and(|&score| criterion.fails(self, score))
+        });
+        measured.reasons = failed.map(|criterion| criterion.name.to_owned()).collect();
+        measured
+    }
+
+    fn summary(&self, verdicts: &[Verdict]) -> serde_json::Value {
+        let kept = verdicts.iter().filter(|v| v.is_kept()).count();
+        let criteria: serde_json::Map<_, _> = CRITERIA
+            .iter()
+            .map(|criterion| {
+                let failed = |v: &&Verdict| v.reasons.iter().any(|r| r == criterion.name);
+                let judged = |v: &&Verdict| v.scores.contains_key(criterion.name);
+                let entry = json!({
+                    "about": criterion.about,
+                    "limit": (criterion.limit)(self),
+                    "rejects": if criterion.rejects_above { "above" } else { "below" },
+                    "judged": verdicts.iter().filter(judged).count(),
+                    "rejected": verdicts.iter().filter(failed).count(),
+                });
+                (criterion.name.to_owned(), entry)
+            })
+            .collect();
+        json!({ "kept": kept, "rejected": verdicts.len() - kept, "criteria": criteria })
+    }
+}
+
+/// Writes the kept samples as parts and the rejected beside them; `verdicts` are in the samples' order.
+fn write(context: &Context, input: &Artifact, verdicts: &[Verdict]) -> Result<()> {
+    let mut verdicts = verdicts.iter();
+    for (number, path) in input.parts().enumerate() {
+        let (mut kept, mut rejected) = (Vec::new(), Vec::new());
+        for (mut sample, verdict) in parts::read_part(&path)?.into_iter().zip(&mut verdicts) {
+            sample.provenance.gate = Some(verdict.note());
+            if verdict.is_kept() {
+                kept.push(sample);
+            } else {
+                rejected.push(sample);
+            }
+        }
+        let put = |name: String, samples: &[Sample]| match samples {
+            [] => Ok(()),
+            _ => parts::write_part(&context.out.join(name), samples),
+        };
+        put(artifact::part_name(number), &kept)?;
+        put(format!("rejected-{number:05}.parquet"), &rejected)?;
+        context.check_interrupt()?;
+    }
+    Ok(())
+}

@@ -1,0 +1,128 @@
+//! The task network as a reader: what it takes pictures for.
+
+use image::{GrayImage, RgbImage};
+
+use crate::artifact::Artifact;
+use crate::models::task_network::{TaskNetwork, mask_targets};
+use crate::nn::batch;
+use crate::nn::device::{self, Chosen};
+use crate::nn::workers::Workers;
+use crate::stage::Context;
+use crate::{Error, Result};
+
+/// A frozen task network and where it runs.
+pub struct Reader {
+    network: TaskNetwork,
+    chosen: Chosen,
+    workers: Workers,
+}
+
+/// What the network makes of a picture.
+pub struct Reading {
+    /// By class, adding up to 1.
+    pub probabilities: Vec<f32>,
+    /// The cells in which it sees an object.
+    pub mask: Vec<bool>,
+    pub features: Vec<f32>,
+}
+
+impl Reading {
+    /// The class that it takes the picture for.
+    pub fn best(&self) -> usize {
+        let by_value =
+            |a: &usize, b: &usize| self.probabilities[*a].total_cmp(&self.probabilities[*b]);
+        (0..self.probabilities.len()).max_by(by_value).unwrap_or(0)
+    }
+
+    /// Overlap of the cells seen with those of a label, 0..1; 0 where neither has any.
+    pub fn overlap(&self, label: &[bool]) -> f32 {
+        let pairs = || self.mask.iter().zip(label);
+        let common = pairs().filter(|(a, b)| **a && **b).count();
+        let either = pairs().filter(|(a, b)| **a || **b).count();
+        common as f32 / either.max(1) as f32
+    }
+}
+
+impl Reader {
+    /// Pictures at once.
+    const BATCH: usize = 16;
+
+    /// Loads the network in `artifact`.
+    ///
+    /// # Errors
+    /// Where there is none, or no device.
+    pub fn load(context: &Context, artifact: &Artifact) -> Result<Self> {
+        let chosen = device::choose(context.device)?;
+        Ok(Reader {
+            network: TaskNetwork::load(&artifact.folder, &chosen)?,
+            workers: Workers::for_device(&chosen)?,
+            chosen,
+        })
+    }
+
+    /// The place of a class in the network's list.
+    pub fn class(&self, name: &str) -> Option<usize> {
+        self.network.classes.iter().position(|class| class == name)
+    }
+
+    /// Reads pictures, in their order.
+    ///
+    /// # Errors
+    /// Where they are not of the size that the network was trained on.
+    pub fn read(&self, context: &Context, pictures: &[RgbImage]) -> Result<Vec<Reading>> {
+        let size = self.network.size as u32;
+        if let Some(other) = pictures.iter().find(|p| p.dimensions() != (size, size)) {
+            let (width, height) = other.dimensions();
+            return Err(Error::failed(
+                context.id,
+                format!(
+                    "the task network reads {size}×{size} pixels, but there is a picture of {width}×{height}"
+                ),
+                "give `render`, `ingest` and the input of `task` the same `size`",
+            ));
+        }
+        let batches = pictures.chunks(Self::BATCH).collect();
+        let read = self
+            .workers
+            .run(batches, |pictures| self.read_batch(pictures));
+        Ok(read.into_iter().flatten().collect())
+    }
+
+    fn read_batch(&self, pictures: &[RgbImage]) -> Vec<Reading> {
+        let tensor = batch::to_tensor(pictures.iter(), &self.chosen.device);
+        let read = self.network.layers.forward(tensor);
+        let rows = |values: burn::tensor::TensorData| -> Vec<Vec<f32>> {
+            let values = values.as_slice::<f32>().unwrap_or_default();
+            let length = (values.len() / pictures.len()).max(1);
+            values.chunks(length).map(<[f32]>::to_vec).collect()
+        };
+        let logits = rows(read.class_logits.into_data_as::<f32>());
+        let masks = rows(read.mask_logits.into_data_as::<f32>());
+        let features = rows(read.features.into_data_as::<f32>());
+        logits
+            .iter()
+            .zip(masks)
+            .zip(features)
+            .map(|((logits, mask), features)| Reading {
+                probabilities: softmax(logits),
+                mask: mask.iter().map(|&logit| logit > 0.0).collect(),
+                features,
+            })
+            .collect()
+    }
+
+    /// The label's mask as the network is to see it: the cells covered by half or more.
+    pub fn cells(&self, mask: &GrayImage) -> Vec<bool> {
+        let tensor = batch::masks_to_tensor([mask].into_iter(), &self.chosen.device);
+        let cells = mask_targets(tensor, self.network.mask_side()).into_data_as::<f32>();
+        let cells = cells.as_slice::<f32>().unwrap_or_default();
+        cells.iter().map(|&share| share > 0.5).collect()
+    }
+}
+
+fn softmax(logits: &[f32]) -> Vec<f32> {
+    let largest = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+    let powers: Vec<f32> = logits.iter().map(|l| (l - largest).exp()).collect();
+    let sum: f32 = powers.iter().sum();
+    powers.iter().map(|p| p / sum).collect()
+}
