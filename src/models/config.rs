@@ -3,9 +3,10 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::adversarial::AdversarialConfig;
 use super::cyclegan::CycleGanConfig;
-use crate::nn::patch_discriminator::DiscriminatorConfig;
-use crate::nn::resnet_generator::GeneratorConfig;
+use crate::nn::discriminator::DiscriminatorConfig;
+use crate::nn::generator::GeneratorConfig;
 
 /// Configuration of `train`.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
@@ -31,6 +32,8 @@ pub struct TrainConfig {
     pub pool: usize,
     /// Decay of the averaged weights, a step.
     pub ema: f64,
+    /// The game of generator and discriminator.
+    pub adversarial: AdversarialConfig,
     /// The generator's shape.
     pub generator: GeneratorConfig,
     /// The discriminator's shape.
@@ -68,6 +71,7 @@ impl Default for TrainConfig {
             sheet_every: 250,
             pool: 50,
             ema: 0.995,
+            adversarial: AdversarialConfig::default(),
             generator: GeneratorConfig::default(),
             discriminator: DiscriminatorConfig::default(),
             cyclegan: CycleGanConfig::default(),

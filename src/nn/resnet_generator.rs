@@ -2,59 +2,35 @@
 //! Zhu et al., Unpaired Image-to-Image Translation using Cycle-Consistent Adversarial Networks,
 //! 2017; architecture after Johnson et al. 2016.
 //!
-//! Deviations: up-sampling is nearest-neighbour resize and convolution, which leaves no
-//! checkerboards (Odena et al. 2016); the output can be a correction added to the input
-//! (`residual`), which starts as the identity and so keeps the geometry of small pictures.
+//! Deviation: up-sampling is nearest-neighbour resize and convolution, which leaves no checkerboards
+//! (Odena et al. 2016).
 
 use burn::module::Module;
-use burn::nn::{InstanceNorm, InstanceNormConfig};
-use burn::tensor::activation::{relu, tanh};
+use burn::tensor::activation::relu;
 use burn::tensor::module::interpolate;
 use burn::tensor::ops::{InterpolateMode, InterpolateOptions};
 use burn::tensor::{Device, Tensor};
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
 
 use super::conv_kernel::Border;
 use super::convolution::PaddedConv;
+use super::generator::GeneratorConfig;
+use super::norm::{Norm, NormKind};
 
-/// The shape of a [`ResnetGenerator`].
-#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
-#[serde(default, deny_unknown_fields)]
-pub struct GeneratorConfig {
-    /// Channels after the first layer (`ngf`).
-    pub channels: usize,
-    /// Residual blocks at the lowest resolution.
-    pub blocks: usize,
-    /// How often the resolution is halved before the blocks.
-    pub downsamplings: usize,
-    /// Side of the first and last kernel, odd.
-    pub kernel: usize,
-    /// Add the output to the input instead of replacing it.
-    pub residual: bool,
-}
-
-impl Default for GeneratorConfig {
-    fn default() -> Self {
-        GeneratorConfig {
-            channels: 16,
-            blocks: 3,
-            downsamplings: 2,
-            kernel: 5,
-            residual: true,
-        }
-    }
-}
-
-/// Reflection padding, convolution, instance norm.
+/// Reflection padding, convolution, norm.
 #[derive(Module, Debug)]
 struct ConvNorm {
     conv: PaddedConv,
-    norm: InstanceNorm,
+    norm: Norm,
 }
 
 impl ConvNorm {
-    fn new(channels: [usize; 2], kernel: usize, stride: usize, device: &Device) -> Self {
+    fn new(
+        channels: [usize; 2],
+        kernel: usize,
+        stride: usize,
+        (norm, place): (NormKind, usize),
+        device: &Device,
+    ) -> Self {
         ConvNorm {
             conv: PaddedConv::new(
                 channels,
@@ -62,10 +38,10 @@ impl ConvNorm {
                 stride,
                 kernel / 2,
                 Border::Reflect,
-                false,
+                norm.wants_bias(),
                 device,
             ),
-            norm: InstanceNormConfig::new(channels[1]).init(device),
+            norm: norm.init(channels[1], place, device),
         }
     }
 
@@ -95,60 +71,50 @@ pub struct ResnetGenerator {
     blocks: Vec<ResidualBlock>,
     up: Vec<ConvNorm>,
     head: PaddedConv,
-    residual: bool,
 }
 
-impl GeneratorConfig {
+impl ResnetGenerator {
     /// A generator with burn's default weights; see [`crate::nn::init`].
-    pub fn init(&self, device: &Device) -> ResnetGenerator {
-        let at = |level: usize| self.channels << level;
-        let deepest = at(self.downsamplings);
+    pub fn new(config: &GeneratorConfig, device: &Device) -> Self {
+        let at = |level: usize| config.channels << level;
+        let levels = config.downsamplings;
+        let deepest = at(levels);
+        let mut place = 0;
+        let mut layer = |channels, kernel, stride| {
+            place += 1;
+            ConvNorm::new(channels, kernel, stride, (config.norm, place), device)
+        };
         ResnetGenerator {
-            stem: ConvNorm::new([3, self.channels], self.kernel, 1, device),
-            down: (0..self.downsamplings)
-                .map(|level| ConvNorm::new([at(level), at(level + 1)], 3, 2, device))
+            stem: layer([3, config.channels], config.kernel, 1),
+            down: (0..levels)
+                .map(|level| layer([at(level), at(level + 1)], 3, 2))
                 .collect(),
-            blocks: (0..self.blocks)
+            blocks: (0..config.blocks)
                 .map(|_| ResidualBlock {
-                    first: ConvNorm::new([deepest, deepest], 3, 1, device),
-                    second: ConvNorm::new([deepest, deepest], 3, 1, device),
+                    first: layer([deepest, deepest], 3, 1),
+                    second: layer([deepest, deepest], 3, 1),
                 })
                 .collect(),
-            up: (0..self.downsamplings)
+            up: (0..levels)
                 .rev()
-                .map(|level| ConvNorm::new([at(level + 1), at(level)], 3, 1, device))
+                .map(|level| layer([at(level + 1), at(level)], 3, 1))
                 .collect(),
             head: PaddedConv::new(
-                [self.channels, 3],
-                self.kernel,
+                [config.channels, 3],
+                config.kernel,
                 1,
-                self.kernel / 2,
+                config.kernel / 2,
                 Border::Reflect,
                 true,
                 device,
             ),
-            residual: self.residual,
         }
     }
 
-    /// # Errors
-    /// What is out of range, in words.
-    pub fn check(&self) -> Result<(), String> {
-        if self.channels == 0 || self.kernel.is_multiple_of(2) || self.downsamplings > 4 {
-            return Err(
-                "generator: `channels` must be at least 1, `kernel` odd, `downsamplings` at most 4"
-                    .into(),
-            );
-        }
-        Ok(())
-    }
-}
-
-impl ResnetGenerator {
-    /// `[batch, 3, height, width]` to the same shape, both in −1..1. Height and width must be
-    /// multiples of 2 to the power of `downsamplings`.
+    /// Pictures `[batch, 3, height, width]` to as many values before the last activation. Height and
+    /// width must be multiples of 2 to the power of `downsamplings`.
     pub fn forward(&self, input: Tensor<4>) -> Tensor<4> {
-        let mut x = relu(self.stem.forward(input.clone()));
+        let mut x = relu(self.stem.forward(input));
         for down in &self.down {
             x = relu(down.forward(x));
         }
@@ -158,22 +124,12 @@ impl ResnetGenerator {
         for up in &self.up {
             x = relu(up.forward(double(x)));
         }
-        let output = self.head.forward(x);
-        if self.residual {
-            // The input's 0.98 keeps atanh finite; tanh brings the sum back to −1..1.
-            let logits = input.clamp(-0.98, 0.98);
-            let logits = ((logits.clone() + 1.0) / (-logits + 1.0))
-                .log()
-                .mul_scalar(0.5);
-            tanh(logits + output)
-        } else {
-            tanh(output)
-        }
+        self.head.forward(x)
     }
 }
 
 /// Doubles height and width by repeating pixels.
-fn double(x: Tensor<4>) -> Tensor<4> {
+pub fn double(x: Tensor<4>) -> Tensor<4> {
     let options = InterpolateOptions::new(InterpolateMode::Nearest);
     interpolate(x, options.with_scale_factor([2.0, 2.0]))
 }

@@ -46,6 +46,8 @@ impl Stage for TrainConfig {
         if !(0.0..=1.0).contains(&self.decay_from) || self.rate <= 0.0 {
             return Err("`decay_from` must lie in 0..1 and `rate` above 0".into());
         }
+        self.adversarial.check()?;
+        self.discriminator.check()?;
         self.generator.check()
     }
 
