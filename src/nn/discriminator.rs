@@ -3,7 +3,6 @@
 //! scales as in Wang et al., High-Resolution Image Synthesis (pix2pixHD), 2018.
 
 use burn::module::Module;
-use burn::tensor::activation::leaky_relu;
 use burn::tensor::module::avg_pool2d;
 use burn::tensor::ops::AvgPoolOptions;
 use burn::tensor::{Device, Tensor};
@@ -12,7 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use super::conv_kernel::Border;
 use super::convolution::PaddedConv;
-use super::norm::{Norm, NormKind};
+use super::norm::{Activation, Norm, NormKind};
 use super::spectral_norm::SpectralConv;
 
 /// The shape of a [`Discriminator`].
@@ -129,6 +128,20 @@ impl DiscriminatorConfig {
         }
     }
 
+    /// Numbers that all layers put out for a picture of `size` pixels.
+    pub fn outputs(&self, size: usize) -> usize {
+        let scale = |scale: usize| {
+            let (pixels, at) = ((size >> scale).pow(2), |l: usize| self.channels << l.min(3));
+            match self.kind {
+                DiscriminatorKind::Pixel => 3 * self.channels * pixels,
+                DiscriminatorKind::Patch => (0..=self.strided(size))
+                    .map(|l| at(l) * (pixels >> (2 * (l + 1).min(self.strided(size)))))
+                    .sum(),
+            }
+        };
+        (0..self.scales).map(scale).sum()
+    }
+
     fn strided(&self, size: usize) -> usize {
         match (self.layers, size) {
             (0, ..=48) => 1,
@@ -237,7 +250,9 @@ impl PatchDiscriminator {
     fn forward(&self, input: Tensor<4>, mut seen: impl FnMut(Tensor<4>)) -> Tensor<4> {
         let mut x = input;
         for layer in &self.layers {
-            x = leaky_relu(layer.norm.forward(layer.conv.forward(x)), 0.2);
+            x = layer
+                .norm
+                .forward(layer.conv.forward(x), Activation::LeakyRelu(0.2));
             seen(x.clone());
         }
         self.head.forward(x)

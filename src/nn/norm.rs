@@ -2,6 +2,7 @@
 
 use burn::module::{Module, Param, ParamId, RunningState};
 use burn::nn::{GroupNorm, GroupNormConfig, Identity, InstanceNorm, InstanceNormConfig};
+use burn::tensor::activation::{leaky_relu, relu};
 use burn::tensor::module::{batch_norm, batch_norm_train};
 use burn::tensor::{Device, Tensor};
 use schemars::JsonSchema;
@@ -19,6 +20,15 @@ pub enum NormKind {
     Group,
     /// None; the convolutions then have biases.
     None,
+}
+
+/// What follows a norm.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Activation {
+    None,
+    Relu,
+    /// With this slope below zero.
+    LeakyRelu(f64),
 }
 
 /// A norm with a trainable scale and shift a channel.
@@ -51,13 +61,18 @@ impl NormKind {
 }
 
 impl Norm {
-    /// `[batch, channels, height, width]` to the same shape.
-    pub fn forward(&self, x: Tensor<4>) -> Tensor<4> {
-        match self {
+    /// Norm, then activation, of `[batch, channels, height, width]`.
+    pub fn forward(&self, x: Tensor<4>, activation: Activation) -> Tensor<4> {
+        let x = match self {
             Norm::Instance(norm) => norm.forward(x),
             Norm::Batch(norm) => norm.forward(x),
             Norm::Group(norm) => norm.forward(x),
             Norm::None(norm) => norm.forward(x),
+        };
+        match activation {
+            Activation::None => x,
+            Activation::Relu => relu(x),
+            Activation::LeakyRelu(slope) => leaky_relu(x, slope),
         }
     }
 }
@@ -125,13 +140,20 @@ mod tests {
         let device = Device::flex().autodiff();
         let x = Tensor::random([2, 8, 6, 6], Distribution::Normal(3.0, 2.0), &device);
         for kind in [NormKind::Instance, NormKind::Batch, NormKind::Group] {
-            let (mean, variance) = spread(kind.init(8, 0, &device).forward(x.clone()));
+            let (mean, variance) = spread(
+                kind.init(8, 0, &device)
+                    .forward(x.clone(), Activation::None),
+            );
             assert!(
                 mean.abs() < 1e-3 && (variance - 1.0).abs() < 1e-2,
                 "{kind:?}"
             );
         }
-        let (mean, _) = spread(NormKind::None.init(8, 0, &device).forward(x));
+        let (mean, _) = spread(
+            NormKind::None
+                .init(8, 0, &device)
+                .forward(x, Activation::None),
+        );
         assert!(mean > 2.0);
     }
 
@@ -142,14 +164,15 @@ mod tests {
             |count| Tensor::random([count, 4, 5, 5], Distribution::Normal(3.0, 2.0), &device);
         let norm = NormKind::Batch.init(4, 0, &device);
         for _ in 0..60 {
-            norm.forward(draw(8));
+            norm.forward(draw(8), Activation::None);
         }
         let frozen = norm.valid();
         let x = draw(4).without_autodiff();
-        let (mean, _) = spread(frozen.forward(x.clone()));
+        let frozen = |x| frozen.forward(x, Activation::None);
+        let (mean, _) = spread(frozen(x.clone()));
         assert!(mean.abs() < 0.3, "{mean}");
-        let together = frozen.forward(x.clone()).slice([0..1]);
-        let alone = frozen.forward(x.slice([0..1]));
+        let together = frozen(x.clone()).slice([0..1]);
+        let alone = frozen(x.slice([0..1]));
         assert_eq!(together.into_data(), alone.into_data());
     }
 }

@@ -6,7 +6,6 @@
 //! (Odena et al. 2016).
 
 use burn::module::Module;
-use burn::tensor::activation::relu;
 use burn::tensor::module::interpolate;
 use burn::tensor::ops::{InterpolateMode, InterpolateOptions};
 use burn::tensor::{Device, Tensor};
@@ -14,17 +13,18 @@ use burn::tensor::{Device, Tensor};
 use super::conv_kernel::Border;
 use super::convolution::PaddedConv;
 use super::generator::GeneratorConfig;
-use super::norm::{Norm, NormKind};
+use super::norm::{Activation, Norm, NormKind};
 
 /// Reflection padding, convolution, norm.
 #[derive(Module, Debug)]
-struct ConvNorm {
+pub struct ConvNorm {
     conv: PaddedConv,
     norm: Norm,
 }
 
 impl ConvNorm {
-    fn new(
+    /// `norm` comes with its number in the network.
+    pub fn new(
         channels: [usize; 2],
         kernel: usize,
         stride: usize,
@@ -45,8 +45,8 @@ impl ConvNorm {
         }
     }
 
-    fn forward(&self, x: Tensor<4>) -> Tensor<4> {
-        self.norm.forward(self.conv.forward(x))
+    pub fn forward(&self, x: Tensor<4>, activation: Activation) -> Tensor<4> {
+        self.norm.forward(self.conv.forward(x), activation)
     }
 }
 
@@ -58,8 +58,8 @@ struct ResidualBlock {
 
 impl ResidualBlock {
     fn forward(&self, x: Tensor<4>) -> Tensor<4> {
-        let inner = relu(self.first.forward(x.clone()));
-        x + self.second.forward(inner)
+        let inner = self.first.forward(x.clone(), Activation::Relu);
+        x + self.second.forward(inner, Activation::None)
     }
 }
 
@@ -114,17 +114,47 @@ impl ResnetGenerator {
     /// Pictures `[batch, 3, height, width]` to as many values before the last activation. Height and
     /// width must be multiples of 2 to the power of `downsamplings`.
     pub fn forward(&self, input: Tensor<4>) -> Tensor<4> {
-        let mut x = relu(self.stem.forward(input));
+        let mut x = self.stem.forward(input, Activation::Relu);
         for down in &self.down {
-            x = relu(down.forward(x));
+            x = down.forward(x, Activation::Relu);
         }
         for block in &self.blocks {
             x = block.forward(x);
         }
         for up in &self.up {
-            x = relu(up.forward(double(x)));
+            x = up.forward(double(x), Activation::Relu);
         }
         self.head.forward(x)
+    }
+
+    /// What the first layer, each halving, and the middle and last block see, the finest first.
+    pub fn features(&self, input: Tensor<4>) -> Vec<Tensor<4>> {
+        let mut seen = vec![self.stem.forward(input, Activation::Relu)];
+        for down in &self.down {
+            let x = seen[seen.len() - 1].clone();
+            seen.push(down.forward(x, Activation::Relu));
+        }
+        let mut x = seen[seen.len() - 1].clone();
+        for (number, block) in (1..).zip(&self.blocks) {
+            x = block.forward(x);
+            if number == self.blocks.len().div_ceil(2) || number == self.blocks.len() {
+                seen.push(x.clone());
+            }
+        }
+        seen
+    }
+
+    /// Numbers that the layers put out for a picture of `pixels`.
+    pub fn outputs(config: &GeneratorConfig, pixels: usize) -> usize {
+        let at = |level: usize| (config.channels << level) * (pixels >> (2 * level));
+        let blocks = 2 * config.blocks * at(config.downsamplings);
+        // Down and up, and the enlarged input of each way up.
+        let levels = 0..config.downsamplings;
+        at(0)
+            + blocks
+            + levels
+                .map(|level| at(level + 1) * 5 + at(level))
+                .sum::<usize>()
     }
 }
 
