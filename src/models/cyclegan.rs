@@ -17,8 +17,8 @@ use serde::{Deserialize, Serialize};
 use super::adversarial::{Arena, Critic, Judge, Losses, Player};
 use super::config::TrainConfig;
 use super::{
-    Adapter, Batch, LabelEffect, ModelKind, Setting, load_generator, load_weights, save_generator,
-    save_weights,
+    Adapter, Batch, LabelEffect, ModelKind, Passes, Setting, load_generator, load_weights,
+    save_generator, save_weights,
 };
 use crate::Result;
 use crate::nn::ema;
@@ -174,6 +174,13 @@ impl Adapter for CycleGan {
     fn reconstruct(&self, renders: Tensor<4>) -> Option<Tensor<4>> {
         let back = self.generators.network.to_render.valid();
         Some(back.forward(self.average.forward(renders)))
+    }
+
+    fn passes(&self) -> Passes {
+        Passes {
+            generator: 6,
+            critic: 2,
+        }
     }
 
     fn parameters(&self) -> usize {

@@ -12,6 +12,7 @@ use std::path::Path;
 
 use burn::module::Module;
 use burn::tensor::{Device, Tensor};
+use image::RgbImage;
 
 use crate::nn::device::Chosen;
 use crate::seed::Seed;
@@ -101,8 +102,22 @@ impl Batch {
     }
 }
 
+/// How often a picture of a batch goes through networks whose activations are held at once, for the
+/// estimate of memory.
+#[derive(Debug, Clone, Copy)]
+pub struct Passes {
+    pub generator: usize,
+    pub critic: usize,
+}
+
 /// A model in training. It owns its adversarial step: losses, optimisers, pools.
 pub trait Adapter {
+    /// Sees all photos before the first step. Returns whether steps are to follow: a model that needs
+    /// no training knows all it needs then.
+    fn study(&mut self, _photos: &[RgbImage]) -> bool {
+        true
+    }
+
     /// One step at this learning rate; returns the losses by name. Whether they are finite is for
     /// the loop to see.
     fn step(&mut self, batch: &Batch, rate: f64) -> BTreeMap<String, f64>;
@@ -113,6 +128,14 @@ pub trait Adapter {
     /// Renders translated and brought back again, where the model can.
     fn reconstruct(&self, _renders: Tensor<4>) -> Option<Tensor<4>> {
         None
+    }
+
+    /// What a step holds in memory at once.
+    fn passes(&self) -> Passes {
+        Passes {
+            generator: 1,
+            critic: 1,
+        }
     }
 
     /// Trainable numbers in all networks.
