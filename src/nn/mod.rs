@@ -5,6 +5,7 @@ pub mod conv_kernel;
 pub mod convolution;
 pub mod device;
 pub mod discriminator;
+pub mod edges;
 pub mod ema;
 pub mod generator;
 pub mod gradient_clip;
