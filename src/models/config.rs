@@ -5,6 +5,9 @@ use serde::{Deserialize, Serialize};
 
 use super::adversarial::AdversarialConfig;
 use super::cyclegan::CycleGanConfig;
+use super::fda::FdaConfig;
+use super::histogram::HistogramConfig;
+use super::label_safety::LabelSafetyConfig;
 use crate::nn::discriminator::DiscriminatorConfig;
 use crate::nn::generator::GeneratorConfig;
 
@@ -61,6 +64,12 @@ pub struct TrainConfig {
     pub discriminator: DiscriminatorConfig,
     /// Settings of the model `cyclegan`.
     pub cyclegan: CycleGanConfig,
+    /// Settings of the model `histogram`.
+    pub histogram: HistogramConfig,
+    /// Settings of the model `fda`.
+    pub fda: FdaConfig,
+    /// Losses that keep labels true, for every model that is trained.
+    pub label_safety: LabelSafetyConfig,
 }
 
 /// The models that can be named.
@@ -68,6 +77,8 @@ pub struct TrainConfig {
 #[serde(rename_all = "lowercase")]
 pub enum Model {
     CycleGan,
+    Histogram,
+    Fda,
 }
 
 /// How the learning rate changes.
@@ -129,6 +140,8 @@ impl Model {
     pub fn name(self) -> &'static str {
         match self {
             Model::CycleGan => super::cyclegan::MODEL.name,
+            Model::Histogram => super::histogram::MODEL.name,
+            Model::Fda => super::fda::MODEL.name,
         }
     }
 }
@@ -160,6 +173,9 @@ impl Default for TrainConfig {
             generator: GeneratorConfig::default(),
             discriminator: DiscriminatorConfig::default(),
             cyclegan: CycleGanConfig::default(),
+            histogram: HistogramConfig::default(),
+            fda: FdaConfig::default(),
+            label_safety: LabelSafetyConfig::default(),
         }
     }
 }

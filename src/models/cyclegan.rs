@@ -16,8 +16,9 @@ use serde::{Deserialize, Serialize};
 
 use super::adversarial::{Arena, Critic, Judge, Losses, Player};
 use super::config::TrainConfig;
+use super::label_safety::LabelSafety;
 use super::{
-    Adapter, Batch, LabelEffect, ModelKind, Passes, Setting, load_generator, load_weights,
+    Adapter, Batch, LabelEffect, ModelKind, Passes, Setting, load_translator, load_weights,
     save_generator, save_weights,
 };
 use crate::Result;
@@ -32,7 +33,7 @@ pub const MODEL: ModelKind = ModelKind {
     about: "unpaired translation by two generators that invert each other",
     labels: LabelEffect::Kept,
     create: |config, setting| Ok(Box::new(CycleGan::new(config, setting)?)),
-    load: |folder, device| Ok(Box::new(load_generator(folder, device)?)),
+    load: load_translator,
 };
 
 /// Configuration of a CycleGAN.
@@ -69,6 +70,7 @@ struct CycleGan {
     photo_critic: Critic,
     render_critic: Critic,
     average: Generator,
+    safety: LabelSafety,
 }
 
 impl CycleGan {
@@ -93,6 +95,7 @@ impl CycleGan {
             render_critic: critic(1 << 21, 3),
             average: generators.to_photo.valid(),
             generators: Player::new(generators, &config.adversarial),
+            safety: LabelSafety::new(&config.label_safety, &setting)?,
             config: config.clone(),
             arena,
         })
@@ -148,7 +151,8 @@ impl Adapter for CycleGan {
             .generators
             .learn(arena, batch, rate * pace, |generators, batch| {
                 let judges = critics.map(|critic| critic.judge(arena));
-                losses(&self.config.cyclegan, judges, generators, batch)
+                let losses = losses(&self.config.cyclegan, judges, generators, batch);
+                self.safety.guard(batch, losses)
             });
         let average = self.average.clone();
         let live = &self.generators.network.to_photo;
@@ -213,7 +217,7 @@ impl Adapter for CycleGan {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::models::Translator;
+    use crate::models::load_generator;
     use crate::nn::device;
     use crate::nn::workers::Workers;
     use crate::seed::Seed;
@@ -350,7 +354,7 @@ mod tests {
             Distribution::Uniform(-1.0, 1.0),
             &device.device,
         );
-        let (a, b) = (model.translate(random.clone()), loaded.translate(random));
+        let (a, b) = (model.translate(random.clone()), loaded.forward(random));
         a.into_data()
             .assert_approx_eq::<f32>(&b.into_data(), Tolerance::absolute(1e-6));
     }

@@ -4,6 +4,10 @@ pub mod adversarial;
 pub mod classifier;
 pub mod config;
 pub mod cyclegan;
+pub mod fda;
+pub mod histogram;
+pub mod label_safety;
+pub mod statistical;
 pub mod task_network;
 
 use std::collections::BTreeMap;
@@ -14,13 +18,13 @@ use burn::module::Module;
 use burn::tensor::{Device, Tensor};
 use image::RgbImage;
 
+use crate::nn::batch;
 use crate::nn::device::Chosen;
-use crate::seed::Seed;
+use crate::nn::generator::{Generator, GeneratorConfig};
+use crate::seed::{Seed, Stream};
 use crate::{Error, Result};
 use config::TrainConfig;
 use task_network::TaskNetwork;
-
-use crate::nn::generator::{Generator, GeneratorConfig};
 
 /// What becomes of a picture's labels when a model has changed the picture.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -43,7 +47,7 @@ pub struct ModelKind {
 }
 
 /// Every model that `train` can train.
-pub const MODELS: &[ModelKind] = &[cyclegan::MODEL];
+pub const MODELS: &[ModelKind] = &[cyclegan::MODEL, histogram::MODEL, fda::MODEL];
 
 /// What a model is made for.
 pub struct Setting<'a> {
@@ -163,8 +167,8 @@ pub trait Adapter {
 
 /// A trained model.
 pub trait Translator: Send + Sync {
-    /// Renders `[batch, 3, size, size]` in −1..1 made to look like photos.
-    fn translate(&self, renders: Tensor<4>) -> Tensor<4>;
+    /// Renders made to look like photos, in order; `streams` holds one a render, for what is drawn.
+    fn translate(&self, renders: &[RgbImage], streams: &mut [Stream]) -> Vec<RgbImage>;
 }
 
 /// Writes the weights of a network as burn's `.bpk`.
@@ -216,8 +220,26 @@ pub fn load_generator(folder: &Path, device: &Chosen) -> Result<Generator> {
     load_weights(shape.init(&device.device), &folder.join("generator.bpk"))
 }
 
-impl Translator for Generator {
-    fn translate(&self, renders: Tensor<4>) -> Tensor<4> {
-        self.forward(renders)
+/// As [`load_generator`], for [`ModelKind::load`].
+///
+/// # Errors
+/// Where the folder holds none.
+pub fn load_translator(folder: &Path, device: &Chosen) -> Result<Box<dyn Translator>> {
+    Ok(Box::new(Trained {
+        generator: load_generator(folder, device)?,
+        device: device.device.clone(),
+    }))
+}
+
+/// A trained generator on its device.
+struct Trained {
+    generator: Generator,
+    device: Device,
+}
+
+impl Translator for Trained {
+    fn translate(&self, renders: &[RgbImage], _: &mut [Stream]) -> Vec<RgbImage> {
+        let renders = batch::to_tensor(renders.iter(), &self.device);
+        batch::to_pictures(self.generator.forward(renders))
     }
 }

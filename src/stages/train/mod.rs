@@ -70,6 +70,9 @@ impl Stage for TrainConfig {
         }
         self.adversarial.check()?;
         self.discriminator.check()?;
+        self.histogram.check()?;
+        self.fda.check()?;
+        self.label_safety.check()?;
         self.generator.check()
     }
 
