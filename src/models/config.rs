@@ -4,10 +4,12 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::adversarial::AdversarialConfig;
+use super::cut::{CutConfig, FastCutConfig};
 use super::cyclegan::CycleGanConfig;
 use super::fda::FdaConfig;
 use super::histogram::HistogramConfig;
 use super::label_safety::LabelSafetyConfig;
+use super::simgan::SimGanConfig;
 use crate::nn::discriminator::DiscriminatorConfig;
 use crate::nn::generator::GeneratorConfig;
 
@@ -64,6 +66,12 @@ pub struct TrainConfig {
     pub discriminator: DiscriminatorConfig,
     /// Settings of the model `cyclegan`.
     pub cyclegan: CycleGanConfig,
+    /// Settings of the model `cut`.
+    pub cut: CutConfig,
+    /// Settings of the model `fastcut`.
+    pub fastcut: FastCutConfig,
+    /// Settings of the model `simgan`.
+    pub simgan: SimGanConfig,
     /// Settings of the model `histogram`.
     pub histogram: HistogramConfig,
     /// Settings of the model `fda`.
@@ -77,6 +85,9 @@ pub struct TrainConfig {
 #[serde(rename_all = "lowercase")]
 pub enum Model {
     CycleGan,
+    Cut,
+    FastCut,
+    SimGan,
     Histogram,
     Fda,
 }
@@ -140,6 +151,9 @@ impl Model {
     pub fn name(self) -> &'static str {
         match self {
             Model::CycleGan => super::cyclegan::MODEL.name,
+            Model::Cut => super::cut::MODEL.name,
+            Model::FastCut => super::cut::FAST.name,
+            Model::SimGan => super::simgan::MODEL.name,
             Model::Histogram => super::histogram::MODEL.name,
             Model::Fda => super::fda::MODEL.name,
         }
@@ -173,6 +187,9 @@ impl Default for TrainConfig {
             generator: GeneratorConfig::default(),
             discriminator: DiscriminatorConfig::default(),
             cyclegan: CycleGanConfig::default(),
+            cut: CutConfig::default(),
+            fastcut: FastCutConfig::default(),
+            simgan: SimGanConfig::default(),
             histogram: HistogramConfig::default(),
             fda: FdaConfig::default(),
             label_safety: LabelSafetyConfig::default(),

@@ -448,7 +448,7 @@ mod tests {
 
     #[test]
     fn losses_of_shards_add_up() {
-        let task = untrained(&Device::flex());
+        let task = untrained(&Device::flex().autodiff());
         let safety = losses(all(), Some(&task)).unwrap();
         let batch = labelled(4, 1);
         let translations = moved(&batch.renders);

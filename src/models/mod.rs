@@ -3,10 +3,12 @@
 pub mod adversarial;
 pub mod classifier;
 pub mod config;
+pub mod cut;
 pub mod cyclegan;
 pub mod fda;
 pub mod histogram;
 pub mod label_safety;
+pub mod simgan;
 pub mod statistical;
 pub mod task_network;
 
@@ -47,7 +49,14 @@ pub struct ModelKind {
 }
 
 /// Every model that `train` can train.
-pub const MODELS: &[ModelKind] = &[cyclegan::MODEL, histogram::MODEL, fda::MODEL];
+pub const MODELS: &[ModelKind] = &[
+    cyclegan::MODEL,
+    cut::MODEL,
+    cut::FAST,
+    simgan::MODEL,
+    histogram::MODEL,
+    fda::MODEL,
+];
 
 /// What a model is made for.
 pub struct Setting<'a> {
@@ -115,7 +124,7 @@ pub struct Passes {
 }
 
 /// A model in training. It owns its adversarial step: losses, optimisers, pools.
-pub trait Adapter {
+pub trait Adapter: Send {
     /// Sees all photos before the first step. Returns whether steps are to follow: a model that needs
     /// no training knows all it needs then.
     fn study(&mut self, _photos: &[RgbImage]) -> bool {
@@ -243,3 +252,6 @@ impl Translator for Trained {
         batch::to_pictures(self.generator.forward(renders))
     }
 }
+
+#[cfg(test)]
+mod tests;

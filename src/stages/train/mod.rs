@@ -70,6 +70,8 @@ impl Stage for TrainConfig {
         }
         self.adversarial.check()?;
         self.discriminator.check()?;
+        self.cut.check()?;
+        self.simgan.check()?;
         self.histogram.check()?;
         self.fda.check()?;
         self.label_safety.check()?;
