@@ -24,8 +24,8 @@ use super::adversarial::{Arena, Critic, Judge, Losses, Player};
 use super::config::TrainConfig;
 use super::label_safety::LabelSafety;
 use super::{
-    Adapter, Batch, LabelEffect, ModelKind, Setting, load_translator, load_weights, save_generator,
-    save_weights,
+    Adapter, Batch, LabelEffect, ModelKind, Passes, Setting, load_translator, load_weights,
+    save_generator, save_weights,
 };
 use crate::nn::ema;
 use crate::nn::generator::Generator;
@@ -337,6 +337,14 @@ impl Adapter for Cut {
 
     fn translate(&self, renders: Tensor<4>) -> Tensor<4> {
         self.average.forward(renders)
+    }
+
+    fn passes(&self) -> Passes {
+        // A translation, and its way through the encoder again; both for photos too.
+        Passes {
+            generator: if self.way.identity > 0.0 { 4 } else { 2 },
+            critic: 1,
+        }
     }
 
     fn parameters(&self) -> usize {

@@ -9,11 +9,10 @@
 use std::f64::consts::TAU;
 
 use image::RgbImage;
-use rand::RngExt;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::statistical::{Statistical, Statistics};
+use super::statistical::{Statistical, Statistics, draw};
 use super::{LabelEffect, ModelKind};
 use crate::seed::Stream;
 
@@ -38,6 +37,8 @@ pub struct FdaConfig {
     /// Half the side of the swapped block of frequencies, as a share of the picture's shorter side.
     /// 0.01 to 0.09 in the paper, for pictures of 512 pixels and more.
     pub beta: f64,
+    /// Photos of most similar amplitudes, among which one is drawn; 0 draws from all.
+    pub nearest: usize,
     /// How far the amplitudes go to the photo's: 0 leaves the render.
     pub strength: f64,
     /// Photos looked at, at most.
@@ -48,6 +49,7 @@ impl Default for FdaConfig {
     fn default() -> Self {
         FdaConfig {
             beta: 0.02,
+            nearest: 10,
             strength: 1.0,
             photos: 500,
         }
@@ -108,12 +110,19 @@ impl Statistics for Fda {
         if self.photos.is_empty() {
             return render.clone();
         }
-        let photo = &self.photos[stream.random_range(0..self.photos.len())];
         let block = Block::new(render.width(), render.height(), self.reach);
+        let own = [0, 1, 2].map(|channel| block.analyse(render, channel));
+        let distance = |photo: &[Vec<f32>; 3]| {
+            let pairs = own.iter().flatten().zip(photo.iter().flatten());
+            pairs
+                .map(|(own, &photo)| (own[0].hypot(own[1]) - f64::from(photo)).powi(2))
+                .sum::<f64>()
+        };
+        let distances = self.photos.iter().map(distance);
+        let photo = &self.photos[draw(distances, self.config.nearest, stream)];
         let mut changed = render.clone();
         for (channel, amplitudes) in photo.iter().enumerate() {
-            let own = block.analyse(render, channel);
-            let changes: Vec<[f64; 2]> = own
+            let changes: Vec<[f64; 2]> = own[channel]
                 .iter()
                 .zip(amplitudes)
                 .map(|(&[re, im], &amplitude)| {

@@ -6,11 +6,10 @@
 //! Deviations: equal values stay equal, so flat renders get no noise; `strength` blends.
 
 use image::{Rgb, RgbImage};
-use rand::RngExt;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::statistical::{Statistical, Statistics};
+use super::statistical::{Statistical, Statistics, draw};
 use super::{LabelEffect, ModelKind};
 use crate::seed::Stream;
 
@@ -36,6 +35,8 @@ pub struct HistogramConfig {
     pub method: Method,
     /// Whose colours a render takes.
     pub target: Target,
+    /// Photos of most similar colours, among which one is drawn; 0 draws from all.
+    pub nearest: usize,
     /// How far it goes: 0 leaves the render, 1 takes the colours fully.
     pub strength: f64,
     /// Photos looked at, at most.
@@ -67,6 +68,7 @@ impl Default for HistogramConfig {
         HistogramConfig {
             method: Method::Moments,
             target: Target::Drawn,
+            nearest: 10,
             strength: 1.0,
             photos: 500,
         }
@@ -138,14 +140,27 @@ impl Statistics for Histogram {
     }
 
     fn apply(&self, render: &RgbImage, stream: &mut Stream) -> RgbImage {
-        let known = self.counts.len().max(self.moments.len());
-        if known == 0 {
+        if self.seen == 0 {
             return render.clone();
         }
-        let drawn = stream.random_range(0..known);
+        let nearest = self.config.nearest;
         let changed = match self.config.method {
-            Method::Ranks => match_ranks(render, &self.counts[drawn]),
-            Method::Moments => match_moments(render, &self.moments[drawn]),
+            Method::Ranks => {
+                let own = counts(render);
+                let distances = self.counts.iter().map(|photo| work(&own, photo));
+                let photo = &self.counts[draw(distances, nearest, stream)];
+                match_ranks(render, &own, photo)
+            }
+            Method::Moments => {
+                let own = moments(render);
+                let distance = |photo: &[[f64; 2]; 3]| {
+                    let pairs = own.as_flattened().iter().zip(photo.as_flattened());
+                    pairs.map(|(a, b)| (a - b) * (a - b)).sum::<f64>()
+                };
+                let distances = self.moments.iter().map(distance);
+                let photo = &self.moments[draw(distances, nearest, stream)];
+                match_moments(render, &own, photo)
+            }
         };
         blend(render, &changed, self.config.strength)
     }
@@ -162,8 +177,22 @@ fn counts(picture: &RgbImage) -> [Vec<u64>; 3] {
     counts
 }
 
-fn match_ranks(render: &RgbImage, target: &[Vec<u64>; 3]) -> RgbImage {
-    let own = counts(render);
+/// How far values must move on average to turn one distribution into the other, over the channels:
+/// the earth mover's distance.
+fn work(a: &[Vec<u64>; 3], b: &[Vec<u64>; 3]) -> f64 {
+    let channel = |(a, b): (&Vec<u64>, &Vec<u64>)| {
+        let totals = [a, b].map(|counts| counts.iter().sum::<u64>().max(1) as f64);
+        let mut apart = 0.0;
+        let steps = a.iter().zip(b).map(|(&a, &b)| {
+            apart += a as f64 / totals[0] - b as f64 / totals[1];
+            apart.abs()
+        });
+        steps.sum::<f64>()
+    };
+    a.iter().zip(b).map(channel).sum()
+}
+
+fn match_ranks(render: &RgbImage, own: &[Vec<u64>; 3], target: &[Vec<u64>; 3]) -> RgbImage {
     let tables = [0, 1, 2].map(|channel| table(&own[channel], &target[channel]));
     let mut changed = render.clone();
     for pixel in changed.pixels_mut() {
@@ -192,8 +221,7 @@ fn table(own: &[u64], target: &[u64]) -> Vec<u8> {
         .collect()
 }
 
-fn match_moments(render: &RgbImage, target: &[[f64; 2]; 3]) -> RgbImage {
-    let own = moments(render);
+fn match_moments(render: &RgbImage, own: &[[f64; 2]; 3], target: &[[f64; 2]; 3]) -> RgbImage {
     let mut changed = render.clone();
     for pixel in changed.pixels_mut() {
         let mut lab = to_lab(*pixel);
@@ -363,6 +391,19 @@ mod tests {
             learned(none, &photos).apply(&render, &mut stream(0)),
             render
         );
+    }
+
+    #[test]
+    fn a_photo_of_like_colours_is_drawn() {
+        let photos: Vec<_> = [0, 100, 190].map(|low| ramp(low, low + 60)).into();
+        for method in [Method::Ranks, Method::Moments] {
+            let one = HistogramConfig {
+                nearest: 1,
+                ..config(method, Target::Drawn)
+            };
+            let changed = learned(one, &photos).apply(&ramp(105, 150), &mut stream(0));
+            assert!((mean(&changed, 0) - 130.0).abs() < 8.0, "{method:?}");
+        }
     }
 
     #[test]

@@ -21,8 +21,8 @@ use super::adversarial::{Arena, Critic, Judge, Losses, Player};
 use super::config::TrainConfig;
 use super::label_safety::LabelSafety;
 use super::{
-    Adapter, Batch, LabelEffect, ModelKind, Setting, load_translator, load_weights, save_generator,
-    save_weights,
+    Adapter, Batch, LabelEffect, ModelKind, Passes, Setting, load_translator, load_weights,
+    save_generator, save_weights,
 };
 use crate::Result;
 use crate::nn::ema;
@@ -108,6 +108,8 @@ struct SimGan {
     critic: Critic,
     average: Generator,
     safety: LabelSafety,
+    /// Side of the pictures, in pixels.
+    size: usize,
 }
 
 impl SimGan {
@@ -125,6 +127,7 @@ impl SimGan {
             refiner: Player::new(refiner, &config.adversarial),
             critic: Critic::new(critic, config, stream(2)),
             safety: LabelSafety::new(&config.label_safety, &setting)?,
+            size: setting.size,
             config: config.clone(),
             arena,
         })
@@ -176,6 +179,15 @@ impl Adapter for SimGan {
 
     fn translate(&self, renders: Tensor<4>) -> Tensor<4> {
         self.average.forward(renders)
+    }
+
+    fn passes(&self) -> Passes {
+        // The estimate counts in passes of the configured generator, which the refiner is not.
+        let refiner = self.config.simgan.refiner().outputs(self.size);
+        Passes {
+            generator: refiner.div_ceil(self.config.generator.outputs(self.size)),
+            critic: 1,
+        }
     }
 
     fn parameters(&self) -> usize {

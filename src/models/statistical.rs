@@ -9,6 +9,7 @@ use std::path::Path;
 
 use burn::tensor::Tensor;
 use image::RgbImage;
+use rand::RngExt;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -24,6 +25,20 @@ pub trait Statistics: Serialize + DeserializeOwned + Send + Sync {
 
     /// A render made to look like a photo; `stream` draws which.
     fn apply(&self, render: &RgbImage, stream: &mut Stream) -> RgbImage;
+}
+
+/// Draws one of the `nearest` photos, given how far each is from a render; 0 draws from all.
+///
+/// A photo of like colours, since one of unlike colours would turn a white die yellow.
+pub fn draw(distances: impl Iterator<Item = f64>, nearest: usize, stream: &mut Stream) -> usize {
+    let mut order: Vec<(f64, usize)> = distances.zip(0..).collect();
+    order.sort_by(|a, b| a.0.total_cmp(&b.0));
+    let among = if nearest == 0 {
+        order.len()
+    } else {
+        nearest.min(order.len())
+    };
+    order[stream.random_range(0..among)].1
 }
 
 /// An adapter made of statistics.
