@@ -3,6 +3,7 @@
 use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::SeedableRng;
+use serde::{Deserialize, Serialize};
 
 /// The portable generator behind every random draw.
 pub type Stream = ChaCha8Rng;
@@ -13,6 +14,33 @@ pub fn standard_normal(stream: &mut Stream) -> f64 {
     let u = 1.0 - stream.random::<f64>();
     let angle = std::f64::consts::TAU * stream.random::<f64>();
     (-2.0 * u.ln()).sqrt() * angle.cos()
+}
+
+/// Where a stream stands, to go on from there in another process.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Position {
+    seed: [u8; 32],
+    /// Words drawn, the low 64 bits first.
+    words: [u64; 2],
+}
+
+impl Position {
+    /// Where `stream` stands.
+    pub fn of(stream: &Stream) -> Self {
+        let words = stream.get_word_pos();
+        Position {
+            seed: stream.get_seed(),
+            words: [words as u64, (words >> 64) as u64],
+        }
+    }
+
+    /// A stream that goes on from there.
+    pub fn stream(&self) -> Stream {
+        let mut stream = Stream::from_seed(self.seed);
+        let [low, high] = self.words.map(u128::from);
+        stream.set_word_pos(high << 64 | low);
+        stream
+    }
 }
 
 /// The seed of one stage of one pipeline, from which the streams of its samples derive.
@@ -43,6 +71,16 @@ impl Seed {
         Stream::from_seed(*self.sample_hash(index).as_bytes())
     }
 
+    /// Another seed, for the n-th attempt at the same work.
+    pub fn attempt(&self, number: u64) -> Seed {
+        let mut hasher = blake3::Hasher::new_keyed(self.hash.as_bytes());
+        hasher.update(b"attempt");
+        hasher.update(&number.to_le_bytes());
+        Seed {
+            hash: hasher.finalize(),
+        }
+    }
+
     /// What identifies that stream, for the provenance: 64 hexadecimal digits.
     pub fn hex(&self, index: u64) -> String {
         self.sample_hash(index).to_hex().to_string()
@@ -52,6 +90,17 @@ impl Seed {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_stream_goes_on_from_its_position() {
+        let mut stream = Seed::new(1, "train").attempt(2).stream(7);
+        for _ in 0..77 {
+            let _: u32 = stream.random();
+        }
+        let text = serde_json::to_string(&Position::of(&stream)).unwrap();
+        let mut again = serde_json::from_str::<Position>(&text).unwrap().stream();
+        assert_eq!(stream.random::<u64>(), again.random::<u64>());
+    }
 
     #[test]
     fn streams_differ_by_seed_stage_and_index() {

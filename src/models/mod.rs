@@ -1,19 +1,30 @@
 //! The trainable models, one file an architecture. Adding one means one new file and one line.
 
+pub mod adversarial;
 pub mod classifier;
 pub mod config;
+pub mod cut;
 pub mod cyclegan;
+pub mod fda;
+pub mod histogram;
+pub mod label_safety;
 pub mod recogniser;
+pub mod simgan;
+pub mod statistical;
 pub mod task_network;
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 use std::path::Path;
 
 use burn::module::Module;
-use burn::tensor::Tensor;
+use burn::tensor::{Device, Tensor};
+use image::RgbImage;
 
+use crate::nn::batch;
 use crate::nn::device::Chosen;
-use crate::seed::Seed;
+use crate::nn::generator::{Generator, GeneratorConfig};
+use crate::seed::{Seed, Stream};
 use crate::{Error, Result};
 use config::TrainConfig;
 use task_network::TaskNetwork;
@@ -39,7 +50,14 @@ pub struct ModelKind {
 }
 
 /// Every model that `train` can train.
-pub const MODELS: &[ModelKind] = &[cyclegan::MODEL];
+pub const MODELS: &[ModelKind] = &[
+    cyclegan::MODEL,
+    cut::MODEL,
+    cut::FAST,
+    simgan::MODEL,
+    histogram::MODEL,
+    fda::MODEL,
+];
 
 /// What a model is made for.
 pub struct Setting<'a> {
@@ -64,8 +82,56 @@ pub struct Batch {
     pub photos: Tensor<4>,
 }
 
+impl Batch {
+    /// Some pictures of each.
+    pub fn part(&self, range: Range<usize>) -> Batch {
+        let cut = |x: &Tensor<4>| x.clone().narrow(0, range.start, range.len());
+        Batch {
+            renders: cut(&self.renders),
+            masks: cut(&self.masks),
+            classes: self.classes[range.clone()].to_vec(),
+            photos: cut(&self.photos),
+        }
+    }
+
+    /// The same on another device.
+    pub fn to_device(self, device: &Device) -> Batch {
+        Batch {
+            renders: self.renders.to_device(device),
+            masks: self.masks.to_device(device),
+            classes: self.classes,
+            photos: self.photos.to_device(device),
+        }
+    }
+
+    /// Real and fake pictures for a discriminator: `fake` as renders without labels.
+    fn of_pair(real: Tensor<4>, fake: Tensor<4>) -> Batch {
+        let [count, ..] = real.dims();
+        Batch {
+            masks: Tensor::zeros([count, 1, 1, 1], &fake.device()),
+            classes: vec![0; count],
+            renders: fake,
+            photos: real,
+        }
+    }
+}
+
+/// How often a picture of a batch goes through networks whose activations are held at once, for the
+/// estimate of memory.
+#[derive(Debug, Clone, Copy)]
+pub struct Passes {
+    pub generator: usize,
+    pub critic: usize,
+}
+
 /// A model in training. It owns its adversarial step: losses, optimisers, pools.
-pub trait Adapter {
+pub trait Adapter: Send {
+    /// Sees all photos before the first step. Returns whether steps are to follow: a model that needs
+    /// no training knows all it needs then.
+    fn study(&mut self, _photos: &[RgbImage]) -> bool {
+        true
+    }
+
     /// One step at this learning rate; returns the losses by name. Whether they are finite is for
     /// the loop to see.
     fn step(&mut self, batch: &Batch, rate: f64) -> BTreeMap<String, f64>;
@@ -73,20 +139,46 @@ pub trait Adapter {
     /// Renders made to look like photos, by the averaged weights.
     fn translate(&self, renders: Tensor<4>) -> Tensor<4>;
 
+    /// Renders translated and brought back again, where the model can.
+    fn reconstruct(&self, _renders: Tensor<4>) -> Option<Tensor<4>> {
+        None
+    }
+
+    /// What a step holds in memory at once.
+    fn passes(&self) -> Passes {
+        Passes {
+            generator: 1,
+            critic: 1,
+        }
+    }
+
     /// Trainable numbers in all networks.
     fn parameters(&self) -> usize;
 
-    /// Writes the checkpoint into `folder`.
+    /// Writes into `folder` what translation needs.
     ///
     /// # Errors
     /// Where a file cannot be written.
     fn save(&self, folder: &Path) -> Result<()>;
+
+    /// Writes into `folder` all that the next step depends on: networks, averages, optimisers, pools
+    /// and random streams.
+    ///
+    /// # Errors
+    /// Where a file cannot be written.
+    fn save_state(&self, folder: &Path) -> Result<()>;
+
+    /// Goes on from what [`Adapter::save_state`] wrote, bit by bit the same on the CPU.
+    ///
+    /// # Errors
+    /// Where the folder holds no state of this model.
+    fn load_state(&mut self, folder: &Path) -> Result<()>;
 }
 
 /// A trained model.
 pub trait Translator: Send + Sync {
-    /// Renders `[batch, 3, size, size]` in −1..1 made to look like photos.
-    fn translate(&self, renders: Tensor<4>) -> Tensor<4>;
+    /// Renders made to look like photos, in order; `streams` holds one a render, for what is drawn.
+    fn translate(&self, renders: &[RgbImage], streams: &mut [Stream]) -> Vec<RgbImage>;
 }
 
 /// Writes the weights of a network as burn's `.bpk`.
@@ -102,3 +194,65 @@ pub fn save_weights<M: Module>(module: M, path: &Path) -> Result<()> {
         )
     })
 }
+
+/// The module with the weights that [`save_weights`] wrote.
+///
+/// # Errors
+/// Where the file is missing or holds another network.
+pub fn load_weights<M: Module>(module: M, path: &Path) -> Result<M> {
+    module
+        .try_load_file(path)
+        .map_err(|e| Error::failed(path.display(), e, "remove the folder and train again"))
+}
+
+/// Writes what [`load_generator`] reads: shape and weights.
+///
+/// # Errors
+/// Where a file cannot be written.
+pub fn save_generator(shape: &GeneratorConfig, network: &Generator, folder: &Path) -> Result<()> {
+    let path = folder.join("generator.json");
+    let text = serde_json::to_vec_pretty(shape)
+        .map_err(|e| Error::failed(path.display(), e, "report this as a bug"))?;
+    std::fs::write(&path, text).map_err(|e| Error::io(&path, e))?;
+    save_weights(network.clone(), &folder.join("generator.bpk"))
+}
+
+/// A generator saved by [`save_generator`], for translation.
+///
+/// # Errors
+/// Where the folder holds none.
+pub fn load_generator(folder: &Path, device: &Chosen) -> Result<Generator> {
+    let path = folder.join("generator.json");
+    let text = std::fs::read_to_string(&path).map_err(|e| Error::io(&path, e))?;
+    let remedy = "remove the folder and train again";
+    let shape: GeneratorConfig =
+        serde_json::from_str(&text).map_err(|e| Error::failed(path.display(), e, remedy))?;
+    load_weights(shape.init(&device.device), &folder.join("generator.bpk"))
+}
+
+/// As [`load_generator`], for [`ModelKind::load`].
+///
+/// # Errors
+/// Where the folder holds none.
+pub fn load_translator(folder: &Path, device: &Chosen) -> Result<Box<dyn Translator>> {
+    Ok(Box::new(Trained {
+        generator: load_generator(folder, device)?,
+        device: device.device.clone(),
+    }))
+}
+
+/// A trained generator on its device.
+struct Trained {
+    generator: Generator,
+    device: Device,
+}
+
+impl Translator for Trained {
+    fn translate(&self, renders: &[RgbImage], _: &mut [Stream]) -> Vec<RgbImage> {
+        let renders = batch::to_tensor(renders.iter(), &self.device);
+        batch::to_pictures(self.generator.forward(renders))
+    }
+}
+
+#[cfg(test)]
+mod tests;

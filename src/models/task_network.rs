@@ -69,6 +69,8 @@ pub struct Reading {
     pub mask_logits: Tensor<4>,
     /// `[batch, features]`: what the class is read from.
     pub features: Tensor<2>,
+    /// `[batch, channels, height, width]` of every depth, the finest first.
+    pub maps: Vec<Tensor<4>>,
 }
 
 /// What the weights were made for.
@@ -199,7 +201,10 @@ impl Layers {
         let [_, _, height, width] = fine.dims();
         let options = InterpolateOptions::new(InterpolateMode::Nearest);
         let wide = interpolate(coarse.clone(), options.with_output_size([height, width]));
-        let mixed = self.mask_mix.forward(Tensor::cat(vec![fine, wide], 1));
+        let mixed = self
+            .mask_mix
+            .forward(Tensor::cat(vec![fine.clone(), wide], 1));
+        let maps = vec![fine, coarse.clone()];
 
         let [batch, channels, height, width] = coarse.dims();
         let places = coarse.reshape([batch, channels, height * width]);
@@ -210,6 +215,7 @@ impl Layers {
             class_logits: self.class_head.forward(features.clone()),
             mask_logits: self.mask_head.forward(mixed),
             features,
+            maps,
         }
     }
 }

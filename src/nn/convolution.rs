@@ -47,8 +47,17 @@ impl PaddedConv {
 
     /// `[batch, in, height, width]` to `[batch, out, height_out, width_out]`.
     pub fn forward(&self, x: Tensor<4>) -> Tensor<4> {
-        let (weight, [stride, _], padding) =
-            (self.conv.weight.val(), self.conv.stride, self.padding);
+        self.forward_with(x, self.weight())
+    }
+
+    /// `[out, in, kernel, kernel]`.
+    pub fn weight(&self) -> Tensor<4> {
+        self.conv.weight.val()
+    }
+
+    /// As [`PaddedConv::forward`], by another weight of the same shape.
+    pub fn forward_with(&self, x: Tensor<4>, weight: Tensor<4>) -> Tensor<4> {
+        let ([stride, _], padding) = (self.conv.stride, self.padding);
         let bias = self.conv.bias.as_ref().map(|bias| bias.val());
         if x.device() == Device::flex() {
             let output = <Dispatch as PaddedConvOps>::padded_conv2d(

@@ -1,16 +1,29 @@
 //! A history of generated pictures for the discriminator.
 //! Shrivastava et al., Learning from Simulated and Unsupervised Images (SimGAN), 2017.
 
-use burn::tensor::Tensor;
-use rand::RngExt;
+use std::path::Path;
 
-use crate::seed::Stream;
+use burn::tensor::{Device, Tensor, TensorData};
+use rand::RngExt;
+use serde::{Deserialize, Serialize};
+
+use crate::seed::{Position, Stream};
+use crate::{Error, Result};
 
 /// Keeps up to `capacity` earlier fakes and hands them out in place of new ones half of the time.
 pub struct ImagePool {
     capacity: usize,
     images: Vec<Tensor<4>>,
     stream: Stream,
+}
+
+/// What a saved pool needs beside its pictures.
+#[derive(Serialize, Deserialize)]
+struct Record {
+    capacity: usize,
+    /// Of one picture; zeros for an empty pool.
+    dims: [usize; 4],
+    position: Position,
 }
 
 impl ImagePool {
@@ -36,6 +49,58 @@ impl ImagePool {
         Tensor::cat(picked, 0)
     }
 
+    /// Writes pictures and random stream as `NAME.f32` and `NAME.json` into `folder`.
+    ///
+    /// # Errors
+    /// Where a file cannot be written.
+    pub fn save(&self, folder: &Path, name: &str) -> Result<()> {
+        let record = Record {
+            capacity: self.capacity,
+            dims: self.images.first().map_or([0; 4], |image| image.dims()),
+            position: Position::of(&self.stream),
+        };
+        let mut bytes = Vec::new();
+        for image in &self.images {
+            let data = image.to_data_as::<f32>();
+            let values = data.as_slice::<f32>().unwrap_or_default();
+            bytes.extend(values.iter().flat_map(|value| value.to_le_bytes()));
+        }
+        let path = folder.join(format!("{name}.f32"));
+        std::fs::write(&path, bytes).map_err(|e| Error::io(&path, e))?;
+        let path = folder.join(format!("{name}.json"));
+        let text = serde_json::to_vec(&record)
+            .map_err(|e| Error::failed(path.display(), e, "report this as a bug"))?;
+        std::fs::write(&path, text).map_err(|e| Error::io(&path, e))
+    }
+
+    /// Loads what [`ImagePool::save`] wrote.
+    ///
+    /// # Errors
+    /// Where a file is missing or no pool.
+    pub fn load(folder: &Path, name: &str, device: &Device) -> Result<Self> {
+        let path = folder.join(format!("{name}.json"));
+        let text = std::fs::read_to_string(&path).map_err(|e| Error::io(&path, e))?;
+        let record: Record = serde_json::from_str(&text)
+            .map_err(|e| Error::failed(path.display(), e, "remove the folder and train again"))?;
+        let path = folder.join(format!("{name}.f32"));
+        let bytes = std::fs::read(&path).map_err(|e| Error::io(&path, e))?;
+        let values: Vec<f32> = bytes
+            .as_chunks::<4>()
+            .0
+            .iter()
+            .map(|bytes| f32::from_le_bytes(*bytes))
+            .collect();
+        let length: usize = record.dims.iter().product();
+        let image = |values: &[f32]| {
+            Tensor::from_data(TensorData::new(values.to_vec(), record.dims), device)
+        };
+        Ok(ImagePool {
+            capacity: record.capacity,
+            images: values.chunks_exact(length.max(1)).map(image).collect(),
+            stream: record.position.stream(),
+        })
+    }
+
     fn query_one(&mut self, image: Tensor<4>) -> Tensor<4> {
         if self.images.len() < self.capacity {
             self.images.push(image.clone());
@@ -54,6 +119,21 @@ mod tests {
     use super::*;
     use crate::seed::Seed;
     use burn::tensor::Device;
+
+    #[test]
+    fn a_saved_pool_goes_on_as_before() {
+        let device = Device::flex();
+        let mut pool = ImagePool::new(3, Seed::new(1, "pool").stream(0));
+        let image = |i: i32| Tensor::<4>::full([1, 3, 2, 2], i, &device);
+        (0..9).for_each(|i| drop(pool.query(image(i))));
+        let folder = tempfile::tempdir().unwrap();
+        pool.save(folder.path(), "pool").unwrap();
+        let mut again = ImagePool::load(folder.path(), "pool", &device).unwrap();
+        for i in 9..30 {
+            let (a, b) = (pool.query(image(i)), again.query(image(i)));
+            assert_eq!(a.into_data(), b.into_data());
+        }
+    }
 
     #[test]
     fn a_full_pool_hands_out_old_pictures_about_half_of_the_time() {

@@ -2,59 +2,35 @@
 //! Zhu et al., Unpaired Image-to-Image Translation using Cycle-Consistent Adversarial Networks,
 //! 2017; architecture after Johnson et al. 2016.
 //!
-//! Deviations: up-sampling is nearest-neighbour resize and convolution, which leaves no
-//! checkerboards (Odena et al. 2016); the output can be a correction added to the input
-//! (`residual`), which starts as the identity and so keeps the geometry of small pictures.
+//! Deviation: up-sampling is nearest-neighbour resize and convolution, which leaves no checkerboards
+//! (Odena et al. 2016).
 
 use burn::module::Module;
-use burn::nn::{InstanceNorm, InstanceNormConfig};
-use burn::tensor::activation::{relu, tanh};
 use burn::tensor::module::interpolate;
 use burn::tensor::ops::{InterpolateMode, InterpolateOptions};
 use burn::tensor::{Device, Tensor};
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
 
 use super::conv_kernel::Border;
 use super::convolution::PaddedConv;
+use super::generator::GeneratorConfig;
+use super::norm::{Activation, Norm, NormKind};
 
-/// The shape of a [`ResnetGenerator`].
-#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
-#[serde(default, deny_unknown_fields)]
-pub struct GeneratorConfig {
-    /// Channels after the first layer (`ngf`).
-    pub channels: usize,
-    /// Residual blocks at the lowest resolution.
-    pub blocks: usize,
-    /// How often the resolution is halved before the blocks.
-    pub downsamplings: usize,
-    /// Side of the first and last kernel, odd.
-    pub kernel: usize,
-    /// Add the output to the input instead of replacing it.
-    pub residual: bool,
-}
-
-impl Default for GeneratorConfig {
-    fn default() -> Self {
-        GeneratorConfig {
-            channels: 16,
-            blocks: 3,
-            downsamplings: 2,
-            kernel: 5,
-            residual: true,
-        }
-    }
-}
-
-/// Reflection padding, convolution, instance norm.
+/// Reflection padding, convolution, norm.
 #[derive(Module, Debug)]
-struct ConvNorm {
+pub struct ConvNorm {
     conv: PaddedConv,
-    norm: InstanceNorm,
+    norm: Norm,
 }
 
 impl ConvNorm {
-    fn new(channels: [usize; 2], kernel: usize, stride: usize, device: &Device) -> Self {
+    /// `norm` comes with its number in the network.
+    pub fn new(
+        channels: [usize; 2],
+        kernel: usize,
+        stride: usize,
+        (norm, place): (NormKind, usize),
+        device: &Device,
+    ) -> Self {
         ConvNorm {
             conv: PaddedConv::new(
                 channels,
@@ -62,15 +38,15 @@ impl ConvNorm {
                 stride,
                 kernel / 2,
                 Border::Reflect,
-                false,
+                norm.wants_bias(),
                 device,
             ),
-            norm: InstanceNormConfig::new(channels[1]).init(device),
+            norm: norm.init(channels[1], place, device),
         }
     }
 
-    fn forward(&self, x: Tensor<4>) -> Tensor<4> {
-        self.norm.forward(self.conv.forward(x))
+    pub fn forward(&self, x: Tensor<4>, activation: Activation) -> Tensor<4> {
+        self.norm.forward(self.conv.forward(x), activation)
     }
 }
 
@@ -82,8 +58,8 @@ struct ResidualBlock {
 
 impl ResidualBlock {
     fn forward(&self, x: Tensor<4>) -> Tensor<4> {
-        let inner = relu(self.first.forward(x.clone()));
-        x + self.second.forward(inner)
+        let inner = self.first.forward(x.clone(), Activation::Relu);
+        x + self.second.forward(inner, Activation::None)
     }
 }
 
@@ -95,85 +71,95 @@ pub struct ResnetGenerator {
     blocks: Vec<ResidualBlock>,
     up: Vec<ConvNorm>,
     head: PaddedConv,
-    residual: bool,
 }
 
-impl GeneratorConfig {
+impl ResnetGenerator {
     /// A generator with burn's default weights; see [`crate::nn::init`].
-    pub fn init(&self, device: &Device) -> ResnetGenerator {
-        let at = |level: usize| self.channels << level;
-        let deepest = at(self.downsamplings);
+    pub fn new(config: &GeneratorConfig, device: &Device) -> Self {
+        let at = |level: usize| config.channels << level;
+        let levels = config.downsamplings;
+        let deepest = at(levels);
+        let mut place = 0;
+        let mut layer = |channels, kernel, stride| {
+            place += 1;
+            ConvNorm::new(channels, kernel, stride, (config.norm, place), device)
+        };
         ResnetGenerator {
-            stem: ConvNorm::new([3, self.channels], self.kernel, 1, device),
-            down: (0..self.downsamplings)
-                .map(|level| ConvNorm::new([at(level), at(level + 1)], 3, 2, device))
+            stem: layer([3, config.channels], config.kernel, 1),
+            down: (0..levels)
+                .map(|level| layer([at(level), at(level + 1)], 3, 2))
                 .collect(),
-            blocks: (0..self.blocks)
+            blocks: (0..config.blocks)
                 .map(|_| ResidualBlock {
-                    first: ConvNorm::new([deepest, deepest], 3, 1, device),
-                    second: ConvNorm::new([deepest, deepest], 3, 1, device),
+                    first: layer([deepest, deepest], 3, 1),
+                    second: layer([deepest, deepest], 3, 1),
                 })
                 .collect(),
-            up: (0..self.downsamplings)
+            up: (0..levels)
                 .rev()
-                .map(|level| ConvNorm::new([at(level + 1), at(level)], 3, 1, device))
+                .map(|level| layer([at(level + 1), at(level)], 3, 1))
                 .collect(),
             head: PaddedConv::new(
-                [self.channels, 3],
-                self.kernel,
+                [config.channels, 3],
+                config.kernel,
                 1,
-                self.kernel / 2,
+                config.kernel / 2,
                 Border::Reflect,
                 true,
                 device,
             ),
-            residual: self.residual,
         }
     }
 
-    /// # Errors
-    /// What is out of range, in words.
-    pub fn check(&self) -> Result<(), String> {
-        if self.channels == 0 || self.kernel.is_multiple_of(2) || self.downsamplings > 4 {
-            return Err(
-                "generator: `channels` must be at least 1, `kernel` odd, `downsamplings` at most 4"
-                    .into(),
-            );
-        }
-        Ok(())
-    }
-}
-
-impl ResnetGenerator {
-    /// `[batch, 3, height, width]` to the same shape, both in −1..1. Height and width must be
-    /// multiples of 2 to the power of `downsamplings`.
+    /// Pictures `[batch, 3, height, width]` to as many values before the last activation. Height and
+    /// width must be multiples of 2 to the power of `downsamplings`.
     pub fn forward(&self, input: Tensor<4>) -> Tensor<4> {
-        let mut x = relu(self.stem.forward(input.clone()));
+        let mut x = self.stem.forward(input, Activation::Relu);
         for down in &self.down {
-            x = relu(down.forward(x));
+            x = down.forward(x, Activation::Relu);
         }
         for block in &self.blocks {
             x = block.forward(x);
         }
         for up in &self.up {
-            x = relu(up.forward(double(x)));
+            x = up.forward(double(x), Activation::Relu);
         }
-        let output = self.head.forward(x);
-        if self.residual {
-            // The input's 0.98 keeps atanh finite; tanh brings the sum back to −1..1.
-            let logits = input.clamp(-0.98, 0.98);
-            let logits = ((logits.clone() + 1.0) / (-logits + 1.0))
-                .log()
-                .mul_scalar(0.5);
-            tanh(logits + output)
-        } else {
-            tanh(output)
+        self.head.forward(x)
+    }
+
+    /// What the first layer, each halving, and the middle and last block see, the finest first.
+    pub fn features(&self, input: Tensor<4>) -> Vec<Tensor<4>> {
+        let mut seen = vec![self.stem.forward(input, Activation::Relu)];
+        for down in &self.down {
+            let x = seen[seen.len() - 1].clone();
+            seen.push(down.forward(x, Activation::Relu));
         }
+        let mut x = seen[seen.len() - 1].clone();
+        for (number, block) in (1..).zip(&self.blocks) {
+            x = block.forward(x);
+            if number == self.blocks.len().div_ceil(2) || number == self.blocks.len() {
+                seen.push(x.clone());
+            }
+        }
+        seen
+    }
+
+    /// Numbers that the layers put out for a picture of `pixels`.
+    pub fn outputs(config: &GeneratorConfig, pixels: usize) -> usize {
+        let at = |level: usize| (config.channels << level) * (pixels >> (2 * level));
+        let blocks = 2 * config.blocks * at(config.downsamplings);
+        // Down and up, and the enlarged input of each way up.
+        let levels = 0..config.downsamplings;
+        at(0)
+            + blocks
+            + levels
+                .map(|level| at(level + 1) * 5 + at(level))
+                .sum::<usize>()
     }
 }
 
 /// Doubles height and width by repeating pixels.
-fn double(x: Tensor<4>) -> Tensor<4> {
+pub fn double(x: Tensor<4>) -> Tensor<4> {
     let options = InterpolateOptions::new(InterpolateMode::Nearest);
     interpolate(x, options.with_scale_factor([2.0, 2.0]))
 }

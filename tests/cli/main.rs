@@ -1,5 +1,6 @@
 //! What a user of the program sees, command by command.
 
+mod adapters;
 mod commands;
 mod errors;
 mod layering;

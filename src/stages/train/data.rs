@@ -1,7 +1,11 @@
 //! The pictures that a training draws from, and the batches it draws.
 
+use std::borrow::Cow;
+
 use burn::tensor::Device;
-use image::imageops::{flip_horizontal, rotate90, rotate180, rotate270};
+use image::imageops::{
+    FilterType, crop_imm, flip_horizontal, resize, rotate90, rotate180, rotate270,
+};
 use image::{GrayImage, ImageBuffer, Pixel, RgbImage};
 use rand::RngExt;
 
@@ -18,8 +22,9 @@ use crate::{Error, Result};
 pub struct Render {
     pub picture: RgbImage,
     /// 255 where an object is visible.
-    mask: GrayImage,
-    class: usize,
+    pub mask: GrayImage,
+    /// Its place in the task network's list.
+    pub class: usize,
 }
 
 /// All pictures of both domains in memory: 16 kB for a render of 64×64.
@@ -50,20 +55,20 @@ impl Data {
         })
     }
 
-    /// A batch drawn with replacement, mirrored and turned as the configuration allows.
+    /// A batch drawn with replacement; scaled, cut, mirrored and turned as the configuration says.
     pub fn draw(&self, config: &TrainConfig, stream: &mut Stream, device: &Device) -> Batch {
         let (mut renders, mut masks, mut classes) = (Vec::new(), Vec::new(), Vec::new());
         for _ in 0..config.batch {
             let render = &self.renders[stream.random_range(0..self.renders.len())];
-            let view = View::draw(config, stream);
-            renders.push(view.of(&render.picture));
-            masks.push(view.of(&render.mask));
+            let view = View::draw(config, self.size, stream);
+            renders.push(view.picture(&render.picture));
+            masks.push(view.mask(&render.mask));
             classes.push(render.class);
         }
         let photos: Vec<RgbImage> = (0..config.batch)
             .map(|_| {
                 let photo = &self.photos[stream.random_range(0..self.photos.len())];
-                View::draw(config, stream).of(photo)
+                View::draw(config, self.size, stream).picture(photo)
             })
             .collect();
         Batch {
@@ -88,15 +93,30 @@ impl Render {
     }
 }
 
-/// One of the eight ways to look at a square picture.
+/// A way to look at a square picture: scaled, cut, mirrored and turned.
 struct View {
+    /// Side to scale to, where it is another.
+    resize: u32,
+    /// Left, top and side of what is cut out, where it is not all.
+    crop: Option<[u32; 3]>,
     flip: bool,
     quarter_turns: u32,
 }
 
 impl View {
-    fn draw(config: &TrainConfig, stream: &mut Stream) -> View {
+    fn draw(config: &TrainConfig, size: usize, stream: &mut Stream) -> View {
+        let (resize, side) = (config.resized(size) as u32, config.side(size) as u32);
+        let room = resize.saturating_sub(side);
+        let crop = (room > 0).then(|| {
+            [
+                stream.random_range(0..=room),
+                stream.random_range(0..=room),
+                side,
+            ]
+        });
         View {
+            resize,
+            crop,
             flip: config.flip && stream.random_bool(0.5),
             quarter_turns: if config.turn {
                 stream.random_range(0..4)
@@ -106,14 +126,31 @@ impl View {
         }
     }
 
+    fn picture(&self, picture: &RgbImage) -> RgbImage {
+        self.of(picture, FilterType::Triangle)
+    }
+
+    /// Its edges stay hard.
+    fn mask(&self, mask: &GrayImage) -> GrayImage {
+        self.of(mask, FilterType::Nearest)
+    }
+
     fn of<P: Pixel + 'static>(
         &self,
         picture: &ImageBuffer<P, Vec<P::Subpixel>>,
+        filter: FilterType,
     ) -> ImageBuffer<P, Vec<P::Subpixel>> {
+        let mut picture = Cow::Borrowed(picture);
+        if picture.width() != self.resize {
+            picture = Cow::Owned(resize(&*picture, self.resize, self.resize, filter));
+        }
+        if let Some([x, y, side]) = self.crop {
+            picture = Cow::Owned(crop_imm(&*picture, x, y, side, side).to_image());
+        }
         let flipped = if self.flip {
-            flip_horizontal(picture)
+            flip_horizontal(&*picture)
         } else {
-            picture.clone()
+            picture.into_owned()
         };
         match self.quarter_turns {
             1 => rotate90(&flipped),

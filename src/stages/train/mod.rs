@@ -1,29 +1,34 @@
 //! train: learns to make renders look like photos, from unpaired pictures and without labels.
 
+mod checkpoint;
 mod data;
+mod faults;
+mod memory;
 mod schedule;
+mod training;
+mod watch;
 
-use std::collections::BTreeMap;
+#[cfg(test)]
+mod tests;
 
-use image::RgbImage;
-use serde::Serialize;
 use serde_json::json;
 
 use crate::artifact::Kind;
-use crate::models::config::{Model, TrainConfig};
+use crate::models::config::{Keep, Model, Schedule, TrainConfig};
 use crate::models::task_network::TaskNetwork;
-use crate::models::{Adapter, MODELS, ModelKind, Setting};
-use crate::nn::{batch, device};
-use crate::sample::image::contact_sheet;
+use crate::models::{MODELS, ModelKind, Setting};
+use crate::nn::device;
 use crate::stage::{Context, Event, Input, Stage, StageKind, parse};
 use crate::{Error, Result};
-use data::{Data, Render};
+use data::Data;
+use training::Training;
+use watch::Watch;
 
 /// The registry entry.
 pub const STAGE: StageKind = StageKind {
     name: "train",
     about: "learns to make renders look like photos; labels are not read",
-    version: 1,
+    version: 2,
     inputs: &[
         Input::required("renders", Kind::Samples, "what to change"),
         Input::required("photos", Kind::Samples, "what it shall look like"),
@@ -46,6 +51,30 @@ impl Stage for TrainConfig {
         if !(0.0..=1.0).contains(&self.decay_from) || self.rate <= 0.0 {
             return Err("`decay_from` must lie in 0..1 and `rate` above 0".into());
         }
+        if self.decay_every <= 0.0 || !(0.0..=1.0).contains(&self.decay_factor) {
+            return Err("`decay_every` must be above 0 and `decay_factor` in 0..1".into());
+        }
+        if !(0.0..1.0).contains(&self.ema) {
+            return Err("`ema` must be at least 0 and below 1".into());
+        }
+        if self.schedule == Schedule::Plateau && (self.watch_every == 0 || self.patience == 0) {
+            return Err(
+                "the schedule \"plateau\" needs `watch_every` and `patience` above 0".into(),
+            );
+        }
+        if self.keep != Keep::Last && self.watch_every == 0 {
+            return Err("set `keep` to \"last\" where `watch_every` is 0".into());
+        }
+        if self.watch_every > 0 && self.watch_pictures == 0 {
+            return Err("`watch_pictures` must be at least 1".into());
+        }
+        self.adversarial.check()?;
+        self.discriminator.check()?;
+        self.cut.check()?;
+        self.simgan.check()?;
+        self.histogram.check()?;
+        self.fda.check()?;
+        self.label_safety.check()?;
         self.generator.check()
     }
 
@@ -57,91 +86,100 @@ impl Stage for TrainConfig {
         };
         let classes = task.as_ref().map_or(&[][..], |task| &task.classes);
         let data = Data::read(context, classes)?;
+        self.check_sizes(context, data.size, task.as_ref())?;
         let kind = registered(self.model);
         let mut model = (kind.create)(
             self,
             Setting {
                 device: &chosen,
-                size: data.size,
+                size: self.side(data.size),
                 seed: &context.seed,
                 task: task.as_ref(),
             },
         )?;
+        let parameters = model.parameters();
+        let steps = if model.study(&data.photos) {
+            self.steps
+        } else {
+            0
+        };
         context.emit(Event::Note {
             text: format!(
                 "{} with {:.2} M parameters on {}",
                 kind.name,
-                model.parameters() as f64 / 1e6,
+                parameters as f64 / 1e6,
                 chosen.name
             ),
         });
-        let history = self.fit(context, model.as_mut(), &data, &chosen.device)?;
-        model.save(context.out)?;
+        if steps > 0 {
+            let needed = memory::estimate(self, model.as_ref(), &data);
+            memory::check(context, needed, &chosen, self.batch)?;
+        }
+        let watch = (self.watch_every > 0).then(|| Watch::new(self, &data, task.as_ref(), &chosen));
+        let measured = watch.as_ref().map(|watch| watch.tell(context));
+        let scratch = tempfile::tempdir_in(context.out).map_err(|e| Error::io(context.out, e))?;
+        let state = Training {
+            config: self,
+            context,
+            data: &data,
+            device: &chosen,
+            model: model.as_mut(),
+            watch,
+            good: &scratch.path().join("good"),
+        }
+        .run(steps)?;
         let path = context.out.join("history.json");
-        std::fs::write(&path, json!({ "steps": history }).to_string())
+        std::fs::write(&path, json!({ "steps": state.history }).to_string())
             .map_err(|e| Error::io(&path, e))?;
         Ok(json!({
             "model": kind.name,
             "device": chosen.name,
-            "steps": self.steps,
-            "parameters": model.parameters(),
-            "last": history.last(),
+            "steps": steps,
+            "parameters": parameters,
+            "last": state.history.last(),
+            "kept_step": state.kept.map(|(step, _)| step),
+            "kid": measured,
+            "faults": state.faults,
+            "restarts": state.restarts,
         }))
     }
 }
 
-/// A point of the loss curves: the mean since the point before.
-#[derive(Debug, Clone, Serialize)]
-struct Point {
-    step: u64,
-    values: BTreeMap<String, f64>,
-}
-
-/// Steps between two points of the loss curves.
-const HISTORY_EVERY: u64 = 10;
-
 impl TrainConfig {
-    /// The training loop. It knows batches, the schedule and the clock, but no model.
-    fn fit(
+    /// Whether all networks can read pictures of `size` pixels and what is cut from them.
+    fn check_sizes(
         &self,
         context: &Context,
-        model: &mut dyn Adapter,
-        data: &Data,
-        device: &burn::tensor::Device,
-    ) -> Result<Vec<Point>> {
-        let mut stream = context.seed.stream(0);
-        let mut history = Vec::new();
-        let mut sums: BTreeMap<String, f64> = BTreeMap::new();
-        let mut summed = 0;
-        for step in 1..=self.steps {
-            let batch = data.draw(self, &mut stream, device);
-            let rate = schedule::linear(self.rate, self.decay_from, step - 1, self.steps);
-            for (name, value) in model.step(&batch, rate) {
-                if !value.is_finite() {
-                    return Err(diverged(context, &name, step));
-                }
-                *sums.entry(name).or_default() += value;
-            }
-            summed += 1;
-            if step % HISTORY_EVERY == 0 || step == self.steps {
-                let mean = |(name, sum): (String, f64)| (name, sum / f64::from(summed));
-                let values: BTreeMap<_, _> =
-                    std::mem::take(&mut sums).into_iter().map(mean).collect();
-                context.emit(Event::Metric {
-                    step,
-                    values: values.clone(),
-                });
-                context.progress(step, self.steps, losses_in_words(&values))?;
-                history.push(Point { step, values });
-                summed = 0;
-            } else {
-                context.check_interrupt()?;
-            }
-            if self.sheet_every > 0 && (step % self.sheet_every == 0 || step == self.steps) {
-                sheet(context, model, &data.renders, device, step)?;
-            }
+        size: usize,
+        task: Option<&TaskNetwork>,
+    ) -> Result<()> {
+        let side = self.side(size);
+        let wrong = |problem: String, remedy: &str| Err(Error::usage(context.id, problem, remedy));
+        if self.crop > self.resized(size) {
+            let problem = format!(
+                "cannot cut {} pixels out of {}",
+                self.crop,
+                self.resized(size)
+            );
+            return wrong(problem, "lower `crop`, or raise `resize`");
         }
-        Ok(history)
+        let networks = [size, side].map(|size| self.generator.check_size(size));
+        let networks = networks
+            .into_iter()
+            .chain([self.discriminator.check_size(side)]);
+        if let Some(problem) = networks.into_iter().find_map(Result::err) {
+            return wrong(problem, "or change the `size` of `render` and `ingest`");
+        }
+        match task {
+            Some(task) if task.size != size || task.size != side => wrong(
+                format!(
+                    "the task network reads pictures of {} pixels, and they have {size}, cut to {side}",
+                    task.size
+                ),
+                "train the task network on the same `size`, and leave out `crop` and `resize`",
+            ),
+            _ => Ok(()),
+        }
     }
 }
 
@@ -149,60 +187,4 @@ impl TrainConfig {
 fn registered(model: Model) -> &'static ModelKind {
     let found = MODELS.iter().find(|kind| kind.name == model.name());
     found.expect("a test holds that every model is registered")
-}
-
-fn diverged(context: &Context, loss: &str, step: u64) -> Error {
-    Error::failed(
-        context.id,
-        format!("the {loss} loss is no longer finite at step {step}"),
-        "lower `rate`, or choose another `seed`",
-    )
-}
-
-fn losses_in_words(values: &BTreeMap<String, f64>) -> String {
-    let word = |(name, value): (&String, &f64)| {
-        let short: String = name.chars().take(3).collect();
-        format!("{short} {value:.3}")
-    };
-    values.iter().map(word).collect::<Vec<_>>().join(" ")
-}
-
-/// Writes renders (upper rows) above their translations, eight pairs.
-fn sheet(
-    context: &Context,
-    model: &dyn Adapter,
-    renders: &[Render],
-    device: &burn::tensor::Device,
-    step: u64,
-) -> Result<()> {
-    let shown: Vec<&RgbImage> = renders.iter().take(16).map(|r| &r.picture).collect();
-    let translated =
-        batch::to_pictures(model.translate(batch::to_tensor(shown.iter().copied(), device)));
-    let cells: Vec<RgbImage> = shown.into_iter().cloned().chain(translated).collect();
-    let size = cells[0].width();
-    let path = context.out.join(format!("sheet-{step:06}.png"));
-    contact_sheet(&cells, 16, size).save(&path).map_err(|e| {
-        Error::failed(
-            path.display(),
-            e,
-            "check the free space and the permissions",
-        )
-    })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn every_model_that_can_be_named_is_registered() {
-        use schemars::JsonSchema;
-        let schema = Model::json_schema(&mut schemars::SchemaGenerator::default());
-        let names = schema.as_value()["enum"].as_array().unwrap().clone();
-        assert_eq!(names.len(), MODELS.len());
-        for name in names {
-            let model: Model = serde_json::from_value(name).unwrap();
-            assert_eq!(registered(model).name, model.name());
-        }
-    }
 }

@@ -6,8 +6,8 @@ use serde_json::json;
 
 use crate::artifact::{self, Kind, parts};
 use crate::models::{LabelEffect, MODELS, Translator};
+use crate::nn::device;
 use crate::nn::workers::Workers;
-use crate::nn::{batch, device};
 use crate::sample::{Domain, Sample};
 use crate::stage::{Context, Input, Stage, StageKind, parse};
 use crate::{Error, Result};
@@ -72,7 +72,7 @@ impl Stage for Translate {
             let translated: Result<Vec<Vec<Sample>>> = workers
                 .run(batches, |samples| {
                     context.check_interrupt()?;
-                    translate(context, network.as_ref(), &chosen.device, samples, model)
+                    translate(context, network.as_ref(), samples, model)
                 })
                 .into_iter()
                 .collect();
@@ -88,15 +88,18 @@ impl Stage for Translate {
 fn translate(
     context: &Context,
     network: &dyn Translator,
-    device: &burn::tensor::Device,
     samples: &[Sample],
     model: &artifact::Artifact,
 ) -> Result<Vec<Sample>> {
     let pictures: Vec<_> = samples.iter().map(Sample::pixels).collect::<Result<_>>()?;
-    let output = network.translate(batch::to_tensor(pictures.iter(), device));
+    let mut streams: Vec<_> = samples
+        .iter()
+        .map(|sample| context.seed.stream(sample.index))
+        .collect();
+    let output = network.translate(&pictures, &mut streams);
     samples
         .iter()
-        .zip(batch::to_pictures(output))
+        .zip(output)
         .map(|(sample, pixels)| {
             let id = format!("{}-{:06}", context.id, sample.index);
             let mut child = sample.child(id, sample.index, &pixels, sample.labels.clone())?;

@@ -1,0 +1,453 @@
+//! CUT and FastCUT: one-sided unpaired translation that keeps the content of every patch.
+//! Park et al., Contrastive Learning for Unpaired Image-to-Image Translation, 2020.
+//! <https://arxiv.org/abs/2007.15651>
+//!
+//! Key idea (PatchNCE): among the generator's own features of the render, those of a patch of the
+//! translation must resemble the same patch's more than any other's. No way back has to be learned.
+//! CUT asks the same of photos, which must stay as they are; FastCUT does not, weighs the loss more,
+//! and mirrors half of the renders on their way through the generator.
+//! Deviations: features of the render carry no gradient at all; the positions of patches are drawn
+//! once a step for the whole batch; the averaged weights (EMA) translate.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use burn::module::Module;
+use burn::nn::{Linear, LinearConfig};
+use burn::tensor::activation::relu;
+use burn::tensor::{Device, Int, Tensor};
+use rand::RngExt;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::adversarial::{Arena, Critic, Judge, Losses, Player};
+use super::config::TrainConfig;
+use super::label_safety::LabelSafety;
+use super::{
+    Adapter, Batch, LabelEffect, ModelKind, Passes, Setting, load_translator, load_weights,
+    save_generator, save_weights,
+};
+use crate::nn::ema;
+use crate::nn::generator::Generator;
+use crate::nn::init::{Init, initialise};
+use crate::seed::{Position, Stream};
+use crate::{Error, Result};
+
+/// The registry entry of CUT.
+pub const MODEL: ModelKind = ModelKind {
+    name: "cut",
+    about: "one-sided translation in which every patch keeps its content",
+    labels: LabelEffect::Kept,
+    create: |config, setting| Ok(Box::new(Cut::new(config, Way::cut(config), setting)?)),
+    load: load_translator,
+};
+
+/// The registry entry of FastCUT.
+pub const FAST: ModelKind = ModelKind {
+    name: "fastcut",
+    about: "CUT without its identity loss: faster, closer to the render's content",
+    labels: LabelEffect::Kept,
+    create: |config, setting| Ok(Box::new(Cut::new(config, Way::fast(config), setting)?)),
+    load: load_translator,
+};
+
+/// Configuration of CUT.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct CutConfig {
+    /// Weight of the contrastive loss between render and translation.
+    pub nce: f64,
+    /// Weight of the contrastive loss between a photo and what becomes of it; 0 for none.
+    pub identity: f64,
+    /// Patches compared at each depth, at most.
+    pub patches: usize,
+    /// Channels of the space in which patches are compared.
+    pub channels: usize,
+    /// Temperature of the comparison: small ones ask for a clear winner.
+    pub temperature: f64,
+}
+
+/// Configuration of FastCUT; `patches`, `channels` and `temperature` are those of [`CutConfig`].
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct FastCutConfig {
+    /// Weight of the contrastive loss between render and translation.
+    pub nce: f64,
+    /// Mirror half of the renders for the generator, and its features back for the comparison.
+    pub flip: bool,
+}
+
+impl Default for CutConfig {
+    fn default() -> Self {
+        CutConfig {
+            nce: 0.5,
+            identity: 0.5,
+            patches: 256,
+            channels: 64,
+            temperature: 0.07,
+        }
+    }
+}
+
+impl Default for FastCutConfig {
+    fn default() -> Self {
+        FastCutConfig {
+            nce: 10.0,
+            flip: true,
+        }
+    }
+}
+
+impl CutConfig {
+    /// # Errors
+    /// What is out of range, in words.
+    pub fn check(&self) -> Result<(), String> {
+        if self.patches < 2 || self.channels == 0 || self.temperature < 0.01 {
+            return Err(
+                "cut: `patches` must be at least 2, `channels` 1, `temperature` 0.01".into(),
+            );
+        }
+        if self.nce < 0.0 || self.identity < 0.0 {
+            return Err("cut: `nce` and `identity` must be at least 0".into());
+        }
+        Ok(())
+    }
+}
+
+/// What CUT and FastCUT differ in.
+#[derive(Debug, Clone, Copy)]
+struct Way {
+    nce: f64,
+    identity: f64,
+    flip: bool,
+}
+
+impl Way {
+    fn cut(config: &TrainConfig) -> Way {
+        Way {
+            nce: config.cut.nce,
+            identity: config.cut.identity,
+            flip: false,
+        }
+    }
+
+    fn fast(config: &TrainConfig) -> Way {
+        Way {
+            nce: config.fastcut.nce,
+            identity: 0.0,
+            flip: config.fastcut.flip,
+        }
+    }
+}
+
+/// Two layers that carry features into the space where patches are compared.
+#[derive(Module, Debug)]
+struct Head {
+    first: Linear,
+    second: Linear,
+}
+
+/// The generator and one head for each depth of its features, trained together.
+#[derive(Module, Debug)]
+struct Networks {
+    generator: Generator,
+    heads: Vec<Head>,
+}
+
+impl Networks {
+    fn new(config: &TrainConfig, size: usize, device: &Device) -> (Self, Vec<usize>) {
+        let generator = config.generator.init(device);
+        // The features of a black picture tell channels and sizes.
+        let black = Tensor::zeros([1, 3, size, size], device);
+        let shapes: Vec<[usize; 4]> = generator.features(black).iter().map(Tensor::dims).collect();
+        let width = config.cut.channels;
+        let head = |[_, channels, _, _]: &[usize; 4]| Head {
+            first: LinearConfig::new(*channels, width).init(device),
+            second: LinearConfig::new(width, width).init(device),
+        };
+        let networks = Networks {
+            generator,
+            heads: shapes.iter().map(head).collect(),
+        };
+        (networks, shapes.iter().map(|[_, _, h, w]| h * w).collect())
+    }
+
+    /// Features of `pictures` at the positions of `patches`, mirrored first where `flip` is set:
+    /// `[batch, patches, channels]` of length 1, one tensor a depth.
+    fn embed(&self, pictures: Tensor<4>, patches: &[Vec<i32>], flip: bool) -> Vec<Tensor<3>> {
+        let features = self.generator.features(pictures);
+        let depths = features.into_iter().zip(&self.heads).zip(patches);
+        depths
+            .map(|((x, head), patches)| {
+                let x = if flip { x.flip([3]) } else { x };
+                let [batch, channels, height, width] = x.dims();
+                let at = Tensor::<1, Int>::from_data(&patches[..], &x.device());
+                let x = x.reshape([batch, channels, height * width]).select(2, at);
+                let x = head.first.forward(x.swap_dims(1, 2));
+                let x = head.second.forward(relu(x));
+                let length = x.clone().square().sum_dim(2).add_scalar(1e-8).sqrt();
+                x / length
+            })
+            .collect()
+    }
+}
+
+/// Cross entropy of finding each query's own key among those of its picture.
+fn patch_nce(queries: Tensor<3>, keys: Tensor<3>, temperature: f64) -> Tensor<1> {
+    let own = (queries.clone() * keys.clone()).sum_dim(2);
+    // Similarities are at most 1, which is taken off so that no exponential overflows.
+    let all = (queries.matmul(keys.swap_dims(1, 2)) - 1.0) / temperature;
+    let all = all.exp().sum_dim(2).log();
+    (all - (own - 1.0) / temperature).mean()
+}
+
+/// A CUT in training.
+struct Cut {
+    config: TrainConfig,
+    way: Way,
+    arena: Arena,
+    networks: Player<Networks>,
+    critic: Critic,
+    average: Generator,
+    safety: LabelSafety,
+    /// Places at each depth of the features.
+    places: Vec<usize>,
+    /// Draws patches and mirrorings.
+    stream: Stream,
+}
+
+/// What is drawn for one step.
+struct Draw {
+    /// Positions at each depth.
+    patches: Vec<Vec<i32>>,
+    flip: bool,
+}
+
+impl Cut {
+    fn new(config: &TrainConfig, way: Way, setting: Setting) -> Result<Self> {
+        let arena = Arena::new(config, &setting)?;
+        let device = &arena.device;
+        let stream = |number: u64| setting.seed.stream((1 << 40) + number);
+        let init = Init::Normal(0.02);
+        let (networks, places) = Networks::new(config, setting.size, device);
+        let networks = initialise(networks, init, &mut stream(0), 1);
+        let critic = config.discriminator.init(setting.size, device);
+        let critic = initialise(critic, init, &mut stream(1), 1 << 20);
+        Ok(Cut {
+            average: networks.generator.valid(),
+            networks: Player::new(networks, &config.adversarial),
+            critic: Critic::new(critic, config, stream(2)),
+            safety: LabelSafety::new(&config.label_safety, &setting)?,
+            places,
+            stream: stream(3),
+            config: config.clone(),
+            way,
+            arena,
+        })
+    }
+
+    fn draw(&mut self) -> Draw {
+        let most = self.config.cut.patches;
+        let stream = &mut self.stream;
+        let patches = self.places.iter().map(|&places| {
+            let mut all: Vec<i32> = (0..places as i32).collect();
+            for at in 0..most.min(places) {
+                let other = stream.random_range(at..places);
+                all.swap(at, other);
+            }
+            all.truncate(most);
+            all
+        });
+        Draw {
+            patches: patches.collect(),
+            flip: self.way.flip && self.stream.random_bool(0.5),
+        }
+    }
+}
+
+/// What generator and heads minimise on one shard.
+fn losses(
+    (config, way): (&CutConfig, Way),
+    draw: &Draw,
+    judge: &Judge,
+    networks: &Networks,
+    batch: &Batch,
+) -> Losses {
+    let (renders, photos) = (batch.renders.clone(), batch.photos.clone());
+    let count = batch.classes.len();
+    let turn = |x: Tensor<4>| if draw.flip { x.flip([3]) } else { x };
+    let keeper = networks.valid();
+    let nce = |from: Tensor<4>, to: Tensor<4>, flip: bool| {
+        let keys = keeper.embed(from.without_autodiff(), &draw.patches, false);
+        let queries = networks.embed(to, &draw.patches, flip);
+        let depths = keys.len() as f64;
+        let pairs = queries.into_iter().zip(keys);
+        let losses = pairs.map(|(query, key)| patch_nce(query, key, config.temperature));
+        let sum = losses.reduce(|a, b| a + b);
+        sum.expect("a generator has at least its first layer") / depths
+    };
+
+    let (seen, same) = if way.identity > 0.0 {
+        let both = networks
+            .generator
+            .forward(Tensor::cat(vec![turn(renders.clone()), photos.clone()], 0));
+        let parts = both.split(count, 0);
+        (parts[0].clone(), Some(parts[1].clone()))
+    } else {
+        (networks.generator.forward(turn(renders.clone())), None)
+    };
+    let adversarial = judge.loss(&photos, seen.clone());
+    let content = nce(renders, seen.clone(), draw.flip);
+    let mut losses = Losses {
+        total: adversarial.clone() + content.clone() * way.nce,
+        named: vec![("adversarial", adversarial), ("nce", content)],
+        fakes: vec![turn(seen)],
+    };
+    if let Some(same) = same {
+        let identity = nce(photos, same, false);
+        losses.total = losses.total + identity.clone() * way.identity;
+        losses.named.push(("identity", identity));
+    }
+    losses
+}
+
+impl Adapter for Cut {
+    fn step(&mut self, batch: &Batch, rate: f64) -> BTreeMap<String, f64> {
+        let draw = self.draw();
+        let (arena, critic) = (&self.arena, &mut self.critic);
+        let rate_here = rate * critic.generator_pace(arena);
+        let mut outcome = self
+            .networks
+            .learn(arena, batch, rate_here, |networks, batch| {
+                let judge = critic.judge(arena);
+                let settings = (&self.config.cut, self.way);
+                let losses = losses(settings, &draw, &judge, networks, batch);
+                self.safety.guard(batch, losses)
+            });
+        let average = self.average.clone();
+        let live = &self.networks.network.generator;
+        self.average = ema::update(average, live, self.config.ema);
+        for fake in outcome.fakes {
+            let (loss, accuracy) = critic.learn(arena, batch.photos.clone(), fake, rate);
+            outcome.values.insert("discriminator".into(), loss);
+            outcome.values.insert("accuracy".into(), accuracy);
+        }
+        outcome.values
+    }
+
+    fn translate(&self, renders: Tensor<4>) -> Tensor<4> {
+        self.average.forward(renders)
+    }
+
+    fn passes(&self) -> Passes {
+        // A translation, and its way through the encoder again; both for photos too.
+        Passes {
+            generator: if self.way.identity > 0.0 { 4 } else { 2 },
+            critic: 1,
+        }
+    }
+
+    fn parameters(&self) -> usize {
+        self.networks.network.num_params() + self.critic.parameters()
+    }
+
+    fn save(&self, folder: &Path) -> Result<()> {
+        save_generator(&self.config.generator, &self.average, folder)
+    }
+
+    fn save_state(&self, folder: &Path) -> Result<()> {
+        save_weights(self.average.clone(), &folder.join("average.bpk"))?;
+        self.networks.save(folder, "networks")?;
+        self.critic.save(folder, "critic")?;
+        let path = folder.join("draws.json");
+        let text = serde_json::to_vec(&Position::of(&self.stream))
+            .map_err(|e| Error::failed(path.display(), e, "report this as a bug"))?;
+        std::fs::write(&path, text).map_err(|e| Error::io(&path, e))
+    }
+
+    fn load_state(&mut self, folder: &Path) -> Result<()> {
+        self.average = load_weights(self.average.clone(), &folder.join("average.bpk"))?;
+        self.networks.load(folder, "networks")?;
+        self.critic.load(folder, "critic", &self.arena)?;
+        let path = folder.join("draws.json");
+        let text = std::fs::read_to_string(&path).map_err(|e| Error::io(&path, e))?;
+        let position: Position = serde_json::from_str(&text)
+            .map_err(|e| Error::failed(path.display(), e, "remove the folder and train again"))?;
+        self.stream = position.stream();
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::models::tests::{batch, config, count_gradients, setting};
+    use burn::tensor::Distribution;
+
+    fn unit(x: Tensor<3>) -> Tensor<3> {
+        x.clone() / x.square().sum_dim(2).sqrt()
+    }
+
+    #[test]
+    fn patches_are_found_among_the_others() {
+        let device = Device::flex();
+        let keys = unit(Tensor::random(
+            [2, 8, 16],
+            Distribution::Normal(0.0, 1.0),
+            &device,
+        ));
+        let nce = |queries: Tensor<3>| patch_nce(queries, keys.clone(), 0.07).into_scalar::<f32>();
+        let (same, mirrored) = (nce(keys.clone()), nce(keys.clone().flip([1])));
+        assert!(same < 0.5 && mirrored > 3.0, "{same}, {mirrored}");
+        // Queries that say nothing: every key is as likely as the next.
+        let blind = nce(unit(Tensor::ones([2, 8, 16], &device)) * 0.0);
+        assert!((blind - 8f32.ln()).abs() < 1e-4, "{blind}");
+    }
+
+    #[test]
+    fn gradients_arrive_at_generator_and_heads() {
+        for way in [Way::cut(&config()), Way::fast(&config())] {
+            let mut model = setting(|setting| Cut::new(&config(), way, setting).unwrap());
+            let draw = model.draw();
+            let networks = model.networks.network.clone();
+            let judge = model.critic.judge(&model.arena);
+            let losses = losses((&model.config.cut, way), &draw, &judge, &networks, &batch());
+            let (arrived, all) = count_gradients(losses.total, &networks);
+            assert_eq!(arrived, all);
+        }
+    }
+
+    #[test]
+    fn mirrored_renders_come_back_as_they_went_in() {
+        let mut model =
+            setting(|setting| Cut::new(&config(), Way::fast(&config()), setting).unwrap());
+        let networks = model.networks.network.clone();
+        let judge = model.critic.judge(&model.arena);
+        let settings = (&model.config.cut.clone(), model.way);
+        let run = |draw: &Draw| losses(settings, draw, &judge, &networks, &batch());
+        let mut draw = model.draw();
+        for flip in [false, true] {
+            draw.flip = flip;
+            let losses = run(&draw);
+            // An untrained generator changes next to nothing.
+            let change: f32 = (losses.fakes[0].clone() - batch().renders)
+                .abs()
+                .mean()
+                .into_scalar();
+            assert!(change < 0.05, "{change}");
+        }
+    }
+
+    #[test]
+    fn every_position_is_drawn_once_and_no_more_than_asked() {
+        let mut config = config();
+        config.cut.patches = 20;
+        let mut model = setting(|setting| Cut::new(&config, Way::cut(&config), setting).unwrap());
+        for (patches, places) in model.draw().patches.into_iter().zip(&model.places) {
+            let different: std::collections::BTreeSet<_> = patches.iter().collect();
+            assert_eq!(different.len(), patches.len());
+            assert_eq!(patches.len(), 20.min(*places));
+            assert!(patches.iter().all(|&at| (at as usize) < *places));
+        }
+    }
+}

@@ -1,0 +1,495 @@
+//! Losses under which a translated render must still show its label.
+//!
+//! - self-regularisation, inside and outside the mask: Shrivastava et al., Learning from Simulated
+//!   and Unsupervised Images through Adversarial Training (SimGAN), 2017; over the features of a
+//!   network: Johnson et al., Perceptual Losses for Real-Time Style Transfer, 2016.
+//! - semantic consistency: Hoffman et al., CyCADA: Cycle-Consistent Adversarial Domain Adaptation,
+//!   2018. Deviation: the frozen network also reads the mask, and its features serve as the
+//!   perceptual ones, since no network that saw real labels may be used.
+//! - edges, boundary, geometry: see [`crate::nn::edges`].
+//!
+//! Every loss is a mean over pictures, so that the losses of shards add up. A weight of 0 turns a loss
+//! off and costs nothing.
+
+use burn::module::Module;
+use burn::tensor::activation::{log_softmax, relu, sigmoid, softmax, softplus};
+use burn::tensor::{Device, Int, Tensor};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::adversarial::Losses;
+use super::task_network::{Layers, Reading, mask_targets};
+use super::{Batch, Setting};
+use crate::nn::edges;
+use crate::{Error, Result};
+
+/// Weights of the losses that keep labels true. All are off by default.
+#[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct LabelSafetyConfig {
+    /// Weight of the mean absolute change of the objects' pixels.
+    pub inside: f64,
+    /// Weight of the mean absolute change of all other pixels.
+    pub outside: f64,
+    /// Weight of the relative change of the task network's features.
+    pub perceptual: f64,
+    /// Weight of the semantic consistency: the task network must read the same class.
+    pub class: f64,
+    /// What the class read from a translation is compared with.
+    pub class_target: ClassTarget,
+    /// Weight of the cross entropy of the mask that the task network reads from a translation.
+    pub mask: f64,
+    /// Weight of the Dice loss of that mask.
+    pub dice: f64,
+    /// Weight of the edge consistency, on and around the objects.
+    pub edges: f64,
+    /// Weight of the contrast lost along the objects' outlines.
+    pub boundary: f64,
+    /// Weight of the geometry guard: nothing may move, by parts of a pixel, nor be mirrored.
+    pub geometry: f64,
+}
+
+/// What a translation's class is compared with.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum ClassTarget {
+    /// The render's label: the cross entropy.
+    #[default]
+    Label,
+    /// What the task network reads in the render: the Kullback-Leibler divergence.
+    Reading,
+}
+
+impl LabelSafetyConfig {
+    /// # Errors
+    /// What is out of range, in words.
+    pub fn check(&self) -> Result<(), String> {
+        let weights = self.pixel_weights().into_iter().chain(self.task_weights());
+        for (name, weight) in weights {
+            if !(weight.is_finite() && weight >= 0.0) {
+                return Err(format!("label_safety: `{name}` must be at least 0"));
+            }
+        }
+        Ok(())
+    }
+
+    fn pixel_weights(&self) -> [(&'static str, f64); 5] {
+        [
+            ("inside", self.inside),
+            ("outside", self.outside),
+            ("edges", self.edges),
+            ("boundary", self.boundary),
+            ("geometry", self.geometry),
+        ]
+    }
+
+    fn task_weights(&self) -> [(&'static str, f64); 4] {
+        [
+            ("perceptual", self.perceptual),
+            ("class", self.class),
+            ("mask", self.mask),
+            ("dice", self.dice),
+        ]
+    }
+}
+
+/// One loss of a step: its name, its weight and its value before weighting.
+type Term = (&'static str, f64, Tensor<1>);
+
+/// The losses, with the frozen network that some of them ask.
+pub struct LabelSafety {
+    config: LabelSafetyConfig,
+    task: Option<Layers>,
+    /// Width and height of the mask that the network reads.
+    mask_side: usize,
+}
+
+impl LabelSafety {
+    /// # Errors
+    /// Where a loss needs the task network and there is none, or one for pictures of another size.
+    pub fn new(config: &LabelSafetyConfig, setting: &Setting) -> Result<Self> {
+        let asked = config.task_weights().into_iter().find(|(_, w)| *w > 0.0);
+        let task = match (asked, setting.task) {
+            (None, _) => None,
+            (Some(_), Some(task)) if task.size == setting.size => Some(task),
+            (Some((name, _)), Some(task)) => {
+                return Err(Error::usage(
+                    format!("label_safety.{name}"),
+                    format!(
+                        "the task network reads pictures of {0}×{0}, the renders are {1}×{1}",
+                        task.size, setting.size
+                    ),
+                    "train the task network on renders of the same `size`",
+                ));
+            }
+            (Some((name, _)), None) => {
+                return Err(Error::usage(
+                    format!("label_safety.{name}"),
+                    "asks the task network, but the stage has none",
+                    "add a stage with `use = \"task\"` and give it to `train` by \
+                     `from = { …, task = \"STAGE\" }`, or set the weight to 0",
+                ));
+            }
+        };
+        let device = setting.device.device.clone().autodiff();
+        Ok(LabelSafety {
+            config: config.clone(),
+            task: task.map(|task| frozen(&task.layers, &device)),
+            mask_side: task.map_or(1, |task| task.mask_side()),
+        })
+    }
+
+    /// A model's losses on a batch with these added; its first fakes are the batch's renders translated.
+    pub fn guard(&self, batch: &Batch, mut losses: Losses) -> Losses {
+        for (name, weight, value) in self.terms(batch, &losses.fakes[0]) {
+            losses.total = losses.total + value.clone().mul_scalar(weight);
+            losses.named.push((name, value));
+        }
+        losses
+    }
+
+    /// Every loss of a weight above zero, for the translations of a batch's renders.
+    fn terms(&self, batch: &Batch, translations: &Tensor<4>) -> Vec<Term> {
+        let (renders, masks) = (&batch.renders, &batch.masks);
+        let mut terms = Vec::new();
+        for (name, weight) in self.config.pixel_weights() {
+            if weight == 0.0 {
+                continue;
+            }
+            let loss = match name {
+                "inside" => masked_l1(renders, translations, masks.clone()),
+                "outside" => masked_l1(renders, translations, masks.clone() * -1.0 + 1.0),
+                "edges" => edges::edge_consistency(renders, translations, masks),
+                "boundary" => edges::boundary_consistency(renders, translations, masks),
+                _ => edges::geometry(renders, translations, masks),
+            };
+            terms.push((name, weight, loss));
+        }
+        if let Some(task) = &self.task {
+            terms.extend(self.task_terms(task, batch, translations));
+        }
+        terms
+    }
+
+    fn task_terms(&self, task: &Layers, batch: &Batch, translations: &Tensor<4>) -> Vec<Term> {
+        let config = &self.config;
+        let reading = task.forward(translations.clone());
+        let render = (config.perceptual > 0.0
+            || (config.class > 0.0 && config.class_target == ClassTarget::Reading))
+            .then(|| task.forward(batch.renders.clone()));
+        let masks = mask_targets(batch.masks.clone(), self.mask_side);
+        let mut terms = Vec::new();
+        if let (true, Some(render)) = (config.perceptual > 0.0, &render) {
+            terms.push((
+                "perceptual",
+                config.perceptual,
+                perceptual(render, &reading),
+            ));
+        }
+        if config.class > 0.0 {
+            let loss = match (config.class_target, &render) {
+                (ClassTarget::Reading, Some(render)) => divergence(render, &reading),
+                _ => cross_entropy(&reading, &batch.classes),
+            };
+            terms.push(("class", config.class, loss));
+        }
+        if config.mask > 0.0 {
+            let loss = mask_cross_entropy(reading.mask_logits.clone(), masks.clone());
+            terms.push(("mask", config.mask, loss));
+        }
+        if config.dice > 0.0 {
+            terms.push(("dice", config.dice, dice(reading.mask_logits, masks)));
+        }
+        terms
+    }
+}
+
+/// The network's weights as constants that gradients flow past.
+fn frozen(layers: &Layers, device: &Device) -> Layers {
+    layers.clone().no_grad().train().fork(device)
+}
+
+/// Mean absolute difference where `weights` `[batch, 1, height, width]` are 1; 0 where none are.
+fn masked_l1(a: &Tensor<4>, b: &Tensor<4>, weights: Tensor<4>) -> Tensor<1> {
+    let area = flat(weights.clone()).sum_dim(1).clamp_min(1.0);
+    let difference = (a.clone() - b.clone()).abs().mean_dim(1) * weights;
+    (flat(difference).sum_dim(1) / area).mean()
+}
+
+/// `[batch, everything else]`.
+fn flat(x: Tensor<4>) -> Tensor<2> {
+    let [batch, channels, height, width] = x.dims();
+    x.reshape([batch, channels * height * width])
+}
+
+/// Mean absolute difference of feature maps relative to the render's, averaged over the depths.
+fn perceptual(render: &Reading, translation: &Reading) -> Tensor<1> {
+    let depths = render.maps.len() as f64;
+    let relative = render.maps.iter().zip(&translation.maps).map(|(a, b)| {
+        let size = flat(a.clone().abs()).mean_dim(1) + 1e-6;
+        (flat((a.clone() - b.clone()).abs()).mean_dim(1) / size).mean()
+    });
+    match relative.reduce(|a, b| a + b) {
+        Some(sum) => sum / depths,
+        None => translation.class_logits.clone().mean() * 0.0,
+    }
+}
+
+/// Cross entropy of the classes read against the labels.
+fn cross_entropy(reading: &Reading, classes: &[usize]) -> Tensor<1> {
+    let classes: Vec<i32> = classes.iter().map(|&class| class as i32).collect();
+    let logs = log_softmax(reading.class_logits.clone(), 1);
+    let count = classes.len();
+    let picks = Tensor::<1, Int>::from_data(&classes[..], &logs.device()).reshape([count, 1]);
+    -logs.gather(1, picks).mean()
+}
+
+/// How far the classes read in a translation are from those read in its render.
+fn divergence(render: &Reading, translation: &Reading) -> Tensor<1> {
+    let truth = softmax(render.class_logits.clone(), 1);
+    let logs = log_softmax(render.class_logits.clone(), 1)
+        - log_softmax(translation.class_logits.clone(), 1);
+    (truth * logs).sum_dim(1).mean()
+}
+
+/// Binary cross entropy of logits against 0..1: log(1 + exp(x)) − x·t, written so that it cannot
+/// overflow.
+fn mask_cross_entropy(logits: Tensor<4>, targets: Tensor<4>) -> Tensor<1> {
+    let x = logits;
+    (relu(x.clone()) - x.clone() * targets + softplus(-x.abs(), 1.0)).mean()
+}
+
+/// 1 − 2·overlap / (found + true), a picture at a time: Milletari et al., V-Net, 2016.
+fn dice(logits: Tensor<4>, targets: Tensor<4>) -> Tensor<1> {
+    let found = flat(sigmoid(logits));
+    let truth = flat(targets);
+    let overlap = (found.clone() * truth.clone()).sum_dim(1) * 2.0 + 1.0;
+    let both = (found + truth).sum_dim(1) + 1.0;
+    -(overlap / both).mean() + 1.0
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::models::task_network::TaskNetwork;
+    use crate::nn::batch::{masks_to_tensor, to_tensor};
+    use crate::nn::device::{self, Chosen};
+    use crate::seed::Seed;
+    use crate::stage::DeviceChoice;
+    use crate::testing;
+    use burn::optim::{AdamConfig, GradientsParams};
+
+    const SIDE: usize = 32;
+
+    fn labelled(count: u64, seed: u64) -> Batch {
+        let samples = testing::shapes(count, SIDE as u32, seed);
+        let pictures: Vec<_> = samples.iter().map(|s| s.pixels().unwrap()).collect();
+        let masks: Vec<_> = samples.iter().map(|s| s.object_mask()).collect();
+        let device = Device::flex();
+        let renders = to_tensor(pictures.iter(), &device);
+        Batch {
+            photos: renders.clone(),
+            renders,
+            masks: masks_to_tensor(masks.iter(), &device),
+            classes: (0..count as usize).map(|index| index % 2).collect(),
+        }
+    }
+
+    /// A task network with random weights.
+    fn untrained(device: &Device) -> TaskNetwork {
+        let classes = vec!["disc".into(), "square".into()];
+        let mut stream = Seed::new(1, "task").stream(0);
+        TaskNetwork::new(classes, SIDE, 4, &mut stream, device)
+    }
+
+    /// A task network after a few steps on the shapes of `batch`, which it may know by heart.
+    fn trained(batch: &Batch) -> TaskNetwork {
+        let mut network = untrained(&Device::flex().autodiff());
+        let mut optimiser = AdamConfig::new().init();
+        let side = network.mask_side();
+        let masks = mask_targets(batch.masks.clone(), side);
+        for _ in 0..40 {
+            let reading = network.layers.forward(batch.renders.clone().autodiff());
+            let loss = cross_entropy(&reading, &batch.classes)
+                + mask_cross_entropy(reading.mask_logits, masks.clone());
+            let gradients = GradientsParams::from_grads(loss.backward(), &network.layers);
+            network.layers = optimiser.step(1e-2, network.layers, gradients);
+        }
+        network.layers = network.layers.valid().no_grad();
+        network
+    }
+
+    fn losses(config: LabelSafetyConfig, task: Option<&TaskNetwork>) -> Result<LabelSafety> {
+        let chosen: Chosen = device::choose(DeviceChoice::Cpu).unwrap();
+        let seed = Seed::new(1, "train");
+        let setting = Setting {
+            device: &chosen,
+            size: SIDE,
+            seed: &seed,
+            task,
+        };
+        LabelSafety::new(&config, &setting)
+    }
+
+    fn all() -> LabelSafetyConfig {
+        LabelSafetyConfig {
+            inside: 1.0,
+            outside: 1.0,
+            perceptual: 1.0,
+            class: 1.0,
+            class_target: ClassTarget::Label,
+            mask: 1.0,
+            dice: 1.0,
+            edges: 1.0,
+            boundary: 1.0,
+            geometry: 1.0,
+        }
+    }
+
+    fn value(safety: &LabelSafety, name: &str, batch: &Batch, picture: &Tensor<4>) -> f32 {
+        let terms = safety.terms(batch, picture);
+        let term = terms.into_iter().find(|(n, _, _)| *n == name);
+        term.unwrap().2.into_scalar()
+    }
+
+    /// `[batch, 3, height, width]` moved to the right by two pixels.
+    fn moved(x: &Tensor<4>) -> Tensor<4> {
+        let [b, c, h, w] = x.dims();
+        let left = x.clone().slice([0..b, 0..c, 0..h, 0..2]);
+        Tensor::cat(vec![left, x.clone().slice([0..b, 0..c, 0..h, 0..w - 2])], 3)
+    }
+
+    #[test]
+    fn each_loss_sees_its_fault_and_leaves_an_unchanged_picture_alone() {
+        let batch = labelled(16, 1);
+        let task = trained(&batch);
+        let safety = losses(all(), Some(&task)).unwrap();
+        let same = &batch.renders;
+        let inside = batch.masks.clone();
+        let outside = inside.clone() * -1.0 + 1.0;
+        let recoloured_inside = same.clone() - inside.clone() * 0.5;
+        let recoloured_outside = same.clone() + outside.clone() * 0.5;
+        // Discs become squares and squares discs: the order is turned by one.
+        let turned = |x: &Tensor<4>| {
+            let count = x.dims()[0];
+            let parts = x.clone().split_with_sizes(vec![1, count - 1], 0);
+            Tensor::cat(vec![parts[1].clone(), parts[0].clone()], 0)
+        };
+        let (other_class, flat_picture) = (turned(same), same.zeros_like());
+        let shifted = moved(same);
+        let mirrored = same.clone().flip([3]);
+
+        for name in ["inside", "outside", "perceptual"] {
+            assert_eq!(value(&safety, name, &batch, same), 0.0);
+        }
+        for name in ["edges", "boundary", "geometry"] {
+            assert!(value(&safety, name, &batch, same) < 1e-4, "{name}");
+        }
+        for (name, fault) in [
+            ("inside", &recoloured_inside),
+            ("outside", &recoloured_outside),
+            ("perceptual", &recoloured_inside),
+            ("class", &other_class),
+            ("mask", &shifted),
+            ("dice", &shifted),
+            ("edges", &flat_picture),
+            ("boundary", &flat_picture),
+            ("geometry", &shifted),
+            ("geometry", &mirrored),
+        ] {
+            let (before, after) = (
+                value(&safety, name, &batch, same),
+                value(&safety, name, &batch, fault),
+            );
+            assert!(after > before + 0.03, "{name}: {before} to {after}");
+        }
+        assert_eq!(value(&safety, "inside", &batch, &recoloured_outside), 0.0);
+        assert_eq!(value(&safety, "outside", &batch, &recoloured_inside), 0.0);
+
+        let reading = LabelSafetyConfig {
+            class: 1.0,
+            class_target: ClassTarget::Reading,
+            ..LabelSafetyConfig::default()
+        };
+        let safety = losses(reading, Some(&task)).unwrap();
+        assert!(value(&safety, "class", &batch, same).abs() < 1e-6);
+        assert!(value(&safety, "class", &batch, &other_class) > 0.1);
+    }
+
+    #[test]
+    fn gradients_reach_the_translation_and_not_the_task_network() {
+        let task = untrained(&Device::flex().autodiff());
+        let safety = losses(all(), Some(&task)).unwrap();
+        let batch = labelled(4, 1);
+        let names: Vec<_> = safety
+            .terms(&batch, &batch.renders)
+            .iter()
+            .map(|t| t.0)
+            .collect();
+        assert_eq!(names.len(), 9);
+        for name in names {
+            let translation = (batch.renders.clone() * 0.8 + 0.02)
+                .autodiff()
+                .require_grad();
+            let terms = safety.terms(&batch, &translation);
+            let (_, _, loss) = terms.into_iter().find(|term| term.0 == name).unwrap();
+            let gradients = loss.backward();
+            let size: f32 = translation
+                .grad(&gradients)
+                .unwrap()
+                .abs()
+                .sum()
+                .into_scalar();
+            assert!(size.is_finite() && size > 0.0, "{name}: {size}");
+            let layers = safety.task.as_ref().unwrap();
+            assert_eq!(GradientsParams::from_grads(gradients, layers).len(), 0);
+        }
+    }
+
+    #[test]
+    fn losses_of_shards_add_up() {
+        let task = untrained(&Device::flex().autodiff());
+        let safety = losses(all(), Some(&task)).unwrap();
+        let batch = labelled(4, 1);
+        let translations = moved(&batch.renders);
+        let part = |range: std::ops::Range<usize>| Batch {
+            renders: batch.renders.clone().slice([range.clone()]),
+            masks: batch.masks.clone().slice([range.clone()]),
+            classes: batch.classes[range.clone()].to_vec(),
+            photos: batch.photos.clone().slice([range]),
+        };
+        let half = |range: std::ops::Range<usize>| {
+            safety.terms(&part(range.clone()), &translations.clone().slice([range]))
+        };
+        let whole = safety.terms(&batch, &translations);
+        for ((whole, a), b) in whole.into_iter().zip(half(0..1)).zip(half(1..4)) {
+            let number = |term: Term| term.2.into_scalar::<f32>();
+            let (name, sum) = (a.0, 0.25 * number(a) + 0.75 * number(b));
+            let whole = number(whole);
+            assert!((whole - sum).abs() < 1e-4, "{name}: {whole}, {sum}");
+        }
+    }
+
+    #[test]
+    fn a_loss_without_its_network_is_refused() {
+        let config = LabelSafetyConfig {
+            mask: 1.0,
+            ..LabelSafetyConfig::default()
+        };
+        let error = losses(config, None).err().unwrap().to_string();
+        assert!(error.contains("label_safety.mask"), "{error}");
+        let config = LabelSafetyConfig {
+            edges: 1.0,
+            ..LabelSafetyConfig::default()
+        };
+        assert!(losses(config, None).is_ok());
+        assert!(
+            LabelSafetyConfig {
+                edges: -1.0,
+                ..all()
+            }
+            .check()
+            .is_err()
+        );
+    }
+}

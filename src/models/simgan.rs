@@ -1,0 +1,244 @@
+//! SimGAN: a refiner makes renders realistic, and is held close to them pixel by pixel.
+//! Shrivastava et al., Learning from Simulated and Unsupervised Images through Adversarial Training,
+//! 2017. <https://arxiv.org/abs/1612.07828>
+//!
+//! Key idea: a fully convolutional refiner that never lowers the resolution, a discriminator that
+//! judges patches, an L1 loss between render and refined picture, and a history of refined pictures
+//! for the discriminator.
+//! Deviations: the refiner puts out a correction of the render, so that it starts as the identity and
+//! needs no warm-up; the refiner's steps and the discriminator's within one step share its batch; the
+//! adversarial loss is that of `adversarial.loss`, the averaged weights (EMA) translate.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use burn::module::Module;
+use burn::tensor::Tensor;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::adversarial::{Arena, Critic, Judge, Losses, Player};
+use super::config::TrainConfig;
+use super::label_safety::LabelSafety;
+use super::{
+    Adapter, Batch, LabelEffect, ModelKind, Passes, Setting, load_translator, load_weights,
+    save_generator, save_weights,
+};
+use crate::Result;
+use crate::nn::ema;
+use crate::nn::generator::{Generator, GeneratorConfig, GeneratorKind};
+use crate::nn::init::{Init, initialise};
+use crate::nn::losses::l1;
+use crate::nn::norm::NormKind;
+
+/// The registry entry.
+pub const MODEL: ModelKind = ModelKind {
+    name: "simgan",
+    about: "a refiner of full resolution, held close to the render pixel by pixel",
+    labels: LabelEffect::Kept,
+    create: |config, setting| Ok(Box::new(SimGan::new(config, setting)?)),
+    load: load_translator,
+};
+
+/// Configuration of a SimGAN.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct SimGanConfig {
+    /// Weight of the mean absolute change of a render's pixels.
+    pub self_regularisation: f64,
+    /// Steps of the refiner before those of the discriminator (`K_g`).
+    pub refiner_steps: usize,
+    /// Steps of the discriminator (`K_d`).
+    pub discriminator_steps: usize,
+    /// Channels of the refiner.
+    pub channels: usize,
+    /// Residual blocks of the refiner.
+    pub blocks: usize,
+    /// The refiner's norm. Without one, as in the paper, it cannot see a picture's mean and spread.
+    pub norm: NormKind,
+}
+
+impl Default for SimGanConfig {
+    fn default() -> Self {
+        SimGanConfig {
+            self_regularisation: 2.0,
+            refiner_steps: 2,
+            discriminator_steps: 1,
+            channels: 16,
+            blocks: 4,
+            norm: NormKind::Instance,
+        }
+    }
+}
+
+impl SimGanConfig {
+    /// # Errors
+    /// What is out of range, in words.
+    pub fn check(&self) -> Result<(), String> {
+        if self.refiner_steps == 0 || self.discriminator_steps == 0 || self.channels == 0 {
+            return Err(
+                "simgan: `refiner_steps`, `discriminator_steps` and `channels` must be at least 1"
+                    .into(),
+            );
+        }
+        if self.self_regularisation < 0.0 {
+            return Err("simgan: `self_regularisation` must be at least 0".into());
+        }
+        Ok(())
+    }
+
+    fn refiner(&self) -> GeneratorConfig {
+        GeneratorConfig {
+            kind: GeneratorKind::Resnet,
+            channels: self.channels,
+            blocks: self.blocks,
+            downsamplings: 0,
+            kernel: 3,
+            residual: true,
+            norm: self.norm,
+        }
+    }
+}
+
+/// A SimGAN in training.
+struct SimGan {
+    config: TrainConfig,
+    arena: Arena,
+    refiner: Player<Generator>,
+    critic: Critic,
+    average: Generator,
+    safety: LabelSafety,
+    /// Side of the pictures, in pixels.
+    size: usize,
+}
+
+impl SimGan {
+    fn new(config: &TrainConfig, setting: Setting) -> Result<Self> {
+        let arena = Arena::new(config, &setting)?;
+        let device = &arena.device;
+        let stream = |number: u64| setting.seed.stream((1 << 40) + number);
+        let init = Init::Normal(0.02);
+        let refiner = config.simgan.refiner().init(device);
+        let refiner = initialise(refiner, init, &mut stream(0), 1);
+        let critic = config.discriminator.init(setting.size, device);
+        let critic = initialise(critic, init, &mut stream(1), 1 << 20);
+        Ok(SimGan {
+            average: refiner.valid(),
+            refiner: Player::new(refiner, &config.adversarial),
+            critic: Critic::new(critic, config, stream(2)),
+            safety: LabelSafety::new(&config.label_safety, &setting)?,
+            size: setting.size,
+            config: config.clone(),
+            arena,
+        })
+    }
+}
+
+/// What the refiner minimises on one shard.
+fn losses(config: &SimGanConfig, judge: &Judge, refiner: &Generator, batch: &Batch) -> Losses {
+    let refined = refiner.forward(batch.renders.clone());
+    let adversarial = judge.loss(&batch.photos, refined.clone());
+    let regularisation = l1(refined.clone(), batch.renders.clone());
+    Losses {
+        total: adversarial.clone() + regularisation.clone() * config.self_regularisation,
+        named: vec![
+            ("adversarial", adversarial),
+            ("self_regularisation", regularisation),
+        ],
+        fakes: vec![refined],
+    }
+}
+
+impl Adapter for SimGan {
+    fn step(&mut self, batch: &Batch, rate: f64) -> BTreeMap<String, f64> {
+        let (arena, critic) = (&self.arena, &mut self.critic);
+        let pace = critic.generator_pace(arena);
+        let (mut values, mut fakes) = (BTreeMap::new(), Vec::new());
+        for _ in 0..self.config.simgan.refiner_steps {
+            let outcome = self
+                .refiner
+                .learn(arena, batch, rate * pace, |refiner, batch| {
+                    let judge = critic.judge(arena);
+                    let losses = losses(&self.config.simgan, &judge, refiner, batch);
+                    self.safety.guard(batch, losses)
+                });
+            (values, fakes) = (outcome.values, outcome.fakes);
+            let average = self.average.clone();
+            self.average = ema::update(average, &self.refiner.network, self.config.ema);
+        }
+        for fake in fakes {
+            for _ in 0..self.config.simgan.discriminator_steps {
+                let (loss, accuracy) =
+                    critic.learn(arena, batch.photos.clone(), fake.clone(), rate);
+                values.insert("discriminator".into(), loss);
+                values.insert("accuracy".into(), accuracy);
+            }
+        }
+        values
+    }
+
+    fn translate(&self, renders: Tensor<4>) -> Tensor<4> {
+        self.average.forward(renders)
+    }
+
+    fn passes(&self) -> Passes {
+        // The estimate counts in passes of the configured generator, which the refiner is not.
+        let refiner = self.config.simgan.refiner().outputs(self.size);
+        Passes {
+            generator: refiner.div_ceil(self.config.generator.outputs(self.size)),
+            critic: 1,
+        }
+    }
+
+    fn parameters(&self) -> usize {
+        self.refiner.network.num_params() + self.critic.parameters()
+    }
+
+    fn save(&self, folder: &Path) -> Result<()> {
+        save_generator(&self.config.simgan.refiner(), &self.average, folder)
+    }
+
+    fn save_state(&self, folder: &Path) -> Result<()> {
+        save_weights(self.average.clone(), &folder.join("average.bpk"))?;
+        self.refiner.save(folder, "refiner")?;
+        self.critic.save(folder, "critic")
+    }
+
+    fn load_state(&mut self, folder: &Path) -> Result<()> {
+        self.average = load_weights(self.average.clone(), &folder.join("average.bpk"))?;
+        self.refiner.load(folder, "refiner")?;
+        self.critic.load(folder, "critic", &self.arena)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::models::tests::{batch, config, count_gradients, setting};
+
+    #[test]
+    fn gradients_arrive_at_the_whole_refiner() {
+        let model = setting(|setting| SimGan::new(&config(), setting).unwrap());
+        let refiner = model.refiner.network.clone();
+        let judge = model.critic.judge(&model.arena);
+        let losses = losses(&model.config.simgan, &judge, &refiner, &batch());
+        let (arrived, all) = count_gradients(losses.total, &refiner);
+        assert_eq!(arrived, all);
+    }
+
+    #[test]
+    fn self_regularisation_keeps_the_render() {
+        let change = |weight: f64| {
+            let mut config = config();
+            config.simgan.self_regularisation = weight;
+            let mut model = setting(|setting| SimGan::new(&config, setting).unwrap());
+            for _ in 0..8 {
+                model.step(&batch(), 3e-3);
+            }
+            let refined = model.refiner.network.valid().forward(batch().renders);
+            l1(refined, batch().renders).into_scalar::<f32>()
+        };
+        let (free, held) = (change(0.0), change(100.0));
+        assert!(held < 0.5 * free, "{held}, {free}");
+    }
+}

@@ -1,0 +1,180 @@
+//! What every adapter must do, tested on each entry of the registry, and what tests of models share.
+
+use burn::module::{Module, ModuleVisitor, Param};
+use burn::optim::GradientsParams;
+use burn::tensor::{Device, Tensor, Tolerance};
+
+use super::config::TrainConfig;
+use super::{Adapter, Batch, MODELS, ModelKind, Setting};
+use crate::nn::{batch as pictures, device};
+use crate::seed::Seed;
+use crate::stage::DeviceChoice;
+
+const SIDE: usize = 16;
+
+/// Small networks.
+pub fn config() -> TrainConfig {
+    let mut config = TrainConfig::default();
+    config.generator.channels = 4;
+    config.generator.blocks = 1;
+    config.discriminator.channels = 4;
+    config.simgan.channels = 4;
+    config.simgan.blocks = 1;
+    config.cut.channels = 8;
+    config.cut.patches = 16;
+    config.pool = 6;
+    config
+}
+
+/// Calls `create` with the surroundings of a small model on the CPU.
+pub fn setting<M>(create: impl FnOnce(Setting) -> M) -> M {
+    let device = device::choose(DeviceChoice::Cpu).unwrap();
+    let seed = Seed::new(1, "train");
+    create(Setting {
+        device: &device,
+        size: SIDE,
+        seed: &seed,
+        task: None,
+    })
+}
+
+/// Four waves as renders, and their negatives as photos.
+pub fn batch() -> Batch {
+    let device = Device::flex();
+    let count = (4 * 3 * SIDE * SIDE) as i64;
+    let ramp = Tensor::arange(0..count, &device).float();
+    let renders = (ramp.reshape([4, 3, SIDE, SIDE]) * 0.37).sin();
+    Batch {
+        photos: -renders.clone(),
+        renders,
+        masks: Tensor::ones([4, 1, SIDE, SIDE], &device),
+        classes: vec![0; 4],
+    }
+}
+
+struct Count(usize);
+
+impl ModuleVisitor for Count {
+    fn visit_float<const D: usize>(&mut self, _: &Param<Tensor<D>>) {
+        self.0 += 1;
+    }
+}
+
+/// How many tensors of `module` the gradients of `loss` reach, and how many it has.
+pub fn count_gradients<M: Module>(loss: Tensor<1>, module: &M) -> (usize, usize) {
+    let mut count = Count(0);
+    module.visit(&mut count);
+    let gradients = GradientsParams::from_grads(loss.backward(), module);
+    (gradients.len(), count.0)
+}
+
+/// A model of this kind that has seen photos, computing in so many threads.
+fn model(kind: &ModelKind, threads: usize) -> Box<dyn Adapter> {
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build();
+    pool.unwrap().install(|| {
+        let mut model = setting(|setting| (kind.create)(&config(), setting).unwrap());
+        model.study(&pictures::to_pictures(batch().photos));
+        model
+    })
+}
+
+/// Every model; the name is printed where a test fails.
+fn each(test: impl Fn(&ModelKind)) {
+    for kind in MODELS {
+        println!("{}", kind.name);
+        test(kind);
+    }
+}
+
+#[test]
+fn the_same_seed_saves_the_same_bytes() {
+    each(|kind| {
+        let save = || {
+            let folder = tempfile::tempdir().unwrap();
+            let mut model = model(kind, 2);
+            model.step(&batch(), 1e-3);
+            model.save(folder.path()).unwrap();
+            let files = crate::artifact::list_files(folder.path()).unwrap();
+            assert!(!files.is_empty());
+            crate::artifact::digest(&files)
+        };
+        assert_eq!(save(), save());
+    });
+}
+
+#[test]
+fn a_saved_model_translates_as_it_did_before() {
+    each(|kind| {
+        let folder = tempfile::tempdir().unwrap();
+        let mut model = model(kind, 1);
+        model.step(&batch(), 1e-3);
+        model.save(folder.path()).unwrap();
+        let device = device::choose(DeviceChoice::Cpu).unwrap();
+        let loaded = (kind.load)(folder.path(), &device).unwrap();
+        let renders = pictures::to_pictures(batch().renders);
+        let before = model.translate(pictures::to_tensor(renders.iter(), &device.device));
+        let seed = Seed::new(0, "sheet");
+        let mut streams: Vec<_> = (0..4).map(|index| seed.stream(index)).collect();
+        let after = loaded.translate(&renders, &mut streams);
+        let pairs = pictures::to_pictures(before).into_iter().zip(&after);
+        for (before, after) in pairs {
+            let bytes = before.iter().zip(after.iter());
+            assert!(bytes.map(|(a, b)| a.abs_diff(*b)).max().unwrap() <= 1);
+        }
+    });
+}
+
+#[test]
+fn shards_add_up_to_the_same_step() {
+    each(|kind| {
+        let (mut one, mut two) = (model(kind, 1), model(kind, 2));
+        for _ in 0..2 {
+            let (a, b) = (one.step(&batch(), 1e-4), two.step(&batch(), 1e-4));
+            for (name, value) in a {
+                let other = b[&name];
+                assert!((value - other).abs() < 1e-3, "{name}: {value}, {other}");
+            }
+        }
+        let (a, b) = (
+            one.translate(batch().renders),
+            two.translate(batch().renders),
+        );
+        a.into_data()
+            .assert_approx_eq::<f32>(&b.into_data(), Tolerance::absolute(1e-3));
+    });
+}
+
+#[test]
+fn a_loaded_state_goes_on_bit_by_bit() {
+    each(|kind| {
+        let (mut whole, mut first) = (model(kind, 2), model(kind, 2));
+        for _ in 0..2 {
+            whole.step(&batch(), 1e-3);
+            first.step(&batch(), 1e-3);
+        }
+        let folder = tempfile::tempdir().unwrap();
+        first.save_state(folder.path()).unwrap();
+        let mut second = setting(|setting| (kind.create)(&config(), setting).unwrap());
+        second.load_state(folder.path()).unwrap();
+        for _ in 0..2 {
+            assert_eq!(whole.step(&batch(), 1e-3), second.step(&batch(), 1e-3));
+        }
+        let (a, b) = (
+            whole.translate(batch().renders),
+            second.translate(batch().renders),
+        );
+        assert_eq!(a.into_data(), b.into_data());
+    });
+}
+
+#[test]
+fn every_model_takes_label_safety() {
+    each(|kind| {
+        let mut config = config();
+        config.label_safety.inside = 1.0;
+        let mut model = setting(|setting| (kind.create)(&config, setting).unwrap());
+        let trains = model.study(&pictures::to_pictures(batch().photos));
+        let values = model.step(&batch(), 1e-3);
+        assert_eq!(values.contains_key("inside"), trains, "{values:?}");
+    });
+}

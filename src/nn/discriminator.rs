@@ -1,0 +1,339 @@
+//! The PatchGAN discriminator: scores overlapping patches, not the whole picture.
+//! Isola et al., Image-to-Image Translation with Conditional Adversarial Networks, 2017; several
+//! scales as in Wang et al., High-Resolution Image Synthesis (pix2pixHD), 2018.
+
+use burn::module::Module;
+use burn::tensor::module::avg_pool2d;
+use burn::tensor::ops::AvgPoolOptions;
+use burn::tensor::{Device, Tensor};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::conv_kernel::Border;
+use super::convolution::PaddedConv;
+use super::norm::{Activation, Norm, NormKind};
+use super::spectral_norm::SpectralConv;
+
+/// The shape of a [`Discriminator`].
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct DiscriminatorConfig {
+    /// What one score judges.
+    pub kind: DiscriminatorKind,
+    /// Channels after the first layer (`ndf`).
+    pub channels: usize,
+    /// Layers of stride 2: 3 sees patches of 70 pixels, 2 of 34, 1 of 16. 0 chooses by the size
+    /// of the picture, so that a patch is about a quarter of a large picture and half of a small.
+    pub layers: usize,
+    /// Discriminators in all, each on pictures of half the size of the one before.
+    pub scales: usize,
+    /// The norm of all layers but the first and the last.
+    pub norm: NormKind,
+    /// Divide every weight by its largest singular value (Miyato et al. 2018): a steadier game.
+    pub spectral: bool,
+}
+
+/// What one score of a discriminator judges.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum DiscriminatorKind {
+    /// A patch of pixels.
+    Patch,
+    /// A single pixel: colours, no shapes.
+    Pixel,
+}
+
+impl Default for DiscriminatorConfig {
+    fn default() -> Self {
+        DiscriminatorConfig {
+            kind: DiscriminatorKind::Patch,
+            channels: 32,
+            layers: 0,
+            scales: 1,
+            norm: NormKind::Instance,
+            spectral: false,
+        }
+    }
+}
+
+#[derive(Module, Debug)]
+struct Layer {
+    conv: SpectralConv,
+    norm: Norm,
+}
+
+/// Scores the patches of a picture at one scale.
+#[derive(Module, Debug)]
+struct PatchDiscriminator {
+    layers: Vec<Layer>,
+    head: SpectralConv,
+}
+
+/// Scores patches of pictures: high for real, low for fake.
+#[derive(Module, Debug)]
+pub struct Discriminator {
+    scales: Vec<PatchDiscriminator>,
+}
+
+/// What a discriminator says of a batch.
+pub struct Verdict {
+    /// One tensor a scale, `[batch, 1, rows, columns]`.
+    pub scores: Vec<Tensor<4>>,
+    /// What each layer of each scale saw, `[batch, channels, height, width]`.
+    pub features: Vec<Tensor<4>>,
+}
+
+impl DiscriminatorConfig {
+    /// # Errors
+    /// What is out of range, in words.
+    pub fn check(&self) -> Result<(), String> {
+        if self.channels == 0 || self.layers > 6 || !(1..=4).contains(&self.scales) {
+            return Err(
+                "discriminator: `channels` must be at least 1, `layers` at most 6, \
+                        `scales` 1 to 4"
+                    .into(),
+            );
+        }
+        Ok(())
+    }
+
+    /// As [`DiscriminatorConfig::check`], for pictures of `size` pixels.
+    ///
+    /// # Errors
+    /// Where the smallest scale would be left without a patch.
+    pub fn check_size(&self, size: usize) -> Result<(), String> {
+        let strided = match self.kind {
+            DiscriminatorKind::Patch => self.strided(size),
+            DiscriminatorKind::Pixel => 0,
+        };
+        // Two layers of stride 1 at the end take a pixel each.
+        if (size >> (self.scales - 1) >> strided) < 4 {
+            return Err(format!(
+                "pictures of {size} pixels are too small for a discriminator of {strided} layers \
+                 and {} scales: lower `discriminator.layers` or `discriminator.scales`",
+                self.scales
+            ));
+        }
+        Ok(())
+    }
+
+    /// A discriminator for pictures of `size` pixels with burn's default weights.
+    pub fn init(&self, size: usize, device: &Device) -> Discriminator {
+        let scale = |_| match self.kind {
+            DiscriminatorKind::Patch => self.patch(self.strided(size), device),
+            DiscriminatorKind::Pixel => self.pixel(device),
+        };
+        Discriminator {
+            scales: (0..self.scales).map(scale).collect(),
+        }
+    }
+
+    /// Numbers that all layers put out for a picture of `size` pixels.
+    pub fn outputs(&self, size: usize) -> usize {
+        let scale = |scale: usize| {
+            let (pixels, at) = ((size >> scale).pow(2), |l: usize| self.channels << l.min(3));
+            match self.kind {
+                DiscriminatorKind::Pixel => 3 * self.channels * pixels,
+                DiscriminatorKind::Patch => (0..=self.strided(size))
+                    .map(|l| at(l) * (pixels >> (2 * (l + 1).min(self.strided(size)))))
+                    .sum(),
+            }
+        };
+        (0..self.scales).map(scale).sum()
+    }
+
+    fn strided(&self, size: usize) -> usize {
+        match (self.layers, size) {
+            (0, ..=48) => 1,
+            (0, ..=128) => 2,
+            (0, _) => 3,
+            (layers, _) => layers,
+        }
+    }
+
+    fn conv(
+        &self,
+        channels: [usize; 2],
+        kernel: usize,
+        stride: usize,
+        device: &Device,
+    ) -> SpectralConv {
+        let padding = usize::from(kernel > 1);
+        let conv = PaddedConv::new(
+            channels,
+            kernel,
+            stride,
+            padding,
+            Border::Zeros,
+            true,
+            device,
+        );
+        SpectralConv::new(conv, self.spectral, device)
+    }
+
+    fn patch(&self, strided: usize, device: &Device) -> PatchDiscriminator {
+        let at = |level: usize| self.channels << level.min(3);
+        let mut layers = vec![Layer {
+            conv: self.conv([3, self.channels], 4, 2, device),
+            norm: NormKind::None.init(self.channels, 0, device),
+        }];
+        for level in 1..=strided {
+            let stride = if level < strided { 2 } else { 1 };
+            layers.push(Layer {
+                conv: self.conv([at(level - 1), at(level)], 4, stride, device),
+                norm: self.norm.init(at(level), level, device),
+            });
+        }
+        PatchDiscriminator {
+            layers,
+            head: self.conv([at(strided), 1], 4, 1, device),
+        }
+    }
+
+    fn pixel(&self, device: &Device) -> PatchDiscriminator {
+        let layer = |channels: [usize; 2], norm: NormKind| Layer {
+            conv: self.conv(channels, 1, 1, device),
+            norm: norm.init(channels[1], 0, device),
+        };
+        let (once, twice) = (self.channels, 2 * self.channels);
+        PatchDiscriminator {
+            layers: vec![
+                layer([3, once], NormKind::None),
+                layer([once, twice], self.norm),
+            ],
+            head: self.conv([twice, 1], 1, 1, device),
+        }
+    }
+}
+
+impl Discriminator {
+    /// Judges pictures `[batch, 3, height, width]` in −1..1.
+    pub fn forward(&self, input: Tensor<4>) -> Verdict {
+        let mut verdict = Verdict {
+            scores: Vec::new(),
+            features: Vec::new(),
+        };
+        let mut x = input;
+        for (number, scale) in self.scales.iter().enumerate() {
+            if number > 0 {
+                x = avg_pool2d(x, AvgPoolOptions::new([2, 2]).with_stride([2, 2]));
+            }
+            let features = &mut verdict.features;
+            let score = scale.forward(x.clone(), |feature| features.push(feature));
+            verdict.scores.push(score);
+        }
+        verdict
+    }
+
+    /// Takes the power iterations of spectral normalisation one step on.
+    pub fn renew(self) -> Self {
+        let scale = |scale: PatchDiscriminator| PatchDiscriminator {
+            layers: scale.layers.into_iter().map(Layer::renew).collect(),
+            head: scale.head.renew(),
+        };
+        Discriminator {
+            scales: self.scales.into_iter().map(scale).collect(),
+        }
+    }
+}
+
+impl Layer {
+    fn renew(self) -> Self {
+        Layer {
+            conv: self.conv.renew(),
+            norm: self.norm,
+        }
+    }
+}
+
+impl PatchDiscriminator {
+    fn forward(&self, input: Tensor<4>, mut seen: impl FnMut(Tensor<4>)) -> Tensor<4> {
+        let mut x = input;
+        for layer in &self.layers {
+            x = layer
+                .norm
+                .forward(layer.conv.forward(x), Activation::LeakyRelu(0.2));
+            seen(x.clone());
+        }
+        self.head.forward(x)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn config() -> DiscriminatorConfig {
+        DiscriminatorConfig {
+            channels: 4,
+            ..DiscriminatorConfig::default()
+        }
+    }
+
+    #[test]
+    fn every_kind_scores_patches_of_its_size() {
+        let device = Device::flex();
+        let sides = |config: DiscriminatorConfig| -> Vec<usize> {
+            let verdict = config
+                .init(32, &device)
+                .forward(Tensor::zeros([2, 3, 32, 32], &device));
+            assert!(!verdict.features.is_empty());
+            verdict.scores.iter().map(|s| s.dims()[3]).collect()
+        };
+        assert_eq!(sides(config()), [14]);
+        assert_eq!(
+            sides(DiscriminatorConfig {
+                layers: 2,
+                ..config()
+            }),
+            [6]
+        );
+        assert_eq!(
+            sides(DiscriminatorConfig {
+                scales: 2,
+                ..config()
+            }),
+            [14, 6]
+        );
+        let kind = DiscriminatorKind::Pixel;
+        assert_eq!(sides(DiscriminatorConfig { kind, ..config() }), [32]);
+    }
+
+    #[test]
+    fn a_size_without_a_patch_is_refused() {
+        assert!(config().check_size(16).is_ok());
+        let many = DiscriminatorConfig {
+            layers: 3,
+            scales: 3,
+            ..config()
+        };
+        assert!(many.check_size(64).unwrap_err().contains("scales"));
+        assert!(many.check_size(256).is_ok());
+    }
+
+    /// With spectral norm no picture can be told from another by more than their distance allows.
+    #[test]
+    fn spectral_norm_bounds_the_scores() {
+        let device = Device::flex().autodiff();
+        let range = |spectral| {
+            let config = DiscriminatorConfig {
+                spectral,
+                norm: NormKind::None,
+                ..config()
+            };
+            let mut stream = crate::seed::Seed::new(1, "x").stream(0);
+            let init = crate::nn::init::Init::Normal(1.0);
+            let mut network =
+                crate::nn::init::initialise(config.init(32, &device), init, &mut stream, 1);
+            for _ in 0..20 {
+                network = network.renew();
+            }
+            let score = network
+                .forward(Tensor::ones([1, 3, 32, 32], &device))
+                .scores
+                .remove(0);
+            score.abs().max().into_scalar::<f32>()
+        };
+        assert!(range(false) > 100.0 * range(true));
+    }
+}

@@ -1,0 +1,227 @@
+//! Generators: what maps pictures of one domain to the other, whichever network does it.
+//!
+//! The output can be a correction added to the input (`residual`), which starts as the identity and
+//! so keeps the geometry of small pictures.
+
+use burn::module::Module;
+use burn::tensor::activation::tanh;
+use burn::tensor::{Device, Tensor};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::norm::NormKind;
+use super::resnet_generator::ResnetGenerator;
+use super::unet_generator::UNetGenerator;
+
+/// The shape of a [`Generator`].
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct GeneratorConfig {
+    /// Which network it is.
+    pub kind: GeneratorKind,
+    /// Channels after the first layer (`ngf`).
+    pub channels: usize,
+    /// Residual blocks at the lowest resolution; a U-Net has none.
+    pub blocks: usize,
+    /// How often the resolution is halved: at most 4 for `resnet`, 8 for `unet`.
+    pub downsamplings: usize,
+    /// Side of the first and last kernel, odd.
+    pub kernel: usize,
+    /// Add the output to the input instead of replacing it.
+    pub residual: bool,
+    /// The norm after every convolution but the last.
+    pub norm: NormKind,
+}
+
+impl Default for GeneratorConfig {
+    fn default() -> Self {
+        GeneratorConfig {
+            kind: GeneratorKind::Resnet,
+            channels: 16,
+            blocks: 3,
+            downsamplings: 2,
+            kernel: 5,
+            residual: true,
+            norm: NormKind::Instance,
+        }
+    }
+}
+
+/// Networks that can be a generator.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum GeneratorKind {
+    /// Residual blocks at a low resolution; see [`crate::nn::resnet_generator`].
+    Resnet,
+    /// Skip connections at every resolution; see [`crate::nn::unet_generator`].
+    UNet,
+}
+
+#[derive(Module, Debug)]
+enum Network {
+    Resnet(ResnetGenerator),
+    UNet(UNetGenerator),
+}
+
+/// Maps pictures of one domain to the other.
+#[derive(Module, Debug)]
+pub struct Generator {
+    network: Network,
+    residual: bool,
+}
+
+impl GeneratorConfig {
+    /// # Errors
+    /// What is out of range, in words.
+    pub fn check(&self) -> Result<(), String> {
+        if self.channels == 0 || self.kernel.is_multiple_of(2) {
+            return Err("generator: `channels` must be at least 1 and `kernel` odd".into());
+        }
+        let most = match self.kind {
+            GeneratorKind::Resnet => 4,
+            GeneratorKind::UNet => 8,
+        };
+        if self.downsamplings > most {
+            return Err(format!("generator: `downsamplings` must be at most {most}"));
+        }
+        Ok(())
+    }
+
+    /// As [`GeneratorConfig::check`], for pictures of `size` pixels.
+    ///
+    /// # Errors
+    /// Where the size cannot be halved so often, or is too small for the mirrored border.
+    pub fn check_size(&self, size: usize) -> Result<(), String> {
+        let times = 1 << self.downsamplings;
+        if !size.is_multiple_of(times) || size / times < 2 || size <= self.kernel / 2 {
+            return Err(format!(
+                "pictures of {size} pixels cannot be halved {} times: choose a size that is a \
+                 multiple of {times}, at least {}, or lower `generator.downsamplings`",
+                self.downsamplings,
+                2 * times
+            ));
+        }
+        Ok(())
+    }
+
+    /// Numbers that all layers put out for a picture of `size` pixels.
+    pub fn outputs(&self, size: usize) -> usize {
+        let pixels = size * size;
+        let output = if self.residual { 9 } else { 3 };
+        let layers = match self.kind {
+            GeneratorKind::Resnet => ResnetGenerator::outputs(self, pixels),
+            GeneratorKind::UNet => UNetGenerator::outputs(self, pixels),
+        };
+        layers + output * pixels
+    }
+
+    /// A generator with burn's default weights; see [`crate::nn::init`].
+    pub fn init(&self, device: &Device) -> Generator {
+        Generator {
+            network: match self.kind {
+                GeneratorKind::Resnet => Network::Resnet(ResnetGenerator::new(self, device)),
+                GeneratorKind::UNet => Network::UNet(UNetGenerator::new(self, device)),
+            },
+            residual: self.residual,
+        }
+    }
+}
+
+impl Generator {
+    /// `[batch, 3, height, width]` to the same shape, both in −1..1. Height and width must be
+    /// multiples of 2 to the power of `downsamplings`.
+    pub fn forward(&self, input: Tensor<4>) -> Tensor<4> {
+        let output = match &self.network {
+            Network::Resnet(network) => network.forward(input.clone()),
+            Network::UNet(network) => network.forward(input.clone()),
+        };
+        if !self.residual {
+            return tanh(output);
+        }
+        // The input's 0.98 keeps atanh finite; tanh brings the sum back to −1..1.
+        let logits = input.clamp(-0.98, 0.98);
+        let logits = ((logits.clone() + 1.0) / (-logits + 1.0))
+            .log()
+            .mul_scalar(0.5);
+        tanh(logits + output)
+    }
+
+    /// What the encoding layers see of `[batch, 3, height, width]`, the finest first.
+    pub fn features(&self, input: Tensor<4>) -> Vec<Tensor<4>> {
+        match &self.network {
+            Network::Resnet(network) => network.features(input),
+            Network::UNet(network) => network.features(input),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::nn::init::{Init, initialise};
+    use crate::seed::Seed;
+
+    fn config(kind: GeneratorKind) -> GeneratorConfig {
+        GeneratorConfig {
+            kind,
+            channels: 4,
+            blocks: 2,
+            ..GeneratorConfig::default()
+        }
+    }
+
+    fn ramp(device: &Device) -> Tensor<4> {
+        let values = Tensor::arange(0..2 * 3 * 16 * 16, device).float();
+        values.reshape([2, 3, 16, 16]).mul_scalar(0.37).sin()
+    }
+
+    #[test]
+    fn every_generator_keeps_the_shape_and_starts_near_the_identity() {
+        let device = Device::flex().autodiff();
+        for kind in [GeneratorKind::Resnet, GeneratorKind::UNet] {
+            for norm in [
+                NormKind::Instance,
+                NormKind::Batch,
+                NormKind::Group,
+                NormKind::None,
+            ] {
+                for downsamplings in 0..=3 {
+                    let config = GeneratorConfig {
+                        norm,
+                        downsamplings,
+                        ..config(kind)
+                    };
+                    assert!(config.check().is_ok());
+                    let mut stream = Seed::new(1, "x").stream(0);
+                    let network = config.init(&device);
+                    let network = initialise(network, Init::Normal(0.02), &mut stream, 1);
+                    let x = ramp(&device);
+                    let y = network.forward(x.clone());
+                    assert_eq!(y.dims(), x.dims());
+                    let change: f32 = (y - x.clone()).abs().mean().into_scalar();
+                    assert!(change < 0.3, "{config:?}: {change}");
+                    let finest = network.features(x)[0].dims();
+                    assert_eq!(finest, [2, 4, 16, 16]);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn sizes_that_cannot_be_halved_are_refused() {
+        let config = config(GeneratorKind::Resnet);
+        assert!(config.check_size(64).is_ok());
+        for size in [2, 4, 50] {
+            let problem = config.check_size(size).unwrap_err();
+            assert!(problem.contains("downsamplings"), "{problem}");
+        }
+        let deep = |kind, downsamplings| GeneratorConfig {
+            kind,
+            downsamplings,
+            ..config.clone()
+        };
+        assert!(deep(GeneratorKind::Resnet, 5).check().is_err());
+        assert!(deep(GeneratorKind::UNet, 8).check().is_ok());
+        assert!(deep(GeneratorKind::UNet, 9).check().is_err());
+    }
+}

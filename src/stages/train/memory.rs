@@ -1,0 +1,127 @@
+//! How much memory a training takes, told before it starts instead of by a crash.
+
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+
+use super::data::Data;
+use crate::models::Adapter;
+use crate::models::config::TrainConfig;
+use crate::nn::device::Chosen;
+use crate::stage::{Context, Event};
+use crate::{Error, Result};
+
+/// Copies of a layer's output that a step holds: the output of the convolution, what norm and
+/// activation make of it and what they keep for their gradients. Measured on the CPU.
+const COPIES: f64 = 7.0;
+
+/// Bytes that the program takes before the first step.
+const BASE: f64 = 120e6;
+
+/// Bytes at the peak of a training: activations, weights with their gradients and Adam's two averages,
+/// and the pictures in memory.
+pub fn estimate(config: &TrainConfig, model: &dyn Adapter, data: &Data) -> f64 {
+    let side = config.side(data.size);
+    let passes = model.passes();
+    let pictures = config.batch.div_ceil(config.adversarial.accumulate) as f64;
+    let layers = passes.generator as f64 * config.generator.outputs(side) as f64
+        + passes.critic as f64 * config.discriminator.outputs(side) as f64;
+    // Weights, gradients of each thread and their sum, two averages, and the averaged weights.
+    let weights = 6.0 * model.parameters() as f64;
+    let pool = 2.0 * (config.pool * 3 * side * side) as f64;
+    let stored = ((4 * data.renders.len() + 3 * data.photos.len()) * data.size * data.size) as f64;
+    BASE + 4.0 * (COPIES * pictures * layers + weights + pool) + stored
+}
+
+/// Tells the estimate, and refuses what the machine cannot hold.
+///
+/// # Errors
+/// On a CPU, where the estimate is beyond the machine's memory.
+pub fn check(context: &Context, needed: f64, device: &Chosen, batch: usize) -> Result<()> {
+    context.emit(Event::Note {
+        text: format!("needs about {} of memory", gigabytes(needed)),
+    });
+    match machine() {
+        Some(memory) if device.cpu && needed > memory => Err(Error::failed(
+            context.id,
+            format!(
+                "would need about {} of memory, and this machine has {}",
+                gigabytes(needed),
+                gigabytes(memory)
+            ),
+            advice(batch),
+        )),
+        _ => Ok(()),
+    }
+}
+
+fn gigabytes(bytes: f64) -> String {
+    format!("{:.1} GB", bytes / 1e9)
+}
+
+fn advice(batch: usize) -> String {
+    format!(
+        "set `adversarial.accumulate` to {} (the same step in parts), or lower `batch`, \
+         `generator.channels`, `discriminator.channels`, or train on cuts with `crop`",
+        (2 * batch).min(batch.max(2))
+    )
+}
+
+/// Bytes of memory in this machine, where the system tells.
+fn machine() -> Option<f64> {
+    total(&std::fs::read_to_string("/proc/meminfo").ok()?)
+}
+
+fn total(meminfo: &str) -> Option<f64> {
+    let line = meminfo.lines().find(|line| line.starts_with("MemTotal:"))?;
+    let kilobytes: f64 = line.split_whitespace().nth(1)?.parse().ok()?;
+    Some(1024.0 * kilobytes)
+}
+
+/// Does `work` on a GPU, whose driver panics where its memory ends.
+///
+/// # Errors
+/// Where it ended. Other panics go on.
+pub fn guarded<T>(context: &Context, batch: usize, work: impl FnOnce() -> T) -> Result<T> {
+    catch_unwind(AssertUnwindSafe(work)).map_err(|panic| {
+        let text = panic.downcast_ref::<String>().cloned();
+        let text = text.or_else(|| panic.downcast_ref::<&str>().map(|s| (*s).to_owned()));
+        if text.is_some_and(|text| is_out_of_memory(&text)) {
+            return Error::failed(context.id, "the GPU has too little memory", advice(batch));
+        }
+        resume_unwind(panic)
+    })
+}
+
+fn is_out_of_memory(text: &str) -> bool {
+    const WORDS: [&str; 6] = [
+        "out of memory",
+        "out_of_memory",
+        "outofmemory",
+        "not enough memory",
+        "buffertoobig",
+        "allocation",
+    ];
+    let text = text.to_lowercase();
+    WORDS.iter().any(|word| text.contains(word))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_machine_s_memory_is_read() {
+        assert_eq!(
+            total("MemTotal:       16384 kB\nMemFree: 1 kB\n"),
+            Some(16384.0 * 1024.0)
+        );
+        assert_eq!(total("nothing"), None);
+    }
+
+    #[test]
+    fn what_drivers_say_is_understood() {
+        for text in ["CUDA_ERROR_OUT_OF_MEMORY", "wgpu: Not enough memory left."] {
+            assert!(is_out_of_memory(text));
+        }
+        assert!(!is_out_of_memory("index out of bounds"));
+    }
+}
