@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use super::conv_kernel::Border;
 use super::convolution::PaddedConv;
+use super::instance_norm::{Activation, normalise};
 
 /// The shape of a [`PatchDiscriminator`].
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
@@ -80,10 +81,10 @@ impl PatchDiscriminator {
         let mut x = input;
         for layer in &self.layers {
             x = layer.conv.forward(x);
-            if let Some(norm) = &layer.norm {
-                x = norm.forward(x);
-            }
-            x = leaky_relu(x, 0.2);
+            x = match &layer.norm {
+                Some(norm) => normalise(norm, x, Activation::LeakyRelu(0.2)),
+                None => leaky_relu(x, 0.2),
+            };
         }
         self.head.forward(x)
     }

@@ -8,15 +8,14 @@
 
 use burn::module::Module;
 use burn::nn::{InstanceNorm, InstanceNormConfig};
-use burn::tensor::activation::{relu, tanh};
-use burn::tensor::module::interpolate;
-use burn::tensor::ops::{InterpolateMode, InterpolateOptions};
+use burn::tensor::activation::tanh;
 use burn::tensor::{Device, Tensor};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::conv_kernel::Border;
 use super::convolution::PaddedConv;
+use super::instance_norm::{Activation, normalise};
 
 /// The shape of a [`ResnetGenerator`].
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
@@ -69,8 +68,20 @@ impl ConvNorm {
         }
     }
 
+    fn enlarging(self, times: usize) -> Self {
+        ConvNorm {
+            conv: self.conv.enlarging(times),
+            norm: self.norm,
+        }
+    }
+
     fn forward(&self, x: Tensor<4>) -> Tensor<4> {
-        self.norm.forward(self.conv.forward(x))
+        normalise(&self.norm, self.conv.forward(x), Activation::None)
+    }
+
+    /// The same, then ReLU.
+    fn rectified(&self, x: Tensor<4>) -> Tensor<4> {
+        normalise(&self.norm, self.conv.forward(x), Activation::Relu)
     }
 }
 
@@ -82,7 +93,7 @@ struct ResidualBlock {
 
 impl ResidualBlock {
     fn forward(&self, x: Tensor<4>) -> Tensor<4> {
-        let inner = relu(self.first.forward(x.clone()));
+        let inner = self.first.rectified(x.clone());
         x + self.second.forward(inner)
     }
 }
@@ -116,7 +127,7 @@ impl GeneratorConfig {
                 .collect(),
             up: (0..self.downsamplings)
                 .rev()
-                .map(|level| ConvNorm::new([at(level + 1), at(level)], 3, 1, device))
+                .map(|level| ConvNorm::new([at(level + 1), at(level)], 3, 1, device).enlarging(2))
                 .collect(),
             head: PaddedConv::new(
                 [self.channels, 3],
@@ -148,15 +159,15 @@ impl ResnetGenerator {
     /// `[batch, 3, height, width]` to the same shape, both in −1..1. Height and width must be
     /// multiples of 2 to the power of `downsamplings`.
     pub fn forward(&self, input: Tensor<4>) -> Tensor<4> {
-        let mut x = relu(self.stem.forward(input.clone()));
+        let mut x = self.stem.rectified(input.clone());
         for down in &self.down {
-            x = relu(down.forward(x));
+            x = down.rectified(x);
         }
         for block in &self.blocks {
             x = block.forward(x);
         }
         for up in &self.up {
-            x = relu(up.forward(double(x)));
+            x = up.rectified(x);
         }
         let output = self.head.forward(x);
         if self.residual {
@@ -170,10 +181,4 @@ impl ResnetGenerator {
             tanh(output)
         }
     }
-}
-
-/// Doubles height and width by repeating pixels.
-fn double(x: Tensor<4>) -> Tensor<4> {
-    let options = InterpolateOptions::new(InterpolateMode::Nearest);
-    interpolate(x, options.with_scale_factor([2.0, 2.0]))
 }
