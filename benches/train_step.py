@@ -1,6 +1,7 @@
 """The PyTorch counterpart of train_step.rs: same networks, losses, optimisers, pool and average.
 
-train_step.rs starts it with the Python that VERISMO_TORCH_PYTHON names and talks to it by lines:
+train_step.rs starts it with the Python that VERISMO_TORCH_PYTHON names and
+a number of threads, and talks to it by lines:
 
     model SIZE BATCH CHANNELS BLOCKS    ->  ok
     step | inference                    ->  wall seconds, CPU seconds
@@ -143,7 +144,7 @@ class CycleGan:
 
 
 def main():
-    torch.set_num_threads(2)
+    torch.set_num_threads(int(sys.argv[1]))
     model = None
     for line in sys.stdin:
         work, *numbers = line.split()
