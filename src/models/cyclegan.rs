@@ -10,13 +10,14 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use burn::module::Module;
-use burn::optim::{AdamConfig, GradientsAccumulator, GradientsParams, ModuleOptimizer};
+use burn::optim::{GradientsAccumulator, GradientsParams, ModuleOptimizer};
 use burn::tensor::{Device, Tensor};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::config::TrainConfig;
 use super::{Adapter, Batch, LabelEffect, ModelKind, Setting, Translator, save_weights};
+use crate::nn::adam::adam;
 use crate::nn::device::Chosen;
 use crate::nn::ema;
 use crate::nn::image_pool::ImagePool;
@@ -109,14 +110,13 @@ impl CycleGan {
             &mut setting.seed.stream((1 << 40) + 1),
             1 << 20,
         );
-        let adam = AdamConfig::new().with_beta_1(0.5).with_epsilon(1e-8);
         Ok(CycleGan {
             config: config.clone(),
             average: generators.to_photo.valid(),
             generators,
             discriminators,
-            generator_optimiser: adam.init(),
-            discriminator_optimiser: adam.init(),
+            generator_optimiser: adam(0.5, 0.999),
+            discriminator_optimiser: adam(0.5, 0.999),
             photo_pool: ImagePool::new(config.pool, setting.seed.stream((1 << 40) + 2)),
             render_pool: ImagePool::new(config.pool, setting.seed.stream((1 << 40) + 3)),
             workers: Workers::for_device(setting.device)?,

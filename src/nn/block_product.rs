@@ -47,6 +47,15 @@ impl Block {
         }
     }
 
+    /// The same, but narrow too where the panels of `parts` products would be fewer than threads.
+    pub fn for_parts(columns: usize, parts: usize) -> Self {
+        let block = Self::new(columns);
+        if parts * columns.div_ceil(block.width) < rayon::current_num_threads() {
+            return Self::pair().0;
+        }
+        block
+    }
+
     #[cfg(target_arch = "x86_64")]
     fn pair() -> (Self, Self) {
         if is_x86_feature_detected!("avx512f") {
@@ -78,17 +87,18 @@ impl Block {
             b: b.as_ptr(),
             c: c.as_mut_ptr(),
         };
-        for (rows, c_rows) in a.rows.chunks(self.height).zip(c_rows.chunks(self.height)) {
+        let mut rows = [0; TALLEST];
+        let mut targets = [0; TALLEST];
+        for (from, to) in a.rows.chunks(self.height).zip(c_rows.chunks(self.height)) {
             // A short last block repeats its last row: computed twice, stored twice alike.
-            let fill = |from: &[usize]| {
-                let mut list = [from[from.len() - 1]; TALLEST];
-                list[..from.len()].copy_from_slice(from);
-                list
-            };
+            for i in 0..self.height {
+                rows[i] = from[i.min(from.len() - 1)];
+                targets[i] = to[i.min(to.len() - 1)];
+            }
             // SAFETY: the assertions hold every offset that the block reads or writes inside its
             // slice, and `c` is borrowed mutably, so it overlaps neither operand. `pair` has
             // checked that this machine has the instructions.
-            unsafe { (self.run)(pointers, a.columns, &fill(rows), &fill(c_rows), add) }
+            unsafe { (self.run)(pointers, a.columns, &rows, &targets, add) }
         }
     }
 }

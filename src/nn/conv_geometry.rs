@@ -117,7 +117,10 @@ impl Geometry {
     /// All planes of `[batch, in, height, width]`, enlarged and with their border.
     pub(super) fn pad(&self, input: &[f32]) -> Vec<f32> {
         let (rows, columns) = (self.sources(self.height), self.sources(self.width));
-        let (width, inner) = (columns.len(), self.padding..self.padding + self.width);
+        let (width, inner) = (
+            columns.len(),
+            self.padding..self.padding + self.width * self.enlarge,
+        );
         let mut padded = vec![0.0; self.batch * self.size_padded()];
         let planes = padded.par_chunks_mut(self.padded_plane());
         planes
@@ -127,13 +130,15 @@ impl Geometry {
                     let Some(row) = row else { continue };
                     let from = &plane[row * self.width..][..self.width];
                     let read = |at: Option<usize>| at.map_or(0.0, |at| from[at]);
-                    if self.enlarge > 1 {
-                        for (value, column) in line.iter_mut().zip(&columns) {
-                            *value = read(*column);
+                    match self.enlarge {
+                        1 => line[inner.clone()].copy_from_slice(from),
+                        times => {
+                            let pixels = line[inner.clone()].chunks_exact_mut(times);
+                            pixels
+                                .zip(from)
+                                .for_each(|(pixels, from)| pixels.fill(*from));
                         }
-                        continue;
                     }
-                    line[inner.clone()].copy_from_slice(from);
                     for x in (0..inner.start).chain(inner.end..width) {
                         line[x] = read(columns[x]);
                     }

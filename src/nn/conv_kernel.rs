@@ -4,6 +4,9 @@
 //!
 //! Results do not depend on the number of threads: each number is summed in one order.
 
+use std::ops::Range;
+use std::sync::{Mutex, PoisonError};
+
 use rayon::prelude::*;
 
 use super::block_product::{Block, Scattered};
@@ -14,6 +17,9 @@ use super::transpose::transpose;
 const POSITIONS: usize = 256;
 /// Products summed up before the next rows of sums: their panel of weights stays in the first cache.
 const PRODUCTS: usize = 144;
+/// Distance of channels in a part of a gradient; no power of two, which would put all of them into
+/// the same few lines of the cache.
+const STRIDE: usize = POSITIONS + 16;
 
 /// `input` `[batch, in, height, width]`, `weight` `[out, in, kernel, kernel]` and a `bias` for each
 /// channel to `[batch, out, height_out, width_out]`.
@@ -21,7 +27,7 @@ pub fn forward(input: &[f32], weight: &[f32], bias: Option<&[f32]>, g: Geometry)
     let (block, depth, plane) = (Block::new(g.channels_out), g.depth(), g.plane_out());
     let padded = g.pad(input);
     let (positions, taps) = (g.position_offsets(), g.tap_offsets());
-    let sums: Vec<usize> = (0..POSITIONS).map(|i| i * block.width).collect();
+    let lines = lines(POSITIONS, block.width);
     let mut output = vec![0.0; g.batch * g.size_out()];
     let pictures = output.par_chunks_mut(g.size_out());
     let inputs = padded.par_chunks(g.size_padded());
@@ -35,12 +41,12 @@ pub fn forward(input: &[f32], weight: &[f32], bias: Option<&[f32]>, g: Geometry)
             .for_each(|(i, (out, panel))| {
                 let start = bias.map(|bias| &bias[i * block.width..]);
                 let start = padded_panel(start.unwrap_or_default(), block.width);
-                let mut scratch = vec![0.0; POSITIONS * block.width];
-                for (number, rows) in positions.chunks(POSITIONS).enumerate() {
-                    let scratch = &mut scratch[..rows.len() * block.width];
-                    for line in scratch.chunks_exact_mut(block.width) {
-                        line.copy_from_slice(&start);
-                    }
+                let channels = out.len() / plane;
+                // Held for the short transposition only.
+                let out = Mutex::new(out);
+                let chunks = positions.par_chunks(POSITIONS).enumerate();
+                chunks.for_each(|(number, rows)| {
+                    let mut sums = start.repeat(rows.len());
                     let weights = panel.chunks(PRODUCTS * block.width);
                     for (columns, weights) in taps.chunks(PRODUCTS).zip(weights) {
                         let a = Scattered {
@@ -48,12 +54,13 @@ pub fn forward(input: &[f32], weight: &[f32], bias: Option<&[f32]>, g: Geometry)
                             rows,
                             columns,
                         };
-                        block.multiply(a, weights, scratch, &sums[..rows.len()], true);
+                        block.multiply(a, weights, &mut sums, &lines[..rows.len()], true);
                     }
-                    let shape = [rows.len(), out.len() / plane];
+                    let shape = [rows.len(), channels];
+                    let mut out = out.lock().unwrap_or_else(PoisonError::into_inner);
                     let out = &mut out[number * POSITIONS..];
-                    transpose(scratch, shape, block.width, out, plane);
-                }
+                    transpose(&sums, shape, block.width, out, plane);
+                });
             });
     });
     output
@@ -61,11 +68,11 @@ pub fn forward(input: &[f32], weight: &[f32], bias: Option<&[f32]>, g: Geometry)
 
 /// The gradient of the input, from the gradient of the output.
 pub fn input_gradient(weight: &[f32], gradient: &[f32], g: Geometry) -> Vec<f32> {
-    let (block, plane) = (Block::new(g.channels_in), g.plane_out());
-    let (taps, width) = (g.kernel * g.kernel, block.width);
+    let block = Block::for_parts(g.channels_in, g.batch);
+    let (taps, width, plane) = (g.kernel * g.kernel, block.width, g.plane_out());
     let packed = pack_by_tap(weight, g, width);
-    let positions: Vec<usize> = (0..plane).collect();
-    let channels: Vec<usize> = (0..g.channels_out).map(|channel| channel * plane).collect();
+    let rows: Vec<usize> = (0..POSITIONS).collect();
+    let channels = lines(g.channels_out, STRIDE);
     let targets: Vec<usize> = g.position_offsets().iter().map(|at| at * width).collect();
     let mut input = vec![0.0; g.batch * g.size_in()];
     let pictures = input.par_chunks_mut(g.size_in());
@@ -76,15 +83,25 @@ pub fn input_gradient(weight: &[f32], gradient: &[f32], g: Geometry) -> Vec<f32>
         outputs.zip(panels).for_each(|(out, panel)| {
             // Channels innermost, so that a tap's products are added as they come.
             let mut padded = vec![0.0; g.padded_plane() * width];
-            let weights = panel.chunks_exact(g.channels_out * width);
-            for (tap, weights) in weights.enumerate() {
-                let a = Scattered {
-                    values: gradient,
-                    rows: &positions,
-                    columns: &channels,
-                };
-                let start = g.tap_offset(tap) * width;
-                block.multiply(a, weights, &mut padded[start..], &targets, true);
+            let mut part = vec![0.0; g.channels_out * STRIDE];
+            for (number, targets) in targets.chunks(POSITIONS).enumerate() {
+                let planes = gradient
+                    .chunks_exact(plane)
+                    .zip(part.chunks_exact_mut(STRIDE));
+                for (from, to) in planes {
+                    let from = &from[number * POSITIONS..][..targets.len()];
+                    to[..from.len()].copy_from_slice(from);
+                }
+                let weights = panel.chunks_exact(g.channels_out * width);
+                for (tap, weights) in weights.enumerate() {
+                    let a = Scattered {
+                        values: &part,
+                        rows: &rows[..targets.len()],
+                        columns: &channels,
+                    };
+                    let start = g.tap_offset(tap) * width;
+                    block.multiply(a, weights, &mut padded[start..], targets, true);
+                }
             }
             g.fold(&padded, width, out);
         });
@@ -100,38 +117,72 @@ pub fn weight_gradient(input: &[f32], gradient: &[f32], g: Geometry) -> Vec<f32>
     let (within, taps) = (g.position_offsets(), g.tap_offsets());
     let at = |position: usize| position / plane * size + within[position % plane];
     let positions: Vec<usize> = (0..g.batch * plane).map(at).collect();
-    let sums: Vec<usize> = (0..depth).map(|i| i * width).collect();
+    let lines = lines(depth, width);
     let mut weight = vec![0.0; g.channels_out * depth];
+    // Where there are fewer panels than threads, the taps of a panel are parted too.
+    let parts = rayon::current_num_threads().div_ceil(g.channels_out.div_ceil(width));
+    let part = depth.div_ceil(parts);
     let panels = weight.par_chunks_mut(width * depth).enumerate();
     panels.for_each(|(panel, out)| {
         let channels = out.len() / depth;
-        let mut lines = vec![0.0; POSITIONS * width];
-        let mut total = vec![0.0; depth * width];
-        for (number, columns) in positions.chunks(POSITIONS).enumerate() {
-            // The panel's channels of these positions, position by position.
-            let (mut from, end) = (number * POSITIONS, number * POSITIONS + columns.len());
-            while from < end {
-                let (picture, first) = (from / plane, from % plane);
-                let count = (plane - first).min(end - from);
-                transpose(
-                    &gradient[picture * g.size_out() + panel * width * plane + first..],
-                    [channels, count],
-                    plane,
-                    &mut lines[(from - number * POSITIONS) * width..],
+        let out = Mutex::new(out);
+        let taps = taps.par_chunks(part).enumerate();
+        taps.for_each(|(number, taps)| {
+            let mut total = vec![0.0; taps.len() * width];
+            let mut values = vec![0.0; POSITIONS * width];
+            for (chunk, columns) in positions.chunks(POSITIONS).enumerate() {
+                let range = chunk * POSITIONS..chunk * POSITIONS + columns.len();
+                channels_last(
+                    gradient,
+                    g,
+                    panel * width..panel * width + channels,
+                    range,
+                    &mut values,
                     width,
                 );
-                from += count;
+                let a = Scattered {
+                    values: &padded,
+                    rows: taps,
+                    columns,
+                };
+                block.multiply(a, &values, &mut total, &lines[..taps.len()], chunk > 0);
             }
-            let a = Scattered {
-                values: &padded,
-                rows: &taps,
-                columns,
-            };
-            block.multiply(a, &lines, &mut total, &sums, number > 0);
-        }
-        transpose(&total, [depth, channels], width, out, depth);
+            let mut out = out.lock().unwrap_or_else(PoisonError::into_inner);
+            let shape = [taps.len(), channels];
+            transpose(&total, shape, width, &mut out[number * part..], depth);
+        });
     });
     weight
+}
+
+/// Some channels of `positions`, counted over the whole batch, in lines of `width`.
+fn channels_last(
+    gradient: &[f32],
+    g: Geometry,
+    channels: Range<usize>,
+    positions: Range<usize>,
+    lines: &mut [f32],
+    width: usize,
+) {
+    let plane = g.plane_out();
+    let mut at = positions.start;
+    while at < positions.end {
+        let (picture, first) = (at / plane, at % plane);
+        let count = (plane - first).min(positions.end - at);
+        transpose(
+            &gradient[picture * g.size_out() + channels.start * plane + first..],
+            [channels.len(), count],
+            plane,
+            &mut lines[(at - positions.start) * width..],
+            width,
+        );
+        at += count;
+    }
+}
+
+/// Where `count` lines of `length` start.
+fn lines(count: usize, length: usize) -> Vec<usize> {
+    (0..count).map(|i| i * length).collect()
 }
 
 /// The gradient of the bias: each channel's sum of the gradient of the output.

@@ -12,3 +12,10 @@ pub(super) fn values(tensor: &FlexTensor) -> &[f32] {
 pub(super) fn tensor<const D: usize>(values: Vec<f32>, shape: [usize; D]) -> FlexTensor {
     FlexTensor::from_data(TensorData::new(values, shape))
 }
+
+/// The same to change; a tensor that shares its numbers gets its own first.
+pub(super) fn values_mut(tensor: &mut FlexTensor) -> &mut [f32] {
+    *tensor = tensor.to_contiguous();
+    let (start, end) = tensor.layout().contiguous_offsets().unwrap_or_default();
+    &mut tensor.storage_mut::<f32>()[start..end]
+}

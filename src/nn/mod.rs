@@ -1,5 +1,6 @@
 //! Network blocks: what the models are made of. Tensors are `[batch, channels, height, width]`.
 
+pub mod adam;
 pub mod batch;
 mod block_product;
 mod conv_geometry;
@@ -17,4 +18,5 @@ pub mod patch_discriminator;
 pub mod resnet_generator;
 mod transpose;
 mod vectorised;
+mod weight_update;
 pub mod workers;
