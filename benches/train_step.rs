@@ -29,8 +29,9 @@ const SHAPES: [[usize; 4]; 5] = [
     [256, 1, 64, 9],
 ];
 
-/// Runs that count, after two that do not.
-const RUNS: usize = 7;
+/// Runs that count, after two that do not; fewer where they take longer than this many seconds.
+const RUNS: std::ops::Range<usize> = 3..9;
+const LIMIT: f64 = 30.0;
 
 fn main() {
     let counterpart = std::env::var("VERISMO_TORCH_PYTHON").ok();
@@ -104,7 +105,11 @@ fn model([size, _, channels, blocks]: [usize; 4], device: &Chosen) -> Box<dyn Ad
 /// Medians of both sides in turns, as columns of the table.
 fn compare(work: &str, mut ours: impl FnMut(), mut torch: Option<&mut Torch>) -> String {
     let mut times: [Vec<f64>; 4] = Default::default();
-    for run in 0..RUNS + 2 {
+    let begin = Instant::now();
+    for run in 0..RUNS.end + 2 {
+        if run >= RUNS.start + 2 && begin.elapsed().as_secs_f64() > LIMIT {
+            break;
+        }
         let (start, cpu) = (Instant::now(), cpu_seconds());
         ours();
         let mut row = vec![start.elapsed().as_secs_f64(), cpu_seconds() - cpu];
@@ -134,8 +139,8 @@ fn median(mut times: Vec<f64>) -> f64 {
     times.get(times.len() / 2).copied().unwrap_or(f64::NAN)
 }
 
-/// Processor time of this process so far, in user mode and in the kernel, in seconds. Where
-/// /proc/self/schedstat's like is not there (other systems than Linux), it is not a number.
+/// Processor time of this process's threads so far, in seconds; not a number where the system does
+/// not keep it in /proc.
 fn cpu_seconds() -> f64 {
     let Ok(tasks) = std::fs::read_dir("/proc/self/task") else {
         return f64::NAN;
