@@ -5,13 +5,14 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use burn::module::Module;
-use burn::optim::{AdamConfig, GradientsAccumulator, GradientsParams, ModuleOptimizer};
+use burn::optim::{GradientsAccumulator, GradientsParams, ModuleOptimizer};
 use burn::tensor::{Device, Tensor};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::config::TrainConfig;
 use super::{Batch, Setting, load_weights, save_weights};
+use crate::nn::adam::adam;
 use crate::nn::discriminator::Discriminator;
 use crate::nn::gradient_clip::clip_by_norm;
 use crate::nn::image_pool::ImagePool;
@@ -185,10 +186,9 @@ pub struct Player<M: Module> {
 impl<M: Module + Sync> Player<M> {
     /// A player with Adam. `network` must be initialised on a device with autodiff.
     pub fn new(network: M, config: &AdversarialConfig) -> Self {
-        let adam = AdamConfig::new().with_beta_1(0.5).with_epsilon(1e-8);
         Player {
             network,
-            optimiser: adam.init(),
+            optimiser: adam(0.5, 0.999),
             clip_norm: config.clip_norm,
         }
     }

@@ -6,10 +6,11 @@
 use burn::module::Module;
 use burn::nn::loss::CrossEntropyLossConfig;
 use burn::nn::{BatchNorm, BatchNormConfig, Linear, LinearConfig};
-use burn::optim::{AdamConfig, GradientsParams, ModuleOptimizer};
+use burn::optim::{GradientsParams, ModuleOptimizer};
 use burn::tensor::activation::relu;
 use burn::tensor::{Device, Int, Tensor};
 
+use crate::nn::adam::adam;
 use crate::nn::conv_kernel::Border;
 use crate::nn::convolution::PaddedConv;
 use crate::nn::init::{Init, initialise};
@@ -91,7 +92,7 @@ impl Training {
     pub fn new(network: Classifier, device: Device) -> Self {
         Training {
             network,
-            optimiser: AdamConfig::new().init(),
+            optimiser: adam(0.9, 0.999),
             device,
         }
     }

@@ -9,11 +9,12 @@ use burn::backend::tensor::FloatTensor;
 use burn::backend::{Autodiff, Backend, Dispatch, Flex, TensorMetadata, backend_extension};
 use burn::module::Module;
 use burn::nn::conv::{Conv2d, Conv2dConfig};
-use burn::tensor::module::conv2d;
-use burn::tensor::ops::{ConvOptions, PadMode};
-use burn::tensor::{Device, Tensor, TensorData};
+use burn::tensor::module::{conv2d, interpolate};
+use burn::tensor::ops::{ConvOptions, InterpolateMode, InterpolateOptions, PadMode};
+use burn::tensor::{Device, Tensor};
 
 use super::conv_kernel::{self, Border, Geometry};
+use super::flex::{tensor, values};
 
 /// A square convolution that pads by `padding` pixels, mirrored or with zeros.
 #[derive(Module, Debug)]
@@ -21,6 +22,7 @@ pub struct PaddedConv {
     conv: Conv2d,
     padding: usize,
     reflect: bool,
+    enlarge: usize,
 }
 
 impl PaddedConv {
@@ -42,6 +44,16 @@ impl PaddedConv {
             conv,
             padding,
             reflect: border == Border::Reflect,
+            enlarge: 1,
+        }
+    }
+
+    /// The same, but of a picture whose pixels are first repeated `times` times both ways
+    /// (nearest-neighbour enlargement).
+    pub fn enlarging(self, times: usize) -> Self {
+        PaddedConv {
+            enlarge: times,
+            ..self
         }
     }
 
@@ -60,19 +72,32 @@ impl PaddedConv {
         let ([stride, _], padding) = (self.conv.stride, self.padding);
         let bias = self.conv.bias.as_ref().map(|bias| bias.val());
         if x.device() == Device::flex() {
+            let window = Window {
+                stride,
+                padding,
+                enlarge: self.enlarge,
+                border: if self.reflect {
+                    Border::Reflect
+                } else {
+                    Border::Zeros
+                },
+            };
+            // No bias is an empty one: the operation takes no optional tensors.
+            let bias = bias.unwrap_or_else(|| Tensor::empty([0], &Device::flex()));
             let output = <Dispatch as PaddedConvOps>::padded_conv2d(
                 x.into_dispatch(),
                 weight.into_dispatch(),
-                stride,
-                padding,
-                self.reflect,
+                bias.into_dispatch(),
+                window,
             );
-            let output = Tensor::<4>::from_dispatch(output);
-            return match bias {
-                Some(bias) => output + bias.reshape([1, -1, 1, 1]),
-                None => output,
-            };
+            return Tensor::from_dispatch(output);
         }
+        let x = if self.enlarge > 1 {
+            let options = InterpolateOptions::new(InterpolateMode::Nearest);
+            interpolate(x, options.with_scale_factor([self.enlarge as f32; 2]))
+        } else {
+            x
+        };
         let mode = if self.reflect {
             PadMode::Reflect
         } else {
@@ -88,16 +113,24 @@ impl PaddedConv {
     }
 }
 
+/// How a convolution moves over its input.
+#[derive(Debug, Clone, Copy)]
+pub struct Window {
+    pub stride: usize,
+    pub padding: usize,
+    pub enlarge: usize,
+    pub border: Border,
+}
+
 /// The operation that burn does not have, for the CPU backend and its autodiff.
 #[backend_extension(Flex, Autodiff)]
 pub trait PaddedConvOps: Backend {
-    /// See [`conv_kernel::forward`].
+    /// See [`conv_kernel::forward`]; an empty `bias` is none.
     fn padded_conv2d(
         x: FloatTensor<Self>,
         weight: FloatTensor<Self>,
-        stride: usize,
-        padding: usize,
-        reflect: bool,
+        bias: FloatTensor<Self>,
+        window: Window,
     ) -> FloatTensor<Self>;
 }
 
@@ -105,18 +138,10 @@ pub trait PaddedConvOps: Backend {
 struct State {
     x: FlexTensor,
     weight: FlexTensor,
-    stride: usize,
-    padding: usize,
-    reflect: bool,
+    window: Window,
 }
 
-fn geometry(
-    x: &FlexTensor,
-    weight: &FlexTensor,
-    stride: usize,
-    padding: usize,
-    reflect: bool,
-) -> Geometry {
+fn geometry(x: &FlexTensor, weight: &FlexTensor, window: Window) -> Geometry {
     let [batch, channels_in, height, width] = x.shape().dims();
     let [channels_out, _, kernel, _] = weight.shape().dims();
     Geometry {
@@ -126,31 +151,25 @@ fn geometry(
         height,
         width,
         kernel,
-        stride,
-        padding,
-        border: if reflect {
-            Border::Reflect
-        } else {
-            Border::Zeros
-        },
+        enlarge: window.enlarge,
+        stride: window.stride,
+        padding: window.padding,
+        border: window.border,
     }
-}
-
-fn tensor(values: Vec<f32>, shape: [usize; 4]) -> FlexTensor {
-    FlexTensor::from_data(TensorData::new(values, shape))
 }
 
 impl PaddedConvOps for Flex {
     fn padded_conv2d(
         x: FlexTensor,
         weight: FlexTensor,
-        stride: usize,
-        padding: usize,
-        reflect: bool,
+        bias: FlexTensor,
+        window: Window,
     ) -> FlexTensor {
         let (x, weight) = (x.to_contiguous(), weight.to_contiguous());
-        let g = geometry(&x, &weight, stride, padding, reflect);
-        let output = conv_kernel::forward(values(&x), values(&weight), g);
+        let bias = bias.to_contiguous();
+        let g = geometry(&x, &weight, window);
+        let bias = Some(values(&bias)).filter(|bias| !bias.is_empty());
+        let output = conv_kernel::forward(values(&x), values(&weight), bias, g);
         tensor(
             output,
             [g.batch, g.channels_out, g.height_out(), g.width_out()],
@@ -158,54 +177,45 @@ impl PaddedConvOps for Flex {
     }
 }
 
-/// The gradients of input and weight, where wanted.
+/// The gradients of input, weight and bias, where wanted.
 fn gradients(
     state: &State,
     gradient: FlexTensor,
-    [wants_x, wants_weight]: [bool; 2],
-) -> [Option<FlexTensor>; 2] {
+    [wants_x, wants_weight, wants_bias]: [bool; 3],
+) -> [Option<FlexTensor>; 3] {
     let (x, weight) = (state.x.to_contiguous(), state.weight.to_contiguous());
     let gradient = gradient.to_contiguous();
-    let g = geometry(&x, &weight, state.stride, state.padding, state.reflect);
+    let g = geometry(&x, &weight, state.window);
+    let gradient = values(&gradient);
     let of_x = wants_x.then(|| {
-        let values = conv_kernel::input_gradient(values(&weight), values(&gradient), g);
+        let values = conv_kernel::input_gradient(values(&weight), gradient, g);
         tensor(values, [g.batch, g.channels_in, g.height, g.width])
     });
     let of_weight = wants_weight.then(|| {
-        let values = conv_kernel::weight_gradient(values(&x), values(&gradient), g);
+        let values = conv_kernel::weight_gradient(values(&x), gradient, g);
         tensor(values, [g.channels_out, g.channels_in, g.kernel, g.kernel])
     });
-    [of_x, of_weight]
-}
-
-/// The numbers of a contiguous f32 tensor.
-fn values(tensor: &FlexTensor) -> &[f32] {
-    tensor.as_slice::<f32>().unwrap_or_default()
+    let of_bias = wants_bias.then(|| {
+        let values = conv_kernel::bias_gradient(gradient, g);
+        tensor(values, [g.channels_out])
+    });
+    [of_x, of_weight, of_bias]
 }
 
 impl<C: CheckpointStrategy> PaddedConvOps for Autodiff<Flex, C> {
     fn padded_conv2d(
         x: FloatTensor<Self>,
         weight: FloatTensor<Self>,
-        stride: usize,
-        padding: usize,
-        reflect: bool,
+        bias: FloatTensor<Self>,
+        window: Window,
     ) -> FloatTensor<Self> {
         let (x, x_node) = x.into_parts();
         let (weight, weight_node) = weight.into_parts();
-        let output = Flex::padded_conv2d(x.clone(), weight.clone(), stride, padding, reflect);
-        let prepared = PaddedConvBackward.prepare::<C>([x_node, weight_node]);
+        let (bias, bias_node) = bias.into_parts();
+        let output = Flex::padded_conv2d(x.clone(), weight.clone(), bias, window);
+        let prepared = PaddedConvBackward.prepare::<C>([x_node, weight_node, bias_node]);
         match prepared.compute_bound().stateful() {
-            OpsKind::Tracked(prepared) => {
-                let state = State {
-                    x,
-                    weight,
-                    stride,
-                    padding,
-                    reflect,
-                };
-                prepared.finish(state, output)
-            }
+            OpsKind::Tracked(prepared) => prepared.finish(State { x, weight, window }, output),
             OpsKind::UnTracked(prepared) => prepared.finish(output),
         }
     }
@@ -214,14 +224,14 @@ impl<C: CheckpointStrategy> PaddedConvOps for Autodiff<Flex, C> {
 #[derive(Debug)]
 struct PaddedConvBackward;
 
-impl Backward<Flex, 2> for PaddedConvBackward {
+impl Backward<Flex, 3> for PaddedConvBackward {
     type State = State;
 
-    fn backward(self, ops: Ops<Self::State, 2>, grads: &mut Gradients, _: &mut Checkpointer) {
-        let [x, weight] = ops.parents;
+    fn backward(self, ops: Ops<Self::State, 3>, grads: &mut Gradients, _: &mut Checkpointer) {
         let gradient = grads.consume::<Flex>(&ops.node);
-        let [of_x, of_weight] = gradients(&ops.state, gradient, [x.is_some(), weight.is_some()]);
-        for (node, gradient) in [(x, of_x), (weight, of_weight)] {
+        let wanted = ops.parents.each_ref().map(Option::is_some);
+        let gradients = gradients(&ops.state, gradient, wanted);
+        for (node, gradient) in ops.parents.into_iter().zip(gradients) {
             if let (Some(node), Some(gradient)) = (node, gradient) {
                 grads.register::<Flex>(node.id, gradient);
             }
@@ -232,55 +242,71 @@ impl Backward<Flex, 2> for PaddedConvBackward {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use burn::tensor::{Distribution, Tolerance};
+    use burn::tensor::{Distribution, TensorData, Tolerance};
 
-    /// Output and both gradients agree with burn's own padding and convolution.
+    /// Output and all gradients agree with burn's own enlargement, padding and convolution.
     #[test]
     fn agrees_with_burn() {
-        let device = Device::flex().autodiff();
-        for (kernel, stride, padding, border) in [
-            (3, 1, 1, Border::Reflect),
-            (3, 2, 1, Border::Reflect),
-            (5, 1, 2, Border::Reflect),
-            (4, 2, 1, Border::Zeros),
-            (4, 1, 1, Border::Zeros),
-            (1, 1, 0, Border::Zeros),
+        for (kernel, stride, padding, enlarge, border) in [
+            (3, 1, 1, 1, Border::Reflect),
+            (3, 1, 1, 2, Border::Reflect),
+            (3, 2, 1, 1, Border::Reflect),
+            (5, 1, 2, 1, Border::Reflect),
+            (4, 2, 1, 1, Border::Zeros),
+            (4, 1, 1, 2, Border::Zeros),
+            (1, 1, 0, 1, Border::Zeros),
         ] {
-            let conv = PaddedConv::new([3, 5], kernel, stride, padding, border, true, &device);
-            let draw = || Tensor::<4>::random([2, 3, 10, 9], Distribution::Default, &device);
-            let x = draw().require_grad();
-            let ours = conv.forward(x.clone());
-            let push = Tensor::random(ours.dims(), Distribution::Default, &device);
-            let gradients = (ours.clone() * push.clone()).sum().backward();
-
-            let y = Tensor::from_data(x.to_data(), &device).require_grad();
-            let mode = match border {
-                Border::Reflect => PadMode::Reflect,
-                Border::Zeros => PadMode::Constant(0.0),
-            };
-            let padded = y
-                .clone()
-                .pad([(padding, padding), (padding, padding)], mode);
-            let options = ConvOptions::new([stride, stride], [0, 0], [1, 1], 1);
-            let (weight, bias) = (
-                conv.conv.weight.val(),
-                conv.conv.bias.as_ref().unwrap().val(),
-            );
-            let theirs = conv2d(padded, weight.clone(), Some(bias), options);
-            let expected = (theirs.clone() * push).sum().backward();
-
-            let same = |a: TensorData, b: TensorData| {
-                a.assert_approx_eq::<f32>(&b, Tolerance::absolute(1e-4));
-            };
-            same(ours.to_data(), theirs.to_data());
-            same(
-                x.grad(&gradients).unwrap().to_data(),
-                y.grad(&expected).unwrap().to_data(),
-            );
-            same(
-                weight.grad(&gradients).unwrap().to_data(),
-                weight.grad(&expected).unwrap().to_data(),
-            );
+            // Fewer channels than a register has numbers, and more than a panel.
+            for (channels, batch) in [([3, 5], 2), ([37, 18], 1), ([18, 37], 2), ([2, 1], 1)] {
+                let device = Device::flex().autodiff();
+                let conv =
+                    PaddedConv::new(channels, kernel, stride, padding, border, true, &device);
+                check(
+                    &conv.enlarging(enlarge),
+                    [batch, channels[0], 10, 9],
+                    &device,
+                );
+            }
         }
+    }
+
+    fn check(conv: &PaddedConv, shape: [usize; 4], device: &Device) {
+        let x = Tensor::<4>::random(shape, Distribution::Default, device).require_grad();
+        let ours = conv.forward(x.clone());
+        let push = Tensor::random(ours.dims(), Distribution::Default, device);
+        let gradients = (ours.clone() * push.clone()).sum().backward();
+
+        let y = Tensor::from_data(x.to_data(), device).require_grad();
+        let (padding, mode) = match conv.reflect {
+            true => (conv.padding, PadMode::Reflect),
+            false => (conv.padding, PadMode::Constant(0.0)),
+        };
+        let options = InterpolateOptions::new(InterpolateMode::Nearest);
+        let larger = interpolate(
+            y.clone(),
+            options.with_scale_factor([conv.enlarge as f32; 2]),
+        );
+        let padded = larger.pad([(padding, padding), (padding, padding)], mode);
+        let options = ConvOptions::new(conv.conv.stride, [0, 0], [1, 1], 1);
+        let (weight, bias) = (
+            conv.conv.weight.val(),
+            conv.conv.bias.as_ref().unwrap().val(),
+        );
+        let theirs = conv2d(padded, weight.clone(), Some(bias.clone()), options);
+        let expected = (theirs.clone() * push).sum().backward();
+
+        let same = |a: TensorData, b: TensorData| {
+            a.assert_approx_eq::<f32>(&b, Tolerance::rel_abs(1e-4, 1e-4));
+        };
+        same(ours.to_data(), theirs.to_data());
+        let pairs = [
+            (x.grad(&gradients), y.grad(&expected)),
+            (weight.grad(&gradients), weight.grad(&expected)),
+        ];
+        for (a, b) in pairs {
+            same(a.unwrap().to_data(), b.unwrap().to_data());
+        }
+        let (a, b) = (bias.grad(&gradients), bias.grad(&expected));
+        same(a.unwrap().to_data(), b.unwrap().to_data());
     }
 }

@@ -4,6 +4,8 @@ use burn::module::{Module, ModuleMapper, ModuleVisitor, Param};
 use burn::optim::GradientsParams;
 use burn::tensor::Tensor;
 
+use super::weight_update::blended;
+
 /// `average` ← decay · `average` + (1 − decay) · `live`, parameter by parameter.
 ///
 /// Both must come from the same initialised network, so that their parameter ids agree. The
@@ -34,8 +36,7 @@ struct Blend {
 impl ModuleMapper for Blend {
     fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
         match self.live.remove::<D>(param.id) {
-            Some(live) => param
-                .map(|average| average.mul_scalar(self.decay) + live.mul_scalar(1.0 - self.decay)),
+            Some(live) => param.map(|average| blended(average, live, self.decay)),
             None => param,
         }
     }

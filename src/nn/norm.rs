@@ -8,6 +8,9 @@ use burn::tensor::{Device, Tensor};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+pub use super::instance_norm::Activation;
+use super::instance_norm::normalise;
+
 /// Which statistics features are normalised by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
@@ -20,15 +23,6 @@ pub enum NormKind {
     Group,
     /// None; the convolutions then have biases.
     None,
-}
-
-/// What follows a norm.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub enum Activation {
-    None,
-    Relu,
-    /// With this slope below zero.
-    LeakyRelu(f64),
 }
 
 /// A norm with a trainable scale and shift a channel.
@@ -64,7 +58,7 @@ impl Norm {
     /// Norm, then activation, of `[batch, channels, height, width]`.
     pub fn forward(&self, x: Tensor<4>, activation: Activation) -> Tensor<4> {
         let x = match self {
-            Norm::Instance(norm) => norm.forward(x),
+            Norm::Instance(norm) => return normalise(norm, x, activation),
             Norm::Batch(norm) => norm.forward(x),
             Norm::Group(norm) => norm.forward(x),
             Norm::None(norm) => norm.forward(x),

@@ -6,8 +6,6 @@
 //! (Odena et al. 2016).
 
 use burn::module::Module;
-use burn::tensor::module::interpolate;
-use burn::tensor::ops::{InterpolateMode, InterpolateOptions};
 use burn::tensor::{Device, Tensor};
 
 use super::conv_kernel::Border;
@@ -42,6 +40,14 @@ impl ConvNorm {
                 device,
             ),
             norm: norm.init(channels[1], place, device),
+        }
+    }
+
+    /// The same, on features enlarged so many times first.
+    pub fn enlarging(self, times: usize) -> Self {
+        ConvNorm {
+            conv: self.conv.enlarging(times),
+            norm: self.norm,
         }
     }
 
@@ -97,7 +103,7 @@ impl ResnetGenerator {
                 .collect(),
             up: (0..levels)
                 .rev()
-                .map(|level| layer([at(level + 1), at(level)], 3, 1))
+                .map(|level| layer([at(level + 1), at(level)], 3, 1).enlarging(2))
                 .collect(),
             head: PaddedConv::new(
                 [config.channels, 3],
@@ -122,7 +128,7 @@ impl ResnetGenerator {
             x = block.forward(x);
         }
         for up in &self.up {
-            x = up.forward(double(x), Activation::Relu);
+            x = up.forward(x, Activation::Relu);
         }
         self.head.forward(x)
     }
@@ -156,10 +162,4 @@ impl ResnetGenerator {
                 .map(|level| at(level + 1) * 5 + at(level))
                 .sum::<usize>()
     }
-}
-
-/// Doubles height and width by repeating pixels.
-pub fn double(x: Tensor<4>) -> Tensor<4> {
-    let options = InterpolateOptions::new(InterpolateMode::Nearest);
-    interpolate(x, options.with_scale_factor([2.0, 2.0]))
 }

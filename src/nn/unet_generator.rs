@@ -13,7 +13,7 @@ use super::conv_kernel::Border;
 use super::convolution::PaddedConv;
 use super::generator::GeneratorConfig;
 use super::norm::Activation;
-use super::resnet_generator::{ConvNorm, double};
+use super::resnet_generator::ConvNorm;
 
 /// Levels of convolutions downwards and upwards, each upward one seeing its level on the way down.
 #[derive(Module, Debug)]
@@ -46,7 +46,7 @@ impl UNetGenerator {
                 .collect(),
             up: (0..levels)
                 .rev()
-                .map(|level| layer([below(level), at(level)], 3, 1))
+                .map(|level| layer([below(level), at(level)], 3, 1).enlarging(2))
                 .collect(),
             head: PaddedConv::new(
                 [if levels == 0 { 1 } else { 2 } * at(0), 3],
@@ -65,7 +65,7 @@ impl UNetGenerator {
         let mut levels = self.features(input);
         let mut x = levels.pop().expect("the first layer is always there");
         for (up, skip) in self.up.iter().zip(levels.into_iter().rev()) {
-            let higher = up.forward(double(x), Activation::Relu);
+            let higher = up.forward(x, Activation::Relu);
             x = Tensor::cat(vec![higher, skip], 1);
         }
         self.head.forward(x)

@@ -1,7 +1,7 @@
 //! Data parallelism on the CPU: one shard of a batch a thread, each thread computing alone.
 //!
 //! Many operations of a small network run on one thread; half batches side by side keep the other
-//! cores busy during these too.
+//! cores busy during these too. A single shard, as a batch of one is, has all threads for itself.
 
 use rayon::{ThreadPool, ThreadPoolBuilder};
 
@@ -10,7 +10,10 @@ use crate::{Error, Result};
 
 /// Threads that compute shards.
 pub struct Workers {
+    /// Of one thread each.
     pools: Vec<ThreadPool>,
+    /// Of as many threads as there are workers.
+    joint: ThreadPool,
 }
 
 impl Workers {
@@ -31,9 +34,9 @@ impl Workers {
     /// # Errors
     /// Where the operating system gives no more threads.
     pub fn with_count(count: usize) -> Result<Self> {
-        let pool = |_| {
+        let pool = |threads| {
             ThreadPoolBuilder::new()
-                .num_threads(1)
+                .num_threads(threads)
                 .build()
                 .map_err(|e| {
                     Error::failed(
@@ -43,8 +46,11 @@ impl Workers {
                     )
                 })
         };
-        let pools = (0..count.max(1)).map(pool).collect::<Result<_>>()?;
-        Ok(Workers { pools })
+        let count = count.max(1);
+        Ok(Workers {
+            pools: (0..count).map(|_| pool(1)).collect::<Result<_>>()?,
+            joint: pool(count)?,
+        })
     }
 
     pub fn count(&self) -> usize {
@@ -55,6 +61,11 @@ impl Workers {
     ///
     /// Each worker takes every n-th item, so which thread computes what does not depend on speed.
     pub fn run<I: Send, O: Send>(&self, items: Vec<I>, work: impl Fn(I) -> O + Sync) -> Vec<O> {
+        if items.len() == 1 {
+            return self
+                .joint
+                .install(|| items.into_iter().map(&work).collect());
+        }
         let count = self.pools.len();
         let mut queues: Vec<Vec<(usize, I)>> = (0..count).map(|_| Vec::new()).collect();
         for (i, item) in items.into_iter().enumerate() {

@@ -2,7 +2,7 @@
 
 use burn::module::Module;
 use burn::nn::loss::CrossEntropyLossConfig;
-use burn::optim::{AdamConfig, GradientsAccumulator, GradientsParams};
+use burn::optim::{GradientsAccumulator, GradientsParams};
 use burn::tensor::activation::{relu, softplus};
 use burn::tensor::{Device, Int, Tensor};
 use rand::RngExt;
@@ -10,6 +10,7 @@ use rand::RngExt;
 use super::{Example, Task};
 use crate::Result;
 use crate::models::task_network::{Layers, TaskNetwork, mask_targets};
+use crate::nn::adam::adam;
 use crate::nn::batch;
 use crate::nn::device::Chosen;
 use crate::nn::workers::Workers;
@@ -28,7 +29,7 @@ pub fn train(
 ) -> Result<TaskNetwork> {
     let device = chosen.device.clone().autodiff();
     let workers = Workers::for_device(chosen)?;
-    let mut optimiser = AdamConfig::new().init();
+    let mut optimiser = adam(0.9, 0.999);
     let mut stream = context.seed.stream(0);
     let side = network.mask_side();
     for step in 1..=config.steps {
