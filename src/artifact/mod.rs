@@ -2,6 +2,7 @@
 
 pub mod parts;
 pub mod run;
+pub mod settings;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -23,6 +24,8 @@ pub enum Kind {
     Dataset,
     /// Measurements only.
     Metrics,
+    /// Settings for another stage.
+    Settings,
 }
 
 /// The content of `artifact.json`.
