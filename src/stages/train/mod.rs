@@ -1,6 +1,7 @@
 //! train: learns to make renders look like photos, from unpaired pictures and without labels.
 
 mod data;
+mod preflight;
 mod schedule;
 
 use std::collections::BTreeMap;
@@ -57,6 +58,8 @@ impl Stage for TrainConfig {
         };
         let classes = task.as_ref().map_or(&[][..], |task| &task.classes);
         let data = Data::read(context, classes)?;
+        let renders: Vec<&RgbImage> = data.renders.iter().map(|r| &r.picture).collect();
+        preflight::check(context, &renders, &data.photos)?;
         let kind = registered(self.model);
         let mut model = (kind.create)(
             self,
