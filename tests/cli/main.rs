@@ -2,6 +2,7 @@
 
 mod commands;
 mod errors;
+mod fit;
 mod layering;
 mod project;
 mod running;

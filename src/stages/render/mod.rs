@@ -74,24 +74,33 @@ impl Stage for Render {
     }
 
     fn run(&self, context: &Context) -> Result<serde_json::Value> {
-        match context.inputs.get("fit") {
-            Some(fit) => self.fitted(context, fit)?.render(context),
-            None => self.render(context),
-        }
+        let Some(fit) = context.inputs.get("fit") else {
+            return self.render(context);
+        };
+        let settings = settings::read(fit)?;
+        let mut summary = self.with(context, fit, settings.clone())?.render(context)?;
+        summary["settings"] = settings;
+        Ok(summary)
     }
 }
 
 impl Render {
-    /// Itself with the ranges that `fit` found.
-    fn fitted(&self, context: &Context, fit: &Artifact) -> Result<Render> {
+    /// Itself with the `settings` that `fit` found.
+    fn with(
+        &self,
+        context: &Context,
+        fit: &Artifact,
+        settings: serde_json::Value,
+    ) -> Result<Render> {
         let mut config = serde_json::json!(self);
-        settings::overlay(&mut config, settings::read(fit)?);
+        settings::overlay(&mut config, settings);
         let unfit = |problem: String| {
             let problem = format!(
                 "cannot take the settings of `{}`: {problem}",
                 fit.manifest.id
             );
-            let remedy = "let `fit` read renders that are `like` this stage";
+            let remedy =
+                "let `fit` read renders that are `like` this stage, without a `fit` of their own";
             Error::usage(context.id, problem, remedy)
         };
         let fitted: Render = serde_json::from_value(config).map_err(|e| unfit(e.to_string()))?;
