@@ -21,6 +21,7 @@ Examples:
   verismo fit pipelines/dice.toml
   verismo fit pipelines/dice.toml --keep mesh.camera.roll_degrees --budget 60
   verismo run pipelines/dice.toml --settings outputs/fit/dice.toml
+  verismo fit pipelines/dice.toml --settings outputs/fit/dice.toml      once more, from there
 
 It renders many small candidates; the better the ranges to begin with, the better the result. To fit
 in every run, add a `fit` stage to the pipeline: `from = { renders = …, photos = … }`, and to the
@@ -30,16 +31,8 @@ renders `from = { fit = … }`.";
 #[derive(Args)]
 #[command(after_help = EXAMPLES)]
 pub struct Fit {
-    /// The pipeline file.
-    pipeline: PathBuf,
-
-    /// Change a setting, e.g. `render.size=32`; may be given again.
-    #[arg(long = "set", value_name = "STAGE.KEY=VALUE")]
-    set: Vec<String>,
-
-    /// The folder of cache, runs and datasets.
-    #[arg(long, value_name = "DIR", default_value = "outputs")]
-    outputs: PathBuf,
+    #[command(flatten)]
+    chosen: Chosen,
 
     /// The stage that renders; what `train` reads unless given.
     #[arg(long, value_name = "ID")]
@@ -76,25 +69,16 @@ const FIT: &str = "fit_ranges";
 
 impl Fit {
     pub fn execute(self) -> Result<()> {
-        let plain = Spec::read(&self.pipeline, &self.set, STAGES)?;
+        let plain = self.chosen.spec()?;
         let renders = self.stage(&plain, "renders", self.renders.as_deref())?;
         let photos = self.stage(&plain, "photos", self.photos.as_deref())?;
-        let text =
-            std::fs::read_to_string(&self.pipeline).map_err(|e| Error::io(&self.pipeline, e))?;
+        let file = &self.chosen.pipeline;
+        let text = std::fs::read_to_string(file).map_err(|e| Error::io(file, e))?;
         let text = format!("{text}\n{}", self.added(renders, photos));
-        let mut spec = Spec::parse(&self.pipeline, &text, &self.set, STAGES)?;
+        let mut spec = Spec::parse(file, &text, &self.chosen.sets()?, STAGES)?;
         spec.keep_up_to(FIT);
         spec.name = format!("{}-fit", plain.name);
-        let chosen = Chosen {
-            pipeline: self.pipeline.clone(),
-            set: Vec::new(),
-            settings: Vec::new(),
-            outputs: self.outputs.clone(),
-            from: None,
-            only: Vec::new(),
-            force: Vec::new(),
-        };
-        let Some(outcome) = execute(&spec, &chosen, &self.machine)? else {
+        let Some(outcome) = execute(&spec, &self.chosen, &self.machine)? else {
             return Ok(());
         };
         let record = outcome.record.stages.iter().find(|stage| stage.id == FIT);
@@ -111,7 +95,7 @@ impl Fit {
                  next: verismo run {2} --settings {0}",
                 place.display(),
                 place.with_extension("png").display(),
-                self.pipeline.display()
+                self.chosen.pipeline.display()
             ));
         }
         Ok(())
@@ -131,7 +115,7 @@ impl Fit {
         let id = given.or_else(read).ok_or_else(|| {
             let problem = format!("has no stage `train` that reads `{role}`");
             let remedy = format!("name the stage: --{role} ID; ids: {}", ids.join(", "));
-            Error::usage(self.pipeline.display(), problem, remedy)
+            Error::usage(self.chosen.pipeline.display(), problem, remedy)
         })?;
         spec.stage(id).ok_or_else(|| {
             let problem = format!("the pipeline has no stage with the id `{id}`");
@@ -175,7 +159,7 @@ impl Fit {
 
     /// Writes settings and picture to where the user wants them.
     fn write(&self, name: &str, renders: &str, artifact: &Artifact) -> Result<PathBuf> {
-        let usual = || self.outputs.join("fit").join(format!("{name}.toml"));
+        let usual = || self.chosen.outputs.join("fit").join(format!("{name}.toml"));
         let place = self.write.clone().unwrap_or_else(usual);
         if let Some(folder) = place
             .parent()
@@ -184,7 +168,10 @@ impl Fit {
             std::fs::create_dir_all(folder).map_err(|e| Error::io(folder, e))?;
         }
         let summary = &artifact.manifest.summary;
-        let mut text = format!("# Written by `verismo fit {}`.\n", self.pipeline.display());
+        let mut text = format!(
+            "# Written by `verismo fit {}`.\n",
+            self.chosen.pipeline.display()
+        );
         if let Some(score) = score_in_words(summary) {
             text.push_str(&format!("# {score}\n"));
         }

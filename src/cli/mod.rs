@@ -103,12 +103,17 @@ struct Chosen {
 
 impl Chosen {
     fn spec(&self) -> Result<Spec> {
+        Spec::read(&self.pipeline, &self.sets()?, STAGES)
+    }
+
+    /// The files of settings, then the `--set` arguments.
+    fn sets(&self) -> Result<Vec<String>> {
         let mut sets = Vec::new();
         for file in &self.settings {
             sets.extend(settings_of(file)?);
         }
         sets.extend_from_slice(&self.set);
-        Spec::read(&self.pipeline, &sets, STAGES)
+        Ok(sets)
     }
 
     fn choice(&self) -> crate::pipeline::plan::Choice {

@@ -1,6 +1,6 @@
 //! What can be turned in a configuration: every range `[lowest, highest]` and every single number
 //! with a decimal point. Whole numbers, texts, lists and ranges of no width stay as they are, and so
-//! does what is 0: it was switched off.
+//! do what is 0, which was switched off, and ranges of 360: a full turn has no ends.
 
 use serde_json::{Value, json};
 
@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 const CRUMB: f64 = 0.01;
 
 /// Furthest that an end may go from where it began, in widths of its range.
-const REACH: f64 = 2.0;
+pub const REACH: f64 = 2.0;
 
 /// A number or a range of the configuration.
 pub struct Dial {
@@ -42,9 +42,7 @@ impl Dial {
     fn value(&self, x: &[f64], least_width: f64) -> Value {
         match self.setting {
             Setting::Number(start) => {
-                json!(rounded(
-                    start * (x[0].clamp(-REACH, REACH) * 2f64.ln()).exp()
-                ))
+                json!(rounded(start * (x[0] * 2f64.ln()).exp()))
             }
             Setting::Range {
                 ends: [low, high],
@@ -69,8 +67,8 @@ impl Dial {
 /// The ends moved by `x` widths, at least `least_width` widths apart.
 fn moved([low, high]: [f64; 2], x: &[f64], least_width: f64) -> [f64; 2] {
     let width = high - low;
-    let low = low + x[0].clamp(-REACH, REACH) * width;
-    let high = high + x[1].clamp(-REACH, REACH) * width;
+    let low = low + x[0] * width;
+    let high = high + x[1] * width;
     let (middle, half) = ((low + high) / 2.0, width * least_width / 2.0);
     match high - low < 2.0 * half {
         true => [middle - half, middle + half],
@@ -139,7 +137,7 @@ impl Panel {
         let mut config = config.clone();
         let mut went = Vec::new();
         for (dial, wish) in self.parts(x) {
-            let mut part = wish.to_vec();
+            let mut part: Vec<f64> = wish.iter().map(|x| x.clamp(-REACH, REACH)).collect();
             let before = at(&mut config, &dial.path).clone();
             for attempt in 0.. {
                 if part.iter().all(|x| *x == 0.0) {
@@ -196,9 +194,9 @@ fn find(value: &Value, path: &mut Vec<String>, found: &mut Vec<Dial>) {
             .collect::<Option<Vec<_>>>()
             .as_deref()
         {
-            Some(&[low, high]) if low < high => Some(Setting::Range {
+            Some(&[low, high]) if low < high && high - low != 360.0 => Some(Setting::Range {
                 ends: [low, high],
-                logarithmic: low > 0.0 && high > 4.0 * low,
+                logarithmic: low > 0.0 && high > 10.0 * low,
             }),
             _ => None,
         },
@@ -219,7 +217,7 @@ mod tests {
     fn config() -> Value {
         json!({
             "count": 10, "size": 64, "name": "x", "off": 0.0, "fixed": [0.5, 0.5],
-            "counts": [0, 3], "list": [0.1, 0.2, 0.3],
+            "counts": [0, 3], "turn": [-180.0, 180.0], "list": [0.1, 0.2, 0.3],
             "lens": { "noise": [0.0, 0.004], "share": 0.2, "exposure": [0.02, 2.0] },
         })
     }
@@ -252,8 +250,8 @@ mod tests {
     #[test]
     fn what_the_stage_refuses_is_approached() {
         let panel = Panel::new(&config(), &[], 0.5);
-        let at_most_half = |c: &Value| c["lens"]["share"].as_f64().is_some_and(|s| s <= 0.5);
-        let (moved, went) = panel.project(&config(), &[0.0, 0.0, 0.0, 0.0, 2.0], &at_most_half);
+        let at_most = |c: &Value| c["lens"]["share"].as_f64().is_some_and(|s| s <= 0.5);
+        let (moved, went) = panel.project(&config(), &[0.0, 0.0, 0.0, 0.0, 9.0], &at_most);
         assert_eq!(moved["lens"]["share"], json!(0.4));
         assert_eq!(went[4], 1.0);
         let (stuck, went) = panel.project(&config(), &[1.0; 5], &|c| *c == config());

@@ -89,7 +89,7 @@ impl Default for Settings {
             pictures: 96,
             budget: 0,
             keep: Vec::new(),
-            least_width: 0.6,
+            least_width: 0.75,
             caution: 0.002,
             photos: 2000,
         }
@@ -163,6 +163,7 @@ impl<R: Stage + DeserializeOwned> Stage for Fit<R> {
             .collect();
         let x = panel.without_crumbs(&found.x, &weights);
         let (fitted, _) = panel.project(config, &x, &is_valid);
+        tell_of_ends(context, &panel, &x);
         let count = 3 * self.settings.pictures;
         let before = candidates.pictures(config, &unseen, count)?;
         let after = candidates.pictures(&fitted, &unseen, count)?;
@@ -207,6 +208,21 @@ impl Photos {
                 .take(outcome::SHOWN)
                 .collect(),
         })
+    }
+}
+
+/// Names the settings that would have gone further.
+fn tell_of_ends(context: &Context, panel: &Panel, x: &[f64]) {
+    let far = panel
+        .parts(x)
+        .filter(|(_, part)| part.iter().any(|x| x.abs() >= dials::REACH));
+    let names: Vec<String> = far.map(|(dial, _)| dial.name()).collect();
+    if !names.is_empty() {
+        let text = format!(
+            "went as far as one fit may: {}; fit again from the settings found",
+            names.join(", ")
+        );
+        context.emit(Event::Note { text });
     }
 }
 

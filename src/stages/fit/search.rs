@@ -25,7 +25,7 @@ const LEAST: f64 = 0.02;
 /// Steps without gain after which it ends.
 const PATIENCE: usize = 5;
 /// Narrowing costs so many times more than widening.
-const NARROWING: f64 = 4.0;
+const NARROWING: f64 = 10.0;
 
 /// The photos' distributions.
 pub struct Target {
