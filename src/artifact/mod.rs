@@ -2,6 +2,7 @@
 
 pub mod parts;
 pub mod run;
+pub mod settings;
 pub mod verdicts;
 
 use std::collections::BTreeMap;
@@ -24,6 +25,8 @@ pub enum Kind {
     Dataset,
     /// Measurements only.
     Metrics,
+    /// Settings for another stage.
+    Settings,
 }
 
 /// The content of `artifact.json`.

@@ -2,6 +2,7 @@
 
 mod dataset;
 mod explain;
+mod fit;
 mod inspect;
 mod list;
 mod new;
@@ -29,6 +30,7 @@ Examples:
   verismo plan pipelines/dice.toml           what is cached, what would run and why
   verismo run pipelines/dice.toml --set render.count=3000
   verismo inspect outputs/datasets/dice/latest
+  verismo fit pipelines/dice.toml            ranges with which the renders look like the photos
   verismo new screws                         a commented pipeline for your own models and photos
 
 Exit codes: 0 done, 1 failed, 2 wrong command line or pipeline file, 130 interrupted.";
@@ -47,6 +49,8 @@ enum Command {
     Run(run::Run),
     /// Show what a run would do, stage by stage, and why.
     Plan(plan::Plan),
+    /// Search the ranges with which a pipeline's renders look like its photos.
+    Fit(fit::Fit),
     /// Write a commented pipeline file to start from.
     New(new::New),
     /// Count and draw what an artifact, a part or a dataset holds.
@@ -75,6 +79,11 @@ struct Chosen {
     #[arg(long = "set", value_name = "STAGE.KEY=VALUE")]
     set: Vec<String>,
 
+    /// Lay the settings of this TOML file over the pipeline's, such as `verismo fit` writes; may be
+    /// given again. `--set` goes before them.
+    #[arg(long, value_name = "FILE")]
+    settings: Vec<PathBuf>,
+
     /// The folder of cache, runs and datasets.
     #[arg(long, value_name = "DIR", default_value = "outputs")]
     outputs: PathBuf,
@@ -94,7 +103,17 @@ struct Chosen {
 
 impl Chosen {
     fn spec(&self) -> Result<Spec> {
-        Spec::read(&self.pipeline, &self.set, STAGES)
+        Spec::read(&self.pipeline, &self.sets()?, STAGES)
+    }
+
+    /// The files of settings, then the `--set` arguments.
+    fn sets(&self) -> Result<Vec<String>> {
+        let mut sets = Vec::new();
+        for file in &self.settings {
+            sets.extend(settings_of(file)?);
+        }
+        sets.extend_from_slice(&self.set);
+        Ok(sets)
     }
 
     fn choice(&self) -> crate::pipeline::plan::Choice {
@@ -102,6 +121,30 @@ impl Chosen {
             from: self.from.clone(),
             only: self.only.clone(),
             force: self.force.clone(),
+        }
+    }
+}
+
+/// A file of settings as `--set` arguments.
+fn settings_of(file: &std::path::Path) -> Result<Vec<String>> {
+    let text = std::fs::read_to_string(file).map_err(|e| Error::io(file, e))?;
+    let table: toml::Table = text.parse().map_err(|e: toml::de::Error| {
+        Error::usage(
+            file.display(),
+            e.message(),
+            "give a TOML file with tables `[stages.ID]`",
+        )
+    })?;
+    let mut sets = Vec::new();
+    flatten("", &table, &mut sets);
+    Ok(sets)
+}
+
+fn flatten(path: &str, table: &toml::Table, sets: &mut Vec<String>) {
+    for (key, value) in table {
+        match value {
+            toml::Value::Table(inner) => flatten(&format!("{path}{key}."), inner, sets),
+            other => sets.push(format!("{path}{key}={other}")),
         }
     }
 }
@@ -125,6 +168,7 @@ fn dispatch(command: Command) -> Result<()> {
     match command {
         Command::Run(run) => run.execute(),
         Command::Plan(plan) => plan.execute(),
+        Command::Fit(fit) => fit.execute(),
         Command::New(new) => new.execute(),
         Command::Inspect(inspect) => inspect.execute(),
         Command::Explain(explain) => explain.execute(),

@@ -7,7 +7,8 @@ use clap::Args;
 use super::progress::{Progress, Style};
 use super::{Chosen, plan, say, summary};
 use crate::nn::device;
-use crate::pipeline::run::{Options, run};
+use crate::pipeline::run::{Options, Outcome, run};
+use crate::pipeline::spec::Spec;
 use crate::stage::DeviceChoice;
 use crate::{Error, Result};
 
@@ -30,6 +31,13 @@ pub struct Run {
     #[command(flatten)]
     chosen: Chosen,
 
+    #[command(flatten)]
+    machine: Machine,
+}
+
+/// How a run is done and shown.
+#[derive(Args)]
+pub struct Machine {
     /// Where networks run: auto, cpu, gpu, gpu:1, cuda, cuda:1.
     #[arg(long, default_value = "auto", value_parser = parse_device)]
     device: DeviceChoice,
@@ -44,7 +52,7 @@ pub struct Run {
 
     /// Print events as JSON lines on stdout instead of bars and a summary.
     #[arg(long)]
-    json: bool,
+    pub json: bool,
 }
 
 /// Set by Ctrl-C.
@@ -53,38 +61,45 @@ static INTERRUPTED: AtomicBool = AtomicBool::new(false);
 impl Run {
     pub fn execute(self) -> Result<()> {
         let spec = self.chosen.spec()?;
-        if self.dry_run {
-            return plan::show(&spec, &self.chosen, false);
-        }
-        if let Some(threads) = self.threads {
-            rayon::ThreadPoolBuilder::new()
-                .num_threads(threads)
-                .build_global()
-                .map_err(|e| Error::usage("--threads", e, "give a smaller number"))?;
-        }
-        stop_on_ctrl_c()?;
-        let style = if self.json {
-            Style::Json
-        } else {
-            Style::for_terminal()
-        };
-        let progress = Progress::new(style);
-        let outcome = run(
-            &spec,
-            &Options {
-                outputs: &self.chosen.outputs,
-                choice: self.chosen.choice(),
-                device: self.device,
-                device_name: device::choose(self.device)?.name,
-                interrupted: &INTERRUPTED,
-                listener: &|line| progress.tell(line),
-            },
-        )?;
-        if !self.json {
+        let outcome = execute(&spec, &self.chosen, &self.machine)?;
+        if let Some(outcome) = outcome.filter(|_| !self.machine.json) {
             say(summary::summary(&outcome));
         }
         Ok(())
     }
+}
+
+/// Runs `spec` with progress on the terminal; `None` where it was only to be said what would run.
+///
+/// # Errors
+/// As [`run`], or where the machine cannot be used so.
+pub fn execute(spec: &Spec, chosen: &Chosen, machine: &Machine) -> Result<Option<Outcome>> {
+    if machine.dry_run {
+        plan::show(spec, chosen, false)?;
+        return Ok(None);
+    }
+    if let Some(threads) = machine.threads {
+        rayon::ThreadPoolBuilder::new()
+            .num_threads(threads)
+            .build_global()
+            .map_err(|e| Error::usage("--threads", e, "give a smaller number"))?;
+    }
+    stop_on_ctrl_c()?;
+    let style = if machine.json {
+        Style::Json
+    } else {
+        Style::for_terminal()
+    };
+    let progress = Progress::new(style);
+    let options = Options {
+        outputs: &chosen.outputs,
+        choice: chosen.choice(),
+        device: machine.device,
+        device_name: device::choose(machine.device)?.name,
+        interrupted: &INTERRUPTED,
+        listener: &|line| progress.tell(line),
+    };
+    run(spec, &options).map(Some)
 }
 
 /// The first Ctrl-C asks the run to stop, the second stops it.

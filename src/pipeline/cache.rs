@@ -213,7 +213,7 @@ impl Work {
             Kind::Samples => file.starts_with("part-"),
             // One row an image, as in a part.
             Kind::Dataset => file == "manifest.parquet",
-            Kind::Checkpoint | Kind::Metrics => false,
+            Kind::Checkpoint | Kind::Metrics | Kind::Settings => false,
         };
         for entry in files.iter().filter(|entry| counted(&entry.file)) {
             count_classes(&self.folder.join(&entry.file), &mut total)?;

@@ -109,6 +109,18 @@ impl Spec {
         self.stages.iter().find(|stage| stage.id == id)
     }
 
+    /// Takes out every stage that the stage `id` does not follow from.
+    pub fn keep_up_to(&mut self, id: &str) {
+        let mut needed = std::collections::BTreeSet::from([id.to_owned()]);
+        // Backwards, a stage comes before those that it reads.
+        for stage in self.stages.iter().rev() {
+            if needed.contains(&stage.id) {
+                needed.extend(stage.from.values().cloned());
+            }
+        }
+        self.stages.retain(|stage| needed.contains(&stage.id));
+    }
+
     /// The pipeline as TOML with every default filled in.
     ///
     /// # Errors

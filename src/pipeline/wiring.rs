@@ -64,6 +64,7 @@ fn noun(kind: Kind) -> &'static str {
         Kind::Checkpoint => "a checkpoint",
         Kind::Dataset => "a dataset",
         Kind::Metrics => "measurements",
+        Kind::Settings => "settings",
     }
 }
 

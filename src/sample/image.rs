@@ -20,6 +20,13 @@ pub fn decode_rgb(bytes: &[u8], name: &str) -> Result<RgbImage> {
             "the file is cut off or no PNG or JPEG; replace it or take it out of the folder",
         )
     };
+    if is_cut_off_jpeg(bytes) {
+        return Err(Error::failed(
+            name,
+            "is a JPEG that is cut off: it has no end",
+            "fetch the file again, or take it out of the folder",
+        ));
+    }
     let mut decoder = ImageReader::new(Cursor::new(bytes))
         .with_guessed_format()
         .map_err(|e| unreadable(e.into()))?
@@ -33,6 +40,28 @@ pub fn decode_rgb(bytes: &[u8], name: &str) -> Result<RgbImage> {
     } else {
         picture.into_rgb8()
     })
+}
+
+/// Whether a JPEG lacks the marker of its end. The decoder would fill the missing part with grey.
+fn is_cut_off_jpeg(bytes: &[u8]) -> bool {
+    const START_OF_SCAN: u8 = 0xda;
+    if !bytes.starts_with(&[0xff, 0xd8]) {
+        return false;
+    }
+    // Segments of a header are skipped, since a thumbnail in them has an end of its own.
+    let mut at = 2;
+    while let Some(&[0xff, marker, high, low]) = bytes.get(at..at + 4) {
+        if marker == START_OF_SCAN {
+            break;
+        }
+        at += match marker {
+            // Filling before a marker.
+            0xff => 1,
+            _ => 2 + usize::from(u16::from_be_bytes([high, low])),
+        };
+    }
+    let rest = bytes.get(at..).unwrap_or_default();
+    !rest.windows(2).any(|pair| pair == [0xff, 0xd9])
 }
 
 /// Flattens transparency, below which the colours of a file mean nothing.

@@ -1,5 +1,6 @@
 //! A sample: one image with its labels and its provenance, the one currency between stages.
 
+pub mod appearance;
 pub mod image;
 pub mod mask;
 pub mod verdict;

@@ -3,6 +3,7 @@
 pub mod augment;
 pub mod emit;
 pub mod evaluate;
+pub mod fit;
 pub mod gate;
 pub mod ingest;
 pub mod pseudo_label;
@@ -18,6 +19,8 @@ use crate::stage::StageKind;
 /// Every stage that a pipeline file can use.
 pub const STAGES: &[StageKind] = &[
     ingest::STAGE,
+    // Which stage's ranges are fitted is said here, since stages do not know each other.
+    fit::kind::<render::Render>(),
     render::STAGE,
     task::STAGE,
     train::STAGE,

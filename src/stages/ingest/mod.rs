@@ -4,6 +4,7 @@
 
 mod boxes;
 mod crop;
+mod flaws;
 mod photos;
 #[cfg(test)]
 mod tests;
@@ -21,13 +22,14 @@ use crate::stage::{Context, Event, Stage, StageKind, parse};
 use crate::{Error, Result};
 
 use boxes::Row;
+use flaws::{Flaw, Flaws};
 use photos::Photos;
 
 /// The registry entry.
 pub const STAGE: StageKind = StageKind {
     name: "ingest",
     about: "real photos, cropped to boxes, without their classes",
-    version: 1,
+    version: 2,
     inputs: &[],
     output: Kind::Samples,
     parse: parse::<Ingest>,
@@ -100,7 +102,11 @@ impl Stage for Ingest {
         let mut tally = Tally::default();
         let mut rows = match &self.boxes {
             Some(csv) => boxes::read(csv, self.columns.as_ref())?,
-            None => boxes::whole(photos.names()?),
+            None => {
+                let names = photos.names()?;
+                warn_of_others(context, &photos)?;
+                boxes::whole(names)
+            }
         };
         rows.retain(|row| self.usable(row, &mut tally));
         let rows = evenly_spread(rows, self.limit);
@@ -125,6 +131,7 @@ struct Tally {
     no_area: usize,
     too_small: usize,
     outside: usize,
+    flaws: Flaws,
 }
 
 impl Tally {
@@ -150,6 +157,7 @@ impl Tally {
             let text = format!("{csv}: skipped {count} boxes that {reason}");
             context.emit(Event::Warning { text });
         }
+        self.flaws.report(context, self.crops, config.size);
         if self.crops == 0 {
             return Err(Error::failed(
                 csv,
@@ -203,16 +211,19 @@ impl Ingest {
         };
         let mut done = 0;
         for batch in groups.chunks(part_size) {
-            let cropped: Vec<Vec<Option<Sample>>> = batch
+            let cropped: Vec<Vec<Option<(Sample, Flaw)>>> = batch
                 .par_iter()
                 .map(|group| {
                     context.check_interrupt()?;
                     self.crop_photo(context, photos, group)
                 })
                 .collect::<Result<_>>()?;
-            for sample in cropped.into_iter().flatten() {
-                match sample {
-                    Some(sample) => waiting.push(sample),
+            for crop in cropped.into_iter().flatten() {
+                match crop {
+                    Some((sample, flaw)) => {
+                        tally.flaws.add(flaw, &sample.provenance.source);
+                        waiting.push(sample);
+                    }
                     None => tally.outside += 1,
                 }
             }
@@ -238,7 +249,7 @@ impl Ingest {
         context: &Context,
         photos: &Photos,
         group: &[&Row],
-    ) -> Result<Vec<Option<Sample>>> {
+    ) -> Result<Vec<Option<(Sample, Flaw)>>> {
         let file = &group[0].file;
         let name = format!("{}, {}", photos.describe(file), self.place(group[0]));
         let photo = image::decode_rgb(&photos.read(file)?, &name)?;
@@ -250,9 +261,10 @@ impl Ingest {
             let Some(square) = square else {
                 return Ok(None);
             };
-            let pixels = image::resize(&crop::cut(&photo, square), self.size, self.size);
+            let cut = crop::cut(&photo, square);
+            let pixels = image::resize(&cut, self.size, self.size);
             let id = format!("{}-{:06}", context.id, row.number);
-            Ok(Some(Sample {
+            let sample = Sample {
                 id: id.clone(),
                 index: row.number,
                 image: image::encode_png(&pixels)?,
@@ -273,10 +285,25 @@ impl Ingest {
                     split: None,
                     gate: None,
                 },
-            }))
+            };
+            Ok(Some((sample, Flaw::of(&cut, self.size))))
         };
         group.iter().map(crop).collect()
     }
+}
+
+/// Says that pictures of formats that cannot be read are left out.
+fn warn_of_others(context: &Context, photos: &Photos) -> Result<()> {
+    let others = photos.others()?;
+    if let Some(first) = others.first() {
+        let text = format!(
+            "left out {} pictures of other formats (first: {}); convert them to JPEG or PNG",
+            others.len(),
+            photos.describe(first)
+        );
+        context.emit(Event::Warning { text });
+    }
+    Ok(())
 }
 
 /// `limit` of `rows` at even distances, or all where `limit` is 0 or more than there are.

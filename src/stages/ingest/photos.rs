@@ -45,6 +45,33 @@ impl Photos {
     /// # Errors
     /// Where there is none, or a folder cannot be listed.
     pub fn names(&self) -> Result<Vec<String>> {
+        let mut names = self.all()?;
+        names.retain(|name| has_extension(Path::new(name), &["png", "jpg", "jpeg"]));
+        if names.is_empty() {
+            return Err(Error::failed(
+                self.path().display(),
+                "holds no .png, .jpg or .jpeg",
+                "point `path` at the folder or .tar that holds the photos",
+            ));
+        }
+        Ok(names)
+    }
+
+    /// Pictures that cannot be read here, by their extension, sorted by name.
+    ///
+    /// # Errors
+    /// Where a folder cannot be listed.
+    pub fn others(&self) -> Result<Vec<String>> {
+        const OTHERS: [&str; 9] = [
+            "heic", "heif", "webp", "avif", "tif", "tiff", "bmp", "gif", "dng",
+        ];
+        let mut names = self.all()?;
+        names.retain(|name| has_extension(Path::new(name), &OTHERS));
+        Ok(names)
+    }
+
+    /// All files, sorted by name.
+    fn all(&self) -> Result<Vec<String>> {
         let mut names: Vec<String> = match self {
             Photos::Folder(folder) => artifact::walk(folder)?
                 .iter()
@@ -53,15 +80,7 @@ impl Photos {
                 .collect(),
             Photos::Tar { files, .. } => files.keys().cloned().collect(),
         };
-        names.retain(|name| has_extension(Path::new(name), &["png", "jpg", "jpeg"]));
         names.sort();
-        if names.is_empty() {
-            return Err(Error::failed(
-                self.path().display(),
-                "holds no .png, .jpg or .jpeg",
-                "point `path` at the folder or .tar that holds the photos",
-            ));
-        }
         Ok(names)
     }
 

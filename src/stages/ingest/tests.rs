@@ -294,3 +294,74 @@ fn grey_16_bit_transparent_and_turned_photos_come_out_right() {
     assert_eq!(pixels[2].get_pixel(8, 8), &Rgb([255; 3]));
     assert!(pixels[3].get_pixel(14, 8).0[0] > 200 && pixels[3].get_pixel(1, 8).0[0] < 50);
 }
+
+#[test]
+fn cmyk_palettes_and_16_bit_greys_become_rgb() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("a.jpg"), include_bytes!("cmyk.jpg")).unwrap();
+    let grey = ::image::ImageBuffer::from_pixel(16, 16, ::image::Luma([0x8080u16]));
+    DynamicImage::ImageLuma16(grey)
+        .save(folder.path().join("b.png"))
+        .unwrap();
+    let config = Ingest {
+        path: folder.path().to_path_buf(),
+        size: 16,
+        ..Ingest::default()
+    };
+    let (samples, _, _) = run(&config, 8).unwrap();
+    let pixels: Vec<_> = samples.iter().map(|s| s.pixels().unwrap()).collect();
+    let near = |a: &Rgb<u8>, b: [u8; 3]| a.0.iter().zip(b).all(|(a, b)| a.abs_diff(b) < 8);
+    let cmyk = [3, 12].map(|x| *pixels[0].get_pixel(x, 8));
+    assert!(
+        near(&cmyk[0], [200, 60, 40]) && near(&cmyk[1], [30, 160, 220]),
+        "{cmyk:?}"
+    );
+    assert_eq!(pixels[1].get_pixel(8, 8), &Rgb([128; 3]));
+}
+
+#[test]
+fn a_jpeg_that_is_cut_off_is_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let jpeg = turned_jpeg(&ramp(64, 64));
+    std::fs::write(folder.path().join("cut.jpg"), &jpeg[..jpeg.len() * 2 / 3]).unwrap();
+    let config = Ingest {
+        path: folder.path().to_path_buf(),
+        ..Ingest::default()
+    };
+    let text = message(&config);
+    assert!(
+        text.contains("cut.jpg") && text.contains("cut off"),
+        "{text}"
+    );
+}
+
+#[test]
+fn small_plain_and_black_photos_are_counted() {
+    let folder = tempfile::tempdir().unwrap();
+    let save = |name: &str, pixels: RgbImage| pixels.save(folder.path().join(name)).unwrap();
+    save("a.png", ramp(64, 64));
+    save("b-small.png", ramp(20, 20));
+    save(
+        "c-plain.png",
+        RgbImage::from_pixel(32, 40, Rgb([80, 90, 100])),
+    );
+    let dark = RgbImage::from_fn(32, 32, |x, _| Rgb([x as u8 / 4, 0, 0]));
+    save("d-dark.png", dark);
+    std::fs::write(folder.path().join("e.HEIC"), "not read").unwrap();
+    let config = Ingest {
+        path: folder.path().to_path_buf(),
+        size: 32,
+        ..Ingest::default()
+    };
+    let (samples, _, warnings) = run(&config, 8).unwrap();
+    assert_eq!((samples.len(), warnings.len()), (4, 4), "{warnings:?}");
+    for (warning, wanted) in warnings.iter().zip([
+        "left out 1 pictures of other formats",
+        "1 of 4 crops were smaller than 32 pixels",
+        "1 of 4 crops show one colour only",
+        "1 of 4 crops are almost black",
+    ]) {
+        assert!(warning.contains(wanted), "{warning}");
+    }
+    assert!(warnings[0].contains("e.HEIC") && warnings[1].contains("b-small.png"));
+}

@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::artifact::Kind;
+use crate::artifact::{Artifact, Kind, settings};
 use crate::stage::{Context, Input, Stage, StageKind, parse};
 use crate::{Error, Result};
 
@@ -17,11 +17,14 @@ pub const STAGE: StageKind = StageKind {
     name: "render",
     about: "labelled pictures of 3D models (mesh) or 2D templates (template)",
     version: 1,
-    inputs: &[Input::optional(
-        "backgrounds",
-        Kind::Samples,
-        "unlabelled photos to stand behind the object",
-    )],
+    inputs: &[
+        Input::optional(
+            "backgrounds",
+            Kind::Samples,
+            "unlabelled photos to stand behind the object",
+        ),
+        Input::optional("fit", Kind::Settings, "ranges to use in place of its own"),
+    ],
     output: Kind::Samples,
     parse: parse::<Render>,
     schema: || schemars::schema_for!(Render),
@@ -71,6 +74,41 @@ impl Stage for Render {
     }
 
     fn run(&self, context: &Context) -> Result<serde_json::Value> {
+        let Some(fit) = context.inputs.get("fit") else {
+            return self.render(context);
+        };
+        let settings = settings::read(fit)?;
+        let mut summary = self.with(context, fit, settings.clone())?.render(context)?;
+        summary["settings"] = settings;
+        Ok(summary)
+    }
+}
+
+impl Render {
+    /// Itself with the `settings` that `fit` found.
+    fn with(
+        &self,
+        context: &Context,
+        fit: &Artifact,
+        settings: serde_json::Value,
+    ) -> Result<Render> {
+        let mut config = serde_json::json!(self);
+        settings::overlay(&mut config, settings);
+        let unfit = |problem: String| {
+            let problem = format!(
+                "cannot take the settings of `{}`: {problem}",
+                fit.manifest.id
+            );
+            let remedy =
+                "let `fit` read renders that are `like` this stage, without a `fit` of their own";
+            Error::usage(context.id, problem, remedy)
+        };
+        let fitted: Render = serde_json::from_value(config).map_err(|e| unfit(e.to_string()))?;
+        fitted.check().map_err(unfit)?;
+        Ok(fitted)
+    }
+
+    fn render(&self, context: &Context) -> Result<serde_json::Value> {
         match (&self.mesh, &self.template) {
             (Some(mesh), None) => mesh.render(context, self.count, self.size),
             (None, Some(template)) => template.render(context, self.count, self.size),

@@ -4,6 +4,7 @@ mod checkpoint;
 mod data;
 mod faults;
 mod memory;
+mod preflight;
 mod schedule;
 mod training;
 mod watch;
@@ -11,6 +12,7 @@ mod watch;
 #[cfg(test)]
 mod tests;
 
+use image::RgbImage;
 use serde_json::json;
 
 use crate::artifact::Kind;
@@ -87,6 +89,8 @@ impl Stage for TrainConfig {
         let classes = task.as_ref().map_or(&[][..], |task| &task.classes);
         let data = Data::read(context, classes)?;
         self.check_sizes(context, data.size, task.as_ref())?;
+        let renders: Vec<&RgbImage> = data.renders.iter().map(|r| &r.picture).collect();
+        preflight::check(context, &renders, &data.photos)?;
         let kind = registered(self.model);
         let mut model = (kind.create)(
             self,

@@ -1,0 +1,303 @@
+//! `verismo fit`: the ranges of a pipeline's renders with which they look like its photos.
+//!
+//! Two stages are added to the pipeline in memory: a few renders like the pipeline's, and `fit` after
+//! them. What they read is taken from the cache or made, as in any run.
+
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+use serde_json::Value;
+
+use super::run::{Machine, execute};
+use super::{Chosen, columns, say};
+use crate::artifact::{Artifact, settings};
+use crate::pipeline::spec::{Spec, StageSpec};
+use crate::pipeline::suggest;
+use crate::stages::STAGES;
+use crate::{Error, Result};
+
+const EXAMPLES: &str = "\
+Examples:
+  verismo fit pipelines/dice.toml
+  verismo fit pipelines/dice.toml --keep mesh.camera.roll_degrees --budget 60
+  verismo run pipelines/dice.toml --settings outputs/fit/dice.toml
+  verismo fit pipelines/dice.toml --settings outputs/fit/dice.toml      once more, from there
+
+It renders many small candidates; the better the ranges to begin with, the better the result. To fit
+in every run, add a `fit` stage to the pipeline: `from = { renders = …, photos = … }`, and to the
+renders `from = { fit = … }`.";
+
+/// Arguments of `fit`.
+#[derive(Args)]
+#[command(after_help = EXAMPLES)]
+pub struct Fit {
+    #[command(flatten)]
+    chosen: Chosen,
+
+    /// The stage that renders; what `train` reads unless given.
+    #[arg(long, value_name = "ID")]
+    renders: Option<String>,
+
+    /// The stage with the photos to look like; what `train` reads unless given.
+    #[arg(long, value_name = "ID")]
+    photos: Option<String>,
+
+    /// Leave settings as they are whose path begins so, e.g. `mesh.camera`; may be given again.
+    #[arg(long, value_name = "SETTING")]
+    keep: Vec<String>,
+
+    /// Most candidates to render.
+    #[arg(long, value_name = "N")]
+    budget: Option<usize>,
+
+    /// Renders of each candidate.
+    #[arg(long, value_name = "N")]
+    pictures: Option<usize>,
+
+    /// Where to write the settings; the picture is written beside it. `OUTPUTS/fit/NAME.toml` unless
+    /// given.
+    #[arg(long, value_name = "FILE")]
+    write: Option<PathBuf>,
+
+    #[command(flatten)]
+    machine: Machine,
+}
+
+/// Ids of the two stages that are added.
+const DRAFT: &str = "fit_renders";
+const FIT: &str = "fit_ranges";
+
+impl Fit {
+    pub fn execute(self) -> Result<()> {
+        let plain = self.chosen.spec()?;
+        let renders = self.stage(&plain, "renders", self.renders.as_deref())?;
+        let photos = self.stage(&plain, "photos", self.photos.as_deref())?;
+        let file = &self.chosen.pipeline;
+        let text = std::fs::read_to_string(file).map_err(|e| Error::io(file, e))?;
+        let text = format!("{text}\n{}", self.added(renders, photos));
+        let mut spec = Spec::parse(file, &text, &self.chosen.sets()?, STAGES)?;
+        spec.keep_up_to(FIT);
+        spec.name = format!("{}-fit", plain.name);
+        let Some(outcome) = execute(&spec, &self.chosen, &self.machine)? else {
+            return Ok(());
+        };
+        let record = outcome.record.stages.iter().find(|stage| stage.id == FIT);
+        let Some(record) = record else {
+            return Ok(());
+        };
+        let artifact = Artifact::open(&record.folder)?;
+        let summary = &artifact.manifest.summary;
+        let place = self.write(&plain.name, &renders.id, &artifact)?;
+        if !self.machine.json {
+            say(in_words(summary));
+            say(format!(
+                "\nsettings: {0}\npicture: {1} (renders before, renders after, photos)\n  \
+                 next: verismo run {2} --settings {0}",
+                place.display(),
+                place.with_extension("png").display(),
+                self.chosen.pipeline.display()
+            ));
+        }
+        Ok(())
+    }
+
+    /// The stage `given`, or the one that `train` reads as `role`.
+    fn stage<'s>(&self, spec: &'s Spec, role: &str, given: Option<&str>) -> Result<&'s StageSpec> {
+        let ids: Vec<&str> = spec.stages.iter().map(|stage| stage.id.as_str()).collect();
+        let read = || {
+            let trains = spec
+                .stages
+                .iter()
+                .filter(|stage| stage.kind.name == "train");
+            let mut read = trains.filter_map(|train| train.from.get(role).map(String::as_str));
+            read.next()
+        };
+        let id = given.or_else(read).ok_or_else(|| {
+            let problem = format!("has no stage `train` that reads `{role}`");
+            let remedy = format!("name the stage: --{role} ID; ids: {}", ids.join(", "));
+            Error::usage(self.chosen.pipeline.display(), problem, remedy)
+        })?;
+        spec.stage(id).ok_or_else(|| {
+            let problem = format!("the pipeline has no stage with the id `{id}`");
+            Error::usage(
+                format!("--{role} {id}"),
+                problem,
+                suggest::remedy(id, "ids", &ids),
+            )
+        })
+    }
+
+    /// The two stages that are added, as TOML.
+    fn added(&self, renders: &StageSpec, photos: &StageSpec) -> String {
+        let from = |own: &[(&str, &str)]| {
+            let backgrounds = renders
+                .from
+                .get("backgrounds")
+                .map(|id| ("backgrounds", id.as_str()));
+            let wires = own.iter().copied().chain(backgrounds);
+            let wires: Vec<String> = wires
+                .map(|(role, id)| format!("{role} = \"{id}\""))
+                .collect();
+            format!("from = {{ {} }}", wires.join(", "))
+        };
+        let kind = renders.kind.name;
+        let mut lines = vec![
+            format!(
+                "[stages.{DRAFT}]\nuse = \"{kind}\"\nlike = \"{}\"",
+                renders.id
+            ),
+            from(&[]),
+            "count = 16".to_owned(),
+            format!("[stages.{FIT}]\nuse = \"fit\""),
+            from(&[("renders", DRAFT), ("photos", &photos.id)]),
+            format!("keep = {:?}", self.keep),
+        ];
+        lines.extend(self.budget.map(|n| format!("budget = {n}")));
+        lines.extend(self.pictures.map(|n| format!("pictures = {n}")));
+        lines.join("\n") + "\n"
+    }
+
+    /// Writes settings and picture to where the user wants them.
+    fn write(&self, name: &str, renders: &str, artifact: &Artifact) -> Result<PathBuf> {
+        let usual = || self.chosen.outputs.join("fit").join(format!("{name}.toml"));
+        let place = self.write.clone().unwrap_or_else(usual);
+        if let Some(folder) = place
+            .parent()
+            .filter(|folder| !folder.as_os_str().is_empty())
+        {
+            std::fs::create_dir_all(folder).map_err(|e| Error::io(folder, e))?;
+        }
+        let summary = &artifact.manifest.summary;
+        let mut text = format!(
+            "# Written by `verismo fit {}`.\n",
+            self.chosen.pipeline.display()
+        );
+        if let Some(score) = score_in_words(summary) {
+            text.push_str(&format!("# {score}\n"));
+        }
+        text.push_str(&as_toml(
+            &settings::read(artifact)?,
+            &["stages", renders],
+            summary,
+        ));
+        std::fs::write(&place, text).map_err(|e| Error::io(&place, e))?;
+        copy(
+            &artifact.folder.join("sheet.png"),
+            &place.with_extension("png"),
+        )?;
+        Ok(place)
+    }
+}
+
+fn copy(from: &Path, to: &Path) -> Result<()> {
+    std::fs::copy(from, to).map_err(|e| Error::io(to, e))?;
+    Ok(())
+}
+
+/// Nested settings as tables below `path`, each value with the one before beside it.
+fn as_toml(settings: &Value, path: &[&str], summary: &Value) -> String {
+    let (mut own, mut below) = (String::new(), String::new());
+    for (key, value) in settings.as_object().into_iter().flatten() {
+        let inner: Vec<&str> = path.iter().copied().chain([key.as_str()]).collect();
+        if value.is_object() {
+            below.push_str(&as_toml(value, &inner, summary));
+            continue;
+        }
+        let name = inner[2..].join(".");
+        let changed = summary["changed"].as_array().into_iter().flatten();
+        let before = changed.filter(|change| change["setting"] == name.as_str());
+        let was: String = before
+            .map(|change| format!("   # was {}", number(&change["before"])))
+            .collect();
+        own.push_str(&format!("{key} = {}{was}\n", number(value)));
+    }
+    match own.is_empty() {
+        true => below,
+        false => format!("\n[{}]\n{own}{below}", path.join(".")),
+    }
+}
+
+/// A number or a range, with the digits that count.
+fn number(value: &Value) -> String {
+    let one = |value: &Value| {
+        let number = value.as_f64().unwrap_or_default();
+        let short: f64 = format!("{number:.3e}").parse().unwrap_or(number);
+        format!("{short:?}")
+    };
+    match value.as_array() {
+        Some(values) => format!(
+            "[{}]",
+            values.iter().map(one).collect::<Vec<_>>().join(", ")
+        ),
+        None => one(value),
+    }
+}
+
+/// What was found, for the terminal.
+fn in_words(summary: &Value) -> String {
+    let list = |key: &str| summary[key].as_array().cloned().unwrap_or_default();
+    let mut blocks = Vec::new();
+    let changed: Vec<Vec<String>> = list("changed")
+        .iter()
+        .map(|change| {
+            let setting = change["setting"].as_str().unwrap_or_default().to_owned();
+            vec![
+                setting,
+                number(&change["before"]),
+                "->".to_owned(),
+                number(&change["after"]),
+            ]
+        })
+        .collect();
+    blocks.push(match changed.is_empty() {
+        true => "no better ranges were found; the settings stay as they are".to_owned(),
+        false => format!("changed:\n{}", columns(&changed)),
+    });
+    let unmatched: Vec<Vec<String>> = list("unmatched")
+        .iter()
+        .map(|one| {
+            let three = |key: &str| {
+                let quantiles = one[key].as_array().into_iter().flatten();
+                quantiles
+                    .map(|q| format!("{:.2}", q.as_f64().unwrap_or(f64::NAN)))
+                    .collect::<Vec<_>>()
+                    .join(" ")
+            };
+            let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+            vec![
+                text(&one["feature"]),
+                format!("{:.2}", one["ks"].as_f64().unwrap_or(f64::NAN)),
+                three("renders"),
+                three("photos"),
+                text(&one["advice"]),
+            ]
+        })
+        .collect();
+    if !unmatched.is_empty() {
+        let head = [
+            "",
+            "KS",
+            "renders",
+            "photos (10, 50, 90 %)",
+            "to come closer",
+        ];
+        let rows = [vec![head.map(String::from).to_vec()], unmatched].concat();
+        blocks.push(format!("not matched:\n{}", columns(&rows)));
+    }
+    blocks.extend(score_in_words(summary));
+    format!("\n{}", blocks.join("\n\n"))
+}
+
+fn score_in_words(summary: &Value) -> Option<String> {
+    let number = |pointer: &str| summary.pointer(pointer).and_then(Value::as_f64);
+    Some(format!(
+        "A classifier tells renders from photos in {:.1} ± {:.1} % of cases, {:.1} ± {:.1} % before \
+         (50 is guessing); mean distance {:.2}, {:.2} before.",
+        100.0 * number("/c2st/after/accuracy")?,
+        100.0 * number("/c2st/after/plus_minus")?,
+        100.0 * number("/c2st/before/accuracy")?,
+        100.0 * number("/c2st/before/plus_minus")?,
+        number("/distance/after")?,
+        number("/distance/before")?,
+    ))
+}

@@ -1,0 +1,245 @@
+//! fit: searches the ranges of the renders' randomisers with which renders look like the photos.
+//!
+//! No label is read. Both domains are measured (`sample::appearance`); the search moves the ends of
+//! all ranges so that the quantiles of every measure agree (`search`); a classifier two-sample test
+//! tells how well that went, on pictures that the search has not seen. What could not be matched is
+//! said in words.
+//!
+//! Stages do not know each other, so this one is generic over the stage `R` whose settings it fits:
+//! it takes R's configuration as data from the artifact `renders`, changes numbers in it (`dials`),
+//! and runs R on it (`candidate`). Any stage with a `count` would do; the registry says `render`.
+
+mod candidate;
+mod dials;
+mod outcome;
+mod search;
+#[cfg(test)]
+mod tests;
+
+use std::marker::PhantomData;
+
+use rand::RngExt;
+use rayon::prelude::*;
+use schemars::JsonSchema;
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::artifact::{Artifact, Kind};
+use crate::sample::appearance::{Look, measure};
+use crate::seed::Seed;
+use crate::stage::{Context, Event, Input, Stage, StageKind, parse};
+use crate::{Error, Result};
+
+use candidate::Candidates;
+use dials::Panel;
+use outcome::Outcome;
+use search::{Search, Target};
+
+/// The registry entry, for the stage R whose settings are fitted.
+pub const fn kind<R: Stage + DeserializeOwned + 'static>() -> StageKind {
+    StageKind {
+        name: "fit",
+        about: "ranges for the renders that make them look like the photos; labels are not read",
+        version: 1,
+        inputs: INPUTS,
+        output: Kind::Settings,
+        parse: parse::<Fit<R>>,
+        schema: || schemars::schema_for!(Settings),
+    }
+}
+
+/// What `fit` reads.
+const INPUTS: &[Input] = &[
+    Input::required(
+        "renders",
+        Kind::Samples,
+        "renders with the ranges to begin with; a few are enough",
+    ),
+    Input::required("photos", Kind::Samples, "what renders shall look like"),
+    Input::optional(
+        "backgrounds",
+        Kind::Samples,
+        "what the renders read as `backgrounds`, if they do",
+    ),
+];
+
+/// Configuration of `fit`.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Settings {
+    /// Renders of each candidate.
+    pub pictures: usize,
+    /// Most candidates to render; 0 takes about twice as many as there are ends of ranges.
+    pub budget: usize,
+    /// Settings to leave as they are, by the beginning of their path, e.g. `mesh.camera`.
+    pub keep: Vec<String>,
+    /// Share of its width that every range keeps: variety is worth more than a close match.
+    pub least_width: f64,
+    /// Price of moving the end of a range by the range's width: small moves are preferred where
+    /// several explain the photos alike.
+    pub caution: f64,
+    /// Most photos to measure, spread evenly.
+    pub photos: usize,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Settings {
+            pictures: 96,
+            budget: 0,
+            keep: Vec::new(),
+            least_width: 0.75,
+            caution: 0.002,
+            photos: 2000,
+        }
+    }
+}
+
+/// The stage: its settings, and whose ranges it fits.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(transparent, bound = "")]
+pub struct Fit<R> {
+    settings: Settings,
+    #[serde(skip)]
+    renderer: PhantomData<fn() -> R>,
+}
+
+impl<R: Stage + DeserializeOwned> Stage for Fit<R> {
+    fn check(&self) -> Result<(), String> {
+        let settings = &self.settings;
+        if settings.pictures < 20 || settings.photos < 20 {
+            return Err("`pictures` and `photos` must be at least 20".into());
+        }
+        if !(0.0..=1.0).contains(&settings.least_width) {
+            return Err("`least_width` must be between 0 and 1".into());
+        }
+        if !(0.0..=1.0).contains(&settings.caution) {
+            return Err("`caution` must be between 0 and 1".into());
+        }
+        Ok(())
+    }
+
+    fn run(&self, context: &Context) -> Result<Value> {
+        let photos = Photos::read(context, context.input("photos")?, self.settings.photos)?;
+        let renders = context.input("renders")?;
+        let config = &renders.manifest.config;
+        let mut stream = context.seed.stream(0);
+        let [known, unseen] = ["search", "test"].map(|name| Seed::new(stream.random(), name));
+        let candidates = Candidates::<R>::new(context, self.settings.pictures);
+        let panel = Panel::new(config, &self.settings.keep, self.settings.least_width);
+        let ends = panel.ends();
+        let budget = match self.settings.budget {
+            0 => 2 * ends + 30,
+            given => given,
+        };
+        if ends == 0 || budget < ends + 5 {
+            return Err(too_few(context, ends, budget));
+        }
+        context.emit(Event::Note {
+            text: format!(
+                "{} settings with {ends} ends, up to {budget} candidates of {} renders",
+                panel.dials.len(),
+                self.settings.pictures
+            ),
+        });
+        let is_valid = |config: &Value| candidate::configured::<R>(config).is_ok();
+        let mut search = Search::new(
+            Target::new(&photos.looks),
+            self.settings.caution,
+            panel.inwards(),
+        );
+        let found = search.run(
+            budget,
+            &|x| panel.project(config, x, &is_valid),
+            &mut |x| {
+                let (config, _) = panel.project(config, x, &is_valid);
+                candidates.looks(&config, &known)
+            },
+            &|done, note| context.progress(done as u64, budget as u64, note),
+        )?;
+        let weights: Vec<f64> = (0..ends)
+            .map(|end| search.weight(end, found.x[end]))
+            .collect();
+        let x = panel.without_crumbs(&found.x, &weights);
+        let (fitted, _) = panel.project(config, &x, &is_valid);
+        tell_of_ends(context, &panel, &x);
+        let count = 3 * self.settings.pictures;
+        let before = candidates.pictures(config, &unseen, count)?;
+        let after = candidates.pictures(&fitted, &unseen, count)?;
+        let outcome = Outcome::new(&panel, config, fitted, &search, found.candidates);
+        outcome.write(context, &before, &after, &photos)
+    }
+}
+
+/// The photos that are matched.
+struct Photos {
+    looks: Vec<Look>,
+    /// The first few, for the picture.
+    shown: Vec<image::RgbImage>,
+}
+
+impl Photos {
+    /// Measures up to `most` photos.
+    fn read(context: &Context, artifact: &Artifact, most: usize) -> Result<Self> {
+        let stride = (artifact.manifest.count as usize).div_ceil(most).max(1);
+        let samples: Vec<_> = artifact.samples().step_by(stride).collect::<Result<_>>()?;
+        if samples.len() < 20 {
+            return Err(Error::failed(
+                context.id,
+                format!(
+                    "has {} photos, too few to tell how photos look",
+                    samples.len()
+                ),
+                "give at least 20, better some hundreds, or set the ranges by hand",
+            ));
+        }
+        let pictures: Vec<image::RgbImage> = samples
+            .par_iter()
+            .map(|sample| sample.pixels())
+            .collect::<Result<_>>()?;
+        let looks = pictures.par_iter().map(measure).collect();
+        let every = (pictures.len() / outcome::SHOWN).max(1);
+        Ok(Photos {
+            looks,
+            shown: pictures
+                .into_iter()
+                .step_by(every)
+                .take(outcome::SHOWN)
+                .collect(),
+        })
+    }
+}
+
+/// Names the settings that would have gone further.
+fn tell_of_ends(context: &Context, panel: &Panel, x: &[f64]) {
+    let far = panel
+        .parts(x)
+        .filter(|(_, part)| part.iter().any(|x| x.abs() >= dials::REACH));
+    let names: Vec<String> = far.map(|(dial, _)| dial.name()).collect();
+    if !names.is_empty() {
+        let text = format!(
+            "went as far as one fit may: {}; fit again from the settings found",
+            names.join(", ")
+        );
+        context.emit(Event::Note { text });
+    }
+}
+
+fn too_few(context: &Context, ends: usize, budget: usize) -> Error {
+    match ends {
+        0 => Error::usage(
+            context.id,
+            "finds no range to fit in the settings of `renders`",
+            "take entries out of `keep`, or write ranges as [lowest, highest] with lowest < highest",
+        ),
+        _ => Error::usage(
+            context.id,
+            format!("may try {budget} candidates, but each of {ends} ends of ranges wants one"),
+            format!(
+                "set `budget` to at least {}, or keep more settings",
+                ends + 5
+            ),
+        ),
+    }
+}

@@ -1,0 +1,210 @@
+//! What the search found: the settings, how alike the domains are before and after, and what could
+//! not be matched, in words and as a picture.
+
+use image::{Rgb, RgbImage};
+use rayon::prelude::*;
+use serde::Serialize;
+use serde_json::{Map, Value, json};
+
+use super::Photos;
+use super::dials::Panel;
+use super::search::Search;
+use crate::artifact::settings;
+use crate::sample::appearance::c2st::c2st;
+use crate::sample::appearance::features::mean;
+use crate::sample::appearance::{Difference, FEATURES, Look, compare, measure};
+use crate::sample::image::contact_sheet;
+use crate::stage::{Context, Event};
+use crate::{Error, Result};
+
+/// Pictures of each kind on the sheet: three rows.
+pub const SHOWN: usize = 48;
+const COLUMNS: u32 = 16;
+/// Least change of a feature, in deviations of the photos, that makes a setting worth naming.
+const STRONG: f64 = 0.15;
+
+/// A setting's way.
+#[derive(Debug, Clone, Serialize)]
+struct Change {
+    setting: String,
+    before: Value,
+    after: Value,
+}
+
+/// A feature that stays different.
+#[derive(Debug, Clone, Serialize)]
+struct Unmatched {
+    #[serde(flatten)]
+    difference: Difference,
+    /// Settings that move it most; none where no setting does.
+    moved_by: Vec<String>,
+}
+
+/// What the search found.
+pub struct Outcome {
+    /// Keys to change, as in the configuration.
+    overlay: Value,
+    changes: Vec<Change>,
+    /// Settings that move nothing that is measured.
+    idle: Vec<String>,
+    /// By feature, the settings that move it most.
+    movers: Vec<Vec<String>>,
+    candidates: usize,
+}
+
+impl Outcome {
+    /// From the settings `before` and `after` the search.
+    pub fn new(
+        panel: &Panel,
+        before: &Value,
+        after: Value,
+        search: &Search,
+        candidates: usize,
+    ) -> Self {
+        let (mut overlay, mut changes, mut idle) = (json!({}), Vec::new(), Vec::new());
+        for (dial, effects) in panel.parts(&search.effects) {
+            let pointer = format!("/{}", dial.path.join("/"));
+            let [old, new] =
+                [before, &after].map(|c| c.pointer(&pointer).cloned().unwrap_or_default());
+            if effects.iter().all(Vec::is_empty) {
+                idle.push(dial.name());
+            }
+            if old != new {
+                settings::overlay(&mut overlay, nested(&dial.path, new.clone()));
+                changes.push(Change {
+                    setting: dial.name(),
+                    before: old,
+                    after: new,
+                });
+            }
+        }
+        let movers = (0..FEATURES.len()).map(|feature| movers(panel, search, feature));
+        Outcome {
+            overlay,
+            changes,
+            idle,
+            movers: movers.collect(),
+            candidates,
+        }
+    }
+
+    /// Writes settings and sheet, tells how it went, and sums up. Where the search made it worse,
+    /// on pictures that it had not seen, no setting is changed.
+    ///
+    /// # Errors
+    /// Where a file cannot be written.
+    pub fn write(
+        mut self,
+        context: &Context,
+        before: &[RgbImage],
+        after: &[RgbImage],
+        photos: &Photos,
+    ) -> Result<Value> {
+        let looks = |pictures: &[RgbImage]| pictures.par_iter().map(measure).collect::<Vec<Look>>();
+        let (old, mut new) = (looks(before), looks(after));
+        let mut shown = after;
+        if distance(&new, photos) >= distance(&old, photos) {
+            let text = "found no better ranges than those given, and keeps them".to_owned();
+            context.emit(Event::Warning { text });
+            (self.overlay, self.changes) = (json!({}), Vec::new());
+            (new, shown) = (old.clone(), before);
+        }
+        let unmatched = self.unmatched(&new, photos);
+        for Unmatched {
+            difference,
+            moved_by,
+        } in &unmatched
+        {
+            context.emit(Event::Warning {
+                text: in_words(difference, moved_by),
+            });
+        }
+        let path = context.out.join(settings::FILE);
+        let text = serde_json::to_string_pretty(&self.overlay).unwrap_or_default();
+        std::fs::write(&path, text).map_err(|e| Error::io(&path, e))?;
+        let path = context.out.join("sheet.png");
+        let png = crate::sample::image::encode_png(&sheet(before, shown, &photos.shown))?;
+        std::fs::write(&path, png).map_err(|e| Error::io(&path, e))?;
+        Ok(json!({
+            "candidates": self.candidates,
+            "renders": new.len(),
+            "photos": photos.looks.len(),
+            "distance": { "before": distance(&old, photos), "after": distance(&new, photos) },
+            "c2st": { "before": c2st(&old, &photos.looks), "after": c2st(&new, &photos.looks) },
+            "changed": self.changes,
+            "unmatched": unmatched,
+            "idle": self.idle,
+        }))
+    }
+
+    fn unmatched(&self, renders: &[Look], photos: &Photos) -> Vec<Unmatched> {
+        let counts = [renders.len(), photos.looks.len()];
+        let all = compare(renders, &photos.looks).into_iter();
+        let notable = all.filter(|difference| difference.is_notable(counts));
+        notable
+            .map(|difference| {
+                let feature = FEATURES.iter().position(|f| f.name == difference.feature);
+                Unmatched {
+                    moved_by: feature.map_or(Vec::new(), |i| self.movers[i].clone()),
+                    difference,
+                }
+            })
+            .collect()
+    }
+}
+
+fn in_words(difference: &Difference, moved_by: &[String]) -> String {
+    let how = match moved_by {
+        [] => "no setting of the renders moves it".to_owned(),
+        some => format!("it is moved by {}", some.join(", ")),
+    };
+    format!(
+        "not matched: {}; to come closer: {}; {how}",
+        difference.in_words(),
+        difference.advice
+    )
+}
+
+/// The three settings that move a feature most, the strongest first.
+fn movers(panel: &Panel, search: &Search, feature: usize) -> Vec<String> {
+    let ends: Vec<f64> = (0..search.effects.len())
+        .map(|end| search.strength(end, feature))
+        .collect();
+    let mut dials: Vec<(f64, String)> = panel
+        .parts(&ends)
+        .map(|(dial, strengths)| (strengths.iter().copied().fold(0.0, f64::max), dial.name()))
+        .filter(|(strength, _)| *strength > STRONG)
+        .collect();
+    dials.sort_by(|a, b| b.0.total_cmp(&a.0));
+    dials.into_iter().take(3).map(|(_, name)| name).collect()
+}
+
+/// Mean Wasserstein distance of all features, in deviations of the photos.
+fn distance(renders: &[Look], photos: &Photos) -> f64 {
+    let all = compare(renders, &photos.looks);
+    mean(&all.iter().map(|d| d.wasserstein).collect::<Vec<_>>())
+}
+
+fn nested(path: &[String], value: Value) -> Value {
+    path.iter().rev().fold(value, |inner, key| {
+        Value::Object(Map::from_iter([(key.clone(), inner)]))
+    })
+}
+
+/// Renders before, renders after and photos, one above the other.
+fn sheet(before: &[RgbImage], after: &[RgbImage], photos: &[RgbImage]) -> RgbImage {
+    const GAP: u32 = 10;
+    let cell = before
+        .first()
+        .map_or(64, |picture| picture.width().clamp(48, 96));
+    let blocks = [before, after, photos]
+        .map(|pictures| contact_sheet(&pictures[..pictures.len().min(SHOWN)], COLUMNS, cell));
+    let height = blocks.iter().map(|block| block.height() + GAP).sum::<u32>() - GAP;
+    let mut sheet = RgbImage::from_pixel(blocks[0].width(), height, Rgb([255; 3]));
+    let mut top = 0;
+    for block in &blocks {
+        image::imageops::replace(&mut sheet, block, 0, top.into());
+        top += block.height() + GAP;
+    }
+    sheet
+}

@@ -1,0 +1,266 @@
+//! Before training: what in photos and renders would make it fail or waste it, and what to change.
+//!
+//! A translation moves colours and texture, but invents nothing: where the renders lack what photos
+//! have, or the photos show nothing, hours of training end in the same place. Everything here is
+//! measured on pictures alone, without labels; the ratio of the classes cannot be known.
+
+use std::collections::BTreeSet;
+
+use image::RgbImage;
+use rayon::prelude::*;
+
+use crate::sample::appearance::c2st::c2st;
+use crate::sample::appearance::{FEATURES, Look, compare, measure};
+use crate::stage::{Context, Event};
+use crate::{Error, Result};
+
+/// Pictures of each domain that are measured.
+const MEASURED: usize = 400;
+/// Fewer different photos than this are learned by heart.
+const FEWEST: usize = 10;
+/// Fewer than this are few.
+const FEW: usize = 50;
+/// Kolmogorov-Smirnov distance above which a feature is told of: half of one domain lies beyond what
+/// the other has.
+const FAR: f64 = 0.5;
+/// Most features told of.
+const TOLD: usize = 4;
+/// Brightness and colour that vary by less within a picture are one colour.
+const PLAIN: f64 = 0.008;
+/// Saturation below this is grey.
+const GREY: f64 = 0.02;
+
+/// Checks both domains.
+///
+/// # Errors
+/// Where the photos cannot be learned from at all: fewer than ten different ones, or of one colour
+/// each. Everything else is a warning with its remedy.
+pub fn check(context: &Context, renders: &[&RgbImage], photos: &[RgbImage]) -> Result<()> {
+    let different = check_different(context, photos)?;
+    let photos: Vec<&RgbImage> = photos.iter().collect();
+    let [render_looks, photo_looks] = [renders, &photos].map(looks);
+    check_plain(context, &photo_looks)?;
+    let warn = |text: String| context.emit(Event::Warning { text });
+    if different < FEW {
+        warn(format!(
+            "there are only {different} different photos: the translation may learn them by heart; \
+             some hundreds are better"
+        ));
+    }
+    let saturation = |looks: &[Look], q: f64| {
+        let values = compare::sorted(looks, place("saturation"));
+        crate::sample::appearance::features::quantile_of_sorted(&values, q)
+    };
+    if saturation(&photo_looks, 0.95) < GREY && saturation(&render_looks, 0.5) > GREY {
+        warn(
+            "the photos are grey and the renders coloured: the translation will take the colours \
+             out; use colour photos, or grey renders"
+                .to_owned(),
+        );
+    }
+    warn_of_differences(context, &render_looks, &photo_looks);
+    Ok(())
+}
+
+/// The place of a feature in [`FEATURES`].
+fn place(name: &str) -> usize {
+    FEATURES.iter().position(|f| f.name == name).unwrap_or(0)
+}
+
+/// Measures up to [`MEASURED`] pictures, evenly spread.
+fn looks(pictures: &[&RgbImage]) -> Vec<Look> {
+    let stride = pictures.len().div_ceil(MEASURED).max(1);
+    let chosen: Vec<&RgbImage> = pictures.iter().copied().step_by(stride).collect();
+    chosen.into_par_iter().map(measure).collect()
+}
+
+/// How many different photos there are.
+fn check_different(context: &Context, photos: &[RgbImage]) -> Result<usize> {
+    let hashes: BTreeSet<[u8; 32]> = photos
+        .iter()
+        .map(|photo| blake3::hash(photo).into())
+        .collect();
+    let different = hashes.len();
+    if different < FEWEST {
+        return Err(Error::failed(
+            context.id,
+            format!(
+                "{} photos, of which {different} are different, are too few to learn from",
+                photos.len()
+            ),
+            format!("give at least {FEWEST} different photos, better some hundreds"),
+        ));
+    }
+    if different * 10 < photos.len() * 9 {
+        let text = format!(
+            "only {different} of {} photos are different; repeated ones weigh more than others",
+            photos.len()
+        );
+        context.emit(Event::Warning { text });
+    }
+    Ok(different)
+}
+
+fn check_plain(context: &Context, photos: &[Look]) -> Result<()> {
+    // Colours of equal brightness differ in the second alone.
+    let places = ["contrast", "object_contrast"].map(place);
+    let is_plain = |look: &&Look| places.iter().all(|place| look[*place] < PLAIN);
+    let plain = photos.iter().filter(is_plain).count();
+    let text = format!("{plain} of {} photos show one colour only", photos.len());
+    if plain * 2 > photos.len() {
+        let remedy =
+            "check the boxes and the photos: `verismo inspect` draws what was cut from them";
+        return Err(Error::failed(context.id, text, remedy));
+    }
+    if plain * 50 > photos.len() {
+        context.emit(Event::Warning {
+            text: format!("{text}: the translation may learn to paint objects over"),
+        });
+    }
+    Ok(())
+}
+
+/// Tells how easily the domains are told apart, and by what.
+fn warn_of_differences(context: &Context, renders: &[Look], photos: &[Look]) {
+    let counts = [renders.len(), photos.len()];
+    if let Some(score) = c2st(renders, photos) {
+        let text = format!(
+            "before training, a classifier tells renders from photos in {:.0} ± {:.0} % of cases \
+             by how they look (50 is guessing)",
+            100.0 * score.accuracy,
+            100.0 * score.plus_minus
+        );
+        context.emit(Event::Note { text });
+    }
+    let all = compare(renders, photos).into_iter();
+    let far: Vec<_> = all.filter(|d| d.ks > FAR && d.is_notable(counts)).collect();
+    for difference in far.iter().take(TOLD) {
+        let text = format!(
+            "renders are unlike photos: {}; better before training: {}",
+            difference.in_words(),
+            difference.advice
+        );
+        context.emit(Event::Warning { text });
+    }
+    if !far.is_empty() {
+        let more = match far.len().saturating_sub(TOLD) {
+            0 => String::new(),
+            n => format!("{n} further measures differ as much; "),
+        };
+        let text = format!("{more}`verismo fit PIPELINE` searches ranges that fit the photos");
+        context.emit(Event::Note { text });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+    use std::sync::Mutex;
+    use std::sync::atomic::AtomicBool;
+
+    use image::Rgb;
+    use rand::RngExt;
+
+    use super::*;
+    use crate::seed::Seed;
+    use crate::stage::DeviceChoice;
+
+    /// Checks, and returns warnings and notes.
+    fn told(renders: &[RgbImage], photos: &[RgbImage]) -> Result<(Vec<String>, Vec<String>)> {
+        let told = Mutex::new((Vec::new(), Vec::new()));
+        let events = |event| match event {
+            Event::Warning { text } => told.lock().unwrap().0.push(text),
+            Event::Note { text } => told.lock().unwrap().1.push(text),
+            _ => {}
+        };
+        let out = tempfile::tempdir().unwrap();
+        let context = Context {
+            id: "train",
+            seed: Seed::new(1, "train"),
+            inputs: BTreeMap::new(),
+            out: out.path(),
+            part_size: 8,
+            device: DeviceChoice::Cpu,
+            events: &events,
+            interrupted: &AtomicBool::new(false),
+        };
+        check(&context, &renders.iter().collect::<Vec<_>>(), photos)?;
+        Ok(told.into_inner().unwrap())
+    }
+
+    /// Squares of random colour and place under a lamp of `light`.
+    fn scenes(count: u64, name: &str, light: f64) -> Vec<RgbImage> {
+        let seed = Seed::new(1, name);
+        let scene = |i| {
+            let mut stream = seed.stream(i);
+            let mut colour = || [(); 3].map(|()| light * stream.random_range(60.0..250.0));
+            let (object, table) = (colour(), colour());
+            let [left, top] = [(); 2].map(|()| stream.random_range(3..9));
+            RgbImage::from_fn(24, 24, |x, y| {
+                let inside = (left..left + 12).contains(&x) && (top..top + 12).contains(&y);
+                Rgb(if inside { object } else { table }.map(|c| c as u8))
+            })
+        };
+        (0..count).map(scene).collect()
+    }
+
+    #[test]
+    fn alike_domains_pass_with_a_note() {
+        let (warnings, notes) = told(&scenes(120, "a", 1.0), &scenes(100, "b", 1.0)).unwrap();
+        assert!(warnings.is_empty(), "{warnings:?}");
+        assert_eq!(notes.len(), 1, "{notes:?}");
+    }
+
+    #[test]
+    fn dark_renders_are_told_of_with_the_remedy() {
+        let (warnings, notes) = told(&scenes(60, "a", 0.4), &scenes(60, "b", 1.0)).unwrap();
+        let about = |w: &&String| w.contains("brightness") && w.contains("raise the exposure");
+        assert!(warnings.iter().any(|w| about(&w)), "{warnings:?}");
+        assert!(notes.iter().any(|n| n.contains("verismo fit")), "{notes:?}");
+    }
+
+    #[test]
+    fn few_and_repeated_photos() {
+        let photos = scenes(9, "b", 1.0);
+        let error = told(&scenes(60, "a", 1.0), &photos)
+            .unwrap_err()
+            .to_string();
+        assert!(error.contains("at least 10 different photos"), "{error}");
+        let different = [photos, scenes(3, "c", 1.0)].concat();
+        let repeated = vec![different; 5].concat();
+        let (warnings, _) = told(&scenes(60, "a", 1.0), &repeated).unwrap();
+        assert!(
+            warnings[0].contains("only 12 of 60 photos are different"),
+            "{warnings:?}"
+        );
+        assert!(
+            warnings[1].contains("only 12 different photos"),
+            "{warnings:?}"
+        );
+    }
+
+    #[test]
+    fn photos_of_one_colour_are_refused() {
+        let plain = |i: u8| RgbImage::from_pixel(24, 24, Rgb([i, 90, 60]));
+        let photos: Vec<RgbImage> = (0..60).map(plain).collect();
+        let renders = scenes(60, "a", 1.0);
+        let error = told(&renders, &photos).unwrap_err().to_string();
+        assert!(error.contains("60 of 60 photos show one colour"), "{error}");
+        let some = [scenes(60, "b", 1.0), photos[..5].to_vec()].concat();
+        let (warnings, _) = told(&renders, &some).unwrap();
+        assert!(warnings[0].contains("5 of 65 photos"), "{warnings:?}");
+    }
+
+    #[test]
+    fn grey_photos_of_coloured_renders_are_told_of() {
+        let grey = |photo: RgbImage| image::DynamicImage::from(photo).to_luma8();
+        let photos = scenes(60, "b", 1.0)
+            .into_iter()
+            .map(|p| image::DynamicImage::from(grey(p)).to_rgb8());
+        let (warnings, _) = told(&scenes(60, "a", 1.0), &photos.collect::<Vec<_>>()).unwrap();
+        assert!(
+            warnings.iter().any(|w| w.contains("take the colours out")),
+            "{warnings:?}"
+        );
+    }
+}

@@ -1,0 +1,139 @@
+//! `verismo fit`, `--settings`, and `fit` as a stage, on two signs of 16 pixels.
+
+use predicates::prelude::*;
+use predicates::str::contains;
+
+use crate::project::Project;
+
+/// Dark "photos", which are renders too: the tests know what is to be found.
+const PIPELINE: &str = "\
+name = \"signs\"
+[stages.render]
+count = 24
+size = 16
+[stages.render.template]
+templates = \"signs\"
+[stages.render.template.light]
+exposure = [0.6, 1.2]
+[stages.photos]
+use = \"render\"
+like = \"render\"
+count = 40
+[stages.photos.template.light]
+exposure = [0.1, 0.4]
+";
+
+fn project(more: &str) -> Project {
+    let sign = |shape: &str| {
+        format!("<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 10 10\">{shape}</svg>")
+    };
+    Project::new()
+        .file(
+            "signs/a.svg",
+            sign("<circle cx=\"5\" cy=\"5\" r=\"5\" fill=\"#c22\"/>"),
+        )
+        .file(
+            "signs/b.svg",
+            sign("<path d=\"M0 9H10L5 0z\" fill=\"#26c\"/>"),
+        )
+        .file("signs.toml", format!("{PIPELINE}{more}"))
+}
+
+/// All but the light stays as it is, so that few candidates do.
+const FIT: [&str; 16] = [
+    "fit",
+    "signs.toml",
+    "--renders",
+    "render",
+    "--photos",
+    "photos",
+    "--pictures",
+    "24",
+    "--keep",
+    "template.camera",
+    "--keep",
+    "template.background",
+    "--keep",
+    "template.surface",
+    "--keep",
+    "template.geometry",
+];
+
+#[test]
+fn ranges_are_written_as_settings_that_a_run_takes() {
+    let project = project("");
+    project.verismo(&FIT).assert().success().stdout(
+        contains("template.light.exposure")
+            .and(contains("A classifier tells renders from photos"))
+            .and(contains("--settings outputs/fit/signs.toml")),
+    );
+    let text = std::fs::read_to_string(project.path("outputs/fit/signs.toml")).unwrap();
+    let table: toml::Table = text.parse().unwrap();
+    let exposure = &table["stages"]["render"]["template"]["light"]["exposure"];
+    let end = |i: usize| exposure[i].as_float().unwrap();
+    assert!(end(0) < 0.4 && end(1) < 0.8, "{text}");
+    assert!(text.contains("# was [0.6, 1.2]"), "{text}");
+    assert!(project.path("outputs/fit/signs.png").exists());
+
+    let run = ["run", "signs.toml", "--settings", "outputs/fit/signs.toml"];
+    project.verismo(&run).assert().success();
+    let used = std::fs::read_to_string(project.path("outputs/runs/signs/latest/pipeline.toml"));
+    assert!(used.unwrap().contains(&format!("exposure = {exposure}")));
+    project
+        .verismo(&["run", "signs.toml", "--settings", "signs/a.svg"])
+        .assert()
+        .code(2)
+        .stderr(contains("signs/a.svg").and(contains("[stages.ID]")));
+}
+
+#[test]
+fn as_a_stage_it_gives_its_ranges_to_the_renders() {
+    let project = project(
+        "\
+[stages.fit]
+from = { renders = \"render\", photos = \"photos\" }
+pictures = 24
+keep = [\"template.camera\", \"template.background\", \"template.surface\", \"template.geometry\"]
+[stages.fitted]
+use = \"render\"
+like = \"render\"
+from = { fit = \"fit\" }
+",
+    );
+    project.verismo(&["run", "signs.toml"]).assert().success();
+    let record = project.json("outputs/runs/signs/latest/run.json");
+    let settings = &record["metrics"]["fitted"]["settings"]["template"]["light"];
+    assert!(
+        settings["exposure"][1].as_f64().unwrap() < 0.8,
+        "{settings}"
+    );
+    assert!(record["metrics"]["fit"]["c2st"]["before"]["accuracy"].is_number());
+    project
+        .verismo(&["run", "signs.toml"])
+        .assert()
+        .success()
+        .stdout(contains("everything was in the cache"));
+}
+
+#[test]
+fn what_is_to_be_fitted_must_be_told() {
+    let project = project("");
+    for (arguments, wanted) in [
+        (vec!["fit", "signs.toml"], "--renders ID; ids: "),
+        (
+            vec![
+                "fit",
+                "signs.toml",
+                "--renders",
+                "rendr",
+                "--photos",
+                "photos",
+            ],
+            "render",
+        ),
+        (vec!["fit", "nowhere.toml"], "nowhere.toml"),
+    ] {
+        let told = project.verismo(&arguments).assert().code(2);
+        told.stderr(contains(wanted).and(contains("help: ")));
+    }
+}
