@@ -1,4 +1,7 @@
 //! Colour transforms: other light and other white balance. Labels stay as they are.
+//!
+//! All have one shape, [`Recolour`]: a configuration of how often and how far, one number drawn
+//! evenly from −amount to amount, and a map of every colour that this number decides.
 
 use image::RgbImage;
 use schemars::JsonSchema;
@@ -8,7 +11,48 @@ use super::{Transform, View, check_range, draw};
 use crate::Result;
 use crate::seed::Stream;
 
-/// Multiplies all values by a factor drawn from 1 − `amount` to 1 + `amount`.
+/// A map of colours that one drawn number decides; 0 changes nothing.
+trait Recolour {
+    /// Its table in the configuration, and what the provenance calls it.
+    const NAME: &'static str;
+    /// The key of the largest change, and the most that it may be.
+    const LARGEST: (&'static str, f64);
+
+    fn probability(&self) -> f64;
+
+    /// The largest change to either side.
+    fn largest(&self) -> f64;
+
+    /// The map of one colour, values 0..255, for the drawn `change`. Results are rounded and
+    /// clipped.
+    fn map(pixels: &RgbImage, change: f32) -> impl Fn([f32; 3]) -> [f32; 3] + use<Self>;
+}
+
+impl<T: Recolour> Transform for T {
+    fn probability(&self) -> f64 {
+        Recolour::probability(self)
+    }
+
+    fn check(&self) -> Result<(), String> {
+        let (key, most) = T::LARGEST;
+        check_range(key, [0.0, self.largest()], 0.0..=most)
+    }
+
+    fn apply(&self, view: &mut View, stream: &mut Stream) -> Result<Option<String>> {
+        let change = draw(stream, [-self.largest(), self.largest()]) as f32;
+        if change == 0.0 {
+            return Ok(None);
+        }
+        let map = T::map(&view.pixels, change);
+        for pixel in view.pixels.pixels_mut() {
+            // The conversion to u8 saturates.
+            pixel.0 = map(pixel.0.map(f32::from)).map(|value| value.round() as u8);
+        }
+        Ok(Some(format!("{}({change:+.3})", T::NAME)))
+    }
+}
+
+/// Multiplies all values by 1 + the drawn change.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Brightness {
@@ -27,24 +71,24 @@ impl Default for Brightness {
     }
 }
 
-impl Transform for Brightness {
+impl Recolour for Brightness {
+    const NAME: &'static str = "brightness";
+    const LARGEST: (&'static str, f64) = ("amount", 1.0);
+
     fn probability(&self) -> f64 {
         self.probability
     }
 
-    fn check(&self) -> Result<(), String> {
-        check_range("amount", [0.0, self.amount], 0.0..=1.0)
+    fn largest(&self) -> f64 {
+        self.amount
     }
 
-    fn apply(&self, view: &mut View, stream: &mut Stream) -> Result<Option<String>> {
-        let factor = draw_factor(stream, self.amount);
-        map_colours(&mut view.pixels, |rgb| rgb.map(|value| value * factor));
-        Ok((factor != 1.0).then(|| format!("brightness({factor:.3})")))
+    fn map(_: &RgbImage, change: f32) -> impl Fn([f32; 3]) -> [f32; 3] + use<> {
+        move |rgb| rgb.map(|value| value * (1.0 + change))
     }
 }
 
-/// Stretches all values about the picture's mean luma by a factor drawn from 1 − `amount` to
-/// 1 + `amount`.
+/// Stretches all values about the picture's mean luma by 1 + the drawn change.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Contrast {
@@ -63,32 +107,66 @@ impl Default for Contrast {
     }
 }
 
-impl Transform for Contrast {
+impl Recolour for Contrast {
+    const NAME: &'static str = "contrast";
+    const LARGEST: (&'static str, f64) = ("amount", 1.0);
+
     fn probability(&self) -> f64 {
         self.probability
     }
 
-    fn check(&self) -> Result<(), String> {
-        check_range("amount", [0.0, self.amount], 0.0..=1.0)
+    fn largest(&self) -> f64 {
+        self.amount
     }
 
-    fn apply(&self, view: &mut View, stream: &mut Stream) -> Result<Option<String>> {
-        let factor = draw_factor(stream, self.amount);
+    fn map(pixels: &RgbImage, change: f32) -> impl Fn([f32; 3]) -> [f32; 3] + use<> {
         // Summed as f64: a large picture has more pixels than f32 can count.
-        let sum: f64 = view
-            .pixels
-            .pixels()
-            .map(|pixel| f64::from(luma(pixel.0.map(f32::from))))
-            .sum();
-        let mean = (sum / f64::from(view.pixels.width() * view.pixels.height())) as f32;
-        map_colours(&mut view.pixels, |rgb| {
-            rgb.map(|value| mean + (value - mean) * factor)
-        });
-        Ok((factor != 1.0).then(|| format!("contrast({factor:.3})")))
+        let lumas = pixels.pixels().map(|pixel| luma(pixel.0.map(f32::from)));
+        let sum: f64 = lumas.map(f64::from).sum();
+        let mean = (sum / f64::from(pixels.width() * pixels.height())) as f32;
+        move |rgb| rgb.map(|value| mean + (value - mean) * (1.0 + change))
     }
 }
 
-/// Stretches every colour about its own grey by a factor drawn from 1 − `amount` to 1 + `amount`.
+/// Bends the tones between black and white: their exponent is e to the drawn change.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Gamma {
+    /// How often it is applied, 0..1.
+    pub probability: f64,
+    /// Largest natural logarithm of the exponent, 0..2.
+    pub amount: f64,
+}
+
+impl Default for Gamma {
+    /// Off.
+    fn default() -> Self {
+        Gamma {
+            probability: 0.0,
+            amount: 0.3,
+        }
+    }
+}
+
+impl Recolour for Gamma {
+    const NAME: &'static str = "gamma";
+    const LARGEST: (&'static str, f64) = ("amount", 2.0);
+
+    fn probability(&self) -> f64 {
+        self.probability
+    }
+
+    fn largest(&self) -> f64 {
+        self.amount
+    }
+
+    fn map(_: &RgbImage, change: f32) -> impl Fn([f32; 3]) -> [f32; 3] + use<> {
+        let exponent = change.exp();
+        move |rgb| rgb.map(|value| 255.0 * (value / 255.0).powf(exponent))
+    }
+}
+
+/// Stretches every colour about its own grey by 1 + the drawn change.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Saturation {
@@ -107,26 +185,27 @@ impl Default for Saturation {
     }
 }
 
-impl Transform for Saturation {
+impl Recolour for Saturation {
+    const NAME: &'static str = "saturation";
+    const LARGEST: (&'static str, f64) = ("amount", 1.0);
+
     fn probability(&self) -> f64 {
         self.probability
     }
 
-    fn check(&self) -> Result<(), String> {
-        check_range("amount", [0.0, self.amount], 0.0..=1.0)
+    fn largest(&self) -> f64 {
+        self.amount
     }
 
-    fn apply(&self, view: &mut View, stream: &mut Stream) -> Result<Option<String>> {
-        let factor = draw_factor(stream, self.amount);
-        map_colours(&mut view.pixels, |rgb| {
+    fn map(_: &RgbImage, change: f32) -> impl Fn([f32; 3]) -> [f32; 3] + use<> {
+        move |rgb| {
             let grey = luma(rgb);
-            rgb.map(|value| grey + (value - grey) * factor)
-        });
-        Ok((factor != 1.0).then(|| format!("saturation({factor:.3})")))
+            rgb.map(|value| grey + (value - grey) * (1.0 + change))
+        }
     }
 }
 
-/// Turns colours by an angle drawn from −`degrees` to `degrees`; greys and luma stay.
+/// Turns colours by the drawn angle; greys and luma stay.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Hue {
@@ -145,22 +224,21 @@ impl Default for Hue {
     }
 }
 
-impl Transform for Hue {
+impl Recolour for Hue {
+    const NAME: &'static str = "hue";
+    const LARGEST: (&'static str, f64) = ("degrees", 180.0);
+
     fn probability(&self) -> f64 {
         self.probability
     }
 
-    fn check(&self) -> Result<(), String> {
-        check_range("degrees", [0.0, self.degrees], 0.0..=180.0)
+    fn largest(&self) -> f64 {
+        self.degrees
     }
 
-    fn apply(&self, view: &mut View, stream: &mut Stream) -> Result<Option<String>> {
-        let degrees = draw(stream, [-self.degrees, self.degrees]);
-        if degrees == 0.0 {
-            return Ok(None);
-        }
-        let (sin, cos) = (degrees.to_radians() as f32).sin_cos();
-        map_colours(&mut view.pixels, |[r, g, b]| {
+    fn map(_: &RgbImage, degrees: f32) -> impl Fn([f32; 3]) -> [f32; 3] + use<> {
+        let (sin, cos) = degrees.to_radians().sin_cos();
+        move |[r, g, b]| {
             // A rotation in the plane of the colour differences (BT.601), which luma spans no part of.
             let y = luma([r, g, b]);
             let (cb, cr) = ((b - y) / 1.772, (r - y) / 1.402);
@@ -170,24 +248,11 @@ impl Transform for Hue {
                 y - (0.114 * 1.772 * cb + 0.299 * 1.402 * cr) / 0.587,
                 y + 1.772 * cb,
             ]
-        });
-        Ok(Some(format!("hue({degrees:.2})")))
+        }
     }
-}
-
-fn draw_factor(stream: &mut Stream, amount: f64) -> f32 {
-    draw(stream, [1.0 - amount, 1.0 + amount]) as f32
 }
 
 /// BT.601 luma of RGB values.
 fn luma([r, g, b]: [f32; 3]) -> f32 {
     0.299 * r + 0.587 * g + 0.114 * b
-}
-
-/// Maps every colour, values 0..255, rounding and clipping the results.
-fn map_colours(pixels: &mut RgbImage, map: impl Fn([f32; 3]) -> [f32; 3]) {
-    for pixel in pixels.pixels_mut() {
-        // The conversion to u8 saturates.
-        pixel.0 = map(pixel.0.map(f32::from)).map(|value| value.round() as u8);
-    }
 }

@@ -9,6 +9,7 @@ mod colour;
 mod erase;
 mod geometry;
 mod sensor;
+mod shadow;
 mod warp;
 
 #[cfg(test)]
@@ -19,10 +20,11 @@ use rand::RngExt;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-pub use colour::{Brightness, Contrast, Hue, Saturation};
+pub use colour::{Brightness, Contrast, Gamma, Hue, Saturation};
 pub use erase::Erase;
 pub use geometry::{Affine, Flip};
-pub use sensor::{Blur, Jpeg, Noise};
+pub use sensor::{Blur, Downscale, Jpeg, MotionBlur, Noise};
+pub use shadow::Shadow;
 
 use crate::Result;
 use crate::artifact::Kind;
@@ -34,7 +36,7 @@ use crate::stage::{Context, Input, Stage, StageKind, parse};
 pub const STAGE: StageKind = StageKind {
     name: "augment",
     about: "random variants of every sample, labels mapped exactly",
-    version: 1,
+    version: 2,
     inputs: &[Input::required(
         "samples",
         Kind::Samples,
@@ -74,6 +76,11 @@ pub const TRANSFORMS: &[TransformKind] = &[
         of: |augment| &augment.erase,
     },
     TransformKind {
+        name: "shadow",
+        about: "darkens one side of a line, as a cast shadow",
+        of: |augment| &augment.shadow,
+    },
+    TransformKind {
         name: "brightness",
         about: "multiplies all values",
         of: |augment| &augment.brightness,
@@ -82,6 +89,11 @@ pub const TRANSFORMS: &[TransformKind] = &[
         name: "contrast",
         about: "stretches values about the mean luma",
         of: |augment| &augment.contrast,
+    },
+    TransformKind {
+        name: "gamma",
+        about: "bends the tones between black and white",
+        of: |augment| &augment.gamma,
     },
     TransformKind {
         name: "saturation",
@@ -94,9 +106,19 @@ pub const TRANSFORMS: &[TransformKind] = &[
         of: |augment| &augment.hue,
     },
     TransformKind {
+        name: "motion_blur",
+        about: "smears along a straight path",
+        of: |augment| &augment.motion_blur,
+    },
+    TransformKind {
         name: "blur",
         about: "Gaussian blur, as of a lens out of focus",
         of: |augment| &augment.blur,
+    },
+    TransformKind {
+        name: "downscale",
+        about: "shrinks and enlarges again, as of an object far away",
+        of: |augment| &augment.downscale,
     },
     TransformKind {
         name: "noise",
@@ -153,16 +175,24 @@ pub struct Augment {
     pub affine: Affine,
     /// Hides a rectangle.
     pub erase: Erase,
+    /// Darkens one side of a line.
+    pub shadow: Shadow,
     /// Multiplies all values.
     pub brightness: Brightness,
     /// Stretches values about the mean luma.
     pub contrast: Contrast,
+    /// Bends the tones between black and white.
+    pub gamma: Gamma,
     /// Stretches colours about grey.
     pub saturation: Saturation,
     /// Turns colours about the grey axis.
     pub hue: Hue,
+    /// Smears along a straight path.
+    pub motion_blur: MotionBlur,
     /// Gaussian blur.
     pub blur: Blur,
+    /// Shrinks and enlarges again.
+    pub downscale: Downscale,
     /// Gaussian noise.
     pub noise: Noise,
     /// A round trip through JPEG.
@@ -177,11 +207,15 @@ impl Default for Augment {
             flip: Flip::default(),
             affine: Affine::default(),
             erase: Erase::default(),
+            shadow: Shadow::default(),
             brightness: Brightness::default(),
             contrast: Contrast::default(),
+            gamma: Gamma::default(),
             saturation: Saturation::default(),
             hue: Hue::default(),
+            motion_blur: MotionBlur::default(),
             blur: Blur::default(),
+            downscale: Downscale::default(),
             noise: Noise::default(),
             jpeg: Jpeg::default(),
         }

@@ -5,8 +5,9 @@ use rand::RngExt;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::warp::{Border, Similarity, warp_pixels};
 use super::{Transform, View, check_range, draw};
-use crate::sample::image::decode_rgb;
+use crate::sample::image::{decode_rgb, resize};
 use crate::seed::{Stream, standard_normal};
 use crate::{Error, Result};
 
@@ -45,6 +46,111 @@ impl Transform for Blur {
         }
         view.pixels = image::imageops::blur(&view.pixels, sigma as f32);
         Ok(Some(format!("blur({sigma:.3})")))
+    }
+}
+
+/// Smears the picture evenly along a straight path, as of a moving camera. Off by default.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct MotionBlur {
+    /// How often it is applied, 0..1.
+    pub probability: f64,
+    /// Range of the path's length, as a fraction of the picture's longer side, 0..0.5.
+    pub length: [f64; 2],
+}
+
+impl Default for MotionBlur {
+    fn default() -> Self {
+        MotionBlur {
+            probability: 0.0,
+            length: [0.01, 0.08],
+        }
+    }
+}
+
+impl Transform for MotionBlur {
+    fn probability(&self) -> f64 {
+        self.probability
+    }
+
+    fn check(&self) -> Result<(), String> {
+        check_range("length", self.length, 0.0..=0.5)
+    }
+
+    fn apply(&self, view: &mut View, stream: &mut Stream) -> Result<Option<String>> {
+        let (width, height) = view.pixels.dimensions();
+        let length = draw(stream, self.length) * f64::from(width.max(height));
+        let angle = draw(stream, [0.0, std::f64::consts::PI]);
+        if length == 0.0 {
+            return Ok(None);
+        }
+        // Two samples a pixel of the path, around its middle, so that labels stay where they are.
+        let taps = (2.0 * length).ceil() as u32 + 1;
+        let mut sums = vec![[0.0_f64; 3]; (width * height) as usize];
+        for tap in 0..taps {
+            let along = length * (f64::from(tap) / f64::from(taps - 1) - 0.5);
+            let similarity = Similarity {
+                centre: [0.0; 2],
+                angle: 0.0,
+                scale: 1.0,
+                shift: [along * angle.cos(), along * angle.sin()],
+            };
+            let moved = warp_pixels(&view.pixels, &similarity, Border::Replicate);
+            for (sum, value) in sums.iter_mut().zip(moved.pixels()) {
+                for (sum, value) in sum.iter_mut().zip(value.0) {
+                    *sum += f64::from(value) / f64::from(taps);
+                }
+            }
+        }
+        for (pixel, sum) in view.pixels.pixels_mut().zip(sums) {
+            pixel.0 = sum.map(|value| value.round() as u8);
+        }
+        let degrees = angle.to_degrees();
+        Ok(Some(format!(
+            "motion_blur(length={length:.2},angle={degrees:.0})"
+        )))
+    }
+}
+
+/// Shrinks the picture and enlarges it again, as of an object far away. Off by default.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Downscale {
+    /// How often it is applied, 0..1.
+    pub probability: f64,
+    /// Range of the smaller picture's sides, as a fraction of the picture's, 0.05..1.
+    pub scale: [f64; 2],
+}
+
+impl Default for Downscale {
+    fn default() -> Self {
+        Downscale {
+            probability: 0.0,
+            scale: [0.5, 0.9],
+        }
+    }
+}
+
+impl Transform for Downscale {
+    fn probability(&self) -> f64 {
+        self.probability
+    }
+
+    fn check(&self) -> Result<(), String> {
+        check_range("scale", self.scale, 0.05..=1.0)
+    }
+
+    fn apply(&self, view: &mut View, stream: &mut Stream) -> Result<Option<String>> {
+        let scale = draw(stream, self.scale);
+        let (width, height) = view.pixels.dimensions();
+        let [less_width, less_height] =
+            [width, height].map(|side| ((f64::from(side) * scale).round() as u32).max(1));
+        if (less_width, less_height) == (width, height) {
+            return Ok(None);
+        }
+        let small = resize(&view.pixels, less_width, less_height);
+        view.pixels = resize(&small, width, height);
+        Ok(Some(format!("downscale({scale:.3})")))
     }
 }
 

@@ -1,5 +1,7 @@
 //! Runs over every entry of [`TRANSFORMS`], and what each kind promises.
 
+mod appearance;
+
 use image::{Rgb, RgbImage};
 
 use super::warp::{NO_DEPTH, map_depth};
@@ -136,10 +138,14 @@ fn zero_strength_changes_nothing() {
          erase = { probability = 1, size = [0, 0] }
          flip = { probability = 1, classes = [] }
          brightness = { probability = 1, amount = 0 }
+         shadow = { probability = 1, left = [1, 1] }
          contrast = { probability = 1, amount = 0 }
+         gamma = { probability = 1, amount = 0 }
          saturation = { probability = 1, amount = 0 }
          hue = { probability = 1, degrees = 0 }
          blur = { probability = 1, sigma = [0, 0] }
+         motion_blur = { probability = 1, length = [0, 0] }
+         downscale = { probability = 1, scale = [1, 1] }
          noise = { probability = 1, sigma = [0, 0] }
          jpeg.probability = 0",
     );

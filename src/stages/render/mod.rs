@@ -16,7 +16,7 @@ use crate::{Error, Result};
 pub const STAGE: StageKind = StageKind {
     name: "render",
     about: "labelled pictures of 3D models (mesh) or 2D templates (template)",
-    version: 1,
+    version: 2,
     inputs: &[
         Input::optional(
             "backgrounds",

@@ -38,7 +38,7 @@ impl Default for Background {
             fold_share: 0.7,
             fold: [0.07, 0.14],
             crop: [0.15, 0.4],
-            brightness: [0.02, 0.55],
+            brightness: [0.03, 0.9],
         }
     }
 }

@@ -1,6 +1,7 @@
 //! The camera: blur, resolution, sensor noise, tone and compression.
 
 use image::{Rgb, RgbImage};
+use rand::RngExt;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -32,6 +33,12 @@ pub struct Camera {
     pub shot_noise: Range,
     /// Noise of the sensor in the dark: standard deviation as a fraction of full light.
     pub read_noise: Range,
+    /// Share of pictures taken through a Bayer mosaic of colour filters, whose missing colours are
+    /// interpolated: fine detail turns into coloured fringes. It shows where the photo was small.
+    pub mosaic_share: f64,
+    /// How much of the difference to its neighbourhood each pixel gains, as cameras sharpen; 0 is
+    /// none.
+    pub sharpening: Range,
     /// Tone of black, as a fraction of white's: stray light and the sensor's offset.
     pub black: Range,
     /// Contrast around the picture's mean that the camera's software adds; 1 is none.
@@ -45,15 +52,17 @@ pub struct Camera {
 impl Default for Camera {
     fn default() -> Self {
         Camera {
-            motion_share: 0.2,
+            motion_share: 0.15,
             motion: [0.03, 0.12],
-            focus: [0.003, 0.028],
-            fringe: [0.0, 0.03],
+            focus: [0.003, 0.018],
+            fringe: [0.0, 0.012],
             resolution: [0.55, 4.0],
             shot_noise: [0.002, 0.025],
             read_noise: [0.0001, 0.0015],
-            black: [0.02, 0.08],
-            contrast: [0.95, 1.7],
+            mosaic_share: 0.35,
+            sharpening: [0.0, 1.0],
+            black: [0.01, 0.07],
+            contrast: [0.95, 1.5],
             jpeg_share: 0.3,
             jpeg_quality: [50.0, 95.0],
         }
@@ -71,6 +80,8 @@ impl Camera {
         check_range("camera.resolution", self.resolution, [0.05, 100.0])?;
         check_range("camera.shot_noise", self.shot_noise, [1e-6, 1.0])?;
         check_range("camera.read_noise", self.read_noise, [1e-6, 1.0])?;
+        check_share("camera.mosaic_share", self.mosaic_share)?;
+        check_range("camera.sharpening", self.sharpening, [0.0, 5.0])?;
         check_range("camera.black", self.black, [0.0, 1.0])?;
         check_range("camera.contrast", self.contrast, [0.1, 10.0])?;
         check_share("camera.jpeg_share", self.jpeg_share)?;
@@ -92,13 +103,20 @@ impl Camera {
         light = light.blurred(log_uniform(self.focus, stream) * side);
         light = light.fringed(direction(stream) * uniform(self.fringe, stream) * side);
         let resolution = log_uniform(self.resolution, stream);
-        if resolution < 1.0 {
-            light = light.resized(((side * resolution).round() as usize).max(2));
+        let mosaic = chance(self.mosaic_share, stream);
+        // Finer than two to one, neither resolution nor mosaic shows any more.
+        let kept = resolution.min(if mosaic { 2.0 } else { 1.0 });
+        if kept != 1.0 {
+            light = light.resized(((side * kept).round() as usize).max(2));
         }
-        self.add_noise(&mut light, resolution, stream);
+        self.add_noise(&mut light, resolution / kept, stream);
+        if mosaic {
+            light = light.mosaiced([stream.random(), stream.random()]);
+        }
         let contrast = uniform(self.contrast, stream);
         let black = uniform(self.black, stream);
-        let mut photo = develop(&light, contrast, black);
+        let sharpening = uniform(self.sharpening, stream);
+        let mut photo = develop(&light, sharpening, contrast, black);
         if chance(self.jpeg_share, stream) {
             photo = compress(&photo, uniform(self.jpeg_quality, stream).round() as u8)?;
         }
@@ -108,8 +126,9 @@ impl Camera {
         Ok(photo)
     }
 
-    fn add_noise(&self, light: &mut Canvas, resolution: f32, stream: &mut Stream) {
-        let averaged = resolution.max(1.0);
+    /// Noise of pixels each of which `averaged` × `averaged` of the sensor's went into.
+    fn add_noise(&self, light: &mut Canvas, averaged: f32, stream: &mut Stream) {
+        let averaged = averaged.max(1.0);
         let shot = log_uniform(self.shot_noise, stream) / averaged;
         let read = log_uniform(self.read_noise, stream) / averaged;
         for channel in light.pixels.iter_mut().flatten() {
@@ -119,14 +138,17 @@ impl Camera {
     }
 }
 
-/// Saturates, applies sRGB's curve and the contrast, and rounds.
-fn develop(light: &Canvas, contrast: f32, black: f32) -> RgbImage {
+/// Saturates, applies sRGB's curve, sharpening and contrast, and rounds.
+fn develop(light: &Canvas, sharpening: f32, contrast: f32, black: f32) -> RgbImage {
     let size = light.size as u32;
-    let tones: Vec<[f32; 3]> = light
-        .pixels
-        .iter()
-        .map(|pixel| pixel.map(to_srgb))
-        .collect();
+    let mut tones = light.clone();
+    for channel in tones.pixels.iter_mut().flatten() {
+        *channel = to_srgb(*channel);
+    }
+    if sharpening > 0.0 {
+        tones.sharpen(sharpening);
+    }
+    let tones = tones.pixels;
     let mean = tones.iter().flatten().sum::<f32>() / (3 * tones.len()) as f32;
     RgbImage::from_fn(size, size, |x, y| {
         Rgb(tones[(y * size + x) as usize].map(|tone| {

@@ -143,6 +143,44 @@ impl Canvas {
         }
     }
 
+    /// Each pixel's difference to its neighbourhood, of one pixel's deviation, added `amount` times.
+    pub fn sharpen(&mut self, amount: f32) {
+        let soft = self.blurred(1.0);
+        let pairs = self.pixels.iter_mut().zip(soft.pixels);
+        for (channel, soft) in pairs.flat_map(|(pixel, soft)| pixel.iter_mut().zip(soft)) {
+            *channel += amount * (*channel - soft);
+        }
+    }
+
+    /// Seen through a Bayer mosaic (red in one, blue in one, green in two of four pixels) and
+    /// interpolated bilinearly. `phase`: whether columns and rows begin with red's or blue's.
+    pub fn mosaiced(&self, phase: [bool; 2]) -> Canvas {
+        let size = self.size as i64;
+        let [column, row] = phase.map(i64::from);
+        let filter = |x: i64, y: i64| ((x + column) % 2 + (y + row) % 2) as usize;
+        let pixel = |i: usize| {
+            let (x, y) = (i as i64 % size, i as i64 / size);
+            let mut sums = [[0.0_f32; 2]; 3];
+            for (v, u) in (-1..=1).flat_map(|v| (-1..=1).map(move |u| (v, u))) {
+                let (x, y) = (x + u, y + v);
+                if (0..size).contains(&x) && (0..size).contains(&y) {
+                    let channel = filter(x, y);
+                    let weight = ((2 - u.abs()) * (2 - v.abs())) as f32;
+                    sums[channel][0] += weight * self.pixels[(y * size + x) as usize][channel];
+                    sums[channel][1] += weight;
+                }
+            }
+            let mut light = sums.map(|[sum, weight]| sum / weight);
+            let own = filter(x, y);
+            light[own] = self.pixels[i][own];
+            light
+        };
+        Canvas {
+            size: self.size,
+            pixels: (0..self.pixels.len()).map(pixel).collect(),
+        }
+    }
+
     /// Light at a point, 0..1 from left to right and top to bottom, interpolated.
     pub fn at_fraction(&self, point: glam::Vec2) -> [f32; 3] {
         let place = point * self.size as f32 - 0.5;

@@ -1,112 +1,13 @@
-//! What light does: to the sign's paint, then to the whole scene, up to the exposure.
+//! What light does to the whole scene, up to the exposure.
 
 use glam::Vec2;
 use rand::RngExt;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::canvas::{Canvas, Field, luminance};
-use super::draw::{
-    Range, chance, check_range, check_share, direction, log_uniform, normal, uniform,
-};
-use super::warp::Layer;
+use super::canvas::{Canvas, Field};
+use super::draw::{Range, chance, check_range, check_share, direction, log_uniform, uniform};
 use crate::seed::Stream;
-
-/// What the sign is made of.
-#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
-#[serde(default, deny_unknown_fields)]
-pub struct Surface {
-    /// Share of light that black paint reflects.
-    pub black: Range,
-    /// Share of light that white paint reflects.
-    pub white: Range,
-    /// Saturation left after years of sun; 1 is new, 0 is grey.
-    pub saturation: Range,
-    /// Standard deviation of each channel's strength, as a natural logarithm: paints differ.
-    pub paint_spread: f64,
-    /// Share of pictures with dirt.
-    pub dirt_share: f64,
-    /// How dark dirt is: standard deviation of the light's natural logarithm.
-    pub dirt: Range,
-    /// Share of pictures in which the sign mirrors the sun.
-    pub glare_share: f64,
-    /// Light of that reflection at its brightest; white paint is 1.
-    pub glare: Range,
-}
-
-impl Default for Surface {
-    fn default() -> Self {
-        Surface {
-            black: [0.005, 0.04],
-            white: [0.6, 0.9],
-            saturation: [0.6, 1.1],
-            paint_spread: 0.1,
-            dirt_share: 0.3,
-            dirt: [0.05, 0.35],
-            glare_share: 0.15,
-            glare: [0.2, 1.5],
-        }
-    }
-}
-
-impl Surface {
-    /// # Errors
-    /// The first field that is out of bounds.
-    pub fn check(&self) -> Result<(), String> {
-        check_range("surface.black", self.black, [0.0, 1.0])?;
-        check_range("surface.white", self.white, [0.01, 1.0])?;
-        check_range("surface.saturation", self.saturation, [0.0, 2.0])?;
-        check_range("surface.paint_spread", [0.0, self.paint_spread], [0.0, 2.0])?;
-        check_share("surface.dirt_share", self.dirt_share)?;
-        check_range("surface.dirt", self.dirt, [0.0, 2.0])?;
-        check_share("surface.glare_share", self.glare_share)?;
-        check_range("surface.glare", self.glare, [0.0, 100.0])
-    }
-
-    /// The sign's light, still premultiplied by its alpha, as a canvas of `size` pixels.
-    pub fn paint(&self, layer: &Layer, size: u32, stream: &mut Stream) -> Canvas {
-        let (black, white) = (uniform(self.black, stream), uniform(self.white, stream));
-        let saturation = uniform(self.saturation, stream);
-        let strength: [f32; 3] =
-            std::array::from_fn(|_| (self.paint_spread as f32 * normal(stream)).exp());
-        let mut sign = Canvas {
-            size: size as usize,
-            pixels: layer.colour.clone(),
-        };
-        for (pixel, alpha) in sign.pixels.iter_mut().zip(&layer.alpha) {
-            let grey = luminance(*pixel);
-            for (channel, strength) in pixel.iter_mut().zip(strength) {
-                let faded = (grey + saturation * (*channel - grey)).max(0.0);
-                *channel = alpha * black + (white - black).max(0.0) * strength * faded;
-            }
-        }
-        if chance(self.dirt_share, stream) {
-            let dirt = uniform(self.dirt, stream);
-            let blobs = Field::new(3, 3, stream);
-            sign.for_each(|x, y, pixel| {
-                let left = (-dirt * blobs.at(x, y).abs()).exp();
-                pixel.iter_mut().for_each(|channel| *channel *= left);
-            });
-        }
-        if chance(self.glare_share, stream) {
-            self.mirror_sun(&mut sign, layer, stream);
-        }
-        sign
-    }
-
-    fn mirror_sun(&self, sign: &mut Canvas, layer: &Layer, stream: &mut Stream) {
-        let centre = Vec2::new(stream.random(), stream.random());
-        let width = uniform([0.08, 0.4], stream);
-        let strength = uniform(self.glare, stream);
-        let mut alphas = layer.alpha.iter();
-        sign.for_each(|x, y, pixel| {
-            let distance = (Vec2::new(x, y) - centre).length() / width;
-            let alpha = alphas.next().copied().unwrap_or(0.0);
-            let light = alpha * strength * (-0.5 * distance * distance).exp();
-            pixel.iter_mut().for_each(|channel| *channel += light);
-        });
-    }
-}
 
 /// Sun, shadows, haze and exposure.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
@@ -146,11 +47,11 @@ impl Default for Light {
             shadow_share: 0.45,
             shadow: [0.1, 0.6],
             shadow_edge: [0.005, 0.1],
-            warmth: [-0.35, 0.25],
+            warmth: [-0.42, 0.38],
             tint: [-0.08, 0.05],
             haze_share: 0.25,
-            haze: [0.0, 0.06],
-            exposure: [0.025, 3.2],
+            haze: [0.0, 0.25],
+            exposure: [0.016, 2.5],
         }
     }
 }

@@ -1,7 +1,8 @@
 //! Draws 2D templates, one SVG a class, as a camera outdoors might see them.
 //!
 //! A sample is drawn in the order of the files: [`svg`] holds the templates, [`warp`] places one in
-//! the picture, [`background`] stands behind it, [`light`] falls on both, [`camera`] takes the photo.
+//! the picture, [`surface`] is its paint, [`background`] and [`surroundings`] stand behind it, [`light`]
+//! falls on all, [`camera`] takes the photo.
 //! All light is linear until the camera; every parameter is drawn from the sample's own stream.
 
 mod background;
@@ -9,6 +10,8 @@ mod camera;
 mod canvas;
 mod draw;
 mod light;
+mod surface;
+mod surroundings;
 mod svg;
 #[cfg(test)]
 mod tests;
@@ -16,18 +19,22 @@ mod warp;
 
 use std::path::PathBuf;
 
+use rand::RngExt;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::Result;
+use crate::sample::image;
 use crate::sample::{Domain, Instance, Keypoint, Labels, Mask, Provenance, Sample, Visibility};
-use crate::sample::{image, mask};
 use crate::seed::Stream;
 use crate::stage::Context;
 
 use background::{Background, Photos};
 use camera::Camera;
-use light::{Light, Surface};
+use draw::chance;
+use light::Light;
+use surface::Surface;
+use surroundings::Surroundings;
 use svg::Texture;
 use warp::{Geometry, Layer, Placement};
 
@@ -44,6 +51,8 @@ pub struct Template {
     pub surface: Surface,
     /// What is behind the sign.
     pub background: Background,
+    /// Post, board, plates and other signs.
+    pub surroundings: Surroundings,
     /// Sun, shadows, haze and exposure.
     pub light: Light,
     /// Blur, resolution, noise and compression.
@@ -67,6 +76,7 @@ impl Template {
         self.geometry.check()?;
         self.surface.check()?;
         self.background.check()?;
+        self.surroundings.check()?;
         self.light.check()?;
         self.camera.check()
     }
@@ -82,8 +92,7 @@ impl Template {
             None => Photos::default(),
         };
         context.generate(count, |index| {
-            let texture = &textures[(index % textures.len() as u64) as usize];
-            self.sample(context, index, texture, &photos, size)
+            self.sample(context, index, &textures, &photos, size)
         })?;
         Ok(serde_json::json!({
             "templates": textures.len(),
@@ -95,14 +104,21 @@ impl Template {
         &self,
         context: &Context,
         index: u64,
-        texture: &Texture,
+        textures: &[Texture],
         photos: &Photos,
         size: u32,
     ) -> Result<Sample> {
         let stream = &mut context.seed.stream(index);
+        let texture = &textures[(index % textures.len() as u64) as usize];
         let placement = self.geometry.place(texture, size, stream);
-        let layer = warp::warp(texture, &placement, size);
-        let pixels = self.picture(&layer, photos, size, stream)?;
+        let mut signs = vec![Sign::new(texture, placement, size)];
+        if chance(self.surroundings.neighbour_share, stream) {
+            let other = &textures[stream.random_range(0..textures.len())];
+            let beside = &signs[0].placement;
+            let placement = self.geometry.place_beside(beside, other, size, stream);
+            signs.push(Sign::new(other, placement, size));
+        }
+        let pixels = self.picture(&signs, photos, size, stream)?;
         let id = format!("{}-{index:06}", context.id);
         Ok(Sample {
             id: id.clone(),
@@ -110,7 +126,7 @@ impl Template {
             image: image::encode_png(&pixels)?,
             width: size,
             height: size,
-            labels: labels(&texture.class, &placement, &layer, size),
+            labels: labels(&signs, size),
             provenance: Provenance {
                 domain: Domain::Render,
                 source: texture.path.to_string_lossy().replace('\\', "/"),
@@ -125,21 +141,25 @@ impl Template {
         })
     }
 
-    /// Everything about a picture but where the sign is.
+    /// Everything about a picture but where the signs are; the first stands before the others.
     fn picture(
         &self,
-        layer: &Layer,
+        signs: &[Sign],
         photos: &Photos,
         size: u32,
         stream: &mut Stream,
     ) -> Result<::image::RgbImage> {
-        let sign = self.surface.paint(layer, size, stream);
-        let mut behind = self.background.draw(photos, size, stream)?;
-        self.light.flood_background(&mut behind, stream);
-        let mut scene = behind;
-        for ((pixel, sign), alpha) in scene.pixels.iter_mut().zip(&sign.pixels).zip(&layer.alpha) {
-            for (channel, sign) in pixel.iter_mut().zip(sign) {
-                *channel = *channel * (1.0 - alpha) + sign;
+        let mut scene = self.background.draw(photos, size, stream)?;
+        self.light.flood_background(&mut scene, stream);
+        self.surroundings
+            .draw(&mut scene, &signs[0].placement, stream);
+        for Sign { layer, .. } in signs.iter().rev() {
+            let paint = self.surface.paint(layer, size, stream);
+            let pairs = scene.pixels.iter_mut().zip(&paint.pixels);
+            for ((pixel, paint), alpha) in pairs.zip(&layer.alpha) {
+                for (channel, paint) in pixel.iter_mut().zip(paint) {
+                    *channel = *channel * (1.0 - alpha) + paint;
+                }
             }
         }
         self.light.fall(&mut scene, stream);
@@ -147,35 +167,68 @@ impl Template {
     }
 }
 
-/// The sign's box, mask and corners, all from the one alpha layer.
-fn labels(class: &str, placement: &Placement, layer: &Layer, size: u32) -> Labels {
-    let bitmap: Vec<bool> = layer.alpha.iter().map(|&alpha| alpha > 0.5).collect();
-    let mask = mask::Mask::from_bitmap(&bitmap, size, size);
-    let instance = |bbox_xywh, mask: Mask| Instance {
-        class: class.to_owned(),
-        bbox_xywh,
-        visible_fraction: mask.area() as f32 / layer.pixels_alone.max(1) as f32,
-        mask,
-        keypoints: placement.corners.map(|p| keypoint(p.x, p.y, size)).to_vec(),
-        pose: None,
-    };
+/// A template in its place.
+struct Sign<'a> {
+    texture: &'a Texture,
+    placement: Placement,
+    layer: Layer,
+}
+
+impl<'a> Sign<'a> {
+    fn new(texture: &'a Texture, placement: Placement, size: u32) -> Self {
+        let layer = warp::warp(texture, &placement, size);
+        Sign {
+            texture,
+            placement,
+            layer,
+        }
+    }
+
+    /// Box, mask and corners of what `hidden` leaves visible; `None` where that is nothing.
+    fn instance(&self, hidden: &mut [bool], size: u32) -> Option<Instance> {
+        let keypoints = self
+            .placement
+            .corners
+            .map(|p| keypoint(p.x, p.y, hidden, size));
+        let covered = self.layer.alpha.iter().map(|&alpha| alpha > 0.5);
+        let covered = covered.zip(hidden).map(|(covered, hidden)| {
+            let visible = covered && !*hidden;
+            *hidden |= covered;
+            visible
+        });
+        let mask = Mask::from_bitmap(&covered.collect::<Vec<_>>(), size, size);
+        Some(Instance {
+            class: self.texture.class.clone(),
+            bbox_xywh: mask.bbox_xywh(size)?,
+            visible_fraction: mask.area() as f32 / self.layer.pixels_alone.max(1) as f32,
+            mask,
+            keypoints: keypoints.to_vec(),
+            pose: None,
+        })
+    }
+}
+
+/// The class of the first sign; box, mask and corners of all, from their alpha layers.
+fn labels(signs: &[Sign], size: u32) -> Labels {
+    let mut hidden = vec![false; (size * size) as usize];
     Labels {
-        class: Some(class.to_owned()),
-        instances: mask
-            .bbox_xywh(size)
-            .map(|bbox| instance(bbox, mask))
-            .into_iter()
+        class: signs.first().map(|sign| sign.texture.class.clone()),
+        instances: signs
+            .iter()
+            .filter_map(|sign| sign.instance(&mut hidden, size))
             .collect(),
         ..Labels::default()
     }
 }
 
-fn keypoint(x: f32, y: f32, size: u32) -> Keypoint {
+fn keypoint(x: f32, y: f32, hidden: &[bool], size: u32) -> Keypoint {
     let inside = 0.0..size as f32;
-    let visibility = if inside.contains(&x) && inside.contains(&y) {
-        Visibility::Visible
-    } else {
+    let visibility = if !inside.contains(&x) || !inside.contains(&y) {
         Visibility::Outside
+    } else if hidden[y as usize * size as usize + x as usize] {
+        Visibility::Hidden
+    } else {
+        Visibility::Visible
     };
     Keypoint { x, y, visibility }
 }

@@ -33,9 +33,16 @@ fn plain(mut config: Template) -> Template {
         white: [1.0, 1.0],
         saturation: [1.0, 1.0],
         paint_spread: 0.0,
+        sticker_share: 0.0,
         dirt_share: 0.0,
         glare_share: 0.0,
         ..Surface::default()
+    };
+    config.surroundings = Surroundings {
+        post_share: 0.0,
+        board_share: 0.0,
+        plate_share: 0.0,
+        neighbour_share: 0.0,
     };
     config.background.brightness = [0.001, 0.001];
     config.light = Light {
@@ -56,6 +63,8 @@ fn plain(mut config: Template) -> Template {
         resolution: [1.0, 1.0],
         shot_noise: [1e-6, 1e-6],
         read_noise: [1e-6, 1e-6],
+        mosaic_share: 0.0,
+        sharpening: [0.0, 0.0],
         contrast: [1.0, 1.0],
         jpeg_share: 0.0,
         ..Camera::default()
@@ -158,6 +167,93 @@ fn corners_are_in_order_and_enclose_an_unturned_plate() {
     for (keypoint, [x, y]) in instance.keypoints.iter().zip(corners) {
         assert!((keypoint.x - x).abs() < 0.2 && (keypoint.y - y).abs() < 0.2);
         assert_eq!(keypoint.visibility, Visibility::Visible);
+    }
+}
+
+#[test]
+fn a_neighbour_is_a_second_instance_and_never_the_class() {
+    let (_folder, config) = example();
+    let mut config = plain(config);
+    config.surroundings.neighbour_share = 1.0;
+    config.geometry.scale = [0.4, 0.5];
+    for sample in draw(&config, 20, 256).unwrap() {
+        let [sign, neighbour] = &sample.labels.instances[..] else {
+            panic!("two instances");
+        };
+        assert_eq!(Some(&sign.class), sample.labels.class.as_ref());
+        let masks = [sign, neighbour].map(|instance| instance.mask.to_bitmap(32, 32));
+        let both = masks[0].iter().zip(&masks[1]).filter(|(a, b)| **a && **b);
+        assert_eq!(
+            both.count(),
+            0,
+            "what the sign hides is not the neighbour's"
+        );
+        // Both are red before black: together the masks are all that is drawn.
+        for (i, pixel) in sample.pixels().unwrap().pixels().enumerate() {
+            let (inside, red) = (masks[0][i] || masks[1][i], pixel.0[0]);
+            assert!(inside && red >= 150 || !inside && red <= 215, "{red}");
+        }
+    }
+}
+
+#[test]
+fn surroundings_stand_behind_the_sign() {
+    let (_folder, config) = example();
+    let before = draw(&plain(config.clone()), 12, 256).unwrap();
+    for which in 0..3 {
+        let mut config = plain(config.clone());
+        let around = &mut config.surroundings;
+        [
+            &mut around.post_share,
+            &mut around.board_share,
+            &mut around.plate_share,
+        ]
+        .into_iter()
+        .nth(which)
+        .map(|share| *share = 1.0)
+        .unwrap();
+        let mut changed = 0;
+        for (sample, before) in draw(&config, 12, 256).unwrap().iter().zip(&before) {
+            assert_eq!(sample.labels, before.labels);
+            let mask = sample.labels.instances[0].mask.to_bitmap(32, 32);
+            let (pixels, before) = (sample.pixels().unwrap(), before.pixels().unwrap());
+            for (i, (new, old)) in pixels.pixels().zip(before.pixels()).enumerate() {
+                assert!(!mask[i] || new.0[0] >= 150, "the sign stays in front");
+                changed += u32::from(!mask[i] && new != old);
+            }
+        }
+        assert!(changed > 100, "{which}: {changed}");
+    }
+}
+
+#[test]
+fn stickers_hide_paint_and_keep_labels() {
+    let (_folder, config) = example();
+    let mut config = plain(config);
+    let before = draw(&config, 20, 256).unwrap();
+    config.surface.sticker_share = 1.0;
+    let after = draw(&config, 20, 256).unwrap();
+    let pairs = || before.iter().zip(&after);
+    assert!(pairs().all(|(a, b)| a.labels == b.labels));
+    assert!(pairs().filter(|(a, b)| a.image != b.image).count() > 15);
+}
+
+#[test]
+fn a_mosaic_keeps_plain_colours_and_fringes_detail() {
+    let plain = canvas::Canvas::from_fn(9, |_, _| [0.3, 0.5, 0.7]);
+    let lines = canvas::Canvas::from_fn(9, |x, _| [f32::from((x * 9.0) as u8 % 2); 3]);
+    for phase in [[false, false], [true, false], [false, true], [true, true]] {
+        for pixel in plain.mosaiced(phase).pixels {
+            assert!(
+                pixel
+                    .iter()
+                    .zip([0.3, 0.5, 0.7])
+                    .all(|(a, b)| (a - b).abs() < 1e-5)
+            );
+        }
+        let coloured = |pixel: &[f32; 3]| (pixel[0] - pixel[2]).abs() > 0.4;
+        let fringes = lines.mosaiced(phase).pixels.into_iter().filter(coloured);
+        assert!(fringes.count() > 20);
     }
 }
 

@@ -1,6 +1,7 @@
 //! Places a flat template in space, projects it with a pinhole camera, and samples it once.
 
 use glam::{Mat3, Vec2, Vec3};
+use rand::RngExt;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -49,7 +50,7 @@ pub struct Placement {
     /// Upper left, upper right, lower right and lower left of the template's box, in pixels.
     pub corners: [Vec2; 4],
     /// Upper left and lower right of the projected sign, in pixels.
-    bounds: [Vec2; 2],
+    pub bounds: [Vec2; 2],
 }
 
 /// The sign alone, as seen: premultiplied linear light and alpha.
@@ -111,6 +112,36 @@ impl Geometry {
             corners: corners.map(|corner| project(to_picture, corner)),
             bounds: bounds(texture.outline.iter().map(|&p| project(to_picture, p))),
         }
+    }
+
+    /// Draws a pose above or below that of `sign`.
+    pub fn place_beside(
+        &self,
+        sign: &Placement,
+        texture: &Texture,
+        size: u32,
+        stream: &mut Stream,
+    ) -> Placement {
+        let mut placement = self.place(texture, size, stream);
+        placement.move_beside(sign, size, stream);
+        placement
+    }
+}
+
+impl Placement {
+    /// Moves the sign in the picture, in pixels, until it stands above or below `sign`.
+    fn move_beside(&mut self, sign: &Placement, size: u32, stream: &mut Stream) {
+        let gap = size as f32 * uniform([-0.01, 0.1], stream);
+        let aside = size as f32 * uniform([-0.06, 0.06], stream);
+        let y = if stream.random() {
+            sign.bounds[1].y + gap - self.bounds[0].y
+        } else {
+            sign.bounds[0].y - gap - self.bounds[1].y
+        };
+        let shift = Vec2::new(aside, y);
+        self.to_texture *= Mat3::from_translation(-shift);
+        self.corners = self.corners.map(|corner| corner + shift);
+        self.bounds = self.bounds.map(|corner| corner + shift);
     }
 }
 
