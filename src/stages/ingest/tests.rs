@@ -294,3 +294,21 @@ fn grey_16_bit_transparent_and_turned_photos_come_out_right() {
     assert_eq!(pixels[2].get_pixel(8, 8), &Rgb([255; 3]));
     assert!(pixels[3].get_pixel(14, 8).0[0] > 200 && pixels[3].get_pixel(1, 8).0[0] < 50);
 }
+
+#[test]
+fn shares_have_no_photo_in_common_and_together_all() {
+    let (_folder, mut config) = example();
+    let mut all = Vec::new();
+    for wanted in 0..2 {
+        config.share = [wanted, 2];
+        let (samples, ..) = run(&config, 8).unwrap();
+        let files = samples.iter().map(|s| s.provenance.source.clone());
+        let files: Vec<String> = files.collect();
+        let photo = ["a.png", "sub/b.png"][wanted];
+        assert!(files.iter().all(|f| f.starts_with(photo)), "{files:?}");
+        all.extend(files);
+    }
+    assert_eq!(all.len(), 4);
+    config.share = [2, 2];
+    assert!(config.check().unwrap_err().contains("share"));
+}
