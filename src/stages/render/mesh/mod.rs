@@ -111,6 +111,9 @@ impl Mesh {
         if count[0] > count[1] || count[1] > 64 {
             return Err("`mesh.neighbours.count` must be two numbers in order, at most 64".into());
         }
+        if !self.lie.turns_degrees.iter().all(|turn| turn.is_finite()) {
+            return Err("`mesh.lie.turns_degrees` must be finite numbers".into());
+        }
         if !(1..=4096).contains(&self.lens.samples) {
             return Err("`mesh.lens.samples` must be between 1 and 4096".into());
         }

@@ -5,8 +5,11 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::atomic::AtomicBool;
 
+use image::RgbImage;
+
 use super::config::Colour;
 use super::*;
+use crate::artifact::Artifact;
 use crate::artifact::parts::read_part;
 use crate::sample::Visibility;
 use crate::seed::Seed;
@@ -20,11 +23,23 @@ fn render(
     threads: usize,
     part_size: usize,
 ) -> Result<Vec<Sample>> {
+    render_with(mesh, BTreeMap::new(), count, size, threads, part_size)
+}
+
+/// As [`render`], for a stage with `inputs`.
+fn render_with(
+    mesh: &Mesh,
+    inputs: BTreeMap<&'static str, Artifact>,
+    count: u64,
+    size: u32,
+    threads: usize,
+    part_size: usize,
+) -> Result<Vec<Sample>> {
     let out = tempfile::tempdir().unwrap();
     let context = Context {
         id: "render",
         seed: Seed::new(7, "render"),
-        inputs: BTreeMap::new(),
+        inputs,
         out: out.path(),
         part_size,
         device: DeviceChoice::Cpu,
@@ -332,7 +347,7 @@ fn an_obj_on_a_plain_backdrop_is_labelled_where_it_is_seen() {
             panic!("{} instances", sample.labels.instances.len());
         };
         assert_eq!(instance.class, "3710");
-        let [x, y, width, height] = instance.bbox_xywh.map(|v| v as f32);
+        let [x, y, width, height] = instance.bbox_xywh;
         assert!((width - 8.0).abs() <= 1.0 && (height - 32.0).abs() <= 1.0);
         assert!((x + width / 2.0 - 32.0).abs() <= 1.0 && (y + height / 2.0 - 32.0).abs() <= 1.0);
         let pixels = sample.pixels().unwrap();
@@ -356,6 +371,22 @@ fn shadows_fall_on_a_backdrop_that_asks_for_them() {
     let around = pixels.pixels().zip(mask).filter(|(_, inside)| !inside);
     assert!(around.clone().any(|(p, _)| p.0[0] < 225));
     assert!(around.clone().any(|(p, _)| p.0[0] > 235));
+}
+
+#[test]
+fn photos_stand_behind_the_object_where_they_are_given() {
+    let mut mesh = part();
+    mesh.backdrop.colours.clear();
+    // A photo of one colour: any render serves as the sample around it.
+    let mut photo = render(&mesh, 1, 16, 1, 8).unwrap().remove(0);
+    let green = RgbImage::from_pixel(20, 16, image::Rgb([10, 200, 30]));
+    photo.image = encode_png(&green).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let photos = crate::testing::publish(folder.path(), &[photo], 8);
+    let inputs = BTreeMap::from([("backgrounds", photos)]);
+    let samples = render_with(&mesh, inputs, 1, 48, 1, 8).unwrap();
+    let corner = *samples[0].pixels().unwrap().get_pixel(0, 0);
+    assert_eq!(corner.0, [10, 200, 30]);
 }
 
 #[test]
