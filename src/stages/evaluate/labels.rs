@@ -1,26 +1,38 @@
-//! The classes of real photos, from a CSV with a row a crop.
+//! The classes of real photos, from a CSV with a row a crop or from the names of their folders.
 
 use std::path::{Path, PathBuf};
 
 use crate::{Error, Result};
 
-/// The class of every row of a CSV.
+/// What tells the classes of photos.
 pub struct Labels {
     path: PathBuf,
-    /// By row, counted from 0.
-    classes: Vec<usize>,
+    classes: Classes,
+}
+
+enum Classes {
+    /// Of every row of a CSV, counted from 0.
+    Rows(Vec<usize>),
+    /// By name: photos lie in a folder that is named after their class.
+    Folders(Vec<String>),
 }
 
 /// Names of the class column, the likeliest first.
 const COLUMNS: [&str; 4] = ["class", "class_id", "label", "ClassId"];
 
 impl Labels {
-    /// Reads the class of every row: a name from `classes`, or a number, which is the place in
-    /// that sorted list.
+    /// Reads the class of every row of a CSV: a name from `classes`, or a number, which is the
+    /// place in that sorted list. Of a folder nothing is read.
     ///
     /// # Errors
     /// Where the file, the column or a class is missing; the message names file and line.
     pub fn read(path: &Path, column: Option<&str>, classes: &[String]) -> Result<Self> {
+        if path.is_dir() {
+            return Ok(Labels {
+                path: path.to_owned(),
+                classes: Classes::Folders(classes.to_vec()),
+            });
+        }
         let wrong = |problem: String, remedy: &str| Error::failed(path.display(), problem, remedy);
         let file = std::fs::File::open(path).map_err(|e| Error::io(path, e))?;
         let mut reader = csv::Reader::from_reader(file);
@@ -58,26 +70,43 @@ impl Labels {
         }
         Ok(Labels {
             path: path.to_owned(),
-            classes: found,
+            classes: Classes::Rows(found),
         })
     }
 
-    /// The class of a crop by its source, `FILE#ROW`.
+    /// The class of a crop by its source, `FILE#ROW`, or `FILE` for a whole photo.
     ///
     /// # Errors
-    /// Where the CSV has no such row.
+    /// Where the CSV has no such row, or the photo's folder is no class.
     pub fn class_of(&self, source: &str) -> Result<usize> {
-        let row = source
-            .rsplit_once('#')
-            .and_then(|(_, row)| row.parse().ok());
-        row.and_then(|row: usize| self.classes.get(row).copied())
-            .ok_or_else(|| {
-                Error::failed(
-                    self.path.display(),
-                    format!("has no row for the crop {source}"),
-                    "use the CSV that the photos were cropped by",
-                )
-            })
+        let (file, row) = match source.rsplit_once('#') {
+            Some((file, row)) => (file, row.parse::<usize>().ok()),
+            None => (source, None),
+        };
+        let missing = |problem, remedy| Error::failed(self.path.display(), problem, remedy);
+        match &self.classes {
+            Classes::Rows(classes) => {
+                row.and_then(|row| classes.get(row).copied())
+                    .ok_or_else(|| {
+                        missing(
+                            format!("has no row for the crop {source}"),
+                            "use the CSV that the photos were cropped by",
+                        )
+                    })
+            }
+            Classes::Folders(classes) => {
+                let folder = Path::new(file).parent().and_then(Path::file_name);
+                let folder = folder.unwrap_or_default().to_string_lossy();
+                classes.iter().position(|c| *c == folder).ok_or_else(|| {
+                    missing(
+                        format!(
+                            "{source} lies in `{folder}`, which is none of the classes {classes:?}"
+                        ),
+                        "put each photo into a folder named after its class in the dataset",
+                    )
+                })
+            }
+        }
     }
 }
 
@@ -98,6 +127,19 @@ mod tests {
         assert_eq!(labels.class_of("a.jpg#0").unwrap(), 1);
         assert_eq!(labels.class_of("a.jpg#1").unwrap(), 0);
         assert!(labels.class_of("a.jpg#2").is_err());
+    }
+
+    #[test]
+    fn folders_are_classes() {
+        let folder = tempfile::tempdir().unwrap();
+        let classes = ["3009".to_string(), "3021".to_string()];
+        let labels = Labels::read(folder.path(), None, &classes).unwrap();
+        assert_eq!(labels.class_of("3021/000.jpg").unwrap(), 1);
+        assert_eq!(labels.class_of("set/3009/000.jpg#7").unwrap(), 0);
+        for source in ["9999/000.jpg", "000.jpg"] {
+            let error = labels.class_of(source).unwrap_err().to_string();
+            assert!(error.contains(source) && error.contains("help:"), "{error}");
+        }
     }
 
     #[test]

@@ -59,11 +59,13 @@ pub struct Evaluate {
     pub rate: f64,
     /// Channels of the recogniser's first stage.
     pub channels: usize,
-    /// CSV with the classes of the `target` photos, a row a crop.
+    /// CSV with the classes of the `target` photos, a row a crop; or the folder that holds the
+    /// photos in a folder a class.
     pub target_labels: Option<PathBuf>,
-    /// CSV with the classes of the `test` photos, a row a crop.
+    /// CSV with the classes of the `test` photos, a row a crop; or the folder that holds the photos
+    /// in a folder a class.
     pub test_labels: PathBuf,
-    /// The column with the class; a number is the place in the sorted list of classes.
+    /// The CSV's column with the class; a number is the place in the sorted list of classes.
     pub class_column: Option<String>,
 }
 
@@ -91,7 +93,8 @@ impl Stage for Evaluate {
     fn check(&self) -> Result<(), String> {
         if self.test_labels.as_os_str().is_empty() {
             return Err(
-                "`test_labels` must name the CSV with the classes of the test photos".into(),
+                "`test_labels` must name the CSV with the classes of the test photos, or their folder"
+                    .into(),
             );
         }
         if self.seeds == 0 || self.steps == 0 || self.batch < 2 || self.channels == 0 {
@@ -279,7 +282,7 @@ fn check_set(context: &Context, name: &str, set: &Examples, size: u32) -> Result
         return Err(Error::failed(
             context.id,
             format!("the set `{name}` has no labelled pictures"),
-            "check that the CSV of labels belongs to the photos",
+            "check that the labels belong to the photos",
         ));
     }
     if set.pictures.iter().any(|p| p.dimensions() != (size, size)) {
@@ -305,7 +308,7 @@ fn renders(artifact: &Artifact, classes: &[String]) -> Result<Examples> {
     Ok(examples)
 }
 
-/// Photos, or what was augmented from them, with the class of their row in the CSV.
+/// Photos, or what was augmented from them, with their classes.
 fn photos(artifact: &Artifact, labels: &Labels) -> Result<Examples> {
     let mut examples = Examples::default();
     for sample in artifact.samples() {

@@ -53,6 +53,9 @@ pub struct Ingest {
     pub size: u32,
     /// Crops to make, spread evenly over all; 0 makes all.
     pub limit: usize,
+    /// `[K, N]` deals the photos out to N shares in turn, by the order of their names or of the
+    /// CSV, and takes the K-th, counted from 0: two stages that share photos but see none in common.
+    pub share: [usize; 2],
     /// Boxes whose longer side is shorter than this, in pixels of the photo, are skipped.
     pub min_side: f64,
 }
@@ -66,6 +69,7 @@ impl Default for Ingest {
             margin: 0.15,
             size: 64,
             limit: 0,
+            share: [0, 1],
             min_side: 8.0,
         }
     }
@@ -91,6 +95,9 @@ impl Stage for Ingest {
         if !(0.0..f64::INFINITY).contains(&self.min_side) {
             return Err("`min_side` must be 0 or more".into());
         }
+        if self.share[0] >= self.share[1] {
+            return Err("`share` is [K, N]: the K-th of N shares, K from 0 to N - 1".into());
+        }
         if self.columns.is_some() && self.boxes.is_none() {
             return Err("`columns` is of use with `boxes` only; add it or remove `columns`".into());
         }
@@ -109,6 +116,7 @@ impl Stage for Ingest {
             }
         };
         rows.retain(|row| self.usable(row, &mut tally));
+        let rows = dealt(rows, self.share);
         let rows = evenly_spread(rows, self.limit);
         let groups = group_by_file(&rows);
         for group in &groups {
@@ -304,6 +312,20 @@ fn warn_of_others(context: &Context, photos: &Photos) -> Result<()> {
         context.emit(Event::Warning { text });
     }
     Ok(())
+}
+
+/// The rows of every photo whose place among the photos is that of the share.
+fn dealt(mut rows: Vec<Row>, [wanted, shares]: [usize; 2]) -> Vec<Row> {
+    let mut places = BTreeMap::new();
+    rows.retain(|row| {
+        let next = places.len();
+        places
+            .entry(row.file.clone())
+            .or_insert(next)
+            .rem_euclid(shares)
+            == wanted
+    });
+    rows
 }
 
 /// `limit` of `rows` at even distances, or all where `limit` is 0 or more than there are.

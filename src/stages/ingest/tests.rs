@@ -365,3 +365,21 @@ fn small_plain_and_black_photos_are_counted() {
     }
     assert!(warnings[0].contains("e.HEIC") && warnings[1].contains("b-small.png"));
 }
+
+#[test]
+fn shares_have_no_photo_in_common_and_together_all() {
+    let (_folder, mut config) = example();
+    let mut all = Vec::new();
+    for wanted in 0..2 {
+        config.share = [wanted, 2];
+        let (samples, ..) = run(&config, 8).unwrap();
+        let files = samples.iter().map(|s| s.provenance.source.clone());
+        let files: Vec<String> = files.collect();
+        let photo = ["a.png", "sub/b.png"][wanted];
+        assert!(files.iter().all(|f| f.starts_with(photo)), "{files:?}");
+        all.extend(files);
+    }
+    assert_eq!(all.len(), 4);
+    config.share = [2, 2];
+    assert!(config.check().unwrap_err().contains("share"));
+}

@@ -1,6 +1,7 @@
 //! render: makes labelled pictures from 3D meshes or 2D templates.
 
 mod mesh;
+mod photos;
 mod template;
 
 use std::path::PathBuf;

@@ -84,6 +84,9 @@ pub struct Viewpoint {
     pub roll_degrees: Range,
     /// Longer side of the object's box over the picture's side; sets the camera's distance.
     pub object_scale: Range,
+    /// Width in metres of what the picture shows of the table, instead of `object_scale`: a camera
+    /// that stays where it is, so that a larger object is larger in the picture.
+    pub field_metres: Option<Range>,
     /// Largest shift of the object from the middle, over the picture's side.
     pub off_centre: f32,
 }
@@ -95,7 +98,45 @@ impl Default for Viewpoint {
             tilt_degrees: [0.0, 28.0],
             roll_degrees: [-180.0, 180.0],
             object_scale: [0.5, 0.84],
+            field_metres: None,
             off_centre: 0.05,
+        }
+    }
+}
+
+/// How an object lies whose model has no faces that say so.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Pose {
+    /// As it was modelled, +y up.
+    #[default]
+    Modelled,
+    /// On any side on which it does not fall over, on large ones oftener.
+    Stable,
+    /// Turned at random, as if held in the air.
+    Free,
+}
+
+/// How the objects lie.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Lie {
+    /// `modelled`, `stable` or `free`; a model whose nodes name its faces lies on those.
+    pub pose: Pose,
+    /// Least angle in degrees by which an object must be tipped to fall over, for its pose to count
+    /// as stable. Where no pose is that steady, the steadiest is taken.
+    pub steadiness_degrees: f32,
+    /// Turns about the vertical in degrees to choose from, for objects that are laid straight; none
+    /// means any turn. What lies askew is left to `camera.roll_degrees`.
+    pub turns_degrees: Vec<f32>,
+}
+
+impl Default for Lie {
+    fn default() -> Self {
+        Lie {
+            pose: Pose::default(),
+            steadiness_degrees: 10.0,
+            turns_degrees: Vec::new(),
         }
     }
 }
@@ -115,7 +156,8 @@ pub struct Paint {
 #[serde(default, deny_unknown_fields)]
 pub struct Surfaces {
     /// The looks to choose from: each gives materials, by their name in the model, a paint. A
-    /// material that the chosen look leaves out keeps the model's own colour.
+    /// material that the chosen look leaves out keeps the model's own colour. What has no material
+    /// in an OBJ or STL is called `default`.
     pub looks: Vec<BTreeMap<String, Paint>>,
     /// Probability of random colours for all materials instead of a look.
     pub random: f32,
@@ -129,6 +171,10 @@ pub struct Surfaces {
     pub roughness: Range,
     /// Strength of the clear coat's reflection; 1 is that of plastic (4 % head on).
     pub gloss: Range,
+    /// Largest slope in degrees of the coat's unevenness, which bends reflections.
+    pub waviness_degrees: Range,
+    /// Waves of that unevenness along the object's longest side.
+    pub waves: Range,
 }
 
 impl Default for Surfaces {
@@ -175,6 +221,8 @@ impl Default for Surfaces {
             marbling_swirls: [0.8, 2.5],
             roughness: [0.08, 0.35],
             gloss: [0.8, 2.5],
+            waviness_degrees: [0.0, 0.0],
+            waves: [4.0, 16.0],
         }
     }
 }

@@ -1,30 +1,40 @@
 //! Ray-traced pictures of a 3D model that lies on a table, lit by a panorama and a lamp.
 //!
-//! `config` holds the ranges, `model` reads glTF, `environment` the panoramas; `scene` makes every
-//! random choice of a picture, `trace` sends rays through it, `labels` and `shade` see the result.
+//! `config` holds the ranges, `model` what `gltf`, `obj` and `stl` read, `environment` the panoramas;
+//! `scene` makes every random choice of a picture, `trace` sends rays through it, `labels` and
+//! `shade` see the result, and `develop` makes it a photo, with `backdrop` behind.
 
+mod backdrop;
 mod config;
+mod crease;
+mod develop;
 mod environment;
+mod gltf;
 mod labels;
 mod model;
+mod obj;
+mod rest;
 mod scene;
 mod shade;
+mod stl;
 mod surface;
 mod trace;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use rand::RngExt;
 use rayon::prelude::*;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use config::{Lens, Lighting, Neighbours, Surfaces, Table, Viewpoint};
+use backdrop::Backdrop;
+use config::{Lens, Lie, Lighting, Neighbours, Pose, Surfaces, Table, Viewpoint};
 use environment::Environment;
 use labels::Buffer;
 use model::Model;
 use scene::Scene;
 
+use super::photos::Photos;
 use crate::Result;
 use crate::sample::image::encode_png;
 use crate::sample::{Domain, Provenance, Sample};
@@ -40,9 +50,14 @@ const ATTEMPTS: usize = 64;
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Mesh {
-    /// glTF models to choose from. Empty nodes `face.NAME` (+y pointing out of the face that is
-    /// then on top) are the classes, `keypoint.NAME.I` their keypoints.
+    /// Models to choose from: .gltf, .glb, .obj or .stl. In glTF, empty nodes `face.NAME` (+y
+    /// pointing out of the face that is then on top) are the classes, `keypoint.NAME.I` their
+    /// keypoints. Any other model is one class, named after its file.
     pub models: Vec<PathBuf>,
+    /// Metres that one unit of an .obj or .stl is, e.g. 0.001; glTF is in metres.
+    pub unit_metres: f32,
+    /// How the objects lie.
+    pub lie: Lie,
     /// Equirectangular EXR panoramas, or folders of them.
     pub environments: Vec<PathBuf>,
     /// Where the camera stands.
@@ -51,6 +66,8 @@ pub struct Mesh {
     pub surfaces: Surfaces,
     /// What it lies on.
     pub table: Table,
+    /// What is seen instead of the table.
+    pub backdrop: Backdrop,
     /// How it is lit.
     pub lighting: Lighting,
     /// What stands beside it.
@@ -66,10 +83,13 @@ impl Default for Mesh {
                 "renders/dice/die.gltf".into(),
                 "renders/dice/die_round.gltf".into(),
             ],
+            unit_metres: 1.0,
+            lie: Lie::default(),
             environments: vec!["renders/hdri".into()],
             camera: Viewpoint::default(),
             surfaces: Surfaces::default(),
             table: Table::default(),
+            backdrop: Backdrop::default(),
             lighting: Lighting::default(),
             neighbours: Neighbours::default(),
             lens: Lens::default(),
@@ -91,12 +111,33 @@ impl Mesh {
         if count[0] > count[1] || count[1] > 64 {
             return Err("`mesh.neighbours.count` must be two numbers in order, at most 64".into());
         }
+        if !self.lie.turns_degrees.iter().all(|turn| turn.is_finite()) {
+            return Err("`mesh.lie.turns_degrees` must be finite numbers".into());
+        }
         if !(1..=4096).contains(&self.lens.samples) {
             return Err("`mesh.lens.samples` must be between 1 and 4096".into());
         }
         let (camera, surfaces) = (&self.camera, &self.surfaces);
         let (table, lighting, lens) = (&self.table, &self.lighting, &self.lens);
+        let field = camera.field_metres.unwrap_or([1.0; 2]);
         let limits = [
+            ("unit_metres", [self.unit_metres; 2], 1e-9, 1e6),
+            (
+                "lie.steadiness_degrees",
+                [self.lie.steadiness_degrees; 2],
+                0.0,
+                90.0,
+            ),
+            ("camera.field_metres", field, 1e-6, 1e6),
+            (
+                "surfaces.waviness_degrees",
+                surfaces.waviness_degrees,
+                0.0,
+                45.0,
+            ),
+            ("surfaces.waves", surfaces.waves, 0.0, 1000.0),
+            ("backdrop.jitter", [self.backdrop.jitter; 2], 0.0, 1.0),
+            ("backdrop.shadow", self.backdrop.shadow, 0.0, 1.0),
             ("camera.fov_degrees", camera.fov_degrees, 0.1, 120.0),
             ("camera.tilt_degrees", camera.tilt_degrees, 0.0, 85.0),
             ("camera.roll_degrees", camera.roll_degrees, -360.0, 360.0),
@@ -179,19 +220,29 @@ impl Mesh {
         let models: Vec<Model> = self
             .models
             .iter()
-            .map(|path| Model::read(path))
+            .map(|path| self.read_model(path))
             .collect::<Result<_>>()?;
+        let photos = Photos::load(context.inputs.get("backgrounds"))?;
         let environments: Vec<Environment> = environment::find(&self.environments)?
             .par_iter()
             .map(|path| Environment::read(path))
             .collect::<Result<_>>()?;
         context.generate(count, |index| {
-            self.sample(context, &models, &environments, index, size)
+            self.sample(context, &models, &environments, &photos, index, size)
         })?;
         Ok(serde_json::json!({
             "models": models.len(),
             "environments": environments.len(),
+            "background_photos": photos.len(),
         }))
+    }
+
+    fn read_model(&self, path: &Path) -> Result<Model> {
+        let mut model = Model::read(path, self.unit_metres)?;
+        if self.lie.pose == Pose::Stable && !model.has_named_faces() {
+            model.rests = rest::stable(&model, self.lie.steadiness_degrees.to_radians());
+        }
+        Ok(model)
     }
 
     fn sample(
@@ -199,6 +250,7 @@ impl Mesh {
         context: &Context,
         models: &[Model],
         environments: &[Environment],
+        photos: &Photos,
         index: u64,
         size: u32,
     ) -> Result<Sample> {
@@ -220,7 +272,9 @@ impl Mesh {
             }
             (scene, buffer, visible) = draw();
         }
-        let pixels = shade::picture(&scene, &self.lens, size, &buffer.ids, &mut stream);
+        let behind = self.backdrop.draw(photos, size, &mut stream)?;
+        let behind = behind.as_ref();
+        let pixels = shade::picture(&scene, &self.lens, behind, size, &buffer.ids, &mut stream);
         let id = format!("{}-{index:06}", context.id);
         Ok(Sample {
             index,

@@ -1,20 +1,21 @@
-//! A glTF model: triangles under a bounding volume hierarchy, and the semantics that it carries.
+//! A model: triangles under a bounding volume hierarchy, and the semantics that it carries.
 //!
-//! Empty nodes name what the labels need. `face.NAME` is a class: the object lies so that the
-//! node's +y axis points up. `keypoint.NAME.I` is the I-th keypoint of that class. A model without
-//! faces is one class, named after its file, that stands as it was modelled (glTF: +y up).
+//! `gltf`, `obj` and `stl` read the formats into a [`Geometry`], from which the model is made. A
+//! model without faces is one class, named after its file, that stands as it was modelled (+y up)
+//! or as `rest` says.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use glam::{Mat4, Quat, Vec3A, vec3a};
-use gltf::mesh::Mode;
+use glam::{Quat, Vec3A, vec3a};
 use obvhs::BvhBuildParams;
 use obvhs::bvh2::Bvh2;
 use obvhs::bvh2::builder::build_bvh2_from_tris;
 use obvhs::ray::{Ray, RayHit};
 use obvhs::triangle::Triangle;
 
+use super::rest::Rest;
+use super::{gltf, obj, stl};
 use crate::{Error, Result};
 
 /// A model ready to be traced, in its own coordinates (metres, +y up).
@@ -23,6 +24,8 @@ pub struct Model {
     pub path: String,
     pub materials: Vec<Material>,
     pub faces: Vec<Face>,
+    /// How it can lie, where it has no faces that say so; with none it stands as modelled.
+    pub rests: Vec<Rest>,
     /// The outermost vertices, enough to find the extent in any direction.
     pub hull: Vec<Vec3A>,
     /// Middle of the bounding box.
@@ -31,6 +34,7 @@ pub struct Model {
     pub radius: f32,
     /// Longest side of the bounding box.
     pub size: f32,
+    named_faces: bool,
     corners: Vec<Corners>,
     triangles: Vec<Triangle>,
     bvh: Bvh2,
@@ -52,9 +56,22 @@ pub struct Face {
 }
 
 /// What a triangle knows beside its vertices.
-struct Corners {
-    normals: [Vec3A; 3],
-    material: usize,
+#[derive(Clone)]
+pub struct Corners {
+    pub normals: [Vec3A; 3],
+    pub material: usize,
+}
+
+/// What a file of any format holds.
+#[derive(Default)]
+pub struct Geometry {
+    pub materials: Vec<Material>,
+    pub triangles: Vec<Triangle>,
+    /// Of each triangle.
+    pub corners: Vec<Corners>,
+    pub faces: Vec<Face>,
+    /// Face, number, place.
+    pub keypoints: Vec<(String, u32, Vec3A)>,
 }
 
 /// The point where a ray meets the model.
@@ -63,56 +80,68 @@ pub struct Contact {
     pub material: usize,
 }
 
+/// The format of a model, by the end of its name.
+enum Format {
+    Gltf,
+    Obj,
+    Stl,
+}
+
+impl Format {
+    fn of(path: &Path) -> Self {
+        let extension = path.extension().unwrap_or_default();
+        match extension.to_string_lossy().to_ascii_lowercase().as_str() {
+            "obj" => Format::Obj,
+            "stl" => Format::Stl,
+            _ => Format::Gltf,
+        }
+    }
+}
+
 /// The model file and the buffers beside it; an unreadable model stands alone.
 pub fn files(path: &Path) -> Vec<PathBuf> {
     let mut files = vec![path.to_path_buf()];
-    let folder = path.parent().unwrap_or(Path::new(""));
-    if let Ok(gltf) = gltf::Gltf::open(path) {
-        files.extend(gltf.buffers().filter_map(|buffer| match buffer.source() {
-            gltf::buffer::Source::Uri(uri) if !uri.starts_with("data:") => Some(folder.join(uri)),
-            _ => None,
-        }));
+    if matches!(Format::of(path), Format::Gltf) {
+        files.extend(gltf::buffers(path));
     }
     files
 }
 
 impl Model {
-    /// Reads a `.gltf` with its buffers, or a `.glb`.
+    /// Reads a model; `unit` is that of an OBJ or STL in metres.
     ///
     /// # Errors
     /// Where a file is missing or cut off, or the model has no triangles.
-    pub fn read(path: &Path) -> Result<Self> {
-        let broken = |problem: String| {
-            Error::failed(
-                path.display(),
-                problem,
-                "export the model again as glTF 2.0 with triangles, and keep its .bin beside it",
-            )
+    pub fn read(path: &Path, unit: f32) -> Result<Self> {
+        let (geometry, remedy) = match Format::of(path) {
+            Format::Gltf => (gltf::read(path)?, gltf::REMEDY),
+            Format::Obj => (obj::read(path, unit)?, obj::REMEDY),
+            Format::Stl => (stl::read(path, unit)?, stl::REMEDY),
         };
-        let gltf = gltf::Gltf::open(path).map_err(|e| match e {
-            gltf::Error::Io(e) => Error::io(path, e),
-            e => broken(format!("cannot be read as glTF: {e}")),
-        })?;
-        let buffers = gltf::import_buffers(&gltf.document, path.parent(), gltf.blob)
-            .map_err(|e| broken(format!("its buffer is missing or cut off: {e}")))?;
-        if let Some(accessor) = gltf.document.accessors().find(|a| !fits(a, &buffers)) {
-            let index = accessor.index();
-            return Err(broken(format!(
-                "accessor {index} reaches beyond the end of its buffer"
-            )));
-        }
-        let mut reader = Reader::new(&gltf.document, &buffers);
-        let scene = gltf.document.default_scene();
-        let scene = scene.or_else(|| gltf.document.scenes().next());
-        for node in scene.iter().flat_map(gltf::Scene::nodes) {
-            reader.visit(&node, Mat4::IDENTITY).map_err(broken)?;
-        }
         let area = |t: &Triangle| (t.v1 - t.v0).cross(t.v2 - t.v0).length_squared();
-        if !reader.triangles.iter().any(|t| area(t) > 0.0) {
-            return Err(broken("has no triangles".into()));
+        if !geometry.triangles.iter().any(|t| area(t) > 0.0) {
+            let problem = "has no triangles";
+            return Err(Error::failed(path.display(), problem, remedy));
         }
         let stem = path.file_stem().map(|s| s.to_string_lossy().into_owned());
-        Ok(reader.finish(path, stem.unwrap_or_default()))
+        Ok(geometry.finish(path, stem.unwrap_or_default()))
+    }
+
+    /// Whether nodes of the model say which of its faces can be on top.
+    pub fn has_named_faces(&self) -> bool {
+        self.named_faces
+    }
+
+    /// Middle of the surface: the centre of mass of a shell, which open meshes have too.
+    pub fn centre_of_mass(&self) -> Vec3A {
+        let (mut sum, mut weights) = (Vec3A::ZERO, 0.0);
+        for Triangle { v0, v1, v2 } in &self.triangles {
+            let area = (*v1 - *v0).cross(*v2 - *v0).length();
+            sum += (*v0 + *v1 + *v2) * (area / 3.0);
+            weights += area;
+        }
+        // At least one triangle has an area.
+        sum / weights
     }
 
     /// Distance to the nearest triangle and its number.
@@ -148,132 +177,10 @@ impl Model {
     }
 }
 
-/// Whether the accessor's bytes all exist.
-fn fits(accessor: &gltf::Accessor, buffers: &[gltf::buffer::Data]) -> bool {
-    let Some(view) = accessor.view() else {
-        return true;
-    };
-    let stride = view.stride().unwrap_or(accessor.size());
-    let last = accessor.count().saturating_sub(1).checked_mul(stride);
-    let end = last
-        .and_then(|last| last.checked_add(accessor.offset() + accessor.size()))
-        .filter(|&end| end <= view.length())
-        .and_then(|_| view.offset().checked_add(view.length()));
-    let buffer = buffers.get(view.buffer().index());
-    matches!((end, buffer), (Some(end), Some(buffer)) if end <= buffer.len())
-}
-
-/// Gathers what the nodes of the scene hold.
-struct Reader<'a> {
-    buffers: &'a [gltf::buffer::Data],
-    materials: Vec<Material>,
-    triangles: Vec<Triangle>,
-    corners: Vec<Corners>,
-    faces: Vec<Face>,
-    /// Face, number, place.
-    keypoints: Vec<(String, u32, Vec3A)>,
-}
-
-impl<'a> Reader<'a> {
-    fn new(document: &gltf::Document, buffers: &'a [gltf::buffer::Data]) -> Self {
-        let mut materials: Vec<Material> = document
-            .materials()
-            .map(|material| {
-                let [r, g, b, _] = material.pbr_metallic_roughness().base_color_factor();
-                Material {
-                    name: material.name().unwrap_or_default().to_string(),
-                    colour: vec3a(r, g, b),
-                }
-            })
-            .collect();
-        // glTF's default material, for primitives that name none.
-        materials.push(Material {
-            name: String::new(),
-            colour: Vec3A::splat(0.8),
-        });
-        Reader {
-            buffers,
-            materials,
-            triangles: Vec::new(),
-            corners: Vec::new(),
-            faces: Vec::new(),
-            keypoints: Vec::new(),
-        }
-    }
-
-    fn visit(&mut self, node: &gltf::Node, parent: Mat4) -> Result<(), String> {
-        let place = parent * Mat4::from_cols_array_2d(&node.transform().matrix());
-        for primitive in node.mesh().iter().flat_map(gltf::Mesh::primitives) {
-            self.add(&primitive, place)?;
-        }
-        let name = node.name().unwrap_or_default();
-        let centre = Vec3A::from(place.w_axis.truncate());
-        if let Some(face) = name.strip_prefix("face.") {
-            let up = place.y_axis.truncate().normalize_or(glam::Vec3::Y);
-            self.faces.push(Face {
-                name: face.to_string(),
-                upright: Quat::from_rotation_arc(up, glam::Vec3::Y),
-                keypoints: Vec::new(),
-            });
-        } else if let Some(keypoint) = name.strip_prefix("keypoint.") {
-            let (face, number) = keypoint.rsplit_once('.').unwrap_or(("", keypoint));
-            let number = number
-                .parse()
-                .map_err(|_| format!("node `{name}` does not end in a number"))?;
-            self.keypoints.push((face.to_string(), number, centre));
-        }
-        for child in node.children() {
-            self.visit(&child, place)?;
-        }
-        Ok(())
-    }
-
-    fn add(&mut self, primitive: &gltf::Primitive, place: Mat4) -> Result<(), String> {
-        if primitive.mode() != Mode::Triangles {
-            return Ok(());
-        }
-        let reader = primitive.reader(|buffer| self.buffers.get(buffer.index()).map(|b| &b[..]));
-        let positions: Vec<Vec3A> = reader
-            .read_positions()
-            .ok_or("a mesh has no positions")?
-            .map(|p| place.transform_point3a(p.into()))
-            .collect();
-        let turn = place.inverse().transpose();
-        let normals: Option<Vec<Vec3A>> = reader.read_normals().map(|normals| {
-            let turned = normals.map(|n| turn.transform_vector3a(n.into()));
-            turned.map(|n| n.normalize_or_zero()).collect()
-        });
-        let indices: Vec<u32> = match reader.read_indices() {
-            Some(indices) => indices.into_u32().collect(),
-            None => (0..positions.len() as u32).collect(),
-        };
-        let material = primitive.material().index();
-        let material = material.unwrap_or(self.materials.len() - 1);
-        for corner in indices.as_chunks::<3>().0 {
-            let vertex = |i: usize| positions.get(corner[i] as usize).copied();
-            let (Some(v0), Some(v1), Some(v2)) = (vertex(0), vertex(1), vertex(2)) else {
-                return Err("a triangle names a vertex that does not exist".into());
-            };
-            if !(v0 + v1 + v2).is_finite() {
-                return Err("a vertex is no finite number".into());
-            }
-            let triangle = Triangle { v0, v1, v2 };
-            let flat = triangle.compute_normal();
-            let normal = |i: usize| {
-                let normal = normals.as_ref().and_then(|n| n.get(corner[i] as usize));
-                normal.copied().unwrap_or(flat)
-            };
-            self.corners.push(Corners {
-                normals: [normal(0), normal(1), normal(2)],
-                material,
-            });
-            self.triangles.push(triangle);
-        }
-        Ok(())
-    }
-
+impl Geometry {
     fn finish(mut self, path: &Path, stem: String) -> Model {
-        if self.faces.is_empty() {
+        let named_faces = !self.faces.is_empty();
+        if !named_faces {
             self.keypoints
                 .iter_mut()
                 .for_each(|k| k.0.clone_from(&stem));
@@ -302,10 +209,12 @@ impl<'a> Reader<'a> {
         let centre = (low + high) / 2.0;
         let radius = vertices().map(|v| v.distance(centre)).fold(0.0, f32::max);
         let hull = outermost(&vertices().collect::<Vec<_>>());
-        let corners = order.iter().map(|&i| Corners { ..self.corners[i] });
+        let corners = order.iter().map(|&i| self.corners[i].clone());
         Model {
             path: path.display().to_string(),
             faces: self.faces,
+            rests: Vec::new(),
+            named_faces,
             materials: self.materials,
             hull,
             centre,

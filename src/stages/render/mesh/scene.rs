@@ -8,7 +8,7 @@ use glam::{Mat3A, Quat, Vec2, Vec3A, vec2, vec3a};
 use rand::RngExt;
 
 use super::Mesh;
-use super::config::{Lighting, Viewpoint, draw};
+use super::config::{Lighting, Pose, Viewpoint, draw};
 use super::environment::Environment;
 use super::model::{Face, Model};
 use super::surface::{Surface, Table};
@@ -83,8 +83,12 @@ pub struct Instance<'a> {
 
 impl<'a> Instance<'a> {
     fn draw(mesh: &Mesh, model: &'a Model, class: usize, stream: &mut Stream) -> Self {
-        let yaw = stream.random_range(0.0..TAU);
-        let upright = Mat3A::from_quat(model.faces[class].upright);
+        let turns = &mesh.lie.turns_degrees;
+        let yaw = match turns.is_empty() {
+            true => stream.random_range(0.0..TAU),
+            false => turns[stream.random_range(0..turns.len())].to_radians(),
+        };
+        let upright = Mat3A::from_quat(upright(mesh.lie.pose, model, class, stream));
         let (mut low, mut high) = (Vec3A::INFINITY, Vec3A::NEG_INFINITY);
         for &vertex in &model.hull {
             let turned = upright * (vertex - model.centre);
@@ -157,6 +161,27 @@ impl<'a> Instance<'a> {
     }
 }
 
+/// Turns the model so that it lies as it is to.
+fn upright(pose: Pose, model: &Model, class: usize, stream: &mut Stream) -> Quat {
+    if pose == Pose::Free && !model.has_named_faces() {
+        // Uniform over all rotations (Shoemake 1992).
+        let [u, v, w]: [f32; 3] = std::array::from_fn(|_| stream.random());
+        let (a, b) = ((v * TAU).sin_cos(), (w * TAU).sin_cos());
+        let (p, q) = ((1.0 - u).sqrt(), u.sqrt());
+        return Quat::from_xyzw(p * a.0, p * a.1, q * b.0, q * b.1).normalize();
+    }
+    if model.rests.is_empty() {
+        return model.faces[class].upright;
+    }
+    let total: f32 = model.rests.iter().map(|rest| rest.weight).sum();
+    let mut left = stream.random::<f32>() * total;
+    let chosen = model.rests.iter().find(|rest| {
+        left -= rest.weight;
+        left < 0.0
+    });
+    chosen.unwrap_or(&model.rests[0]).upright
+}
+
 /// A pinhole camera; x right, y down, looking along z.
 pub struct Camera {
     pub position: Vec3A,
@@ -165,14 +190,25 @@ pub struct Camera {
     pub intrinsics: sample::Camera,
 }
 
+/// What the camera's distance follows from.
+enum Wanted {
+    /// Width of the picture at the table, in metres.
+    Field(f32),
+    /// Longer side of the object's box in the picture.
+    Pixels(f32),
+}
+
 impl Camera {
-    /// Stands off as far as the object's drawn size in the picture asks for.
+    /// Stands off as far as the field, or the object's drawn size in the picture, asks for.
     fn draw(ranges: &Viewpoint, object: &Instance, size: u32, stream: &mut Stream) -> Self {
         let side = size as f32;
         let fov = draw(stream, ranges.fov_degrees).to_radians();
         let tilt = draw(stream, ranges.tilt_degrees).to_radians();
         let roll = draw(stream, ranges.roll_degrees).to_radians();
-        let wanted = draw(stream, ranges.object_scale) * side;
+        let wanted = match ranges.field_metres {
+            Some(field) => Wanted::Field(draw(stream, field)),
+            None => Wanted::Pixels(draw(stream, ranges.object_scale) * side),
+        };
         let shift = [-1.0, 1.0].map(|sign: f32| sign * ranges.off_centre * side);
         let shift = vec2(draw(stream, shift), draw(stream, shift));
 
@@ -182,9 +218,8 @@ impl Camera {
         let right = Vec3A::X * cos + down * sin;
         let down = down * cos - Vec3A::X * sin;
         let focal = side / 2.0 / (fov / 2.0).tan();
-        let mut distance = object.model.size * focal / wanted;
         let mut camera = Camera {
-            position: object.centre + away * distance,
+            position: Vec3A::ZERO,
             rotation: Mat3A::from_cols(right, down, -away).transpose(),
             intrinsics: sample::Camera {
                 fx: focal,
@@ -193,12 +228,25 @@ impl Camera {
                 cy: side / 2.0,
             },
         };
-        for _ in 0..4 {
-            let [low, high] = camera.extent(object);
-            distance *= (high - low).max_element() / wanted;
-            // Never inside the object, however much of the picture it is to fill.
-            distance = distance.max(object.model.radius * 1.5);
-            camera.position = object.centre + away * distance;
+        // Never inside the object, however much of the picture it is to fill.
+        let least = object.model.radius * 1.5;
+        match wanted {
+            Wanted::Field(metres) => {
+                // The distance to the table counts, so that a higher object comes nearer.
+                let height = object.centre.y / tilt.cos();
+                let distance = (metres * focal / side - height).max(least);
+                camera.position = object.centre + away * distance;
+            }
+            Wanted::Pixels(pixels) => {
+                let mut distance = object.model.size * focal / pixels;
+                camera.position = object.centre + away * distance;
+                for _ in 0..4 {
+                    let [low, high] = camera.extent(object);
+                    distance *= (high - low).max_element() / pixels;
+                    distance = distance.max(least);
+                    camera.position = object.centre + away * distance;
+                }
+            }
         }
         let [low, high] = camera.extent(object);
         let offset = vec2(side / 2.0, side / 2.0) + shift - (low + high) / 2.0;

@@ -1,4 +1,4 @@
-//! Colours of the picture: direct light with soft shadows, a glossy coat, and what lens and sensor add.
+//! Colours of the picture: direct light with soft shadows, and a glossy coat.
 //!
 //! Diffuse light from the environment is the noise-free convolution times the sampled share of it
 //! that is not blocked (after the ratio estimator of Heitz et al. 2018): where nothing blocks,
@@ -9,7 +9,9 @@ use std::f32::consts::{PI, TAU};
 use glam::Vec3A;
 use image::RgbImage;
 
-use super::config::{Lens, draw, to_srgb};
+use super::backdrop::Behind;
+use super::config::Lens;
+use super::develop::{Exposure, develop};
 use super::scene::{Instance, Scene};
 use super::surface::{Surface, hash, unit};
 use super::trace::Target;
@@ -17,20 +19,6 @@ use crate::seed::Stream;
 
 /// Share of the light that a blocking neighbour throws on, on average.
 const BOUNCE: f32 = 0.25;
-
-/// Linear light from which on the tone curve bends, and what it bends towards.
-const SHOULDER: f32 = 0.45;
-const WHITE: f32 = 0.9;
-
-/// A stream of numbers.
-struct Noise(u32);
-
-impl Noise {
-    fn next(&mut self) -> f32 {
-        self.0 = hash(self.0);
-        unit(self.0)
-    }
-}
 
 /// One sample of one pixel, as a source of points that cover the unit square evenly over the
 /// samples of the pixel: the R2 sequence (Roberts 2018), shifted by another amount for each use.
@@ -61,17 +49,19 @@ impl Ray {
     }
 }
 
-/// Renders the picture. `ids` are the instances at the pixels' centres, for spending fewer rays on
-/// bare table.
+/// Renders the picture, with `behind` instead of the table where it is given. `ids` are the
+/// instances at the pixels' centres, for spending fewer rays on bare table.
 pub fn picture(
     scene: &Scene,
     lens: &Lens,
+    behind: Option<&Behind>,
     size: u32,
     ids: &[Option<usize>],
     stream: &mut Stream,
 ) -> RgbImage {
     let side = size as usize;
-    let mut pixels = vec![Vec3A::ZERO; side * side];
+    let mut light = vec![Vec3A::ZERO; side * side];
+    let mut open = vec![Vec3A::ZERO; side * side];
     let around = |v: usize| v.saturating_sub(1)..(v + 2).min(side);
     let bare: Vec<bool> = (0..side * side)
         .map(|i| {
@@ -79,28 +69,35 @@ pub fn picture(
             near.all(|(x, y)| ids[y * side + x].is_none())
         })
         .collect();
-    for (i, pixel) in pixels.iter_mut().enumerate() {
+    for i in 0..side * side {
         let (x, y) = (i % side, i / side);
         let samples = match bare[i] {
             true => (lens.samples * 2).div_ceil(3),
             false => lens.samples,
         };
         let seed = hash(scene.noise ^ hash(i as u32));
-        let sum: Vec3A = (0..samples)
-            .map(|sample| {
-                let ray = Ray {
-                    pixel: seed,
-                    sample,
-                };
-                let (dx, dy) = ray.point(Use::Pixel);
-                let direction = scene.camera.direction(x as f32 + dx, y as f32 + dy);
-                radiance(scene, direction, ray)
-            })
-            .sum();
-        *pixel = sum / samples.max(1) as f32;
+        for sample in 0..samples {
+            let ray = Ray {
+                pixel: seed,
+                sample,
+            };
+            let (dx, dy) = ray.point(Use::Pixel);
+            let direction = scene.camera.direction(x as f32 + dx, y as f32 + dy);
+            match (seen(scene, direction, ray), behind) {
+                (Seen::Object(radiance), _) => light[i] += radiance,
+                (Seen::Around { radiance, .. }, None) => light[i] += radiance,
+                (Seen::Around { lit, .. }, Some(_)) => open[i] += Vec3A::new(1.0, lit, 0.0),
+            }
+        }
+        light[i] /= samples.max(1) as f32;
+        open[i] /= samples.max(1) as f32;
     }
-    smooth(&mut pixels, side, &bare);
-    develop(&mut pixels, side, lens, stream, scene.noise)
+    match behind {
+        None => smooth(&mut light, side, &bare),
+        Some(_) => smooth(&mut open, side, &bare),
+    }
+    let exposure = Exposure { side, light, open };
+    develop(exposure, behind, lens, stream, scene.noise)
 }
 
 /// Averages what is left of the shadows' sampling noise on bare table, where nothing is sharp.
@@ -123,16 +120,28 @@ fn smooth(pixels: &mut [Vec3A], side: usize, bare: &[bool]) {
     }
 }
 
+/// What the camera sees in a direction.
+enum Seen {
+    /// An object, and its radiance.
+    Object(Vec3A),
+    /// Table or sky: its radiance, and the share of the open table's light that it gets.
+    Around { radiance: Vec3A, lit: f32 },
+}
+
 /// Light that reaches the camera from a direction.
-fn radiance(scene: &Scene, direction: Vec3A, ray: Ray) -> Vec3A {
+fn seen(scene: &Scene, direction: Vec3A, ray: Ray) -> Seen {
     let Some(hit) = scene.hit(scene.camera.position, direction) else {
-        return sky(scene, direction, 0.0);
+        let radiance = sky(scene, direction, 0.0);
+        return Seen::Around { radiance, lit: 1.0 };
     };
     let point = scene.camera.position + direction * hit.distance;
     match hit.target {
         Target::Table => {
             let (light, _) = received(scene, point, Vec3A::Y, ray);
-            scene.table.colour_at(point) * light
+            Seen::Around {
+                radiance: scene.table.colour_at(point) * light,
+                lit: light.element_sum() / level_light(scene).element_sum().max(f32::MIN_POSITIVE),
+            }
         }
         Target::Instance(number, triangle) => {
             let instance = &scene.instances[number];
@@ -147,7 +156,8 @@ fn radiance(scene: &Scene, direction: Vec3A, ray: Ray) -> Vec3A {
             let origin = point + normal * (instance.model.size * 1e-3);
             let (light, lamp) = received(scene, origin, normal, ray);
             let body = surface.colour_at(inside) * light;
-            body + gloss(scene, instance, surface, (origin, normal, direction), lamp)
+            let coat = surface.coat_normal(instance.rotation, inside, normal);
+            Seen::Object(body + gloss(scene, instance, surface, (origin, coat, direction), lamp))
         }
     }
 }
@@ -283,102 +293,4 @@ fn sky(scene: &Scene, direction: Vec3A, roughness: f32) -> Vec3A {
         .environment
         .reflection(light.inward(direction), roughness);
     seen * light.environment_strength
-}
-
-/// From linear light to the picture: gradient, blur, tone curve, sharpening, noise.
-fn develop(
-    pixels: &mut [Vec3A],
-    side: usize,
-    lens: &Lens,
-    stream: &mut Stream,
-    seed: u32,
-) -> RgbImage {
-    let gradient = draw(stream, lens.gradient);
-    let (sin, cos) = draw(stream, [0.0, TAU]).sin_cos();
-    let blur = draw(stream, lens.blur_pixels);
-    let chroma_blur = draw(stream, lens.chroma_blur_pixels);
-    let sharpening = draw(stream, lens.sharpening);
-    let deviation = draw(stream, lens.noise);
-    for (i, pixel) in pixels.iter_mut().enumerate() {
-        let place = |v: usize| (v as f32 + 0.5) / side as f32 - 0.5;
-        let across = place(i % side) * cos + place(i / side) * sin;
-        *pixel *= 1.0 + gradient * across;
-        // Beyond white a sensor sees nothing; cut before the blur, as most highlights are.
-        *pixel = pixel.min(Vec3A::splat(2.0));
-    }
-    gaussian(pixels, side, blur);
-    let mut values: Vec<Vec3A> = pixels
-        .iter()
-        .map(|p| Vec3A::from_array(p.to_array().map(|v| to_srgb(tone(v)))))
-        .collect();
-    sharpen(&mut values, side, sharpening);
-    blur_chroma(&mut values, side, chroma_blur);
-    RgbImage::from_fn(side as u32, side as u32, |x, y| {
-        let i = y as usize * side + x as usize;
-        let mut noise = Noise(hash(seed.wrapping_add(0x9e37_79b9) ^ hash(i as u32)));
-        image::Rgb(values[i].to_array().map(|value| {
-            // The sum of three uniform numbers is near enough to a normal one; its deviation is ½.
-            let grain = noise.next() + noise.next() + noise.next() - 1.5;
-            ((value + grain * 2.0 * deviation) * 255.0)
-                .round()
-                .clamp(0.0, 255.0) as u8
-        }))
-    })
-}
-
-/// Bends the brightest light towards white without reaching it, as phones do.
-fn tone(light: f32) -> f32 {
-    let room = WHITE - SHOULDER;
-    match light > SHOULDER {
-        true => SHOULDER + room * (1.0 - ((SHOULDER - light) / room).exp()),
-        false => light,
-    }
-}
-
-/// Raises what differs from the blurred picture (unsharp masking), as cameras do.
-fn sharpen(values: &mut [Vec3A], side: usize, strength: f32) {
-    const RADIUS: f32 = 1.5;
-    let mut blurred = values.to_vec();
-    gaussian(&mut blurred, side, RADIUS);
-    for (value, blurred) in values.iter_mut().zip(blurred) {
-        *value += (*value - blurred) * strength;
-    }
-}
-
-/// Blurs what differs between the channels, and keeps the brightness sharp.
-fn blur_chroma(values: &mut [Vec3A], side: usize, deviation: f32) {
-    let brightness = |v: Vec3A| Vec3A::splat(v.dot(Vec3A::new(0.299, 0.587, 0.114)));
-    let mut chroma: Vec<Vec3A> = values.iter().map(|&v| v - brightness(v)).collect();
-    gaussian(&mut chroma, side, deviation);
-    for (value, chroma) in values.iter_mut().zip(chroma) {
-        *value = brightness(*value) + chroma;
-    }
-}
-
-/// Blurs by a Gaussian, rows and columns in turn; the margins repeat the outermost pixels.
-fn gaussian(pixels: &mut [Vec3A], side: usize, deviation: f32) {
-    if deviation < 0.05 {
-        return;
-    }
-    let reach = (3.0 * deviation).ceil() as isize;
-    let bell = |d: isize| (-0.5 * (d as f32 / deviation).powi(2)).exp();
-    let total: f32 = (-reach..=reach).map(bell).sum();
-    let weights: Vec<f32> = (-reach..=reach).map(|d| bell(d) / total).collect();
-    let mut line = vec![Vec3A::ZERO; side];
-    for (step, jump) in [(1, side), (side, 1)] {
-        for row in 0..side {
-            let at = |i: usize| row * jump + i * step;
-            for (i, out) in line.iter_mut().enumerate() {
-                let near = |d: usize| (i as isize + d as isize - reach).clamp(0, side as isize - 1);
-                *out = weights
-                    .iter()
-                    .enumerate()
-                    .map(|(d, &weight)| pixels[at(near(d) as usize)] * weight)
-                    .sum();
-            }
-            for (i, &blurred) in line.iter().enumerate() {
-                pixels[at(i)] = blurred;
-            }
-        }
-    }
 }

@@ -2,7 +2,7 @@
 
 use std::f32::consts::TAU;
 
-use glam::{IVec3, Vec3A, vec3a};
+use glam::{IVec3, Mat3A, Vec3A, vec3a};
 use rand::RngExt;
 
 use super::config::{self, Paint, Surfaces, draw};
@@ -19,6 +19,17 @@ pub struct Surface {
     pub roughness: f32,
     /// Reflection head on, as a share of the light.
     pub reflectance: f32,
+    waves: Option<Waves>,
+}
+
+/// The unevenness of a moulded surface, which bends what it mirrors.
+#[derive(Debug, Clone, Copy)]
+struct Waves {
+    /// Largest slope.
+    slope: f32,
+    /// Waves a metre.
+    frequency: f32,
+    offset: Vec3A,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -38,6 +49,11 @@ impl Surface {
         let roughness = draw(stream, ranges.roughness);
         let reflectance = 0.04 * draw(stream, ranges.gloss);
         let frequency = draw(stream, ranges.marbling_swirls) / model.size.max(f32::MIN_POSITIVE);
+        let waves = (ranges.waviness_degrees[1] > 0.0).then(|| Waves {
+            slope: draw(stream, ranges.waviness_degrees).to_radians().tan(),
+            frequency: draw(stream, ranges.waves) / model.size.max(f32::MIN_POSITIVE),
+            offset: Vec3A::from_array(std::array::from_fn(|_| stream.random_range(0.0..99.0))),
+        });
         let mut surfaces: Vec<Surface> = Vec::new();
         for material in &model.materials {
             let (colour, second) = match look.and_then(|look| look.get(&material.name)) {
@@ -58,9 +74,30 @@ impl Surface {
                 }),
                 roughness,
                 reflectance,
+                waves,
             });
         }
         surfaces
+    }
+
+    /// The normal, in the world, of the coat at a point of the model, whose `normal` it bends.
+    pub fn coat_normal(&self, to_world: Mat3A, point: Vec3A, normal: Vec3A) -> Vec3A {
+        let Some(Waves {
+            slope,
+            frequency,
+            offset,
+        }) = self.waves
+        else {
+            return normal;
+        };
+        let p = point * frequency + offset;
+        let tilt = vec3a(
+            smooth_noise(p),
+            smooth_noise(p + 31.7),
+            smooth_noise(p + 67.1),
+        );
+        let tilt = to_world * (tilt * 2.0 - Vec3A::ONE) * slope;
+        (normal + tilt).normalize_or(normal)
     }
 
     /// The colour at a point of the model.

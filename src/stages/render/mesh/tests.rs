@@ -5,7 +5,11 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::atomic::AtomicBool;
 
+use image::RgbImage;
+
+use super::config::Colour;
 use super::*;
+use crate::artifact::Artifact;
 use crate::artifact::parts::read_part;
 use crate::sample::Visibility;
 use crate::seed::Seed;
@@ -19,11 +23,23 @@ fn render(
     threads: usize,
     part_size: usize,
 ) -> Result<Vec<Sample>> {
+    render_with(mesh, BTreeMap::new(), count, size, threads, part_size)
+}
+
+/// As [`render`], for a stage with `inputs`.
+fn render_with(
+    mesh: &Mesh,
+    inputs: BTreeMap<&'static str, Artifact>,
+    count: u64,
+    size: u32,
+    threads: usize,
+    part_size: usize,
+) -> Result<Vec<Sample>> {
     let out = tempfile::tempdir().unwrap();
     let context = Context {
         id: "render",
         seed: Seed::new(7, "render"),
-        inputs: BTreeMap::new(),
+        inputs,
         out: out.path(),
         part_size,
         device: DeviceChoice::Cpu,
@@ -84,7 +100,7 @@ fn pose_camera_keypoints_masks_and_boxes_agree() {
         for instance in &sample.labels.instances {
             assert_eq!(instance.mask.bbox_xywh(size), Some(instance.bbox_xywh));
             assert!((0.0..=1.0).contains(&instance.visible_fraction));
-            let model = Model::read(Path::new(&sample.provenance.source)).unwrap();
+            let model = Model::read(Path::new(&sample.provenance.source), 1.0).unwrap();
             let face = model
                 .faces
                 .iter()
@@ -130,7 +146,7 @@ fn depth_is_that_of_the_top_face_at_its_keypoints() {
             .unwrap()
             .into_luma16();
         let main = &sample.labels.instances[0];
-        let model = Model::read(Path::new(&sample.provenance.source)).unwrap();
+        let model = Model::read(Path::new(&sample.provenance.source), 1.0).unwrap();
         let face = model.faces.iter().find(|f| f.name == main.class).unwrap();
         let pose = main.pose.unwrap();
         for (keypoint, p) in main.keypoints.iter().zip(&face.keypoints) {
@@ -146,7 +162,7 @@ fn depth_is_that_of_the_top_face_at_its_keypoints() {
 #[test]
 fn the_dice_follow_the_western_layout() {
     for path in Mesh::default().models {
-        let die = Model::read(&path).unwrap();
+        let die = Model::read(&path, 1.0).unwrap();
         assert!((die.size - 0.016).abs() < 1e-5);
         let up = |name: &str| {
             let face = die.faces.iter().find(|f| f.name == name).unwrap();
@@ -295,4 +311,113 @@ fn ranges_are_checked() {
     let mut mesh = Mesh::default();
     mesh.camera.tilt_degrees = [40.0, 20.0];
     assert!(mesh.check().unwrap_err().contains("camera.tilt_degrees"));
+}
+
+/// An OBJ of a part, cut out onto white.
+fn part() -> Mesh {
+    let mut mesh = Mesh {
+        models: vec!["renders/lego/3710.obj".into()],
+        neighbours: Neighbours {
+            count: [0, 0],
+            gap: [0.0, 0.0],
+        },
+        ..Mesh::default()
+    };
+    mesh.camera.tilt_degrees = [0.0, 0.0];
+    mesh.camera.roll_degrees = [0.0, 0.0];
+    mesh.camera.off_centre = 0.0;
+    mesh.lie.turns_degrees = vec![90.0];
+    mesh.backdrop.colours = vec![Colour([255; 3])];
+    mesh.backdrop.shadow = [0.0, 0.0];
+    mesh.lens.blur_pixels = [0.0, 0.0];
+    mesh.lens.chroma_blur_pixels = [0.0, 0.0];
+    mesh.lens.noise = [0.0, 0.0];
+    mesh.lens.sharpening = [0.0, 0.0];
+    mesh
+}
+
+#[test]
+fn an_obj_on_a_plain_backdrop_is_labelled_where_it_is_seen() {
+    let mut mesh = part();
+    // A plate of 32 mm by 8 mm in a field of 64 mm, seen from far above.
+    mesh.camera.fov_degrees = [1.0, 1.0];
+    mesh.camera.field_metres = Some([0.064, 0.064]);
+    for sample in render(&mesh, 3, 64, 2, 8).unwrap() {
+        let [instance] = &sample.labels.instances[..] else {
+            panic!("{} instances", sample.labels.instances.len());
+        };
+        assert_eq!(instance.class, "3710");
+        let [x, y, width, height] = instance.bbox_xywh;
+        assert!((width - 8.0).abs() <= 1.0 && (height - 32.0).abs() <= 1.0);
+        assert!((x + width / 2.0 - 32.0).abs() <= 1.0 && (y + height / 2.0 - 32.0).abs() <= 1.0);
+        let pixels = sample.pixels().unwrap();
+        let mask = instance.mask.to_bitmap(64, 64);
+        let white = pixels.pixels().map(|p| p.0 == [255; 3]);
+        let wrong = white.zip(&mask).filter(|(white, inside)| white == *inside);
+        // The pixels on the outline may be a little of both.
+        assert!(wrong.count() <= 80);
+    }
+}
+
+#[test]
+fn shadows_fall_on_a_backdrop_that_asks_for_them() {
+    let mut mesh = part();
+    mesh.backdrop.shadow = [1.0, 1.0];
+    let [sample] = &render(&mesh, 1, 48, 1, 8).unwrap()[..] else {
+        panic!("one sample");
+    };
+    let pixels = sample.pixels().unwrap();
+    let mask = sample.labels.instances[0].mask.to_bitmap(48, 48);
+    let around = pixels.pixels().zip(mask).filter(|(_, inside)| !inside);
+    assert!(around.clone().any(|(p, _)| p.0[0] < 225));
+    assert!(around.clone().any(|(p, _)| p.0[0] > 235));
+}
+
+#[test]
+fn photos_stand_behind_the_object_where_they_are_given() {
+    let mut mesh = part();
+    mesh.backdrop.colours.clear();
+    // A photo of one colour: any render serves as the sample around it.
+    let mut photo = render(&mesh, 1, 16, 1, 8).unwrap().remove(0);
+    let green = RgbImage::from_pixel(20, 16, image::Rgb([10, 200, 30]));
+    photo.image = encode_png(&green).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let photos = crate::testing::publish(folder.path(), &[photo], 8);
+    let inputs = BTreeMap::from([("backgrounds", photos)]);
+    let samples = render_with(&mesh, inputs, 1, 48, 1, 8).unwrap();
+    let corner = *samples[0].pixels().unwrap().get_pixel(0, 0);
+    assert_eq!(corner.0, [10, 200, 30]);
+}
+
+#[test]
+fn parts_lie_on_the_sides_on_which_they_stay() {
+    let mut mesh = part();
+    mesh.lie.pose = Pose::Stable;
+    mesh.lie.steadiness_degrees = 30.0;
+    // Studs up or studs down: the same outline.
+    mesh.camera.field_metres = Some([0.064, 0.064]);
+    let samples = render(&mesh, 12, 32, 2, 8).unwrap();
+    let mut ups = Vec::new();
+    for sample in samples {
+        let instance = &sample.labels.instances[0];
+        // Row 2 of the pose is the camera's axis, which looks down, in the model's coordinates.
+        ups.push(-instance.pose.unwrap()[9]);
+    }
+    assert!(ups.iter().all(|up| up.abs() > 0.99), "{ups:?}");
+    assert!(
+        ups.iter().any(|&up| up > 0.0) && ups.iter().any(|&up| up < 0.0),
+        "{ups:?}"
+    );
+}
+
+#[test]
+fn an_obj_without_faces_is_an_error_that_names_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("empty.obj");
+    std::fs::write(&path, "v 0 0 0\n").unwrap();
+    let mesh = Mesh {
+        models: vec![path],
+        ..Mesh::default()
+    };
+    assert_error(&mesh, &["empty.obj", "no triangles", "help:"]);
 }

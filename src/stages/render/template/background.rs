@@ -6,11 +6,10 @@ use rand::RngExt;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::super::photos::Photos;
 use super::canvas::{Canvas, Field, between};
 use super::draw::{self, Range, chance, check_range, check_share, log_uniform, uniform};
 use crate::Result;
-use crate::artifact::Artifact;
-use crate::sample::image::decode_rgb;
 use crate::seed::Stream;
 
 /// What is behind the sign.
@@ -40,34 +39,6 @@ impl Default for Background {
             crop: [0.15, 0.4],
             brightness: [0.03, 0.9],
         }
-    }
-}
-
-/// Encoded photos to cut backgrounds from.
-#[derive(Default)]
-pub struct Photos {
-    pictures: Vec<(String, Vec<u8>)>,
-}
-
-impl Photos {
-    /// Reads up to 4096 photos, evenly spread over the artifact.
-    ///
-    /// # Errors
-    /// Where a part cannot be read.
-    pub fn load(artifact: &Artifact) -> Result<Self> {
-        const MOST: u64 = 4096;
-        let stride = artifact.manifest.count.div_ceil(MOST).max(1) as usize;
-        let pictures = artifact
-            .samples()
-            .step_by(stride)
-            .map(|sample| sample.map(|sample| (sample.id, sample.image)))
-            .collect::<Result<_>>()?;
-        Ok(Photos { pictures })
-    }
-
-    /// How many there are.
-    pub fn len(&self) -> usize {
-        self.pictures.len()
     }
 }
 
@@ -102,8 +73,7 @@ impl Background {
 
     /// The border of a random photo, mirrored half of the time.
     fn cut_border(&self, photos: &Photos, size: usize, stream: &mut Stream) -> Result<Canvas> {
-        let (name, bytes) = &photos.pictures[stream.random_range(0..photos.len())];
-        let photo = decode_rgb(bytes, name)?;
+        let photo = photos.draw(stream)?;
         let mut canvas = if chance(self.fold_share, stream) {
             let side = photo.width().min(photo.height());
             let left = stream.random_range(0..=photo.width() - side);

@@ -23,13 +23,14 @@ use rand::RngExt;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::photos::Photos;
 use crate::Result;
 use crate::sample::image;
 use crate::sample::{Domain, Instance, Keypoint, Labels, Mask, Provenance, Sample, Visibility};
 use crate::seed::Stream;
 use crate::stage::Context;
 
-use background::{Background, Photos};
+use background::Background;
 use camera::Camera;
 use draw::chance;
 use light::Light;
@@ -87,10 +88,7 @@ impl Template {
     /// Where a template or a background photo cannot be read.
     pub fn render(&self, context: &Context, count: u64, size: u32) -> Result<serde_json::Value> {
         let textures = svg::load_folder(&self.templates, size, context)?;
-        let photos = match context.inputs.get("backgrounds") {
-            Some(artifact) => Photos::load(artifact)?,
-            None => Photos::default(),
-        };
+        let photos = Photos::load(context.inputs.get("backgrounds"))?;
         context.generate(count, |index| {
             self.sample(context, index, &textures, &photos, size)
         })?;

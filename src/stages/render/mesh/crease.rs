@@ -1,0 +1,71 @@
+//! Normals of meshes that bring none: smooth where faces meet at a small angle, hard elsewhere.
+
+use std::collections::HashMap;
+
+use glam::Vec3A;
+use obvhs::triangle::Triangle;
+
+/// Faces that meet at a smaller angle, in degrees, are parts of one curved surface. Cylinders of
+/// sixteen sides turn by 22.5° at each edge; bevels of 45° stay edges.
+const CREASE_DEGREES: f32 = 35.0;
+
+/// The normals at the three corners of each triangle: the sum, weighted by area, over the triangles
+/// at the same place whose normals differ from its own by less than the crease.
+pub fn normals(triangles: &[Triangle]) -> Vec<[Vec3A; 3]> {
+    let areas: Vec<Vec3A> = triangles
+        .iter()
+        .map(|t| (t.v1 - t.v0).cross(t.v2 - t.v0))
+        .collect();
+    let flat: Vec<Vec3A> = areas.iter().map(|a| a.normalize_or_zero()).collect();
+    // Files name the same vertex twice, so that places are compared, bit by bit; + 0.0 makes -0 0.
+    let key = |v: Vec3A| v.to_array().map(|c| (c + 0.0).to_bits());
+    let mut around: HashMap<[u32; 3], Vec<usize>> = HashMap::new();
+    for (i, t) in triangles.iter().enumerate() {
+        for vertex in [t.v0, t.v1, t.v2] {
+            around.entry(key(vertex)).or_default().push(i);
+        }
+    }
+    let least = CREASE_DEGREES.to_radians().cos();
+    let corner = |i: usize, vertex: Vec3A| {
+        let neighbours = around[&key(vertex)].iter();
+        let smooth = neighbours.filter(|&&n| flat[n].dot(flat[i]) > least);
+        let sum: Vec3A = smooth.map(|&n| areas[n]).sum();
+        sum.try_normalize().unwrap_or(flat[i])
+    };
+    let of_triangle = |(i, t): (usize, &Triangle)| [t.v0, t.v1, t.v2].map(|v| corner(i, v));
+    triangles.iter().enumerate().map(of_triangle).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use glam::vec3a;
+
+    /// Two triangles that share an edge along z and meet at `degrees`.
+    fn hinge(degrees: f32) -> Vec<Triangle> {
+        let (sin, cos) = degrees.to_radians().sin_cos();
+        let (low, high) = (vec3a(0.0, 0.0, 0.0), vec3a(0.0, 0.0, 1.0));
+        let triangle = |v0, v1, v2| Triangle { v0, v1, v2 };
+        vec![
+            triangle(low, high, vec3a(1.0, 0.0, 0.5)),
+            triangle(high, low, vec3a(-cos, -sin, 0.5)),
+        ]
+    }
+
+    #[test]
+    fn a_gentle_edge_is_smooth() {
+        let [first, second] = normals(&hinge(20.0)).try_into().unwrap();
+        assert!(first[0].distance(second[1]) < 1e-6, "{first:?} {second:?}");
+        assert!((first[0].dot(Vec3A::Y) - 10f32.to_radians().cos()).abs() < 1e-4);
+        // The corner away from the edge belongs to its triangle alone.
+        assert!(first[2].dot(Vec3A::Y) > 0.9999);
+    }
+
+    #[test]
+    fn a_sharp_edge_stays_hard() {
+        for degrees in [45.0, 90.0, 170.0] {
+            let [first, _] = normals(&hinge(degrees)).try_into().unwrap();
+            assert!(first.iter().all(|n| n.dot(Vec3A::Y) > 0.9999), "{first:?}");
+        }
+    }
+}

@@ -1,0 +1,145 @@
+//! What lens and sensor make of the light: blur, tone curve, sharpening, noise.
+
+use std::f32::consts::TAU;
+
+use glam::Vec3A;
+use image::RgbImage;
+
+use super::backdrop::Behind;
+use super::config::{Lens, draw, to_srgb};
+use super::surface::{hash, unit};
+use crate::seed::Stream;
+
+/// Linear light from which on the tone curve bends, and what it bends towards.
+const SHOULDER: f32 = 0.45;
+const WHITE: f32 = 0.9;
+
+/// A stream of numbers.
+struct Noise(u32);
+
+impl Noise {
+    fn next(&mut self) -> f32 {
+        self.0 = hash(self.0);
+        unit(self.0)
+    }
+}
+
+/// The light that comes in, row by row.
+pub struct Exposure {
+    pub side: usize,
+    /// Linear light; where there is a backdrop, without what comes from it.
+    pub light: Vec<Vec3A>,
+    /// The share of each pixel that shows the backdrop, and the same times the share of the light
+    /// that arrives there; the third number is not used.
+    pub open: Vec<Vec3A>,
+}
+
+/// From linear light to the picture: gradient, blur, tone curve, sharpening, noise.
+pub fn develop(
+    exposure: Exposure,
+    behind: Option<&Behind>,
+    lens: &Lens,
+    stream: &mut Stream,
+    seed: u32,
+) -> RgbImage {
+    let Exposure {
+        side,
+        mut light,
+        mut open,
+    } = exposure;
+    let gradient = draw(stream, lens.gradient);
+    let (sin, cos) = draw(stream, [0.0, TAU]).sin_cos();
+    let blur = draw(stream, lens.blur_pixels);
+    let chroma_blur = draw(stream, lens.chroma_blur_pixels);
+    let sharpening = draw(stream, lens.sharpening);
+    let deviation = draw(stream, lens.noise);
+    for (i, pixel) in light.iter_mut().enumerate() {
+        let place = |v: usize| (v as f32 + 0.5) / side as f32 - 0.5;
+        let across = place(i % side) * cos + place(i / side) * sin;
+        *pixel *= 1.0 + gradient * across;
+        // Beyond white a sensor sees nothing; cut before the blur, as most highlights are.
+        *pixel = pixel.min(Vec3A::splat(2.0));
+    }
+    gaussian(&mut light, side, blur);
+    let printed = |light: Vec3A| Vec3A::from_array(light.to_array().map(|v| to_srgb(tone(v))));
+    let mut values: Vec<Vec3A> = light.iter().map(|&light| printed(light)).collect();
+    if let Some(behind) = behind {
+        gaussian(&mut open, side, blur);
+        for (i, value) in values.iter_mut().enumerate() {
+            let [share, lit, _] = open[i].to_array();
+            let object = printed(light[i] / (1.0 - share).max(1e-3));
+            let around = behind.value(i, lit / share.max(1e-3));
+            *value = object * (1.0 - share) + around * share;
+        }
+    }
+    sharpen(&mut values, side, sharpening);
+    blur_chroma(&mut values, side, chroma_blur);
+    RgbImage::from_fn(side as u32, side as u32, |x, y| {
+        let i = y as usize * side + x as usize;
+        let mut noise = Noise(hash(seed.wrapping_add(0x9e37_79b9) ^ hash(i as u32)));
+        image::Rgb(values[i].to_array().map(|value| {
+            // The sum of three uniform numbers is near enough to a normal one; its deviation is ½.
+            let grain = noise.next() + noise.next() + noise.next() - 1.5;
+            ((value + grain * 2.0 * deviation) * 255.0)
+                .round()
+                .clamp(0.0, 255.0) as u8
+        }))
+    })
+}
+
+/// Bends the brightest light towards white without reaching it, as phones do.
+fn tone(light: f32) -> f32 {
+    let room = WHITE - SHOULDER;
+    match light > SHOULDER {
+        true => SHOULDER + room * (1.0 - ((SHOULDER - light) / room).exp()),
+        false => light,
+    }
+}
+
+/// Raises what differs from the blurred picture (unsharp masking), as cameras do.
+fn sharpen(values: &mut [Vec3A], side: usize, strength: f32) {
+    const RADIUS: f32 = 1.5;
+    let mut blurred = values.to_vec();
+    gaussian(&mut blurred, side, RADIUS);
+    for (value, blurred) in values.iter_mut().zip(blurred) {
+        *value += (*value - blurred) * strength;
+    }
+}
+
+/// Blurs what differs between the channels, and keeps the brightness sharp.
+fn blur_chroma(values: &mut [Vec3A], side: usize, deviation: f32) {
+    let brightness = |v: Vec3A| Vec3A::splat(v.dot(Vec3A::new(0.299, 0.587, 0.114)));
+    let mut chroma: Vec<Vec3A> = values.iter().map(|&v| v - brightness(v)).collect();
+    gaussian(&mut chroma, side, deviation);
+    for (value, chroma) in values.iter_mut().zip(chroma) {
+        *value = brightness(*value) + chroma;
+    }
+}
+
+/// Blurs by a Gaussian, rows and columns in turn; the margins repeat the outermost pixels.
+fn gaussian(pixels: &mut [Vec3A], side: usize, deviation: f32) {
+    if deviation < 0.05 {
+        return;
+    }
+    let reach = (3.0 * deviation).ceil() as isize;
+    let bell = |d: isize| (-0.5 * (d as f32 / deviation).powi(2)).exp();
+    let total: f32 = (-reach..=reach).map(bell).sum();
+    let weights: Vec<f32> = (-reach..=reach).map(|d| bell(d) / total).collect();
+    let mut line = vec![Vec3A::ZERO; side];
+    for (step, jump) in [(1, side), (side, 1)] {
+        for row in 0..side {
+            let at = |i: usize| row * jump + i * step;
+            for (i, out) in line.iter_mut().enumerate() {
+                let near = |d: usize| (i as isize + d as isize - reach).clamp(0, side as isize - 1);
+                *out = weights
+                    .iter()
+                    .enumerate()
+                    .map(|(d, &weight)| pixels[at(near(d) as usize)] * weight)
+                    .sum();
+            }
+            for (i, &blurred) in line.iter().enumerate() {
+                pixels[at(i)] = blurred;
+            }
+        }
+    }
+}
