@@ -252,6 +252,44 @@ fn a_training_leaves_its_networks_curves_and_sheets() {
 }
 
 #[test]
+fn a_task_network_tells_how_well_labels_are_kept() {
+    let folders = [(); 4].map(|()| tempfile::tempdir().unwrap());
+    let renders = testing::publish(folders[0].path(), &testing::shapes(44, 32, 1), 16);
+    let photos = testing::publish(folders[1].path(), &testing::shapes(44, 32, 2), 16);
+    let device = burn::tensor::Device::flex().autodiff();
+    let classes = vec!["disc".into(), "square".into()];
+    let mut stream = Seed::new(1, "task").stream(0);
+    let network = TaskNetwork::new(classes, 32, 4, &mut stream, &device);
+    network.save(folders[2].path()).unwrap();
+    let task = artifact::Artifact {
+        folder: folders[2].path().to_path_buf(),
+        manifest: renders.manifest.clone(),
+    };
+    let config = TrainConfig {
+        steps: 2,
+        watch_every: 1,
+        keep: Keep::Agreement,
+        ..tiny()
+    };
+    let inputs = [("renders", renders), ("photos", photos), ("task", task)];
+    let out = folders[3].path();
+    let summary = testing::run_with(&config, "train", inputs, 16, out).unwrap();
+    let values = &summary["last"]["values"];
+    for name in ["agreement_class", "agreement_mask"] {
+        let value = values[name].as_f64().unwrap();
+        assert!((0.0..=1.0).contains(&value), "{name}: {value}");
+    }
+    // The encoder of the distance is the task network.
+    assert_eq!(
+        summary["kid"]["name"],
+        format!(
+            "KID-local/{}",
+            crate::nn::kid::encoder_hash(&network.layers)
+        )
+    );
+}
+
+#[test]
 fn cuts_take_picture_and_mask_alike() {
     let folders = [(); 2].map(|()| tempfile::tempdir().unwrap());
     let renders = testing::publish(folders[0].path(), &testing::shapes(12, 32, 1), 16);
@@ -318,6 +356,10 @@ fn sizes_and_settings_that_cannot_work_are_refused() {
     let mut many = tiny();
     many.discriminator.scales = 4;
     assert!(refused(many).contains("scales"));
+    if cfg!(target_os = "linux") {
+        let batch = 1 << 30;
+        assert!(refused(TrainConfig { batch, ..tiny() }).contains("accumulate"));
+    }
 }
 
 #[test]
