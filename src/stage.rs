@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::str::FromStr;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use rayon::prelude::*;
@@ -108,6 +109,30 @@ pub enum DeviceChoice {
     Gpu(usize),
     /// The n-th GPU through CUDA.
     Cuda(usize),
+}
+
+impl FromStr for DeviceChoice {
+    type Err = String;
+
+    /// Reads `auto`, `cpu`, `gpu`, `gpu:N`, `cuda` or `cuda:N`.
+    fn from_str(text: &str) -> Result<Self, String> {
+        let (name, index) = match text.split_once(':') {
+            Some((name, index)) => (
+                name,
+                index
+                    .parse()
+                    .map_err(|_| format!("`{index}` is no number"))?,
+            ),
+            None => (text, 0),
+        };
+        match name {
+            "auto" if !text.contains(':') => Ok(DeviceChoice::Auto),
+            "cpu" if !text.contains(':') => Ok(DeviceChoice::Cpu),
+            "gpu" => Ok(DeviceChoice::Gpu(index)),
+            "cuda" => Ok(DeviceChoice::Cuda(index)),
+            _ => Err("choose auto, cpu, gpu, gpu:N, cuda or cuda:N".into()),
+        }
+    }
 }
 
 /// What a stage tells while it works. Only the command line draws.

@@ -2,6 +2,8 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use std::str::FromStr;
+
 use clap::Args;
 
 use super::progress::{Progress, Style};
@@ -39,7 +41,7 @@ pub struct Run {
 #[derive(Args)]
 pub struct Machine {
     /// Where networks run: auto, cpu, gpu, gpu:1, cuda, cuda:1.
-    #[arg(long, default_value = "auto", value_parser = parse_device)]
+    #[arg(long, default_value = "auto", value_parser = DeviceChoice::from_str)]
     device: DeviceChoice,
 
     /// Threads for everything else; all cores unless given.
@@ -110,23 +112,4 @@ fn stop_on_ctrl_c() -> Result<()> {
         }
     })
     .map_err(|e| Error::failed("Ctrl-C", e, "start verismo in another terminal"))
-}
-
-fn parse_device(text: &str) -> Result<DeviceChoice, String> {
-    let (name, index) = match text.split_once(':') {
-        Some((name, index)) => (
-            name,
-            index
-                .parse()
-                .map_err(|_| format!("`{index}` is no number"))?,
-        ),
-        None => (text, 0),
-    };
-    match name {
-        "auto" if !text.contains(':') => Ok(DeviceChoice::Auto),
-        "cpu" if !text.contains(':') => Ok(DeviceChoice::Cpu),
-        "gpu" => Ok(DeviceChoice::Gpu(index)),
-        "cuda" => Ok(DeviceChoice::Cuda(index)),
-        _ => Err("choose auto, cpu, gpu, gpu:N, cuda or cuda:N".into()),
-    }
 }

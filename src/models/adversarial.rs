@@ -1,5 +1,5 @@
-//! What models with a discriminator share: computing a batch in shards, optimisers with clipping, the
-//! discriminator's step with its pool of fakes, and the balance of the two players.
+//! What models with a discriminator share: the rules of the game, computing a batch in shards, and
+//! players, which are networks with an optimiser. The discriminator itself is [`super::critic`].
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -10,16 +10,15 @@ use burn::tensor::{Device, Tensor};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+pub use super::critic::{Critic, Judge};
+
 use super::config::TrainConfig;
 use super::{Batch, Setting, load_weights, save_weights};
 use crate::nn::adam::adam;
-use crate::nn::discriminator::Discriminator;
 use crate::nn::gradient_clip::clip_by_norm;
-use crate::nn::image_pool::ImagePool;
-use crate::nn::losses::{AdversarialLoss, feature_matching};
+use crate::nn::losses::AdversarialLoss;
 use crate::nn::norm::NormKind;
 use crate::nn::workers::Workers;
-use crate::seed::Stream;
 use crate::{Error, Result};
 
 /// How the game of generator and discriminator is played.
@@ -95,7 +94,7 @@ impl AdversarialConfig {
 
     /// What the learning rates of generator and discriminator are multiplied by where the
     /// discriminator has this accuracy.
-    fn paces(&self, accuracy: f64) -> (f64, f64) {
+    pub fn paces(&self, accuracy: f64) -> (f64, f64) {
         let pace = |strength: f64| match self.balance {
             Balance::None => 1.0,
             Balance::Slow => ((1.0 - strength) / (1.0 - self.balance_at)).clamp(0.0, 1.0),
@@ -114,7 +113,7 @@ pub struct Arena {
     /// Whether pictures of a batch depend on one another, so that threads must not part them.
     coupled: bool,
     /// Whether real and fake pictures must not share a batch.
-    apart: bool,
+    pub apart: bool,
 }
 
 impl Arena {
@@ -301,154 +300,44 @@ fn shard_step<M: Module>(
     }
 }
 
-/// A discriminator in training, with the fakes that it remembers.
-pub struct Critic {
-    player: Player<Discriminator>,
-    pool: ImagePool,
-    /// Running share of right verdicts.
-    accuracy: f64,
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-/// A discriminator that judges and does not learn, for the generator's losses.
-pub struct Judge {
-    network: Discriminator,
-    config: AdversarialConfig,
-}
-
-impl Critic {
-    /// `network` must be initialised on a device with autodiff; `stream` draws for the pool.
-    pub fn new(network: Discriminator, config: &TrainConfig, stream: Stream) -> Self {
-        Critic {
-            player: Player::new(network, &config.adversarial),
-            pool: ImagePool::new(config.pool, stream),
-            accuracy: 0.5,
-        }
-    }
-
-    /// A frozen copy, to be called in the closure of [`Player::learn`].
-    pub fn judge(&self, arena: &Arena) -> Judge {
-        Judge {
-            network: self.player.network.clone().no_grad().fork(&arena.device),
-            config: arena.config.clone(),
-        }
-    }
-
-    /// One step at `rate`, the generator's: tells `real` pictures from `fake` ones, some of which are
-    /// exchanged for earlier ones. Returns its loss and its accuracy.
-    pub fn learn(
-        &mut self,
-        arena: &Arena,
-        real: Tensor<4>,
-        fake: Tensor<4>,
-        rate: f64,
-    ) -> (f64, f64) {
-        let fake = self.pool.query(fake);
-        let batch = Batch::of_pair(real, fake);
-        let (_, pace) = arena.config.paces(self.accuracy);
-        let rate = rate * pace * arena.config.discriminator_rate;
-        self.player.network = self.player.network.clone().renew();
-        let (kind, apart) = (arena.config.loss, arena.apart);
-        let outcome = self.player.learn(arena, &batch, rate, |network, pair| {
-            critic_losses(network, pair, kind, apart)
-        });
-        let (loss, accuracy) = (outcome.values["loss"], outcome.values["accuracy"]);
-        // About the last ten steps.
-        self.accuracy += 0.1 * (accuracy - self.accuracy);
-        (loss, accuracy)
-    }
-
-    /// What the generator's rate is to be multiplied by, 0..1; see [`Balance`].
-    pub fn generator_pace(&self, arena: &Arena) -> f64 {
-        arena.config.paces(self.accuracy).0
-    }
-
-    pub fn parameters(&self) -> usize {
-        self.player.network.num_params()
-    }
-
-    /// Writes network, optimiser, pool and balance into `folder`.
-    ///
-    /// # Errors
-    /// Where a file cannot be written.
-    pub fn save(&self, folder: &Path, name: &str) -> Result<()> {
-        self.player.save(folder, name)?;
-        self.pool.save(folder, &format!("{name}-pool"))?;
-        let path = folder.join(format!("{name}-accuracy"));
-        std::fs::write(&path, self.accuracy.to_le_bytes()).map_err(|e| Error::io(&path, e))
-    }
-
-    /// Loads what [`Critic::save`] wrote.
-    ///
-    /// # Errors
-    /// Where the folder holds no such critic.
-    pub fn load(&mut self, folder: &Path, name: &str, arena: &Arena) -> Result<()> {
-        self.player.load(folder, name)?;
-        let device = arena.device.clone().inner();
-        self.pool = ImagePool::load(folder, &format!("{name}-pool"), &device)?;
-        let path = folder.join(format!("{name}-accuracy"));
-        let bytes = std::fs::read(&path).map_err(|e| Error::io(&path, e))?;
-        let bytes = bytes.try_into().map_err(|_| {
-            let remedy = "remove the folder and train again";
-            Error::failed(path.display(), "is cut off", remedy)
-        })?;
-        self.accuracy = f64::from_le_bytes(bytes);
-        Ok(())
-    }
-}
-
-impl Judge {
-    /// The generator's adversarial loss on `fake`, feature matching with `real` included.
-    pub fn loss(&self, real: &Tensor<4>, fake: Tensor<4>) -> Tensor<1> {
-        let verdict = self.network.forward(fake);
-        let loss = mean_over_scales(verdict.scores, |score| self.config.loss.generator(score));
-        if self.config.feature_matching == 0.0 {
-            return loss;
-        }
-        let seen = self.network.forward(real.clone()).features;
-        match feature_matching(seen, verdict.features) {
-            Some(distance) => loss + distance.mul_scalar(self.config.feature_matching),
-            None => loss,
-        }
-    }
-}
-
-/// Losses of a discriminator on real pictures (`photos`) and fake ones (`renders`).
-fn critic_losses(
-    network: &Discriminator,
-    pair: &Batch,
-    kind: AdversarialLoss,
-    apart: bool,
-) -> Losses {
-    let (real, fake) = (pair.photos.clone(), pair.renders.clone());
-    let scores: Vec<(Tensor<4>, Tensor<4>)> = if apart {
-        let (real, fake) = (network.forward(real).scores, network.forward(fake).scores);
-        real.into_iter().zip(fake).collect()
-    } else {
-        let count = pair.classes.len();
-        let scores = network.forward(Tensor::cat(vec![real, fake], 0)).scores;
-        let halves = |score: Tensor<4>| {
-            let parts = score.split(count, 0);
-            (parts[0].clone(), parts[1].clone())
+    #[test]
+    fn the_stronger_player_slows_down_or_sits_out() {
+        let config = |balance| AdversarialConfig {
+            balance,
+            balance_at: 0.8,
+            ..AdversarialConfig::default()
         };
-        scores.into_iter().map(halves).collect()
-    };
-    let accuracy = mean_over_scales(scores.clone(), |(real, fake)| {
-        kind.accuracy(real.without_autodiff(), fake.without_autodiff())
-    });
-    let total = mean_over_scales(scores, |(real, fake)| kind.discriminator(real, fake));
-    Losses {
-        named: vec![
-            ("loss", total.clone().without_autodiff()),
-            ("accuracy", accuracy),
-        ],
-        total,
-        fakes: Vec::new(),
+        let near = |(a, b): (f64, f64), (c, d): (f64, f64)| {
+            assert!((a - c).abs() + (b - d).abs() < 1e-9, "{a} {b}");
+        };
+        near(config(Balance::None).paces(1.0), (1.0, 1.0));
+        let slow = config(Balance::Slow);
+        near(slow.paces(0.7), (1.0, 1.0));
+        near(slow.paces(0.9), (1.0, 0.5));
+        near(slow.paces(1.0), (1.0, 0.0));
+        near(slow.paces(0.1), (0.5, 1.0));
+        let skip = config(Balance::Skip);
+        near(skip.paces(0.81), (1.0, 0.0));
+        near(skip.paces(0.19), (0.0, 1.0));
+        near(skip.paces(0.5), (1.0, 1.0));
     }
-}
 
-fn mean_over_scales<S>(scores: Vec<S>, loss: impl Fn(S) -> Tensor<1>) -> Tensor<1> {
-    let count = scores.len() as f64;
-    let sum = scores.into_iter().map(loss).reduce(|a, b| a + b);
-    sum.expect("a discriminator has at least one scale")
-        .div_scalar(count)
+    #[test]
+    fn values_out_of_range_are_refused() {
+        let wrong = |change: fn(&mut AdversarialConfig)| {
+            let mut config = AdversarialConfig::default();
+            assert!(config.check().is_ok());
+            change(&mut config);
+            config.check().unwrap_err()
+        };
+        assert!(wrong(|c| c.accumulate = 0).contains("accumulate"));
+        assert!(wrong(|c| c.discriminator_rate = 0.0).contains("discriminator_rate"));
+        assert!(wrong(|c| c.clip_norm = -1.0).contains("clip_norm"));
+        assert!(wrong(|c| c.feature_matching = -1.0).contains("feature_matching"));
+        assert!(wrong(|c| c.balance_at = 1.0).contains("balance_at"));
+    }
 }

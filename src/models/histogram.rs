@@ -341,7 +341,7 @@ mod tests {
     fn colours_become_those_of_the_photo() {
         let (dark, bright) = (ramp(10, 90), ramp(100, 250));
         for method in [Method::Ranks, Method::Moments] {
-            let histogram = learned(config(method, Target::Drawn), &[bright.clone()]);
+            let histogram = learned(config(method, Target::Drawn), std::slice::from_ref(&bright));
             let changed = histogram.apply(&dark, &mut stream(0));
             for channel in 0..3 {
                 let (found, wanted) = (mean(&changed, channel), mean(&bright, channel));

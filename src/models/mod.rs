@@ -3,6 +3,7 @@
 pub mod adversarial;
 pub mod classifier;
 pub mod config;
+pub mod critic;
 pub mod cut;
 pub mod cyclegan;
 pub mod fda;
@@ -254,5 +255,7 @@ impl Translator for Trained {
     }
 }
 
+#[cfg(test)]
+mod options_tests;
 #[cfg(test)]
 mod tests;

@@ -1,4 +1,5 @@
-//! Choosing where networks run: a real GPU if there is one, else the CPU.
+//! Choosing where networks run: CUDA if this build has it and a card does, else a real GPU through
+//! wgpu, else the CPU.
 
 use burn::tensor::Device;
 
@@ -26,7 +27,7 @@ pub fn choose(choice: DeviceChoice) -> Result<Chosen> {
     };
     match choice {
         DeviceChoice::Cpu => Ok(cpu()),
-        DeviceChoice::Auto => Ok(cards().into_iter().next().unwrap_or_else(cpu)),
+        DeviceChoice::Auto => Ok(best().unwrap_or_else(cpu)),
         DeviceChoice::Gpu(index) => nth(cards(), index, "GPU"),
         DeviceChoice::Cuda(index) => cuda(index),
     }
@@ -51,9 +52,55 @@ fn nth(cards: Vec<Chosen>, index: usize, what: &str) -> Result<Chosen> {
     })
 }
 
-/// Real graphics cards; a software rasteriser is no card.
-#[cfg(any(feature = "wgpu", feature = "cuda"))]
+/// The first card that CUDA reaches, else the first of all.
+fn best() -> Option<Chosen> {
+    let mut cards = physical();
+    let place = cards
+        .iter()
+        .position(|(_, devices)| devices.iter().any(is_cuda));
+    let (name, devices) = if cards.is_empty() {
+        return None;
+    } else {
+        cards.swap_remove(place.unwrap_or(0))
+    };
+    let cuda = devices.iter().find(|device| is_cuda(device)).cloned();
+    let device = cuda.or_else(|| devices.into_iter().next())?;
+    Some(Chosen {
+        device,
+        name,
+        cpu: false,
+    })
+}
+
+/// Real graphics cards as wgpu reaches them, or else CUDA.
 fn cards() -> Vec<Chosen> {
+    let chosen = |(name, devices): (String, Vec<Device>)| {
+        let other = devices.iter().find(|device| !is_cuda(device)).cloned();
+        let device = other.or_else(|| devices.into_iter().next())?;
+        Some(Chosen {
+            device,
+            name,
+            cpu: false,
+        })
+    };
+    physical().into_iter().filter_map(chosen).collect()
+}
+
+#[cfg(feature = "cuda")]
+fn is_cuda(device: &Device) -> bool {
+    /// More cards are in no machine.
+    const CARDS: usize = 16;
+    (0..CARDS).any(|index| *device == Device::cuda(index))
+}
+
+#[cfg(not(feature = "cuda"))]
+fn is_cuda(_: &Device) -> bool {
+    false
+}
+
+/// Real graphics cards, each with the devices that reach it; a software rasteriser is no card.
+#[cfg(any(feature = "wgpu", feature = "cuda"))]
+fn physical() -> Vec<(String, Vec<Device>)> {
     // A broken driver may panic while it is asked; then there is no card to use, and no message.
     let hook = std::panic::take_hook();
     std::panic::set_hook(Box::new(|_| {}));
@@ -61,19 +108,12 @@ fn cards() -> Vec<Chosen> {
     std::panic::set_hook(hook);
     found
         .into_iter()
-        .filter_map(|card| {
-            let device = card.devices.into_iter().next()?;
-            Some(Chosen {
-                device,
-                name: card.name,
-                cpu: false,
-            })
-        })
+        .map(|card| (card.name, card.devices.into_iter().collect()))
         .collect()
 }
 
 #[cfg(not(any(feature = "wgpu", feature = "cuda")))]
-fn cards() -> Vec<Chosen> {
+fn physical() -> Vec<(String, Vec<Device>)> {
     Vec::new()
 }
 

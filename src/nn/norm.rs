@@ -165,8 +165,8 @@ mod tests {
         let frozen = |x| frozen.forward(x, Activation::None);
         let (mean, _) = spread(frozen(x.clone()));
         assert!(mean.abs() < 0.3, "{mean}");
-        let together = frozen(x.clone()).slice([0..1]);
-        let alone = frozen(x.slice([0..1]));
+        let together = frozen(x.clone()).narrow(0, 0, 1);
+        let alone = frozen(x.narrow(0, 0, 1));
         assert_eq!(together.into_data(), alone.into_data());
     }
 }

@@ -1,6 +1,20 @@
 //! Trainings from end to end, on tiny networks and on models made up to fail.
 
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Mutex;
+use std::sync::atomic::AtomicBool;
+
+use burn::tensor::Tensor;
+
+use super::checkpoint::State;
+use super::faults::Fault;
 use super::*;
+use crate::models::config::OnFailure;
+use crate::models::{Adapter, Batch};
+use crate::seed::Seed;
+use crate::stage::DeviceChoice;
+use crate::{artifact, testing};
 
 #[test]
 fn every_model_that_can_be_named_is_registered() {
@@ -11,5 +25,391 @@ fn every_model_that_can_be_named_is_registered() {
     for name in names {
         let model: Model = serde_json::from_value(name).unwrap();
         assert_eq!(registered(model).name, model.name());
+    }
+}
+
+/// A model that fails as told: it translates by `translate`, and its loss is no number from step
+/// `breaks_at` on, until it has been loaded `heals_after` times.
+struct Stub {
+    steps: u64,
+    loads: u64,
+    breaks_at: u64,
+    heals_after: u64,
+    rates: Vec<f64>,
+    translate: fn(Tensor<4>) -> Tensor<4>,
+}
+
+impl Stub {
+    fn new(translate: fn(Tensor<4>) -> Tensor<4>) -> Self {
+        Stub {
+            steps: 0,
+            loads: 0,
+            breaks_at: u64::MAX,
+            heals_after: u64::MAX,
+            rates: Vec::new(),
+            translate,
+        }
+    }
+}
+
+impl Adapter for Stub {
+    fn step(&mut self, _: &Batch, rate: f64) -> BTreeMap<String, f64> {
+        self.steps += 1;
+        self.rates.push(rate);
+        let broken = self.steps >= self.breaks_at && self.loads < self.heals_after;
+        let loss = if broken { f64::NAN } else { 1.0 };
+        BTreeMap::from([("loss".into(), loss), ("accuracy".into(), 1.0)])
+    }
+
+    fn translate(&self, renders: Tensor<4>) -> Tensor<4> {
+        (self.translate)(renders)
+    }
+
+    fn parameters(&self) -> usize {
+        1
+    }
+
+    fn save(&self, folder: &Path) -> Result<()> {
+        std::fs::write(folder.join("kept"), self.steps.to_string()).unwrap();
+        Ok(())
+    }
+
+    fn save_state(&self, folder: &Path) -> Result<()> {
+        std::fs::write(folder.join("steps"), self.steps.to_string()).unwrap();
+        Ok(())
+    }
+
+    fn load_state(&mut self, folder: &Path) -> Result<()> {
+        let text = std::fs::read_to_string(folder.join("steps")).unwrap();
+        self.steps = text.parse().unwrap();
+        self.loads += 1;
+        Ok(())
+    }
+}
+
+/// Trains a stub on made-up pictures; returns how it ended and the warnings.
+fn train(config: &TrainConfig, stub: &mut Stub) -> (Result<State>, Vec<String>) {
+    let folders = [(); 3].map(|()| tempfile::tempdir().unwrap());
+    let renders = testing::publish(folders[0].path(), &testing::shapes(44, 16, 1), 16);
+    let photos = testing::publish(folders[1].path(), &testing::shapes(44, 16, 2), 16);
+    let warnings = Mutex::new(Vec::new());
+    let context = Context {
+        id: "train",
+        seed: Seed::new(1, "train"),
+        inputs: BTreeMap::from([("renders", renders), ("photos", photos)]),
+        out: folders[2].path(),
+        part_size: 16,
+        device: DeviceChoice::Cpu,
+        events: &|event| {
+            if let Event::Warning { text } = event {
+                warnings.lock().unwrap().push(text);
+            }
+        },
+        interrupted: &AtomicBool::new(false),
+    };
+    let device = device::choose(DeviceChoice::Cpu).unwrap();
+    let data = Data::read(&context, &[]).unwrap();
+    let watch = Some(Watch::new(config, &data, None, &device));
+    let state = Training {
+        config,
+        context: &context,
+        data: &data,
+        device: &device,
+        model: stub,
+        watch,
+        good: &folders[2].path().join("good"),
+    }
+    .run(config.steps);
+    (state, warnings.into_inner().unwrap())
+}
+
+fn short() -> TrainConfig {
+    TrainConfig {
+        steps: 8,
+        batch: 2,
+        watch_every: 4,
+        watch_pictures: 22,
+        schedule: Schedule::Constant,
+        ..TrainConfig::default()
+    }
+}
+
+#[test]
+fn losses_that_are_no_number_lead_to_a_restart_at_half_the_rate() {
+    let mut stub = Stub::new(|x| x);
+    (stub.breaks_at, stub.heals_after) = (6, 1);
+    let (state, warnings) = train(&short(), &mut stub);
+    let state = state.unwrap();
+    assert_eq!((state.step, state.restarts), (8, 1));
+    assert_eq!(state.faults, [(6, Fault::NotFinite)]);
+    // Six steps, back to the checkpoint at step 4, and four more.
+    assert_eq!(stub.rates.len(), 10);
+    assert_eq!(stub.rates[9], 0.5 * stub.rates[0]);
+    assert!(warnings[0].contains("clip_norm"), "{warnings:?}");
+    assert!(warnings[1].contains("back to step 4"), "{warnings:?}");
+}
+
+#[test]
+fn a_training_that_fails_again_and_again_ends_with_its_story() {
+    let mut stub = Stub::new(|x| x);
+    stub.breaks_at = 6;
+    let (state, _) = train(&short(), &mut stub);
+    let error = state.unwrap_err().to_string();
+    for word in ["step 6", "2 restarts", "those of step 4", "rate"] {
+        assert!(error.contains(word), "{word}: {error}");
+    }
+}
+
+#[test]
+fn inverted_colours_are_warned_of_once_and_not_kept() {
+    let mut stub = Stub::new(|x| -x);
+    let (state, warnings) = train(&short(), &mut stub);
+    let state = state.unwrap();
+    assert_eq!(state.faults, [(4, Fault::Inversion)]);
+    assert_eq!(warnings.len(), 1, "{warnings:?}");
+    assert!(warnings[0].contains("inverted"));
+    assert_eq!(state.kept.map(|(step, _)| step), Some(8));
+}
+
+#[test]
+fn where_asked_to_a_fault_in_pictures_leads_to_a_restart() {
+    let config = TrainConfig {
+        on_failure: OnFailure::Restart,
+        restarts: 1,
+        ..short()
+    };
+    let mut stub = Stub::new(|x| -x);
+    let (state, warnings) = train(&config, &mut stub);
+    assert!(state.unwrap_err().to_string().contains("1 restarts"));
+    assert!(warnings[1].contains("back to step 0"), "{warnings:?}");
+}
+
+#[test]
+fn a_discriminator_that_is_always_right_is_noticed() {
+    let config = TrainConfig {
+        steps: 210,
+        batch: 1,
+        watch_every: 0,
+        keep: Keep::Last,
+        ..short()
+    };
+    let (state, warnings) = train(&config, &mut Stub::new(|x| x));
+    assert_eq!(state.unwrap().faults, [(200, Fault::Saturation)]);
+    assert!(warnings[0].contains("spectral"), "{warnings:?}");
+}
+
+#[test]
+fn the_nearest_to_the_photos_is_kept_or_the_last() {
+    // The longer it trains the worse it gets.
+    let fading: fn(Tensor<4>) -> Tensor<4> = |x| x;
+    for (keep, step) in [(Keep::Kid, 4), (Keep::Last, 8)] {
+        let config = TrainConfig { keep, ..short() };
+        let (state, _) = train(&config, &mut Stub::new(fading));
+        // All looks are alike, and only a better one replaces the kept one.
+        assert_eq!(state.unwrap().kept.map(|(step, _)| step), Some(step));
+    }
+}
+
+fn tiny() -> TrainConfig {
+    let mut config = short();
+    config.generator.channels = 4;
+    config.generator.blocks = 1;
+    config.discriminator.channels = 4;
+    config
+}
+
+#[test]
+fn a_training_leaves_its_networks_curves_and_sheets() {
+    let folders = [(); 3].map(|()| tempfile::tempdir().unwrap());
+    let renders = testing::publish(folders[0].path(), &testing::shapes(44, 16, 1), 16);
+    let photos = testing::publish(folders[1].path(), &testing::shapes(44, 16, 2), 16);
+    let inputs = [("renders", renders), ("photos", photos)];
+    let out = folders[2].path();
+    let summary = testing::run_with(&tiny(), "train", inputs, 16, out).unwrap();
+    let name = summary["kid"]["name"].as_str().unwrap();
+    assert!(name.starts_with("KID-local/") && name.len() == 18, "{name}");
+    assert!(summary["kid"]["ceiling"].is_f64() && summary["kept_step"].is_u64());
+    let text = std::fs::read_to_string(out.join("history.json")).unwrap();
+    let history: serde_json::Value = serde_json::from_str(&text).unwrap();
+    for point in history["steps"].as_array().unwrap() {
+        assert!(point["values"][name].is_f64(), "{point}");
+    }
+    let files = artifact::walk(out).unwrap();
+    let names: Vec<_> = files
+        .iter()
+        .filter_map(|p| p.file_name()?.to_str())
+        .collect();
+    assert_eq!(
+        names,
+        [
+            "generator.bpk",
+            "generator.json",
+            "history.json",
+            "sheet-000004.png",
+            "sheet-000008.png"
+        ]
+    );
+}
+
+#[test]
+fn a_task_network_tells_how_well_labels_are_kept() {
+    let folders = [(); 4].map(|()| tempfile::tempdir().unwrap());
+    let renders = testing::publish(folders[0].path(), &testing::shapes(44, 32, 1), 16);
+    let photos = testing::publish(folders[1].path(), &testing::shapes(44, 32, 2), 16);
+    let device = burn::tensor::Device::flex().autodiff();
+    let classes = vec!["disc".into(), "square".into()];
+    let mut stream = Seed::new(1, "task").stream(0);
+    let network = TaskNetwork::new(classes, 32, 4, &mut stream, &device);
+    network.save(folders[2].path()).unwrap();
+    let task = artifact::Artifact {
+        folder: folders[2].path().to_path_buf(),
+        manifest: renders.manifest.clone(),
+    };
+    let config = TrainConfig {
+        steps: 2,
+        watch_every: 1,
+        keep: Keep::Agreement,
+        ..tiny()
+    };
+    let inputs = [("renders", renders), ("photos", photos), ("task", task)];
+    let out = folders[3].path();
+    let summary = testing::run_with(&config, "train", inputs, 16, out).unwrap();
+    let values = &summary["last"]["values"];
+    for name in ["agreement_class", "agreement_mask"] {
+        let value = values[name].as_f64().unwrap();
+        assert!((0.0..=1.0).contains(&value), "{name}: {value}");
+    }
+    // The encoder of the distance is the task network.
+    assert_eq!(
+        summary["kid"]["name"],
+        format!(
+            "KID-local/{}",
+            crate::nn::kid::encoder_hash(&network.layers)
+        )
+    );
+}
+
+#[test]
+fn cuts_take_picture_and_mask_alike() {
+    let folders = [(); 2].map(|()| tempfile::tempdir().unwrap());
+    let renders = testing::publish(folders[0].path(), &testing::shapes(12, 32, 1), 16);
+    let photos = testing::publish(folders[1].path(), &testing::shapes(12, 32, 2), 16);
+    let context = Context {
+        id: "train",
+        seed: Seed::new(1, "train"),
+        inputs: BTreeMap::from([("renders", renders), ("photos", photos)]),
+        out: folders[0].path(),
+        part_size: 16,
+        device: DeviceChoice::Cpu,
+        events: &|_| (),
+        interrupted: &AtomicBool::new(false),
+    };
+    let data = Data::read(&context, &[]).unwrap();
+    let mut stream = context.seed.stream(0);
+    for (resize, crop, side) in [(0, 20, 20), (40, 24, 24), (48, 0, 48)] {
+        let config = TrainConfig {
+            resize,
+            crop,
+            batch: 8,
+            turn: true,
+            ..tiny()
+        };
+        let batch = data.draw(&config, &mut stream, &burn::tensor::Device::flex());
+        assert_eq!(batch.photos.dims(), [8, 3, side, side]);
+        // Objects are brighter than any ground: the mask lies where the picture is bright.
+        let bright = batch.renders.max_dim(1).greater_elem(-0.02).float();
+        let differ: f32 = (bright - batch.masks).abs().mean().into_scalar();
+        assert!(differ < 0.06, "{resize} {crop}: {differ}");
+    }
+}
+
+#[test]
+fn sizes_and_settings_that_cannot_work_are_refused() {
+    let wrong = |change: fn(&mut TrainConfig)| {
+        let mut config = tiny();
+        assert!(Stage::check(&config).is_ok());
+        change(&mut config);
+        Stage::check(&config).unwrap_err()
+    };
+    assert!(wrong(|c| c.decay_every = 0.0).contains("decay_every"));
+    assert!(wrong(|c| c.ema = 1.0).contains("ema"));
+    assert!(wrong(|c| c.watch_every = 0).contains("keep"));
+    assert!(wrong(|c| c.watch_pictures = 0).contains("watch_pictures"));
+    assert!(wrong(|c| c.discriminator.scales = 0).contains("scales"));
+    assert!(wrong(|c| c.generator.kernel = 4).contains("kernel"));
+    let plateau = wrong(|c| {
+        c.schedule = Schedule::Plateau;
+        c.patience = 0;
+    });
+    assert!(plateau.contains("patience"));
+
+    let refused = |config: TrainConfig| {
+        let folders = [(); 3].map(|()| tempfile::tempdir().unwrap());
+        let renders = testing::publish(folders[0].path(), &testing::shapes(12, 16, 1), 16);
+        let photos = testing::publish(folders[1].path(), &testing::shapes(12, 16, 2), 16);
+        let inputs = [("renders", renders), ("photos", photos)];
+        let result = testing::run_with(&config, "train", inputs, 16, folders[2].path());
+        result.unwrap_err().to_string()
+    };
+    assert!(refused(TrainConfig { crop: 20, ..tiny() }).contains("cannot cut 20"));
+    assert!(refused(TrainConfig { crop: 10, ..tiny() }).contains("halved"));
+    let mut many = tiny();
+    many.discriminator.scales = 4;
+    assert!(refused(many).contains("scales"));
+    if cfg!(target_os = "linux") {
+        let batch = 1 << 30;
+        assert!(refused(TrainConfig { batch, ..tiny() }).contains("accumulate"));
+    }
+}
+
+#[test]
+fn every_option_is_read_from_toml() {
+    let text = r#"
+        schedule = "cosine"
+        decay_every = 0.2
+        decay_factor = 0.3
+        patience = 2
+        resize = 72
+        crop = 64
+        watch_every = 100
+        watch_pictures = 64
+        keep = "agreement"
+        on_failure = "restart"
+        restarts = 3
+        [adversarial]
+        loss = "hinge"
+        feature_matching = 1.0
+        discriminator_rate = 2.0
+        clip_norm = 1.0
+        accumulate = 2
+        balance = "slow"
+        balance_at = 0.9
+        [generator]
+        kind = "unet"
+        norm = "group"
+        [discriminator]
+        kind = "pixel"
+        scales = 2
+        norm = "batch"
+        spectral = true
+    "#;
+    let config: TrainConfig = toml::from_str(text).unwrap();
+    assert!(Stage::check(&config).is_ok());
+    for (key, values) in [
+        (
+            "schedule",
+            ["constant", "linear", "step", "cosine", "plateau"].as_slice(),
+        ),
+        ("keep", &["last", "kid", "agreement"]),
+        ("on_failure", &["warn", "restart"]),
+        ("adversarial.loss", &["lsgan", "bce", "hinge"]),
+        ("adversarial.balance", &["none", "slow", "skip"]),
+        ("generator.kind", &["resnet", "unet"]),
+        ("generator.norm", &["instance", "batch", "group", "none"]),
+        ("discriminator.kind", &["patch", "pixel"]),
+    ] {
+        for value in values {
+            assert!(toml::from_str::<TrainConfig>(&format!("{key} = \"{value}\"")).is_ok());
+        }
     }
 }

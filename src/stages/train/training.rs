@@ -43,13 +43,13 @@ impl Training<'_> {
         while state.step < steps {
             state.step += 1;
             let mut seen = self.step(&mut state, &mut stream)?;
-            let at_end = state.step == steps;
-            if seen.is_empty() && (state.step.is_multiple_of(POINT_EVERY) || at_end) {
+            let (finite, at_end) = (seen.is_empty(), state.step == steps);
+            if finite && (state.step.is_multiple_of(POINT_EVERY) || at_end) {
                 seen.extend(self.point(&mut state, steps)?);
             }
             let watched = self.config.watch_every > 0
                 && (state.step.is_multiple_of(self.config.watch_every) || at_end);
-            if seen.is_empty() && watched {
+            if finite && watched {
                 seen.extend(self.look(&mut state)?);
                 if seen.is_empty() {
                     state.stream = Position::of(&stream);
@@ -177,14 +177,19 @@ impl Training<'_> {
             story += &format!(", after {} restarts", state.restarts);
         }
         match state.kept {
-            Some((step, score)) if score.is_finite() && self.config.keep == Keep::Kid => {
+            Some((step, score)) => {
+                let keep = self.config.keep;
                 story += &format!(
-                    "; its best networks were those of step {step} (KID {:.4})",
-                    -score
+                    "; its best networks were those of step {step}, {}",
+                    match keep {
+                        Keep::Kid if score < 0.0 => format!("with a KID of {:.4}", -score),
+                        Keep::Agreement if score <= 1.0 =>
+                            format!("with an agreement of {score:.2}"),
+                        _ => "the last that looked right".to_owned(),
+                    }
                 );
             }
-            Some((step, _)) => story += &format!("; its best networks were those of step {step}"),
-            None => story += "; it never looked right",
+            None => story += "; no look at it showed it right",
         }
         Error::failed(self.context.id, story, fault.advice())
     }

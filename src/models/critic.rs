@@ -1,0 +1,168 @@
+//! The discriminator's side of the game: its step on real pictures and remembered fakes, and its
+//! judgement for the generator.
+
+use std::path::Path;
+
+use burn::module::Module;
+use burn::tensor::Tensor;
+
+use super::Batch;
+use super::adversarial::{AdversarialConfig, Arena, Losses, Player};
+use super::config::TrainConfig;
+use crate::nn::discriminator::Discriminator;
+use crate::nn::image_pool::ImagePool;
+use crate::nn::losses::{AdversarialLoss, feature_matching};
+use crate::seed::Stream;
+use crate::{Error, Result};
+
+/// A discriminator in training, with the fakes that it remembers.
+pub struct Critic {
+    player: Player<Discriminator>,
+    pool: ImagePool,
+    /// Running share of right verdicts.
+    accuracy: f64,
+}
+
+/// A discriminator that judges and does not learn, for the generator's losses.
+pub struct Judge {
+    network: Discriminator,
+    config: AdversarialConfig,
+}
+
+impl Critic {
+    /// `network` must be initialised on a device with autodiff; `stream` draws for the pool.
+    pub fn new(network: Discriminator, config: &TrainConfig, stream: Stream) -> Self {
+        Critic {
+            player: Player::new(network, &config.adversarial),
+            pool: ImagePool::new(config.pool, stream),
+            accuracy: 0.5,
+        }
+    }
+
+    /// A frozen copy, to be called in the closure of [`Player::learn`].
+    pub fn judge(&self, arena: &Arena) -> Judge {
+        Judge {
+            network: self.player.network.clone().no_grad().fork(&arena.device),
+            config: arena.config.clone(),
+        }
+    }
+
+    /// One step at `rate`, the generator's: tells `real` pictures from `fake` ones, some of which are
+    /// exchanged for earlier ones. Returns its loss and its accuracy.
+    pub fn learn(
+        &mut self,
+        arena: &Arena,
+        real: Tensor<4>,
+        fake: Tensor<4>,
+        rate: f64,
+    ) -> (f64, f64) {
+        let fake = self.pool.query(fake);
+        let batch = Batch::of_pair(real, fake);
+        let (_, pace) = arena.config.paces(self.accuracy);
+        let rate = rate * pace * arena.config.discriminator_rate;
+        self.player.network = self.player.network.clone().renew();
+        let (kind, apart) = (arena.config.loss, arena.apart);
+        let outcome = self.player.learn(arena, &batch, rate, |network, pair| {
+            critic_losses(network, pair, kind, apart)
+        });
+        let (loss, accuracy) = (outcome.values["loss"], outcome.values["accuracy"]);
+        // About the last ten steps.
+        self.accuracy += 0.1 * (accuracy - self.accuracy);
+        (loss, accuracy)
+    }
+
+    /// What the generator's rate is to be multiplied by, 0..1; see [`Balance`].
+    pub fn generator_pace(&self, arena: &Arena) -> f64 {
+        arena.config.paces(self.accuracy).0
+    }
+
+    pub fn parameters(&self) -> usize {
+        self.player.network.num_params()
+    }
+
+    /// Writes network, optimiser, pool and balance into `folder`.
+    ///
+    /// # Errors
+    /// Where a file cannot be written.
+    pub fn save(&self, folder: &Path, name: &str) -> Result<()> {
+        self.player.save(folder, name)?;
+        self.pool.save(folder, &format!("{name}-pool"))?;
+        let path = folder.join(format!("{name}-accuracy"));
+        std::fs::write(&path, self.accuracy.to_le_bytes()).map_err(|e| Error::io(&path, e))
+    }
+
+    /// Loads what [`Critic::save`] wrote.
+    ///
+    /// # Errors
+    /// Where the folder holds no such critic.
+    pub fn load(&mut self, folder: &Path, name: &str, arena: &Arena) -> Result<()> {
+        self.player.load(folder, name)?;
+        let device = arena.device.clone().inner();
+        self.pool = ImagePool::load(folder, &format!("{name}-pool"), &device)?;
+        let path = folder.join(format!("{name}-accuracy"));
+        let bytes = std::fs::read(&path).map_err(|e| Error::io(&path, e))?;
+        let bytes = bytes.try_into().map_err(|_| {
+            let remedy = "remove the folder and train again";
+            Error::failed(path.display(), "is cut off", remedy)
+        })?;
+        self.accuracy = f64::from_le_bytes(bytes);
+        Ok(())
+    }
+}
+
+impl Judge {
+    /// The generator's adversarial loss on `fake`, feature matching with `real` included.
+    pub fn loss(&self, real: &Tensor<4>, fake: Tensor<4>) -> Tensor<1> {
+        let verdict = self.network.forward(fake);
+        let loss = mean_over_scales(verdict.scores, |score| self.config.loss.generator(score));
+        if self.config.feature_matching == 0.0 {
+            return loss;
+        }
+        let seen = self.network.forward(real.clone()).features;
+        match feature_matching(seen, verdict.features) {
+            Some(distance) => loss + distance.mul_scalar(self.config.feature_matching),
+            None => loss,
+        }
+    }
+}
+
+/// Losses of a discriminator on real pictures (`photos`) and fake ones (`renders`).
+fn critic_losses(
+    network: &Discriminator,
+    pair: &Batch,
+    kind: AdversarialLoss,
+    apart: bool,
+) -> Losses {
+    let (real, fake) = (pair.photos.clone(), pair.renders.clone());
+    let scores: Vec<(Tensor<4>, Tensor<4>)> = if apart {
+        let (real, fake) = (network.forward(real).scores, network.forward(fake).scores);
+        real.into_iter().zip(fake).collect()
+    } else {
+        let count = pair.classes.len();
+        let scores = network.forward(Tensor::cat(vec![real, fake], 0)).scores;
+        let halves = |score: Tensor<4>| {
+            let parts = score.split(count, 0);
+            (parts[0].clone(), parts[1].clone())
+        };
+        scores.into_iter().map(halves).collect()
+    };
+    let accuracy = mean_over_scales(scores.clone(), |(real, fake)| {
+        kind.accuracy(real.without_autodiff(), fake.without_autodiff())
+    });
+    let total = mean_over_scales(scores, |(real, fake)| kind.discriminator(real, fake));
+    Losses {
+        named: vec![
+            ("loss", total.clone().without_autodiff()),
+            ("accuracy", accuracy),
+        ],
+        total,
+        fakes: Vec::new(),
+    }
+}
+
+fn mean_over_scales<S>(scores: Vec<S>, loss: impl Fn(S) -> Tensor<1>) -> Tensor<1> {
+    let count = scores.len() as f64;
+    let sum = scores.into_iter().map(loss).reduce(|a, b| a + b);
+    sum.expect("a discriminator has at least one scale")
+        .div_scalar(count)
+}

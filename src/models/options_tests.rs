@@ -1,0 +1,217 @@
+//! What holds for models whatever their options: a saved one goes on as it was, and devices agree.
+
+use std::collections::BTreeMap;
+
+use burn::tensor::{Device, Tensor};
+
+use super::adversarial::Balance;
+use super::config::TrainConfig;
+use super::{Adapter, Batch, MODELS, Setting, load_generator};
+use crate::nn::device::{self, Chosen};
+use crate::nn::discriminator::DiscriminatorKind;
+use crate::nn::generator::GeneratorKind;
+use crate::nn::losses::AdversarialLoss;
+use crate::nn::norm::NormKind;
+use crate::seed::Seed;
+use crate::stage::DeviceChoice;
+
+const SIDE: usize = 16;
+
+fn cpu() -> Chosen {
+    device::choose(DeviceChoice::Cpu).unwrap()
+}
+
+fn tiny() -> TrainConfig {
+    let mut config = TrainConfig::default();
+    config.generator.channels = 4;
+    config.generator.blocks = 1;
+    config.discriminator.channels = 4;
+    config.pool = 6;
+    config
+}
+
+fn create(config: &TrainConfig, device: &Chosen) -> Box<dyn Adapter> {
+    let setting = Setting {
+        device,
+        size: SIDE,
+        seed: &Seed::new(1, "train"),
+        task: None,
+    };
+    (MODELS[0].create)(config, setting).unwrap()
+}
+
+fn pictures(device: &Device) -> Tensor<4> {
+    let ramp = Tensor::arange(0..(4 * 3 * SIDE * SIDE) as i64, device).float();
+    (ramp.reshape([4, 3, SIDE, SIDE]) * 0.37).sin()
+}
+
+fn batch(device: &Device) -> Batch {
+    Batch {
+        renders: pictures(device),
+        masks: Tensor::ones([4, 1, SIDE, SIDE], device),
+        classes: vec![0; 4],
+        photos: (pictures(device) * 1.7).cos() * 0.8,
+    }
+}
+
+type Change = fn(&mut TrainConfig);
+
+/// One change a group of options, so that each is trained with at least once.
+const OPTIONS: &[(&str, Change)] = &[
+    ("default", |_| ()),
+    ("bce, clipping, two rates", |c| {
+        c.adversarial.loss = AdversarialLoss::Bce;
+        c.adversarial.clip_norm = 0.5;
+        c.adversarial.discriminator_rate = 2.0;
+    }),
+    ("hinge, spectral norm, no norm", |c| {
+        c.adversarial.loss = AdversarialLoss::Hinge;
+        c.discriminator.spectral = true;
+        c.discriminator.norm = NormKind::None;
+        c.generator.norm = NormKind::None;
+    }),
+    ("U-Net, group norm, pixels", |c| {
+        c.generator.kind = GeneratorKind::UNet;
+        c.generator.norm = NormKind::Group;
+        c.discriminator.kind = DiscriminatorKind::Pixel;
+        c.discriminator.norm = NormKind::Group;
+    }),
+    ("batch norm, feature matching", |c| {
+        c.generator.norm = NormKind::Batch;
+        c.discriminator.norm = NormKind::Batch;
+        c.adversarial.feature_matching = 2.0;
+    }),
+    ("two scales, slow balance, parts", |c| {
+        c.discriminator.scales = 2;
+        c.adversarial.balance = Balance::Slow;
+        c.adversarial.balance_at = 0.5;
+        c.adversarial.accumulate = 2;
+    }),
+    ("skip balance, no pool", |c| {
+        c.adversarial.balance = Balance::Skip;
+        c.adversarial.balance_at = 0.5;
+        c.pool = 0;
+    }),
+];
+
+#[test]
+fn with_every_option_a_loaded_state_goes_on_bit_by_bit() {
+    let device = cpu();
+    for (name, change) in OPTIONS {
+        let mut config = tiny();
+        change(&mut config);
+        let (mut whole, mut first) = (create(&config, &device), create(&config, &device));
+        for _ in 0..2 {
+            whole.step(&batch(&device.device), 1e-3);
+            first.step(&batch(&device.device), 1e-3);
+        }
+        let folder = tempfile::tempdir().unwrap();
+        first.save_state(folder.path()).unwrap();
+        let mut second = create(&config, &device);
+        second.load_state(folder.path()).unwrap();
+        for _ in 0..2 {
+            let values = whole.step(&batch(&device.device), 1e-3);
+            assert!(values.values().all(|v| v.is_finite()), "{name}: {values:?}");
+            assert_eq!(values, second.step(&batch(&device.device), 1e-3), "{name}");
+        }
+        let translated =
+            |model: &dyn Adapter| model.translate(pictures(&device.device)).into_data();
+        assert_eq!(
+            translated(whole.as_ref()),
+            translated(second.as_ref()),
+            "{name}"
+        );
+    }
+}
+
+#[test]
+fn with_every_option_a_saved_model_translates_as_before() {
+    let device = cpu();
+    for (name, change) in OPTIONS {
+        let mut config = tiny();
+        change(&mut config);
+        let mut model = create(&config, &device);
+        model.step(&batch(&device.device), 1e-3);
+        let folder = tempfile::tempdir().unwrap();
+        model.save(folder.path()).unwrap();
+        let loaded = load_generator(folder.path(), &device).unwrap();
+        let x = pictures(&device.device);
+        let (a, b) = (model.translate(x.clone()), loaded.forward(x));
+        assert_eq!(a.into_data(), b.into_data(), "{name}");
+    }
+}
+
+/// The losses of some steps.
+fn course(config: &TrainConfig, device: &Chosen, steps: usize) -> Vec<BTreeMap<String, f64>> {
+    let mut model = create(config, device);
+    (0..steps)
+        .map(|_| model.step(&batch(&device.device), 2e-4))
+        .collect()
+}
+
+fn assert_near(
+    a: &[BTreeMap<String, f64>],
+    b: &[BTreeMap<String, f64>],
+    tolerance: f64,
+    what: &str,
+) {
+    for (step, (a, b)) in a.iter().zip(b).enumerate() {
+        for (name, value) in a {
+            let difference = (value - b[name]).abs();
+            // An accuracy is a count: a single score near the threshold moves it.
+            let allowed = if name == "accuracy" {
+                0.05
+            } else {
+                tolerance * value.abs().max(0.05)
+            };
+            assert!(
+                difference <= allowed,
+                "{what}, step {step}, {name}: {value}, {}",
+                b[name]
+            );
+        }
+    }
+}
+
+#[test]
+fn a_batch_in_parts_gives_the_same_steps() {
+    let mut config = tiny();
+    let whole = course(&config, &cpu(), 3);
+    config.adversarial.accumulate = 4;
+    assert_near(&whole, &course(&config, &cpu(), 3), 2e-3, "parts");
+}
+
+/// The device that VERISMO_TEST_DEVICE names (`gpu:0`, `cuda:0`, or `software` for a rasteriser that
+/// wgpu takes for a GPU), else a GPU where there is one.
+fn other_device() -> Chosen {
+    let name = std::env::var("VERISMO_TEST_DEVICE").unwrap_or_else(|_| "auto".into());
+    #[cfg(feature = "wgpu")]
+    if name == "software" {
+        return Chosen {
+            device: Device::wgpu(burn::tensor::DeviceKind::Cpu),
+            name,
+            cpu: false,
+        };
+    }
+    device::choose(name.parse().unwrap()).unwrap()
+}
+
+/// One step agrees within 0.1 %, ten within 3 %: rounding differs, and Adam amplifies it.
+#[test]
+fn another_device_gives_the_same_losses() {
+    let other = other_device();
+    if other.cpu {
+        println!("skipped: no GPU here; VERISMO_TEST_DEVICE can name one");
+        return;
+    }
+    for (name, change) in OPTIONS {
+        let mut config = tiny();
+        change(&mut config);
+        let (ours, theirs) = (course(&config, &cpu(), 10), course(&config, &other, 10));
+        for (ours, theirs) in ours.iter().zip(&theirs) {
+            println!("{name}: CPU {ours:?}, {} {theirs:?}", other.name);
+        }
+        assert_near(&ours[..1], &theirs[..1], 1e-3, name);
+        assert_near(&ours, &theirs, 3e-2, name);
+    }
+}
