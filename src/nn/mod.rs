@@ -14,6 +14,7 @@ pub mod init;
 pub mod kid;
 pub mod losses;
 pub mod norm;
+pub mod patch_nce;
 pub mod resnet_generator;
 pub mod spectral_norm;
 pub mod unet_generator;
