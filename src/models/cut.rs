@@ -13,9 +13,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use burn::module::Module;
-use burn::nn::{Linear, LinearConfig};
-use burn::tensor::activation::relu;
-use burn::tensor::{Device, Int, Tensor};
+use burn::tensor::{Device, Tensor};
 use rand::RngExt;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -30,6 +28,7 @@ use super::{
 use crate::nn::ema;
 use crate::nn::generator::Generator;
 use crate::nn::init::{Init, initialise};
+use crate::nn::patch_nce::{PatchHead, patch_nce};
 use crate::seed::{Position, Stream};
 use crate::{Error, Result};
 
@@ -140,18 +139,11 @@ impl Way {
     }
 }
 
-/// Two layers that carry features into the space where patches are compared.
-#[derive(Module, Debug)]
-struct Head {
-    first: Linear,
-    second: Linear,
-}
-
 /// The generator and one head for each depth of its features, trained together.
 #[derive(Module, Debug)]
 struct Networks {
     generator: Generator,
-    heads: Vec<Head>,
+    heads: Vec<PatchHead>,
 }
 
 impl Networks {
@@ -161,10 +153,7 @@ impl Networks {
         let black = Tensor::zeros([1, 3, size, size], device);
         let shapes: Vec<[usize; 4]> = generator.features(black).iter().map(Tensor::dims).collect();
         let width = config.cut.channels;
-        let head = |[_, channels, _, _]: &[usize; 4]| Head {
-            first: LinearConfig::new(*channels, width).init(device),
-            second: LinearConfig::new(width, width).init(device),
-        };
+        let head = |[_, channels, _, _]: &[usize; 4]| PatchHead::new(*channels, width, device);
         let networks = Networks {
             generator,
             heads: shapes.iter().map(head).collect(),
@@ -180,25 +169,10 @@ impl Networks {
         depths
             .map(|((x, head), patches)| {
                 let x = if flip { x.flip([3]) } else { x };
-                let [batch, channels, height, width] = x.dims();
-                let at = Tensor::<1, Int>::from_data(&patches[..], &x.device());
-                let x = x.reshape([batch, channels, height * width]).select(2, at);
-                let x = head.first.forward(x.swap_dims(1, 2));
-                let x = head.second.forward(relu(x));
-                let length = x.clone().square().sum_dim(2).add_scalar(1e-8).sqrt();
-                x / length
+                head.forward(x, patches)
             })
             .collect()
     }
-}
-
-/// Cross entropy of finding each query's own key among those of its picture.
-fn patch_nce(queries: Tensor<3>, keys: Tensor<3>, temperature: f64) -> Tensor<1> {
-    let own = (queries.clone() * keys.clone()).sum_dim(2);
-    // Similarities are at most 1, which is taken off so that no exponential overflows.
-    let all = (queries.matmul(keys.swap_dims(1, 2)) - 1.0) / temperature;
-    let all = all.exp().sum_dim(2).log();
-    (all - (own - 1.0) / temperature).mean()
 }
 
 /// A CUT in training.
@@ -382,27 +356,6 @@ impl Adapter for Cut {
 mod tests {
     use super::*;
     use crate::models::tests::{batch, config, count_gradients, setting};
-    use burn::tensor::Distribution;
-
-    fn unit(x: Tensor<3>) -> Tensor<3> {
-        x.clone() / x.square().sum_dim(2).sqrt()
-    }
-
-    #[test]
-    fn patches_are_found_among_the_others() {
-        let device = Device::flex();
-        let keys = unit(Tensor::random(
-            [2, 8, 16],
-            Distribution::Normal(0.0, 1.0),
-            &device,
-        ));
-        let nce = |queries: Tensor<3>| patch_nce(queries, keys.clone(), 0.07).into_scalar::<f32>();
-        let (same, mirrored) = (nce(keys.clone()), nce(keys.clone().flip([1])));
-        assert!(same < 0.5 && mirrored > 3.0, "{same}, {mirrored}");
-        // Queries that say nothing: every key is as likely as the next.
-        let blind = nce(unit(Tensor::ones([2, 8, 16], &device)) * 0.0);
-        assert!((blind - 8f32.ln()).abs() < 1e-4, "{blind}");
-    }
 
     #[test]
     fn gradients_arrive_at_generator_and_heads() {

@@ -66,10 +66,10 @@ pub enum Target {
 impl Default for HistogramConfig {
     fn default() -> Self {
         HistogramConfig {
-            method: Method::Moments,
+            method: Method::Ranks,
             target: Target::Drawn,
-            nearest: 10,
-            strength: 1.0,
+            nearest: 5,
+            strength: 0.7,
             photos: 500,
         }
     }
@@ -324,6 +324,7 @@ mod tests {
         HistogramConfig {
             method,
             target,
+            strength: 1.0,
             ..HistogramConfig::default()
         }
     }

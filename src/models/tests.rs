@@ -5,6 +5,7 @@ use burn::optim::GradientsParams;
 use burn::tensor::{Device, Tensor, Tolerance};
 
 use super::config::TrainConfig;
+use super::task_network::TaskNetwork;
 use super::{Adapter, Batch, MODELS, ModelKind, Setting};
 use crate::nn::{batch as pictures, device};
 use crate::seed::Seed;
@@ -28,13 +29,17 @@ pub fn config() -> TrainConfig {
 
 /// Calls `create` with the surroundings of a small model on the CPU.
 pub fn setting<M>(create: impl FnOnce(Setting) -> M) -> M {
+    setting_with(None, create)
+}
+
+fn setting_with<M>(task: Option<&TaskNetwork>, create: impl FnOnce(Setting) -> M) -> M {
     let device = device::choose(DeviceChoice::Cpu).unwrap();
     let seed = Seed::new(1, "train");
     create(Setting {
         device: &device,
         size: SIDE,
         seed: &seed,
-        task: None,
+        task,
     })
 }
 
@@ -70,9 +75,18 @@ pub fn count_gradients<M: Module>(loss: Tensor<1>, module: &M) -> (usize, usize)
 
 /// A model of this kind that has seen photos, computing in so many threads.
 fn model(kind: &ModelKind, threads: usize) -> Box<dyn Adapter> {
+    model_with(kind, threads, &config(), None)
+}
+
+fn model_with(
+    kind: &ModelKind,
+    threads: usize,
+    config: &TrainConfig,
+    task: Option<&TaskNetwork>,
+) -> Box<dyn Adapter> {
     let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build();
     pool.unwrap().install(|| {
-        let mut model = setting(|setting| (kind.create)(&config(), setting).unwrap());
+        let mut model = setting_with(task, |setting| (kind.create)(config, setting).unwrap());
         model.study(&pictures::to_pictures(batch().photos));
         model
     })
@@ -168,13 +182,37 @@ fn a_loaded_state_goes_on_bit_by_bit() {
 }
 
 #[test]
-fn every_model_takes_label_safety() {
+fn every_trained_model_takes_all_losses_of_label_safety_in_any_number_of_threads() {
+    let mut config = config();
+    config.label_safety = serde_json::from_value(serde_json::json!({
+        "inside": 1.0, "outside": 1.0, "perceptual": 1.0, "class": 1.0, "mask": 1.0,
+        "dice": 1.0, "edges": 1.0, "boundary": 1.0, "geometry": 1.0,
+    }))
+    .unwrap();
+    let classes = vec!["a".to_string(), "b".to_string()];
+    let mut stream = Seed::new(1, "task").stream(0);
+    let device = Device::flex().autodiff();
+    let task = TaskNetwork::new(classes, SIDE, 4, &mut stream, &device);
     each(|kind| {
-        let mut config = config();
-        config.label_safety.inside = 1.0;
-        let mut model = setting(|setting| (kind.create)(&config, setting).unwrap());
-        let trains = model.study(&pictures::to_pictures(batch().photos));
-        let values = model.step(&batch(), 1e-3);
-        assert_eq!(values.contains_key("inside"), trains, "{values:?}");
+        let values = [1, 2].map(|threads| {
+            let mut model = model_with(kind, threads, &config, Some(&task));
+            model.step(&batch(), 1e-4);
+            model.step(&batch(), 1e-4)
+        });
+        if values[0].is_empty() {
+            return;
+        }
+        for name in [
+            "inside",
+            "outside",
+            "perceptual",
+            "class",
+            "mask",
+            "dice",
+            "geometry",
+        ] {
+            let [one, two] = [&values[0], &values[1]].map(|values| values[name]);
+            assert!((one - two).abs() < 1e-3, "{name}: {one}, {two}");
+        }
     });
 }

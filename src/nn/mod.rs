@@ -20,6 +20,7 @@ pub mod kid;
 pub mod losses;
 pub mod norm;
 mod norm_kernel;
+pub mod patch_nce;
 pub mod resnet_generator;
 pub mod spectral_norm;
 mod transpose;
