@@ -35,7 +35,8 @@ impl Flaw {
             ends.1.saturating_sub(ends.0)
         };
         Flaw {
-            enlarged: cut.width() < size,
+            // Less is hardly to be seen.
+            enlarged: 3 * cut.width() < 2 * size,
             // JPEG leaves a step or two of noise.
             one_colour: (0..3).all(|channel| spread(channel) <= 3),
             // The brightest of 12 bits in 16 is 1/16.
@@ -65,7 +66,7 @@ impl Flaws {
             (
                 &self.enlarged,
                 format!(
-                    "were smaller than {size} pixels and were enlarged, so they are blurred; lower \
+                    "were enlarged by more than half to {size} pixels, so they are blurred; lower \
                      `size` here and in the renders, or raise `min_side`"
                 ),
             ),

@@ -357,7 +357,7 @@ fn small_plain_and_black_photos_are_counted() {
     assert_eq!((samples.len(), warnings.len()), (4, 4), "{warnings:?}");
     for (warning, wanted) in warnings.iter().zip([
         "left out 1 pictures of other formats",
-        "1 of 4 crops were smaller than 32 pixels",
+        "1 of 4 crops were enlarged by more than half to 32 pixels",
         "1 of 4 crops show one colour only",
         "1 of 4 crops are almost black",
     ]) {
