@@ -27,3 +27,4 @@ pub mod unet_generator;
 mod vectorised;
 mod weight_update;
 pub mod workers;
+mod zeros;
