@@ -4,6 +4,7 @@
 use rayon::prelude::*;
 
 use super::transpose::transpose;
+use super::zeros::zeros;
 
 /// How a convolution looks beyond the border.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -121,7 +122,7 @@ impl Geometry {
             columns.len(),
             self.padding..self.padding + self.width * self.enlarge,
         );
-        let mut padded = vec![0.0; self.batch * self.size_padded()];
+        let mut padded = zeros(self.batch * self.size_padded());
         let planes = padded.par_chunks_mut(self.padded_plane());
         planes
             .zip(input.par_chunks(self.height * self.width))

@@ -12,6 +12,7 @@ use rayon::prelude::*;
 use super::block_product::{Block, Scattered};
 pub use super::conv_geometry::{Border, Geometry};
 use super::transpose::transpose;
+use super::zeros::zeros;
 
 /// Positions of the output computed at once: 256 rows of sums stay in the first two caches.
 const POSITIONS: usize = 256;
@@ -28,7 +29,7 @@ pub fn forward(input: &[f32], weight: &[f32], bias: Option<&[f32]>, g: Geometry)
     let padded = g.pad(input);
     let (positions, taps) = (g.position_offsets(), g.tap_offsets());
     let lines = lines(POSITIONS, block.width);
-    let mut output = vec![0.0; g.batch * g.size_out()];
+    let mut output = zeros(g.batch * g.size_out());
     let pictures = output.par_chunks_mut(g.size_out());
     let inputs = padded.par_chunks(g.size_padded());
     let packed = pack(weight, [g.channels_out, depth], block.width);
@@ -74,7 +75,7 @@ pub fn input_gradient(weight: &[f32], gradient: &[f32], g: Geometry) -> Vec<f32>
     let rows: Vec<usize> = (0..POSITIONS).collect();
     let channels = lines(g.channels_out, STRIDE);
     let targets: Vec<usize> = g.position_offsets().iter().map(|at| at * width).collect();
-    let mut input = vec![0.0; g.batch * g.size_in()];
+    let mut input = zeros(g.batch * g.size_in());
     let pictures = input.par_chunks_mut(g.size_in());
     let gradients = gradient.par_chunks(g.size_out());
     pictures.zip(gradients).for_each(|(picture, gradient)| {

@@ -28,3 +28,4 @@ pub mod unet_generator;
 mod vectorised;
 mod weight_update;
 pub mod workers;
+mod zeros;

@@ -4,6 +4,7 @@
 use rayon::prelude::*;
 
 use super::vectorised::vectorised;
+use super::zeros::zeros;
 
 /// What is normalised: `planes` planes, of which every `channels` in a row are one picture.
 #[derive(Debug, Clone, Copy)]
@@ -33,7 +34,7 @@ pub(super) struct NormGradients {
 
 /// `x` `[batch, channels, plane]` to the same shape, and the moments of every plane.
 pub(super) fn forward(x: &[f32], plane: usize, norm: Norm) -> (Vec<f32>, Vec<Moments>) {
-    let mut output = vec![0.0; x.len()];
+    let mut output = zeros(x.len());
     let moments = output
         .par_chunks_mut(plane)
         .zip(x.par_chunks(plane))
@@ -59,7 +60,7 @@ pub(super) fn backward(
     norm: Norm,
 ) -> NormGradients {
     let channels = norm.gamma.len();
-    let mut of_x = vec![0.0; x.len()];
+    let mut of_x = zeros(x.len());
     let sums: Vec<[f32; 2]> = of_x
         .par_chunks_mut(plane)
         .zip(x.par_chunks(plane).zip(gradient.par_chunks(plane)))
