@@ -8,8 +8,7 @@
 use std::path::Path;
 
 use burn::module::Module;
-use burn::nn::{GroupNorm, GroupNormConfig, Linear, LinearConfig};
-use burn::tensor::activation::relu;
+use burn::nn::{InstanceNorm, InstanceNormConfig, Linear, LinearConfig};
 use burn::tensor::module::{avg_pool2d, interpolate};
 use burn::tensor::ops::{AvgPoolOptions, InterpolateMode, InterpolateOptions};
 use burn::tensor::{Device, Tensor};
@@ -18,19 +17,26 @@ use serde::{Deserialize, Serialize};
 use crate::nn::conv_kernel::Border;
 use crate::nn::convolution::PaddedConv;
 use crate::nn::device::Chosen;
+use crate::nn::instance_norm::{Activation, normalise};
 use crate::nn::init::{Init, initialise};
 use crate::seed::Stream;
 use crate::{Error, Result};
 
+/// Convolution, group norm (Wu and He 2018), ReLU.
+///
+/// The norm scales and shifts whole groups, which makes it one operation; what a channel needs of its
+/// own, the weights and the bias of the convolution before it give.
 #[derive(Module, Debug)]
 struct Layer {
     conv: PaddedConv,
-    norm: GroupNorm,
+    norm: InstanceNorm,
 }
+
+/// Groups of channels that are normalised together.
+const GROUPS: usize = 4;
 
 impl Layer {
     fn new(channels: [usize; 2], kernel: usize, stride: usize, device: &Device) -> Self {
-        const GROUPS: usize = 4;
         Layer {
             conv: PaddedConv::new(
                 channels,
@@ -38,15 +44,18 @@ impl Layer {
                 stride,
                 kernel / 2,
                 Border::Zeros,
-                false,
+                true,
                 device,
             ),
-            norm: GroupNormConfig::new(GROUPS, channels[1]).init(device),
+            norm: InstanceNormConfig::new(GROUPS).init(device),
         }
     }
 
     fn forward(&self, x: Tensor<4>) -> Tensor<4> {
-        relu(self.norm.forward(self.conv.forward(x)))
+        let x = self.conv.forward(x);
+        let [batch, channels, height, width] = x.dims();
+        let groups = x.reshape([batch, GROUPS, channels / GROUPS * height, width]);
+        normalise(&self.norm, groups, Activation::Relu).reshape([batch, channels, height, width])
     }
 }
 
@@ -182,8 +191,8 @@ fn layers(classes: usize, size: usize, channels: usize, device: &Device) -> Laye
         early: vec![layer(1, 2, 2), layer(2, 2, 1)],
         late: vec![layer(2, 4, 2), layer(4, 4, 1)],
         class_head: LinearConfig::new(8 * channels, classes).init(device),
-        mask_mix: layer(6, 2, 1),
-        mask_head: PaddedConv::new([2 * channels, 1], 3, 1, 1, Border::Zeros, true, device),
+        mask_mix: layer(6, 1, 1),
+        mask_head: PaddedConv::new([channels, 1], 3, 1, 1, Border::Zeros, true, device),
     }
 }
 

@@ -11,7 +11,7 @@ use std::path::PathBuf;
 use serde::Serialize;
 
 use super::{Entry, Plan, Survey, Writer, create};
-use crate::sample::{Instance, Keypoint, Sample, Visibility};
+use crate::sample::{Domain, Instance, Keypoint, Sample, Visibility};
 use crate::{Error, Result};
 
 #[derive(Serialize)]
@@ -113,16 +113,21 @@ impl Writer for Coco<'_> {
         let Some(half) = self.halves.get_mut(entry.split) else {
             return Ok(());
         };
+        let sample = entry.sample;
+        if sample.provenance.domain == Domain::Photo && sample.labels.instances.is_empty() {
+            // Its class is known, its boxes are not: listed, it would say that nothing is to be seen.
+            return Ok(());
+        }
         self.images += 1;
         let image = Image {
             id: self.images,
             file_name: &entry.file,
-            width: entry.sample.width,
-            height: entry.sample.height,
+            width: sample.width,
+            height: sample.height,
             license: self.plan.config.license.as_ref().map(|_| 1),
         };
         let annotations = annotations(
-            entry.sample,
+            sample,
             self.images,
             self.annotations,
             self.plan.survey,

@@ -206,6 +206,31 @@ fn coco_boxes_are_clipped_and_never_empty() {
 }
 
 #[test]
+fn a_photo_without_boxes_is_no_picture_of_nothing_to_coco() {
+    let mut samples = samples();
+    for sample in &mut samples[..4] {
+        sample.provenance.domain = crate::sample::Domain::Photo;
+        sample.labels.instances.clear();
+    }
+    let out = tempfile::tempdir().unwrap();
+    emit(CONFIG, &samples, 5, out.path()).unwrap();
+    let listed: usize = ["train", "val"]
+        .map(|split| {
+            let path = out.path().join(format!("annotations/instances_{split}.json"));
+            let text = std::fs::read_to_string(path).unwrap();
+            let coco: serde_json::Value = serde_json::from_str(&text).unwrap();
+            coco["images"].as_array().unwrap().len()
+        })
+        .iter()
+        .sum();
+    assert_eq!(listed, 8);
+    let files = artifact::walk(&out.path().join("train")).unwrap().len()
+        + artifact::walk(&out.path().join("val")).unwrap().len();
+    // Every picture, and the metadata of both splits.
+    assert_eq!(files, 12 + 2);
+}
+
+#[test]
 fn the_manifest_has_a_row_an_image() {
     let (out, _) = dataset();
     let file = std::fs::File::open(out.path().join("manifest.parquet")).unwrap();
