@@ -17,8 +17,8 @@ use serde::{Deserialize, Serialize};
 use crate::nn::conv_kernel::Border;
 use crate::nn::convolution::PaddedConv;
 use crate::nn::device::Chosen;
-use crate::nn::instance_norm::{Activation, normalise};
 use crate::nn::init::{Init, initialise};
+use crate::nn::instance_norm::{Activation, normalise};
 use crate::seed::Stream;
 use crate::{Error, Result};
 

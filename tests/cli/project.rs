@@ -32,8 +32,9 @@ impl Project {
     /// Writes `count` small PNG photos below `folder`.
     pub fn photos(mut self, folder: &str, count: u8) -> Self {
         for i in 0..count {
-            let colour = image::Rgb([i.wrapping_mul(40), 90, 200]);
-            let pixels = image::RgbImage::from_pixel(24, 20, colour);
+            let pixels = image::RgbImage::from_fn(24, 20, |x, y| {
+                image::Rgb([i.wrapping_mul(40), 60 + 4 * x as u8, 200 - 5 * y as u8])
+            });
             let png = verismo::sample::image::encode_png(&pixels).unwrap();
             self = self.file(&format!("{folder}/{i:03}.png"), png);
         }

@@ -126,12 +126,7 @@ impl Writer for Coco<'_> {
             height: sample.height,
             license: self.plan.config.license.as_ref().map(|_| 1),
         };
-        let annotations = annotations(
-            sample,
-            self.images,
-            self.annotations,
-            self.plan.survey,
-        );
+        let annotations = annotations(sample, self.images, self.annotations, self.plan.survey);
         half.add(&image, &annotations)
             .map_err(|e| Error::io(&half.path, e))?;
         self.annotations += annotations.len() as u64;

@@ -216,7 +216,9 @@ fn a_photo_without_boxes_is_no_picture_of_nothing_to_coco() {
     emit(CONFIG, &samples, 5, out.path()).unwrap();
     let listed: usize = ["train", "val"]
         .map(|split| {
-            let path = out.path().join(format!("annotations/instances_{split}.json"));
+            let path = out
+                .path()
+                .join(format!("annotations/instances_{split}.json"));
             let text = std::fs::read_to_string(path).unwrap();
             let coco: serde_json::Value = serde_json::from_str(&text).unwrap();
             coco["images"].as_array().unwrap().len()
