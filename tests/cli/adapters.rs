@@ -30,15 +30,8 @@ name = \"tiny\"
 from = {{ samples = \"split\" }}
 "
     );
-    let photo = |project: Project, number: u8| {
-        let pixels = image::RgbImage::from_fn(24, 24, |x, y| {
-            image::Rgb([20 * number, 5 * x as u8 + number, 8 * y as u8])
-        });
-        let png = verismo::sample::image::encode_png(&pixels).unwrap();
-        project.file(&format!("photos/{number:03}.png"), png)
-    };
-    (0..12)
-        .fold(Project::new(), photo)
+    Project::new()
+        .photos("photos", 12)
         .file("tiny.toml", pipeline)
 }
 
