@@ -25,7 +25,7 @@ pub fn write<'a>(path: &Path, verdicts: impl IntoIterator<Item = &'a Verdict>) -
     write_frame(path, &mut frame)
 }
 
-/// Reads back what [`write`] wrote.
+/// Reads back what [`write()`] wrote.
 ///
 /// # Errors
 /// Where the file is missing, cut off, or has other columns; the message names it.

@@ -71,7 +71,7 @@ impl Critic {
         (loss, accuracy)
     }
 
-    /// What the generator's rate is to be multiplied by, 0..1; see [`Balance`].
+    /// What the generator's rate is to be multiplied by, 0..1; see `Balance`.
     pub fn generator_pace(&self, arena: &Arena) -> f64 {
         arena.config.paces(self.accuracy).0
     }

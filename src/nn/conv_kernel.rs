@@ -1,5 +1,5 @@
 //! Convolution and its gradients on the CPU, by blocks of products that read the padded picture in
-//! place ([`super::block_product`]). Nothing is gathered into a matrix, and no convolution has a
+//! place (`block_product`). Nothing is gathered into a matrix, and no convolution has a
 //! kernel of the size of a picture, as burn's gradient of the weights does.
 //!
 //! Results do not depend on the number of threads: each number is summed in one order.

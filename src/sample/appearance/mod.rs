@@ -1,6 +1,6 @@
 //! How pictures look, in numbers that need no label, and how two sets of pictures differ in them.
 //!
-//! [`FEATURES`] measures one picture, [`compare`] sets two domains side by side, [`c2st`] tells how
+//! [`FEATURES`] measures one picture, [`compare()`] sets two domains side by side, [`c2st`] tells how
 //! easily a classifier tells them apart.
 
 pub mod c2st;

@@ -1,6 +1,6 @@
 //! gate: keeps the translations that still show their label and could be photos; rejects the others.
 //!
-//! Every sample gets scores ([`criteria`]); one that fails any criterion is rejected, with its
+//! Every sample gets scores (`criteria`); one that fails any criterion is rejected, with its
 //! reasons. The parts hold the kept samples alone, so that whatever reads them trains on nothing
 //! else. Beside them lie `rejected-*.parquet`, which are parts of the rejected, and
 //! `verdicts.parquet`, a row for each sample of the input; `emit` and the report read that. Scores
