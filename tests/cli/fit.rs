@@ -48,7 +48,7 @@ const FIT: [&str; 18] = [
     "--photos",
     "photos",
     "--pictures",
-    "24",
+    "48",
     "--keep",
     "template.camera",
     "--keep",
@@ -73,7 +73,7 @@ fn ranges_are_written_as_settings_that_a_run_takes() {
     let table: toml::Table = text.parse().unwrap();
     let exposure = &table["stages"]["render"]["template"]["light"]["exposure"];
     let end = |i: usize| exposure[i].as_float().unwrap();
-    assert!(end(0) < 0.4 && end(1) < 1.2, "{text}");
+    assert!(end(0) < 0.4 && end(1) < 0.95, "{text}");
     assert!(text.contains("# was [0.6, 1.2]"), "{text}");
     assert!(project.path("outputs/fit/signs.png").exists());
 
@@ -94,8 +94,8 @@ fn as_a_stage_it_gives_its_ranges_to_the_renders() {
         "\
 [stages.fit]
 from = { renders = \"render\", photos = \"photos\" }
-pictures = 24
-keep = [\"template.camera\", \"template.background\", \"template.surface\", \"template.geometry\", \"template.surroundings\"]
+pictures = 48
+keep = [\"template.camera\", \"template.background\", \"template.surface\", \"template.geometry\"]
 [stages.fitted]
 use = \"render\"
 like = \"render\"
@@ -106,7 +106,7 @@ from = { fit = \"fit\" }
     let record = project.json("outputs/runs/signs/latest/run.json");
     let settings = &record["metrics"]["fitted"]["settings"]["template"]["light"];
     assert!(
-        settings["exposure"][1].as_f64().unwrap() < 1.2,
+        settings["exposure"][1].as_f64().unwrap() < 0.95,
         "{settings}"
     );
     assert!(record["metrics"]["fit"]["c2st"]["before"]["accuracy"].is_number());

@@ -24,7 +24,7 @@ const STEP: f64 = 0.6;
 const LEAST: f64 = 0.02;
 /// Steps without gain after which it ends.
 const PATIENCE: usize = 5;
-/// Narrowing costs so many times more than widening.
+/// Narrowing a range costs so many times more than moving it.
 const NARROWING: f64 = 10.0;
 
 /// The photos' distributions.
@@ -175,11 +175,46 @@ impl Search {
         })
     }
 
-    /// What a width's move of `end` costs where it is in `x`.
-    fn price(&self, end: usize, x: &[f64]) -> f64 {
-        match x[end] * self.inwards[end] > 0.0 {
-            true => NARROWING * self.caution,
-            false => self.caution,
+    /// By how many widths the range whose lower end is `end` is narrower in `x`; 0 where it is wider
+    /// or `end` is no lower end. A range that only moves is as wide as before.
+    fn narrowing(&self, end: usize, x: &[f64]) -> f64 {
+        match self.inwards[end] > 0.0 {
+            true => (x[end] - x[end + 1]).max(0.0),
+            false => 0.0,
+        }
+    }
+
+    /// What the moves `x` cost.
+    fn price(&self, x: &[f64]) -> f64 {
+        let of = |end: usize| x[end].powi(2) + NARROWING * self.narrowing(end, x).powi(2);
+        self.caution * (0..x.len()).map(of).sum::<f64>()
+    }
+
+    /// Enters the slope and the curvature of [`Search::price`] for the ends `certain`.
+    fn add_price(&self, x: &[f64], certain: &[usize], matrix: &mut [f64], right: &mut [f64]) {
+        let n = certain.len();
+        let place = |end: usize| certain.iter().position(|&known| known == end);
+        for (row, &end) in certain.iter().enumerate() {
+            matrix[row * n + row] += 2.0 * self.caution;
+            right[row] -= 2.0 * self.caution * x[end];
+        }
+        let dear = 2.0 * NARROWING * self.caution;
+        for end in 0..x.len() {
+            let narrowing = self.narrowing(end, x);
+            if narrowing == 0.0 {
+                continue;
+            }
+            let (low, high) = (place(end), place(end + 1));
+            for (row, sign) in [(low, 1.0), (high, -1.0)] {
+                if let Some(row) = row {
+                    matrix[row * n + row] += dear;
+                    right[row] -= sign * dear * narrowing;
+                }
+            }
+            if let (Some(low), Some(high)) = (low, high) {
+                matrix[low * n + high] -= dear;
+                matrix[high * n + low] -= dear;
+            }
         }
     }
 
@@ -190,9 +225,7 @@ impl Search {
             size => size - 0.5,
         };
         let mean = residuals.iter().map(huber).sum::<f64>() / residuals.len() as f64;
-        let price: f64 = (0..x.len())
-            .map(|end| self.price(end, &x) * x[end] * x[end])
-            .sum();
+        let price = self.price(&x);
         Point {
             x,
             residuals,
@@ -316,13 +349,13 @@ impl Search {
                 matrix[row * n + column] = product(&self.effects[a], &self.effects[b]);
             }
             let diagonal = &mut matrix[row * n + row];
-            *diagonal += damping * (*diagonal + 1e-3) + 2.0 * self.price(a, &from.x);
-            right[row] = -product(&self.effects[a], &from.residuals)
-                - 2.0 * self.price(a, &from.x) * from.x[a];
+            *diagonal += damping * (*diagonal + 1e-3);
+            right[row] = -product(&self.effects[a], &from.residuals);
         }
         if n == 0 {
             return None;
         }
+        self.add_price(&from.x, &certain, &mut matrix, &mut right);
         let mut step = vec![0.0; from.x.len()];
         for (&end, length) in certain.iter().zip(solve(matrix, &right)?) {
             step[end] = length.clamp(-STEP, STEP);

@@ -177,7 +177,7 @@ fn a_shift_of_exposure_and_scale_is_found_again() {
     // The lamp may take a part of it: what counts is the light.
     let lamp = settings["lamp"].as_f64().unwrap_or(TOY.lamp) / TOY.lamp;
     let exposure = [0, 1].map(|i| lamp * end("exposure", i));
-    // Narrowing costs more than widening: the lower end comes up not quite all the way.
+    // Moving has a price: the lower end comes up not quite all the way.
     assert!((0.4..0.56).contains(&exposure[0]), "{settings}");
     assert!((0.72..0.88).contains(&exposure[1]), "{settings}");
     assert!((end("scale", 0) - 0.5).abs() < 0.06, "{settings}");
