@@ -1,4 +1,4 @@
-//! Makes `renders/dice/die.gltf` and `die_round.gltf`: 16 mm dice, the second cut to a ball's corners.
+//! Makes the models in `renders/dice`: 16 mm dice of different forms.
 //!
 //! Every side of the cube is a 3×3 grid of cells, some with a pip, and a rim around them. A cell
 //! with a pip is meshed in rings, so that the pip's edge is a circle; all cells share their borders'
@@ -53,6 +53,8 @@ struct Form {
     edge: f64,
     /// Radius of the ball that cuts the corners, and the width of the transition.
     ball: Option<(f64, f64)>,
+    /// Depth and radius of the sink in the middle of each side, as plastic shrinks when it cools.
+    sink: Option<(f64, f64)>,
     /// Half the side of the flat square that holds the 3×3 cells.
     flat: f64,
     /// Radius of a pip.
@@ -66,6 +68,9 @@ impl Form {
 
     /// The body's surface over a point of the cube's side z = HALF.
     fn surface(&self, p: DVec2) -> DVec3 {
+        let sunk = self.sink.map_or(0.0, |(depth, radius)| {
+            depth * (-(p.length() / radius).powi(10)).exp()
+        });
         let cube = dvec3(p.x, p.y, HALF);
         let inner = cube.clamp(
             DVec3::splat(self.edge - HALF),
@@ -73,13 +78,13 @@ impl Form {
         );
         let rounded = inner + (cube - inner).normalize() * self.edge;
         let Some((radius, width)) = self.ball else {
-            return rounded;
+            return rounded - DVec3::Z * sunk;
         };
         // The smooth minimum of the distance from the middle and the ball's radius.
         let distance = rounded.length();
         let mix = (0.5 + 0.5 * (radius - distance) / width).clamp(0.0, 1.0);
         let cut = radius + (distance - radius) * mix - width * mix * (1.0 - mix);
-        rounded * (cut / distance)
+        rounded * (cut / distance) - DVec3::Z * sunk
     }
 
     /// The surface with a dent about `pip`.
@@ -370,21 +375,32 @@ fn main() -> std::io::Result<()> {
     let edged = Form {
         edge: 1.3,
         ball: None,
+        sink: None,
         flat: 6.0,
         pip: 1.6,
     };
     let round = Form {
         edge: 1.0,
         ball: Some((10.6, 0.35)),
+        sink: None,
         flat: 5.4,
         pip: 1.5,
     };
     let tight = Form {
         edge: 1.0,
         ball: None,
+        sink: None,
         flat: 4.8,
         pip: 1.25,
     };
+    let sunk = Form {
+        edge: 1.0,
+        ball: Some((10.6, 0.3)),
+        sink: Some((0.35, 5.2)),
+        flat: 5.4,
+        pip: 1.35,
+    };
+    write(folder, "die_sunk", &sunk)?;
     write(folder, "die", &edged)?;
     write(folder, "die_round", &round)?;
     write(folder, "die_tight", &tight)

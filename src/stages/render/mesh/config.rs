@@ -149,6 +149,10 @@ pub struct Paint {
     pub colour: Colour,
     /// Swirled into the first where given.
     pub marbled: Option<Colour>,
+    /// Share of the colour that comes from swirled flakes, as in pearl and metal paints: bright
+    /// where they face the camera, dark where they turn away. 0..1.
+    #[serde(default)]
+    pub pearl: f32,
 }
 
 /// What the object's materials look like.
@@ -179,37 +183,39 @@ pub struct Surfaces {
 
 impl Default for Surfaces {
     fn default() -> Self {
-        // Body, what is swirled into it, pips: what dice are sold in.
-        const DICE: [(&str, Option<&str>, &str); 19] = [
-            ("#c2222a", None, "#f0eef0"),
-            ("#b01c22", None, "#e8e0e0"),
-            ("#a81e20", None, "#9a7a24"),
-            ("#2e2a2c", None, "#b01822"),
-            ("#262326", Some("#3a2a2c"), "#a81420"),
-            ("#161518", None, "#f0f0f0"),
-            ("#0c8f45", None, "#f2f4f2"),
-            ("#1c2c9c", None, "#eef0f6"),
-            ("#1a2160", None, "#c0c2d0"),
-            ("#221430", Some("#38224c"), "#efeaf4"),
-            ("#5c1684", None, "#f2ecf6"),
-            ("#e4e2e0", None, "#151515"),
-            ("#dcd6c2", None, "#1a1816"),
-            ("#e6d61e", Some("#f09a1e"), "#16140f"),
-            ("#0f6a60", Some("#17908a"), "#dccb1e"),
-            ("#8c5f24", Some("#684212"), "#100c0a"),
-            ("#1673bc", Some("#10203c"), "#a81838"),
-            ("#6a1c34", Some("#843448"), "#f0e2e6"),
-            ("#b03440", Some("#962a34"), "#f0d8d8"),
+        // Body, what is swirled into it, pips, pearl: what dice are sold in.
+        const DICE: [(&str, Option<&str>, &str, f32); 19] = [
+            ("#c2222a", None, "#f0eef0", 0.0),
+            ("#b01c22", None, "#e8e0e0", 0.0),
+            ("#a81e20", None, "#9a7a24", 0.0),
+            ("#2e2a2c", None, "#b01822", 0.0),
+            ("#262326", Some("#3a2a2c"), "#a81420", 0.0),
+            ("#161518", None, "#f0f0f0", 0.0),
+            ("#0c8f45", None, "#f2f4f2", 0.0),
+            ("#1c2c9c", None, "#eef0f6", 0.0),
+            ("#1a2160", None, "#c0c2d0", 0.0),
+            ("#221430", Some("#38224c"), "#efeaf4", 0.4),
+            ("#5c1684", None, "#f2ecf6", 0.0),
+            ("#e4e2e0", None, "#151515", 0.0),
+            ("#dcd6c2", None, "#1a1816", 0.0),
+            ("#e6d61e", Some("#f09a1e"), "#16140f", 0.0),
+            ("#0f6a60", Some("#17908a"), "#dccb1e", 0.4),
+            ("#9c6c2c", Some("#6c4818"), "#100c0a", 0.8),
+            ("#1673bc", Some("#10203c"), "#a81838", 0.4),
+            ("#6a1c34", Some("#843448"), "#f0e2e6", 0.4),
+            ("#b03440", Some("#962a34"), "#f0d8d8", 0.4),
         ];
         let colour = |hex: &str| Colour::try_from(hex.to_string()).unwrap_or(Colour([128; 3]));
-        let looks = DICE.map(|(body, marbled, pip)| {
+        let looks = DICE.map(|(body, marbled, pip, pearl)| {
             let body = Paint {
                 colour: colour(body),
                 marbled: marbled.map(colour),
+                pearl,
             };
             let pip = Paint {
                 colour: colour(pip),
                 marbled: None,
+                pearl: 0.0,
             };
             BTreeMap::from([("body".to_string(), body), ("pip".to_string(), pip)])
         });

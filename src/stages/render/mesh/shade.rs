@@ -155,7 +155,8 @@ fn seen(scene: &Scene, direction: Vec3A, ray: Ray) -> Seen {
             let surface = &instance.surfaces[contact.material];
             let origin = point + normal * (instance.model.size * 1e-3);
             let (light, lamp) = received(scene, origin, normal, ray);
-            let body = surface.colour_at(inside) * light;
+            let shimmer = surface.shimmer(inside, -normal.dot(direction));
+            let body = surface.colour_at(inside) * light * shimmer;
             let coat = surface.coat_normal(instance.rotation, inside, normal);
             Seen::Object(body + gloss(scene, instance, surface, (origin, coat, direction), lamp))
         }

@@ -5,7 +5,7 @@ use std::f32::consts::TAU;
 use glam::{IVec3, Mat3A, Vec3A, vec3a};
 use rand::RngExt;
 
-use super::config::{self, Paint, Surfaces, draw};
+use super::config::{self, Surfaces, draw};
 use super::model::Model;
 use crate::seed::Stream;
 
@@ -15,6 +15,10 @@ pub struct Surface {
     /// Linear light, 0..1.
     pub colour: Vec3A,
     marbling: Option<Marbling>,
+    /// Share of the colour that comes from flakes, 0..1.
+    pearl: f32,
+    /// Swirls of flakes a metre, and where they begin.
+    flakes: (f32, Vec3A),
     /// 0 (mirror) to 1 (matt).
     pub roughness: f32,
     /// Reflection head on, as a share of the light.
@@ -56,13 +60,17 @@ impl Surface {
         });
         let mut surfaces: Vec<Surface> = Vec::new();
         for material in &model.materials {
-            let (colour, second) = match look.and_then(|look| look.get(&material.name)) {
-                _ if random => random_colours(ranges, &surfaces, stream),
-                Some(Paint { colour, marbled }) => {
-                    let colour = colour.jittered(stream, ranges.jitter);
-                    (colour, marbled.map(|m| m.jittered(stream, ranges.jitter)))
+            let (colour, second, pearl) = match look.and_then(|look| look.get(&material.name)) {
+                _ if random => {
+                    let (colour, second) = random_colours(ranges, &surfaces, stream);
+                    (colour, second, 0.0)
                 }
-                None => (material.colour, None),
+                Some(paint) => {
+                    let colour = paint.colour.jittered(stream, ranges.jitter);
+                    let second = paint.marbled.map(|m| m.jittered(stream, ranges.jitter));
+                    (colour, second, paint.pearl)
+                }
+                None => (material.colour, None, 0.0),
             };
             let offset = Vec3A::from_array(std::array::from_fn(|_| stream.random_range(0.0..99.0)));
             surfaces.push(Surface {
@@ -72,6 +80,8 @@ impl Surface {
                     frequency,
                     offset,
                 }),
+                pearl,
+                flakes: (1.6 * frequency, offset),
                 roughness,
                 reflectance,
                 waves,
@@ -98,6 +108,23 @@ impl Surface {
         );
         let tilt = to_world * (tilt * 2.0 - Vec3A::ONE) * slope;
         (normal + tilt).normalize_or(normal)
+    }
+
+    /// What flakes at a point of the model do to its brightness: `facing` is the cosine between its
+    /// normal and the direction to the camera.
+    ///
+    /// Flakes lie along the surface, tilted in swirls, and mirror light from about the camera.
+    pub fn shimmer(&self, point: Vec3A, facing: f32) -> f32 {
+        if self.pearl == 0.0 {
+            return 1.0;
+        }
+        let (frequency, offset) = self.flakes;
+        // Streaks: finer across than along.
+        let p = (point * vec3a(1.0, 2.5, 1.7)) * frequency + offset;
+        let swirl = smooth_noise(p + smooth_noise(p * 1.3) * 2.0);
+        let tilt = (swirl - 0.5) * 1.4;
+        let towards = (facing.clamp(0.0, 1.0).acos() + tilt).cos().max(0.0);
+        1.0 + self.pearl * (1.5 * towards.powi(6) - 0.85)
     }
 
     /// The colour at a point of the model.
@@ -229,4 +256,30 @@ pub fn hash(word: u32) -> u32 {
 #[inline]
 pub fn unit(word: u32) -> f32 {
     (word >> 8) as f32 / (1 << 24) as f32
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn flakes_shine_at_the_camera_and_darken_where_they_turn_away() {
+        let mut surface = Surface {
+            colour: Vec3A::ONE,
+            marbling: None,
+            pearl: 0.0,
+            flakes: (100.0, Vec3A::ZERO),
+            roughness: 0.2,
+            reflectance: 0.04,
+            waves: None,
+        };
+        let mean = |surface: &Surface, facing: f32| {
+            let points = (0..200).map(|i| vec3a(i as f32, 0.4 * i as f32, 0.7) * 1e-3);
+            points.map(|p| surface.shimmer(p, facing)).sum::<f32>() / 200.0
+        };
+        assert_eq!((mean(&surface, 1.0), mean(&surface, 0.2)), (1.0, 1.0));
+        surface.pearl = 0.9;
+        let (towards, away) = (mean(&surface, 1.0), mean(&surface, 0.2));
+        assert!(towards > 0.9 && away < 0.6, "{towards} {away}");
+    }
 }
