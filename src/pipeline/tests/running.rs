@@ -51,6 +51,7 @@ impl Place {
             device_name: "cpu".into(),
             interrupted: &AtomicBool::new(false),
             listener: &|_| {},
+            publish: true,
         };
         run(&spec(sets), &options)
     }
@@ -326,6 +327,7 @@ fn an_unwritable_output_folder_is_said_before_any_work() {
         device_name: "cpu".into(),
         interrupted: &AtomicBool::new(false),
         listener: &|line| panic!("no work may begin: {line:?}"),
+        publish: true,
     };
     let error = run(&spec(&[]), &options).err().unwrap();
     assert_eq!(error.exit_code(), 1);
