@@ -152,11 +152,11 @@ impl<'a> Expander<'_, 'a> {
             DeValue::Integer(number) => number.to_string(),
             DeValue::Float(number) => number.to_string(),
             DeValue::Boolean(truth) => truth.to_string(),
-            other => {
+            _ => {
                 return Err(self.error(
                     span,
                     written,
-                    format!("`{written}` is a {} inside a string", other.type_str()),
+                    format!("`{written}` stands in a string, but is no text or number"),
                     "let the string be the variable alone, or make the variable a text".to_owned(),
                 ));
             }
