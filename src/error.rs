@@ -33,6 +33,14 @@ pub enum Error {
         remedy: String,
     },
 
+    /// All was done, but the results are not what the pipeline file requires. Exit code 3.
+    #[error("{subject}: {problem}\n  help: {remedy}")]
+    Unmet {
+        subject: String,
+        problem: String,
+        remedy: String,
+    },
+
     /// Ctrl-C. Exit code 130.
     #[error("interrupted; nothing was published, and finished stages are kept")]
     Interrupted,
@@ -100,6 +108,7 @@ impl Error {
         match self {
             Error::Failed { .. } => 1,
             Error::Usage { .. } | Error::Pipeline { .. } => 2,
+            Error::Unmet { .. } => 3,
             Error::Interrupted => 130,
         }
     }

@@ -28,6 +28,9 @@ pub struct RunRecord {
     /// The datasets it published, by name.
     pub datasets: BTreeMap<String, PathBuf>,
     pub warnings: Vec<String>,
+    /// What the pipeline requires of its results, as far as the run came to judge it.
+    #[serde(default)]
+    pub requirements: Vec<Judgement>,
     /// Why it did not end well.
     pub error: Option<String>,
 }
@@ -40,6 +43,20 @@ pub enum Status {
     Done,
     Failed,
     Interrupted,
+    /// All stages ended well, but the results are not what the pipeline requires.
+    Unmet,
+}
+
+/// One requirement of a pipeline, held against what was measured.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Judgement {
+    /// Stage id and path into its metrics, e.g. `evaluate.adapted.mean`.
+    pub path: String,
+    /// What is required, e.g. `>= 0.95`.
+    pub condition: String,
+    /// What was measured; `None` where the run left the stage out.
+    pub value: Option<f64>,
+    pub met: bool,
 }
 
 /// One stage of a run.

@@ -2,11 +2,13 @@
 
 use std::path::{Path, PathBuf};
 
+use image::RgbImage;
 use polars::prelude::{AnyValue, DataFrame};
 
 use super::unreadable;
 use crate::Result;
 use crate::artifact::parts;
+use crate::sample::image as picture;
 
 /// The rows of a dataset's `manifest.parquet`.
 pub struct Dataset {
@@ -58,6 +60,23 @@ impl Dataset {
                 .collect(),
             _ => Vec::new(),
         }
+    }
+
+    /// The boxes of a row with their classes: x, y, width, height in pixels.
+    pub fn boxes(&self, row: usize) -> Vec<(String, [f32; 4])> {
+        let flat = self.numbers("boxes", row);
+        let boxes = flat.chunks_exact(4).map(|b| [b[0], b[1], b[2], b[3]]);
+        self.texts("box_classes", row)
+            .into_iter()
+            .zip(boxes)
+            .collect()
+    }
+
+    /// # Errors
+    /// Where the picture of a row cannot be read.
+    pub fn pixels(&self, row: usize) -> Result<RgbImage> {
+        let file = self.text("file", row).unwrap_or_default();
+        picture::read_rgb(&self.folder.join(file))
     }
 
     /// The rows whose file is `image`: its path in the dataset, its name, or a path that ends so.

@@ -35,7 +35,7 @@ pub struct Inspect {
 const CELLS: usize = 64;
 const COLUMNS: u32 = 8;
 /// Width and height of each in pixels.
-const CELL: u32 = 112;
+pub const CELL: u32 = 112;
 
 impl Inspect {
     pub fn execute(self) -> Result<()> {
@@ -203,21 +203,11 @@ impl Survey {
                     self.tally(what, value);
                 }
             }
-            let flat = dataset.numbers("boxes", row);
-            let boxes: Vec<[f32; 4]> = flat
-                .chunks_exact(4)
-                .map(|b| [b[0], b[1], b[2], b[3]])
-                .collect();
+            let boxes = dataset.boxes(row);
             self.measure("instances a sample", boxes.len() as f64);
-            boxes.iter().for_each(|bbox| self.boxed(*bbox));
-            if row % every == 0
-                && self.cells.len() < CELLS
-                && let Some(file) = dataset.text("file", row)
-            {
-                let classes = dataset.texts("box_classes", row);
-                let boxes: Vec<_> = classes.into_iter().zip(boxes).collect();
-                let pixels = picture::read_rgb(&dataset.folder.join(file))?;
-                self.cells.push(cell(&pixels, &boxes));
+            boxes.iter().for_each(|(_, bbox)| self.boxed(*bbox));
+            if row % every == 0 && self.cells.len() < CELLS {
+                self.cells.push(cell(&dataset.pixels(row)?, &boxes));
             }
         }
         Ok(())
@@ -253,7 +243,7 @@ impl Survey {
 }
 
 /// A picture for the contact sheet, with its boxes drawn.
-fn cell(pixels: &RgbImage, boxes: &[(String, [f32; 4])]) -> RgbImage {
+pub fn cell(pixels: &RgbImage, boxes: &[(String, [f32; 4])]) -> RgbImage {
     let (width, height) = pixels.dimensions();
     let mut cell = picture::resize(pixels, CELL, CELL);
     let scale = [CELL as f32 / width as f32, CELL as f32 / height as f32];

@@ -1,10 +1,14 @@
 //! The command line: arguments, progress, summaries. Only this module draws on the terminal.
 
+mod comparison;
 mod dataset;
+mod diff;
 mod explain;
 mod fit;
+mod gc;
 mod inspect;
 mod list;
+mod matrix;
 mod new;
 mod plan;
 mod progress;
@@ -33,7 +37,8 @@ Examples:
   verismo fit pipelines/dice.toml            ranges with which the renders look like the photos
   verismo new screws                         a commented pipeline for your own models and photos
 
-Exit codes: 0 done, 1 failed, 2 wrong command line or pipeline file, 130 interrupted.";
+Exit codes: 0 done, 1 failed, 2 wrong command line or pipeline file, 3 done but the results are not
+what the pipeline requires, 130 interrupted.";
 
 /// Turns renders of 2D and 3D models into labelled pictures that look like photographs.
 #[derive(Parser)]
@@ -57,6 +62,10 @@ enum Command {
     Inspect(inspect::Inspect),
     /// Trace an image of a dataset back to model, seed, render and checkpoint.
     Explain(explain::Explain),
+    /// Show what changed from one dataset to another.
+    Diff(diff::Diff),
+    /// Remove from the cache what no kept run or dataset needs.
+    Gc(gc::Gc),
     /// List what pipelines can use.
     List(list::List),
     /// Print the JSON Schema of pipeline files, for editors.
@@ -75,7 +84,8 @@ struct Chosen {
     /// Change a setting for this run, e.g. `augment.copies=3`; may be given again.
     ///
     /// The value is TOML (`3`, `true`, `[1, 2]`), else taken as a string. Settings in a table of a
-    /// stage: `render.mesh.model=PATH`. The pipeline's own: `seed=7`.
+    /// stage: `render.mesh.model=PATH`. The pipeline's own: `seed=7`,
+    /// `variables.photos=PATH`.
     #[arg(long = "set", value_name = "STAGE.KEY=VALUE")]
     set: Vec<String>,
 
@@ -104,6 +114,11 @@ struct Chosen {
 impl Chosen {
     fn spec(&self) -> Result<Spec> {
         Spec::read(&self.pipeline, &self.sets()?, STAGES)
+    }
+
+    /// A spec for every point of the pipeline's matrix, or just one.
+    fn points(&self) -> Result<Vec<Spec>> {
+        Spec::read_points(&self.pipeline, &self.sets()?, STAGES)
     }
 
     /// The files of settings, then the `--set` arguments.
@@ -172,6 +187,8 @@ fn dispatch(command: Command) -> Result<()> {
         Command::New(new) => new.execute(),
         Command::Inspect(inspect) => inspect.execute(),
         Command::Explain(explain) => explain.execute(),
+        Command::Diff(diff) => diff.execute(),
+        Command::Gc(gc) => gc.execute(),
         Command::List(list) => list.execute(),
         Command::Schema => schema::execute(),
         Command::Devices => {

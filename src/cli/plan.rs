@@ -2,6 +2,7 @@
 
 use clap::Args;
 
+use super::comparison::settings_in_words;
 use super::{Chosen, columns, say};
 use crate::Result;
 use crate::pipeline::cache::Cache;
@@ -27,7 +28,13 @@ pub struct Plan {
 
 impl Plan {
     pub fn execute(self) -> Result<()> {
-        show(&self.chosen.spec()?, &self.chosen, self.explain)
+        for spec in self.chosen.points()? {
+            if !spec.point.is_empty() {
+                say(format!("\n{}", settings_in_words(&spec.point)));
+            }
+            show(&spec, &self.chosen, self.explain)?;
+        }
+        Ok(())
     }
 }
 

@@ -93,7 +93,7 @@ impl Progress {
             }
             RunEvent::Stage(event) => self.stage_event(id, event),
             RunEvent::End { .. } => self.finish(),
-            RunEvent::Run { .. } | RunEvent::Published { .. } => {}
+            RunEvent::Run { .. } | RunEvent::Published { .. } | RunEvent::Required(_) => {}
         }
     }
 

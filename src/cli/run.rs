@@ -7,7 +7,7 @@ use std::str::FromStr;
 use clap::Args;
 
 use super::progress::{Progress, Style};
-use super::{Chosen, plan, say, summary};
+use super::{Chosen, matrix, plan, say, summary};
 use crate::nn::device;
 use crate::pipeline::run::{Options, Outcome, run};
 use crate::pipeline::spec::Spec;
@@ -22,6 +22,12 @@ Examples:
   verismo run pipelines/dice.toml --only render          just the renders, to look at them
   verismo run pipelines/dice.toml --dry-run              only say what would run
   verismo run pipelines/dice.toml --json | jq .event     events for machines
+
+A pipeline with a table `[matrix]`, such as `\"train.steps\" = [200, 400]`, runs at every point of the
+grid, publishes nothing and ends in a table that compares them.
+
+Exit codes: 0 done, 1 failed, 2 wrong command line or pipeline file, 3 done but the results do not meet
+`[require]` (nothing was published), 130 interrupted.
 
 A second run with nothing changed takes everything from the cache. Ctrl-C stops at once and leaves
 nothing half-made; finished stages are kept.";
@@ -45,12 +51,12 @@ pub struct Machine {
     device: DeviceChoice,
 
     /// Threads for everything else; all cores unless given.
-    #[arg(long, value_name = "N")]
+    #[arg(long, visible_alias = "jobs", value_name = "N")]
     threads: Option<usize>,
 
     /// Only say what would run.
     #[arg(long)]
-    dry_run: bool,
+    pub dry_run: bool,
 
     /// Print events as JSON lines on stdout instead of bars and a summary.
     #[arg(long)]
@@ -62,8 +68,11 @@ static INTERRUPTED: AtomicBool = AtomicBool::new(false);
 
 impl Run {
     pub fn execute(self) -> Result<()> {
-        let spec = self.chosen.spec()?;
-        let outcome = execute(&spec, &self.chosen, &self.machine)?;
+        let points = self.chosen.points()?;
+        let outcome = match &points[..] {
+            [spec] if spec.point.is_empty() => execute(spec, &self.chosen, &self.machine)?,
+            points => return matrix::execute(points, &self.chosen, &self.machine),
+        };
         if let Some(outcome) = outcome.filter(|_| !self.machine.json) {
             say(summary::summary(&outcome));
         }
@@ -80,13 +89,29 @@ pub fn execute(spec: &Spec, chosen: &Chosen, machine: &Machine) -> Result<Option
         plan::show(spec, chosen, false)?;
         return Ok(None);
     }
+    prepare(machine)?;
+    run_once(spec, chosen, machine, true).map(Some)
+}
+
+/// Threads and Ctrl-C, once in a process.
+///
+/// # Errors
+/// Where the machine cannot be used so.
+pub fn prepare(machine: &Machine) -> Result<()> {
     if let Some(threads) = machine.threads {
         rayon::ThreadPoolBuilder::new()
             .num_threads(threads)
             .build_global()
             .map_err(|e| Error::usage("--threads", e, "give a smaller number"))?;
     }
-    stop_on_ctrl_c()?;
+    stop_on_ctrl_c()
+}
+
+/// Runs `spec`, once [`prepare`] has been called.
+///
+/// # Errors
+/// As [`run`].
+pub fn run_once(spec: &Spec, chosen: &Chosen, machine: &Machine, publish: bool) -> Result<Outcome> {
     let style = if machine.json {
         Style::Json
     } else {
@@ -100,8 +125,9 @@ pub fn execute(spec: &Spec, chosen: &Chosen, machine: &Machine) -> Result<Option
         device_name: device::choose(machine.device)?.name,
         interrupted: &INTERRUPTED,
         listener: &|line| progress.tell(line),
+        publish,
     };
-    run(spec, &options).map(Some)
+    run(spec, &options)
 }
 
 /// The first Ctrl-C asks the run to stop, the second stops it.

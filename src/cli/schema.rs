@@ -30,10 +30,18 @@ pub fn pipeline(registry: &[StageKind]) -> Value {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "verismo pipeline",
         "type": "object",
-        "required": ["stages"],
+        "anyOf": [{ "required": ["stages"] }, { "required": ["extends"] }],
         "additionalProperties": false,
         "properties": {
             "name": { "type": "string", "description": "What its runs are called." },
+            "extends": { "type": "string", "description": "The pipeline file that this one changes; its path starts at this file's folder." },
+            "variables": {
+                "type": "object", "description": "Values for `${name}` in strings, which --set variables.NAME=VALUE changes.",
+                "additionalProperties": { "type": ["string", "number", "boolean", "array"] },
+            },
+            "matrix": { "type": "object", "description": "Settings with the values to try, e.g. `\"train.steps\" = [200, 400]`." },
+            "require": { "type": "object", "description": "What must hold for a dataset to be published, e.g. `\"evaluate.adapted.mean\" = \">= 0.95\"`." },
+            "keep": { "type": "integer", "minimum": 1, "description": "Newest versions of the dataset to keep; all unless given." },
             "seed": { "type": "integer", "minimum": 0, "default": 1 },
             "part_size": { "type": "integer", "minimum": 1, "default": 256, "description": "Samples a part." },
             "stages": {

@@ -4,6 +4,7 @@ use serde_json::Value;
 
 use super::{columns, duration};
 use crate::artifact::run::RunRecord;
+use crate::pipeline::require::line;
 use crate::pipeline::run::Outcome;
 
 /// The lines that close a run.
@@ -18,6 +19,11 @@ pub fn summary(outcome: &Outcome) -> String {
     }
     if let Some(table) = recognisers(record) {
         blocks.push(format!("recogniser:\n{table}"));
+    }
+    if !record.requirements.is_empty() {
+        let lines = record.requirements.iter().map(line);
+        let lines: String = lines.map(|line| format!("\n  {line}")).collect();
+        blocks.push(format!("required:{lines}"));
     }
     if let Some(times) = times(record) {
         blocks.push(format!("time and memory:\n{times}"));
@@ -73,14 +79,7 @@ fn recognisers(record: &RunRecord) -> Option<String> {
     rows[0].push("gap closed".to_owned());
     for (name, task) in tasks {
         let mut row = vec![name];
-        for column in COLUMNS {
-            let number = |key: &str| task.get(column).and_then(|c| c.get(key)?.as_f64());
-            row.push(match (number("mean"), number("std")) {
-                (Some(mean), Some(std)) => format!("{mean:.3} ± {std:.3}"),
-                (Some(mean), None) => format!("{mean:.3}"),
-                (None, _) => "-".to_owned(),
-            });
-        }
+        row.extend(COLUMNS.map(|column| score(task, column)));
         let gap = task.get("gap_closed").and_then(Value::as_f64);
         row.push(gap.map_or("-".to_owned(), |gap| format!("{gap:.2}")));
         rows.push(row);
@@ -88,7 +87,18 @@ fn recognisers(record: &RunRecord) -> Option<String> {
     Some(columns(&rows))
 }
 
-fn find_tasks<'a>(name: &str, value: &'a Value, found: &mut Vec<(String, &'a Value)>) {
+/// A recogniser's accuracy as it was trained on one set: mean ± standard deviation.
+pub fn score(task: &Value, column: &str) -> String {
+    let number = |key: &str| task.get(column).and_then(|c| c.get(key)?.as_f64());
+    match (number("mean"), number("std")) {
+        (Some(mean), Some(std)) => format!("{mean:.3} ± {std:.3}"),
+        (Some(mean), None) => format!("{mean:.3}"),
+        (None, _) => "-".to_owned(),
+    }
+}
+
+/// Enters every table of a recogniser within `value`, with its path.
+pub fn find_tasks<'a>(name: &str, value: &'a Value, found: &mut Vec<(String, &'a Value)>) {
     if value.pointer("/adapted/mean").is_some() {
         found.push((name.to_owned(), value));
         return;

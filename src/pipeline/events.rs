@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use serde::Serialize;
 
+use crate::artifact::run::Judgement;
 use crate::stage::Event;
 use crate::{Error, Result};
 
@@ -41,6 +42,8 @@ pub enum RunEvent {
     Done { seconds: f64, count: u64 },
     /// A dataset is there; `new` is false where the same version already was.
     Published { folder: String, new: bool },
+    /// One of the pipeline's requirements, judged before anything is published.
+    Required(Judgement),
     /// The run has ended.
     End {
         status: String,

@@ -2,14 +2,20 @@
 
 pub mod cache;
 pub mod events;
+pub mod gc;
 pub mod key;
+pub mod matrix;
 pub mod plan;
-mod publish;
+pub mod publish;
 mod reader;
+pub mod records;
+pub mod require;
 pub mod run;
+mod set;
 mod source;
 pub mod spec;
 pub mod suggest;
+mod variables;
 mod wiring;
 
 #[cfg(test)]

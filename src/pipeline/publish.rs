@@ -2,11 +2,16 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 
 use super::cache::{flush_folder, remove_stale, temporary};
+use super::records::folders;
 use super::spec::is_folder_name;
 use crate::artifact::Artifact;
 use crate::{Error, Result};
+
+/// What every dataset has: a row an image.
+const DATASET_FILE: &str = "manifest.parquet";
 
 /// A dataset that is there for others.
 pub struct Published {
@@ -58,6 +63,39 @@ pub fn publish(artifact: &Artifact, outputs: &Path) -> Result<Published> {
         folder,
         new,
     })
+}
+
+/// Removes all but the newest `keep` versions of a dataset, and never the one that `latest` points
+/// at; returns the names of those removed.
+///
+/// # Errors
+/// Where one cannot be removed.
+pub fn retain(shelf: &Path, keep: usize) -> Result<Vec<String>> {
+    let latest = fs::read_link(shelf.join("latest")).unwrap_or_default();
+    let mut versions = versions(shelf);
+    // `latest` may be an old version that came back; it counts as the newest.
+    versions.sort_by_key(|(made, path)| {
+        let is_latest = path.file_name() == latest.file_name();
+        std::cmp::Reverse((is_latest, *made))
+    });
+    let mut removed = Vec::new();
+    for (_, path) in versions.into_iter().skip(keep.max(1)) {
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        // Out of sight first: a reader finds it whole or not at all.
+        let hidden = shelf.join(temporary(&name));
+        fs::rename(&path, &hidden).map_err(|e| Error::io(&path, e))?;
+        fs::remove_dir_all(&hidden).map_err(|e| Error::io(&hidden, e))?;
+        removed.push(name.into_owned());
+    }
+    Ok(removed)
+}
+
+/// The versions of a dataset with the time they were made: what `emit` wrote, no other folder.
+pub fn versions(shelf: &Path) -> Vec<(SystemTime, PathBuf)> {
+    let dataset = |path: &PathBuf| path.join(DATASET_FILE).exists();
+    let made = |path: PathBuf| Some((fs::metadata(&path).ok()?.modified().ok()?, path));
+    let folders = folders(shelf).into_iter().filter(dataset);
+    folders.filter_map(made).collect()
 }
 
 fn copy(artifact: &Artifact, to: &Path) -> Result<()> {

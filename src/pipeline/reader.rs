@@ -6,7 +6,7 @@ use std::ops::Range;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue, ValueDeserializer};
 
-use super::source::Source;
+use super::source::{Source, overlay};
 use super::spec::StageSpec;
 use super::suggest;
 use crate::stage::StageKind;
@@ -205,22 +205,6 @@ impl<'a> Reader<'a> {
             format!("the pipeline has no stage with the id `{id}`"),
             suggest::remedy(id, "ids", &self.ids),
         )
-    }
-}
-
-/// Lays `over` on `base`: tables key by key, anything else as a whole.
-fn overlay<'a>(base: &mut DeTable<'a>, over: DeTable<'a>) {
-    for (key, value) in over {
-        let name = key.get_ref().to_string();
-        if let DeValue::Table(inner) = value.get_ref()
-            && let Some(DeValue::Table(under)) = base.get_mut(name.as_str()).map(Spanned::get_mut)
-        {
-            overlay(under, inner.clone());
-            continue;
-        }
-        // An equal key would keep the place of the old one.
-        base.remove(name.as_str());
-        base.insert(key, value);
     }
 }
 

@@ -11,12 +11,13 @@ use super::cache::{Cache, temporary, write_flushed};
 use super::events::{Events, Listener, RunEvent};
 use super::key::Key;
 use super::plan::{Choice, Planner, State};
-use super::publish::{point_latest, publish};
+use super::publish::{point_latest, publish, retain};
 use super::spec::{Spec, StageSpec};
+use super::{gc, require};
 use crate::artifact::run::{RunRecord, StageRecord, Status};
 use crate::artifact::{Artifact, Cost, Kind};
 use crate::seed::Seed;
-use crate::stage::{Context, DeviceChoice};
+use crate::stage::{Context, DeviceChoice, Event};
 use crate::stages::report;
 use crate::{Error, Result};
 
@@ -31,6 +32,8 @@ pub struct Options<'a> {
     /// Set from outside to stop the run.
     pub interrupted: &'a AtomicBool,
     pub listener: Listener<'a>,
+    /// Whether datasets are published, once all that is required is met.
+    pub publish: bool,
 }
 
 /// What a run that ended well leaves.
@@ -44,11 +47,13 @@ pub struct Outcome {
 ///
 /// # Errors
 /// The first error of a stage or of publishing. The run's folder says so too, finished stages stay
-/// in the cache, and no dataset is touched.
+/// in the cache, and no dataset is touched. [`Error::Unmet`] where all went well, but the results
+/// are not what the pipeline requires.
 pub fn run(spec: &Spec, options: &Options) -> Result<Outcome> {
     check_writable(options.outputs)?;
     let cache = Cache::new(options.outputs);
     cache.prepare()?;
+    let _in_use = gc::hold(options.outputs)?;
     // Before any work: are all files there, and is what `--only` needs in the cache?
     let mut planner = Planner::new(spec, &cache, &options.choice)?;
     planner.all()?;
@@ -76,6 +81,7 @@ pub fn run(spec: &Spec, options: &Options) -> Result<Outcome> {
             metrics: BTreeMap::new(),
             datasets: BTreeMap::new(),
             warnings: Vec::new(),
+            requirements: Vec::new(),
             error: None,
         },
         folder,
@@ -142,12 +148,27 @@ impl<'a> Run<'a> {
             self.save()?;
         }
         self.check_interrupt()?;
-        for stage in stages.iter().filter(|s| planner.is_selected(s)) {
-            if stage.kind.output == Kind::Dataset {
+        let is_dataset = |s: &&&StageSpec| s.kind.output == Kind::Dataset && planner.is_selected(s);
+        let datasets: Vec<_> = stages.iter().filter(is_dataset).collect();
+        let whole = self.options.choice.only.is_empty();
+        if self.options.publish && (whole || !datasets.is_empty()) {
+            self.require()?;
+            for stage in datasets {
                 self.publish(&stage.id, &made[&stage.id])?;
             }
         }
         Ok(())
+    }
+
+    /// Holds the results against what the pipeline requires.
+    fn require(&mut self) -> Result<()> {
+        let judged = require::judge(&self.spec.require, &self.record)?;
+        self.record.requirements.clone_from(&judged);
+        for judgement in &judged {
+            self.events
+                .emit(None, RunEvent::Required(judgement.clone()));
+        }
+        require::all_met(&self.spec.name, &judged)
     }
 
     /// Runs one stage in a folder of its own, and moves that into the cache.
@@ -203,6 +224,13 @@ impl<'a> Run<'a> {
             new: published.new,
         };
         self.events.emit(Some(id), event);
+        if let (Some(keep), Some(shelf)) = (self.spec.keep, published.folder.parent()) {
+            for version in retain(shelf, keep)? {
+                let text = format!("removed version {version} of the dataset (keep = {keep})");
+                self.events
+                    .emit(Some(id), RunEvent::Stage(Event::Note { text }));
+            }
+        }
         self.record
             .datasets
             .insert(published.name, published.folder);
@@ -259,6 +287,7 @@ impl<'a> Run<'a> {
         self.record.status = match result {
             Ok(()) => Status::Done,
             Err(Error::Interrupted) => Status::Interrupted,
+            Err(Error::Unmet { .. }) => Status::Unmet,
             Err(_) => Status::Failed,
         };
         self.record.error = result.as_ref().err().map(ToString::to_string);

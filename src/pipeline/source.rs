@@ -1,7 +1,9 @@
-//! The text of a pipeline file and the `--set` arguments, as TOML whose every value knows its place.
+//! The text of a pipeline file, of the files it extends, and the `--set` arguments, as TOML whose
+//! every value knows its place.
 //!
-//! A `--set` value is parsed with blank lines before it, so that its spans lie past the end of the
-//! file: one offset then tells where any value came from.
+//! Each text is parsed with blank lines before it, so that its spans lie past the end of the text
+//! before: one offset then tells where any value came from. Offset 0 belongs to no text and stands
+//! for the pipeline file as a whole.
 
 use std::borrow::Cow;
 use std::ops::Range;
@@ -10,61 +12,92 @@ use std::path::{Path, PathBuf};
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
+use super::set::Set;
 use super::suggest;
 use crate::{Error, Result};
 
-/// A pipeline file's text with the `--set` arguments.
+/// A pipeline file's text, those of the files it extends, and the `--set` arguments.
 pub struct Source {
     file: PathBuf,
-    text: String,
+    /// The file that extends nothing first, the pipeline file last.
+    texts: Vec<Text>,
     sets: Vec<Set>,
 }
 
-/// One `--set PATH=VALUE`.
-struct Set {
-    argument: String,
-    path: Vec<String>,
-    value: String,
+/// The text of one file.
+struct Text {
+    file: PathBuf,
+    text: String,
     /// Where its spans begin.
     start: usize,
-    /// `value` as TOML, padded with blank lines up to `start`.
+    /// `text` after blank lines up to `start`.
     padded: String,
 }
 
-const PREFIX: &str = "value = ";
+/// Where something stands, for errors that are found later.
+#[derive(Debug, Clone)]
+pub enum Place {
+    /// A `--set` argument.
+    Set(String),
+    File {
+        file: PathBuf,
+        line: usize,
+        column: usize,
+    },
+}
+
+impl Place {
+    /// An error at this place.
+    pub fn error(&self, problem: impl ToString, remedy: impl ToString) -> Error {
+        match self.clone() {
+            Place::Set(argument) => Error::usage(
+                format!("--set {argument}"),
+                problem.to_string(),
+                remedy.to_string(),
+            ),
+            Place::File { file, line, column } => Error::Pipeline {
+                file,
+                line,
+                column,
+                problem: problem.to_string(),
+                remedy: remedy.to_string(),
+            },
+        }
+    }
+}
 
 impl Source {
-    /// Reads the pipeline file.
+    /// Reads the pipeline file and those it extends.
     ///
     /// # Errors
-    /// Where it is missing, or a `--set` argument is not `stage.key=value`.
+    /// Where one is missing, no TOML or extends itself, or a `--set` argument is not
+    /// `stage.key=value`.
     pub fn read(file: &Path, sets: &[String]) -> Result<Self> {
-        let text = std::fs::read_to_string(file).map_err(|e| match e.kind() {
-            std::io::ErrorKind::NotFound => missing(file),
-            _ => Error::usage(
-                file.display(),
-                e,
-                "give a readable pipeline file, a text in TOML",
-            ),
-        })?;
-        Source::new(file, text, sets)
+        Source::new(file, read_text(file)?, sets)
     }
 
-    /// From a text in memory; `file` is what messages call it.
+    /// From a text in memory; `file` is what messages call it, and where `extends` starts from.
     ///
     /// # Errors
-    /// Where a `--set` argument is not `stage.key=value`.
+    /// As [`Source::read`].
     pub fn new(file: &Path, text: String, sets: &[String]) -> Result<Self> {
-        let mut start = text.len() + 1;
+        let mut texts = with_bases(file, text)?;
+        texts.reverse();
+        let mut start = 1;
+        for text in &mut texts {
+            text.start = start;
+            text.padded = format!("{}{}", "\n".repeat(start), text.text);
+            start = text.padded.len() + 1;
+        }
         let mut parsed = Vec::new();
         for argument in sets {
             let set = Set::parse(argument, start)?;
-            start = set.padded.len() + 1;
+            start = set.end() + 1;
             parsed.push(set);
         }
         Ok(Source {
             file: file.to_path_buf(),
-            text,
+            texts,
             sets: parsed,
         })
     }
@@ -73,133 +106,217 @@ impl Source {
         &self.file
     }
 
-    /// The whole document, `--set` applied.
+    /// The whole document: the file over those it extends, `--set` over all. Variables are still by
+    /// name.
     ///
     /// # Errors
-    /// Where the text is not TOML.
+    /// Where a text is not TOML, or a `--set` names a stage or variable that is not there.
     pub fn table(&self) -> Result<DeTable<'_>> {
-        let mut table = DeTable::parse(&self.text)
-            .map_err(|e| {
-                let problem = e.message().lines().collect::<Vec<_>>().join("; ");
-                let remedy = if problem.contains("duplicate key") {
-                    "every name may stand once; give a second stage of one kind its own id and `use = \"STAGE\"`"
-                } else {
-                    "correct the TOML here; strings stand in quotes, tables are `[stages.ID]`"
-                };
-                self.error(e.span().unwrap_or(0..0), problem, remedy)
-            })?
-            .into_inner();
+        let mut table = DeTable::new();
+        for text in &self.texts {
+            let mut own = text.parse(&text.padded)?;
+            own.remove("extends");
+            overlay(&mut table, own);
+        }
         for set in &self.sets {
-            self.apply(set, &mut table)?;
+            let place = set.start..set.start;
+            self.lay(&mut table, &set.path, place, set.parsed())?;
         }
         Ok(table)
     }
 
-    fn apply<'a>(&'a self, set: &'a Set, table: &mut DeTable<'a>) -> Result<()> {
+    /// Lays `value`, which stands at `place`, into the document under `path`.
+    ///
+    /// # Errors
+    /// Where `path` leads through something that is no table, or to a stage or a variable that is
+    /// not there: settings can be added so, these cannot, as it would be a slip of the pen.
+    pub fn lay<'a>(
+        &'a self,
+        table: &mut DeTable<'a>,
+        path: &[String],
+        place: Range<usize>,
+        value: Spanned<DeValue<'a>>,
+    ) -> Result<()> {
         let mut table = table;
-        let (last, above) = set.path.split_last().expect("split gives at least one");
-        for (depth, name) in above.iter().enumerate() {
-            // Settings can be added so, stages cannot: it would be a slip of the pen.
-            if depth == 1 && above[0] == "stages" && !table.contains_key(name.as_str()) {
+        let name_at = |name: &str| Spanned::new(place.clone(), Cow::Owned(name.to_owned()));
+        for (depth, name) in path.iter().enumerate() {
+            let fixed = match path[0].as_str() {
+                "stages" => Some(("stage with the id", "ids")),
+                "variables" => Some(("variable", "variables")),
+                _ => None,
+            };
+            if let (1, Some((what, known))) = (depth, fixed)
+                && !table.contains_key(name.as_str())
+            {
                 let ids: Vec<&str> = table.keys().map(|id| &**id.get_ref()).collect();
                 return Err(self.error(
-                    set.start..set.start,
-                    format!("the pipeline has no stage with the id `{name}`"),
-                    suggest::remedy(name, "ids", &ids),
+                    place,
+                    format!("the pipeline has no {what} `{name}`"),
+                    suggest::remedy(name, known, &ids),
                 ));
             }
+            if depth + 1 == path.len() {
+                // An equal key would keep the place of the old one.
+                table.remove(name.as_str());
+                table.insert(name_at(name), value);
+                return Ok(());
+            }
             let entry = table
-                .entry(set.spanned(Cow::Borrowed(name.as_str())))
-                .or_insert_with(|| set.spanned(DeValue::Table(DeTable::new())));
+                .entry(name_at(name))
+                .or_insert_with(|| Spanned::new(place.clone(), DeValue::Table(DeTable::new())));
             table = match entry.get_mut() {
                 DeValue::Table(inner) => inner,
                 other => {
-                    let at = above[..=depth].join(".");
+                    let at = path[..=depth].join(".");
                     let problem = format!("`{at}` is a {}, not a table", other.type_str());
-                    return Err(self.error(
-                        set.start..set.start,
-                        problem,
-                        "set the key itself, or a key of a table",
-                    ));
+                    let remedy = "set the key itself, or a key of a table";
+                    return Err(self.error(place, problem, remedy));
                 }
             };
         }
-        // An equal key would keep the place of the old one.
-        table.remove(last.as_str());
-        table.insert(set.spanned(Cow::Borrowed(last.as_str())), set.parsed());
         Ok(())
     }
 
-    /// An error at a place: line and column of the file, or the `--set` argument.
+    /// Where a span stands: file, line and column, or the `--set` argument.
+    pub fn place(&self, span: Range<usize>) -> Place {
+        if let Some(set) = self.sets.iter().rev().find(|s| s.start <= span.start) {
+            return Place::Set(set.argument.clone());
+        }
+        match self.texts.iter().rev().find(|t| t.start <= span.start) {
+            Some(text) => text.place(span.start - text.start),
+            None => Place::File {
+                file: self.file.clone(),
+                line: 1,
+                column: 1,
+            },
+        }
+    }
+
+    /// What stands in a span, as it is written; nothing for a `--set`.
+    pub fn written(&self, span: Range<usize>) -> &str {
+        let text = self.texts.iter().rev().find(|t| t.start <= span.start);
+        text.and_then(|text| text.padded.get(span))
+            .unwrap_or_default()
+    }
+
+    /// An error at a place: file, line and column, or the `--set` argument.
     pub fn error(
         &self,
         span: Range<usize>,
         problem: impl ToString,
         remedy: impl ToString,
     ) -> Error {
-        let set = self.sets.iter().rev().find(|s| s.start <= span.start);
-        if let Some(set) = set {
-            return Error::usage(
-                format!("--set {}", set.argument),
-                problem.to_string(),
-                remedy.to_string(),
-            );
+        self.place(span).error(problem, remedy)
+    }
+}
+
+impl Text {
+    fn new(file: PathBuf, text: &str) -> Self {
+        Text {
+            file,
+            // After blank lines, a byte order mark would be no TOML.
+            text: text.trim_start_matches('\u{feff}').to_owned(),
+            start: 0,
+            padded: String::new(),
         }
-        let before = self.text.get(..span.start).unwrap_or(&self.text);
+    }
+
+    /// `text` as TOML: this text, before its place is known, or its padded form.
+    fn parse<'a>(&self, text: &'a str) -> Result<DeTable<'a>> {
+        let table = DeTable::parse(text).map_err(|e| {
+            let problem = e.message().lines().collect::<Vec<_>>().join("; ");
+            let remedy = if problem.contains("duplicate key") {
+                "every name may stand once; give a second stage of one kind its own id and `use = \"STAGE\"`"
+            } else {
+                "correct the TOML here; strings stand in quotes, tables are `[stages.ID]`"
+            };
+            let offset = e.span().map_or(0, |span| span.start);
+            self.place(offset.saturating_sub(self.start)).error(problem, remedy)
+        })?;
+        Ok(table.into_inner())
+    }
+
+    /// Line and column of an offset into `text`.
+    fn place(&self, offset: usize) -> Place {
+        let before = self.text.get(..offset).unwrap_or(&self.text);
         let line_start = before.rfind('\n').map_or(0, |newline| newline + 1);
-        Error::Pipeline {
+        Place::File {
             file: self.file.clone(),
             line: before.matches('\n').count() + 1,
             column: before[line_start..].chars().count() + 1,
-            problem: problem.to_string(),
-            remedy: remedy.to_string(),
+        }
+    }
+
+    /// The file named by `extends`, and where that stands.
+    fn base(&self) -> Result<Option<(PathBuf, Place)>> {
+        let table = self.parse(&self.text)?;
+        let Some(value) = table.get("extends") else {
+            return Ok(None);
+        };
+        let place = self.place(value.span().start);
+        match value.get_ref().as_str() {
+            Some(base) => {
+                let folder = self.file.parent().unwrap_or(Path::new(""));
+                Ok(Some((folder.join(base), place)))
+            }
+            None => Err(place.error(
+                "`extends` is no string",
+                "name one pipeline file, from the folder of this one: `extends = \"base.toml\"`",
+            )),
         }
     }
 }
 
-impl Set {
-    fn parse(argument: &str, start: usize) -> Result<Self> {
-        let wrong = |problem: &str| {
-            Error::usage(
-                format!("--set {argument}"),
-                problem,
-                "write --set stage.key=value, for example --set augment.copies=3",
+/// The file, the file it extends, the file that extends, and so on.
+fn with_bases(file: &Path, text: String) -> Result<Vec<Text>> {
+    let same = |a: &Path, b: &Path| a == b || a.canonicalize().ok() == b.canonicalize().ok();
+    let mut texts = vec![Text::new(file.to_path_buf(), &text)];
+    while let Some((base, place)) = texts.last().map(Text::base).transpose()?.flatten() {
+        if texts.iter().any(|text| same(&text.file, &base)) {
+            let seen = texts.iter().map(|text| text.file.display().to_string());
+            let round: Vec<String> = seen.chain([base.display().to_string()]).collect();
+            return Err(place.error(
+                format!("`extends` goes round: {}", round.join(" -> ")),
+                "take out one of these `extends`",
+            ));
+        }
+        let text = read_text(&base).map_err(|_| {
+            place.error(
+                format!("`extends` names {}, which cannot be read", base.display()),
+                "the path starts at the folder of this file",
             )
-        };
-        let (path, value) = argument
-            .split_once('=')
-            .ok_or_else(|| wrong("has no `=`"))?;
-        let mut path: Vec<String> = path.split('.').map(|name| name.trim().to_owned()).collect();
-        if path.iter().any(String::is_empty) {
-            return Err(wrong("has an empty name before the `=`"));
-        }
-        // Pipeline files say `[stages.ID]`; on the command line the stage's id is enough.
-        if path.len() > 1 && path[0] != "stages" {
-            path.insert(0, "stages".to_owned());
-        }
-        let value = value.trim().to_owned();
-        Ok(Set {
-            argument: argument.to_owned(),
-            path,
-            padded: format!("{}{PREFIX}{value}", "\n".repeat(start)),
-            value,
-            start,
-        })
+        })?;
+        texts.push(Text::new(base, &text));
     }
+    Ok(texts)
+}
 
-    fn spanned<T>(&self, value: T) -> Spanned<T> {
-        Spanned::new(self.start..self.start, value)
+/// Lays `over` on `base`: tables key by key, anything else as a whole.
+pub fn overlay<'a>(base: &mut DeTable<'a>, over: DeTable<'a>) {
+    for (key, value) in over {
+        let name = key.get_ref().to_string();
+        // An equal key would keep the place of the old one.
+        match (base.remove(name.as_str()), value.get_ref()) {
+            (Some(mut under), DeValue::Table(inner)) if under.get_ref().is_table() => {
+                if let DeValue::Table(under) = under.get_mut() {
+                    overlay(under, inner.clone());
+                }
+                base.insert(key, under);
+            }
+            _ => drop(base.insert(key, value)),
+        }
     }
+}
 
-    /// The value as TOML, or as a string where it is no TOML.
-    fn parsed(&self) -> Spanned<DeValue<'_>> {
-        let single = DeTable::parse(&self.padded)
-            .ok()
-            .map(Spanned::into_inner)
-            .filter(|table| table.len() == 1)
-            .and_then(|mut table| table.remove("value"));
-        single.unwrap_or_else(|| self.spanned(DeValue::String(Cow::Borrowed(self.value.as_str()))))
-    }
+fn read_text(file: &Path) -> Result<String> {
+    std::fs::read_to_string(file).map_err(|e| match e.kind() {
+        std::io::ErrorKind::NotFound => missing(file),
+        _ => Error::usage(
+            file.display(),
+            e,
+            "give a readable pipeline file, a text in TOML",
+        ),
+    })
 }
 
 /// The error for a pipeline file that is not there.

@@ -7,13 +7,16 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
+use serde::de::IgnoredAny;
 use serde_json::{Map, Value};
 use toml::Spanned;
 use toml::de::{DeTable, DeValue, ValueDeserializer};
 
+use super::matrix::{self, Setting};
 use super::reader::{Reader, explain};
+use super::require::{self, Requirement};
 use super::source::Source;
-use super::wiring;
+use super::{variables, wiring};
 use crate::stage::{Stage, StageKind};
 use crate::{Error, Result};
 
@@ -26,6 +29,12 @@ pub struct Spec {
     pub part_size: usize,
     /// In an order of execution: after the stages they read; in the file's order otherwise.
     pub stages: Vec<StageSpec>,
+    /// What must hold for a dataset to be published.
+    pub require: Vec<Requirement>,
+    /// Versions of a dataset to keep; all unless given.
+    pub keep: Option<usize>,
+    /// The settings by which this point of a `[matrix]` differs from the others.
+    pub point: Vec<Setting>,
 }
 
 /// One stage of a pipeline.
@@ -52,8 +61,18 @@ struct Head {
     seed: u64,
     #[serde(default = "default_part_size")]
     part_size: usize,
+    keep: Option<usize>,
     #[serde(default)]
-    stages: BTreeMap<String, serde::de::IgnoredAny>,
+    stages: BTreeMap<String, IgnoredAny>,
+    // Read elsewhere; here so that they are known keys.
+    #[serde(rename = "extends")]
+    _extends: Option<IgnoredAny>,
+    #[serde(rename = "variables")]
+    _variables: Option<IgnoredAny>,
+    #[serde(rename = "require")]
+    _require: Option<IgnoredAny>,
+    #[serde(rename = "matrix")]
+    _matrix: Option<IgnoredAny>,
 }
 
 fn default_seed() -> u64 {
@@ -65,7 +84,7 @@ fn default_part_size() -> usize {
 }
 
 impl Spec {
-    /// Reads a pipeline file, `sets` being the `--set` arguments.
+    /// Reads a pipeline file, `sets` being the `--set` arguments; its `[matrix]` is left aside.
     ///
     /// # Errors
     /// The first thing that is wrong, where it stands and the remedy.
@@ -86,8 +105,45 @@ impl Spec {
         Spec::from_source(&Source::new(file, text.to_owned(), sets)?, registry)
     }
 
+    /// Reads a pipeline file once for every point of its `[matrix]`; once if it has none.
+    ///
+    /// # Errors
+    /// The first thing that is wrong with any point, where it stands and the remedy.
+    pub fn read_points(
+        file: &Path,
+        sets: &[String],
+        registry: &'static [StageKind],
+    ) -> Result<Vec<Self>> {
+        Spec::points_from(&Source::read(file, sets)?, registry)
+    }
+
+    pub(super) fn points_from(
+        source: &Source,
+        registry: &'static [StageKind],
+    ) -> Result<Vec<Self>> {
+        let mut table = source.table()?;
+        let axes = matrix::axes(source, &mut table)?;
+        let read = |(settings, table)| {
+            let mut spec = Spec::from_table(source, table, registry)?;
+            spec.point = settings;
+            Ok(spec)
+        };
+        let points = matrix::points(source, &table, &axes)?;
+        points.into_iter().map(read).collect()
+    }
+
     fn from_source(source: &Source, registry: &'static [StageKind]) -> Result<Self> {
-        let table = source.table()?;
+        let mut table = source.table()?;
+        table.remove("matrix");
+        Spec::from_table(source, table, registry)
+    }
+
+    fn from_table(
+        source: &Source,
+        mut table: DeTable,
+        registry: &'static [StageKind],
+    ) -> Result<Self> {
+        variables::substitute(source, &mut table)?;
         let head = read_head(source, &table)?;
         let reader = Reader::new(source, &table, registry)?;
         let mut stages = Vec::new();
@@ -100,6 +156,9 @@ impl Spec {
             name: head.name.unwrap_or_default(),
             seed: head.seed,
             part_size: head.part_size,
+            require: require::read(source, &table, &reader.ids)?,
+            keep: head.keep,
+            point: Vec::new(),
             stages: wiring::in_order(source, stages)?,
         })
     }
@@ -133,9 +192,15 @@ impl Spec {
                 "use smaller numbers in the pipeline file",
             )
         };
-        let head = serde_json::json!({
+        let mut head = serde_json::json!({
             "name": self.name, "seed": self.seed, "part_size": self.part_size,
         });
+        if let Some(keep) = self.keep {
+            head["keep"] = keep.into();
+        }
+        for requirement in &self.require {
+            head["require"][&requirement.path] = requirement.condition.as_str().into();
+        }
         let mut text = toml::to_string(&head).map_err(unsayable)?;
         for stage in &self.stages {
             let mut table = Map::new();
@@ -143,7 +208,7 @@ impl Spec {
             if !stage.from.is_empty() {
                 table.insert("from".into(), serde_json::json!(stage.from));
             }
-            if let Value::Object(config) = without_nulls(stage.stage.resolved()) {
+            if let Value::Object(config) = sayable(stage.stage.resolved()) {
                 table.extend(config);
             }
             let stages = serde_json::json!({ "stages": { &stage.id: table } });
@@ -154,15 +219,16 @@ impl Spec {
     }
 }
 
-/// TOML has no null: an absent key says the same.
-fn without_nulls(value: Value) -> Value {
+/// TOML has no null, an absent key says the same; and in a pipeline file `${` is a variable.
+fn sayable(value: Value) -> Value {
     match value {
         Value::Object(map) => map
             .into_iter()
             .filter(|(_, v)| !v.is_null())
-            .map(|(k, v)| (k, without_nulls(v)))
+            .map(|(k, v)| (k, sayable(v)))
             .collect(),
-        Value::Array(values) => values.into_iter().map(without_nulls).collect(),
+        Value::Array(values) => values.into_iter().map(sayable).collect(),
+        Value::String(text) => variables::escaped(&text).into(),
         other => other,
     }
 }
@@ -181,6 +247,11 @@ fn read_head(source: &Source, table: &DeTable) -> Result<Head> {
     if head.part_size == 0 {
         let span = table.get("part_size").map_or(0..0, Spanned::span);
         return Err(source.error(span, "`part_size` is 0", "give at least 1; 256 is usual"));
+    }
+    if head.keep == Some(0) {
+        let span = table.get("keep").map_or(0..0, Spanned::span);
+        let remedy = "give at least 1, or leave it out to keep every version";
+        return Err(source.error(span, "`keep` is 0", remedy));
     }
     let stem = source.file().file_stem().unwrap_or_default();
     let name = head

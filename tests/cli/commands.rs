@@ -17,7 +17,9 @@ fn help_teaches_by_examples() {
         .assert()
         .success()
         .stdout(contains("Examples:").and(contains("Exit codes")));
-    for command in ["run", "plan", "fit", "new", "inspect", "explain", "list"] {
+    for command in [
+        "run", "plan", "fit", "new", "inspect", "explain", "diff", "gc", "list",
+    ] {
         project
             .verismo(&[command, "--help"])
             .assert()

@@ -5,6 +5,7 @@ mod commands;
 mod errors;
 mod fit;
 mod layering;
+mod nightly;
 mod project;
 mod running;
 mod whole;

@@ -55,11 +55,12 @@ impl Project {
     }
 }
 
-/// Names in a folder, sorted; none where there is no folder.
+/// Names in a folder, sorted, without the cache's lock; none where there is no folder.
 pub fn names(folder: &Path) -> Vec<String> {
     let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
     let mut names: Vec<String> = entries
         .map(|entry| entry.file_name().to_string_lossy().into_owned())
+        .filter(|name| name != ".lock")
         .collect();
     names.sort();
     names

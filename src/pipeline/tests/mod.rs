@@ -1,5 +1,7 @@
 //! The engine by its behaviour, on small real stages: what is refused, what runs, what is left.
 
+mod control;
+mod files;
 mod reading;
 mod running;
 

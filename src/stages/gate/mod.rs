@@ -34,7 +34,7 @@ use criteria::CRITERIA;
 pub const STAGE: StageKind = StageKind {
     name: "gate",
     about: "rejects translations that lost their label or do not look like a photo",
-    version: 1,
+    version: 2,
     inputs: &[
         Input::required("samples", Kind::Samples, "translated renders"),
         Input::required("renders", Kind::Samples, "the same before translation"),
@@ -168,7 +168,11 @@ impl Gate {
                 (criterion.name.to_owned(), entry)
             })
             .collect();
-        json!({ "kept": kept, "rejected": verdicts.len() - kept, "criteria": criteria })
+        let rejected = verdicts.len() - kept;
+        json!({
+            "kept": kept, "rejected": rejected, "criteria": criteria,
+            "rejected_share": rejected as f64 / verdicts.len().max(1) as f64,
+        })
     }
 }
 

@@ -28,6 +28,7 @@ pub fn bare_record() -> RunRecord {
         metrics: BTreeMap::new(),
         datasets: BTreeMap::new(),
         warnings: Vec::new(),
+        requirements: Vec::new(),
         error: None,
     }
 }

@@ -125,6 +125,7 @@ fn header(evidence: &Evidence) -> Markup {
         Status::Done => ("done", "done"),
         Status::Failed => ("failed", "failed"),
         Status::Interrupted => ("interrupted", "interrupted"),
+        Status::Unmet => ("failed", "requirements not met"),
     };
     html! {
         header {

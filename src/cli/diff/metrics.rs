@@ -1,0 +1,96 @@
+//! What the runs that made two datasets measured differently.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use serde_json::Value;
+
+use crate::artifact::run::RunRecord;
+use crate::cli::columns;
+use crate::pipeline::records;
+
+/// Numbers that differ, by their path; before and after.
+pub type Metrics = BTreeMap<String, [Option<f64>; 2]>;
+
+/// The numbers that differ; `None` where no record of one of the runs is found.
+pub fn changes(before: &Path, after: &Path) -> Option<Metrics> {
+    let mut metrics = Metrics::new();
+    for (side, folder) in [before, after].into_iter().enumerate() {
+        for (id, measured) in run_of(folder)?.metrics {
+            numbers(&id, &measured, side, &mut metrics);
+        }
+    }
+    metrics.retain(|_, [before, after]| before != after);
+    Some(metrics)
+}
+
+/// The newest run that published the dataset in `folder`, or made it in the cache.
+fn run_of(folder: &Path) -> Option<RunRecord> {
+    let end = |path: &Path| -> Option<PathBuf> {
+        let parent = path.parent()?.file_name()?;
+        Some(Path::new(parent).join(path.file_name()?))
+    };
+    // outputs/datasets/NAME/VERSION or outputs/cache/ID-KEY
+    let outputs = folder
+        .ancestors()
+        .find(|path| path.join("runs").is_dir() && path.join("cache").is_dir())?;
+    let own = end(folder);
+    let made = |record: &RunRecord| {
+        let stages = record.stages.iter().map(|stage| &stage.folder);
+        let mut places = record.datasets.values().chain(stages);
+        places.any(|place| end(place) == own)
+    };
+    let runs = records::all(outputs).ok()?.into_iter();
+    let runs = runs.map(|run| run.record).filter(made);
+    runs.max_by_key(|record| record.started)
+}
+
+/// Enters every number below `value`; those of single classes are too many to be told.
+fn numbers(path: &str, value: &Value, side: usize, found: &mut Metrics) {
+    match value {
+        Value::Number(number) => {
+            found.entry(path.to_owned()).or_default()[side] = number.as_f64();
+        }
+        Value::Object(map) => {
+            for (name, inner) in map.iter().filter(|(name, _)| *name != "per_class") {
+                numbers(&format!("{path}.{name}"), inner, side, found);
+            }
+        }
+        _ => {}
+    }
+}
+
+/// A table: those with the shortest paths first.
+pub fn in_words(metrics: &Metrics) -> String {
+    if metrics.is_empty() {
+        return "metrics: no change".to_owned();
+    }
+    const SHOWN: usize = 25;
+    let mut paths: Vec<&String> = metrics.keys().collect();
+    paths.sort_by_key(|path| path.matches('.').count());
+    let number = |value: Option<f64>| match value {
+        None => "-".to_owned(),
+        Some(value) if value.fract() == 0.0 => format!("{value:.0}"),
+        Some(value) => format!("{value:.4}"),
+    };
+    let row = |path: &String| {
+        let [before, after] = metrics[path];
+        let change = before.zip(after).map(|(before, after)| after - before);
+        let change = change.map_or(String::new(), |change| match change.fract() == 0.0 {
+            true => format!("{change:+.0}"),
+            false => format!("{change:+.4}"),
+        });
+        vec![
+            path.clone(),
+            number(before),
+            "->".into(),
+            number(after),
+            change,
+        ]
+    };
+    let mut rows: Vec<Vec<String>> = paths.iter().take(SHOWN).map(|path| row(path)).collect();
+    if paths.len() > SHOWN {
+        rows.push(vec![format!("and {} more", paths.len() - SHOWN)]);
+    }
+    format!("metrics that changed:\n{}", columns(&rows))
+}

@@ -1,0 +1,71 @@
+//! The picture of a diff: pairs of before and after, framed by how they changed.
+
+use image::{Rgb, RgbImage};
+
+use super::changes::{Change, KINDS, Kind};
+use crate::Result;
+use crate::cli::dataset::Dataset;
+use crate::cli::inspect::{CELL, cell};
+use crate::sample::image as picture;
+
+/// Pairs of one kind on a picture.
+const PAIRS: usize = 16;
+/// Pictures side by side: four pairs.
+const COLUMNS: u32 = 8;
+/// Of a frame, in pixels.
+const WIDTH: u32 = 4;
+
+/// Draws up to [`PAIRS`] changes of each kind, spread over all of that kind; `None` where nothing
+/// visible changed.
+///
+/// # Errors
+/// Where an image cannot be read.
+pub fn png(before: &Dataset, after: &Dataset, list: &[Change]) -> Result<Option<Vec<u8>>> {
+    let mut cells = Vec::new();
+    for kind in KINDS {
+        let Some(colour) = colour(kind) else {
+            continue;
+        };
+        let of_kind: Vec<&Change> = list.iter().filter(|change| change.kind == kind).collect();
+        let every = of_kind.len().div_ceil(PAIRS).max(1);
+        for change in of_kind.into_iter().step_by(every) {
+            for (dataset, row) in [(before, change.before), (after, change.after)] {
+                let mut cell = match row {
+                    Some(row) => cell(&dataset.pixels(row)?, &dataset.boxes(row)),
+                    None => RgbImage::from_pixel(CELL, CELL, Rgb([128; 3])),
+                };
+                frame(&mut cell, colour);
+                cells.push(cell);
+            }
+        }
+        // Each kind begins a line of its own.
+        while !cells.len().is_multiple_of(COLUMNS as usize) {
+            cells.push(RgbImage::from_pixel(CELL, CELL, Rgb([128; 3])));
+        }
+    }
+    match cells.is_empty() {
+        true => Ok(None),
+        false => picture::encode_png(&picture::contact_sheet(&cells, COLUMNS, CELL)).map(Some),
+    }
+}
+
+/// The frame's colour; none for what looks as before.
+fn colour(kind: Kind) -> Option<Rgb<u8>> {
+    match kind {
+        Kind::Added => Some(Rgb([40, 200, 80])),
+        Kind::Removed => Some(Rgb([225, 50, 50])),
+        Kind::Picture => Some(Rgb([60, 120, 255])),
+        Kind::Label => Some(Rgb([250, 210, 0])),
+        Kind::Renamed => None,
+    }
+}
+
+fn frame(image: &mut RgbImage, colour: Rgb<u8>) {
+    let (width, height) = image.dimensions();
+    let edge = |at: u32, size: u32| at < WIDTH || at + WIDTH >= size;
+    for (x, y, pixel) in image.enumerate_pixels_mut() {
+        if edge(x, width) || edge(y, height) {
+            *pixel = colour;
+        }
+    }
+}

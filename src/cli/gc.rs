@@ -1,0 +1,100 @@
+//! `verismo gc`: what the cache holds, and removing what no kept run or dataset needs.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use clap::Args;
+
+use super::{columns, say};
+use crate::Result;
+use crate::pipeline::gc::{self, Entry, Holdings};
+
+const EXAMPLES: &str = "\
+Examples:
+  verismo gc --dry-run
+  verismo gc --keep-runs 10
+
+Needed are the results of the newest runs of each pipeline, and of the run behind each version of a
+dataset. Runs and datasets themselves are not touched; `keep = N` in a pipeline file limits the
+versions of its dataset. While a run is at work nothing is removed.";
+
+/// Arguments of `gc`.
+#[derive(Args)]
+#[command(after_help = EXAMPLES)]
+pub struct Gc {
+    /// Only say what would be removed.
+    #[arg(long)]
+    dry_run: bool,
+
+    /// Keep the results of this many newest runs of each pipeline.
+    #[arg(long, value_name = "N", default_value_t = 3)]
+    keep_runs: usize,
+
+    /// The folder of cache, runs and datasets.
+    #[arg(long, value_name = "DIR", default_value = "outputs")]
+    outputs: PathBuf,
+
+    /// Print one JSON object: `runs`, `needed`, `unneeded`, `removed`.
+    #[arg(long)]
+    json: bool,
+}
+
+impl Gc {
+    pub fn execute(self) -> Result<()> {
+        let holdings = match self.dry_run {
+            true => gc::holdings(&self.outputs, self.keep_runs)?,
+            false => gc::collect(&self.outputs, self.keep_runs)?,
+        };
+        if self.json {
+            let mut object = serde_json::json!(holdings);
+            object["removed"] = (!self.dry_run).into();
+            say(object);
+            return Ok(());
+        }
+        say(in_words(&holdings));
+        let verb = if self.dry_run { "would free" } else { "freed" };
+        say(format!("\n{verb} {}", bytes(sum(&holdings.unneeded))));
+        Ok(())
+    }
+}
+
+/// A row a stage: results and bytes, needed and not.
+fn in_words(holdings: &Holdings) -> String {
+    let mut stages: BTreeMap<&str, [(usize, u64); 2]> = BTreeMap::new();
+    for (list, entries) in [&holdings.needed, &holdings.unneeded].iter().enumerate() {
+        for entry in *entries {
+            let stage = entry.name.rsplit_once('-').map_or("", |(id, _)| id);
+            let counted = &mut stages.entry(stage).or_default()[list];
+            *counted = (counted.0 + 1, counted.1 + entry.bytes);
+        }
+    }
+    let said = |(results, size): (usize, u64)| match results {
+        0 => "-".to_owned(),
+        n => format!("{n}, {}", bytes(size)),
+    };
+    let row = |name: &str, [needed, rest]: [(usize, u64); 2]| {
+        vec![name.to_owned(), said(needed), said(rest)]
+    };
+    let mut rows = vec![["", "needed", "not needed"].map(String::from).to_vec()];
+    rows.extend(stages.into_iter().map(|(stage, counts)| row(stage, counts)));
+    let total = |entries: &[Entry]| (entries.len(), sum(entries));
+    let totals = [total(&holdings.needed), total(&holdings.unneeded)];
+    rows.push(row("all", totals));
+    let runs = holdings.runs;
+    format!(
+        "results in the cache; kept runs: {runs}\n\n{}",
+        columns(&rows)
+    )
+}
+
+fn sum(entries: &[Entry]) -> u64 {
+    entries.iter().map(|entry| entry.bytes).sum()
+}
+
+/// `12 bytes`, `3.4 MiB (3565158 bytes)`.
+fn bytes(size: u64) -> String {
+    match size {
+        0..10_240 => format!("{size} bytes"),
+        _ => format!("{:.1} MiB ({size} bytes)", size as f64 / f64::from(1 << 20)),
+    }
+}

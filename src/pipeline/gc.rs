@@ -1,0 +1,175 @@
+//! What the cache holds, what of it a kept run or dataset needs, and removing the rest.
+//!
+//! A run holds the cache with a shared lock for as long as it works, removal holds it alone: what a
+//! running run uses is never removed. The system gives a lock back when its process ends, however.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::ffi::OsString;
+use std::fs::{self, File, TryLockError};
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
+
+use serde::Serialize;
+
+use super::cache::{remove_stale, temporary};
+use super::publish::versions;
+use super::records::{self, Recorded, folders};
+use crate::{Error, Result, artifact};
+
+/// One result in the cache.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Entry {
+    /// The folder's name: stage id and key.
+    pub name: String,
+    pub bytes: u64,
+    #[serde(skip)]
+    folder: PathBuf,
+}
+
+/// What the cache holds.
+#[derive(Debug, Serialize)]
+pub struct Holdings {
+    /// Runs whose results are kept.
+    pub runs: usize,
+    pub needed: Vec<Entry>,
+    pub unneeded: Vec<Entry>,
+}
+
+/// Sums up the cache: the results of the newest `keep_runs` runs of each pipeline are needed, and
+/// those of the newest run that made each published version of a dataset.
+///
+/// # Errors
+/// Where the record of a run cannot be read.
+pub fn holdings(outputs: &Path, keep_runs: usize) -> Result<Holdings> {
+    let recorded = records::all(outputs)?;
+    let kept = kept(&recorded, outputs, keep_runs);
+    let stages = kept.iter().flat_map(|run| &run.record.stages);
+    let used: BTreeSet<OsString> = stages
+        .filter_map(|stage| stage.folder.file_name().map(OsString::from))
+        .collect();
+    let mut holdings = Holdings {
+        runs: kept.len(),
+        needed: Vec::new(),
+        unneeded: Vec::new(),
+    };
+    for folder in results(outputs) {
+        let name = folder.file_name().unwrap_or_default();
+        let list = match used.contains(name) {
+            true => &mut holdings.needed,
+            false => &mut holdings.unneeded,
+        };
+        list.push(Entry {
+            name: name.to_string_lossy().into_owned(),
+            bytes: size(&folder)?,
+            folder,
+        });
+    }
+    Ok(holdings)
+}
+
+/// Removes what [`holdings`] finds to be unneeded, and what dead processes left; returns what the
+/// cache held before.
+///
+/// # Errors
+/// Where a run is at work, or a folder cannot be removed.
+pub fn collect(outputs: &Path, keep_runs: usize) -> Result<Holdings> {
+    let cache = outputs.join("cache");
+    if !cache.exists() {
+        return holdings(outputs, keep_runs);
+    }
+    let lock = open_lock(&cache)?;
+    match lock.try_lock() {
+        Ok(()) => {}
+        Err(TryLockError::WouldBlock) => {
+            return Err(Error::failed(
+                cache.display(),
+                "a run is using the cache; nothing was removed",
+                "try again when it has ended",
+            ));
+        }
+        Err(TryLockError::Error(e)) => return Err(Error::io(&cache.join(LOCK), e)),
+    }
+    remove_stale(&cache);
+    let holdings = holdings(outputs, keep_runs)?;
+    for entry in &holdings.unneeded {
+        // Hidden first: a folder that is half gone must not look like a result.
+        let hidden = cache.join(temporary(&entry.name));
+        fs::rename(&entry.folder, &hidden).map_err(|e| Error::io(&entry.folder, e))?;
+        fs::remove_dir_all(&hidden).map_err(|e| Error::io(&hidden, e))?;
+    }
+    Ok(holdings)
+}
+
+/// Holds the cache for a run: until the file is dropped, nothing is collected. Waits for a
+/// collection that is at work.
+///
+/// # Errors
+/// Where the lock cannot be taken, other than for a file system that has none.
+pub fn hold(outputs: &Path) -> Result<File> {
+    let cache = outputs.join("cache");
+    let lock = open_lock(&cache)?;
+    match lock.lock_shared() {
+        Err(e) if e.kind() != ErrorKind::Unsupported => Err(Error::io(&cache.join(LOCK), e)),
+        _ => Ok(lock),
+    }
+}
+
+/// The lock's file in the cache; never removed, as another process may hold it.
+const LOCK: &str = ".lock";
+
+fn open_lock(cache: &Path) -> Result<File> {
+    let path = cache.join(LOCK);
+    let mut options = File::options();
+    let opened = options.create(true).append(true).open(&path);
+    opened.map_err(|e| Error::io(&path, e))
+}
+
+/// The runs whose results are needed.
+fn kept<'r>(recorded: &'r [Recorded], outputs: &Path, keep_runs: usize) -> Vec<&'r Recorded> {
+    let mut published: BTreeSet<PathBuf> = folders(&outputs.join("datasets"))
+        .iter()
+        .flat_map(|shelf| versions(shelf))
+        .filter_map(|(_, folder)| name_and_version(&folder))
+        .collect();
+    let mut seen: BTreeMap<&str, usize> = BTreeMap::new();
+    let mut kept = Vec::new();
+    for run in recorded {
+        let place = seen.entry(&run.record.pipeline).or_default();
+        *place += 1;
+        let made = run.record.datasets.values();
+        let made: Vec<PathBuf> = made.filter_map(|folder| name_and_version(folder)).collect();
+        // The newest run that made a version comes first, and is the one it needs.
+        let first = made.iter().filter(|version| published.remove(*version));
+        if first.count() > 0 || *place <= keep_runs {
+            kept.push(run);
+        }
+    }
+    kept
+}
+
+/// `NAME/VERSION`: wherever the outputs were when the run was recorded.
+fn name_and_version(folder: &Path) -> Option<PathBuf> {
+    let name = folder.parent()?.file_name()?;
+    Some(Path::new(name).join(folder.file_name()?))
+}
+
+/// The folders of results in the cache, `ID-KEY`; nothing else that may lie there.
+fn results(outputs: &Path) -> Vec<PathBuf> {
+    let is_result = |folder: &PathBuf| {
+        let name = folder.file_name().unwrap_or_default().to_string_lossy();
+        let key = name.rsplit_once('-').map(|(_, key)| key);
+        key.is_some_and(|key| key.len() == 16 && key.chars().all(|c| c.is_ascii_hexdigit()))
+    };
+    let found = folders(&outputs.join("cache"));
+    found.into_iter().filter(is_result).collect()
+}
+
+/// Bytes of all files below a folder.
+fn size(folder: &Path) -> Result<u64> {
+    let length = |path: &PathBuf| fs::metadata(path).map(|meta| meta.len());
+    let files = artifact::walk(folder)?;
+    let sizes = files
+        .iter()
+        .map(|path| length(path).map_err(|e| Error::io(path, e)));
+    sizes.sum()
+}

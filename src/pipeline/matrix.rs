@@ -1,0 +1,111 @@
+//! `[matrix]` of a pipeline file: settings with the values to try, and the points of their grid.
+
+use std::ops::Range;
+
+use serde::Deserialize;
+use serde_json::Value;
+use toml::Spanned;
+use toml::de::{DeTable, DeValue, ValueDeserializer};
+
+use super::set::setting_path;
+use super::source::Source;
+use crate::Result;
+
+/// One setting of one point: the path as the file has it, and the value.
+#[derive(Debug, Clone, PartialEq, serde::Serialize)]
+pub struct Setting {
+    pub path: String,
+    pub value: Value,
+}
+
+/// One line of `[matrix]`.
+pub struct Axis<'a> {
+    path: String,
+    span: Range<usize>,
+    values: Vec<Spanned<DeValue<'a>>>,
+}
+
+/// Takes `[matrix]` out of the document; no axes where there is none.
+///
+/// # Errors
+/// Where a line is no list of values, or an empty one.
+pub fn axes<'a>(source: &Source, table: &mut DeTable<'a>) -> Result<Vec<Axis<'a>>> {
+    let mut axes = Vec::new();
+    let Some(matrix) = table.remove("matrix") else {
+        return Ok(axes);
+    };
+    match matrix.get_ref() {
+        DeValue::Table(lines) => collect(source, "", lines, &mut axes)?,
+        _ => {
+            return Err(source.error(
+                matrix.span(),
+                "`matrix` is no table",
+                "write `[matrix]` and below it `\"train.steps\" = [200, 400]`",
+            ));
+        }
+    }
+    axes.sort_by_key(|axis| axis.span.start);
+    Ok(axes)
+}
+
+/// `train.steps` without quotes is a table in a table: the same axis as with quotes.
+fn collect<'a>(
+    source: &Source,
+    above: &str,
+    lines: &DeTable<'a>,
+    axes: &mut Vec<Axis<'a>>,
+) -> Result<()> {
+    for (key, value) in lines {
+        let path = format!("{above}{}", key.get_ref());
+        match value.get_ref() {
+            DeValue::Table(inner) => collect(source, &format!("{path}."), inner, axes)?,
+            DeValue::Array(values) if !values.is_empty() => axes.push(Axis {
+                path,
+                span: key.span(),
+                values: values.iter().cloned().collect(),
+            }),
+            _ => {
+                return Err(source.error(
+                    value.span(),
+                    format!("`{path}` in `[matrix]` is no list of values"),
+                    format!("write the values to try: `\"{path}\" = [1, 2]`"),
+                ));
+            }
+        }
+    }
+    Ok(())
+}
+
+/// The document at every point of the grid, the last axis changing fastest.
+///
+/// # Errors
+/// Where an axis names a stage or a variable that is not there.
+pub fn points<'a>(
+    source: &'a Source,
+    table: &DeTable<'a>,
+    axes: &[Axis<'a>],
+) -> Result<Vec<(Vec<Setting>, DeTable<'a>)>> {
+    let mut points = vec![(Vec::new(), table.clone())];
+    for axis in axes {
+        let path = setting_path(&axis.path);
+        let mut finer = Vec::new();
+        for (settings, table) in &points {
+            for value in &axis.values {
+                let (mut settings, mut table) = (settings.clone(), table.clone());
+                source.lay(&mut table, &path, axis.span.clone(), value.clone())?;
+                settings.push(Setting {
+                    path: axis.path.clone(),
+                    value: as_json(value),
+                });
+                finer.push((settings, table));
+            }
+        }
+        points = finer;
+    }
+    Ok(points)
+}
+
+/// The value as it stands in the file; null for what JSON cannot say.
+fn as_json(value: &Spanned<DeValue>) -> Value {
+    Value::deserialize(ValueDeserializer::from(value.clone())).unwrap_or_default()
+}

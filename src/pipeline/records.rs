@@ -1,0 +1,68 @@
+//! The records of earlier runs below `outputs/runs`.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use crate::artifact::run::RunRecord;
+use crate::{Error, Result};
+
+/// One run that left a record.
+pub struct Recorded {
+    /// `outputs/runs/PIPELINE/RUN`.
+    pub folder: PathBuf,
+    pub record: RunRecord,
+}
+
+/// Every run with a record, pipeline by pipeline, the newest of each first.
+///
+/// # Errors
+/// Where a record is there but cannot be read: what it needs is not known then.
+pub fn all(outputs: &Path) -> Result<Vec<Recorded>> {
+    let mut found = Vec::new();
+    for pipeline in folders(&outputs.join("runs")) {
+        let mut runs = Vec::new();
+        for folder in folders(&pipeline) {
+            runs.extend(read(folder)?);
+        }
+        // Of runs in one second, the later have a number in their name.
+        let age = |run: &Recorded| {
+            (
+                run.record.started,
+                run.record.run.len(),
+                run.record.run.clone(),
+            )
+        };
+        runs.sort_by_key(|run| std::cmp::Reverse(age(run)));
+        found.extend(runs);
+    }
+    Ok(found)
+}
+
+/// The run in a folder; none where it was killed before it began.
+fn read(folder: PathBuf) -> Result<Option<Recorded>> {
+    let path = folder.join("run.json");
+    if !path.exists() {
+        return Ok(None);
+    }
+    let text = fs::read_to_string(&path).map_err(|e| Error::io(&path, e))?;
+    let record = serde_json::from_str(&text).map_err(|e| {
+        Error::failed(
+            path.display(),
+            format!("is no record of a run: {e}"),
+            "remove the run's folder if it is of no use any more",
+        )
+    })?;
+    Ok(Some(Recorded { folder, record }))
+}
+
+/// Visible folders in a folder, sorted; links such as `latest` are none.
+pub fn folders(folder: &Path) -> Vec<PathBuf> {
+    let entries = fs::read_dir(folder).into_iter().flatten().flatten();
+    let mut found: Vec<PathBuf> = entries
+        .filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir()))
+        .filter(|entry| !entry.file_name().to_string_lossy().starts_with('.'))
+        .map(|entry| entry.path())
+        .collect();
+    found.sort();
+    found
+}

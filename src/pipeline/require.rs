@@ -1,0 +1,261 @@
+//! `[require]` of a pipeline file: what the measurements of a run must be for its datasets to be
+//! published.
+
+use std::collections::BTreeSet;
+use std::ops::Range;
+
+use serde_json::{Map, Value, json};
+use toml::Spanned;
+use toml::de::{DeTable, DeValue};
+
+use super::source::{Place, Source};
+use super::suggest;
+use crate::artifact::run::{Judgement, RunRecord};
+use crate::{Error, Result};
+
+/// One line of `[require]`.
+#[derive(Debug)]
+pub struct Requirement {
+    /// Stage id and path into what it measured, e.g. `evaluate.adapted.mean`.
+    pub path: String,
+    /// As the file has it, e.g. `>= 0.95`.
+    pub condition: String,
+    comparison: Comparison,
+    limit: f64,
+    place: Place,
+}
+
+type Comparison = fn(&f64, &f64) -> bool;
+
+/// Longer ones first: `>=` begins with `>`.
+const COMPARISONS: [(&str, Comparison); 5] = [
+    (">=", f64::ge),
+    ("<=", f64::le),
+    ("==", f64::eq),
+    (">", f64::gt),
+    ("<", f64::lt),
+];
+
+/// The level of `evaluate`'s measurements that a path may leave out.
+const TASK: &str = "classification";
+
+/// The requirements of a document, in the order of the file; `ids` are its stages.
+///
+/// # Errors
+/// Where a line is no comparison with a number, or names no stage.
+pub fn read(source: &Source, table: &DeTable, ids: &[&str]) -> Result<Vec<Requirement>> {
+    let Some(require) = table.get("require") else {
+        return Ok(Vec::new());
+    };
+    let DeValue::Table(lines) = require.get_ref() else {
+        return Err(source.error(
+            require.span(),
+            "`require` is no table",
+            "write `[require]` and below it `\"evaluate.adapted.mean\" = \">= 0.95\"`",
+        ));
+    };
+    let mut found = Vec::new();
+    collect(source, "", lines, ids, &mut found)?;
+    found.sort_by_key(|(start, _)| *start);
+    let mut requirements: Vec<Requirement> = Vec::new();
+    for (_, requirement) in found {
+        // With and without quotes a path may stand twice: a `--set`, which comes last, goes before.
+        requirements.retain(|earlier| earlier.path != requirement.path);
+        requirements.push(requirement);
+    }
+    Ok(requirements)
+}
+
+/// `gate.kept` without quotes is a table in a table: the same path as with quotes.
+fn collect(
+    source: &Source,
+    above: &str,
+    lines: &DeTable,
+    ids: &[&str],
+    found: &mut Vec<(usize, Requirement)>,
+) -> Result<()> {
+    for (key, value) in lines {
+        let path = format!("{above}{}", key.get_ref());
+        if let DeValue::Table(inner) = value.get_ref() {
+            collect(source, &format!("{path}."), inner, ids, found)?;
+            continue;
+        }
+        let id = path.split('.').next().unwrap_or_default();
+        if !ids.contains(&id) {
+            return Err(source.error(
+                key.span(),
+                format!("`{path}` begins with no stage of the pipeline"),
+                suggest::remedy(id, "stages", ids),
+            ));
+        }
+        found.push((
+            key.span().start,
+            requirement(source, path, key.span(), value)?,
+        ));
+    }
+    Ok(())
+}
+
+fn requirement(
+    source: &Source,
+    path: String,
+    span: Range<usize>,
+    value: &Spanned<DeValue>,
+) -> Result<Requirement> {
+    let condition = value.get_ref().as_str().unwrap_or_default().trim();
+    let parsed = COMPARISONS.iter().find_map(|(sign, comparison)| {
+        let limit = condition.strip_prefix(sign)?.trim().parse().ok()?;
+        Some((*comparison, limit))
+    });
+    let Some((comparison, limit)) = parsed else {
+        let signs = COMPARISONS.map(|(sign, _)| sign).join(" ");
+        return Err(source.error(
+            value.span(),
+            format!("`{path}` in `[require]` is no comparison with a number"),
+            format!("write `\"{path}\" = \">= 0.95\"`; comparisons: {signs}"),
+        ));
+    };
+    Ok(Requirement {
+        condition: condition.to_owned(),
+        comparison,
+        limit,
+        place: source.place(span),
+        path,
+    })
+}
+
+/// Holds every requirement against what the stages of a run measured.
+///
+/// A stage that `--only` left out has measured nothing: its requirements are unmet.
+///
+/// # Errors
+/// Where a path leads to no number, with the names that are near.
+pub fn judge(requirements: &[Requirement], record: &RunRecord) -> Result<Vec<Judgement>> {
+    let judged = |requirement: &Requirement| {
+        let (id, names) = match requirement.path.split_once('.') {
+            Some((id, names)) => (id, names.split('.').collect()),
+            None => (requirement.path.as_str(), Vec::new()),
+        };
+        let measured = measured(record, id);
+        let value = match &measured {
+            None => None,
+            Some(measured) => match find(measured, &names) {
+                Some(Value::Null) => None,
+                Some(Value::Number(number)) => number.as_f64(),
+                _ => return Err(unknown(requirement, id, measured)),
+            },
+        };
+        Ok(Judgement {
+            path: requirement.path.clone(),
+            condition: requirement.condition.clone(),
+            value,
+            met: value.is_some_and(|value| (requirement.comparison)(&value, &requirement.limit)),
+        })
+    };
+    requirements.iter().map(judged).collect()
+}
+
+/// # Errors
+/// [`Error::Unmet`] with every requirement and its value, where one is not met.
+pub fn all_met(pipeline: &str, judged: &[Judgement]) -> Result<()> {
+    let unmet = judged.iter().filter(|judgement| !judgement.met).count();
+    if unmet == 0 {
+        return Ok(());
+    }
+    let lines: String = judged.iter().map(|j| format!("\n  {}", line(j))).collect();
+    Err(Error::Unmet {
+        subject: pipeline.to_owned(),
+        problem: format!(
+            "{unmet} of {} requirements not met; nothing was published, `latest` is as it was{lines}",
+            judged.len()
+        ),
+        remedy: "look at the report of this run; the rejected dataset is in the cache, where \
+                 `verismo inspect` and `verismo diff` read it"
+            .to_owned(),
+    })
+}
+
+/// `evaluate.adapted.mean is 0.931, not >= 0.95`.
+pub fn line(judgement: &Judgement) -> String {
+    let Judgement {
+        path,
+        condition,
+        value,
+        met,
+    } = judgement;
+    let value = value.map_or("not measured".to_owned(), |value| {
+        let short = format!("{value:.4}");
+        match short.contains('.') {
+            true => short.trim_end_matches('0').trim_end_matches('.').to_owned(),
+            false => short,
+        }
+    });
+    match met {
+        true => format!("met    {path} is {value}: {condition}"),
+        false => format!("UNMET  {path} is {value}, required {condition}"),
+    }
+}
+
+/// What a stage measured, with its counts; nothing where the run left it out.
+fn measured(record: &RunRecord, id: &str) -> Option<Value> {
+    let stage = record.stages.iter().find(|stage| stage.id == id)?;
+    let mut measured = match record.metrics.get(id) {
+        Some(Value::Object(summary)) => summary.clone(),
+        _ => Map::new(),
+    };
+    if stage.count > 0 {
+        measured.insert("samples".to_owned(), stage.count.into());
+    }
+    if !stage.classes.is_empty() {
+        // A class that an earlier stage had and this one lost has no sample.
+        let all = record.stages.iter().flat_map(|stage| stage.classes.keys());
+        let of_class = |class| stage.classes.get(class).copied().unwrap_or(0);
+        let least = all.collect::<BTreeSet<_>>().into_iter().map(of_class).min();
+        measured.insert("samples_per_class".to_owned(), json!(least));
+    }
+    Some(Value::Object(measured))
+}
+
+fn find<'v>(measured: &'v Value, names: &[&str]) -> Option<&'v Value> {
+    names.iter().try_fold(measured, |value, name| {
+        value.get(name).or_else(|| value.get(TASK)?.get(name))
+    })
+}
+
+fn unknown(requirement: &Requirement, id: &str, measured: &Value) -> Error {
+    let mut known = Vec::new();
+    numbers(id, measured, &mut known);
+    let near = suggest::nearest(&requirement.path, known.iter().map(String::as_str));
+    let near = near.map_or(String::new(), |near| format!("did you mean `{near}`? "));
+    // Those of single classes come last, and are many.
+    known.sort_by_key(|path| path.matches('.').count());
+    const SHOWN: usize = 20;
+    let more = match known.len() > SHOWN {
+        true => format!(" and {} more", known.len() - SHOWN),
+        false => String::new(),
+    };
+    known.truncate(SHOWN);
+    requirement.place.error(
+        format!("`{}` leads to no number", requirement.path),
+        format!(
+            "{near}numbers of `{id}`: {}{more}; nothing was published",
+            known.join(", ")
+        ),
+    )
+}
+
+/// The paths of all numbers below `value`, as short as they may be written.
+fn numbers(above: &str, value: &Value, found: &mut Vec<String>) {
+    match value {
+        Value::Number(_) => found.push(above.to_owned()),
+        Value::Object(map) => {
+            for (name, inner) in map {
+                match name == TASK {
+                    true => numbers(above, inner, found),
+                    false => numbers(&format!("{above}.{name}"), inner, found),
+                }
+            }
+        }
+        _ => {}
+    }
+}
