@@ -117,6 +117,19 @@ impl Artifact {
             .map(|f| self.folder.join(&f.file))
     }
 
+    /// The sample of this id.
+    ///
+    /// # Errors
+    /// Where a part cannot be read.
+    pub fn find(&self, id: &str) -> Result<Option<Sample>> {
+        for path in self.parts() {
+            if let Some(sample) = parts::find(&path, id)? {
+                return Ok(Some(sample));
+            }
+        }
+        Ok(None)
+    }
+
     /// All samples, one part in memory at a time.
     pub fn samples(&self) -> impl Iterator<Item = Result<Sample>> + '_ {
         self.parts().flat_map(|path| match parts::read_part(&path) {

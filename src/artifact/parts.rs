@@ -53,6 +53,30 @@ pub fn read_part(path: &Path) -> Result<Vec<Sample>> {
     from_frame(&frame).map_err(|e| Error::parquet(path, e))
 }
 
+/// The sample of this id, reading its row alone; `None` where the part has none.
+///
+/// # Errors
+/// Where the file is missing, cut off, or has other columns; the message names it.
+pub fn find(path: &Path, id: &str) -> Result<Option<Sample>> {
+    let open = || File::open(path).map_err(|e| Error::io(path, e));
+    let broken = |e| Error::parquet(path, e);
+    let ids = ParquetReader::new(open()?).with_columns(Some(vec!["id".to_owned()]));
+    let ids = ids.finish().map_err(broken)?;
+    let mut ids = ids
+        .column("id")
+        .and_then(|c| c.str())
+        .map_err(broken)?
+        .iter();
+    let Some(row) = ids.position(|known| known == Some(id)) else {
+        return Ok(None);
+    };
+    let row = ParquetReader::new(open()?)
+        .with_slice(Some((row, 1)))
+        .finish();
+    let samples = row.and_then(|row| from_frame(&row)).map_err(broken)?;
+    Ok(samples.into_iter().next())
+}
+
 fn strings<'a>(name: &str, values: impl Iterator<Item = Option<&'a str>>) -> Column {
     StringChunked::from_iter_options(name.into(), values).into_column()
 }
@@ -340,6 +364,8 @@ pub(crate) mod tests {
         let mut samples = examples();
         write_part(&path, &samples).unwrap();
         assert_eq!(read_part(&path).unwrap(), samples);
+        assert_eq!(find(&path, &samples[1].id).unwrap().unwrap(), samples[1]);
+        assert_eq!(find(&path, "x").unwrap(), None);
         samples.remove(0);
         write_part(&path, &samples).unwrap();
         assert_eq!(read_part(&path).unwrap(), samples);

@@ -167,6 +167,7 @@ impl<'a> Run<'a> {
             id: &stage.id,
             seed: Seed::new(self.spec.seed, &stage.id),
             inputs: inputs.collect(),
+            only: None,
             out: work.folder(),
             part_size: self.spec.part_size,
             device: self.options.device,

@@ -155,7 +155,7 @@ impl Spec {
 }
 
 /// TOML has no null: an absent key says the same.
-fn without_nulls(value: Value) -> Value {
+pub(super) fn without_nulls(value: Value) -> Value {
     match value {
         Value::Object(map) => map
             .into_iter()
