@@ -5,6 +5,7 @@ mod explain;
 mod fit;
 mod inspect;
 mod list;
+mod logs;
 mod new;
 mod plan;
 mod progress;
@@ -41,6 +42,10 @@ Exit codes: 0 done, 1 failed, 2 wrong command line or pipeline file, 130 interru
 struct Cli {
     #[command(subcommand)]
     command: Command,
+
+    /// Log on stderr what is done, -vv in detail; RUST_LOG chooses more finely.
+    #[arg(short, long, action = clap::ArgAction::Count, global = true)]
+    verbose: u8,
 }
 
 #[derive(Subcommand)]
@@ -153,7 +158,7 @@ fn flatten(path: &str, table: &toml::Table, sets: &mut Vec<String>) {
 pub fn main() -> ExitCode {
     std::panic::set_hook(Box::new(report_fault));
     let cli = Cli::parse();
-    match catch_unwind(|| dispatch(cli.command)) {
+    match catch_unwind(|| logs::begin(cli.verbose).and_then(|()| dispatch(cli.command))) {
         Ok(Ok(())) => ExitCode::SUCCESS,
         Ok(Err(error)) => {
             let _ = writeln!(std::io::stderr(), "error: {error}");

@@ -3,6 +3,7 @@
 pub mod cache;
 pub mod events;
 pub mod key;
+pub mod memory;
 pub mod plan;
 pub mod provenance;
 mod publish;

@@ -1,11 +1,12 @@
 //! Publishing a dataset: `outputs/datasets/NAME/VERSION` and `latest`, whole or untouched.
 
 use std::fs;
+use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 
 use super::cache::{flush_folder, remove_stale, temporary};
 use super::spec::is_folder_name;
-use crate::artifact::Artifact;
+use crate::artifact::{Artifact, CHECKSUMS};
 use crate::{Error, Result};
 
 /// A dataset that is there for others.
@@ -66,20 +67,59 @@ fn copy(artifact: &Artifact, to: &Path) -> Result<()> {
     }
     fs::create_dir(to).map_err(|e| Error::io(to, e))?;
     for entry in &artifact.manifest.files {
-        let (source, target) = (artifact.folder.join(&entry.file), to.join(&entry.file));
-        if let Some(parent) = target.parent() {
-            fs::create_dir_all(parent).map_err(|e| Error::io(parent, e))?;
-        }
-        let bytes = fs::copy(&source, &target).map_err(|e| Error::io(&target, e))?;
+        let bytes = copy_file(artifact, &entry.file, to)?;
         if bytes != entry.bytes {
-            return Err(Error::failed(
-                source.display(),
+            return Err(damaged(
+                artifact,
+                &entry.file,
                 "has another size than when it was made",
-                format!("run again with --force {}", artifact.manifest.id),
             ));
         }
     }
+    copy_covered(artifact, to)
+}
+
+/// Copies the pictures that [`CHECKSUMS`] list and the artifact's description leaves out.
+fn copy_covered(artifact: &Artifact, to: &Path) -> Result<()> {
+    let list = artifact.folder.join(CHECKSUMS);
+    let Ok(file) = fs::File::open(&list) else {
+        return Ok(());
+    };
+    for line in BufReader::new(file).lines() {
+        let line = line.map_err(|e| Error::io(&list, e))?;
+        let Some((_, name)) = line.split_once("  ") else {
+            continue;
+        };
+        if artifact
+            .manifest
+            .files
+            .iter()
+            .all(|entry| entry.file != name)
+        {
+            copy_file(artifact, name, to)?;
+        }
+    }
     Ok(())
+}
+
+/// Copies one file; returns its size in bytes.
+fn copy_file(artifact: &Artifact, name: &str, to: &Path) -> Result<u64> {
+    let (source, target) = (artifact.folder.join(name), to.join(name));
+    if let Some(parent) = target.parent() {
+        fs::create_dir_all(parent).map_err(|e| Error::io(parent, e))?;
+    }
+    match fs::copy(&source, &target) {
+        Err(_) if !source.exists() => Err(damaged(artifact, name, "is gone since it was made")),
+        copied => copied.map_err(|e| Error::io(&target, e)),
+    }
+}
+
+fn damaged(artifact: &Artifact, name: &str, problem: &str) -> Error {
+    Error::failed(
+        artifact.folder.join(name).display(),
+        problem,
+        format!("run again with --force {}", artifact.manifest.id),
+    )
 }
 
 /// Points `folder/latest` at `target` in one step: readers see the old or the new, never none.

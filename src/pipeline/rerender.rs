@@ -191,6 +191,7 @@ impl Ready<'_> {
             events: &|_| (),
             interrupted: &AtomicBool::new(false),
         };
+        tracing::debug!(stage = step.stage.id, sample = step.sample.id, "runs again");
         self.stage.run(&context)?;
         for path in artifact::walk(out.path())? {
             let is_part = path.extension().is_some_and(|e| e == "parquet");

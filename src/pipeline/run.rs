@@ -10,6 +10,7 @@ use std::time::{Instant, SystemTime, UNIX_EPOCH};
 use super::cache::{Cache, temporary, write_flushed};
 use super::events::{Events, Listener, RunEvent};
 use super::key::Key;
+use super::memory::PeakMemory;
 use super::plan::{Choice, Planner, State};
 use super::publish::{point_latest, publish};
 use super::spec::{Spec, StageSpec};
@@ -118,6 +119,8 @@ impl<'a> Run<'a> {
             let step = planner.step(stage, &made)?;
             let artifact = match (step.state, step.key) {
                 (State::Cached(artifact), _) => {
+                    let folder = artifact.folder.display();
+                    tracing::debug!(stage = stage.id, %folder, "from the cache");
                     let count = artifact.manifest.count;
                     self.events
                         .emit(Some(&stage.id), RunEvent::Cached { count });
@@ -125,6 +128,7 @@ impl<'a> Run<'a> {
                     *artifact
                 }
                 (State::ToRun, Some(key)) => {
+                    tracing::debug!(stage = stage.id, key = key.short(), inputs = ?key.ingredients.inputs, "runs");
                     let start = RunEvent::Start {
                         position: position + 1,
                         stages: stages.len(),
@@ -157,7 +161,7 @@ impl<'a> Run<'a> {
         key: &Key,
         made: &BTreeMap<String, Artifact>,
     ) -> Result<Artifact> {
-        let began = Instant::now();
+        let (began, memory) = (Instant::now(), PeakMemory::measure());
         let work = self.cache.begin(&stage.id, key)?;
         let inputs = stage
             .from
@@ -186,7 +190,8 @@ impl<'a> Run<'a> {
         self.check_interrupt()?;
         let cost = Cost {
             seconds: began.elapsed().as_secs_f64(),
-            peak_memory: peak_memory(),
+            peak_memory: memory.bytes(),
+            since_start: memory.since_start,
         };
         let artifact = work.publish(key, stage.kind.output, summary, cost)?;
         let done = RunEvent::Done {
@@ -316,12 +321,4 @@ fn create_folder(outputs: &Path, pipeline: &str, started: u64) -> Result<(String
 pub fn utc_stamp(seconds: u64) -> String {
     let time = chrono::DateTime::from_timestamp(seconds as i64, 0).unwrap_or_default();
     time.format("%Y%m%d-%H%M%S").to_string()
-}
-
-/// Largest resident memory of this process so far in bytes; 0 where the system does not say.
-pub fn peak_memory() -> u64 {
-    let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let line = status.lines().find_map(|l| l.strip_prefix("VmHWM:"));
-    let kilobytes = line.and_then(|l| l.trim().trim_end_matches("kB").trim().parse::<u64>().ok());
-    kilobytes.unwrap_or(0) * 1024
 }

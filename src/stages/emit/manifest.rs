@@ -23,23 +23,36 @@ struct Row {
     blake3: String,
 }
 
-struct Manifest<'a> {
-    plan: Plan<'a>,
+struct Manifest {
+    table: parts::Table,
     rows: Vec<Row>,
 }
 
-/// Starts with no rows; they are kept in memory, a few hundred bytes an image.
+/// Rows in memory at once, each of a few hundred bytes: those of one row group.
+const ROWS: usize = 8192;
+
+/// Starts the file.
 ///
 /// # Errors
-/// None; the file is made at the end.
+/// Where it cannot be created.
 pub fn open<'a>(plan: &Plan<'a>) -> Result<Box<dyn Writer + 'a>> {
+    let path = plan.out.join("manifest.parquet");
+    let empty = to_frame(&[]).map_err(|e| Error::parquet(&path, e))?;
     Ok(Box::new(Manifest {
-        plan: *plan,
+        table: parts::Table::create(&path, &empty)?,
         rows: Vec::new(),
     }))
 }
 
-impl Writer for Manifest<'_> {
+impl Manifest {
+    fn flush(&mut self) -> Result<()> {
+        let frame = to_frame(&self.rows).map_err(|e| Error::parquet(self.table.path(), e))?;
+        self.rows.clear();
+        self.table.add(&frame)
+    }
+}
+
+impl Writer for Manifest {
     fn add(&mut self, entry: &Entry) -> Result<()> {
         let sample = entry.sample;
         let instances = &sample.labels.instances;
@@ -55,13 +68,15 @@ impl Writer for Manifest<'_> {
             provenance: sample.provenance.clone(),
             blake3: blake3::hash(&sample.image).to_hex().to_string(),
         });
-        Ok(())
+        match self.rows.len() {
+            ROWS.. => self.flush(),
+            _ => Ok(()),
+        }
     }
 
-    fn finish(self: Box<Self>) -> Result<()> {
-        let path = self.plan.out.join("manifest.parquet");
-        let mut frame = to_frame(&self.rows).map_err(|e| Error::parquet(&path, e))?;
-        parts::write_frame(&path, &mut frame)
+    fn finish(mut self: Box<Self>) -> Result<()> {
+        self.flush()?;
+        self.table.finish()
     }
 }
 
