@@ -135,14 +135,20 @@ impl Progress {
                 ));
             }
             RunEvent::Stage(event) => self.stage_event(id, event),
-            RunEvent::End { .. } => self.finish(),
-            RunEvent::Run { .. } | RunEvent::Published { .. } => {}
+            RunEvent::End { .. } | RunEvent::Published { .. } => self.finish(),
+            RunEvent::Run { .. } => {}
         }
     }
 
     fn stage_event(&self, id: &str, event: &Event) {
         match event {
-            Event::Progress { done, total, note } => self.advance(*done, *total, note),
+            Event::Progress { done, total, note } => {
+                // What is done once the stages have ended has no beginning of its own.
+                if self.lock().is_none() {
+                    self.begin(id);
+                }
+                self.advance(*done, *total, note);
+            }
             Event::Warning { text } => self.print(&format!("  {id:15} warning: {text}")),
             Event::Note { text } => self.print(&format!("  {id:15} {text}")),
             Event::Metric { .. } => {}
@@ -186,7 +192,8 @@ impl Progress {
         let Some(running) = stage.as_mut() else {
             return;
         };
-        if done < running.done {
+        // Threads tell out of order; only a fall by half is a new count.
+        if done < running.done / 2 {
             running.first = None;
         }
         running.done = done;
@@ -199,7 +206,7 @@ impl Progress {
         } else if now >= running.due {
             running.due = now + EVERY;
             let seconds = now.duration_since(since).as_secs_f64();
-            let rate = (done - base) as f64 / seconds.max(1e-3);
+            let rate = done.saturating_sub(base) as f64 / seconds.max(1e-3);
             let pace = match done > base {
                 true => {
                     let left = total.saturating_sub(done) as f64 / rate;

@@ -20,11 +20,16 @@ pub struct Published {
 
 /// Copies a dataset out of the cache, unless this version is there, and points `latest` at it.
 ///
-/// Copies rather than links: whoever edits a published file must not edit the cache.
+/// Copies rather than links: whoever edits a published file must not edit the cache. `progress` is
+/// told how many pictures are copied, and of how many.
 ///
 /// # Errors
 /// Where a file cannot be written. The versions that were there, and `latest`, are untouched then.
-pub fn publish(artifact: &Artifact, outputs: &Path) -> Result<Published> {
+pub fn publish(
+    artifact: &Artifact,
+    outputs: &Path,
+    progress: &dyn Fn(u64, u64),
+) -> Result<Published> {
     let summary = |key: &str| artifact.manifest.summary.get(key).and_then(|v| v.as_str());
     let name = summary("name").unwrap_or(&artifact.manifest.id);
     let version = summary("version").unwrap_or(&artifact.manifest.digest[..12]);
@@ -44,7 +49,7 @@ pub fn publish(artifact: &Artifact, outputs: &Path) -> Result<Published> {
     let new = !folder.exists();
     if new {
         let work = shelf.join(temporary(version));
-        let copied = copy(artifact, &work)
+        let copied = copy(artifact, &work, progress)
             .and_then(|()| fs::rename(&work, &folder).map_err(|e| Error::io(&folder, e)));
         if let Err(error) = copied {
             // Hidden and never read; the error at hand says more than a failed clean-up.
@@ -61,7 +66,7 @@ pub fn publish(artifact: &Artifact, outputs: &Path) -> Result<Published> {
     })
 }
 
-fn copy(artifact: &Artifact, to: &Path) -> Result<()> {
+fn copy(artifact: &Artifact, to: &Path, progress: &dyn Fn(u64, u64)) -> Result<()> {
     if to.exists() {
         fs::remove_dir_all(to).map_err(|e| Error::io(to, e))?;
     }
@@ -76,16 +81,16 @@ fn copy(artifact: &Artifact, to: &Path) -> Result<()> {
             ));
         }
     }
-    copy_covered(artifact, to)
+    copy_covered(artifact, to, progress)
 }
 
 /// Copies the pictures that [`CHECKSUMS`] list and the artifact's description leaves out.
-fn copy_covered(artifact: &Artifact, to: &Path) -> Result<()> {
+fn copy_covered(artifact: &Artifact, to: &Path, progress: &dyn Fn(u64, u64)) -> Result<()> {
     let list = artifact.folder.join(CHECKSUMS);
     let Ok(file) = fs::File::open(&list) else {
         return Ok(());
     };
-    for line in BufReader::new(file).lines() {
+    for (done, line) in (1..).zip(BufReader::new(file).lines()) {
         let line = line.map_err(|e| Error::io(&list, e))?;
         let Some((_, name)) = line.split_once("  ") else {
             continue;
@@ -97,6 +102,7 @@ fn copy_covered(artifact: &Artifact, to: &Path) -> Result<()> {
             .all(|entry| entry.file != name)
         {
             copy_file(artifact, name, to)?;
+            progress(done, artifact.manifest.count.max(done));
         }
     }
     Ok(())

@@ -17,7 +17,7 @@ use super::spec::{Spec, StageSpec};
 use crate::artifact::run::{RunRecord, StageRecord, Status};
 use crate::artifact::{Artifact, Cost, Kind};
 use crate::seed::Seed;
-use crate::stage::{Context, DeviceChoice};
+use crate::stage::{Context, DeviceChoice, Event};
 use crate::stages::report;
 use crate::{Error, Result};
 
@@ -203,7 +203,12 @@ impl<'a> Run<'a> {
     }
 
     fn publish(&mut self, id: &str, artifact: &Artifact) -> Result<()> {
-        let published = publish(artifact, self.options.outputs)?;
+        let progress = |done, total| {
+            let note = "publishing".to_owned();
+            let event = Event::Progress { done, total, note };
+            self.events.emit(Some(id), RunEvent::Stage(event));
+        };
+        let published = publish(artifact, self.options.outputs, &progress)?;
         let event = RunEvent::Published {
             folder: published.folder.display().to_string(),
             new: published.new,

@@ -4,7 +4,7 @@ use polars::prelude::*;
 
 use super::{Entry, Plan, Writer};
 use crate::artifact::parts;
-use crate::sample::Provenance;
+use crate::sample::{Instance, Provenance};
 use crate::{Error, Result};
 
 /// One row, without the picture.
@@ -18,6 +18,10 @@ struct Row {
     /// x, y, width, height of each instance in pixels, one after the other.
     boxes: Vec<f32>,
     box_classes: Vec<String>,
+    /// fx, fy, cx, cy in pixels.
+    camera: Option<[f32; 4]>,
+    /// Twelve numbers of each instance, where all have a pose.
+    poses: Option<Vec<f32>>,
     provenance: Provenance,
     /// Of the file, hexadecimal.
     blake3: String,
@@ -65,6 +69,8 @@ impl Writer for Manifest {
             height: sample.height,
             boxes: instances.iter().flat_map(|i| i.bbox_xywh).collect(),
             box_classes: instances.iter().map(|i| i.class.clone()).collect(),
+            camera: sample.labels.camera.map(|c| [c.fx, c.fy, c.cx, c.cy]),
+            poses: poses(instances),
             provenance: sample.provenance.clone(),
             blake3: blake3::hash(&sample.image).to_hex().to_string(),
         });
@@ -80,7 +86,28 @@ impl Writer for Manifest {
     }
 }
 
+/// The poses one after the other; `None` where one is not known, or there are none.
+fn poses(instances: &[Instance]) -> Option<Vec<f32>> {
+    let all: Option<Vec<[f32; 12]>> = instances.iter().map(|i| i.pose).collect();
+    all.map(|all| all.concat()).filter(|all| !all.is_empty())
+}
+
 fn to_frame(rows: &[Row]) -> PolarsResult<DataFrame> {
+    let floats = |name: &str, values: fn(&Row) -> Option<&[f32]>| {
+        let mut builder = ListPrimitiveChunkedBuilder::<Float32Type>::new(
+            name.into(),
+            rows.len(),
+            4 * rows.len(),
+            DataType::Float32,
+        );
+        for row in rows {
+            match values(row) {
+                Some(values) => builder.append_slice(values),
+                None => builder.append_null(),
+            }
+        }
+        builder.finish().into_column()
+    };
     let text = |name: &str, value: fn(&Row) -> Option<&str>| {
         StringChunked::from_iter_options(name.into(), rows.iter().map(value)).into_column()
     };
@@ -94,22 +121,17 @@ fn to_frame(rows: &[Row]) -> PolarsResult<DataFrame> {
         }
         builder.finish().into_column()
     };
-    let mut boxes = ListPrimitiveChunkedBuilder::<Float32Type>::new(
-        "boxes".into(),
-        rows.len(),
-        4 * rows.len(),
-        DataType::Float32,
-    );
-    rows.iter().for_each(|row| boxes.append_slice(&row.boxes));
     let columns = vec![
         text("file", |r| Some(&r.file)),
         text("split", |r| Some(r.split)),
         text("class", |r| Some(&r.class)),
         number("width", |r| r.width),
         number("height", |r| r.height),
-        boxes.finish().into_column(),
+        floats("boxes", |r| Some(&r.boxes)),
         texts("box_classes", |r| &r.box_classes),
         number("box_count", |r| r.box_classes.len() as u32),
+        floats("camera", |r| r.camera.as_ref().map(|camera| &camera[..])),
+        floats("poses", |r| r.poses.as_deref()),
         text("id", |r| Some(&r.id)),
         text("parent", |r| r.provenance.parent.as_deref()),
         text("origin", |r| Some(&r.provenance.origin)),
