@@ -158,6 +158,8 @@ pub struct Context<'a> {
     pub id: &'a str,
     pub seed: Seed,
     pub inputs: BTreeMap<&'static str, Artifact>,
+    /// The index of the one sample to make, to make it again alone; `None` makes all.
+    pub only: Option<u64>,
     /// A fresh, empty folder.
     pub out: &'a Path,
     /// Samples a part.
@@ -209,11 +211,15 @@ impl Context<'_> {
         Ok(())
     }
 
-    /// Makes samples 0..`count` in parallel and writes them part by part.
+    /// Makes samples 0..`count` in parallel and writes them part by part; [`Context::only`] one if
+    /// that is set.
     ///
     /// # Errors
     /// The first error of `make`, or of writing.
     pub fn generate(&self, count: u64, make: impl Fn(u64) -> Result<Sample> + Sync) -> Result<()> {
+        if let Some(index) = self.only.filter(|index| *index < count) {
+            return parts::write_part(&self.out.join(artifact::part_name(0)), &[make(index)?]);
+        }
         let part_size = self.part_size.max(1) as u64;
         let starts = (0..count).step_by(part_size as usize);
         for (number, start) in starts.enumerate() {

@@ -73,6 +73,7 @@ pub fn run_with<const N: usize>(
         id,
         seed: Seed::new(1, id),
         inputs: BTreeMap::from(inputs),
+        only: None,
         out,
         part_size,
         device: DeviceChoice::Cpu,

@@ -49,7 +49,7 @@ pub struct Manifest {
     pub count: u64,
     /// Samples of each class.
     pub classes: BTreeMap<String, u64>,
-    /// Every file of the folder but this one, by name.
+    /// Every file of the folder but this one, by name; see [`list_own`] for what a dataset leaves out.
     pub files: Vec<FileEntry>,
     /// What the stage measured.
     pub summary: serde_json::Value,
@@ -70,8 +70,11 @@ pub struct FileEntry {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
 pub struct Cost {
     pub seconds: f64,
-    /// Largest resident memory of the process up to the end of the stage, in bytes.
+    /// Largest resident memory of the process while the stage ran, in bytes.
     pub peak_memory: u64,
+    /// Where the system cannot tell a stage's own: `peak_memory` is since the process began.
+    #[serde(default)]
+    pub since_start: bool,
 }
 
 /// The name of the description in every artifact's folder.
@@ -79,6 +82,9 @@ pub const MANIFEST: &str = "artifact.json";
 
 /// The version of [`Manifest`] that this program reads and writes.
 pub const SCHEMA: u32 = 1;
+
+/// The file of a dataset that lists the SHA-256 of all its others.
+pub const CHECKSUMS: &str = "SHA256SUMS";
 
 /// A finished artifact on the disk.
 #[derive(Debug, Clone)]
@@ -117,6 +123,19 @@ impl Artifact {
             .map(|f| self.folder.join(&f.file))
     }
 
+    /// The sample of this id.
+    ///
+    /// # Errors
+    /// Where a part cannot be read.
+    pub fn find(&self, id: &str) -> Result<Option<Sample>> {
+        for path in self.parts() {
+            if let Some(sample) = parts::find(&path, id)? {
+                return Ok(Some(sample));
+            }
+        }
+        Ok(None)
+    }
+
     /// All samples, one part in memory at a time.
     pub fn samples(&self) -> impl Iterator<Item = Result<Sample>> + '_ {
         self.parts().flat_map(|path| match parts::read_part(&path) {
@@ -136,22 +155,34 @@ pub fn part_name(number: usize) -> String {
 /// # Errors
 /// Where a file cannot be read.
 pub fn list_files(folder: &Path) -> Result<Vec<FileEntry>> {
+    list(folder, |_| true)
+}
+
+/// As [`list_files`], of an artifact that was just made. A dataset's pictures are left out, where its
+/// [`CHECKSUMS`] list them: the hash of that file covers them, and they may be millions.
+///
+/// # Errors
+/// Where a file cannot be read.
+pub fn list_own(folder: &Path, kind: Kind) -> Result<Vec<FileEntry>> {
+    let covered = kind == Kind::Dataset && folder.join(CHECKSUMS).exists();
+    list(folder, |name| !covered || !name.ends_with(".png"))
+}
+
+fn list(folder: &Path, wanted: impl Fn(&str) -> bool) -> Result<Vec<FileEntry>> {
     let mut files = Vec::new();
-    for path in walk(folder)? {
-        let name = path.strip_prefix(folder).unwrap_or(&path);
+    visit(folder, &mut |path| {
+        let name = path.strip_prefix(folder).unwrap_or(path);
         let file = name.to_string_lossy().replace('\\', "/");
-        if file == MANIFEST {
-            continue;
+        if file != MANIFEST && wanted(&file) {
+            let meta = std::fs::metadata(path).map_err(|e| Error::io(path, e))?;
+            files.push(FileEntry {
+                file,
+                bytes: meta.len(),
+                blake3: hash_file(path)?,
+            });
         }
-        let bytes = std::fs::metadata(&path)
-            .map_err(|e| Error::io(&path, e))?
-            .len();
-        files.push(FileEntry {
-            file,
-            bytes,
-            blake3: hash_file(&path)?,
-        });
-    }
+        Ok(())
+    })?;
     Ok(files)
 }
 
@@ -186,17 +217,27 @@ pub fn hash_file(path: &Path) -> Result<String> {
 /// Where a folder cannot be listed.
 pub fn walk(folder: &Path) -> Result<Vec<PathBuf>> {
     let mut found = Vec::new();
-    let mut open = vec![folder.to_path_buf()];
-    while let Some(path) = open.pop() {
-        let meta = std::fs::metadata(&path).map_err(|e| Error::io(&path, e))?;
-        if meta.is_dir() {
-            for entry in std::fs::read_dir(&path).map_err(|e| Error::io(&path, e))? {
-                open.push(entry.map_err(|e| Error::io(&path, e))?.path());
-            }
-        } else {
-            found.push(path);
-        }
-    }
-    found.sort();
+    visit(folder, &mut |path| {
+        found.push(path.to_path_buf());
+        Ok(())
+    })?;
     Ok(found)
+}
+
+/// Hands `each` the files that [`walk`] finds, with the names of one folder in memory at a time.
+///
+/// # Errors
+/// Where a folder cannot be listed, and what `each` returns.
+pub fn visit(folder: &Path, each: &mut impl FnMut(&Path) -> Result<()>) -> Result<()> {
+    let unread = |e| Error::io(folder, e);
+    if !std::fs::metadata(folder).map_err(unread)?.is_dir() {
+        return each(folder);
+    }
+    let entries = std::fs::read_dir(folder).map_err(unread)?;
+    let names: std::io::Result<Vec<_>> = entries.map(|entry| Ok(entry?.file_name())).collect();
+    let mut names = names.map_err(unread)?;
+    names.sort();
+    names
+        .iter()
+        .try_for_each(|name| visit(&folder.join(name), each))
 }

@@ -3,8 +3,9 @@
 //! One row a sample. Images are encoded bytes in a binary column; instances are a list of structs.
 
 use std::fs::File;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
+use polars::io::parquet::write::KeyValueMetadata;
 use polars::prelude::*;
 
 use crate::sample::{
@@ -27,10 +28,68 @@ pub fn write_part(path: &Path, samples: &[Sample]) -> Result<()> {
 /// Where the file cannot be written; the message names it.
 pub fn write_frame(path: &Path, frame: &mut DataFrame) -> Result<()> {
     let file = File::create(path).map_err(|e| Error::io(path, e))?;
-    ParquetWriter::new(&file)
+    writer(&file, frame.schema())
         .finish(frame)
         .map_err(|e| Error::parquet(path, e))?;
-    file.sync_all().map_err(|e| Error::io(path, e))
+    file.sync_all().map_err(|e| Error::io(path, e))?;
+    tracing::trace!(path = %path.display(), rows = frame.height(), "written");
+    Ok(())
+}
+
+/// A writer whose files say that texts and bytes are plain ones. Of its own, polars calls them views,
+/// and lists of views are what pandas cannot read.
+fn writer<W: std::io::Write>(file: W, schema: &Schema) -> ParquetWriter<W> {
+    let plain = schema.to_arrow(CompatLevel::oldest());
+    let plain = polars_parquet::write::schema_to_metadata_key(&plain);
+    let plain = vec![(plain.key, plain.value.unwrap_or_default())];
+    ParquetWriter::new(file).with_key_value_metadata(Some(KeyValueMetadata::from_static(plain)))
+}
+
+/// A Parquet file that grows row group by row group, so that the whole table is never in memory.
+pub struct Table {
+    path: PathBuf,
+    file: File,
+    writer: BatchedWriter<File>,
+}
+
+impl Table {
+    /// Starts the file; `columns` is a table of the same columns, its rows are not written.
+    ///
+    /// # Errors
+    /// Where the file cannot be created; the message names it.
+    pub fn create(path: &Path, columns: &DataFrame) -> Result<Self> {
+        let file = File::create(path).map_err(|e| Error::io(path, e))?;
+        let other = file.try_clone().map_err(|e| Error::io(path, e))?;
+        let writer = writer(other, columns.schema()).batched(columns.schema());
+        Ok(Table {
+            path: path.to_path_buf(),
+            file,
+            writer: writer.map_err(|e| Error::parquet(path, e))?,
+        })
+    }
+
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Writes a row group; none for no rows.
+    ///
+    /// # Errors
+    /// Where the file cannot be written; the message names it.
+    pub fn add(&mut self, rows: &DataFrame) -> Result<()> {
+        let written = self.writer.write_batch(rows);
+        written.map_err(|e| Error::parquet(&self.path, e))
+    }
+
+    /// Closes the file and flushes it to the disk.
+    ///
+    /// # Errors
+    /// Where the file cannot be written; the message names it.
+    pub fn finish(self) -> Result<()> {
+        let ended = self.writer.finish();
+        ended.map_err(|e| Error::parquet(&self.path, e))?;
+        self.file.sync_all().map_err(|e| Error::io(&self.path, e))
+    }
 }
 
 /// Reads a Parquet file as a table.
@@ -44,6 +103,18 @@ pub fn read_frame(path: &Path) -> Result<DataFrame> {
         .map_err(|e| Error::parquet(path, e))
 }
 
+/// Reads these columns of a Parquet file alone.
+///
+/// # Errors
+/// Where the file is missing, cut off or has no such columns; the message names it.
+pub fn read_columns(path: &Path, names: &[&str]) -> Result<DataFrame> {
+    let file = File::open(path).map_err(|e| Error::io(path, e))?;
+    ParquetReader::new(file)
+        .with_columns(Some(names.iter().map(|name| (*name).to_owned()).collect()))
+        .finish()
+        .map_err(|e| Error::parquet(path, e))
+}
+
 /// Reads back what [`write_part`] wrote.
 ///
 /// # Errors
@@ -51,6 +122,29 @@ pub fn read_frame(path: &Path) -> Result<DataFrame> {
 pub fn read_part(path: &Path) -> Result<Vec<Sample>> {
     let frame = read_frame(path)?;
     from_frame(&frame).map_err(|e| Error::parquet(path, e))
+}
+
+/// The sample of this id, reading its row alone; `None` where the part has none.
+///
+/// # Errors
+/// Where the file is missing, cut off, or has other columns; the message names it.
+pub fn find(path: &Path, id: &str) -> Result<Option<Sample>> {
+    let open = || File::open(path).map_err(|e| Error::io(path, e));
+    let broken = |e| Error::parquet(path, e);
+    let ids = read_columns(path, &["id"])?;
+    let mut ids = ids
+        .column("id")
+        .and_then(|c| c.str())
+        .map_err(broken)?
+        .iter();
+    let Some(row) = ids.position(|known| known == Some(id)) else {
+        return Ok(None);
+    };
+    let row = ParquetReader::new(open()?)
+        .with_slice(Some((row, 1)))
+        .finish();
+    let samples = row.and_then(|row| from_frame(&row)).map_err(broken)?;
+    Ok(samples.into_iter().next())
 }
 
 fn strings<'a>(name: &str, values: impl Iterator<Item = Option<&'a str>>) -> Column {
@@ -340,6 +434,8 @@ pub(crate) mod tests {
         let mut samples = examples();
         write_part(&path, &samples).unwrap();
         assert_eq!(read_part(&path).unwrap(), samples);
+        assert_eq!(find(&path, &samples[1].id).unwrap().unwrap(), samples[1]);
+        assert_eq!(find(&path, "x").unwrap(), None);
         samples.remove(0);
         write_part(&path, &samples).unwrap();
         assert_eq!(read_part(&path).unwrap(), samples);

@@ -86,9 +86,10 @@ impl Dataset {
             long.strip_suffix(short)
                 .is_some_and(|before| before.is_empty() || before.ends_with('/'))
         };
+        let plain = format!("{}.png", image.trim_end_matches(".png"));
         (0..self.len())
             .filter_map(|row| Some((row, self.text("file", row)?)))
-            .filter(|(_, file)| ends(file, &image) || ends(&image, file))
+            .filter(|(_, file)| ends(file, &plain) || ends(&image, file))
             .collect()
     }
 }

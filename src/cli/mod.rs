@@ -8,6 +8,7 @@ mod fit;
 mod gc;
 mod inspect;
 mod list;
+mod logs;
 mod matrix;
 mod new;
 mod plan;
@@ -46,6 +47,10 @@ what the pipeline requires, 130 interrupted.";
 struct Cli {
     #[command(subcommand)]
     command: Command,
+
+    /// Log on stderr what is done, -vv in detail; RUST_LOG chooses more finely.
+    #[arg(short, long, action = clap::ArgAction::Count, global = true)]
+    verbose: u8,
 }
 
 #[derive(Subcommand)]
@@ -168,7 +173,7 @@ fn flatten(path: &str, table: &toml::Table, sets: &mut Vec<String>) {
 pub fn main() -> ExitCode {
     std::panic::set_hook(Box::new(report_fault));
     let cli = Cli::parse();
-    match catch_unwind(|| dispatch(cli.command)) {
+    match catch_unwind(|| logs::begin(cli.verbose).and_then(|()| dispatch(cli.command))) {
         Ok(Ok(())) => ExitCode::SUCCESS,
         Ok(Err(error)) => {
             let _ = writeln!(std::io::stderr(), "error: {error}");

@@ -1,7 +1,9 @@
 //! Progress of a run: a bar a stage on a terminal, plain lines in a log, JSON lines for machines.
+//!
+//! A bar fits the terminal's width; what matters most stands first and is cut off last.
 
 use std::io::{IsTerminal, Write};
-use std::sync::Mutex;
+use std::sync::{LazyLock, Mutex};
 use std::time::{Duration, Instant};
 
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
@@ -27,32 +29,73 @@ impl Style {
     }
 }
 
+/// The bars on stderr, shared with whatever else writes there.
+static BARS: LazyLock<MultiProgress> = LazyLock::new(MultiProgress::new);
+
+/// Stderr above the bars: a write takes them away, and draws them again below it.
+pub struct AboveBars;
+
+impl Write for AboveBars {
+    fn write(&mut self, text: &[u8]) -> std::io::Result<usize> {
+        BARS.suspend(|| std::io::stderr().write_all(text))?;
+        Ok(text.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        std::io::stderr().flush()
+    }
+}
+
 /// Shows the events of a run.
 pub struct Progress {
     style: Style,
-    bars: MultiProgress,
     stage: Mutex<Option<Running>>,
 }
 
 /// The stage at work.
 struct Running {
     id: String,
-    began: Instant,
-    /// When the last plain line was printed.
-    told: Instant,
+    /// Where the work that is counted began: units done, and when. A stage may count several times.
+    first: Option<(u64, Instant)>,
+    /// Units done at the last event.
+    done: u64,
+    /// When the next plain line is due.
+    due: Instant,
     bar: Option<ProgressBar>,
+    /// What the bar shows.
+    shown: &'static str,
 }
 
-/// Between plain lines.
+/// Before the first plain line of a stage, and between the others.
+const FIRST: Duration = Duration::from_secs(2);
 const EVERY: Duration = Duration::from_secs(10);
 
-const TEMPLATE: &str = "  {prefix:15} {bar:20.cyan/dim} {pos}/{len} {per_sec} {msg} {eta} left";
+/// What a bar shows on terminals of at least this many columns; `wide_msg` takes what is left.
+const TEMPLATES: [(u16, &str); 3] = [
+    (
+        72,
+        "  {prefix:15} {bar:20.cyan/dim} {percent:>3}% {eta} left  {pos}/{len} {per_sec} {wide_msg}",
+    ),
+    (36, "  {prefix} {percent}% {eta} left {per_sec} {wide_msg}"),
+    (0, "{percent}% {eta} {wide_msg}"),
+];
+
+/// The same while nothing is counted yet.
+const UNCOUNTED: [(u16, &str); 2] = [
+    (36, "  {prefix:15} at work for {elapsed} {wide_msg}"),
+    (0, "{elapsed} {wide_msg}"),
+];
+
+/// The template for a terminal of so many columns.
+fn fitting(templates: &[(u16, &'static str)], columns: u16) -> &'static str {
+    let mut fits = templates.iter().filter(|(least, _)| columns >= *least);
+    fits.next().map_or("{wide_msg}", |(_, template)| template)
+}
 
 impl Progress {
     pub fn new(style: Style) -> Self {
         Progress {
             style,
-            bars: MultiProgress::new(),
             stage: Mutex::new(None),
         }
     }
@@ -92,14 +135,20 @@ impl Progress {
                 ));
             }
             RunEvent::Stage(event) => self.stage_event(id, event),
-            RunEvent::End { .. } => self.finish(),
-            RunEvent::Run { .. } | RunEvent::Published { .. } | RunEvent::Required(_) => {}
+            RunEvent::End { .. } | RunEvent::Published { .. } => self.finish(),
+            RunEvent::Run { .. } | RunEvent::Required(_) => {}
         }
     }
 
     fn stage_event(&self, id: &str, event: &Event) {
         match event {
-            Event::Progress { done, total, note } => self.advance(*done, *total, note),
+            Event::Progress { done, total, note } => {
+                // What is done once the stages have ended has no beginning of its own.
+                if self.lock().is_none() {
+                    self.begin(id);
+                }
+                self.advance(*done, *total, note);
+            }
             Event::Warning { text } => self.print(&format!("  {id:15} warning: {text}")),
             Event::Note { text } => self.print(&format!("  {id:15} {text}")),
             Event::Metric { .. } => {}
@@ -114,27 +163,28 @@ impl Progress {
     fn print(&self, text: &str) {
         match self.style {
             // A terminal that has gone away is no reason to stop.
-            Style::Bars => drop(self.bars.println(text)),
+            Style::Bars => BARS.suspend(|| drop(writeln!(std::io::stderr(), "{text}"))),
             _ => drop(writeln!(std::io::stderr(), "{text}")),
         }
     }
 
     fn begin(&self, id: &str) {
         let bar = matches!(self.style, Style::Bars).then(|| {
-            let bar = self.bars.add(ProgressBar::new(0));
-            if let Ok(style) = ProgressStyle::with_template(TEMPLATE) {
-                bar.set_style(style.progress_chars("━╸─"));
-            }
+            let bar = BARS.add(ProgressBar::new(0));
             bar.set_prefix(id.to_owned());
             bar.enable_steady_tick(Duration::from_millis(500));
             bar
         });
-        *self.lock() = Some(Running {
+        let mut running = Running {
             id: id.to_owned(),
-            began: Instant::now(),
-            told: Instant::now(),
+            first: None,
+            done: 0,
+            due: Instant::now() + FIRST,
             bar,
-        });
+            shown: "",
+        };
+        running.show(&UNCOUNTED, "");
+        *self.lock() = Some(running);
     }
 
     fn advance(&self, done: u64, total: u64, note: &str) {
@@ -142,26 +192,65 @@ impl Progress {
         let Some(running) = stage.as_mut() else {
             return;
         };
+        // Threads tell out of order; only a fall by half is a new count.
+        if done < running.done / 2 {
+            running.first = None;
+        }
+        running.done = done;
+        let now = Instant::now();
+        let (base, since) = *running.first.get_or_insert((done, now));
         if let Some(bar) = &running.bar {
             bar.set_length(total);
             bar.set_position(done);
-            bar.set_message(note.to_owned());
-        } else if running.told.elapsed() >= EVERY {
-            running.told = Instant::now();
-            let rate = done as f64 / running.began.elapsed().as_secs_f64().max(1e-3);
-            let left = duration(total.saturating_sub(done) as f64 / rate.max(1e-9));
+            running.show(&TEMPLATES, note);
+        } else if now >= running.due {
+            running.due = now + EVERY;
+            let seconds = now.duration_since(since).as_secs_f64();
+            let rate = done.saturating_sub(base) as f64 / seconds.max(1e-3);
+            let pace = match done > base {
+                true => {
+                    let left = total.saturating_sub(done) as f64 / rate;
+                    format!(", {rate:.1}/s, {} left", duration(left))
+                }
+                false => String::new(),
+            };
+            let percent = 100 * done / total.max(1);
+            let note = match note.is_empty() {
+                true => String::new(),
+                false => format!(", {note}"),
+            };
             let id = &running.id;
-            self.print(&format!(
-                "  {id:15} {done}/{total} {rate:.1}/s {note} {left} left"
-            ));
+            self.print(&format!("  {id:15} {percent}% {done}/{total}{pace}{note}"));
         }
     }
 
     fn finish(&self) {
         if let Some(bar) = self.lock().take().and_then(|running| running.bar) {
             bar.finish_and_clear();
-            self.bars.remove(&bar);
+            BARS.remove(&bar);
         }
+    }
+}
+
+impl Running {
+    /// Lets the bar show `note` in the template that fits the terminal as it is now.
+    fn show(&mut self, templates: &[(u16, &'static str)], note: &str) {
+        let Some(bar) = &self.bar else {
+            return;
+        };
+        let (_, columns) = console::Term::stderr().size();
+        let template = fitting(templates, columns);
+        if template != self.shown {
+            self.shown = template;
+            if let Ok(style) = ProgressStyle::with_template(template) {
+                bar.set_style(style.progress_chars("━╸─"));
+            }
+        }
+        // Where there is no room for the prefix, the note says which stage it is.
+        bar.set_message(match template.contains("prefix") {
+            true => note.to_owned(),
+            false => format!("{} {note}", self.id),
+        });
     }
 }
 
@@ -171,5 +260,22 @@ fn counted(count: u64) -> String {
         0 => String::new(),
         1 => ", 1 sample".to_owned(),
         n => format!(", {n} samples"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_width_has_a_template_that_can_be_drawn() {
+        for templates in [&TEMPLATES[..], &UNCOUNTED[..]] {
+            for columns in [0, 20, 40, 80, 200] {
+                let template = fitting(templates, columns);
+                assert!(ProgressStyle::with_template(template).is_ok(), "{template}");
+                assert!(template.ends_with("{wide_msg}"));
+            }
+        }
+        assert_ne!(fitting(&TEMPLATES, 80), fitting(&TEMPLATES, 40));
     }
 }

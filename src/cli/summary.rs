@@ -26,7 +26,9 @@ pub fn summary(outcome: &Outcome) -> String {
         blocks.push(format!("required:{lines}"));
     }
     if let Some(times) = times(record) {
-        blocks.push(format!("time and memory:\n{times}"));
+        blocks.push(format!(
+            "time and memory (of what is cached, when it was made):\n{times}"
+        ));
     }
     let report = outcome.folder.join("report.html");
     let place = if report.exists() {
@@ -108,19 +110,30 @@ pub fn find_tasks<'a>(name: &str, value: &'a Value, found: &mut Vec<(String, &'a
     }
 }
 
-/// The stages that ran, with time, rate and peak memory.
+/// Every stage with time, rate and peak memory; of a cached one, what it took to make.
 fn times(record: &RunRecord) -> Option<String> {
-    let ran = record.stages.iter().filter(|stage| !stage.cached);
-    let rows: Vec<Vec<String>> = ran
-        .map(|stage| {
-            let rate = stage.count as f64 / stage.cost.seconds.max(1e-3);
-            let rate = match stage.count {
-                0 => String::new(),
-                _ => format!("{rate:.1} samples/s"),
-            };
-            let memory = format!("{} MiB", stage.cost.peak_memory >> 20);
-            vec![stage.id.clone(), duration(stage.cost.seconds), memory, rate]
-        })
-        .collect();
-    (!rows.is_empty()).then(|| columns(&rows))
+    let head = ["stage", "", "time", "samples/s", "peak memory"].map(String::from);
+    let mut rows = vec![head.to_vec()];
+    let mut since_start = false;
+    for stage in &record.stages {
+        let cost = &stage.cost;
+        let rate = match stage.count {
+            0 => "-".to_owned(),
+            count => format!("{:.1}", count as f64 / cost.seconds.max(1e-3)),
+        };
+        since_start |= cost.since_start;
+        let sign = if cost.since_start { " *" } else { "" };
+        rows.push(vec![
+            stage.id.clone(),
+            if stage.cached { "cached" } else { "ran" }.to_owned(),
+            duration(cost.seconds),
+            rate,
+            format!("{} MiB{sign}", cost.peak_memory >> 20),
+        ]);
+    }
+    let note = match since_start {
+        true => "\n  * of the whole process up to then: this system tells no more",
+        false => "",
+    };
+    (rows.len() > 1).then(|| columns(&rows) + note)
 }

@@ -174,7 +174,7 @@ impl Work {
     /// # Errors
     /// Where a file cannot be read or written; nothing is in the cache then.
     pub fn publish(self, key: &Key, kind: Kind, summary: Value, cost: Cost) -> Result<Artifact> {
-        let files = artifact::list_files(&self.folder)?;
+        let files = artifact::list_own(&self.folder, kind)?;
         let (count, classes) = self.count(kind, &files)?;
         let manifest = Manifest {
             schema: SCHEMA,

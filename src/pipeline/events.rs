@@ -109,6 +109,9 @@ impl<'a> Events<'a> {
 
     /// Tells of an event.
     pub fn emit(&self, stage: Option<&str>, event: RunEvent) {
+        if let RunEvent::Stage(Event::Metric { step, values }) = &event {
+            tracing::debug!(stage, step, ?values, "metric");
+        }
         let mut state = self.lock();
         let (tell, write) = match &event {
             // Only progress counts for the rate: a metric must not silence the progress after it.

@@ -112,7 +112,7 @@ pub struct Contents {
 }
 
 impl Contents {
-    fn hash(&mut self, path: &Path) -> Result<String> {
+    pub(super) fn hash(&mut self, path: &Path) -> Result<String> {
         if let Some(hash) = self.known.get(path) {
             return Ok(hash.clone());
         }

@@ -1,13 +1,14 @@
 //! Publishing a dataset: `outputs/datasets/NAME/VERSION` and `latest`, whole or untouched.
 
 use std::fs;
+use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 use super::cache::{flush_folder, remove_stale, temporary};
 use super::records::folders;
 use super::spec::is_folder_name;
-use crate::artifact::Artifact;
+use crate::artifact::{Artifact, CHECKSUMS};
 use crate::{Error, Result};
 
 /// What every dataset has: a row an image.
@@ -24,11 +25,16 @@ pub struct Published {
 
 /// Copies a dataset out of the cache, unless this version is there, and points `latest` at it.
 ///
-/// Copies rather than links: whoever edits a published file must not edit the cache.
+/// Copies rather than links: whoever edits a published file must not edit the cache. `progress` is
+/// told how many pictures are copied, and of how many.
 ///
 /// # Errors
 /// Where a file cannot be written. The versions that were there, and `latest`, are untouched then.
-pub fn publish(artifact: &Artifact, outputs: &Path) -> Result<Published> {
+pub fn publish(
+    artifact: &Artifact,
+    outputs: &Path,
+    progress: &dyn Fn(u64, u64),
+) -> Result<Published> {
     let summary = |key: &str| artifact.manifest.summary.get(key).and_then(|v| v.as_str());
     let name = summary("name").unwrap_or(&artifact.manifest.id);
     let version = summary("version").unwrap_or(&artifact.manifest.digest[..12]);
@@ -48,7 +54,7 @@ pub fn publish(artifact: &Artifact, outputs: &Path) -> Result<Published> {
     let new = !folder.exists();
     if new {
         let work = shelf.join(temporary(version));
-        let copied = copy(artifact, &work)
+        let copied = copy(artifact, &work, progress)
             .and_then(|()| fs::rename(&work, &folder).map_err(|e| Error::io(&folder, e)));
         if let Err(error) = copied {
             // Hidden and never read; the error at hand says more than a failed clean-up.
@@ -98,26 +104,66 @@ pub fn versions(shelf: &Path) -> Vec<(SystemTime, PathBuf)> {
     folders.filter_map(made).collect()
 }
 
-fn copy(artifact: &Artifact, to: &Path) -> Result<()> {
+fn copy(artifact: &Artifact, to: &Path, progress: &dyn Fn(u64, u64)) -> Result<()> {
     if to.exists() {
         fs::remove_dir_all(to).map_err(|e| Error::io(to, e))?;
     }
     fs::create_dir(to).map_err(|e| Error::io(to, e))?;
     for entry in &artifact.manifest.files {
-        let (source, target) = (artifact.folder.join(&entry.file), to.join(&entry.file));
-        if let Some(parent) = target.parent() {
-            fs::create_dir_all(parent).map_err(|e| Error::io(parent, e))?;
-        }
-        let bytes = fs::copy(&source, &target).map_err(|e| Error::io(&target, e))?;
+        let bytes = copy_file(artifact, &entry.file, to)?;
         if bytes != entry.bytes {
-            return Err(Error::failed(
-                source.display(),
+            return Err(damaged(
+                artifact,
+                &entry.file,
                 "has another size than when it was made",
-                format!("run again with --force {}", artifact.manifest.id),
             ));
         }
     }
+    copy_covered(artifact, to, progress)
+}
+
+/// Copies the pictures that [`CHECKSUMS`] list and the artifact's description leaves out.
+fn copy_covered(artifact: &Artifact, to: &Path, progress: &dyn Fn(u64, u64)) -> Result<()> {
+    let list = artifact.folder.join(CHECKSUMS);
+    let Ok(file) = fs::File::open(&list) else {
+        return Ok(());
+    };
+    for (done, line) in (1..).zip(BufReader::new(file).lines()) {
+        let line = line.map_err(|e| Error::io(&list, e))?;
+        let Some((_, name)) = line.split_once("  ") else {
+            continue;
+        };
+        if artifact
+            .manifest
+            .files
+            .iter()
+            .all(|entry| entry.file != name)
+        {
+            copy_file(artifact, name, to)?;
+            progress(done, artifact.manifest.count.max(done));
+        }
+    }
     Ok(())
+}
+
+/// Copies one file; returns its size in bytes.
+fn copy_file(artifact: &Artifact, name: &str, to: &Path) -> Result<u64> {
+    let (source, target) = (artifact.folder.join(name), to.join(name));
+    if let Some(parent) = target.parent() {
+        fs::create_dir_all(parent).map_err(|e| Error::io(parent, e))?;
+    }
+    match fs::copy(&source, &target) {
+        Err(_) if !source.exists() => Err(damaged(artifact, name, "is gone since it was made")),
+        copied => copied.map_err(|e| Error::io(&target, e)),
+    }
+}
+
+fn damaged(artifact: &Artifact, name: &str, problem: &str) -> Error {
+    Error::failed(
+        artifact.folder.join(name).display(),
+        problem,
+        format!("run again with --force {}", artifact.manifest.id),
+    )
 }
 
 /// Points `folder/latest` at `target` in one step: readers see the old or the new, never none.

@@ -10,6 +10,7 @@ use std::time::{Instant, SystemTime, UNIX_EPOCH};
 use super::cache::{Cache, temporary, write_flushed};
 use super::events::{Events, Listener, RunEvent};
 use super::key::Key;
+use super::memory::PeakMemory;
 use super::plan::{Choice, Planner, State};
 use super::publish::{point_latest, publish, retain};
 use super::spec::{Spec, StageSpec};
@@ -124,6 +125,8 @@ impl<'a> Run<'a> {
             let step = planner.step(stage, &made)?;
             let artifact = match (step.state, step.key) {
                 (State::Cached(artifact), _) => {
+                    let folder = artifact.folder.display();
+                    tracing::debug!(stage = stage.id, %folder, "from the cache");
                     let count = artifact.manifest.count;
                     self.events
                         .emit(Some(&stage.id), RunEvent::Cached { count });
@@ -131,6 +134,7 @@ impl<'a> Run<'a> {
                     *artifact
                 }
                 (State::ToRun, Some(key)) => {
+                    tracing::debug!(stage = stage.id, key = key.short(), inputs = ?key.ingredients.inputs, "runs");
                     let start = RunEvent::Start {
                         position: position + 1,
                         stages: stages.len(),
@@ -178,7 +182,7 @@ impl<'a> Run<'a> {
         key: &Key,
         made: &BTreeMap<String, Artifact>,
     ) -> Result<Artifact> {
-        let began = Instant::now();
+        let (began, memory) = (Instant::now(), PeakMemory::measure());
         let work = self.cache.begin(&stage.id, key)?;
         let inputs = stage
             .from
@@ -188,6 +192,7 @@ impl<'a> Run<'a> {
             id: &stage.id,
             seed: Seed::new(self.spec.seed, &stage.id),
             inputs: inputs.collect(),
+            only: None,
             out: work.folder(),
             part_size: self.spec.part_size,
             device: self.options.device,
@@ -206,7 +211,8 @@ impl<'a> Run<'a> {
         self.check_interrupt()?;
         let cost = Cost {
             seconds: began.elapsed().as_secs_f64(),
-            peak_memory: peak_memory(),
+            peak_memory: memory.bytes(),
+            since_start: memory.since_start,
         };
         let artifact = work.publish(key, stage.kind.output, summary, cost)?;
         let done = RunEvent::Done {
@@ -218,7 +224,12 @@ impl<'a> Run<'a> {
     }
 
     fn publish(&mut self, id: &str, artifact: &Artifact) -> Result<()> {
-        let published = publish(artifact, self.options.outputs)?;
+        let progress = |done, total| {
+            let note = "publishing".to_owned();
+            let event = Event::Progress { done, total, note };
+            self.events.emit(Some(id), RunEvent::Stage(event));
+        };
+        let published = publish(artifact, self.options.outputs, &progress)?;
         let event = RunEvent::Published {
             folder: published.folder.display().to_string(),
             new: published.new,
@@ -344,12 +355,4 @@ fn create_folder(outputs: &Path, pipeline: &str, started: u64) -> Result<(String
 pub fn utc_stamp(seconds: u64) -> String {
     let time = chrono::DateTime::from_timestamp(seconds as i64, 0).unwrap_or_default();
     time.format("%Y%m%d-%H%M%S").to_string()
-}
-
-/// Largest resident memory of this process so far in bytes; 0 where the system does not say.
-pub fn peak_memory() -> u64 {
-    let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let line = status.lines().find_map(|l| l.strip_prefix("VmHWM:"));
-    let kilobytes = line.and_then(|l| l.trim().trim_end_matches("kB").trim().parse::<u64>().ok());
-    kilobytes.unwrap_or(0) * 1024
 }

@@ -185,6 +185,8 @@ impl Spec {
     /// # Errors
     /// Where a configuration holds what TOML cannot say.
     pub fn resolved_toml(&self) -> Result<String> {
+        // In a pipeline file `${` is a variable.
+        let escape = |text: String| variables::escaped(&text).into();
         let unsayable = |e: toml::ser::Error| {
             Error::failed(
                 self.file.display(),
@@ -208,7 +210,7 @@ impl Spec {
             if !stage.from.is_empty() {
                 table.insert("from".into(), serde_json::json!(stage.from));
             }
-            if let Value::Object(config) = sayable(stage.stage.resolved()) {
+            if let Value::Object(config) = without_nulls(stage.stage.resolved(), escape) {
                 table.extend(config);
             }
             let stages = serde_json::json!({ "stages": { &stage.id: table } });
@@ -219,16 +221,17 @@ impl Spec {
     }
 }
 
-/// TOML has no null, an absent key says the same; and in a pipeline file `${` is a variable.
-fn sayable(value: Value) -> Value {
+/// TOML has no null, an absent key says the same; `text` rewrites the strings.
+pub(super) fn without_nulls(value: Value, text: fn(String) -> String) -> Value {
+    let inside = |value| without_nulls(value, text);
     match value {
         Value::Object(map) => map
             .into_iter()
             .filter(|(_, v)| !v.is_null())
-            .map(|(k, v)| (k, sayable(v)))
+            .map(|(k, v)| (k, inside(v)))
             .collect(),
-        Value::Array(values) => values.into_iter().map(sayable).collect(),
-        Value::String(text) => variables::escaped(&text).into(),
+        Value::Array(values) => values.into_iter().map(inside).collect(),
+        Value::String(string) => text(string).into(),
         other => other,
     }
 }

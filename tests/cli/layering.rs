@@ -18,6 +18,8 @@ const ROWS: &[&[&str]] = &[
 const CRATES: &[(&str, &[&str])] = &[
     ("clap", &["cli"]),
     ("indicatif", &["cli"]),
+    ("console", &["cli"]),
+    ("tracing_subscriber", &["cli"]),
     ("ctrlc", &["cli"]),
     (
         "burn",

@@ -3,6 +3,7 @@
 mod adapters;
 mod commands;
 mod errors;
+mod explain;
 mod fit;
 mod layering;
 mod nightly;

@@ -45,6 +45,40 @@ fn a_run_leaves_its_record_and_a_second_one_is_cached() {
 }
 
 #[test]
+fn the_closing_table_has_every_stage_cached_or_not() {
+    let project = project();
+    for state in ["ran", "cached"] {
+        let row =
+            predicates::str::is_match(format!("photos +{state} +[0-9.]+ s +[0-9.]+ +[0-9]+ MiB"));
+        project
+            .verismo(&RUN)
+            .assert()
+            .success()
+            .stdout(contains("peak memory").and(row.unwrap()));
+    }
+}
+
+#[test]
+fn logs_come_when_asked_for() {
+    let project = project();
+    let logged = || contains("DEBUG").and(contains("verismo::pipeline::run"));
+    let quiet = project.verismo(&RUN).assert().success();
+    quiet.stderr(logged().not());
+    let verbose = project.verismo(&[&RUN[..], &["-v"]].concat()).assert();
+    verbose.success().stderr(logged());
+    let chosen = project
+        .verismo(&RUN)
+        .env("RUST_LOG", "verismo=debug")
+        .assert();
+    chosen.success().stderr(logged());
+    let wrong = project
+        .verismo(&RUN)
+        .env("RUST_LOG", "verismo=loud")
+        .assert();
+    wrong.code(2).stderr(contains("RUST_LOG=verismo=loud"));
+}
+
+#[test]
 fn a_change_says_why_and_a_touch_changes_nothing() {
     let project = project();
     project.verismo(&RUN).assert().success();

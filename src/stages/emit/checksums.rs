@@ -1,30 +1,37 @@
 //! `SHA256SUMS`: a line for every other file, as `sha256sum -c` reads it.
 
 use std::fs::File;
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
 
 use sha2::{Digest, Sha256};
 
+pub use crate::artifact::CHECKSUMS as FILE;
+
+use super::create;
+use crate::stage::Context;
 use crate::{Error, Result, artifact};
 
-/// The file's name.
-pub const FILE: &str = "SHA256SUMS";
-
-/// Hashes every file below `folder`, sorted by name, and writes the list into it.
+/// Hashes every file of the dataset, about `expected`, sorted by name, and writes the list into it.
 ///
 /// # Errors
 /// Where a file cannot be read or the list not be written.
-pub fn write(folder: &Path) -> Result<()> {
-    let mut lines = String::new();
-    for path in artifact::walk(folder)? {
-        let name = path.strip_prefix(folder).unwrap_or(&path);
+pub fn write(context: &Context, expected: u64) -> Result<()> {
+    let list = context.out.join(FILE);
+    let mut file = create(&list)?;
+    let mut done = 0;
+    artifact::visit(context.out, &mut |path| {
+        if path == list {
+            return Ok(());
+        }
+        let name = path.strip_prefix(context.out).unwrap_or(path);
         let name = name.to_string_lossy().replace('\\', "/");
-        let digest = sha256(&path).map_err(|e| Error::io(&path, e))?;
-        lines += &format!("{digest}  {name}\n");
-    }
-    let path = folder.join(FILE);
-    std::fs::write(&path, lines).map_err(|e| Error::io(&path, e))
+        let digest = sha256(path).map_err(|e| Error::io(path, e))?;
+        writeln!(file, "{digest}  {name}").map_err(|e| Error::io(&list, e))?;
+        done += 1;
+        context.progress(done, expected.max(done), "hashing")
+    })?;
+    file.flush().map_err(|e| Error::io(&list, e))
 }
 
 /// Of a file's content, in hexadecimal.

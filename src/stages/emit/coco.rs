@@ -11,7 +11,7 @@ use std::path::PathBuf;
 use serde::Serialize;
 
 use super::{Entry, Plan, Survey, Writer, create};
-use crate::sample::{Domain, Instance, Keypoint, Sample, Visibility};
+use crate::sample::{Camera, Domain, Instance, Keypoint, Sample, Visibility};
 use crate::{Error, Result};
 
 #[derive(Serialize)]
@@ -22,6 +22,9 @@ struct Image<'a> {
     height: u32,
     #[serde(skip_serializing_if = "Option::is_none")]
     license: Option<u32>,
+    /// Not COCO's own: pinhole intrinsics in pixels.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    camera: Option<Camera>,
 }
 
 #[derive(Serialize)]
@@ -33,6 +36,10 @@ struct Annotation<'a> {
     area: f32,
     segmentation: Segmentation<'a>,
     iscrowd: u8,
+    /// Not COCO's own: object to camera, row-major 3×4, metres.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pose: Option<[f32; 12]>,
+    visible_fraction: f32,
     #[serde(flatten)]
     keypoints: Option<Keypoints>,
 }
@@ -125,6 +132,7 @@ impl Writer for Coco<'_> {
             width: sample.width,
             height: sample.height,
             license: self.plan.config.license.as_ref().map(|_| 1),
+            camera: sample.labels.camera,
         };
         let annotations = annotations(sample, self.images, self.annotations, self.plan.survey);
         half.add(&image, &annotations)
@@ -235,6 +243,8 @@ fn annotations<'a>(
             },
             segmentation: segmentation(instance, sample),
             iscrowd: 0,
+            pose: instance.pose,
+            visible_fraction: instance.visible_fraction,
             keypoints: (keypoints > 0).then(|| flat_keypoints(&instance.keypoints, keypoints)),
         });
     }

@@ -36,7 +36,7 @@ use crate::{Error, Result};
 pub const STAGE: StageKind = StageKind {
     name: "emit",
     about: "a dataset to publish: class folders, COCO, Hugging Face, manifest, card, checksums",
-    version: 2,
+    version: 3,
     inputs: &[
         Input::required(
             "samples",
@@ -209,13 +209,13 @@ impl Stage for Emit {
                     writer.add(&entry)?;
                 }
                 done += 1;
-                context.progress(done, input.manifest.count, "")?;
+                context.progress(done, input.manifest.count, "writing")?;
             }
         }
         for writer in writers {
             writer.finish()?;
         }
-        checksums::write(context.out)?;
+        checksums::write(context, done)?;
         let mut summary = serde_json::json!({
             "name": self.name,
             "version": self.version,

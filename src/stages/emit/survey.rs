@@ -1,6 +1,6 @@
 //! What must be known of all samples before the first file is written.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use super::Entry;
 
@@ -18,8 +18,8 @@ pub struct Survey {
     pub categories: BTreeMap<String, usize>,
     /// Instances in all images.
     pub instances: u64,
-    /// Renders that the images began as.
-    pub origins: BTreeSet<String>,
+    /// Renders that the images began as, by 64 bits of a hash: they are many.
+    pub origins: HashSet<u64>,
     /// Images by the model, template or photo file they were made from.
     pub sources: BTreeMap<String, u64>,
     /// Images by where their pixels come from.
@@ -43,9 +43,9 @@ impl Survey {
     /// Where there is no sample, one has no class, or a part cannot be read.
     pub fn of(context: &Context, input: &Artifact) -> Result<Self> {
         let mut survey = Survey::default();
-        for sample in input.samples() {
+        for (done, sample) in (1..).zip(input.samples()) {
             survey.add(&Entry::of(context, &sample?)?);
-            context.check_interrupt()?;
+            context.progress(done, input.manifest.count, "counting")?;
         }
         if survey.images.is_empty() {
             return Err(Error::failed(
@@ -74,7 +74,9 @@ impl Survey {
             *keypoints = instance.keypoints.len().max(*keypoints);
         }
         self.instances += labels.instances.len() as u64;
-        self.origins.insert(provenance.origin.clone());
+        let origin = *blake3::hash(provenance.origin.as_bytes()).as_bytes();
+        let origin = u64::from_le_bytes(std::array::from_fn(|byte| origin[byte]));
+        self.origins.insert(origin);
         *self.sources.entry(provenance.source.clone()).or_default() += 1;
         *self.domains.entry(provenance.domain.name()).or_default() += 1;
         if let Some(checkpoint) = &provenance.checkpoint {

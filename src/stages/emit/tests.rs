@@ -188,6 +188,39 @@ fn check_annotation(coco: &hotcoco::COCO, found: &hotcoco::types::Annotation, in
 }
 
 #[test]
+fn poses_and_cameras_go_on_where_all_are_known() {
+    let mut samples = samples();
+    let camera = crate::sample::Camera {
+        fx: 70.0,
+        fy: 71.0,
+        cx: 2.0,
+        cy: 1.5,
+    };
+    samples[0].labels.camera = Some(camera);
+    for instance in &mut samples[0].labels.instances {
+        instance.pose = Some([0.5; 12]);
+    }
+    let out = tempfile::tempdir().unwrap();
+    emit(CONFIG, &samples, 5, out.path()).unwrap();
+    let manifest = parts::read_frame(&out.path().join("manifest.parquet")).unwrap();
+    let length = |column: &str, row: usize| {
+        let list = manifest.column(column).unwrap().list().unwrap();
+        list.get_as_series(row).map(|values| values.len())
+    };
+    let instances = samples[0].labels.instances.len();
+    assert_eq!(
+        (length("camera", 0), length("poses", 0)),
+        (Some(4), Some(12 * instances))
+    );
+    assert_eq!((length("camera", 1), length("poses", 1)), (None, None));
+    let text = std::fs::read_to_string(out.path().join("annotations/instances_train.json"));
+    let coco: serde_json::Value = serde_json::from_str(&text.unwrap()).unwrap();
+    assert_eq!(coco["images"][0]["camera"]["fy"], 71.0);
+    assert_eq!(coco["annotations"][0]["pose"][11], 0.5);
+    assert!(coco["images"][1].get("camera").is_none());
+}
+
+#[test]
 fn coco_boxes_are_clipped_and_never_empty() {
     let mut sample = samples().remove(1);
     let mut boxes = |bbox: [f32; 4]| {

@@ -75,6 +75,7 @@ impl<'a, R: Stage + DeserializeOwned> Candidates<'a, R> {
                 .into_iter()
                 .map(|(role, a)| (*role, a.clone()))
                 .collect(),
+            only: None,
             out: folder.path(),
             part_size: count,
             device: self.context.device,

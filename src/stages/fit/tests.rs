@@ -109,6 +109,7 @@ fn context<'a>(
         id,
         seed: Seed::new(1, id),
         inputs,
+        only: None,
         out,
         part_size: 64,
         device: DeviceChoice::Cpu,

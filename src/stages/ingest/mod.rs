@@ -117,7 +117,8 @@ impl Stage for Ingest {
         };
         rows.retain(|row| self.usable(row, &mut tally));
         let rows = dealt(rows, self.share);
-        let rows = evenly_spread(rows, self.limit);
+        let mut rows = evenly_spread(rows, self.limit);
+        rows.retain(|row| context.only.is_none_or(|index| row.number == index));
         let groups = group_by_file(&rows);
         for group in &groups {
             photos.find(&group[0].file, &self.place(group[0]))?;

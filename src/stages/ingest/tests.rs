@@ -23,6 +23,7 @@ fn run(config: &Ingest, part_size: usize) -> Result<(Vec<Sample>, serde_json::Va
         id: "photos",
         seed: Seed::new(1, "photos"),
         inputs: BTreeMap::new(),
+        only: None,
         out: out.path(),
         part_size,
         device: DeviceChoice::Cpu,

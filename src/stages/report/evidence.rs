@@ -9,6 +9,7 @@ use crate::artifact::run::{RunRecord, StageRecord};
 use crate::artifact::{Artifact, Kind, parts};
 use crate::sample::Sample;
 
+use super::believed::Believed;
 use super::evaluation::{self, Task};
 use super::gate::Gate;
 
@@ -19,6 +20,7 @@ pub struct Evidence<'a> {
     pub sheets: Vec<Sheet>,
     pub histories: Vec<History>,
     pub gates: Vec<Gate>,
+    pub believed: Vec<Believed>,
     /// A line for everything that had to be left out.
     pub left_out: Vec<String>,
 }
@@ -99,12 +101,21 @@ impl<'a> Evidence<'a> {
                 Err(error) => left_out.push(reason(&stage.id, &error)),
             }
         }
+        let mut believed = Vec::new();
+        for stage in record.stages.iter().filter(|s| s.stage == "pseudo_label") {
+            match reader.artifacts.get(stage.id.as_str()).map(Believed::read) {
+                Some(Ok(stage)) => believed.push(stage),
+                Some(Err(error)) => left_out.push(reason(&stage.id, &error)),
+                None => {}
+            }
+        }
         Evidence {
             record,
             tasks: evaluation::tasks(record),
             sheets,
             histories,
             gates,
+            believed,
             left_out,
         }
     }

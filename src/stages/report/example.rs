@@ -264,6 +264,7 @@ pub fn dice_run(root: &Path, count: u64) -> RunRecord {
             stage.cost = Cost {
                 seconds,
                 peak_memory: (180 + record.stages.len() as u64 * 60) << 20,
+                since_start: false,
             };
             let history = (name == "train").then(history);
             record.stages.push(publish(root, stage, samples, history));

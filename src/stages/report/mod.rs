@@ -3,6 +3,7 @@
 //! No stage of a pipeline: it reads the run's record and whatever artifacts that names. What is
 //! missing or unreadable is left out with a line saying so, so a failed run has its report too.
 
+mod believed;
 mod charts;
 mod dag;
 mod evaluation;

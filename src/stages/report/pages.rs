@@ -10,7 +10,7 @@ use super::charts::{self, Curve, Points};
 use super::evaluation::Recogniser;
 use super::evidence::{Evidence, History};
 use super::words::{count, date, duration, percent};
-use super::{dag, gates, pictures, recognisers, tables};
+use super::{believed, dag, gates, pictures, recognisers, tables};
 
 /// A part of the page with its entry in the table of contents.
 struct Section {
@@ -83,6 +83,10 @@ fn sections(evidence: &Evidence) -> Vec<Section> {
     if !evidence.gates.is_empty() {
         let body = html! { @for gate in &evidence.gates { (gates::section(gate)) } };
         add("gate", "Gate", body);
+    }
+    if !evidence.believed.is_empty() {
+        let body = html! { @for stage in &evidence.believed { (believed::section(stage)) } };
+        add("believed", "Pseudo labels", body);
     }
     if !evidence.histories.is_empty() {
         add(

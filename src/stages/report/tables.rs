@@ -103,7 +103,7 @@ pub fn costs(record: &RunRecord) -> Markup {
         div.scroll { table.bars {
             thead { tr {
                 th { "stage" } th { "time" }
-                th title="largest resident memory of the program up to the end of the stage" { "peak memory" }
+                th title="largest resident memory of the program while the stage ran" { "peak memory" }
             } }
             tbody { @for stage in &record.stages {
                 tr.cached[stage.cached] {

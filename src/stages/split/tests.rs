@@ -1,5 +1,7 @@
 //! Splits go by render, whatever was made of it.
 
+use std::collections::BTreeSet;
+
 use super::*;
 use crate::sample::Sample;
 use crate::testing;
@@ -63,19 +65,19 @@ fn nothing_else_changes_for_any_part_size() {
 fn order_and_other_classes_do_not_matter() {
     let mut turned = samples();
     turned.reverse();
-    let seed = Seed::new(3, "split");
-    let all: BTreeMap<_, _> = turned
-        .iter()
-        .map(|s| (s.provenance.origin.clone(), s.labels.class.clone()))
-        .collect();
-    let mut ones = all.clone();
-    ones.retain(|_, class| class.as_deref() == Some("one"));
-    let (of_all, of_ones) = (
-        choose_val(&all, 0.15, &seed),
-        choose_val(&ones, 0.15, &seed),
-    );
-    assert!(of_ones.is_subset(&of_all));
-    assert_ne!(of_all, choose_val(&all, 0.15, &Seed::new(4, "split")));
+    let chosen = |samples: &[Sample], seed: u64| -> HashSet<u64> {
+        let seed = Seed::new(seed, "split");
+        let class = |s: &Sample| u32::from(s.labels.class.as_deref() == Some("two"));
+        let ranked = samples
+            .iter()
+            .map(|s| (rank(&s.provenance.origin, &seed), class(s)));
+        choose_val(&ranked.collect(), 0.15)
+    };
+    let of_all = chosen(&turned, 3);
+    assert_eq!(of_all, chosen(&samples(), 3));
+    turned.retain(|sample| sample.labels.class.as_deref() == Some("one"));
+    assert!(chosen(&turned, 3).is_subset(&of_all));
+    assert_ne!(of_all, chosen(&samples(), 4));
 }
 
 #[test]

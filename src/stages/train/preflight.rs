@@ -178,6 +178,7 @@ mod tests {
             id: "train",
             seed: Seed::new(1, "train"),
             inputs: BTreeMap::new(),
+            only: None,
             out: out.path(),
             part_size: 8,
             device: DeviceChoice::Cpu,

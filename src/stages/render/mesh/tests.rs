@@ -40,6 +40,7 @@ fn render_with(
         id: "render",
         seed: Seed::new(7, "render"),
         inputs,
+        only: None,
         out: out.path(),
         part_size,
         device: DeviceChoice::Cpu,

@@ -86,6 +86,7 @@ fn render(
             .map(|artifact| ("backgrounds", artifact.clone()))
             .into_iter()
             .collect(),
+        only: None,
         out,
         part_size,
         device: DeviceChoice::Cpu,

@@ -1,0 +1,225 @@
+//! The way back: from an image of a dataset through every stage to the model or photo it began as.
+//!
+//! The record of the run that published the dataset names the stages and their artifacts; in these,
+//! the sample and its parents are found by their ids.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use super::cache::KEY_FILE;
+use super::key::Ingredients;
+use crate::artifact::run::{RunRecord, StageRecord};
+use crate::artifact::{Artifact, Kind};
+use crate::sample::Sample;
+use crate::stages::STAGES;
+use crate::{Error, Result};
+
+/// What is known of how an image was made.
+pub struct Trail {
+    /// The run that published the dataset last.
+    pub run: RunRecord,
+    /// The run that published it first.
+    pub first_run: String,
+    /// The run's folder.
+    pub folder: PathBuf,
+    /// From the render or photo to what was published.
+    pub steps: Vec<Step>,
+    /// Why the steps do not go back to the beginning, where they do not.
+    pub broken: Option<String>,
+}
+
+/// What one stage did for the image.
+pub struct Step {
+    pub stage: StageRecord,
+    pub artifact: Artifact,
+    pub ingredients: Ingredients,
+    /// What the stage made.
+    pub sample: Sample,
+    /// The role in which it read the sample of the step before; `None` at the beginning.
+    pub role: Option<&'static str>,
+}
+
+impl Step {
+    /// Whether it changed the picture that the step `before` made.
+    pub fn changes(&self, before: Option<&Step>) -> bool {
+        before.is_none_or(|before| before.sample.image != self.sample.image)
+    }
+}
+
+impl Trail {
+    /// Follows the sample `id` of the dataset in `folder` back through the stages below `outputs`.
+    ///
+    /// # Errors
+    /// Where no run there has published the dataset. A missing artifact is no error: the trail says
+    /// where it is broken.
+    pub fn follow(outputs: &Path, folder: &Path, id: &str) -> Result<Self> {
+        let mut runs = runs_of(outputs, folder)?;
+        let first_run = runs.first().map(|(_, run)| run.run.clone());
+        let (Some(first_run), Some((place, run))) = (first_run, runs.pop()) else {
+            return Err(Error::failed(
+                folder.display(),
+                format!("no run in {} published it", outputs.join("runs").display()),
+                "if runs and cache lie elsewhere, say where: --outputs DIR",
+            ));
+        };
+        let mut trail = Trail {
+            run,
+            first_run,
+            folder: place,
+            steps: Vec::new(),
+            broken: None,
+        };
+        let version = version_of(folder);
+        let publishes =
+            |stage: &&StageRecord| is_dataset(stage) && trail.publishes(stage, &version);
+        match trail.run.stages.iter().find(publishes).cloned() {
+            Some(emit) => trail.walk(outputs, emit, id),
+            None => trail.broken = Some("the run's record names no stage that made it".to_owned()),
+        }
+        trail.steps.reverse();
+        Ok(trail)
+    }
+
+    /// Whether `stage` made the version; where the run published one dataset, it did.
+    fn publishes(&self, stage: &StageRecord, version: &str) -> bool {
+        let named = |name: &str| {
+            let folder = self.run.datasets.get(name);
+            folder.is_some_and(|folder| version_of(folder) == version)
+        };
+        let summary = self.run.metrics.get(&stage.id);
+        let name = summary.and_then(|summary| summary["name"].as_str());
+        self.run.datasets.len() == 1 || name.is_some_and(named)
+    }
+
+    /// Adds the steps before `stage`, the last first.
+    fn walk(&mut self, outputs: &Path, stage: StageRecord, id: &str) {
+        let (mut stage, mut ids) = (stage, vec![id.to_owned()]);
+        loop {
+            match self.before(outputs, &stage, &ids) {
+                Ok(Some((role, step))) => {
+                    if let Some(after) = self.steps.last_mut() {
+                        after.role = Some(role);
+                    }
+                    // A stage that hands samples on leaves their ids as they are.
+                    ids = vec![step.sample.id.clone()];
+                    ids.extend(step.sample.provenance.parent.clone());
+                    stage = step.stage.clone();
+                    self.steps.push(step);
+                }
+                Ok(None) if ids.len() == 1 && !self.steps.is_empty() => return,
+                Ok(None) => {
+                    let id = ids.last().map_or("", String::as_str);
+                    return self.stop(format!("nothing that `{}` read holds {id}", stage.id));
+                }
+                Err(problem) => return self.stop(problem),
+            }
+        }
+    }
+
+    fn stop(&mut self, problem: String) {
+        self.broken = Some(problem);
+    }
+
+    /// The stage among the inputs of `stage` whose artifact holds one of `ids`, with the role.
+    fn before(
+        &self,
+        outputs: &Path,
+        stage: &StageRecord,
+        ids: &[String],
+    ) -> Result<Option<(&'static str, Step)>, String> {
+        let kind = STAGES.iter().find(|kind| kind.name == stage.stage);
+        let kind = kind.ok_or_else(|| format!("this version has no stage `{}`", stage.stage))?;
+        let samples = kind.inputs.iter().filter(|i| i.kind == Kind::Samples);
+        let inputs: Vec<(&str, &StageRecord)> = samples
+            .filter_map(|input| Some((input.role, self.input(stage, input.role)?)))
+            .collect();
+        for id in ids {
+            for (role, input) in &inputs {
+                let artifact = open(outputs, input)?;
+                if let Some(sample) = artifact.find(id).map_err(|e| e.to_string())? {
+                    let step = Step {
+                        stage: (*input).clone(),
+                        ingredients: ingredients(&artifact)?,
+                        artifact,
+                        sample,
+                        role: None,
+                    };
+                    return Ok(Some((role, step)));
+                }
+            }
+        }
+        Ok(None)
+    }
+
+    /// The stage that `stage` reads in `role`.
+    pub fn input(&self, stage: &StageRecord, role: &str) -> Option<&StageRecord> {
+        let id = stage.from.get(role)?;
+        self.run.stages.iter().find(|stage| stage.id == *id)
+    }
+}
+
+/// The artifact of a stage, in the cache below `outputs`.
+///
+/// # Errors
+/// In words, what is missing of it.
+pub fn open(outputs: &Path, stage: &StageRecord) -> Result<Artifact, String> {
+    let name = stage.folder.file_name().unwrap_or_default();
+    let folder = outputs.join("cache").join(name);
+    if !folder.exists() {
+        return Err(format!(
+            "the result of `{}` is no longer in the cache: {}",
+            stage.id,
+            folder.display()
+        ));
+    }
+    let artifact = Artifact::open(&folder).map_err(|e| e.to_string())?;
+    match artifact.manifest.key == stage.key {
+        true => Ok(artifact),
+        false => Err(format!("{} holds another result", folder.display())),
+    }
+}
+
+fn ingredients(artifact: &Artifact) -> Result<Ingredients, String> {
+    let path = artifact.folder.join(KEY_FILE);
+    let text = fs::read_to_string(&path).map_err(|e| format!("{}: {e}", path.display()))?;
+    serde_json::from_str(&text).map_err(|e| format!("{}: {e}", path.display()))
+}
+
+fn is_dataset(stage: &StageRecord) -> bool {
+    let kind = STAGES.iter().find(|kind| kind.name == stage.stage);
+    kind.is_some_and(|kind| kind.output == Kind::Dataset)
+}
+
+/// The last name of a dataset's folder, `latest` followed.
+fn version_of(folder: &Path) -> String {
+    let real = fs::canonicalize(folder).unwrap_or_else(|_| folder.to_path_buf());
+    real.file_name()
+        .unwrap_or_default()
+        .to_string_lossy()
+        .into_owned()
+}
+
+/// The runs that published the dataset in `folder`, with their folders, the oldest first.
+fn runs_of(outputs: &Path, folder: &Path) -> Result<Vec<(PathBuf, RunRecord)>> {
+    let real = fs::canonicalize(folder).map_err(|e| Error::io(folder, e))?;
+    let parent = real.parent().and_then(Path::file_name).unwrap_or_default();
+    let (name, version) = (parent.to_string_lossy().into_owned(), version_of(folder));
+    let below = |folder: &Path| fs::read_dir(folder).into_iter().flatten().flatten();
+    let mut found = Vec::new();
+    for run in below(&outputs.join("runs")).flat_map(|entry| below(&entry.path())) {
+        let is_link = run.file_type().is_ok_and(|kind| kind.is_symlink());
+        let text = fs::read_to_string(run.path().join("run.json"));
+        let record = text
+            .ok()
+            .and_then(|text| serde_json::from_str::<RunRecord>(&text).ok());
+        let Some(record) = record.filter(|_| !is_link) else {
+            continue;
+        };
+        let published = record.datasets.get(&name);
+        if published.is_some_and(|folder| version_of(folder) == version) {
+            found.push((run.path(), record));
+        }
+    }
+    found.sort_by(|(_, a), (_, b)| (a.started, &a.run).cmp(&(b.started, &b.run)));
+    Ok(found)
+}

@@ -1,0 +1,225 @@
+//! From a published image back to where it began, and from there to the same bytes again.
+
+use predicates::prelude::*;
+use predicates::str::contains;
+use serde_json::Value;
+
+use crate::project::{Project, names};
+
+const DATASET: &str = "outputs/datasets/tiny/latest";
+
+/// A small pipeline from `render` on, through a trained network, a gate and augmentation.
+fn pipeline(render: &str) -> String {
+    format!(
+        "\
+name = \"tiny\"
+part_size = 5
+[stages.photos]
+use = \"ingest\"
+path = \"photos\"
+size = 24
+[stages.render]
+count = 12
+size = 24
+{render}
+[stages.train]
+from = {{ renders = \"render\", photos = \"photos\" }}
+steps = 2
+batch = 2
+[stages.train.generator]
+channels = 4
+[stages.translate]
+from = {{ renders = \"render\", model = \"train\" }}
+[stages.gate]
+from = {{ samples = \"translate\", renders = \"render\" }}
+max_lost = 1.0
+[stages.augment]
+from = {{ samples = \"gate\" }}
+keep_original = true
+[stages.augment_photos]
+use = \"augment\"
+from = {{ samples = \"photos\" }}
+copies = 2
+[stages.pseudo_label]
+from = {{ samples = \"augment\", photos = \"augment_photos\" }}
+steps = 3
+rounds = 1
+round_steps = 2
+networks = 1
+channels = 4
+confidence = 0.0
+[stages.split]
+from = {{ samples = \"pseudo_label\" }}
+[stages.emit]
+from = {{ samples = \"split\", gate = \"gate\" }}
+name = \"tiny\"
+"
+    )
+}
+
+fn project(render: &str) -> Project {
+    let project = Project::new()
+        .photos("photos", 12)
+        .file("tiny.toml", pipeline(render));
+    let run = ["run", "tiny.toml", "--device", "cpu"];
+    project.verismo(&run).assert().success();
+    project
+}
+
+fn meshes() -> Project {
+    let root = env!("CARGO_MANIFEST_DIR");
+    project(&format!(
+        "[stages.render.mesh]\nmodels = [\"{root}/renders/dice/die.gltf\"]\n\
+         environments = [\"{root}/renders/hdri/studio.exr\"]"
+    ))
+}
+
+/// Paths of all published images.
+fn images(project: &Project) -> Vec<String> {
+    let sums = project.path(DATASET).join("SHA256SUMS");
+    let sums = std::fs::read_to_string(sums).unwrap();
+    let files = sums.lines().filter_map(|line| line.split_once("  "));
+    let images = files.filter(|(_, file)| file.ends_with(".png"));
+    images.map(|(_, file)| file.to_owned()).collect()
+}
+
+/// What `explain --json --rerender` says of an image; it must match.
+fn made_again(project: &Project, image: &str) -> Value {
+    let explain = ["explain", DATASET, image, "--json", "--rerender"];
+    let output = project.verismo(&explain).output().unwrap();
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(0), "{image}: {errors}");
+    let story: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(story["rerender"]["matches"], true);
+    story
+}
+
+/// Makes an image of each domain again; returns what is said of them.
+fn of_each_domain(project: &Project) -> Vec<Value> {
+    let mut stories: Vec<Value> = Vec::new();
+    for image in images(project) {
+        let explain = ["explain", DATASET, &image, "--json"];
+        let output = project.verismo(&explain).output().unwrap();
+        let story: Value = serde_json::from_slice(&output.stdout).unwrap();
+        let alike = |known: &Value| known["domain"] == story["domain"];
+        if !stories.iter().any(alike) {
+            stories.push(made_again(project, &image));
+        }
+        if stories.len() == 2 {
+            return stories;
+        }
+    }
+    panic!("not both domains: {stories:?}");
+}
+
+fn stages(story: &Value) -> Vec<&str> {
+    let steps = story["steps"].as_array().unwrap().iter();
+    steps.map(|step| step["stage"].as_str().unwrap()).collect()
+}
+
+#[test]
+fn meshes_and_photos_are_made_again_byte_for_byte() {
+    let project = meshes();
+    let stories = of_each_domain(&project);
+    let of = |domain: &str| stories.iter().find(|s| s["domain"] == domain).unwrap();
+
+    let translated = of("translated");
+    assert_eq!(
+        stages(translated),
+        [
+            "render",
+            "translate",
+            "gate",
+            "augment",
+            "pseudo_label",
+            "split"
+        ]
+    );
+    assert!(translated["source"].as_str().unwrap().ends_with("die.gltf"));
+    assert_eq!(translated["poses"][0]["pose"].as_array().unwrap().len(), 12);
+    assert!(translated["camera"]["fx"].as_f64() > Some(0.0));
+    assert_eq!(translated["checkpoint"]["model"], "cyclegan");
+    assert!(translated["gate"].is_object());
+    assert_eq!(translated["pseudo_label"], Value::Null);
+    assert_eq!(translated["run"]["pipeline"], "tiny");
+    let render = &translated["steps"][0];
+    assert_eq!(
+        (&render["seed"], &render["config"]["count"]),
+        (&1.into(), &12.into())
+    );
+    assert!(render["files"].as_object().unwrap().len() >= 2);
+
+    let photo = of("photo");
+    assert_eq!(
+        stages(photo),
+        ["photos", "augment_photos", "pseudo_label", "split"]
+    );
+    assert_eq!(photo["pseudo_label"]["class"], photo["class"]);
+    assert!(photo["pseudo_label"]["confidence"].as_f64() > Some(0.0));
+    assert!(!photo["transforms"].as_array().unwrap().is_empty());
+}
+
+#[test]
+fn templates_are_made_again_byte_for_byte() {
+    let root = env!("CARGO_MANIFEST_DIR");
+    let templates = "[stages.render.template]\ntemplates = \"{root}/renders/traffic-signs\"";
+    let project = project(&templates.replace("{root}", root));
+    of_each_domain(&project);
+}
+
+#[test]
+fn the_way_is_told_and_drawn() {
+    let project = meshes();
+    let image = images(&project).into_iter().find(|i| !i.contains("photo"));
+    let image = image.unwrap();
+    let explain = ["explain", DATASET, &image, "--rerender", "--out", "way.png"];
+    let told = contains("step by step").and(contains("byte for byte"));
+    project.verismo(&explain).assert().success().stdout(told);
+    let sheet = verismo::sample::image::read_rgb(&project.path("way.png")).unwrap();
+    assert!(sheet.width() > 300 && sheet.height() > 300);
+}
+
+#[test]
+fn what_is_missing_is_said() {
+    let project = meshes();
+    let again = |image: &str| {
+        project
+            .verismo(&["explain", DATASET, image, "--rerender"])
+            .assert()
+            .code(1)
+    };
+    let files = images(&project);
+    let photo = files.iter().find(|image| {
+        let explain = ["explain", DATASET, image, "--json"];
+        let output = project.verismo(&explain).output().unwrap();
+        String::from_utf8_lossy(&output.stdout).contains("\"domain\": \"photo\"")
+    });
+    let photo = photo.unwrap().clone();
+
+    let published = project.path(DATASET).join(&photo);
+    let bytes = std::fs::read(&published).unwrap();
+    std::fs::write(&published, &bytes[1..]).unwrap();
+    again(&photo).stderr(contains("is not as it was published"));
+    std::fs::write(&published, bytes).unwrap();
+
+    std::fs::write(project.path("photos/new.png"), b"x").unwrap();
+    again(&photo).stderr(contains("photos has changed since `photos` read it"));
+    std::fs::remove_file(project.path("photos/new.png")).unwrap();
+    made_again(&project, &photo);
+
+    let cache = project.path("outputs/cache");
+    let name = names(&cache)
+        .into_iter()
+        .find(|n| n.starts_with("augment_photos-"));
+    std::fs::remove_dir_all(cache.join(name.unwrap())).unwrap();
+    again(&photo).stderr(contains("`augment_photos` is no longer in the cache"));
+
+    std::fs::remove_dir_all(project.path("outputs/runs")).unwrap();
+    again(&photo).stderr(contains("no run in outputs/runs published it"));
+    let explain = ["explain", DATASET, &photo];
+    project
+        .verismo(&explain)
+        .assert()
+        .success()
+        .stdout(contains("no more is known"));
+}
