@@ -74,6 +74,7 @@ pub fn run_with<const N: usize>(
         seed: Seed::new(1, id),
         inputs: BTreeMap::from(inputs),
         out,
+        resume: None,
         part_size,
         device: DeviceChoice::Cpu,
         events: &|_| (),

@@ -1,6 +1,7 @@
 //! Artifacts: immutable folders that stages hand to each other, described by `artifact.json`.
 
 pub mod parts;
+pub mod resume;
 pub mod run;
 pub mod settings;
 pub mod verdicts;
@@ -72,6 +73,9 @@ pub struct Cost {
     pub seconds: f64,
     /// Largest resident memory of the process up to the end of the stage, in bytes.
     pub peak_memory: u64,
+    /// The share of the work that earlier runs had done, 0..1; not in `seconds`.
+    #[serde(default)]
+    pub taken_over: f64,
 }
 
 /// The name of the description in every artifact's folder.
@@ -110,11 +114,13 @@ impl Artifact {
 
     /// The paths of the parts, in order.
     pub fn parts(&self) -> impl Iterator<Item = PathBuf> + '_ {
-        self.manifest
-            .files
-            .iter()
-            .filter(|f| f.file.starts_with("part-"))
-            .map(|f| self.folder.join(&f.file))
+        self.part_files().map(|f| self.folder.join(&f.file))
+    }
+
+    /// The entries of the parts, in order.
+    pub fn part_files(&self) -> impl Iterator<Item = &FileEntry> + '_ {
+        let files = self.manifest.files.iter();
+        files.filter(|f| f.file.starts_with("part-"))
     }
 
     /// All samples, one part in memory at a time.

@@ -33,6 +33,18 @@ pub fn write_frame(path: &Path, frame: &mut DataFrame) -> Result<()> {
     file.sync_all().map_err(|e| Error::io(path, e))
 }
 
+/// blake3, in hexadecimal, of the file that [`write_part`] would write.
+///
+/// # Errors
+/// Where `samples` are no table.
+pub fn hash(samples: &[Sample]) -> Result<String> {
+    let mut bytes = Vec::new();
+    to_frame(samples)
+        .and_then(|mut frame| ParquetWriter::new(&mut bytes).finish(&mut frame))
+        .map_err(|e| Error::parquet(Path::new("a part in memory"), e))?;
+    Ok(blake3::hash(&bytes).to_hex().to_string())
+}
+
 /// Reads a Parquet file as a table.
 ///
 /// # Errors
@@ -340,6 +352,10 @@ pub(crate) mod tests {
         let mut samples = examples();
         write_part(&path, &samples).unwrap();
         assert_eq!(read_part(&path).unwrap(), samples);
+        assert_eq!(
+            hash(&samples).unwrap(),
+            crate::artifact::hash_file(&path).unwrap()
+        );
         samples.remove(0);
         write_part(&path, &samples).unwrap();
         assert_eq!(read_part(&path).unwrap(), samples);

@@ -92,6 +92,7 @@ impl Progress {
                 ));
             }
             RunEvent::Stage(event) => self.stage_event(id, event),
+            RunEvent::Wait { text } => self.print(text),
             RunEvent::End { .. } => self.finish(),
             RunEvent::Run { .. } | RunEvent::Published { .. } => {}
         }

@@ -24,7 +24,7 @@ Examples:
   verismo run pipelines/dice.toml --json | jq .event     events for machines
 
 A second run with nothing changed takes everything from the cache. Ctrl-C stops at once and leaves
-nothing half-made; finished stages are kept.";
+nothing half-made; the next run goes on at the first missing part, or the training's last step.";
 
 /// Arguments of `run`.
 #[derive(Args)]

@@ -4,6 +4,7 @@ mod adapters;
 mod commands;
 mod errors;
 mod fit;
+mod kills;
 mod layering;
 mod project;
 mod running;

@@ -76,6 +76,7 @@ impl<'a, R: Stage + DeserializeOwned> Candidates<'a, R> {
                 .map(|(role, a)| (*role, a.clone()))
                 .collect(),
             out: folder.path(),
+            resume: None,
             part_size: count,
             device: self.context.device,
             // The renders' own stage has told of warnings.

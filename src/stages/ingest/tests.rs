@@ -24,6 +24,7 @@ fn run(config: &Ingest, part_size: usize) -> Result<(Vec<Sample>, serde_json::Va
         seed: Seed::new(1, "photos"),
         inputs: BTreeMap::new(),
         out: out.path(),
+        resume: None,
         part_size,
         device: DeviceChoice::Cpu,
         events: &events,

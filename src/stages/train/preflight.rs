@@ -179,6 +179,7 @@ mod tests {
             seed: Seed::new(1, "train"),
             inputs: BTreeMap::new(),
             out: out.path(),
+            resume: None,
             part_size: 8,
             device: DeviceChoice::Cpu,
             events: &events,

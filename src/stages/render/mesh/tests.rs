@@ -41,6 +41,7 @@ fn render_with(
         seed: Seed::new(7, "render"),
         inputs,
         out: out.path(),
+        resume: None,
         part_size,
         device: DeviceChoice::Cpu,
         events: &|_| (),

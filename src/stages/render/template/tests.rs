@@ -87,6 +87,7 @@ fn render(
             .into_iter()
             .collect(),
         out,
+        resume: None,
         part_size,
         device: DeviceChoice::Cpu,
         events: &|_: Event| {},
