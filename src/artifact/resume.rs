@@ -193,6 +193,46 @@ impl EarlierPart {
     }
 }
 
+/// Removes from a cache, that no run uses, what no artifact shares: parts of stages that never ended or
+/// whose artifacts are gone, and checkpoints of trainings.
+///
+/// # Errors
+/// Where something cannot be removed.
+pub fn sweep(cache: &Path) -> Result<()> {
+    for scope in fs::read_dir(cache.join(FOLDER))
+        .into_iter()
+        .flatten()
+        .flatten()
+    {
+        for entry in fs::read_dir(scope.path()).into_iter().flatten().flatten() {
+            let path = entry.path();
+            let removed = match path.is_dir() {
+                true => fs::remove_dir_all(&path),
+                false if path.extension() == Some("parquet".as_ref()) && is_shared(&path) => Ok(()),
+                false => fs::remove_file(&path),
+            };
+            removed.map_err(|e| Error::io(&path, e))?;
+        }
+        // It stays where something is left in it.
+        let _ = fs::remove_dir(scope.path());
+    }
+    Ok(())
+}
+
+/// Whether another name leads to the same file.
+fn is_shared(path: &Path) -> bool {
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::MetadataExt;
+        fs::metadata(path).is_ok_and(|meta| meta.nlink() > 1)
+    }
+    #[cfg(not(unix))]
+    {
+        let _ = path;
+        false
+    }
+}
+
 /// Makes `to` the same file as `from`, or a copy of it where the disk has no hard links.
 ///
 /// # Errors
@@ -219,6 +259,25 @@ mod tests {
         assert_eq!(scope(1, 64), scope(2, 64));
         assert_ne!(scope(1, 64), scope(1, 32));
         assert!(scope(1, 64).starts_with("cache/resume"));
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn what_no_artifact_shares_is_swept() {
+        let cache = tempfile::tempdir().unwrap();
+        let scope = cache.path().join(FOLDER).join("render-1");
+        let (part, artifact) = (cache.path().join("part"), cache.path().join("artifact"));
+        fs::write(&part, "shared").unwrap();
+        EarlierParts::open(scope.clone()).keep(&part, "k", 1);
+        fs::rename(&part, &artifact).unwrap();
+        fs::write(scope.join("k-2-x.parquet"), "alone").unwrap();
+        fs::create_dir_all(cache.path().join(FOLDER).join("train-1/step-1")).unwrap();
+        sweep(cache.path()).unwrap();
+        assert_eq!(fs::read_dir(&scope).unwrap().count(), 1);
+        assert_eq!(fs::read_dir(cache.path().join(FOLDER)).unwrap().count(), 1);
+        fs::remove_file(&artifact).unwrap();
+        sweep(cache.path()).unwrap();
+        assert!(!scope.exists());
     }
 
     #[test]

@@ -82,7 +82,7 @@ impl Contents {
         let content = if is_folder {
             let listing = files
                 .iter()
-                .map(|f| (f.file.clone(), f.blake3[..16].to_owned()));
+                .map(|f| (f.file.clone(), f.blake3.chars().take(16).collect()));
             Content {
                 hash: artifact::digest(&files),
                 listing: Some(Arc::new(listing.collect())),

@@ -153,29 +153,30 @@ impl Checkpoints {
         entries.map(|entry| entry.file_name().to_string_lossy().into_owned())
     }
 
-    /// Loads the newest checkpoint, where there is one, and removes what lies beyond it.
+    /// Loads the newest checkpoint, where there is one, and removes the sheets that it does not know.
     ///
     /// # Errors
     /// Where it cannot be read; it is removed then.
     pub fn go_on(&self, model: &mut dyn Adapter) -> Result<Option<State>> {
-        let Some(newest) = self.newest() else {
-            return Ok(None);
+        let state = match self.newest() {
+            Some(newest) => Some(self.load(&newest, model).inspect_err(|_| {
+                // Best effort: the error tells the user where it lies.
+                let _ = remove(&self.folder);
+            })?),
+            None => None,
         };
-        let state = self.load(&newest, model).inspect_err(|_| {
-            // Best effort: the error tells the user where it lies.
-            let _ = remove(&self.folder);
-        })?;
-        for name in self.names() {
-            let step = name
-                .strip_prefix("sheet-")
-                .and_then(|n| n.strip_suffix(".png"));
-            let beyond = |step: u64| step > state.step || (step == state.step && !state.looked);
-            if step.is_some_and(|step| step.parse().is_ok_and(beyond)) {
+        let known = |step: u64| match &state {
+            Some(state) => step < state.step || (step == state.step && state.looked),
+            None => false,
+        };
+        for name in self.names().filter(|name| name.starts_with("sheet-")) {
+            let step = name["sheet-".len()..].strip_suffix(".png");
+            if !step.is_some_and(|step| step.parse().is_ok_and(known)) {
                 let path = self.folder.join(&name);
                 fs::remove_file(&path).map_err(|e| Error::io(&path, e))?;
             }
         }
-        Ok(Some(state))
+        Ok(state)
     }
 
     /// Saves a checkpoint for a later run, and removes what is needed no longer.
