@@ -42,7 +42,7 @@ pub enum Error {
     },
 
     /// Ctrl-C. Exit code 130.
-    #[error("interrupted; nothing was published, and finished stages are kept")]
+    #[error("interrupted; nothing was published, and the next run goes on from here")]
     Interrupted,
 }
 

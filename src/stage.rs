@@ -1,16 +1,17 @@
 //! What a stage is: a function (config, input artifacts, seed) → artifact, and its surroundings.
 
+mod partwise;
+
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use rayon::prelude::*;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::artifact::{self, Artifact, Kind, parts};
-use crate::sample::Sample;
+use crate::artifact::resume::Resume;
+use crate::artifact::{Artifact, Kind};
 use crate::seed::Seed;
 use crate::{Error, Result};
 
@@ -162,6 +163,8 @@ pub struct Context<'a> {
     pub only: Option<u64>,
     /// A fresh, empty folder.
     pub out: &'a Path,
+    /// What earlier runs left to be taken over, where there is a cache.
+    pub resume: Option<&'a Resume<'a>>,
     /// Samples a part.
     pub part_size: usize,
     pub device: DeviceChoice,
@@ -202,6 +205,18 @@ impl Context<'_> {
         self.check_interrupt()
     }
 
+    /// Says how many of `total` units of work earlier runs had done, where they had.
+    pub fn tell_of_earlier(&self, taken: u64, total: u64, units: &str) {
+        if taken == 0 {
+            return;
+        }
+        if let Some(resume) = self.resume {
+            resume.note(taken as f64 / total as f64);
+        }
+        let text = format!("{taken} of {total} {units} taken over from earlier runs");
+        self.emit(Event::Note { text });
+    }
+
     /// # Errors
     /// [`Error::Interrupted`] after Ctrl-C.
     pub fn check_interrupt(&self) -> Result<()> {
@@ -209,65 +224,5 @@ impl Context<'_> {
             return Err(Error::Interrupted);
         }
         Ok(())
-    }
-
-    /// Makes samples 0..`count` in parallel and writes them part by part; [`Context::only`] one if
-    /// that is set.
-    ///
-    /// # Errors
-    /// The first error of `make`, or of writing.
-    pub fn generate(&self, count: u64, make: impl Fn(u64) -> Result<Sample> + Sync) -> Result<()> {
-        if let Some(index) = self.only.filter(|index| *index < count) {
-            return parts::write_part(&self.out.join(artifact::part_name(0)), &[make(index)?]);
-        }
-        let part_size = self.part_size.max(1) as u64;
-        let starts = (0..count).step_by(part_size as usize);
-        for (number, start) in starts.enumerate() {
-            let indices = start..(start + part_size).min(count);
-            let samples = self.parallel(indices.collect(), start, count, &make)?;
-            parts::write_part(&self.out.join(artifact::part_name(number)), &samples)?;
-        }
-        Ok(())
-    }
-
-    /// Maps every sample of `input` to any number of samples, in parallel, part by part.
-    ///
-    /// # Errors
-    /// The first error of `map`, of reading or of writing.
-    pub fn map_samples(
-        &self,
-        input: &Artifact,
-        map: impl Fn(Sample) -> Result<Vec<Sample>> + Sync,
-    ) -> Result<()> {
-        let total = input.manifest.count;
-        let mut done = 0;
-        for (number, path) in input.parts().enumerate() {
-            let samples = parts::read_part(&path)?;
-            let read = samples.len() as u64;
-            let mapped = self.parallel(samples, done, total, &map)?;
-            let mapped: Vec<Sample> = mapped.into_iter().flatten().collect();
-            parts::write_part(&self.out.join(artifact::part_name(number)), &mapped)?;
-            done += read;
-        }
-        Ok(())
-    }
-
-    /// Runs `work` over `items` on all threads, in order, with progress.
-    fn parallel<I: Send, O: Send>(
-        &self,
-        items: Vec<I>,
-        start: u64,
-        total: u64,
-        work: &(impl Fn(I) -> Result<O> + Sync),
-    ) -> Result<Vec<O>> {
-        let done = std::sync::atomic::AtomicU64::new(start);
-        items
-            .into_par_iter()
-            .map(|item| {
-                let result = work(item)?;
-                self.progress(done.fetch_add(1, Ordering::Relaxed) + 1, total, "")?;
-                Ok(result)
-            })
-            .collect()
     }
 }

@@ -75,6 +75,7 @@ pub fn run_with<const N: usize>(
         inputs: BTreeMap::from(inputs),
         only: None,
         out,
+        resume: None,
         part_size,
         device: DeviceChoice::Cpu,
         events: &|_| (),

@@ -1,6 +1,7 @@
 //! Artifacts: immutable folders that stages hand to each other, described by `artifact.json`.
 
 pub mod parts;
+pub mod resume;
 pub mod run;
 pub mod settings;
 pub mod verdicts;
@@ -75,6 +76,9 @@ pub struct Cost {
     /// Where the system cannot tell a stage's own: `peak_memory` is since the process began.
     #[serde(default)]
     pub since_start: bool,
+    /// The share of the work that earlier runs had done, 0..1; not in `seconds`.
+    #[serde(default)]
+    pub taken_over: f64,
 }
 
 /// The name of the description in every artifact's folder.
@@ -116,11 +120,13 @@ impl Artifact {
 
     /// The paths of the parts, in order.
     pub fn parts(&self) -> impl Iterator<Item = PathBuf> + '_ {
-        self.manifest
-            .files
-            .iter()
-            .filter(|f| f.file.starts_with("part-"))
-            .map(|f| self.folder.join(&f.file))
+        self.part_files().map(|f| self.folder.join(&f.file))
+    }
+
+    /// The entries of the parts, in order.
+    pub fn part_files(&self) -> impl Iterator<Item = &FileEntry> + '_ {
+        let files = self.manifest.files.iter();
+        files.filter(|f| f.file.starts_with("part-"))
     }
 
     /// The sample of this id.

@@ -92,6 +92,18 @@ impl Table {
     }
 }
 
+/// blake3, in hexadecimal, of the file that [`write_part`] would write.
+///
+/// # Errors
+/// Where `samples` are no table.
+pub fn hash(samples: &[Sample]) -> Result<String> {
+    let mut bytes = Vec::new();
+    to_frame(samples)
+        .and_then(|mut frame| writer(&mut bytes, frame.schema()).finish(&mut frame))
+        .map_err(|e| Error::parquet(Path::new("a part in memory"), e))?;
+    Ok(blake3::hash(&bytes).to_hex().to_string())
+}
+
 /// Reads a Parquet file as a table.
 ///
 /// # Errors
@@ -436,6 +448,10 @@ pub(crate) mod tests {
         assert_eq!(read_part(&path).unwrap(), samples);
         assert_eq!(find(&path, &samples[1].id).unwrap().unwrap(), samples[1]);
         assert_eq!(find(&path, "x").unwrap(), None);
+        assert_eq!(
+            hash(&samples).unwrap(),
+            crate::artifact::hash_file(&path).unwrap()
+        );
         samples.remove(0);
         write_part(&path, &samples).unwrap();
         assert_eq!(read_part(&path).unwrap(), samples);

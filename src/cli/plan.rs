@@ -3,7 +3,7 @@
 use clap::Args;
 
 use super::comparison::settings_in_words;
-use super::{Chosen, columns, say};
+use super::{Chosen, columns, duration, say};
 use crate::Result;
 use crate::pipeline::cache::Cache;
 use crate::pipeline::plan::{Step, plan};
@@ -45,15 +45,26 @@ pub fn show(spec: &Spec, chosen: &Chosen, explain: bool) -> Result<()> {
     let rows: Vec<Vec<String>> = steps.iter().map(row).collect();
     say(format!("{}: {} stages\n", spec.name, steps.len()));
     say(columns(&rows));
-    let to_run = steps.iter().filter(|step| !step.is_cached()).count();
-    say(match to_run {
+    let to_run: Vec<&Step> = steps.iter().filter(|step| !step.is_cached()).collect();
+    say(match to_run.len() {
         0 => "\neverything is cached".to_owned(),
-        n => format!("\n{n} to run, {} cached", steps.len() - n),
+        n => format!("\n{n} to run{}, {} cached", time(&to_run), steps.len() - n),
     });
     if explain {
         steps.iter().for_each(explain_step);
     }
     Ok(())
+}
+
+/// How long `to_run` will take together, as far as it is known.
+fn time(to_run: &[&Step]) -> String {
+    let known: Vec<f64> = to_run.iter().filter_map(|step| step.estimate).collect();
+    let total = duration(known.iter().sum());
+    match to_run.len() - known.len() {
+        _ if known.is_empty() => String::new(),
+        0 => format!(" in about {total}"),
+        n => format!(" in about {total} and the time of {n} that never ran"),
+    }
 }
 
 fn row(step: &Step) -> Vec<String> {
@@ -73,7 +84,10 @@ fn row(step: &Step) -> Vec<String> {
         true => String::new(),
         false => format!("<- {}", inputs.join(", ")),
     };
-    vec![stage.id.clone(), reads, state.to_owned(), why]
+    let time = step
+        .estimate
+        .map_or(String::new(), |seconds| format!("~ {}", duration(seconds)));
+    vec![stage.id.clone(), reads, state.to_owned(), time, why]
 }
 
 fn explain_step(step: &Step) {

@@ -135,6 +135,7 @@ impl Progress {
                 ));
             }
             RunEvent::Stage(event) => self.stage_event(id, event),
+            RunEvent::Wait { text } => self.print(text),
             RunEvent::End { .. } | RunEvent::Published { .. } => self.finish(),
             RunEvent::Run { .. } | RunEvent::Required(_) => {}
         }

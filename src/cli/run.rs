@@ -30,7 +30,7 @@ Exit codes: 0 done, 1 failed, 2 wrong command line or pipeline file, 3 done but 
 `[require]` (nothing was published), 130 interrupted.
 
 A second run with nothing changed takes everything from the cache. Ctrl-C stops at once and leaves
-nothing half-made; finished stages are kept.";
+nothing half-made; the next run goes on at the first missing part, or the training's last step.";
 
 /// Arguments of `run`.
 #[derive(Args)]

@@ -19,7 +19,8 @@ use crate::nn::generator::GeneratorConfig;
 pub struct TrainConfig {
     /// The architecture; see `verismo list models`.
     pub model: Model,
-    /// Optimiser steps.
+    /// Optimiser steps. Raised later, a training with the schedule `constant` or `plateau` goes on from
+    /// its last checkpoint; the other schedules depend on the number of steps, and start anew.
     pub steps: u64,
     /// Pictures of each domain a step.
     pub batch: usize,
@@ -54,6 +55,10 @@ pub struct TrainConfig {
     pub on_failure: OnFailure,
     /// Restarts at most, each with another seed and half the rate.
     pub restarts: u64,
+    /// Minutes between two checkpoints, from which a run that was stopped goes on; 0 for one after every
+    /// step. The result is the same, so that it is no part of the cache key.
+    #[serde(skip_serializing)]
+    pub checkpoint_minutes: f64,
     /// Fakes kept for the discriminators.
     pub pool: usize,
     /// Decay of the averaged weights, a step.
@@ -181,6 +186,7 @@ impl Default for TrainConfig {
             keep: Keep::Kid,
             on_failure: OnFailure::Warn,
             restarts: 2,
+            checkpoint_minutes: 2.0,
             pool: 50,
             ema: 0.995,
             adversarial: AdversarialConfig::default(),

@@ -10,12 +10,16 @@ use std::path::{Path, PathBuf};
 use polars::prelude::{ParquetReader, SerReader};
 use serde_json::Value;
 
+use super::contents::Listing;
 use super::key::{Ingredients, Key};
 use crate::artifact::{self, Artifact, Cost, Kind, MANIFEST, Manifest, SCHEMA};
 use crate::{Error, Result};
 
 /// The name of the ingredients' file in a cached artifact's folder.
 pub const KEY_FILE: &str = "key.json";
+
+/// The name of the file that says what the folders hold that a result was made from.
+const LISTINGS_FILE: &str = "folders.json";
 
 /// `outputs/cache`.
 #[derive(Debug, Clone)]
@@ -78,24 +82,44 @@ impl Cache {
         Lookup::Found(Box::new(artifact))
     }
 
-    /// The ingredients of the newest result of this stage, for any key.
-    pub fn newest(&self, id: &str) -> Option<Ingredients> {
+    /// The folder.
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// The folders of all results of this stage, for any key, the newest first.
+    pub fn results(&self, id: &str) -> Vec<PathBuf> {
         let prefix = format!("{id}-");
         let of_stage = |name: &str| {
             let key = name.strip_prefix(&prefix)?;
             (key.len() == 16 && key.chars().all(|c| c.is_ascii_hexdigit())).then_some(())
         };
-        fs::read_dir(&self.folder)
-            .ok()?
+        let mut found: Vec<_> = fs::read_dir(&self.folder)
+            .into_iter()
+            .flatten()
             .flatten()
             .filter(|entry| of_stage(&entry.file_name().to_string_lossy()).is_some())
             .filter_map(|entry| {
-                let path = entry.path().join(KEY_FILE);
-                let written = fs::metadata(&path).and_then(|m| m.modified()).ok()?;
-                Some((written, path))
+                let written = fs::metadata(entry.path().join(KEY_FILE)).and_then(|m| m.modified());
+                Some((written.ok()?, entry.path()))
             })
-            .max()
-            .and_then(|(_, path)| serde_json::from_str(&fs::read_to_string(path).ok()?).ok())
+            .collect();
+        found.sort();
+        found.into_iter().rev().map(|(_, folder)| folder).collect()
+    }
+
+    /// The newest result of this stage, for any key: its folder and what it was made of.
+    pub fn newest(&self, id: &str) -> Option<(PathBuf, Ingredients)> {
+        let folder = self.results(id).into_iter().next()?;
+        let text = fs::read_to_string(folder.join(KEY_FILE)).ok()?;
+        Some((folder, serde_json::from_str(&text).ok()?))
+    }
+
+    /// What the folder `name` held when the result in `folder` was made from it.
+    pub fn listing(folder: &Path, name: &str) -> Option<Listing> {
+        let text = fs::read(folder.join(LISTINGS_FILE)).ok()?;
+        let mut listings: BTreeMap<String, Listing> = serde_json::from_slice(&text).ok()?;
+        listings.remove(name)
     }
 
     /// A fresh, empty folder to work in. Unless published, it is removed again.
@@ -192,6 +216,12 @@ impl Work {
         };
         let text = serde_json::to_string_pretty(&manifest)
             .expect("a manifest has string keys and JSON values");
+        if !key.listings.is_empty() {
+            let listings: BTreeMap<&String, &Listing> =
+                key.listings.iter().map(|(name, l)| (name, &**l)).collect();
+            let text = serde_json::to_string(&listings).expect("names and hashes are strings");
+            write_flushed(&self.folder.join(LISTINGS_FILE), &text)?;
+        }
         write_flushed(&self.folder.join(KEY_FILE), &key.json)?;
         write_flushed(&self.folder.join(MANIFEST), &text)?;
         flush_folder(&self.folder);

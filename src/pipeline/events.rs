@@ -24,10 +24,23 @@ pub struct Line {
     pub event: RunEvent,
 }
 
+impl Line {
+    /// `seconds` after the run began.
+    pub fn new(seconds: f64, stage: Option<&str>, event: RunEvent) -> Self {
+        Line {
+            time: (seconds * 1e3).round() / 1e3,
+            stage: stage.map(str::to_owned),
+            event,
+        }
+    }
+}
+
 /// What happens in a run.
 #[derive(Debug, Clone, Serialize)]
 #[serde(tag = "event", rename_all = "lowercase")]
 pub enum RunEvent {
+    /// Another run of this pipeline must end first; in words, whose.
+    Wait { text: String },
     /// The run begins; its folder is there.
     Run { pipeline: String, folder: String },
     /// A stage is taken from the cache.
@@ -135,11 +148,7 @@ impl<'a> Events<'a> {
         if !tell && !write {
             return;
         }
-        let line = Line {
-            time: (self.seconds() * 1e3).round() / 1e3,
-            stage: stage.map(str::to_owned),
-            event,
-        };
+        let line = Line::new(self.seconds(), stage, event);
         if write {
             let text = serde_json::to_string(&line).unwrap_or_default();
             // A full disk must not end the work that is going on: it will say so itself.

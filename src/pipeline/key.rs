@@ -1,13 +1,15 @@
 //! Cache keys: everything that a stage's result follows from, as data, and what differs between two.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::Path;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::contents::{Contents, Listing, differences};
 use super::spec::{Spec, StageSpec};
-use crate::artifact::{self, Artifact};
+use crate::artifact::Artifact;
 use crate::{Error, Result};
 
 /// What a stage's result follows from. Its JSON is hashed, and lies as `key.json` beside the result.
@@ -34,6 +36,8 @@ pub struct Key {
     pub json: String,
     /// blake3 of `json`, 64 hexadecimal digits.
     pub hash: String,
+    /// What the folders among its files hold.
+    pub listings: BTreeMap<String, Arc<Listing>>,
 }
 
 impl Key {
@@ -50,12 +54,16 @@ impl Key {
         let digests = inputs
             .iter()
             .map(|(role, artifact)| (role.to_string(), artifact.manifest.digest.clone()));
-        let mut files = BTreeMap::new();
+        let (mut files, mut listings) = (BTreeMap::new(), BTreeMap::new());
         for path in stage.stage.files() {
-            let hash = contents
-                .hash(&path)
+            let content = contents
+                .of(&path)
                 .map_err(|e| unreadable(stage, &path, e))?;
-            files.insert(path.to_string_lossy().replace('\\', "/"), hash);
+            let name = name(&path);
+            if let Some(listing) = content.listing {
+                listings.insert(name.clone(), listing);
+            }
+            files.insert(name, content.hash);
         }
         let ingredients = Ingredients {
             stage: stage.kind.name.to_owned(),
@@ -73,13 +81,45 @@ impl Key {
             ingredients,
             json,
             hash,
+            listings,
         })
+    }
+
+    /// The ingredients with the device. Networks compute a little differently on another one, so that
+    /// a part made there is not a part of this result.
+    pub fn on_device(&self, device: &str) -> Value {
+        let mut ingredients = serde_json::json!(self.ingredients);
+        ingredients["device"] = device.into();
+        ingredients
+    }
+
+    /// Whether the files are still what they were when the key was made.
+    ///
+    /// # Errors
+    /// Where one is not, or cannot be read.
+    pub fn check_files(&self, stage: &StageSpec, contents: &mut Contents) -> Result<()> {
+        for path in stage.stage.files() {
+            let now = contents.of(&path)?.hash;
+            if self.ingredients.files.get(&name(&path)) != Some(&now) {
+                return Err(Error::failed(
+                    path.display(),
+                    format!("changed while stage `{}` read it", stage.id),
+                    "run again once nobody writes there",
+                ));
+            }
+        }
+        Ok(())
     }
 
     /// The first 16 digits, for folder names.
     pub fn short(&self) -> &str {
         &self.hash[..16]
     }
+}
+
+/// What a file or folder is called in a key.
+fn name(path: &Path) -> String {
+    path.to_string_lossy().replace('\\', "/")
 }
 
 fn unreadable(stage: &StageSpec, path: &Path, error: Error) -> Error {
@@ -105,34 +145,15 @@ fn unreadable(stage: &StageSpec, path: &Path, error: Error) -> Error {
     )
 }
 
-/// Hashes of files and folders by content, each computed once.
-#[derive(Default)]
-pub struct Contents {
-    known: BTreeMap<PathBuf, String>,
-}
-
-impl Contents {
-    pub(super) fn hash(&mut self, path: &Path) -> Result<String> {
-        if let Some(hash) = self.known.get(path) {
-            return Ok(hash.clone());
-        }
-        let meta = std::fs::metadata(path).map_err(|e| Error::io(path, e))?;
-        let hash = if meta.is_dir() {
-            artifact::digest(&artifact::list_files(path)?)
-        } else {
-            artifact::hash_file(path)?
-        };
-        self.known.insert(path.to_path_buf(), hash.clone());
-        Ok(hash)
-    }
-}
-
-/// In words, what changed from `old` to `new`; `from` names the stages behind the roles.
+/// In words, what changed from `old` to `new`; `from` names the stages behind the roles, `listed` says
+/// what a folder held before.
 pub fn changes(
     old: &Ingredients,
-    new: &Ingredients,
+    key: &Key,
+    listed: impl Fn(&str) -> Option<Listing>,
     from: &BTreeMap<&'static str, String>,
 ) -> Vec<String> {
+    let new = &key.ingredients;
     let mut found = Vec::new();
     if (&old.stage, old.version) != (&new.stage, new.version) {
         found.push(format!(
@@ -157,11 +178,23 @@ pub fn changes(
     for (file, hash) in &new.files {
         match old.files.get(file) {
             None => found.push(format!("file {file} added")),
-            Some(before) if before != hash => found.push(format!("file {file} changed")),
+            Some(before) if before != hash => {
+                let folders = listed(file).zip(key.listings.get(file));
+                let which = folders.map(|(old, new)| differences(&old, new));
+                let which = which.map_or(String::new(), |which| format!(": {which}"));
+                found.push(format!("file {file} changed{which}"));
+            }
             Some(_) => {}
         }
     }
     found
+}
+
+/// How many settings differ.
+pub fn distance(old: &Value, new: &Value) -> usize {
+    let mut found = Vec::new();
+    config_changes("", old, new, &mut found);
+    found.len()
 }
 
 fn config_changes(at: &str, old: &Value, new: &Value, found: &mut Vec<String>) {

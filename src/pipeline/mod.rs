@@ -1,9 +1,12 @@
 //! From a pipeline file to published results: read it, plan it, run what is not in the cache.
 
 pub mod cache;
+mod contents;
+mod estimate;
 pub mod events;
 pub mod gc;
 pub mod key;
+mod lock;
 pub mod matrix;
 pub mod memory;
 pub mod plan;

@@ -3,9 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::cache::{Cache, Lookup};
-use super::key::{Contents, Key, changes};
+use super::contents::Contents;
+use super::key::{Key, changes};
 use super::spec::{Spec, StageSpec};
-use super::suggest;
+use super::{estimate, suggest};
 use crate::artifact::Artifact;
 use crate::{Error, Result};
 
@@ -28,6 +29,8 @@ pub struct Step<'s> {
     pub reasons: Vec<String>,
     /// `None` while an input is still to be made.
     pub key: Option<Key>,
+    /// Seconds that it will take, as far as earlier runs tell.
+    pub estimate: Option<f64>,
 }
 
 /// Whether a stage's result is there.
@@ -101,7 +104,7 @@ impl<'s> Planner<'s> {
             needed,
             selected,
             forced,
-            contents: Contents::default(),
+            contents: Contents::open(cache.folder()),
         })
     }
 
@@ -114,6 +117,11 @@ impl<'s> Planner<'s> {
     /// Whether the stage was chosen itself, not only as an input.
     pub fn is_selected(&self, stage: &StageSpec) -> bool {
         self.selected.contains(stage.id.as_str())
+    }
+
+    /// Whether the stage runs anew whatever the cache holds.
+    pub fn is_forced(&self, stage: &StageSpec) -> bool {
+        self.forced.contains_key(stage.id.as_str())
     }
 
     /// What is to be done for `stage`, `made` holding the artifacts that are there by stage id.
@@ -150,12 +158,22 @@ impl<'s> Planner<'s> {
                 format!("leave out --only, or add --only {}", stage.id),
             ));
         }
+        let estimate = match state {
+            State::ToRun => estimate::seconds(self.cache, &stage.id, &key.ingredients),
+            State::Cached(_) => None,
+        };
         Ok(Step {
             stage,
+            estimate,
             state,
             reasons,
             key: waits.is_empty().then_some(key),
         })
+    }
+
+    /// Looks at the files again before the next step: they may have changed.
+    pub fn look_again(&mut self) {
+        self.contents.look_again();
     }
 
     /// Every step as far as it can be told before anything has run.
@@ -186,7 +204,10 @@ impl<'s> Planner<'s> {
         };
         let mut reasons = match self.cache.newest(&stage.id) {
             None => vec!["no earlier result".to_owned()],
-            Some(old) => changes(&old, &key.ingredients, &stage.from),
+            Some((folder, old)) => {
+                let listed = |file: &str| Cache::listing(&folder, file);
+                changes(&old, key, listed, &stage.from)
+            }
         };
         if let Some(damage) = damage {
             reasons = vec![damage];

@@ -11,7 +11,7 @@ use std::sync::atomic::AtomicBool;
 
 use toml::de::ValueDeserializer;
 
-use super::key::Contents;
+use super::contents::Contents;
 use super::provenance::{Step, Trail, open};
 use super::spec::without_nulls;
 use crate::artifact::{self, Artifact, Manifest, parts};
@@ -94,8 +94,8 @@ fn ready<'a>(
     let before = missing.len();
     let ingredients = &step.ingredients;
     for (file, hash) in &ingredients.files {
-        match contents.hash(Path::new(file)) {
-            Ok(now) if now == *hash => {}
+        match contents.of(Path::new(file)) {
+            Ok(now) if now.hash == *hash => {}
             Ok(_) => missing.push(format!(
                 "{file} has changed since `{}` read it",
                 step.stage.id
@@ -187,6 +187,7 @@ impl Ready<'_> {
             inputs,
             only: before.is_none().then_some(step.sample.index),
             out: out.path(),
+            resume: None,
             part_size: 1,
             device,
             events: &|_| (),

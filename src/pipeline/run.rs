@@ -4,17 +4,21 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
-use super::cache::{Cache, temporary, write_flushed};
-use super::events::{Events, Listener, RunEvent};
+use super::cache::{Cache, remove_stale, temporary, write_flushed};
+use super::contents::Contents;
+use super::events::{Events, Line, Listener, RunEvent};
 use super::key::Key;
+use super::lock::Lock;
 use super::memory::PeakMemory;
 use super::plan::{Choice, Planner, State};
 use super::publish::{point_latest, publish, retain};
 use super::spec::{Spec, StageSpec};
 use super::{gc, require};
+use crate::artifact::resume::Resume;
 use crate::artifact::run::{RunRecord, StageRecord, Status};
 use crate::artifact::{Artifact, Cost, Kind};
 use crate::seed::Seed;
@@ -52,6 +56,16 @@ pub struct Outcome {
 /// are not what the pipeline requires.
 pub fn run(spec: &Spec, options: &Options) -> Result<Outcome> {
     check_writable(options.outputs)?;
+    let _lock = Lock::wait(
+        options.outputs,
+        &spec.name,
+        |text| {
+            let event = RunEvent::Wait { text: text.into() };
+            (options.listener)(&Line::new(0.0, None, event));
+        },
+        || check_interrupt(options.interrupted),
+    )?;
+    remove_leftovers(options.outputs, &spec.name);
     let cache = Cache::new(options.outputs);
     cache.prepare()?;
     let _in_use = gc::hold(options.outputs)?;
@@ -122,6 +136,7 @@ impl<'a> Run<'a> {
         let stages = planner.stages();
         for (position, stage) in stages.iter().enumerate() {
             self.check_interrupt()?;
+            planner.look_again();
             let step = planner.step(stage, &made)?;
             let artifact = match (step.state, step.key) {
                 (State::Cached(artifact), _) => {
@@ -141,7 +156,7 @@ impl<'a> Run<'a> {
                         reason: step.reasons.join(", "),
                     };
                     self.events.emit(Some(&stage.id), start);
-                    let artifact = self.execute(stage, &key, &made)?;
+                    let artifact = self.execute(stage, &key, &made, planner.is_forced(stage))?;
                     self.note(stage, &artifact, false);
                     artifact
                 }
@@ -181,9 +196,22 @@ impl<'a> Run<'a> {
         stage: &StageSpec,
         key: &Key,
         made: &BTreeMap<String, Artifact>,
+        forced: bool,
     ) -> Result<Artifact> {
         let (began, memory) = (Instant::now(), PeakMemory::measure());
         let work = self.cache.begin(&stage.id, key)?;
+        let contents = match stage.stage.files().is_empty() {
+            true => Contents::default(),
+            false => Contents::open(self.cache.folder()),
+        };
+        let contents = Mutex::new(contents);
+        let check = || {
+            let mut contents = contents.lock().unwrap_or_else(|e| e.into_inner());
+            contents.look_again();
+            key.check_files(stage, &mut contents)
+        };
+        let ingredients = key.on_device(&self.options.device_name);
+        let resume = Resume::new(self.cache.folder(), &stage.id, ingredients, forced, &check);
         let inputs = stage
             .from
             .iter()
@@ -194,27 +222,23 @@ impl<'a> Run<'a> {
             inputs: inputs.collect(),
             only: None,
             out: work.folder(),
+            resume: Some(&resume),
             part_size: self.spec.part_size,
             device: self.options.device,
             events: &|event| self.events.emit(Some(&stage.id), RunEvent::Stage(event)),
             interrupted: self.options.interrupted,
         };
-        // A fault in one stage must not take the record of the run with it.
-        let summary =
-            catch_unwind(AssertUnwindSafe(|| stage.stage.run(&context))).unwrap_or_else(|_| {
-                Err(Error::failed(
-                    format!("stage `{}`", stage.id),
-                    "stopped by a fault in verismo itself",
-                    "please report it with the message above and the pipeline file",
-                ))
-            })?;
+        let summary = run_stage(stage, &context)?;
         self.check_interrupt()?;
+        check()?;
         let cost = Cost {
             seconds: began.elapsed().as_secs_f64(),
             peak_memory: memory.bytes(),
             since_start: memory.since_start,
+            taken_over: resume.taken_over(),
         };
         let artifact = work.publish(key, stage.kind.output, summary, cost)?;
+        resume.finished();
         let done = RunEvent::Done {
             seconds: cost.seconds,
             count: artifact.manifest.count,
@@ -273,10 +297,7 @@ impl<'a> Run<'a> {
     }
 
     fn check_interrupt(&self) -> Result<()> {
-        match self.options.interrupted.load(Ordering::Relaxed) {
-            true => Err(Error::Interrupted),
-            false => Ok(()),
-        }
+        check_interrupt(self.options.interrupted)
     }
 
     /// Writes `run.json` in one step.
@@ -313,6 +334,38 @@ impl<'a> Run<'a> {
             },
         );
         saved.and(reported)
+    }
+}
+
+/// Runs the stage. A fault in it must not take the record of the run with it.
+fn run_stage(stage: &StageSpec, context: &Context) -> Result<serde_json::Value> {
+    catch_unwind(AssertUnwindSafe(|| stage.stage.run(context))).unwrap_or_else(|_| {
+        Err(Error::failed(
+            format!("stage `{}`", stage.id),
+            "stopped by a fault in verismo itself",
+            "please report it with the message above and the pipeline file",
+        ))
+    })
+}
+
+fn check_interrupt(interrupted: &AtomicBool) -> Result<()> {
+    match interrupted.load(Ordering::Relaxed) {
+        true => Err(Error::Interrupted),
+        false => Ok(()),
+    }
+}
+
+/// Removes what killed runs left outside the cache, which sees to its own.
+fn remove_leftovers(outputs: &Path, pipeline: &str) {
+    remove_stale(outputs);
+    for shelves in [
+        outputs.join("runs").join(pipeline),
+        outputs.join("datasets"),
+    ] {
+        remove_stale(&shelves);
+        for shelf in fs::read_dir(&shelves).into_iter().flatten().flatten() {
+            remove_stale(&shelf.path());
+        }
     }
 }
 

@@ -99,7 +99,17 @@ fn a_change_says_why_and_a_touch_changes_nothing() {
         .verismo(&PLAN)
         .assert()
         .success()
-        .stdout(contains("file photos changed"));
+        .stdout(contains("file photos changed: added 003.png").and(contains("1 to run in about")));
+    // One byte of one file, in place: the very file is named.
+    let mut photo = std::fs::read(project.path("photos/001.png")).unwrap();
+    *photo.last_mut().unwrap() ^= 1;
+    std::fs::remove_file(project.path("photos/003.png")).unwrap();
+    let project = project.file("photos/001.png", photo);
+    project
+        .verismo(&[&PLAN[..], &["--explain"]].concat())
+        .assert()
+        .success()
+        .stdout(contains("file photos changed: changed 001.png"));
 }
 
 #[test]

@@ -3,6 +3,7 @@
 mod control;
 mod files;
 mod reading;
+mod resuming;
 mod running;
 
 use std::path::PathBuf;
@@ -48,6 +49,9 @@ struct Solid {
     palette: Option<PathBuf>,
     /// Stops with Ctrl-C after this many.
     interrupt_at: Option<u64>,
+    /// The same, where this file says how many; the setting is not part of the key.
+    #[serde(skip_serializing)]
+    stop_file: Option<PathBuf>,
 }
 
 #[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
@@ -64,6 +68,7 @@ impl Default for Solid {
             colour: Colour::default(),
             palette: None,
             interrupt_at: None,
+            stop_file: None,
         }
     }
 }
@@ -81,8 +86,12 @@ impl Stage for Solid {
     }
 
     fn run(&self, context: &Context) -> Result<serde_json::Value> {
-        context.generate(self.count, |index| {
-            if self.interrupt_at == Some(index) {
+        context.generate(self.count, "count", |index| {
+            let stop_at = self.stop_file.as_ref().and_then(|path| {
+                let text = std::fs::read_to_string(path).ok()?;
+                text.parse().ok()
+            });
+            if self.interrupt_at.or(stop_at) == Some(index) {
                 return Err(Error::Interrupted);
             }
             let colour = image::Rgb([self.colour.red, self.colour.green, index as u8]);
@@ -122,7 +131,7 @@ struct Copy {
 
 impl Stage for Copy {
     fn run(&self, context: &Context) -> Result<serde_json::Value> {
-        context.map_samples(context.input("samples")?, |sample| {
+        context.map_each("samples", |sample| {
             let mut provenance = sample.provenance.clone();
             provenance.transforms.push(self.tag.clone());
             Ok(vec![Sample {

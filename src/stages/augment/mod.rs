@@ -237,8 +237,7 @@ impl Stage for Augment {
     }
 
     fn run(&self, context: &Context) -> Result<serde_json::Value> {
-        let input = context.input("samples")?;
-        context.map_samples(input, |sample| {
+        context.map_each("samples", |sample| {
             (0..self.variants())
                 .map(|variant| self.variant(context, &sample, variant))
                 .collect()

@@ -77,6 +77,7 @@ impl<'a, R: Stage + DeserializeOwned> Candidates<'a, R> {
                 .collect(),
             only: None,
             out: folder.path(),
+            resume: None,
             part_size: count,
             device: self.context.device,
             // The renders' own stage has told of warnings.

@@ -37,7 +37,7 @@ impl Stage for Toy {
     }
 
     fn run(&self, context: &Context) -> Result<Value> {
-        context.generate(self.count, |index| {
+        context.generate(self.count, "count", |index| {
             let mut stream = context.seed.stream(index);
             let mut draw = |[low, high]: [f64; 2]| low + (high - low) * stream.random::<f64>();
             let (exposure, scale, _) = (draw(self.exposure), draw(self.scale), draw(self.idle));
@@ -111,6 +111,7 @@ fn context<'a>(
         inputs,
         only: None,
         out,
+        resume: None,
         part_size: 64,
         device: DeviceChoice::Cpu,
         events,

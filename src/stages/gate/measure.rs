@@ -8,6 +8,7 @@ use rayon::prelude::*;
 use super::Gate;
 use super::distance::Distribution;
 use super::duplicates::{self, Pair, Thumbnail};
+use super::measured::Measured;
 use super::picture::{self, Luminance};
 use super::reader::{Reader, Reading};
 use super::renders::Renders;
@@ -17,7 +18,7 @@ use crate::sample::{Sample, Verdict, image::resize};
 use crate::stage::{Context, Event};
 
 /// Samples in memory as pixels at once.
-const CHUNK: usize = 64;
+pub const CHUNK: usize = 64;
 
 /// How far around an object its edges belong to it, and how far its surroundings reach, as shares of
 /// the picture's width.
@@ -45,10 +46,15 @@ pub fn all(gate: &Gate, context: &Context, input: &Artifact) -> Result<Vec<Verdi
     let total = first + input.manifest.count;
     let instruments = Instruments::new(gate, context, total)?;
     let (mut verdicts, mut pairs) = (Vec::new(), Vec::new());
+    let mut earlier = Measured::of_earlier_runs(context);
     for path in input.parts() {
         let samples = parts::read_part(&path)?;
         let befores = renders.of(context, &samples)?;
+        let (key, known) = earlier.known(&samples, &befores)?;
+        let start = verdicts.len();
+        verdicts.extend(known);
         let mut couples = samples.into_iter().zip(befores);
+        let mut done = start;
         loop {
             let chunk: Vec<_> = couples.by_ref().take(CHUNK).collect();
             if chunk.is_empty() {
@@ -58,14 +64,19 @@ pub fn all(gate: &Gate, context: &Context, input: &Artifact) -> Result<Vec<Verdi
                 .into_par_iter()
                 .map(View::new)
                 .collect::<Result<_>>()?;
-            verdicts.extend(instruments.measure(context, &views)?);
+            done += views.len();
+            if verdicts.len() < done {
+                verdicts.extend(instruments.measure(context, &views)?);
+            }
             pairs.par_extend(views.par_iter().map(|view| Pair {
                 render: Thumbnail::of(&view.render),
                 output: Thumbnail::of(&view.output),
             }));
-            context.progress(first + verdicts.len() as u64, total, "")?;
+            context.progress(first + done as u64, total, "")?;
         }
+        earlier.keep(context, &key, &verdicts[start..])?;
     }
+    context.tell_of_earlier(earlier.taken, input.manifest.count, "samples");
     instruments.warn_of_misreadings(context, &verdicts);
     for (verdict, score) in verdicts.iter_mut().zip(duplicates::scores(&pairs)) {
         verdict.scores.insert("duplicate".into(), score);

@@ -12,6 +12,7 @@ mod distance;
 mod duplicates;
 mod loss;
 mod measure;
+mod measured;
 mod picture;
 mod reader;
 mod renders;

@@ -25,6 +25,7 @@ fn run(config: &Ingest, part_size: usize) -> Result<(Vec<Sample>, serde_json::Va
         inputs: BTreeMap::new(),
         only: None,
         out: out.path(),
+        resume: None,
         part_size,
         device: DeviceChoice::Cpu,
         events: &events,

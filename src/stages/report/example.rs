@@ -262,6 +262,7 @@ pub fn dice_run(root: &Path, count: u64) -> RunRecord {
             let mut stage = stage(id, name, from);
             stage.cached = cached;
             stage.cost = Cost {
+                taken_over: 0.0,
                 seconds,
                 peak_memory: (180 + record.stages.len() as u64 * 60) << 20,
                 since_start: false,

@@ -1,14 +1,23 @@
-//! The state of a training on disk: all that the next step depends on.
+//! The state of a training on disk: all that the next step depends on, and what was kept so far.
+//!
+//! `step-…` is where a later run goes on from, `good-…` where a restart does, `kept-…` holds the best
+//! networks so far. Each is renamed into place when it is whole, and removed once a newer `step-…`
+//! needs it no longer, so that a kill at any moment leaves one to go on from.
 
 use std::collections::BTreeMap;
+use std::fs::{self, File, TryLockError};
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
 use super::faults::Fault;
-use super::schedule::Plateau;
+use super::schedule::{self, Plateau};
+use crate::artifact::resume::link_or_copy;
+use crate::artifact::walk;
 use crate::models::Adapter;
+use crate::models::config::TrainConfig;
 use crate::seed::Position;
+use crate::stage::Context;
 use crate::{Error, Result};
 
 /// A point of the curves: losses are means since the point before.
@@ -25,6 +34,8 @@ pub struct State {
     pub step: u64,
     /// Restarts so far.
     pub restarts: u64,
+    /// Whether the last step has been looked at, as far as a look was due.
+    pub looked: bool,
     /// Where the stream that draws batches stands.
     pub stream: Position,
     pub plateau: Plateau,
@@ -36,6 +47,8 @@ pub struct State {
     pub summed: u64,
     /// Every fault at the step at which it was first seen.
     pub faults: Vec<(u64, Fault)>,
+    /// The checkpoint to go back to after a fault.
+    pub good: String,
     /// The step whose networks are kept, and its score, higher for better.
     pub kept: Option<(u64, f64)>,
 }
@@ -46,6 +59,7 @@ impl State {
         State {
             step: 0,
             restarts: 0,
+            looked: true,
             stream,
             plateau: Plateau::default(),
             saturated: 0,
@@ -53,48 +67,232 @@ impl State {
             sums: BTreeMap::new(),
             summed: 0,
             faults: Vec::new(),
+            good: String::new(),
             kept: None,
         }
     }
 }
 
-/// Writes model and state into `folder`, in place of what was there; a kill leaves the one or the other.
-///
-/// # Errors
-/// Where a file cannot be written.
-pub fn save(folder: &Path, model: &dyn Adapter, state: &State) -> Result<()> {
-    let next = with_suffix(folder, "next");
-    remove(&next)?;
-    std::fs::create_dir_all(&next).map_err(|e| Error::io(&next, e))?;
-    model.save_state(&next)?;
-    let path = next.join(FILE);
-    let text = serde_json::to_vec(state)
-        .map_err(|e| Error::failed(path.display(), e, "report this as a bug"))?;
-    std::fs::write(&path, text).map_err(|e| Error::io(&path, e))?;
-    remove(folder)?;
-    std::fs::rename(&next, folder).map_err(|e| Error::io(folder, e))
+/// The checkpoints of one training.
+pub struct Checkpoints {
+    folder: PathBuf,
+    /// Whether later runs find them.
+    pub lasting: bool,
+    /// Held while they are written; the system frees it when the process ends, however it ends.
+    _lock: Option<File>,
+    _scratch: Option<tempfile::TempDir>,
 }
 
-/// Loads what [`save`] wrote.
-///
-/// # Errors
-/// Where the folder holds no training of this model.
-pub fn load(folder: &Path, model: &mut dyn Adapter) -> Result<State> {
-    let path = folder.join(FILE);
-    let text = std::fs::read_to_string(&path).map_err(|e| Error::io(&path, e))?;
-    model.load_state(folder)?;
-    serde_json::from_str(&text)
-        .map_err(|e| Error::failed(path.display(), e, "remove the folder and train again"))
+impl Checkpoints {
+    /// Where later runs find them, if there is a cache and no other process trains the same.
+    ///
+    /// # Errors
+    /// Where a folder cannot be created.
+    pub fn open(config: &TrainConfig, context: &Context, steps: u64) -> Result<Self> {
+        // A training of fewer steps is the beginning of this one, unless the rate depends on their number.
+        let scopes: &[&[&str]] = if schedule::depends_on_steps(config) {
+            &[&[]]
+        } else {
+            &[&["/config/steps"], &[]]
+        };
+        if let Some(resume) = context.resume.filter(|_| steps > 0) {
+            for scope in scopes {
+                let found = Checkpoints::in_folder(resume.scope(scope))?;
+                if let Some(found) = found.filter(|found| found.reached() <= steps) {
+                    return Ok(found);
+                }
+            }
+        }
+        let scratch = tempfile::tempdir_in(context.out).map_err(|e| Error::io(context.out, e))?;
+        Ok(Checkpoints {
+            folder: scratch.path().to_path_buf(),
+            lasting: false,
+            _lock: None,
+            _scratch: Some(scratch),
+        })
+    }
+
+    /// Those in `folder`; `None` where another process trains there.
+    ///
+    /// # Errors
+    /// Where it cannot be created.
+    pub fn in_folder(folder: PathBuf) -> Result<Option<Self>> {
+        fs::create_dir_all(&folder).map_err(|e| Error::io(&folder, e))?;
+        let path = folder.join("lock");
+        let lock = File::create(&path).map_err(|e| Error::io(&path, e))?;
+        // A disk that knows no locks is no reason not to train.
+        if let Err(TryLockError::WouldBlock) = lock.try_lock() {
+            return Ok(None);
+        }
+        Ok(Some(Checkpoints {
+            folder,
+            lasting: true,
+            _lock: Some(lock),
+            _scratch: None,
+        }))
+    }
+
+    /// The folder, for sheets of examples.
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// The newest checkpoint to go on from.
+    fn newest(&self) -> Option<String> {
+        self.names().filter(|name| name.starts_with("step-")).max()
+    }
+
+    /// Steps done at the newest; 0 without any.
+    fn reached(&self) -> u64 {
+        let step = |name: String| name.rsplit('-').next()?.parse().ok();
+        self.newest().and_then(step).unwrap_or(0)
+    }
+
+    fn names(&self) -> impl Iterator<Item = String> {
+        let entries = fs::read_dir(&self.folder).into_iter().flatten().flatten();
+        entries.map(|entry| entry.file_name().to_string_lossy().into_owned())
+    }
+
+    /// Loads the newest checkpoint, where there is one, and removes the sheets that it does not know.
+    ///
+    /// # Errors
+    /// Where it cannot be read; it is removed then.
+    pub fn go_on(&self, model: &mut dyn Adapter) -> Result<Option<State>> {
+        let state = match self.newest() {
+            Some(newest) => Some(self.load(&newest, model).inspect_err(|_| {
+                // Best effort: the error tells the user where it lies.
+                let _ = remove(&self.folder);
+            })?),
+            None => None,
+        };
+        let known = |step: u64| match &state {
+            Some(state) => step < state.step || (step == state.step && state.looked),
+            None => false,
+        };
+        for name in self.names().filter(|name| name.starts_with("sheet-")) {
+            let step = name["sheet-".len()..].strip_suffix(".png");
+            if !step.is_some_and(|step| step.parse().is_ok_and(known)) {
+                let path = self.folder.join(&name);
+                fs::remove_file(&path).map_err(|e| Error::io(&path, e))?;
+            }
+        }
+        Ok(state)
+    }
+
+    /// Saves a checkpoint for a later run, and removes what is needed no longer.
+    ///
+    /// # Errors
+    /// Where a file cannot be written.
+    pub fn save(&self, model: &dyn Adapter, state: &State) -> Result<()> {
+        let name = name("step", state);
+        self.write(&name, model, state)?;
+        let kept = state.kept.map(|(step, _)| kept_name(step));
+        for other in self.names() {
+            let checkpoint = ["step-", "good-", "kept-"];
+            let old = checkpoint.iter().any(|prefix| other.starts_with(prefix))
+                && ![&name, &state.good].contains(&&other)
+                && kept.as_ref() != Some(&other);
+            if old {
+                remove(&self.folder.join(other))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Saves a checkpoint to go back to after a fault.
+    ///
+    /// # Errors
+    /// Where a file cannot be written.
+    pub fn save_good(&self, model: &dyn Adapter, state: &mut State) -> Result<()> {
+        state.good = name("good", state);
+        self.write(&state.good, model, state)
+    }
+
+    /// Keeps the networks of this step for translation.
+    ///
+    /// # Errors
+    /// Where a file cannot be written.
+    pub fn keep(&self, model: &dyn Adapter, step: u64) -> Result<()> {
+        let folder = self.folder.join(kept_name(step));
+        remove(&folder)?;
+        fs::create_dir(&folder).map_err(|e| Error::io(&folder, e))?;
+        model.save(&folder)?;
+        self.flush(&folder)
+    }
+
+    /// Puts the kept networks and the sheets into the stage's folder `out`.
+    ///
+    /// # Errors
+    /// Where a file cannot be written.
+    pub fn hand_over(&self, state: &State, out: &Path) -> Result<()> {
+        let sheets = self.names().filter(|name| name.starts_with("sheet-"));
+        let mut files: Vec<PathBuf> = sheets.map(|name| self.folder.join(name)).collect();
+        if let Some((step, _)) = state.kept {
+            files.extend(walk(&self.folder.join(kept_name(step)))?);
+        }
+        for file in files {
+            link_or_copy(&file, &out.join(file.file_name().unwrap_or_default()))?;
+        }
+        Ok(())
+    }
+
+    /// Writes model and state under `name`, whole or not at all.
+    fn write(&self, name: &str, model: &dyn Adapter, state: &State) -> Result<()> {
+        let (next, place) = (self.folder.join("next"), self.folder.join(name));
+        if place.exists() {
+            // The same step of the same attempt is the same state.
+            return Ok(());
+        }
+        remove(&next)?;
+        fs::create_dir(&next).map_err(|e| Error::io(&next, e))?;
+        model.save_state(&next)?;
+        let path = next.join(FILE);
+        let text = serde_json::to_vec(state)
+            .map_err(|e| Error::failed(path.display(), e, "report this as a bug"))?;
+        fs::write(&path, text).map_err(|e| Error::io(&path, e))?;
+        self.flush(&next)?;
+        fs::rename(&next, &place).map_err(|e| Error::io(&place, e))
+    }
+
+    /// Waits until what later runs are to find is on the disk.
+    fn flush(&self, folder: &Path) -> Result<()> {
+        if !self.lasting {
+            return Ok(());
+        }
+        for path in walk(folder)? {
+            let flushed = File::open(&path).and_then(|file| file.sync_all());
+            flushed.map_err(|e| Error::io(&path, e))?;
+        }
+        Ok(())
+    }
+
+    /// Loads what was saved under `name`.
+    ///
+    /// # Errors
+    /// Where the folder holds no training of this model.
+    pub fn load(&self, name: &str, model: &mut dyn Adapter) -> Result<State> {
+        let folder = self.folder.join(name);
+        let path = folder.join(FILE);
+        let text = fs::read_to_string(&path).map_err(|e| Error::io(&path, e))?;
+        model.load_state(&folder)?;
+        serde_json::from_str(&text)
+            .map_err(|e| Error::failed(path.display(), e, "run again: training starts anew"))
+    }
 }
 
 const FILE: &str = "training.json";
 
-fn with_suffix(folder: &Path, suffix: &str) -> PathBuf {
-    folder.with_added_extension(suffix)
+/// In the order of their names, the checkpoints are in the order in which they were made.
+fn name(kind: &str, state: &State) -> String {
+    format!("{kind}-{:03}-{:09}", state.restarts, state.step)
+}
+
+fn kept_name(step: u64) -> String {
+    format!("kept-{step:09}")
 }
 
 fn remove(folder: &Path) -> Result<()> {
-    match std::fs::remove_dir_all(folder) {
+    match fs::remove_dir_all(folder) {
         Err(e) if e.kind() != std::io::ErrorKind::NotFound => Err(Error::io(folder, e)),
         _ => Ok(()),
     }

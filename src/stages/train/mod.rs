@@ -12,6 +12,8 @@ mod watch;
 #[cfg(test)]
 mod tests;
 
+use std::time::Instant;
+
 use image::RgbImage;
 use serde_json::json;
 
@@ -22,6 +24,7 @@ use crate::models::{MODELS, ModelKind, Setting};
 use crate::nn::device;
 use crate::stage::{Context, Event, Input, Stage, StageKind, parse};
 use crate::{Error, Result};
+use checkpoint::Checkpoints;
 use data::Data;
 use training::Training;
 use watch::Watch;
@@ -58,6 +61,9 @@ impl Stage for TrainConfig {
         }
         if !(0.0..1.0).contains(&self.ema) {
             return Err("`ema` must be at least 0 and below 1".into());
+        }
+        if !(0.0..=1e9).contains(&self.checkpoint_minutes) {
+            return Err("`checkpoint_minutes` must be at least 0".into());
         }
         if self.schedule == Schedule::Plateau && (self.watch_every == 0 || self.patience == 0) {
             return Err(
@@ -121,7 +127,6 @@ impl Stage for TrainConfig {
         }
         let watch = (self.watch_every > 0).then(|| Watch::new(self, &data, task.as_ref(), &chosen));
         let measured = watch.as_ref().map(|watch| watch.tell(context));
-        let scratch = tempfile::tempdir_in(context.out).map_err(|e| Error::io(context.out, e))?;
         let state = Training {
             config: self,
             context,
@@ -129,7 +134,8 @@ impl Stage for TrainConfig {
             device: &chosen,
             model: model.as_mut(),
             watch,
-            good: &scratch.path().join("good"),
+            checkpoints: Checkpoints::open(self, context, steps)?,
+            saved: Instant::now(),
         }
         .run(steps)?;
         let path = context.out.join("history.json");

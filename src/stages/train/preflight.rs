@@ -180,6 +180,7 @@ mod tests {
             inputs: BTreeMap::new(),
             only: None,
             out: out.path(),
+            resume: None,
             part_size: 8,
             device: DeviceChoice::Cpu,
             events: &events,

@@ -31,6 +31,15 @@ impl Plateau {
     }
 }
 
+/// Whether the rates of the first steps would be others in a longer training.
+pub fn depends_on_steps(config: &TrainConfig) -> bool {
+    match config.schedule {
+        Schedule::Constant | Schedule::Plateau => false,
+        Schedule::Linear | Schedule::Cosine => config.decay_from < 1.0,
+        Schedule::Step => true,
+    }
+}
+
 /// The learning rate of a step, counted from 0.
 pub fn rate(config: &TrainConfig, step: u64, plateau: &Plateau) -> f64 {
     let progress = step as f64 / config.steps as f64;

@@ -99,6 +99,7 @@ fn train(config: &TrainConfig, stub: &mut Stub) -> (Result<State>, Vec<String>) 
         inputs: BTreeMap::from([("renders", renders), ("photos", photos)]),
         only: None,
         out: folders[2].path(),
+        resume: None,
         part_size: 16,
         device: DeviceChoice::Cpu,
         events: &|event| {
@@ -118,7 +119,10 @@ fn train(config: &TrainConfig, stub: &mut Stub) -> (Result<State>, Vec<String>) 
         device: &device,
         model: stub,
         watch,
-        good: &folders[2].path().join("good"),
+        checkpoints: Checkpoints::in_folder(folders[2].path().join("checkpoints"))
+            .unwrap()
+            .unwrap(),
+        saved: Instant::now(),
     }
     .run(config.steps);
     (state, warnings.into_inner().unwrap())
@@ -301,6 +305,7 @@ fn cuts_take_picture_and_mask_alike() {
         inputs: BTreeMap::from([("renders", renders), ("photos", photos)]),
         only: None,
         out: folders[0].path(),
+        resume: None,
         part_size: 16,
         device: DeviceChoice::Cpu,
         events: &|_| (),

@@ -1,9 +1,9 @@
 //! The training loop: it knows batches, the schedule, looks and checkpoints, but no model.
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::time::{Duration, Instant};
 
-use super::checkpoint::{self, Point, State};
+use super::checkpoint::{Checkpoints, Point, State};
 use super::data::Data;
 use super::faults::{self, Fault};
 use super::watch::{Look, Watch};
@@ -27,34 +27,45 @@ pub struct Training<'a> {
     pub model: &'a mut dyn Adapter,
     /// Where nobody is to look, none.
     pub watch: Option<Watch<'a>>,
-    /// A folder for the last good checkpoint.
-    pub good: &'a Path,
+    pub checkpoints: Checkpoints,
+    /// When the last checkpoint for a later run was saved.
+    pub saved: Instant,
 }
 
 impl Training<'_> {
-    /// Trains for `steps` and leaves the kept networks in the stage's folder.
+    /// Trains for `steps`, or what is left of them after an earlier run, and leaves the kept networks
+    /// in the stage's folder.
     ///
     /// # Errors
     /// Where it fails beyond its restarts, is interrupted, or a file cannot be written.
     pub fn run(&mut self, steps: u64) -> Result<State> {
-        let mut stream = self.context.seed.stream(0);
-        let mut state = State::new(Position::of(&stream));
-        checkpoint::save(self.good, self.model, &state)?;
-        while state.step < steps {
-            state.step += 1;
-            let mut seen = self.step(&mut state, &mut stream)?;
+        let mut state = self.begin(steps)?;
+        let mut stream = state.stream.stream();
+        while state.step < steps || !state.looked {
+            let mut seen = Vec::new();
+            if state.looked {
+                self.stop_if_asked(&mut state, &stream)?;
+                state.step += 1;
+                seen = self.step(&mut state, &mut stream)?;
+                state.looked = false;
+                if seen.is_empty() {
+                    // Before the look, which at the end comes where a longer training has none.
+                    self.save_if_due(&mut state, &stream, steps)?;
+                }
+            }
             let (finite, at_end) = (seen.is_empty(), state.step == steps);
             if finite && (state.step.is_multiple_of(POINT_EVERY) || at_end) {
-                seen.extend(self.point(&mut state, steps)?);
+                seen.extend(self.point(&mut state, steps));
             }
             let watched = self.config.watch_every > 0
                 && (state.step.is_multiple_of(self.config.watch_every) || at_end);
             if finite && watched {
                 seen.extend(self.look(&mut state)?);
-                if seen.is_empty() {
-                    state.stream = Position::of(&stream);
-                    checkpoint::save(self.good, self.model, &state)?;
-                }
+            }
+            state.looked = true;
+            if finite && watched && seen.is_empty() {
+                state.stream = Position::of(&stream);
+                self.checkpoints.save_good(self.model, &mut state)?;
             }
             if let Some(fault) = self.tell(&mut state, &seen) {
                 stream = self.go_back(&mut state, fault)?;
@@ -64,15 +75,51 @@ impl Training<'_> {
             self.look(&mut state)?;
         }
         if state.kept.is_none() {
-            self.model.save(self.context.out)?;
+            self.checkpoints.keep(self.model, state.step)?;
             state.kept = Some((state.step, f64::NAN));
         }
+        self.checkpoints.hand_over(&state, self.context.out)?;
         Ok(state)
+    }
+
+    /// The state that an earlier run left, or that before the first step.
+    fn begin(&mut self, steps: u64) -> Result<State> {
+        if let Some(state) = self.checkpoints.go_on(self.model)? {
+            self.context.tell_of_earlier(state.step, steps, "steps");
+            for (step, fault) in &state.faults {
+                self.warn(*step, *fault);
+            }
+            return Ok(state);
+        }
+        let mut state = State::new(Position::of(&self.context.seed.stream(0)));
+        self.checkpoints.save_good(self.model, &mut state)?;
+        Ok(state)
+    }
+
+    /// Ends with a checkpoint after Ctrl-C.
+    fn stop_if_asked(&self, state: &mut State, stream: &Stream) -> Result<()> {
+        let asked = self.context.check_interrupt();
+        if asked.is_err() && self.checkpoints.lasting {
+            state.stream = Position::of(stream);
+            self.checkpoints.save(self.model, state)?;
+        }
+        asked
+    }
+
+    /// Saves a checkpoint for a later run, where it is time for one.
+    fn save_if_due(&mut self, state: &mut State, stream: &Stream, steps: u64) -> Result<()> {
+        let every = Duration::from_secs_f64(60.0 * self.config.checkpoint_minutes);
+        let due = state.step == steps || self.saved.elapsed() >= every;
+        if due && self.checkpoints.lasting {
+            state.stream = Position::of(stream);
+            self.checkpoints.save(self.model, state)?;
+            self.saved = Instant::now();
+        }
+        Ok(())
     }
 
     /// One step of the model.
     fn step(&mut self, state: &mut State, stream: &mut Stream) -> Result<Vec<Fault>> {
-        self.context.check_interrupt()?;
         let batch = self.data.draw(self.config, stream, &self.device.device);
         let rate = schedule::rate(self.config, state.step - 1, &state.plateau)
             * 0.5f64.powf(state.restarts as f64);
@@ -93,15 +140,19 @@ impl Training<'_> {
     }
 
     /// A point of the curves: the means since the point before.
-    fn point(&self, state: &mut State, steps: u64) -> Result<Option<Fault>> {
+    fn point(&self, state: &mut State, steps: u64) -> Option<Fault> {
         let count = std::mem::take(&mut state.summed);
         let sums = std::mem::take(&mut state.sums).into_iter();
         let values: BTreeMap<_, _> = sums.map(|(name, sum)| (name, sum / count as f64)).collect();
         state.saturated = faults::saturated_for(state.saturated, &values, count);
-        let words = in_words(&values);
+        // Ctrl-C is heard before the next step: here, half of what belongs to this one is done.
+        self.context.emit(Event::Progress {
+            done: state.step,
+            total: steps,
+            note: in_words(&values),
+        });
         self.record(state, values);
-        self.context.progress(state.step, steps, words)?;
-        Ok((state.saturated >= faults::LONG).then_some(Fault::Saturation))
+        (state.saturated >= faults::LONG).then_some(Fault::Saturation)
     }
 
     /// Looks at the model, and keeps it where it is the best so far.
@@ -110,7 +161,7 @@ impl Training<'_> {
             return Ok(Vec::new());
         };
         let look = watch.look(self.model);
-        watch.sheet(self.context, self.model, &look, state.step)?;
+        watch.sheet(self.checkpoints.folder(), self.model, &look, state.step)?;
         self.record(state, look.values.clone());
         if let Some(distance) = look.kid {
             state.plateau.take_in(distance, self.config.patience);
@@ -118,7 +169,7 @@ impl Training<'_> {
         if look.faults.is_empty() {
             let score = score(self.config.keep, &look, state.step);
             if state.kept.is_none_or(|(_, best)| score > best) {
-                self.model.save(self.context.out)?;
+                self.checkpoints.keep(self.model, state.step)?;
                 state.kept = Some((state.step, score));
             }
         }
@@ -144,8 +195,7 @@ impl Training<'_> {
         for fault in seen {
             if !state.faults.iter().any(|(_, known)| known == fault) {
                 state.faults.push((state.step, *fault));
-                let text = format!("step {}: {}", state.step, fault.advice());
-                self.context.emit(Event::Warning { text });
+                self.warn(state.step, *fault);
             }
             if *fault == Fault::NotFinite || self.config.on_failure == OnFailure::Restart {
                 back = Some(*fault);
@@ -154,12 +204,18 @@ impl Training<'_> {
         back
     }
 
+    fn warn(&self, step: u64, fault: Fault) {
+        let text = format!("step {step}: {}", fault.advice());
+        self.context.emit(Event::Warning { text });
+    }
+
     /// Goes on from the last good checkpoint with another seed and half the rate.
     fn go_back(&mut self, state: &mut State, fault: Fault) -> Result<Stream> {
         if state.restarts >= self.config.restarts {
             return Err(self.gave_up(state, fault));
         }
-        let lost = std::mem::replace(state, checkpoint::load(self.good, self.model)?);
+        let good = self.checkpoints.load(&state.good, self.model)?;
+        let lost = std::mem::replace(state, good);
         state.restarts = lost.restarts + 1;
         (state.faults, state.kept) = (lost.faults, lost.kept);
         self.context.emit(Event::Warning {

@@ -2,6 +2,7 @@
 //! a sheet of examples.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 
 use burn::module::Module;
 use image::RgbImage;
@@ -181,18 +182,12 @@ impl<'a> Watch<'a> {
         (right as f64 / count, common / f64::max(either, 1.0))
     }
 
-    /// Writes `sheet-STEP.png`: rows of renders, translations, these brought back where the model can,
+    /// Writes `sheet-STEP.png` into `folder`: rows of renders, translations, these brought back where the model can,
     /// and photos.
     ///
     /// # Errors
     /// Where the file cannot be written.
-    pub fn sheet(
-        &self,
-        context: &Context,
-        model: &dyn Adapter,
-        look: &Look,
-        step: u64,
-    ) -> Result<()> {
+    pub fn sheet(&self, folder: &Path, model: &dyn Adapter, look: &Look, step: u64) -> Result<()> {
         const COLUMNS: usize = 16;
         let renders: Vec<&RgbImage> = self
             .renders
@@ -216,7 +211,7 @@ impl<'a> Watch<'a> {
             cells.extend(row(&mut batch::to_pictures(back).into_iter()));
         }
         cells.extend(row(&mut self.photos.iter().cloned()));
-        let path = context.out.join(format!("sheet-{step:06}.png"));
+        let path = folder.join(format!("sheet-{step:06}.png"));
         let sheet = contact_sheet(&cells, COLUMNS as u32, size);
         sheet.save(&path).map_err(|e| {
             Error::failed(

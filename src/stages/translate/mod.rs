@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-use crate::artifact::{self, Kind, parts};
+use crate::artifact::{self, Kind};
 use crate::models::{LabelEffect, MODELS, Translator};
 use crate::nn::device;
 use crate::nn::workers::Workers;
@@ -49,7 +49,7 @@ impl Stage for Translate {
     }
 
     fn run(&self, context: &Context) -> Result<serde_json::Value> {
-        let (renders, model) = (context.input("renders")?, context.input("model")?);
+        let model = context.input("model")?;
         let name = model.manifest.summary["model"].as_str().unwrap_or_default();
         let kind = MODELS
             .iter()
@@ -65,9 +65,7 @@ impl Stage for Translate {
         let chosen = device::choose(context.device)?;
         let network = (kind.load)(&model.folder, &chosen)?;
         let workers = Workers::for_device(&chosen)?;
-        let mut done = 0;
-        for (number, path) in renders.parts().enumerate() {
-            let samples = parts::read_part(&path)?;
+        context.map_parts("renders", self.batch, |samples| {
             let batches = samples.chunks(self.batch).collect();
             let translated: Result<Vec<Vec<Sample>>> = workers
                 .run(batches, |samples| {
@@ -76,11 +74,8 @@ impl Stage for Translate {
                 })
                 .into_iter()
                 .collect();
-            let translated = translated?.concat();
-            done += translated.len() as u64;
-            parts::write_part(&context.out.join(artifact::part_name(number)), &translated)?;
-            context.progress(done, renders.manifest.count, "")?;
-        }
+            Ok(translated?.concat())
+        })?;
         Ok(json!({ "model": name, "checkpoint": model.manifest.digest, "device": chosen.name }))
     }
 }

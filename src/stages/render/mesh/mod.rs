@@ -227,7 +227,7 @@ impl Mesh {
             .par_iter()
             .map(|path| Environment::read(path))
             .collect::<Result<_>>()?;
-        context.generate(count, |index| {
+        context.generate(count, "count", |index| {
             self.sample(context, &models, &environments, &photos, index, size)
         })?;
         Ok(serde_json::json!({

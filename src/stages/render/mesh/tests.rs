@@ -42,6 +42,7 @@ fn render_with(
         inputs,
         only: None,
         out: out.path(),
+        resume: None,
         part_size,
         device: DeviceChoice::Cpu,
         events: &|_| (),

@@ -89,7 +89,7 @@ impl Template {
     pub fn render(&self, context: &Context, count: u64, size: u32) -> Result<serde_json::Value> {
         let textures = svg::load_folder(&self.templates, size, context)?;
         let photos = Photos::load(context.inputs.get("backgrounds"))?;
-        context.generate(count, |index| {
+        context.generate(count, "count", |index| {
             self.sample(context, index, &textures, &photos, size)
         })?;
         Ok(serde_json::json!({

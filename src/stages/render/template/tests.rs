@@ -88,6 +88,7 @@ fn render(
             .collect(),
         only: None,
         out,
+        resume: None,
         part_size,
         device: DeviceChoice::Cpu,
         events: &|_: Event| {},

@@ -1,0 +1,307 @@
+//! What a stage takes over from earlier runs: finished parts, and trainings that were cut short.
+//!
+//! `outputs/cache/resume` has one folder a scope: everything that a result follows from, but for what
+//! leaves its beginning as it is, such as the number of samples. What lies in it is shared with the
+//! artifacts by hard links, so that it takes no space of its own; all of it may be removed at any time.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::Mutex;
+
+use serde_json::Value;
+
+use super::hash_file;
+use crate::{Error, Result};
+
+/// The name of the folder in the cache.
+pub const FOLDER: &str = "resume";
+
+/// What earlier runs of one stage left.
+pub struct Resume<'a> {
+    folder: PathBuf,
+    id: String,
+    ingredients: Value,
+    afresh: bool,
+    /// Whether the files that the stage reads are still those of the key.
+    check: &'a (dyn Fn() -> Result<()> + Sync),
+    taken_over: Mutex<f64>,
+}
+
+impl<'a> Resume<'a> {
+    /// For the stage `id` of a cache; `ingredients` are those of its key. Where it is to run `afresh`,
+    /// what earlier runs left is removed instead. `check` fails where a file that the stage reads is no
+    /// longer that of the key.
+    pub fn new(
+        cache: &Path,
+        id: &str,
+        ingredients: Value,
+        afresh: bool,
+        check: &'a (dyn Fn() -> Result<()> + Sync),
+    ) -> Self {
+        Resume {
+            folder: cache.join(FOLDER),
+            id: id.to_owned(),
+            ingredients,
+            afresh,
+            check,
+            taken_over: Mutex::new(0.0),
+        }
+    }
+
+    /// To be called before anything is kept.
+    ///
+    /// # Errors
+    /// Where a file that the stage reads is no longer what the scopes say.
+    pub fn check(&self) -> Result<()> {
+        (self.check)()
+    }
+
+    /// Notes which share of its work the stage need not do, 0..1.
+    pub fn note(&self, taken_over: f64) {
+        *self.taken_over.lock().unwrap_or_else(|e| e.into_inner()) = taken_over;
+    }
+
+    /// The share of its work that the stage need not do, 0..1.
+    pub fn taken_over(&self) -> f64 {
+        *self.taken_over.lock().unwrap_or_else(|e| e.into_inner())
+    }
+
+    /// The folder of all results that differ in nothing but `except`, JSON pointers such as
+    /// `/config/count`. It is created when something is put into it.
+    pub fn scope(&self, except: &[&str]) -> PathBuf {
+        let folder = self.place(except);
+        if self.afresh {
+            // What stays is found to be damaged, or is used: both give the same result.
+            let _ = fs::remove_dir_all(&folder);
+        }
+        folder
+    }
+
+    fn place(&self, except: &[&str]) -> PathBuf {
+        let mut ingredients = self.ingredients.clone();
+        for pointer in except {
+            if let Some(value) = ingredients.pointer_mut(pointer) {
+                *value = Value::Null;
+            }
+        }
+        let hash = blake3::hash(ingredients.to_string().as_bytes()).to_hex();
+        self.folder.join(format!("{}-{}", self.id, &hash[..16]))
+    }
+
+    /// Removes what can be of use to this very result alone, once that is in the cache.
+    pub fn finished(&self) {
+        // Best effort: what stays costs space and nothing else.
+        let _ = fs::remove_dir_all(self.place(&[]));
+    }
+}
+
+/// The finished parts of a scope.
+///
+/// A part is called `KEY-UNITS-HASH.parquet`: what it was made of, how many units of that (samples,
+/// or samples of the input), and its content's blake3, without which nothing is taken over.
+#[derive(Debug, Default)]
+pub struct EarlierParts {
+    folder: Option<PathBuf>,
+    parts: Vec<EarlierPart>,
+}
+
+/// A part made by an earlier run.
+#[derive(Debug, Clone, PartialEq)]
+pub struct EarlierPart {
+    pub path: PathBuf,
+    key: String,
+    /// How much of the input it was made of.
+    pub units: u64,
+    hash: String,
+}
+
+impl EarlierParts {
+    /// What lies in `folder`, which need not be there.
+    pub fn open(folder: PathBuf) -> Self {
+        let entries = fs::read_dir(&folder).into_iter().flatten().flatten();
+        let part = |path: PathBuf| {
+            let name = path.file_name()?.to_str()?.strip_suffix(".parquet")?;
+            let [key, units, hash] = name.splitn(3, '-').collect::<Vec<_>>()[..] else {
+                return None;
+            };
+            Some(EarlierPart {
+                key: key.to_owned(),
+                units: units.parse().ok()?,
+                hash: hash.to_owned(),
+                path,
+            })
+        };
+        EarlierParts {
+            parts: entries.filter_map(|entry| part(entry.path())).collect(),
+            folder: Some(folder),
+        }
+    }
+
+    /// The part made of just this, where there is one; `units` where the key does not tell how much
+    /// it was made of.
+    pub fn whole(&self, key: &str, units: Option<u64>) -> Option<&EarlierPart> {
+        self.parts
+            .iter()
+            .filter(|part| part.key == key && units.is_none_or(|units| part.units == units))
+            .find(|part| part.is_sound())
+    }
+
+    /// The longest part made of the first units, fewer than `below`, of which there are the more the
+    /// longer it is; `key` says what that many of them are called.
+    ///
+    /// # Errors
+    /// Those of `key`.
+    pub fn beginning(
+        &self,
+        below: u64,
+        key: impl Fn(u64) -> Result<String>,
+    ) -> Result<Option<&EarlierPart>> {
+        let mut lengths: Vec<u64> = self.parts.iter().map(|part| part.units).collect();
+        lengths.retain(|units| (1..below).contains(units));
+        lengths.sort_unstable();
+        lengths.dedup();
+        for units in lengths.into_iter().rev() {
+            if let Some(part) = self.whole(&key(units)?, Some(units)) {
+                return Ok(Some(part));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Keeps the finished part at `path` for later runs.
+    pub fn keep(&self, path: &Path, key: &str, units: u64) {
+        let Some(folder) = &self.folder else {
+            return;
+        };
+        // Where it cannot be kept, a later run makes it again.
+        let _ = fs::create_dir_all(folder);
+        if let Ok(hash) = hash_file(path) {
+            let kept = folder.join(format!("{key}-{units}-{hash}.parquet"));
+            let _ = fs::hard_link(path, kept);
+        }
+    }
+}
+
+impl EarlierPart {
+    /// Whether its content is what was written; removes it where it is not.
+    fn is_sound(&self) -> bool {
+        let sound = hash_file(&self.path).is_ok_and(|hash| hash == self.hash);
+        if !sound {
+            let _ = fs::remove_file(&self.path);
+        }
+        sound
+    }
+}
+
+/// Removes from a cache, that no run uses, what no artifact shares: parts of stages that never ended or
+/// whose artifacts are gone, and checkpoints of trainings.
+///
+/// # Errors
+/// Where something cannot be removed.
+pub fn sweep(cache: &Path) -> Result<()> {
+    for scope in fs::read_dir(cache.join(FOLDER))
+        .into_iter()
+        .flatten()
+        .flatten()
+    {
+        for entry in fs::read_dir(scope.path()).into_iter().flatten().flatten() {
+            let path = entry.path();
+            let removed = match path.is_dir() {
+                true => fs::remove_dir_all(&path),
+                false if path.extension() == Some("parquet".as_ref()) && is_shared(&path) => Ok(()),
+                false => fs::remove_file(&path),
+            };
+            removed.map_err(|e| Error::io(&path, e))?;
+        }
+        // It stays where something is left in it.
+        let _ = fs::remove_dir(scope.path());
+    }
+    Ok(())
+}
+
+/// Whether another name leads to the same file.
+fn is_shared(path: &Path) -> bool {
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::MetadataExt;
+        fs::metadata(path).is_ok_and(|meta| meta.nlink() > 1)
+    }
+    #[cfg(not(unix))]
+    {
+        let _ = path;
+        false
+    }
+}
+
+/// Makes `to` the same file as `from`, or a copy of it where the disk has no hard links.
+///
+/// # Errors
+/// Where neither can be made.
+pub fn link_or_copy(from: &Path, to: &Path) -> Result<()> {
+    if fs::hard_link(from, to).is_ok() {
+        return Ok(());
+    }
+    fs::copy(from, to).map(drop).map_err(|e| Error::io(to, e))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn scopes_differ_by_all_but_what_is_left_out() {
+        let cache = Path::new("cache");
+        let scope = |count: u64, size: u64| {
+            let ingredients = json!({"config": {"count": count, "size": size}});
+            Resume::new(cache, "render", ingredients, false, &|| Ok(())).scope(&["/config/count"])
+        };
+        assert_eq!(scope(1, 64), scope(2, 64));
+        assert_ne!(scope(1, 64), scope(1, 32));
+        assert!(scope(1, 64).starts_with("cache/resume"));
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn what_no_artifact_shares_is_swept() {
+        let cache = tempfile::tempdir().unwrap();
+        let scope = cache.path().join(FOLDER).join("render-1");
+        let (part, artifact) = (cache.path().join("part"), cache.path().join("artifact"));
+        fs::write(&part, "shared").unwrap();
+        EarlierParts::open(scope.clone()).keep(&part, "k", 1);
+        fs::rename(&part, &artifact).unwrap();
+        fs::write(scope.join("k-2-x.parquet"), "alone").unwrap();
+        fs::create_dir_all(cache.path().join(FOLDER).join("train-1/step-1")).unwrap();
+        sweep(cache.path()).unwrap();
+        assert_eq!(fs::read_dir(&scope).unwrap().count(), 1);
+        assert_eq!(fs::read_dir(cache.path().join(FOLDER)).unwrap().count(), 1);
+        fs::remove_file(&artifact).unwrap();
+        sweep(cache.path()).unwrap();
+        assert!(!scope.exists());
+    }
+
+    #[test]
+    fn the_longest_sound_beginning_is_found() {
+        let folder = tempfile::tempdir().unwrap();
+        let parts = EarlierParts::open(folder.path().join("scope"));
+        let path = folder.path().join("part");
+        for (units, text) in [(3, "aaa"), (5, "bbbbb"), (9, "ccccccccc")] {
+            fs::write(&path, text).unwrap();
+            parts.keep(&path, "k", units);
+            fs::remove_file(&path).unwrap();
+        }
+        let open = || EarlierParts::open(folder.path().join("scope"));
+        let beginning = |below| {
+            let parts = open();
+            let found = parts.beginning(below, |_| Ok("k".into())).unwrap();
+            found.map(|part| part.units)
+        };
+        assert_eq!(beginning(9), Some(5));
+        assert_eq!(beginning(3), None);
+        let five = open().whole("k", Some(5)).unwrap().path.clone();
+        fs::write(five, "edited").unwrap();
+        assert_eq!(beginning(9), Some(3));
+        assert_eq!(open().whole("k", Some(9)).unwrap().units, 9);
+        assert_eq!(open().whole("other", Some(9)), None);
+    }
+}

@@ -1,0 +1,126 @@
+//! One run of a pipeline at a time: the second waits, and says for whom.
+//!
+//! The operating system holds the lock and frees it when its process ends, however it ends.
+
+use std::fs::{self, File, TryLockError};
+use std::io::{Seek, Write};
+use std::path::{Path, PathBuf};
+use std::thread::sleep;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use crate::{Error, Result};
+
+/// Who holds a lock.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Holder {
+    pub pid: u32,
+    pub host: String,
+    /// When it got the lock, e.g. `2026-11-22 00:45:12 UTC`.
+    pub since: String,
+}
+
+/// A lock, held until it is dropped.
+#[derive(Debug)]
+pub struct Lock {
+    _file: File,
+}
+
+impl Lock {
+    /// Locks runs of `pipeline` below `outputs`. While another process holds the lock, it waits, after
+    /// calling `tell` once; `check` ends the waiting with its error.
+    ///
+    /// # Errors
+    /// That of `check`, or where the file cannot be written.
+    pub fn wait(
+        outputs: &Path,
+        pipeline: &str,
+        tell: impl Fn(&str),
+        check: impl Fn() -> Result<()>,
+    ) -> Result<Self> {
+        let folder = outputs.join("locks");
+        fs::create_dir_all(&folder).map_err(|e| Error::io(&folder, e))?;
+        let path = folder.join(pipeline);
+        let open = File::options()
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .open(&path);
+        let mut file = open.map_err(|e| Error::io(&path, e))?;
+        let mut told = false;
+        loop {
+            match file.try_lock() {
+                Err(TryLockError::WouldBlock) => {
+                    if !told {
+                        tell(&waiting_for(&path));
+                        told = true;
+                    }
+                    check()?;
+                    sleep(Duration::from_millis(100));
+                }
+                // A disk that knows no locks is no reason not to run.
+                Ok(()) | Err(TryLockError::Error(_)) => break,
+            }
+        }
+        sign(&mut file).map_err(|e| Error::io(&path, e))?;
+        Ok(Lock { _file: file })
+    }
+}
+
+fn waiting_for(path: &PathBuf) -> String {
+    let holder = fs::read_to_string(path)
+        .ok()
+        .and_then(|text| serde_json::from_str::<Holder>(&text).ok());
+    match holder {
+        Some(Holder { pid, host, since }) => format!(
+            "waits for another run of this pipeline: process {pid} on {host}, since {since}"
+        ),
+        None => "waits for another run of this pipeline".to_owned(),
+    }
+}
+
+/// Writes who holds the lock.
+fn sign(file: &mut File) -> std::io::Result<()> {
+    let now = chrono::Utc::now();
+    let holder = Holder {
+        pid: std::process::id(),
+        host: host(),
+        since: now.format("%Y-%m-%d %H:%M:%S UTC").to_string(),
+    };
+    file.set_len(0)?;
+    file.rewind()?;
+    file.write_all(serde_json::to_string(&holder)?.as_bytes())
+}
+
+/// This machine's name.
+fn host() -> String {
+    let told = fs::read_to_string("/proc/sys/kernel/hostname").ok();
+    let told = told.or_else(|| std::env::var("HOSTNAME").ok());
+    let told = told.or_else(|| std::env::var("COMPUTERNAME").ok());
+    told.map_or("an unknown machine".to_owned(), |name| {
+        name.trim().to_owned()
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::cell::RefCell;
+
+    #[test]
+    fn the_second_says_for_whom_it_waits_and_can_be_stopped() {
+        let folder = tempfile::tempdir().unwrap();
+        let silent = |_: &str| panic!("nobody to wait for");
+        let first = Lock::wait(folder.path(), "p", silent, || Ok(())).unwrap();
+        Lock::wait(folder.path(), "other", silent, || Ok(())).unwrap();
+        let told = RefCell::new(Vec::new());
+        let tell = |text: &str| told.borrow_mut().push(text.to_owned());
+        let stopped = Lock::wait(folder.path(), "p", tell, || Err(Error::Interrupted));
+        assert!(matches!(stopped, Err(Error::Interrupted)));
+        let pid = format!("process {} on ", std::process::id());
+        assert!(told.borrow()[0].contains(&pid), "{told:?}");
+        drop(first);
+        Lock::wait(folder.path(), "p", silent, || Ok(())).unwrap();
+    }
+}

@@ -1,0 +1,303 @@
+//! Runs killed at random moments: what is there afterwards is whole, and what follows is the same bytes.
+//!
+//! `VERISMO_KILLS` says how many kills, `VERISMO_KILLS_SEED` from which seed their moments are drawn.
+#![cfg(target_os = "linux")]
+
+use std::collections::BTreeMap;
+use std::io::{BufRead, BufReader};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use rand::RngExt;
+use sha2::{Digest, Sha256};
+use verismo::artifact::{self, Artifact};
+use verismo::seed::Seed;
+
+use crate::project::{Project, names};
+
+/// The dice pipeline with all its stages, as small as it runs.
+fn project() -> Project {
+    let root = env!("CARGO_MANIFEST_DIR");
+    let pipeline = format!(
+        "\
+name = \"tiny\"
+part_size = 8
+[stages.render]
+count = 48
+size = 32
+[stages.render.mesh]
+models = [\"{root}/renders/dice/die.gltf\"]
+environments = [\"{root}/renders/hdri/studio.exr\"]
+[stages.photos]
+use = \"ingest\"
+path = \"{root}/photos/dice/train\"
+boxes = \"{root}/photos/dice/train.csv\"
+limit = 44
+size = 32
+[stages.augment_source]
+use = \"augment\"
+like = \"augment\"
+from = {{ samples = \"render\" }}
+[stages.task]
+from = {{ samples = \"augment_source\" }}
+steps = 10
+channels = 4
+[stages.train]
+from = {{ renders = \"render\", photos = \"photos\", task = \"task\" }}
+steps = 24
+batch = 2
+watch_every = 10
+watch_pictures = 22
+checkpoint_minutes = 0.0
+schedule = \"constant\"
+[stages.train.generator]
+channels = 4
+blocks = 1
+[stages.train.discriminator]
+channels = 4
+[stages.translate]
+from = {{ renders = \"render\", model = \"train\" }}
+[stages.gate]
+from = {{ samples = \"translate\", renders = \"render\", photos = \"photos\", task = \"task\" }}
+max_lost = 1.0
+label = 0.0
+[stages.augment]
+from = {{ samples = \"gate\" }}
+copies = 2
+[stages.pseudo_label]
+from = {{ samples = \"augment\", photos = \"photos\" }}
+networks = 1
+steps = 10
+rounds = 1
+round_steps = 5
+channels = 4
+[stages.split]
+from = {{ samples = \"pseudo_label\" }}
+[stages.emit]
+from = {{ samples = \"split\", gate = \"gate\" }}
+name = \"tiny\"
+"
+    );
+    Project::new().file("tiny.toml", pipeline)
+}
+
+const RUN: [&str; 4] = ["run", "tiny.toml", "--device", "cpu"];
+
+/// A run that is under way.
+fn start(project: &Project, arguments: &[&str]) -> Child {
+    Command::new(assert_cmd::cargo::cargo_bin!("verismo"))
+        .current_dir(project.path(""))
+        .args(arguments)
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap()
+}
+
+/// The digest of every artifact in the cache, by folder.
+fn cached(project: &Project) -> BTreeMap<String, String> {
+    let cache = project.path("outputs/cache");
+    let artifact = |name: String| {
+        let artifact = Artifact::open(&cache.join(&name)).ok()?;
+        Some((name, artifact.manifest.digest))
+    };
+    names(&cache).into_iter().filter_map(artifact).collect()
+}
+
+/// The checksums of the dataset that `latest` points at, after holding them against its files; `None`
+/// where there is no dataset yet.
+fn dataset(project: &Project) -> Option<String> {
+    let latest = project.path("outputs/datasets/tiny/latest");
+    std::fs::symlink_metadata(&latest).ok()?;
+    let sums = std::fs::read_to_string(latest.join("SHA256SUMS")).unwrap();
+    let mut listed = 0;
+    for line in sums.lines() {
+        let (sum, file) = line.split_once("  ").unwrap();
+        let hash = Sha256::digest(std::fs::read(latest.join(file)).unwrap());
+        let hash: String = hash.iter().map(|byte| format!("{byte:02x}")).collect();
+        assert_eq!(hash, sum, "{file}");
+        listed += 1;
+    }
+    let files = artifact::walk(&std::fs::canonicalize(&latest).unwrap()).unwrap();
+    assert_eq!(files.len(), listed + 1, "files beside those listed");
+    Some(sums)
+}
+
+fn leftovers(folder: &Path) -> Vec<String> {
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
+        let name = entry.file_name().to_string_lossy().into_owned();
+        if entry.file_type().unwrap().is_dir() {
+            found.extend(leftovers(&entry.path()));
+        }
+        if name.starts_with(".tmp-") {
+            found.push(name);
+        }
+    }
+    found
+}
+
+fn variable(name: &str, default: u64) -> u64 {
+    let value = std::env::var(name).ok();
+    value.map_or(default, |value| value.parse().unwrap())
+}
+
+#[test]
+fn a_run_killed_again_and_again_ends_with_the_same_bytes() {
+    let project = project();
+    let began = Instant::now();
+    project.verismo(&RUN).assert().success();
+    let whole = began.elapsed();
+    let (expected, artifacts) = (dataset(&project).unwrap(), cached(&project));
+    let wanted = variable("VERISMO_KILLS", 4);
+    let mut stream = Seed::new(variable("VERISMO_KILLS_SEED", 1), "kills").stream(0);
+    let mut kills = 0;
+    while kills < wanted {
+        std::fs::remove_dir_all(project.path("outputs")).unwrap();
+        let before = kills;
+        loop {
+            let moment = whole.mul_f64(stream.random_range(0.0..0.6));
+            let mut child = start(&project, &RUN);
+            std::thread::sleep(moment);
+            let ended = child.try_wait().unwrap();
+            if let Some(status) = ended {
+                assert!(status.success(), "{status}");
+                break;
+            }
+            if kills == wanted {
+                assert!(child.wait().unwrap().success());
+                break;
+            }
+            child.kill().unwrap();
+            child.wait().unwrap();
+            kills += 1;
+            println!(
+                "killed after {moment:.2?}, cached: {}",
+                cached(&project).len()
+            );
+            for (name, digest) in cached(&project) {
+                assert_eq!(artifacts.get(&name), Some(&digest), "{name}");
+            }
+            if let Some(found) = dataset(&project) {
+                assert_eq!(found, expected);
+            }
+        }
+        println!("whole after {} kills", kills - before);
+        // Once more, for what was killed at its very end.
+        project.verismo(&RUN).assert().success();
+        assert_eq!(dataset(&project).unwrap(), expected);
+        assert_eq!(cached(&project), artifacts);
+        assert_eq!(leftovers(&project.path("outputs")), Vec::<String>::new());
+    }
+}
+
+/// Starts a run and kills it once `seen` holds.
+fn kill_when(project: &Project, arguments: &[&str], seen: impl Fn() -> bool) {
+    let mut child = start(project, arguments);
+    while !seen() {
+        assert!(child.try_wait().unwrap().is_none(), "ended too early");
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    child.kill().unwrap();
+    child.wait().unwrap();
+}
+
+/// The step of the newest checkpoint of the training; 0 without any.
+fn trained(project: &Project) -> u64 {
+    let resume = project.path("outputs/cache/resume");
+    let training = names(&resume).into_iter().find(|n| n.starts_with("train-"));
+    let checkpoints = training.map_or(Vec::new(), |name| names(&resume.join(name)));
+    let steps = checkpoints.iter().filter(|name| name.starts_with("step-"));
+    let steps = steps.filter_map(|name| name.rsplit('-').next()?.parse().ok());
+    steps.max().unwrap_or(0)
+}
+
+/// The blake3 of each file of the training's artifact, which holds its averaged weights and curves.
+fn weights(project: &Project, steps: u64) -> BTreeMap<String, String> {
+    let cache = project.path("outputs/cache");
+    let trained = names(&cache)
+        .into_iter()
+        .filter(|n| n.starts_with("train-"));
+    let mut found = trained
+        .filter_map(|name| Artifact::open(&cache.join(name)).ok())
+        .filter(|artifact| artifact.manifest.config["steps"] == steps);
+    let files = found.next().unwrap().manifest.files;
+    let files = files.into_iter().map(|entry| (entry.file, entry.blake3));
+    files.filter(|(name, _)| name != "key.json").collect()
+}
+
+#[test]
+fn a_killed_training_goes_on_bit_by_bit_and_further_when_asked_to() {
+    let train = |steps: &'static str| {
+        let set = ["--set", steps, "--only", "train"];
+        [&RUN[..], &set].concat()
+    };
+    let all = ["render", "photos", "augment_source", "task"];
+    let inputs: Vec<&str> = all.iter().flat_map(|id| ["--only", *id]).collect();
+    let whole = project();
+    whole
+        .verismo(&[&RUN[..], &inputs].concat())
+        .assert()
+        .success();
+    whole.verismo(&train("train.steps=37")).assert().success();
+    let expected = weights(&whole, 37);
+    assert!(expected.contains_key("generator.bpk"), "{expected:?}");
+
+    let killed = project();
+    killed
+        .verismo(&[&RUN[..], &inputs].concat())
+        .assert()
+        .success();
+    for step in [1, 4, 10, 11] {
+        kill_when(&killed, &train("train.steps=23"), || {
+            trained(&killed) >= step
+        });
+    }
+    let ends = predicates::str::contains("of 23 steps taken over");
+    killed
+        .verismo(&train("train.steps=23"))
+        .assert()
+        .success()
+        .stderr(ends);
+    let ends = predicates::str::contains("23 of 37 steps taken over");
+    killed
+        .verismo(&train("train.steps=37"))
+        .assert()
+        .success()
+        .stderr(ends);
+    assert_eq!(weights(&killed, 37), expected);
+}
+
+#[test]
+fn a_second_run_waits_until_the_first_is_gone_however_it_went() {
+    let project = project();
+    let render = [&RUN[..], &["--only", "render"]].concat();
+    let mut first = start(
+        &project,
+        &[&render[..], &["--set", "render.count=1000000"]].concat(),
+    );
+    let begun = || names(&project.path("outputs/cache")).len() > 1;
+    while !begun() {
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    let mut second = Command::new(assert_cmd::cargo::cargo_bin!("verismo"))
+        .current_dir(project.path(""))
+        .args(&render)
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut line = String::new();
+    let mut told = BufReader::new(second.stderr.take().unwrap());
+    told.read_line(&mut line).unwrap();
+    let holder = format!(
+        "waits for another run of this pipeline: process {} on ",
+        first.id()
+    );
+    assert!(line.contains(&holder) && line.contains("since 2"), "{line}");
+    first.kill().unwrap();
+    first.wait().unwrap();
+    std::io::copy(&mut told, &mut std::io::sink()).unwrap();
+    assert!(second.wait().unwrap().success());
+}
