@@ -90,7 +90,9 @@ impl<'a> Expander<'_, 'a> {
                 rest = &rest[at + 2..];
                 continue;
             }
-            let Some(length) = rest[at..].find('}') else {
+            // A name holds no `$`: one before the brace belongs to the next variable.
+            let length = rest[at + 1..].find(['}', '$']).map(|found| found + 1);
+            let Some(length) = length.filter(|&l| rest[at + l..].starts_with('}')) else {
                 return Err(self.error(
                     span,
                     &rest[at..],

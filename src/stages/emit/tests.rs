@@ -197,6 +197,7 @@ fn poses_and_cameras_go_on_where_all_are_known() {
         cy: 1.5,
     };
     samples[0].labels.camera = Some(camera);
+    samples[1].labels.camera = None;
     for instance in &mut samples[0].labels.instances {
         instance.pose = Some([0.5; 12]);
     }

@@ -133,7 +133,7 @@ mod tests {
         let mut samples = testing::shapes(40, 16, 1);
         for (number, sample) in samples.iter_mut().enumerate().skip(20) {
             sample.provenance.domain = Domain::Photo;
-            sample.provenance.origin = format!("photos-{:06}", number / 2);
+            sample.provenance.origin = format!("photos-{:06}", number % 10);
             let class = sample.labels.class.clone().unwrap();
             let note = format!("pseudo_label({class}, 0.875)");
             sample.provenance.transforms.push(note);
