@@ -96,7 +96,7 @@ impl<'a> Expander<'_, 'a> {
                 return Err(self.error(
                     span,
                     &rest[at..],
-                    "`${` is not closed".to_owned(),
+                    format!("`{}` is not closed", &rest[at..]),
                     "write `${name}`; a `${` that is meant as such is written `$${`".to_owned(),
                 ));
             };
