@@ -52,7 +52,10 @@ fn numbers(path: &str, value: &Value, side: usize, found: &mut Metrics) {
             found.entry(path.to_owned()).or_default()[side] = number.as_f64();
         }
         Value::Object(map) => {
-            for (name, inner) in map.iter().filter(|(name, _)| *name != "per_class") {
+            for (name, inner) in map
+                .iter()
+                .filter(|(name, _)| !["per_class", "fifths"].contains(&name.as_str()))
+            {
                 numbers(&format!("{path}.{name}"), inner, side, found);
             }
         }

@@ -4,6 +4,7 @@
 //! dataset (`adapted`) and real labelled photos (`target_only`), and tested on real photos. This is
 //! the only stage that reads labels of real photos.
 
+mod fifths;
 mod labels;
 #[cfg(test)]
 mod tests;
@@ -29,7 +30,7 @@ use labels::Labels;
 pub const STAGE: StageKind = StageKind {
     name: "evaluate",
     about: "accuracy on real photos of a recogniser trained on renders, on the dataset, on photos",
-    version: 1,
+    version: 2,
     inputs: &[
         Input::required("adapted", Kind::Dataset, "the emitted dataset"),
         Input::optional("source", Kind::Samples, "renders, augmented alike"),
@@ -221,6 +222,7 @@ fn table(
 ) -> Value {
     let mut table = serde_json::Map::new();
     let mut means = BTreeMap::new();
+    let fifths = fifths::fifths(&test.pictures);
     table.insert("classes".into(), json!(classes));
     for ((name, set), outcomes) in sets.iter().zip(outcomes) {
         let accuracies: Vec<f64> = outcomes.iter().map(Outcome::accuracy).collect();
@@ -235,11 +237,15 @@ fn table(
                 (class, row[i] as f64 / all.max(1) as f64)
             })
             .collect();
+        let fifths: BTreeMap<&str, _> = fifths
+            .iter()
+            .map(|(measure, fifth)| (*measure, fifths::accuracies(fifth, outcomes)))
+            .collect();
         means.insert(*name, mean);
         let row = json!({
             "mean": mean, "std": std, "seeds": accuracies,
             "n_train": set.len(), "n_test": test.len(),
-            "per_class": per_class, "confusion": confusion,
+            "per_class": per_class, "confusion": confusion, "fifths": fifths,
         });
         table.insert((*name).into(), row);
     }

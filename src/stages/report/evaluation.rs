@@ -34,6 +34,8 @@ pub struct Recogniser {
     pub per_class: BTreeMap<String, Option<f64>>,
     /// Rows are true classes, columns predicted ones, in the order of [`Task::classes`].
     pub confusion: Vec<Vec<f64>>,
+    /// Accuracy in fifths of the test photos, by what they are ranked by, the lowest first.
+    pub fifths: BTreeMap<String, Vec<Option<f64>>>,
 }
 
 /// A kind of mistake of a recogniser.

@@ -100,7 +100,8 @@ fn sections(evidence: &Evidence) -> Vec<Section> {
     }
     if !evidence.tasks.is_empty() {
         let body = html! { @for task in &evidence.tasks {
-            (recognisers::per_class(task)) (recognisers::confusions(task))
+            (recognisers::per_class(task)) (recognisers::fifths(task))
+            (recognisers::confusions(task))
         } };
         add("confusions", "Confusions", body);
     }

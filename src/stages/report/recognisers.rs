@@ -1,5 +1,7 @@
 //! How good the data is: the recognisers' scores, classes and confusions.
 
+use std::collections::BTreeSet;
+
 use maud::{Markup, html};
 
 use super::charts::{self, Bar};
@@ -103,6 +105,26 @@ pub fn per_class(task: &Task) -> Markup {
             } } }
         } }
     }
+}
+
+/// Accuracy by the photos' looks, one column a recogniser.
+pub fn fifths(task: &Task) -> Markup {
+    let ranked_by: BTreeSet<&String> = task.rows().flat_map(|(_, r)| r.fifths.keys()).collect();
+    html! { @for measure in ranked_by {
+        h3 { (task.name) small { " " (task.score()) " by " (measure) " of the photo" } }
+        div.scroll { table.bars {
+            thead { tr {
+                th { "fifth" }
+                @for (name, _) in task.rows() { th { (name) } }
+            } }
+            tbody { @for (fifth, words) in ["lowest", "low", "middle", "high", "highest"].iter().enumerate() { tr {
+                th { (words) }
+                @for (name, recogniser) in task.rows() {
+                    (share_cell(name, recogniser.fifths.get(measure).and_then(|f| *f.get(fifth)?)))
+                }
+            } } }
+        } }
+    } }
 }
 
 fn share_cell(name: &str, share: Option<f64>) -> Markup {
