@@ -16,14 +16,14 @@ keep = 2
 photos = \"photos\"
 [stages.render]
 count = 12
-size = 24
+size = 32
 [stages.render.mesh]
 models = [\"{root}/renders/dice/die.gltf\"]
 environments = [\"{root}/renders/hdri/studio.exr\"]
 [stages.photos]
 use = \"ingest\"
 path = \"${{photos}}\"
-size = 24
+size = 32
 [stages.pseudo_label]
 from = {{ samples = \"render\", photos = \"photos\" }}
 networks = 1
@@ -142,7 +142,6 @@ fn old_versions_and_results_go_and_the_newest_stay() {
         .success()
         .stdout(contains("kept runs: 2").and(contains("would free")));
     assert_eq!(cached(&project), before);
-    // The first run's five results, less the photos, which are the same for all.
     let output = project
         .verismo(&["gc", "--keep-runs", "0", "--json"])
         .output()
@@ -164,14 +163,14 @@ fn old_versions_and_results_go_and_the_newest_stay() {
 fn a_matrix_runs_every_point_publishes_nothing_and_compares() {
     let project = project().file(
         "sweep.toml",
-        "extends = \"base.toml\"\nname = \"sweep\"\n[matrix]\n\"pseudo_label.keep\" = [0.5, 1.0]\n",
+        "extends = \"base.toml\"\nname = \"sweep\"\n[matrix]\n\"pseudo_label.keep\" = [0.0, 1.0]\n",
     );
     let run = ["run", "sweep.toml"];
     project
         .verismo(&[&run[..], &["--dry-run"]].concat())
         .assert()
         .success()
-        .stdout(contains("pseudo_label.keep = 0.5").and(contains("pseudo_label.keep = 1.0")));
+        .stdout(contains("pseudo_label.keep = 0.0").and(contains("pseudo_label.keep = 1.0")));
     project.verismo(&run).assert().success().stdout(
         contains("point 2/2: pseudo_label.keep = 1.0")
             .and(contains("images"))
