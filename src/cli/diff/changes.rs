@@ -1,6 +1,6 @@
-//! Which images are new, gone or different, by their sample's id and the hash of their file.
+//! Which images are new, gone or different, by the hash of their file, their id and their origin.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 
 use crate::cli::dataset::Dataset;
 
@@ -11,10 +11,10 @@ pub enum Kind {
     Removed,
     /// Other pixels, the same labels.
     Picture,
-    /// Another class, split or box; maybe other pixels too.
+    /// Another class or box; maybe other pixels too.
     Label,
-    /// The same pixels and labels under another sample's id.
-    Renamed,
+    /// The same pixels and labels under another id or in another split.
+    Moved,
 }
 
 /// Every kind, in the order in which they are told.
@@ -23,7 +23,7 @@ pub const KINDS: [Kind; 5] = [
     Kind::Removed,
     Kind::Picture,
     Kind::Label,
-    Kind::Renamed,
+    Kind::Moved,
 ];
 
 impl Kind {
@@ -33,7 +33,7 @@ impl Kind {
             Kind::Removed => "removed",
             Kind::Picture => "picture changed",
             Kind::Label => "label changed",
-            Kind::Renamed => "renamed",
+            Kind::Moved => "moved",
         }
     }
 }
@@ -53,98 +53,86 @@ pub struct Changes {
     pub list: Vec<Change>,
 }
 
-/// Compares row by row.
+/// What two rows must have in common to be the same image, the surest first. Ids alone are not
+/// enough: a stage that numbers what it lets through gives old numbers to other images.
+const SAME: [&[&str]; 4] = [
+    &["blake3", "id"],
+    &["blake3", "class"],
+    &["blake3"],
+    &["id", "origin"],
+];
+
+/// Compares image by image.
 pub fn between(before: &Dataset, after: &Dataset) -> Changes {
-    let mut gone = by_id(before);
+    let mut gone: Vec<usize> = (0..before.len()).collect();
+    let mut fresh: Vec<usize> = (0..after.len()).collect();
     let mut changes = Changes {
         unchanged: 0,
         list: Vec::new(),
     };
-    let mut fresh = Vec::new();
-    for (id, new) in by_id(after) {
-        let Some(old) = gone.remove(&id) else {
-            fresh.push(new);
-            continue;
-        };
-        let kind = if labels(before, old) != labels(after, new) {
-            Kind::Label
-        } else if before.text("blake3", old) != after.text("blake3", new) {
-            Kind::Picture
-        } else {
-            changes.unchanged += 1;
-            continue;
-        };
-        changes.list.push(Change {
-            kind,
-            before: Some(old),
-            after: Some(new),
-        });
+    for columns in SAME {
+        for (old, new) in pair(before, &mut gone, after, &mut fresh, columns) {
+            match kind(before, old, after, new) {
+                None => changes.unchanged += 1,
+                Some(kind) => changes.list.push(Change {
+                    kind,
+                    before: Some(old),
+                    after: Some(new),
+                }),
+            }
+        }
     }
-    added_and_removed(before, after, &mut changes.list, gone, fresh);
-    changes
-}
-
-/// Of what has no partner by id, pairs equal content; the rest was added or removed.
-fn added_and_removed(
-    before: &Dataset,
-    after: &Dataset,
-    list: &mut Vec<Change>,
-    gone: BTreeMap<(String, usize), usize>,
-    fresh: Vec<usize>,
-) {
-    let content = |dataset: &Dataset, row| (dataset.text("blake3", row), labels(dataset, row));
-    let mut left: BTreeMap<_, Vec<usize>> = BTreeMap::new();
-    for row in gone.into_values() {
-        let hash = before.text("blake3", row);
-        left.entry(hash).or_default().push(row);
-    }
-    for new in fresh {
-        let same = left.get_mut(&after.text("blake3", new)).and_then(|rows| {
-            let equal = |&row: &usize| content(before, row) == content(after, new);
-            let place = rows.iter().position(equal)?;
-            Some(rows.swap_remove(place))
-        });
-        list.push(Change {
-            kind: if same.is_some() {
-                Kind::Renamed
-            } else {
-                Kind::Added
-            },
-            before: same,
-            after: Some(new),
-        });
-    }
-    let mut rows: Vec<usize> = left.into_values().flatten().collect();
-    rows.sort_unstable();
-    list.extend(rows.into_iter().map(|row| Change {
+    changes.list.extend(fresh.into_iter().map(|row| Change {
+        kind: Kind::Added,
+        before: None,
+        after: Some(row),
+    }));
+    changes.list.extend(gone.into_iter().map(|row| Change {
         kind: Kind::Removed,
         before: Some(row),
         after: None,
     }));
+    changes
 }
 
-/// Rows by the sample's id; one that comes again has a number of its own.
-fn by_id(dataset: &Dataset) -> BTreeMap<(String, usize), usize> {
-    let mut rows = BTreeMap::new();
-    for row in 0..dataset.len() {
-        let id = dataset.text("id", row).unwrap_or_default();
-        let mut key = (id, 0);
-        while rows.contains_key(&key) {
-            key.1 += 1;
-        }
-        rows.insert(key, row);
+/// Takes out of `gone` and `fresh` the rows that are equal in `columns`, two by two.
+fn pair(
+    before: &Dataset,
+    gone: &mut Vec<usize>,
+    after: &Dataset,
+    fresh: &mut Vec<usize>,
+    columns: &[&str],
+) -> Vec<(usize, usize)> {
+    let key = |dataset: &Dataset, row| -> Vec<Option<String>> {
+        let values = columns.iter().map(|column| dataset.text(column, row));
+        values.collect()
+    };
+    let mut waiting: BTreeMap<_, VecDeque<usize>> = BTreeMap::new();
+    for row in std::mem::take(gone) {
+        waiting.entry(key(before, row)).or_default().push_back(row);
     }
-    rows
+    let mut pairs = Vec::new();
+    fresh.retain(|&new| {
+        let old = waiting.get_mut(&key(after, new));
+        let old = old.and_then(VecDeque::pop_front);
+        pairs.extend(old.map(|old| (old, new)));
+        old.is_none()
+    });
+    gone.extend(waiting.into_values().flatten());
+    gone.sort_unstable();
+    pairs
 }
 
-/// All that is said of an image beside its pixels.
-fn labels(
-    dataset: &Dataset,
-    row: usize,
-) -> (Option<String>, Option<String>, Vec<(String, [f32; 4])>) {
-    (
-        dataset.text("class", row),
-        dataset.text("split", row),
-        dataset.boxes(row),
-    )
+/// How the same image differs; `None` where it does not.
+fn kind(before: &Dataset, old: usize, after: &Dataset, new: usize) -> Option<Kind> {
+    let differs = |column| before.text(column, old) != after.text(column, new);
+    if differs("class") || before.boxes(old) != after.boxes(new) {
+        Some(Kind::Label)
+    } else if differs("blake3") {
+        Some(Kind::Picture)
+    } else if differs("id") || differs("split") {
+        Some(Kind::Moved)
+    } else {
+        None
+    }
 }

@@ -56,7 +56,7 @@ fn colour(kind: Kind) -> Option<Rgb<u8>> {
         Kind::Removed => Some(Rgb([225, 50, 50])),
         Kind::Picture => Some(Rgb([60, 120, 255])),
         Kind::Label => Some(Rgb([250, 210, 0])),
-        Kind::Renamed => None,
+        Kind::Moved => None,
     }
 }
 
