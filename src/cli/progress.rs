@@ -6,7 +6,7 @@ use std::io::{IsTerminal, Write};
 use std::sync::{LazyLock, Mutex};
 use std::time::{Duration, Instant};
 
-use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
+use indicatif::{MultiProgress, ProgressBar, ProgressState, ProgressStyle};
 
 use super::duration;
 use crate::pipeline::events::{Line, RunEvent};
@@ -74,9 +74,9 @@ const EVERY: Duration = Duration::from_secs(10);
 const TEMPLATES: [(u16, &str); 3] = [
     (
         72,
-        "  {prefix:15} {bar:20.cyan/dim} {percent:>3}% {eta} left  {pos}/{len} {per_sec} {wide_msg}",
+        "  {prefix:15} {bar:20.cyan/dim} {percent:>3}% {eta} left  {pos}/{len} {rate} {wide_msg}",
     ),
-    (36, "  {prefix} {percent}% {eta} left {per_sec} {wide_msg}"),
+    (36, "  {prefix} {percent}% {eta} left {rate} {wide_msg}"),
     (0, "{percent}% {eta} {wide_msg}"),
 ];
 
@@ -244,7 +244,11 @@ impl Running {
         if template != self.shown {
             self.shown = template;
             if let Ok(style) = ProgressStyle::with_template(template) {
-                bar.set_style(style.progress_chars("━╸─"));
+                let rate = |state: &ProgressState, text: &mut dyn std::fmt::Write| {
+                    // A bar that cannot be written to is no reason to stop.
+                    let _ = write!(text, "{:.1}/s", state.per_sec());
+                };
+                bar.set_style(style.progress_chars("━╸─").with_key("rate", rate));
             }
         }
         // Where there is no room for the prefix, the note says which stage it is.
