@@ -51,6 +51,9 @@ struct Remembered(Stamp, String);
 #[derive(Clone, Copy, PartialEq, Serialize, Deserialize)]
 struct Stamp(u64, u64, u64, u64);
 
+/// Size and hash of a file, and under which name and stamp to remember it.
+type Hashed = (u64, String, Option<(String, Stamp)>);
+
 impl Contents {
     /// With the hashes remembered beside the folder `cache`.
     pub fn open(cache: &Path) -> Self {
@@ -129,7 +132,7 @@ impl Contents {
     }
 
     /// Size and hash of a file, and what is to be remembered of it.
-    fn hash_one(&self, path: &Path) -> Result<(u64, String, Option<(String, Stamp)>)> {
+    fn hash_one(&self, path: &Path) -> Result<Hashed> {
         let absolute = std::path::absolute(path).map_err(|e| Error::io(path, e))?;
         let name = absolute.to_string_lossy().into_owned();
         let begun = SystemTime::now();

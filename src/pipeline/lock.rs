@@ -49,19 +49,14 @@ impl Lock {
             .open(&path);
         let mut file = open.map_err(|e| Error::io(&path, e))?;
         let mut told = false;
-        loop {
-            match file.try_lock() {
-                Err(TryLockError::WouldBlock) => {
-                    if !told {
-                        tell(&waiting_for(&path));
-                        told = true;
-                    }
-                    check()?;
-                    sleep(Duration::from_millis(100));
-                }
-                // A disk that knows no locks is no reason not to run.
-                Ok(()) | Err(TryLockError::Error(_)) => break,
+        // A disk that knows no locks is no reason not to run.
+        while let Err(TryLockError::WouldBlock) = file.try_lock() {
+            if !told {
+                tell(&waiting_for(&path));
+                told = true;
             }
+            check()?;
+            sleep(Duration::from_millis(100));
         }
         sign(&mut file).map_err(|e| Error::io(&path, e))?;
         Ok(Lock { _file: file })

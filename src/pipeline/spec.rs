@@ -186,7 +186,7 @@ impl Spec {
     /// Where a configuration holds what TOML cannot say.
     pub fn resolved_toml(&self) -> Result<String> {
         // In a pipeline file `${` is a variable.
-        let escape = |text: String| variables::escaped(&text).into();
+        let escape = |text: String| variables::escaped(&text);
         let unsayable = |e: toml::ser::Error| {
             Error::failed(
                 self.file.display(),
