@@ -67,8 +67,8 @@ pub fn holdings(outputs: &Path, keep_runs: usize) -> Result<Holdings> {
     Ok(holdings)
 }
 
-/// Removes what [`holdings`] finds to be unneeded, and what dead processes left; returns what the
-/// cache held before.
+/// Removes what [`holdings`] finds to be unneeded, what dead processes left, and what stopped runs could
+/// go on from; returns what the cache held before.
 ///
 /// # Errors
 /// Where a run is at work, or a folder cannot be removed.
@@ -97,6 +97,8 @@ pub fn collect(outputs: &Path, keep_runs: usize) -> Result<Holdings> {
         fs::rename(&entry.folder, &hidden).map_err(|e| Error::io(&entry.folder, e))?;
         fs::remove_dir_all(&hidden).map_err(|e| Error::io(&hidden, e))?;
     }
+    // What was removed shares its parts with these, and frees their space only now.
+    artifact::resume::sweep(&cache)?;
     Ok(holdings)
 }
 

@@ -102,7 +102,9 @@ fn cached(project: &Project) -> BTreeMap<String, String> {
         let artifact = Artifact::open(&cache.join(&name)).ok()?;
         Some((name, artifact.manifest.digest))
     };
-    names(&cache).into_iter().filter_map(artifact).collect()
+    // Hidden ones were about to be moved into place: the next run removes them.
+    let shown = names(&cache).into_iter().filter(|n| !n.starts_with('.'));
+    shown.filter_map(artifact).collect()
 }
 
 /// The checksums of the dataset that `latest` points at, after holding them against its files; `None`
