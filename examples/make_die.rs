@@ -2,7 +2,7 @@
 //!
 //! Every side of the cube is a 3×3 grid of cells, some with a pip, and a rim around them. A cell
 //! with a pip is meshed in rings, so that the pip's edge is a circle; all cells share their borders'
-//! vertices. Western layout: 1, 2 and 3 run counter-clockwise about their corner.
+//! vertices. The rows of a six stand closer together than its pips would in square cells. Western layout: 1, 2 and 3 run counter-clockwise about their corner.
 //!
 //! Run: `cargo run --release --example make_die`
 
@@ -55,15 +55,21 @@ struct Form {
     ball: Option<(f64, f64)>,
     /// Depth and radius of the sink in the middle of each side, as plastic shrinks when it cools.
     sink: Option<(f64, f64)>,
-    /// Half the side of the flat square that holds the 3×3 cells.
-    flat: f64,
+    /// Distance of neighbouring cells' middles.
+    pitch: f64,
+    /// The same along the rows of the six.
+    six: f64,
     /// Radius of a pip.
     pip: f64,
 }
 
 impl Form {
-    fn cell(&self) -> f64 {
-        self.flat * 2.0 / 3.0
+    /// Width and height of a side's cells.
+    fn cell(&self, name: &str) -> DVec2 {
+        match name {
+            "six" => dvec2(self.pitch, self.six),
+            _ => DVec2::splat(self.pitch),
+        }
     }
 
     /// The body's surface over a point of the cube's side z = HALF.
@@ -138,7 +144,8 @@ impl Part {
 }
 
 /// Coordinates of the grid's lines along one direction: rim, three cells, rim.
-fn lines(flat: f64) -> Vec<f64> {
+fn lines(cell: f64) -> Vec<f64> {
+    let flat = 1.5 * cell;
     let rim = |i: usize| flat + (HALF - flat) * i as f64 / RIM_STEPS as f64;
     let inside = 3 * STEPS;
     let before = (1..=RIM_STEPS).rev().map(|i| -rim(i));
@@ -149,8 +156,8 @@ fn lines(flat: f64) -> Vec<f64> {
         .collect()
 }
 
-/// Points in rings from a cell's border to the pip's edge, a closed row each.
-fn rings(form: &Form, middle: DVec2) -> Vec<DVec2> {
+/// Points in rings from a cell's border to the edge of its pip, a closed row each.
+fn rings(cell: DVec2, pip: f64, middle: DVec2) -> Vec<DVec2> {
     const RINGS: usize = 3;
     let border = |i: usize| {
         let along = 2.0 * (i % STEPS) as f64 / STEPS as f64 - 1.0;
@@ -163,8 +170,8 @@ fn rings(form: &Form, middle: DVec2) -> Vec<DVec2> {
     };
     let ring = |r: usize| {
         (0..=4 * STEPS).map(move |i| {
-            let outer = border(i % (4 * STEPS)) * (form.cell() / 2.0);
-            let inner = outer.normalize() * form.pip;
+            let outer = border(i % (4 * STEPS)) * cell / 2.0;
+            let inner = outer.normalize() * pip;
             middle + outer.lerp(inner, r as f64 / RINGS as f64)
         })
     };
@@ -172,10 +179,9 @@ fn rings(form: &Form, middle: DVec2) -> Vec<DVec2> {
 }
 
 /// Points in rings from the pip's edge to its middle.
-fn dent(form: &Form, middle: DVec2) -> Vec<DVec2> {
+fn dent(rings: &[DVec2], middle: DVec2) -> Vec<DVec2> {
     const RINGS: usize = 4;
-    let edge = rings(form, middle);
-    let edge = edge[edge.len() - (4 * STEPS + 1)..].to_vec();
+    let edge = rings[rings.len() - (4 * STEPS + 1)..].to_vec();
     (0..=RINGS)
         .flat_map(|r| {
             let share = r as f64 / RINGS as f64;
@@ -193,7 +199,6 @@ fn placed(&(_, out, columns, _): &Side) -> DMat3 {
 
 fn body_and_pips(form: &Form) -> [Part; 2] {
     let (mut body, mut pips) = (Part::default(), Part::default());
-    let lines = lines(form.flat);
     // Starts of the strips: rim, three cells, rim.
     let strips = [
         0,
@@ -201,21 +206,23 @@ fn body_and_pips(form: &Form) -> [Part; 2] {
         RIM_STEPS + STEPS,
         RIM_STEPS + 2 * STEPS,
         RIM_STEPS + 3 * STEPS,
-        lines.len() - 1,
+        2 * RIM_STEPS + 3 * STEPS,
     ];
     for side in &SIDES {
         let turn = placed(side);
+        let cell = form.cell(side.0);
+        let (across, along) = (lines(cell.x), lines(cell.y));
         for (i, j) in (0..25).map(|cell| (cell % 5, cell / 5)) {
             let (column, row) = (i as i32 - 2, j as i32 - 2);
             if side.3.contains(&(column, row)) {
-                let pip = dvec2(column.into(), row.into()) * form.cell();
-                let surface = |p| form.surface(p);
-                body.add(turn, &rings(form, pip), 4 * STEPS + 1, surface);
+                let pip = dvec2(column.into(), row.into()) * cell;
+                let rings = rings(cell, form.pip, pip);
+                body.add(turn, &rings, 4 * STEPS + 1, |p| form.surface(p));
                 let dented = |p| form.dented(p, pip);
-                pips.add(turn, &dent(form, pip), 4 * STEPS + 1, dented);
+                pips.add(turn, &dent(&rings, pip), 4 * STEPS + 1, dented);
             } else {
-                let xs = &lines[strips[i]..=strips[i + 1]];
-                let ys = &lines[strips[j]..=strips[j + 1]];
+                let xs = &across[strips[i]..=strips[i + 1]];
+                let ys = &along[strips[j]..=strips[j + 1]];
                 let points: Vec<DVec2> = ys
                     .iter()
                     .flat_map(|&y| xs.iter().map(move |&x| dvec2(x, y)))
@@ -237,6 +244,7 @@ fn semantics(form: &Form) -> Vec<Value> {
     let mut nodes = Vec::new();
     for side in &SIDES {
         let &(name, out, _, cells) = side;
+        let cell = form.cell(name);
         let turn = DQuat::from_mat3(&placed(side)) * DQuat::from_rotation_x(FRAC_PI_2);
         let rotation = turn.normalize().as_quat().to_array();
         let translation = metres(out * HALF);
@@ -244,7 +252,7 @@ fn semantics(form: &Form) -> Vec<Value> {
             "name": format!("face.{name}"), "translation": translation, "rotation": rotation,
         }));
         for (i, &(column, row)) in cells.iter().enumerate() {
-            let pip = dvec2(column.into(), row.into()) * form.cell();
+            let pip = dvec2(column.into(), row.into()) * cell;
             let place = metres(placed(side) * form.surface(pip));
             nodes.push(json!({ "name": format!("keypoint.{name}.{i}"), "translation": place }));
         }
@@ -376,29 +384,33 @@ fn main() -> std::io::Result<()> {
         edge: 1.3,
         ball: None,
         sink: None,
-        flat: 6.0,
-        pip: 1.6,
+        pitch: 3.7,
+        six: 5.0,
+        pip: 1.75,
     };
     let round = Form {
         edge: 1.0,
         ball: Some((10.6, 0.35)),
         sink: None,
-        flat: 5.4,
-        pip: 1.5,
+        pitch: 3.5,
+        six: 4.5,
+        pip: 1.65,
     };
     let tight = Form {
         edge: 1.0,
         ball: None,
         sink: None,
-        flat: 4.8,
-        pip: 1.25,
+        pitch: 3.3,
+        six: 4.0,
+        pip: 1.5,
     };
     let sunk = Form {
-        edge: 1.0,
-        ball: Some((10.6, 0.3)),
-        sink: Some((0.35, 5.2)),
-        flat: 5.4,
-        pip: 1.35,
+        edge: 1.2,
+        ball: Some((11.0, 0.35)),
+        sink: Some((0.35, 5.4)),
+        pitch: 3.7,
+        six: 4.8,
+        pip: 1.75,
     };
     write(folder, "die_sunk", &sunk)?;
     write(folder, "die", &edged)?;

@@ -59,6 +59,18 @@ pub struct Judgement {
     pub met: bool,
 }
 
+impl Judgement {
+    /// The value with up to five decimals, so that it does not seem to meet what it just misses.
+    pub fn measured(&self) -> String {
+        let Some(value) = self.value else {
+            return "not measured".to_owned();
+        };
+        let text = format!("{value:.5}");
+        let text = text.trim_end_matches('0').trim_end_matches('.');
+        text.to_owned()
+    }
+}
+
 /// One stage of a run.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct StageRecord {

@@ -126,7 +126,22 @@ impl Comparison {
             row.push(duration(point.seconds));
             row
         };
-        (heads, self.points.iter().map(row).collect())
+        let rows: Vec<Vec<String>> = self.points.iter().map(row).collect();
+        // A score that no point has, as of a recogniser that the pipeline does not train, says nothing.
+        let empty = |column: &usize| {
+            *column >= settings.len()
+                && rows
+                    .iter()
+                    .all(|row| row.get(*column).is_none_or(|cell| cell == "-"))
+        };
+        let shown: Vec<usize> = (0..heads.len()).filter(|column| !empty(column)).collect();
+        let pick = |cells: &Vec<String>| -> Vec<String> {
+            shown
+                .iter()
+                .filter_map(|&column| cells.get(column).cloned())
+                .collect()
+        };
+        (pick(&heads), rows.iter().map(pick).collect())
     }
 
     /// For the terminal.

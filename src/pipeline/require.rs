@@ -180,16 +180,10 @@ pub fn line(judgement: &Judgement) -> String {
     let Judgement {
         path,
         condition,
-        value,
         met,
+        ..
     } = judgement;
-    let value = value.map_or("not measured".to_owned(), |value| {
-        let short = format!("{value:.4}");
-        match short.contains('.') {
-            true => short.trim_end_matches('0').trim_end_matches('.').to_owned(),
-            false => short,
-        }
-    });
+    let value = judgement.measured();
     match met {
         true => format!("met    {path} is {value}: {condition}"),
         false => format!("UNMET  {path} is {value}, required {condition}"),

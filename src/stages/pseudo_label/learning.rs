@@ -50,15 +50,15 @@ pub fn learn(
         .collect();
     let total = config.networks * (config.steps + config.rounds * config.round_steps);
     let done = std::sync::atomic::AtomicU64::new(0);
-    // The photos believed to show each class.
-    let mut believed: Vec<Vec<usize>> = vec![Vec::new(); classes];
+    // Photos and the class that each is believed to show.
+    let mut believed: Vec<(usize, usize)> = Vec::new();
     let mut read = Vec::new();
     for round in 0..=config.rounds {
         let recipe = config.recipe(round);
-        let count: usize = believed.iter().map(Vec::len).sum();
         let note = format!(
-            "round {round} of {}, {count} photos believed",
-            config.rounds
+            "round {round} of {}, {} photos believed",
+            config.rounds,
+            believed.len()
         );
         let tick = |_loss: f32| {
             let done = done.fetch_add(1, std::sync::atomic::Ordering::Relaxed) + 1;
@@ -80,12 +80,11 @@ pub fn learn(
             align(&mut read, &labelled.ratio(classes));
         }
         let share = config.keep * (round + 1) as f64 / (config.rounds + 1) as f64;
-        believed = vec![Vec::new(); classes];
-        for (photo, belief) in select(&read, share, config.confidence).iter().enumerate() {
-            if let Some(belief) = belief {
-                believed[belief.class].push(photo);
-            }
-        }
+        believed = select(&read, share, config.confidence)
+            .iter()
+            .enumerate()
+            .filter_map(|(photo, belief)| Some((photo, belief.as_ref()?.class)))
+            .collect();
     }
     Ok(read)
 }
@@ -102,20 +101,19 @@ impl PseudoLabel {
         Recipe { steps, rate }
     }
 
-    /// A batch of labelled pictures; once photos are believed, half of it are views of these, as many
-    /// of each class.
+    /// A batch of labelled pictures; once photos are believed, half of it are views of these.
+    ///
+    /// Photos come as often as they are: were each class given the same share, the few photos of a
+    /// rare class, and with them those wrongly read as it, would count many times over.
     fn draw(
         &self,
         stream: &mut Stream,
         order: &mut Order,
         labelled: &Examples,
         photos: &[Photo],
-        believed: &[Vec<usize>],
+        believed: &[(usize, usize)],
     ) -> Vec<(RgbImage, usize)> {
-        let classes: Vec<usize> = (0..believed.len())
-            .filter(|&class| !believed[class].is_empty())
-            .collect();
-        let from_photos = if classes.is_empty() {
+        let from_photos = if believed.is_empty() {
             0
         } else {
             self.batch / 2
@@ -126,11 +124,9 @@ impl PseudoLabel {
             .map(|i| (labelled.pictures[i].clone(), labelled.classes[i]))
             .collect();
         for _ in 0..from_photos {
-            let class = classes[stream.random_range(0..classes.len())];
-            let members = &believed[class];
-            let views = &photos[members[stream.random_range(0..members.len())]].views;
-            let view = &views[stream.random_range(0..views.len())];
-            batch.push((view.clone(), class));
+            let (photo, class) = believed[stream.random_range(0..believed.len())];
+            let views = &photos[photo].views;
+            batch.push((views[stream.random_range(0..views.len())].clone(), class));
         }
         batch
     }

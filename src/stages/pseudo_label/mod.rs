@@ -4,8 +4,8 @@
 //! via Class-Balanced Self-Training, 2018): recognisers learn from the labelled pictures, read the
 //! photos, and learn on from those they are surest of, a growing share of each class. No real label
 //! is read. Deviations: a committee of networks reads several augmented views of each photo, and
-//! their mean counts; batches hold as many believed photos of each class; where the ratio of classes
-//! is known, readings are aligned to it (Berthelot et al., ReMixMatch, 2020).
+//! their mean counts; where the ratio of classes is known, readings are aligned to it (Berthelot et
+//! al., ReMixMatch, 2020).
 
 mod learning;
 mod selection;
@@ -29,7 +29,7 @@ use selection::Belief;
 pub const STAGE: StageKind = StageKind {
     name: "pseudo_label",
     about: "adds unlabelled photos with the class that networks trained on the samples read in them",
-    version: 1,
+    version: 2,
     inputs: &[
         Input::required("samples", Kind::Samples, "labelled pictures, augmented"),
         Input::required(

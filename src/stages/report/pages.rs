@@ -63,6 +63,9 @@ fn sections(evidence: &Evidence) -> Vec<Section> {
             body,
         });
     };
+    if !record.requirements.is_empty() {
+        add("requirements", "Requirements", tables::requirements(record));
+    }
     if !evidence.tasks.is_empty() {
         let body = html! { @for task in &evidence.tasks { (recognisers::headline(task)) } };
         add("recognisers", "Recognisers", body);

@@ -12,6 +12,24 @@ use super::words::{count, duration, memory, number};
 /// Classes shown at most.
 const CLASSES: usize = 60;
 
+/// What the pipeline requires of its results, and what was measured.
+pub fn requirements(record: &RunRecord) -> Markup {
+    html! {
+        div.scroll { table {
+            thead { tr { th { "measured" } th.n { "value" } th { "required" } th {} } }
+            tbody { @for judgement in &record.requirements { tr {
+                th { code { (judgement.path) } }
+                td.n { (judgement.measured()) }
+                td { (judgement.condition) }
+                td { @match judgement.met {
+                    true => span.status.done { "met" },
+                    false => span.status.failed { "not met" },
+                } }
+            } } }
+        } }
+    }
+}
+
 /// Samples of each class in every stage that has samples: classes as rows, stages as columns.
 pub fn class_counts(record: &RunRecord) -> Markup {
     let stages: Vec<&StageRecord> = record.stages.iter().filter(|s| s.count > 0).collect();

@@ -3,7 +3,7 @@
 use super::evidence::Evidence;
 use super::example::{bare_record, dice_run, stage};
 use super::write;
-use crate::artifact::run::{RunRecord, Status};
+use crate::artifact::run::{Judgement, RunRecord, Status};
 use crate::artifact::{Artifact, MANIFEST};
 
 fn report(record: &RunRecord) -> String {
@@ -103,6 +103,26 @@ fn an_interrupted_run_without_artifacts_has_a_report() {
     keep(&page, "failed");
     assert!(page.contains("out of &lt;memory&gt;") && page.contains("id=\"left-out\""));
     assert!(!page.contains("<c>") && !page.contains("<memory>"));
+}
+
+#[test]
+fn requirements_stand_first() {
+    let mut record = bare_record();
+    record.status = Status::Unmet;
+    record.requirements = vec![Judgement {
+        path: "evaluate.adapted.mean".into(),
+        condition: ">= 0.95".into(),
+        value: Some(0.887),
+        met: false,
+    }];
+    let page = report(&record);
+    keep(&page, "unmet");
+    let section = page.split("id=\"requirements\"").nth(1).unwrap();
+    for text in ["evaluate.adapted.mean", "0.887", "&gt;= 0.95", "not met"] {
+        assert!(section.contains(text), "{text}");
+    }
+    record.requirements.clear();
+    assert!(!report(&record).contains("id=\"requirements\""));
 }
 
 #[test]

@@ -60,7 +60,8 @@ impl Surface {
         });
         let mut surfaces: Vec<Surface> = Vec::new();
         for material in &model.materials {
-            let (colour, second, pearl) = match look.and_then(|look| look.get(&material.name)) {
+            let paint = look.and_then(|look| look.get(&material.name));
+            let (colour, second, pearl) = match paint {
                 _ if random => {
                     let (colour, second) = random_colours(ranges, &surfaces, stream);
                     (colour, second, 0.0)
@@ -83,7 +84,7 @@ impl Surface {
                 pearl,
                 flakes: (1.6 * frequency, offset),
                 roughness,
-                reflectance,
+                reflectance: reflectance * paint.map_or(1.0, |paint| paint.gloss),
                 waves,
             });
         }
