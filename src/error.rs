@@ -98,7 +98,8 @@ impl Error {
             other => Error::failed(
                 path.display(),
                 other,
-                "the file is not a part written by verismo; remove its folder and run again",
+                "the file is no part of samples, or was cut off; what lies in outputs/cache is made again \
+                 where it is missing",
             ),
         }
     }

@@ -11,6 +11,7 @@ use serde_json::Value;
 use super::run::{Machine, execute};
 use super::{Chosen, columns, say};
 use crate::artifact::{Artifact, settings};
+use crate::pipeline::plan::Choice;
 use crate::pipeline::spec::{Spec, StageSpec};
 use crate::pipeline::suggest;
 use crate::stages::STAGES;
@@ -67,8 +68,18 @@ pub struct Fit {
 const DRAFT: &str = "fit_renders";
 const FIT: &str = "fit_ranges";
 
+/// As few as the stage takes.
+const LEAST_PICTURES: usize = 20;
+
 impl Fit {
     pub fn execute(self) -> Result<()> {
+        if let Some(few) = self.pictures.filter(|n| *n < LEAST_PICTURES) {
+            return Err(Error::usage(
+                format!("--pictures {few}"),
+                "is too few to compare with photos",
+                format!("give {LEAST_PICTURES} or more"),
+            ));
+        }
         let plain = self.chosen.spec()?;
         let renders = self.stage(&plain, "renders", self.renders.as_deref())?;
         let photos = self.stage(&plain, "photos", self.photos.as_deref())?;
@@ -77,8 +88,10 @@ impl Fit {
         let text = format!("{text}\n{}", self.added(renders, photos));
         let mut spec = Spec::parse(file, &text, &self.chosen.sets()?, STAGES)?;
         spec.keep_up_to(FIT);
+        spec.require.clear();
         spec.name = format!("{}-fit", plain.name);
-        let Some(outcome) = execute(&spec, &self.chosen, &self.machine)? else {
+        let (outputs, all) = (&self.chosen.outputs, Choice::default());
+        let Some(outcome) = execute(&spec, outputs, &all, &self.machine)? else {
             return Ok(());
         };
         let record = outcome.record.stages.iter().find(|stage| stage.id == FIT);

@@ -6,8 +6,8 @@ use std::path::PathBuf;
 use clap::Args;
 
 use super::{columns, say};
-use crate::Result;
 use crate::pipeline::gc::{self, Entry, Holdings};
+use crate::{Error, Result};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -41,6 +41,13 @@ pub struct Gc {
 
 impl Gc {
     pub fn execute(self) -> Result<()> {
+        if !self.outputs.is_dir() {
+            return Err(Error::usage(
+                self.outputs.display(),
+                "is no folder",
+                "give the folder of cache, runs and datasets: --outputs DIR",
+            ));
+        }
         let holdings = match self.dry_run {
             true => gc::holdings(&self.outputs, self.keep_runs)?,
             false => gc::collect(&self.outputs, self.keep_runs)?,

@@ -1,10 +1,13 @@
 //! `verismo run` of a pipeline with a `[matrix]`: every point of the grid, then one comparison.
 
+use std::path::Path;
+
 use serde_json::json;
 
 use super::comparison::{Comparison, settings_in_words};
 use super::run::{Machine, prepare, run_once};
-use super::{Chosen, plan, say};
+use super::{plan, say};
+use crate::pipeline::plan::Choice;
 use crate::pipeline::spec::Spec;
 use crate::{Error, Result};
 
@@ -14,11 +17,11 @@ use crate::{Error, Result};
 ///
 /// # Errors
 /// The first error of a point, after all have run; at once where the user stops them.
-pub fn execute(points: &[Spec], chosen: &Chosen, machine: &Machine) -> Result<()> {
+pub fn execute(points: &[Spec], outputs: &Path, choice: &Choice, machine: &Machine) -> Result<()> {
     if machine.dry_run {
         for point in points {
             say(format!("\n{}", settings_in_words(&point.point)));
-            plan::show(point, chosen, false)?;
+            plan::show(point, outputs, choice, false)?;
         }
         return Ok(());
     }
@@ -26,7 +29,7 @@ pub fn execute(points: &[Spec], chosen: &Chosen, machine: &Machine) -> Result<()
     let Some(first) = points.first() else {
         return Ok(());
     };
-    let folder = chosen.outputs.join("runs").join(&first.name);
+    let folder = outputs.join("runs").join(&first.name);
     let mut comparison = Comparison::new(&first.name);
     let mut failed = None;
     for (number, point) in points.iter().enumerate() {
@@ -34,7 +37,7 @@ pub fn execute(points: &[Spec], chosen: &Chosen, machine: &Machine) -> Result<()
             let settings = settings_in_words(&point.point);
             say(format!("point {}/{}: {settings}", number + 1, points.len()));
         }
-        match run_once(point, chosen, machine, false) {
+        match run_once(point, outputs, choice, machine, false) {
             Ok(outcome) => comparison.add(point, &outcome),
             Err(Error::Interrupted) => return Err(Error::Interrupted),
             Err(error) => {

@@ -25,6 +25,7 @@ use std::process::ExitCode;
 use clap::{Args, Parser, Subcommand};
 
 use crate::nn::device;
+use crate::pipeline::plan::Choice;
 use crate::pipeline::spec::Spec;
 use crate::stages::STAGES;
 use crate::{Error, Result};
@@ -89,8 +90,8 @@ struct Chosen {
     /// Change a setting for this run, e.g. `augment.copies=3`; may be given again.
     ///
     /// The value is TOML (`3`, `true`, `[1, 2]`), else taken as a string. Settings in a table of a
-    /// stage: `render.mesh.model=PATH`. The pipeline's own: `seed=7`,
-    /// `variables.photos=PATH`.
+    /// stage: `train.cyclegan.identity=2.0`. The pipeline's own: `seed=7`, `variables.photos=PATH`,
+    /// `require.evaluate.adapted.mean=">= 0.9"`. Stages that are `like` the one changed change too.
     #[arg(long = "set", value_name = "STAGE.KEY=VALUE")]
     set: Vec<String>,
 
@@ -102,7 +103,11 @@ struct Chosen {
     /// The folder of cache, runs and datasets.
     #[arg(long, value_name = "DIR", default_value = "outputs")]
     outputs: PathBuf,
+}
 
+/// Which of its stages.
+#[derive(Args)]
+struct StageChoice {
     /// Run this stage and all that follow from it anew.
     #[arg(long, value_name = "ID")]
     from: Option<String>,
@@ -135,13 +140,11 @@ impl Chosen {
         sets.extend_from_slice(&self.set);
         Ok(sets)
     }
+}
 
-    fn choice(&self) -> crate::pipeline::plan::Choice {
-        crate::pipeline::plan::Choice {
-            from: self.from.clone(),
-            only: self.only.clone(),
-            force: self.force.clone(),
-        }
+impl From<StageChoice> for Choice {
+    fn from(StageChoice { from, only, force }: StageChoice) -> Self {
+        Choice { from, only, force }
     }
 }
 
@@ -219,9 +222,15 @@ fn report_fault(info: &std::panic::PanicHookInfo) {
     );
 }
 
-/// Prints to stdout. A reader that has gone away (`| head`) is no error.
+/// Prints to stdout. A reader that has gone away (`| head`) is no error; a full disk ends the program.
 fn say(text: impl std::fmt::Display) {
-    let _ = writeln!(std::io::stdout(), "{text}");
+    match writeln!(std::io::stdout(), "{text}") {
+        Err(e) if e.kind() != std::io::ErrorKind::BrokenPipe => {
+            let _ = writeln!(std::io::stderr(), "error: stdout: {e}");
+            std::process::exit(1);
+        }
+        _ => {}
+    }
 }
 
 /// Rows in columns as wide as their longest cell, two spaces apart.

@@ -1,12 +1,14 @@
 //! `verismo plan`: the stages, what is cached, what would run and why.
 
+use std::path::Path;
+
 use clap::Args;
 
 use super::comparison::settings_in_words;
-use super::{Chosen, columns, duration, say};
+use super::{Chosen, StageChoice, columns, duration, say};
 use crate::Result;
 use crate::pipeline::cache::Cache;
-use crate::pipeline::plan::{Step, plan};
+use crate::pipeline::plan::{Choice, Step, plan};
 use crate::pipeline::spec::Spec;
 
 const EXAMPLES: &str = "\
@@ -21,6 +23,9 @@ pub struct Plan {
     #[command(flatten)]
     chosen: Chosen,
 
+    #[command(flatten)]
+    stages: StageChoice,
+
     /// Print each key, what it is made of, and everything that changed.
     #[arg(long)]
     explain: bool,
@@ -28,20 +33,21 @@ pub struct Plan {
 
 impl Plan {
     pub fn execute(self) -> Result<()> {
+        let choice = self.stages.into();
         for spec in self.chosen.points()? {
             if !spec.point.is_empty() {
                 say(format!("\n{}", settings_in_words(&spec.point)));
             }
-            show(&spec, &self.chosen, self.explain)?;
+            show(&spec, &self.chosen.outputs, &choice, self.explain)?;
         }
         Ok(())
     }
 }
 
 /// Prints the plan.
-pub fn show(spec: &Spec, chosen: &Chosen, explain: bool) -> Result<()> {
-    let cache = Cache::new(&chosen.outputs);
-    let steps = plan(spec, &cache, &chosen.choice())?;
+pub fn show(spec: &Spec, outputs: &Path, choice: &Choice, explain: bool) -> Result<()> {
+    let cache = Cache::new(outputs);
+    let steps = plan(spec, &cache, choice)?;
     let rows: Vec<Vec<String>> = steps.iter().map(row).collect();
     say(format!("{}: {} stages\n", spec.name, steps.len()));
     say(columns(&rows));

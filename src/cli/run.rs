@@ -2,13 +2,16 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use std::num::NonZeroUsize;
+use std::path::Path;
 use std::str::FromStr;
 
 use clap::Args;
 
 use super::progress::{Progress, Style};
-use super::{Chosen, matrix, plan, say, summary};
+use super::{Chosen, StageChoice, matrix, plan, say, summary};
 use crate::nn::device;
+use crate::pipeline::plan::Choice;
 use crate::pipeline::run::{Options, Outcome, run};
 use crate::pipeline::spec::Spec;
 use crate::stage::DeviceChoice;
@@ -40,6 +43,9 @@ pub struct Run {
     chosen: Chosen,
 
     #[command(flatten)]
+    stages: StageChoice,
+
+    #[command(flatten)]
     machine: Machine,
 }
 
@@ -52,7 +58,7 @@ pub struct Machine {
 
     /// Threads for everything else; all cores unless given.
     #[arg(long, visible_alias = "jobs", value_name = "N")]
-    threads: Option<usize>,
+    threads: Option<NonZeroUsize>,
 
     /// Only say what would run.
     #[arg(long)]
@@ -69,9 +75,10 @@ static INTERRUPTED: AtomicBool = AtomicBool::new(false);
 impl Run {
     pub fn execute(self) -> Result<()> {
         let points = self.chosen.points()?;
+        let (outputs, choice) = (&self.chosen.outputs, self.stages.into());
         let outcome = match &points[..] {
-            [spec] if spec.point.is_empty() => execute(spec, &self.chosen, &self.machine)?,
-            points => return matrix::execute(points, &self.chosen, &self.machine),
+            [spec] if spec.point.is_empty() => execute(spec, outputs, &choice, &self.machine)?,
+            points => return matrix::execute(points, outputs, &choice, &self.machine),
         };
         if let Some(outcome) = outcome.filter(|_| !self.machine.json) {
             say(summary::summary(&outcome));
@@ -84,13 +91,18 @@ impl Run {
 ///
 /// # Errors
 /// As [`run`], or where the machine cannot be used so.
-pub fn execute(spec: &Spec, chosen: &Chosen, machine: &Machine) -> Result<Option<Outcome>> {
+pub fn execute(
+    spec: &Spec,
+    outputs: &Path,
+    choice: &Choice,
+    machine: &Machine,
+) -> Result<Option<Outcome>> {
     if machine.dry_run {
-        plan::show(spec, chosen, false)?;
+        plan::show(spec, outputs, choice, false)?;
         return Ok(None);
     }
     prepare(machine)?;
-    run_once(spec, chosen, machine, true).map(Some)
+    run_once(spec, outputs, choice, machine, true).map(Some)
 }
 
 /// Threads and Ctrl-C, once in a process.
@@ -100,7 +112,7 @@ pub fn execute(spec: &Spec, chosen: &Chosen, machine: &Machine) -> Result<Option
 pub fn prepare(machine: &Machine) -> Result<()> {
     if let Some(threads) = machine.threads {
         rayon::ThreadPoolBuilder::new()
-            .num_threads(threads)
+            .num_threads(threads.get())
             .build_global()
             .map_err(|e| Error::usage("--threads", e, "give a smaller number"))?;
     }
@@ -111,7 +123,13 @@ pub fn prepare(machine: &Machine) -> Result<()> {
 ///
 /// # Errors
 /// As [`run`].
-pub fn run_once(spec: &Spec, chosen: &Chosen, machine: &Machine, publish: bool) -> Result<Outcome> {
+pub fn run_once(
+    spec: &Spec,
+    outputs: &Path,
+    choice: &Choice,
+    machine: &Machine,
+    publish: bool,
+) -> Result<Outcome> {
     let style = if machine.json {
         Style::Json
     } else {
@@ -119,8 +137,8 @@ pub fn run_once(spec: &Spec, chosen: &Chosen, machine: &Machine, publish: bool) 
     };
     let progress = Progress::new(style);
     let options = Options {
-        outputs: &chosen.outputs,
-        choice: chosen.choice(),
+        outputs,
+        choice: choice.clone(),
         device: machine.device,
         device_name: device::choose(machine.device)?.name,
         interrupted: &INTERRUPTED,

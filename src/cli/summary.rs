@@ -31,12 +31,7 @@ pub fn summary(outcome: &Outcome) -> String {
         ));
     }
     let report = outcome.folder.join("report.html");
-    let place = if report.exists() {
-        &report
-    } else {
-        &outcome.folder
-    };
-    blocks.push(format!("report: {}", place.display()));
+    blocks.push(format!("report: {}", report.display()));
     let cached = record.stages.iter().filter(|stage| stage.cached).count();
     let total = duration(record.seconds);
     blocks.push(match record.stages.len() - cached {

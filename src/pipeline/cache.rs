@@ -6,6 +6,8 @@
 use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
+use std::sync::LazyLock;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use polars::prelude::{ParquetReader, SerReader};
 use serde_json::Value;
@@ -43,14 +45,12 @@ impl Cache {
         }
     }
 
-    /// Creates the folder, and removes what dead processes left behind.
+    /// Creates the folder.
     ///
     /// # Errors
     /// Where the folder cannot be created.
     pub fn prepare(&self) -> Result<()> {
-        fs::create_dir_all(&self.folder).map_err(|e| Error::io(&self.folder, e))?;
-        remove_stale(&self.folder);
-        Ok(())
+        fs::create_dir_all(&self.folder).map_err(|e| Error::io(&self.folder, e))
     }
 
     fn place(&self, id: &str, key: &Key) -> PathBuf {
@@ -140,19 +140,21 @@ impl Cache {
     }
 }
 
-/// The hidden name that work on `name` has in this process.
+/// The hidden name that work on `name` has in this process, on whatever machine it runs.
 pub fn temporary(name: &str) -> String {
-    format!(".tmp-{name}-{}", std::process::id())
+    static BEGUN: LazyLock<u128> = LazyLock::new(|| {
+        let time = SystemTime::now().duration_since(UNIX_EPOCH);
+        time.map_or(0, |time| time.as_nanos())
+    });
+    format!("{HIDDEN}{name}-{}-{:x}", std::process::id(), *BEGUN)
 }
 
-/// Removes temporary folders and files of processes that are no more. What cannot be removed stays.
-pub fn remove_stale(folder: &Path) {
+const HIDDEN: &str = ".tmp-";
+
+/// Removes what [`temporary`] names are given to in `folder`; nobody may be at work there.
+pub fn remove_temporary(folder: &Path) {
     for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
-        let name = entry.file_name().to_string_lossy().into_owned();
-        let owner = name
-            .strip_prefix(".tmp-")
-            .and_then(|rest| rest.rsplit('-').next()?.parse::<u32>().ok());
-        if owner.is_some_and(|pid| !is_alive(pid)) {
+        if entry.file_name().to_string_lossy().starts_with(HIDDEN) {
             let path = entry.path();
             // Best effort: what stays is hidden and never read.
             let _ = match path.is_dir() {
@@ -161,18 +163,6 @@ pub fn remove_stale(folder: &Path) {
             };
         }
     }
-}
-
-fn is_alive(pid: u32) -> bool {
-    if pid == std::process::id() || !Path::new("/proc/self").exists() {
-        // Without /proc nothing can be known, and nothing is removed.
-        return true;
-    }
-    // "PID (NAME) STATE …"; a killed process whose parent has not asked for it is a zombie, Z.
-    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
-    let after_name = stat.rsplit(')').next().unwrap_or_default();
-    let state = after_name.trim_start().chars().next();
-    state.is_some_and(|state| !matches!(state, 'Z' | 'X'))
 }
 
 /// A folder being worked in.

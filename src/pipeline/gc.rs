@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
-use super::cache::{remove_stale, temporary};
+use super::cache::{remove_temporary, temporary};
 use super::publish::versions;
 use super::records::{self, Recorded, folders};
 use crate::{Error, Result, artifact};
@@ -89,7 +89,7 @@ pub fn collect(outputs: &Path, keep_runs: usize) -> Result<Holdings> {
         }
         Err(TryLockError::Error(e)) => return Err(Error::io(&cache.join(LOCK), e)),
     }
-    remove_stale(&cache);
+    remove_leftovers(outputs);
     let holdings = holdings(outputs, keep_runs)?;
     for entry in &holdings.unneeded {
         // Hidden first: a folder that is half gone must not look like a result.
@@ -103,16 +103,34 @@ pub fn collect(outputs: &Path, keep_runs: usize) -> Result<Holdings> {
 }
 
 /// Holds the cache for a run: until the file is dropped, nothing is collected. Waits for a
-/// collection that is at work.
+/// collection that is at work. Where no other run is at work, what dead ones left is removed.
 ///
 /// # Errors
 /// Where the lock cannot be taken, other than for a file system that has none.
 pub fn hold(outputs: &Path) -> Result<File> {
     let cache = outputs.join("cache");
     let lock = open_lock(&cache)?;
+    let wrong = |e| Error::io(&cache.join(LOCK), e);
+    if lock.try_lock().is_ok() {
+        remove_leftovers(outputs);
+        lock.unlock().map_err(wrong)?;
+    }
     match lock.lock_shared() {
-        Err(e) if e.kind() != ErrorKind::Unsupported => Err(Error::io(&cache.join(LOCK), e)),
+        Err(e) if e.kind() != ErrorKind::Unsupported => Err(wrong(e)),
         _ => Ok(lock),
+    }
+}
+
+/// Removes hidden work wherever there can be some; nobody may be at work.
+fn remove_leftovers(outputs: &Path) {
+    remove_temporary(outputs);
+    for shelves in ["cache", "runs", "datasets"].map(|name| outputs.join(name)) {
+        remove_temporary(&shelves);
+        if !shelves.ends_with("cache") {
+            folders(&shelves)
+                .iter()
+                .for_each(|shelf| remove_temporary(shelf));
+        }
     }
 }
 

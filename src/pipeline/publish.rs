@@ -5,7 +5,7 @@ use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
-use super::cache::{flush_folder, remove_stale, temporary};
+use super::cache::{flush_folder, temporary};
 use super::records::folders;
 use super::spec::is_folder_name;
 use crate::artifact::{Artifact, CHECKSUMS};
@@ -49,7 +49,6 @@ pub fn publish(
     }
     let shelf = outputs.join("datasets").join(name);
     fs::create_dir_all(&shelf).map_err(|e| Error::io(&shelf, e))?;
-    remove_stale(&shelf);
     let folder = shelf.join(version);
     let new = !folder.exists();
     if new {

@@ -229,7 +229,7 @@ pub fn explain(
             "variant" => "value",
             other => other,
         };
-        if top_keys.contains(&span) {
+        if what == "key" && top_keys.contains(&span) {
             known.extend(WIRING);
         }
         return source.error(

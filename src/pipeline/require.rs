@@ -3,6 +3,7 @@
 
 use std::collections::BTreeSet;
 use std::ops::Range;
+use std::path::Path;
 
 use serde_json::{Map, Value, json};
 use toml::Spanned;
@@ -156,8 +157,8 @@ pub fn judge(requirements: &[Requirement], record: &RunRecord) -> Result<Vec<Jud
 }
 
 /// # Errors
-/// [`Error::Unmet`] with every requirement and its value, where one is not met.
-pub fn all_met(pipeline: &str, judged: &[Judgement]) -> Result<()> {
+/// [`Error::Unmet`] with every requirement and its value, where one is not met; `run` is the run's folder.
+pub fn all_met(pipeline: &str, judged: &[Judgement], run: &Path) -> Result<()> {
     let unmet = judged.iter().filter(|judgement| !judgement.met).count();
     if unmet == 0 {
         return Ok(());
@@ -169,13 +170,15 @@ pub fn all_met(pipeline: &str, judged: &[Judgement]) -> Result<()> {
             "{unmet} of {} requirements not met; nothing was published, `latest` is as it was{lines}",
             judged.len()
         ),
-        remedy: "look at the report of this run; the rejected dataset is in the cache, where \
-                 `verismo inspect` and `verismo diff` read it"
-            .to_owned(),
+        remedy: format!(
+            "look at {}; the rejected dataset is in the cache, where `verismo inspect` and \
+             `verismo diff` read it",
+            run.join("report.html").display()
+        ),
     })
 }
 
-/// `evaluate.adapted.mean is 0.931, not >= 0.95`.
+/// `UNMET  evaluate.adapted.mean is 0.931, required >= 0.95`.
 pub fn line(judgement: &Judgement) -> String {
     let Judgement {
         path,
@@ -197,9 +200,7 @@ fn measured(record: &RunRecord, id: &str) -> Option<Value> {
         Some(Value::Object(summary)) => summary.clone(),
         _ => Map::new(),
     };
-    if stage.count > 0 {
-        measured.insert("samples".to_owned(), stage.count.into());
-    }
+    measured.insert("samples".to_owned(), stage.count.into());
     if !stage.classes.is_empty() {
         // A class that an earlier stage had and this one lost has no sample.
         let all = record.stages.iter().flat_map(|stage| stage.classes.keys());

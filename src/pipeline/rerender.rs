@@ -5,7 +5,6 @@
 //! nothing to make again; what they said of the sample is taken as recorded.
 
 use std::collections::BTreeMap;
-use std::fs;
 use std::path::Path;
 use std::sync::atomic::AtomicBool;
 
@@ -225,9 +224,4 @@ fn alone(recorded: Artifact, sample: &Sample, folder: &Path) -> Result<Artifact>
 
 fn temporary() -> Result<tempfile::TempDir> {
     tempfile::tempdir().map_err(|e| Error::io(&std::env::temp_dir(), e))
-}
-
-/// Whether a published file holds `image`, byte for byte.
-pub fn is_published(file: &Path, image: &[u8]) -> bool {
-    fs::read(file).is_ok_and(|bytes| bytes == image)
 }

@@ -8,7 +8,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
-use super::cache::{Cache, remove_stale, temporary, write_flushed};
+use super::cache::{Cache, temporary, write_flushed};
 use super::contents::Contents;
 use super::events::{Events, Line, Listener, RunEvent};
 use super::key::Key;
@@ -65,7 +65,6 @@ pub fn run(spec: &Spec, options: &Options) -> Result<Outcome> {
         },
         || check_interrupt(options.interrupted),
     )?;
-    remove_leftovers(options.outputs, &spec.name);
     let cache = Cache::new(options.outputs);
     cache.prepare()?;
     let _in_use = gc::hold(options.outputs)?;
@@ -187,7 +186,7 @@ impl<'a> Run<'a> {
             self.events
                 .emit(None, RunEvent::Required(judgement.clone()));
         }
-        require::all_met(&self.spec.name, &judged)
+        require::all_met(&self.spec.name, &judged, &self.folder)
     }
 
     /// Runs one stage in a folder of its own, and moves that into the cache.
@@ -355,33 +354,21 @@ fn check_interrupt(interrupted: &AtomicBool) -> Result<()> {
     }
 }
 
-/// Removes what killed runs left outside the cache, which sees to its own.
-fn remove_leftovers(outputs: &Path, pipeline: &str) {
-    remove_stale(outputs);
-    for shelves in [
-        outputs.join("runs").join(pipeline),
-        outputs.join("datasets"),
-    ] {
-        remove_stale(&shelves);
-        for shelf in fs::read_dir(&shelves).into_iter().flatten().flatten() {
-            remove_stale(&shelf.path());
-        }
-    }
-}
-
 /// Fails early where the outputs cannot be written.
 fn check_writable(outputs: &Path) -> Result<()> {
     let probe = outputs.join(temporary("probe"));
     fs::create_dir_all(outputs)
         .and_then(|()| fs::write(&probe, b"verismo"))
-        .and_then(|()| fs::remove_file(&probe))
         .map_err(|e| {
             Error::failed(
                 outputs.display(),
                 format!("the output folder cannot be written: {e}"),
                 "free space or permissions there, or choose another folder with --outputs",
             )
-        })
+        })?;
+    // A run that begins just now may have swept it away.
+    let _ = fs::remove_file(&probe);
+    Ok(())
 }
 
 /// Creates `outputs/runs/PIPELINE/RUN`, RUN being the time, with a number if that is taken.

@@ -41,6 +41,13 @@ impl Set {
         if path.iter().any(String::is_empty) {
             return Err(wrong("has an empty name before the `=`"));
         }
+        if path == ["extends"] {
+            return Err(Error::usage(
+                format!("--set {argument}"),
+                "a pipeline's base cannot be chosen here",
+                "write a file of its own that extends it",
+            ));
+        }
         let value = value.trim().to_owned();
         Ok(Set {
             argument: argument.to_owned(),

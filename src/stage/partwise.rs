@@ -27,7 +27,7 @@ impl Context<'_> {
         count_key: &str,
         make: impl Fn(u64) -> Result<Sample> + Sync,
     ) -> Result<()> {
-        if let Some(index) = self.only.filter(|index| *index < count) {
+        if let Some(index) = self.only {
             return parts::write_part(&self.out.join(artifact::part_name(0)), &[make(index)?]);
         }
         let earlier = self.earlier_parts(&[&format!("/config/{count_key}"), "/device"]);

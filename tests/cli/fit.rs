@@ -63,7 +63,10 @@ const FIT: [&str; 18] = [
 
 #[test]
 fn ranges_are_written_as_settings_that_a_run_takes() {
-    let project = project("");
+    // What the pipeline requires is not for `fit`, which leaves stages out.
+    let project = project(
+        "[stages.copy]\nuse = \"render\"\nlike = \"render\"\n[require]\n\"copy.samples\" = \">= 24\"\n",
+    );
     project.verismo(&FIT).assert().success().stdout(
         contains("template.light.exposure")
             .and(contains("A classifier tells renders from photos"))

@@ -63,14 +63,15 @@ fn numbers(path: &str, value: &Value, side: usize, found: &mut Metrics) {
     }
 }
 
-/// A table: those with the shortest paths first.
+/// A table: means of recognisers first, then those with the shortest paths.
 pub fn in_words(metrics: &Metrics) -> String {
     if metrics.is_empty() {
         return "metrics: no change".to_owned();
     }
     const SHOWN: usize = 25;
     let mut paths: Vec<&String> = metrics.keys().collect();
-    paths.sort_by_key(|path| path.matches('.').count());
+    let is_score = |path: &str| path.ends_with(".mean") || path.ends_with(".gap_closed");
+    paths.sort_by_key(|path| (!is_score(path), path.matches('.').count()));
     let number = |value: Option<f64>| match value {
         None => "-".to_owned(),
         Some(value) if value.fract() == 0.0 => format!("{value:.0}"),

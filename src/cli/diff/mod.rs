@@ -37,7 +37,8 @@ pub struct Diff {
     /// The dataset after. Unless given, BEFORE is it, and is held against the version before it.
     after: Option<String>,
 
-    /// Where to write the picture; `NAME-VERSION-diff.png` here unless given.
+    /// Where to write the picture; `NAME-VERSION-diff.png` here unless given. With --json it is drawn
+    /// only if this is given.
     #[arg(long, value_name = "FILE")]
     sheet: Option<PathBuf>,
 
@@ -56,8 +57,10 @@ impl Diff {
         let (before, after) = (Dataset::open(&before)?, Dataset::open(&after)?);
         let changes = changes::between(&before, &after);
         let metrics = metrics::changes(&before.folder, &after.folder);
-        let sheet = self.draw(&before, &after, &changes.list)?;
         if self.json {
+            if self.sheet.is_some() {
+                self.draw(&before, &after, &changes.list)?;
+            }
             say(as_json(&before, &after, &changes, &metrics));
             return Ok(());
         }
@@ -84,7 +87,7 @@ impl Diff {
             None => say("\nmetrics: the runs that made these datasets are not known here"),
             Some(metrics) => say(format!("\n{}", metrics::in_words(metrics))),
         }
-        if let Some(sheet) = sheet {
+        if let Some(sheet) = self.draw(&before, &after, &changes.list)? {
             say(format!("\npicture: {}", sheet.display()));
         }
         Ok(())

@@ -1,6 +1,6 @@
 //! The image made again beside what was published.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use image::RgbImage;
 use serde_json::{Value, json};
@@ -8,17 +8,10 @@ use serde_json::{Value, json};
 use super::super::columns;
 use crate::artifact::hash_file;
 use crate::pipeline::provenance::Trail;
-use crate::pipeline::rerender::{Again, is_published, rerender};
+use crate::pipeline::rerender::{Again, rerender};
 use crate::sample::image as picture;
 use crate::stage::DeviceChoice;
 use crate::{Error, Result};
-
-/// A published image.
-pub struct Published {
-    pub published: PathBuf,
-    /// blake3 that the dataset's manifest gives.
-    pub hash: String,
-}
 
 /// What came of making an image again.
 pub struct Comparison {
@@ -32,14 +25,16 @@ pub struct Comparison {
 }
 
 impl Comparison {
-    /// Makes the image at the end of `trail` again.
+    /// Makes the image at the end of `trail` again, which was published as `file`; `hash` is its
+    /// blake3 in the dataset's manifest.
     ///
     /// # Errors
     /// Where a stage fails; what is missing is no error but part of the comparison.
     pub fn make(
         trail: &Trail,
         outputs: &Path,
-        image: Published,
+        file: &Path,
+        hash: &str,
         device: Option<DeviceChoice>,
     ) -> Result<Self> {
         let device = device.unwrap_or_else(|| recorded_device(trail));
@@ -47,18 +42,20 @@ impl Comparison {
             Ok(steps) => (steps, Vec::new()),
             Err(missing) => (Vec::new(), missing),
         };
-        let path = &image.published;
-        if hash_file(path).ok().as_ref() != Some(&image.hash) {
-            missing.push(format!("{} is not as it was published", path.display()));
+        if hash_file(file).is_ok_and(|now| now != hash) {
+            missing.push(format!("{} is not as it was published", file.display()));
+        } else if !file.exists() {
+            missing.push(format!("{} is gone", file.display()));
         }
         let last = steps.last().map(|step| &step.sample);
-        let matches = last.is_some_and(|sample| is_published(path, &sample.image));
-        let difference = match last.filter(|_| !matches) {
-            Some(sample) => difference(&picture::read_rgb(path)?, &sample.pixels()?),
+        let matches = missing.is_empty()
+            && last.is_some_and(|s| blake3::hash(&s.image).to_hex().as_str() == hash);
+        let difference = match last.filter(|_| missing.is_empty() && !matches) {
+            Some(sample) => difference(&picture::read_rgb(file)?, &sample.pixels()?),
             None => String::new(),
         };
         Ok(Comparison {
-            matches: matches && missing.is_empty(),
+            matches,
             steps,
             missing,
             difference,

@@ -84,13 +84,9 @@ impl Explain {
             (Ok(trail), true) => {
                 let published = self.dataset.join(&file);
                 let hash = dataset.text("blake3", row).unwrap_or_default();
-                let published = again::Published { published, hash };
-                Some(again::Comparison::make(
-                    trail,
-                    &outputs,
-                    published,
-                    self.device,
-                )?)
+                let comparison =
+                    again::Comparison::make(trail, &outputs, &published, &hash, self.device)?;
+                Some(comparison)
             }
             _ => None,
         };
@@ -138,6 +134,13 @@ impl Explain {
             true => format!("{:#}", story::rejection_as_json(&verdict)),
             false => columns(&story::rejection(&verdict)),
         });
+        if self.rerender || self.out.is_some() {
+            return Err(Error::failed(
+                &self.image,
+                "was rejected, so there is no published image to compare with",
+                "leave out --rerender and --out",
+            ));
+        }
         Ok(())
     }
 

@@ -7,6 +7,7 @@ use std::sync::atomic::AtomicBool;
 use super::TEST_STAGES;
 use crate::artifact::run::{RunRecord, Status};
 use crate::pipeline::cache::Cache;
+use crate::pipeline::gc;
 use crate::pipeline::plan::{Choice, plan};
 use crate::pipeline::run::{Options, Outcome, run, utc_stamp};
 use crate::pipeline::spec::Spec;
@@ -276,15 +277,22 @@ fn a_damaged_result_is_not_used() {
 }
 
 #[test]
-fn what_dead_processes_left_is_removed() {
+fn what_dead_processes_left_is_removed_once_nobody_is_at_work() {
     let place = Place::new();
-    let cache = place.outputs().join("cache");
-    let (dead, alive) = (cache.join(".tmp-x-4294967294"), cache.join(".tmp-x-1"));
-    fs::create_dir_all(&dead).unwrap();
-    fs::create_dir_all(&alive).unwrap();
+    let left = ["cache/.tmp-x-7-1", "datasets/dice/.tmp-latest-7-1"];
+    let left = left.map(|name| place.outputs().join(name));
+    left.iter()
+        .for_each(|path| fs::create_dir_all(path).unwrap());
+    let another = gc::hold(&place.outputs()).unwrap();
+    // `hold` found nobody else, and swept.
+    assert!(left.iter().all(|path| !path.exists()));
+    left.iter()
+        .for_each(|path| fs::create_dir_all(path).unwrap());
     place.run(&[]).unwrap();
-    assert!(!dead.exists() || !Path::new("/proc/self").exists());
-    assert!(alive.exists());
+    assert!(left.iter().all(|path| path.exists()));
+    drop(another);
+    place.run(&[]).unwrap();
+    assert!(left.iter().all(|path| !path.exists()));
 }
 
 #[test]

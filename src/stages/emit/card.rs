@@ -92,11 +92,11 @@ fn contents(config: &Emit, survey: &Survey) -> String {
         text += &format!("{description}\n\n");
     }
     text += &format!(
-        "{} labelled images of {} classes, with {} objects, from {} renders.\n\n## Images\n\n",
+        "{} labelled images of {} classes, made of {} renders and {} photos.\n\n## Images\n\n",
         survey.total(),
         survey.classes().len(),
-        survey.instances,
-        survey.origins.len(),
+        survey.renders.len(),
+        survey.photos.len(),
     );
     let splits: Vec<&str> = survey.splits().collect();
     text += &format!(
@@ -115,7 +115,7 @@ fn contents(config: &Emit, survey: &Survey) -> String {
         row(class, &|classes| classes.get(class).copied().unwrap_or(0));
     }
     row("all", &|classes| classes.values().sum());
-    text += "\nImages that began as the same render stand in the same split.\n\n";
+    text += "\nImages that began as the same render or photo stand in the same split.\n\n";
     text + &files(config, survey)
 }
 
@@ -144,11 +144,21 @@ fn files(config: &Emit, survey: &Survey) -> String {
 }
 
 fn making(survey: &Survey) -> String {
-    let mut text = String::from("## How it was made\n\nBy verismo, from renders.");
-    if !survey.domains.contains_key(Domain::Photo.name()) {
-        text += " Every label comes from the renderer. Labels of real photos were not used.";
-    }
-    text += "\n\n";
+    let mut text = format!(
+        "## How it was made\n\nBy verismo. The labels of renders and of their translations come from the \
+         renderer: class, and {} objects with box and mask. ",
+        survey.instances
+    );
+    let photos = survey.domains.get(Domain::Photo.name());
+    text += &match photos {
+        None => "There are no photos among the images. ".to_owned(),
+        Some(count) => format!(
+            "{count} images are photos, and their class is a guess, not a person's word: networks trained \
+             on the renders read it (`pseudo_label` among the transforms, with its confidence). They have \
+             no boxes or masks. What licence the photos stand under is for you to say. "
+        ),
+    };
+    text += "Labels of real photos were not used.\n\n";
     // The card must stay short where every image has a source of its own.
     const LISTED: usize = 20;
     let mut list = |title: &str, counts: Vec<(String, u64)>| {

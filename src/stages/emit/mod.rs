@@ -36,7 +36,7 @@ use crate::{Error, Result};
 pub const STAGE: StageKind = StageKind {
     name: "emit",
     about: "a dataset to publish: class folders, COCO, Hugging Face, manifest, card, checksums",
-    version: 3,
+    version: 4,
     inputs: &[
         Input::required(
             "samples",

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, HashSet};
 use super::Entry;
 
 use crate::artifact::Artifact;
-use crate::sample::Sample;
+use crate::sample::{Domain, Sample};
 use crate::stage::Context;
 use crate::{Error, Result};
 
@@ -19,8 +19,10 @@ pub struct Survey {
     /// Instances in all images.
     pub instances: u64,
     /// Renders that the images began as, by 64 bits of a hash: they are many.
-    pub origins: HashSet<u64>,
-    /// Images by the model, template or photo file they were made from.
+    pub renders: HashSet<u64>,
+    /// The same of photos.
+    pub photos: HashSet<u64>,
+    /// Images by the model or template that they show; without photos.
     pub sources: BTreeMap<String, u64>,
     /// Images by where their pixels come from.
     pub domains: BTreeMap<&'static str, u64>,
@@ -76,8 +78,12 @@ impl Survey {
         self.instances += labels.instances.len() as u64;
         let origin = *blake3::hash(provenance.origin.as_bytes()).as_bytes();
         let origin = u64::from_le_bytes(std::array::from_fn(|byte| origin[byte]));
-        self.origins.insert(origin);
-        *self.sources.entry(provenance.source.clone()).or_default() += 1;
+        if provenance.domain == Domain::Photo {
+            self.photos.insert(origin);
+        } else {
+            self.renders.insert(origin);
+            *self.sources.entry(provenance.source.clone()).or_default() += 1;
+        }
         *self.domains.entry(provenance.domain.name()).or_default() += 1;
         if let Some(checkpoint) = &provenance.checkpoint {
             *self.checkpoints.entry(checkpoint.clone()).or_default() += 1;

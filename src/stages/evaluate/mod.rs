@@ -125,9 +125,13 @@ impl Stage for Evaluate {
             (Some(_), None) => context.emit(Event::Warning {
                 text: "`target` is left out: its classes are not known; set `target_labels`".into(),
             }),
-            (None, _) => {}
+            (None, Some(_)) => context.emit(Event::Warning {
+                text: "`target_labels` is not read: there is no input `target`".into(),
+            }),
+            (None, None) => {}
         }
-        for (name, set) in sets.iter().chain([&("test", test.clone())]) {
+        check_set(context, "test", &test, test.size())?;
+        for (name, set) in &sets {
             check_set(context, name, set, test.size())?;
         }
         let outcomes = self.train_all(context, &sets, &test, classes.len())?;

@@ -1,10 +1,10 @@
 //! What the report shows of a gate: its verdicts, and the best, the median and the worst samples.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
-use crate::Result;
 use crate::artifact::{Artifact, parts, verdicts};
 use crate::sample::{Sample, Verdict};
+use crate::{Error, Result};
 
 use super::evidence::ancestor;
 
@@ -49,16 +49,16 @@ impl Gate {
         let verdicts = verdicts::read(&artifact.folder.join(verdicts::FILE))?;
         let criteria = criteria(&artifact.manifest.summary);
         let mut album = Album {
+            part_of: parts_of(samples)?,
             samples,
             renders,
-            per_part: 0,
             open: BTreeMap::new(),
         };
         let mut groups = Vec::new();
         for (title, rows) in choose(&verdicts, &criteria) {
             let examples: Result<Vec<Example>> = rows
                 .into_iter()
-                .map(|row| album.example(row, &verdicts[row]))
+                .map(|row| album.example(&verdicts[row]))
                 .collect();
             groups.push((title, examples?));
         }
@@ -152,22 +152,34 @@ fn rejected_in_turn(verdicts: &[Verdict]) -> Vec<usize> {
     }
 }
 
-/// Pictures by their row, of which only the parts needed are read.
+/// The number of the part in which each sample lies, by its id.
+fn parts_of(samples: Option<&Artifact>) -> Result<HashMap<String, usize>> {
+    let mut found = HashMap::new();
+    for (number, path) in samples.iter().flat_map(|s| s.parts()).enumerate() {
+        let ids = parts::read_columns(&path, &["id"])?;
+        let ids = ids.column("id").and_then(|column| column.str());
+        let ids = ids.map_err(|e| Error::parquet(&path, e))?;
+        found.extend(ids.iter().flatten().map(|id| (id.to_owned(), number)));
+    }
+    Ok(found)
+}
+
+/// Pictures by the sample's id, of which only the parts needed are read.
 struct Album<'a> {
+    part_of: HashMap<String, usize>,
     samples: Option<&'a Artifact>,
     renders: Option<&'a Artifact>,
-    /// Rows of a part but the last; 0 until known.
-    per_part: usize,
     /// Parts read, with those of the renders of the same number.
     open: BTreeMap<usize, [Vec<Sample>; 2]>,
 }
 
 impl Album<'_> {
-    fn example(&mut self, row: usize, verdict: &Verdict) -> Result<Example> {
-        if self.per_part == 0 {
-            self.per_part = self.part(0)?[0].len().max(1);
-        }
-        let [samples, renders] = self.part(row / self.per_part)?;
+    fn example(&mut self, verdict: &Verdict) -> Result<Example> {
+        let part = self.part_of.get(&verdict.id).copied();
+        let [samples, renders] = match part {
+            Some(part) => self.part(part)?,
+            None => &[Vec::new(), Vec::new()],
+        };
         let output = samples.iter().find(|s| s.id == verdict.id);
         Ok(Example {
             verdict: verdict.clone(),

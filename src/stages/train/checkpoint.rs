@@ -1,8 +1,9 @@
 //! The state of a training on disk: all that the next step depends on, and what was kept so far.
 //!
 //! `step-…` is where a later run goes on from, `good-…` where a restart does, `kept-…` holds the best
-//! networks so far. Each is renamed into place when it is whole, and removed once a newer `step-…`
-//! needs it no longer, so that a kill at any moment leaves one to go on from.
+//! networks so far. The first two are renamed into place when they are whole, `kept-…` is whole before
+//! a state names it; each is removed once a newer `step-…` needs it no longer, so that a kill at any
+//! moment leaves one to go on from.
 
 use std::collections::BTreeMap;
 use std::fs::{self, File, TryLockError};
