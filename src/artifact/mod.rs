@@ -87,6 +87,9 @@ pub const MANIFEST: &str = "artifact.json";
 /// The version of [`Manifest`] that this program reads and writes.
 pub const SCHEMA: u32 = 1;
 
+/// The table of a dataset's images, one row each.
+pub const DATASET_TABLE: &str = "manifest.parquet";
+
 /// The file of a dataset that lists the SHA-256 of all its others.
 pub const CHECKSUMS: &str = "SHA256SUMS";
 

@@ -127,6 +127,18 @@ pub fn read_columns(path: &Path, names: &[&str]) -> Result<DataFrame> {
         .map_err(|e| Error::parquet(path, e))
 }
 
+/// Reads one column of texts of a Parquet file alone.
+///
+/// # Errors
+/// Where the file is missing, cut off or has no such column; the message names it.
+pub fn read_texts(path: &Path, name: &str) -> Result<Vec<Option<String>>> {
+    let frame = read_columns(path, &[name])?;
+    let column = frame.column(name).and_then(|column| column.str());
+    let column = column.map_err(|e| Error::parquet(path, e))?;
+    let texts = column.iter().map(|text| text.map(str::to_owned));
+    Ok(texts.collect())
+}
+
 /// Reads back what [`write_part`] wrote.
 ///
 /// # Errors
@@ -143,13 +155,8 @@ pub fn read_part(path: &Path) -> Result<Vec<Sample>> {
 pub fn find(path: &Path, id: &str) -> Result<Option<Sample>> {
     let open = || File::open(path).map_err(|e| Error::io(path, e));
     let broken = |e| Error::parquet(path, e);
-    let ids = read_columns(path, &["id"])?;
-    let mut ids = ids
-        .column("id")
-        .and_then(|c| c.str())
-        .map_err(broken)?
-        .iter();
-    let Some(row) = ids.position(|known| known == Some(id)) else {
+    let mut ids = read_texts(path, "id")?.into_iter();
+    let Some(row) = ids.position(|known| known.as_deref() == Some(id)) else {
         return Ok(None);
     };
     let row = ParquetReader::new(open()?)

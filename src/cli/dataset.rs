@@ -7,7 +7,7 @@ use polars::prelude::{AnyValue, DataFrame};
 
 use super::unreadable;
 use crate::Result;
-use crate::artifact::parts;
+use crate::artifact::{DATASET_TABLE, parts};
 use crate::sample::image as picture;
 
 /// The rows of a dataset's `manifest.parquet`.
@@ -17,7 +17,7 @@ pub struct Dataset {
 }
 
 impl Dataset {
-    pub const FILE: &'static str = "manifest.parquet";
+    pub const FILE: &'static str = DATASET_TABLE;
 
     /// # Errors
     /// Where `folder` is no dataset.

@@ -28,6 +28,7 @@ use crate::nn::device;
 use crate::pipeline::plan::Choice;
 use crate::pipeline::spec::Spec;
 use crate::stages::STAGES;
+use crate::stages::report::words::duration;
 use crate::{Error, Result};
 
 const EXAMPLES: &str = "\
@@ -255,17 +256,6 @@ fn columns(rows: &[Vec<String>]) -> String {
     rows.iter().map(line).collect::<Vec<_>>().join("\n")
 }
 
-/// Seconds as a person says them: `0.4 s`, `12 s`, `3 min 05 s`, `2 h 10 min`.
-fn duration(seconds: f64) -> String {
-    let whole = seconds.round() as u64;
-    match whole {
-        0..10 => format!("{seconds:.1} s"),
-        10..60 => format!("{whole} s"),
-        60..3600 => format!("{} min {:02} s", whole / 60, whole % 60),
-        _ => format!("{} h {:02} min", whole / 3600, whole / 60 % 60),
-    }
-}
-
 /// The error for a file that is not what a command reads.
 fn unreadable(path: &std::path::Path, problem: &str) -> Error {
     Error::usage(
@@ -283,11 +273,5 @@ mod tests {
     fn the_command_line_is_sound() {
         use clap::CommandFactory;
         Cli::command().debug_assert();
-    }
-
-    #[test]
-    fn durations_read_well() {
-        let said: Vec<String> = [0.42, 12.3, 185.0, 7800.0].map(duration).into();
-        assert_eq!(said, ["0.4 s", "12 s", "3 min 05 s", "2 h 10 min"]);
     }
 }

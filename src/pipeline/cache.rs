@@ -9,12 +9,11 @@ use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use polars::prelude::{ParquetReader, SerReader};
 use serde_json::Value;
 
 use super::contents::Listing;
 use super::key::{Ingredients, Key};
-use crate::artifact::{self, Artifact, Cost, Kind, MANIFEST, Manifest, SCHEMA};
+use crate::artifact::{self, Artifact, Cost, Kind, MANIFEST, Manifest, SCHEMA, parts};
 use crate::{Error, Result};
 
 /// The name of the ingredients' file in a cached artifact's folder.
@@ -232,7 +231,7 @@ impl Work {
         let counted = |file: &str| match kind {
             Kind::Samples => file.starts_with("part-"),
             // One row an image, as in a part.
-            Kind::Dataset => file == "manifest.parquet",
+            Kind::Dataset => file == artifact::DATASET_TABLE,
             Kind::Checkpoint | Kind::Metrics | Kind::Settings => false,
         };
         for entry in files.iter().filter(|entry| counted(&entry.file)) {
@@ -244,18 +243,10 @@ impl Work {
 
 /// Adds up a part's classes, reading that one column.
 fn count_classes(path: &Path, total: &mut (u64, BTreeMap<String, u64>)) -> Result<()> {
-    let file = File::open(path).map_err(|e| Error::io(path, e))?;
-    let frame = ParquetReader::new(file)
-        .with_columns(Some(vec!["class".to_owned()]))
-        .finish()
-        .map_err(|e| Error::parquet(path, e))?;
-    let column = frame
-        .column("class")
-        .and_then(|column| column.str())
-        .map_err(|e| Error::parquet(path, e))?;
-    total.0 += column.len() as u64;
-    for class in column.iter().flatten() {
-        *total.1.entry(class.to_owned()).or_default() += 1;
+    let classes = parts::read_texts(path, "class")?;
+    total.0 += classes.len() as u64;
+    for class in classes.into_iter().flatten() {
+        *total.1.entry(class).or_default() += 1;
     }
     Ok(())
 }

@@ -13,7 +13,7 @@ use serde::Serialize;
 
 use super::cache::{remove_temporary, temporary};
 use super::publish::versions;
-use super::records::{self, Recorded, folders};
+use super::records::{self, Recorded, folders, name_and_version};
 use crate::{Error, Result, artifact};
 
 /// One result in the cache.
@@ -123,15 +123,14 @@ pub fn hold(outputs: &Path) -> Result<File> {
 
 /// Removes hidden work wherever there can be some; nobody may be at work.
 fn remove_leftovers(outputs: &Path) {
-    remove_temporary(outputs);
-    for shelves in ["cache", "runs", "datasets"].map(|name| outputs.join(name)) {
-        remove_temporary(&shelves);
-        if !shelves.ends_with("cache") {
-            folders(&shelves)
-                .iter()
-                .for_each(|shelf| remove_temporary(shelf));
-        }
-    }
+    let pipelines = folders(&outputs.join("runs"));
+    let runs: Vec<PathBuf> = pipelines.iter().flat_map(|p| folders(p)).collect();
+    let shelves = folders(&outputs.join("datasets"));
+    let mut places = vec![outputs.to_path_buf(), outputs.join("cache")];
+    places.extend(runs);
+    places.extend(pipelines);
+    places.extend(shelves);
+    places.iter().for_each(|place| remove_temporary(place));
 }
 
 /// The lock's file in the cache; never removed, as another process may hold it.
@@ -165,12 +164,6 @@ fn kept<'r>(recorded: &'r [Recorded], outputs: &Path, keep_runs: usize) -> Vec<&
         }
     }
     kept
-}
-
-/// `NAME/VERSION`: wherever the outputs were when the run was recorded.
-fn name_and_version(folder: &Path) -> Option<PathBuf> {
-    let name = folder.parent()?.file_name()?;
-    Some(Path::new(name).join(folder.file_name()?))
 }
 
 /// The folders of results in the cache, `ID-KEY`; nothing else that may lie there.

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 
 use super::cache::KEY_FILE;
 use super::key::Ingredients;
+use super::records;
 use crate::artifact::run::{RunRecord, StageRecord};
 use crate::artifact::{Artifact, Kind};
 use crate::sample::Sample;
@@ -53,9 +54,9 @@ impl Trail {
     /// Where no run there has published the dataset. A missing artifact is no error: the trail says
     /// where it is broken.
     pub fn follow(outputs: &Path, folder: &Path, id: &str) -> Result<Self> {
-        let mut runs = runs_of(outputs, folder)?;
-        let first_run = runs.first().map(|(_, run)| run.run.clone());
-        let (Some(first_run), Some((place, run))) = (first_run, runs.pop()) else {
+        let runs = records::that_published(outputs, folder)?;
+        let first_run = runs.last().map(|first| first.record.run.clone());
+        let (Some(first_run), Some(newest)) = (first_run, runs.into_iter().next()) else {
             return Err(Error::failed(
                 folder.display(),
                 format!("no run in {} published it", outputs.join("runs").display()),
@@ -63,9 +64,9 @@ impl Trail {
             ));
         };
         let mut trail = Trail {
-            run,
+            run: newest.record,
             first_run,
-            folder: place,
+            folder: newest.folder,
             steps: Vec::new(),
             broken: None,
         };
@@ -197,29 +198,4 @@ fn version_of(folder: &Path) -> String {
         .unwrap_or_default()
         .to_string_lossy()
         .into_owned()
-}
-
-/// The runs that published the dataset in `folder`, with their folders, the oldest first.
-fn runs_of(outputs: &Path, folder: &Path) -> Result<Vec<(PathBuf, RunRecord)>> {
-    let real = fs::canonicalize(folder).map_err(|e| Error::io(folder, e))?;
-    let parent = real.parent().and_then(Path::file_name).unwrap_or_default();
-    let (name, version) = (parent.to_string_lossy().into_owned(), version_of(folder));
-    let below = |folder: &Path| fs::read_dir(folder).into_iter().flatten().flatten();
-    let mut found = Vec::new();
-    for run in below(&outputs.join("runs")).flat_map(|entry| below(&entry.path())) {
-        let is_link = run.file_type().is_ok_and(|kind| kind.is_symlink());
-        let text = fs::read_to_string(run.path().join("run.json"));
-        let record = text
-            .ok()
-            .and_then(|text| serde_json::from_str::<RunRecord>(&text).ok());
-        let Some(record) = record.filter(|_| !is_link) else {
-            continue;
-        };
-        let published = record.datasets.get(&name);
-        if published.is_some_and(|folder| version_of(folder) == version) {
-            found.push((run.path(), record));
-        }
-    }
-    found.sort_by(|(_, a), (_, b)| (a.started, &a.run).cmp(&(b.started, &b.run)));
-    Ok(found)
 }

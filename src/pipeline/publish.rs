@@ -8,11 +8,8 @@ use std::time::SystemTime;
 use super::cache::{flush_folder, temporary};
 use super::records::folders;
 use super::spec::is_folder_name;
-use crate::artifact::{Artifact, CHECKSUMS};
+use crate::artifact::{Artifact, CHECKSUMS, DATASET_TABLE};
 use crate::{Error, Result};
-
-/// What every dataset has: a row an image.
-const DATASET_FILE: &str = "manifest.parquet";
 
 /// A dataset that is there for others.
 pub struct Published {
@@ -97,7 +94,7 @@ pub fn retain(shelf: &Path, keep: usize) -> Result<Vec<String>> {
 
 /// The versions of a dataset with the time they were made: what `emit` wrote, no other folder.
 pub fn versions(shelf: &Path) -> Vec<(SystemTime, PathBuf)> {
-    let dataset = |path: &PathBuf| path.join(DATASET_FILE).exists();
+    let dataset = |path: &PathBuf| path.join(DATASET_TABLE).exists();
     let made = |path: PathBuf| Some((fs::metadata(&path).ok()?.modified().ok()?, path));
     let folders = folders(shelf).into_iter().filter(dataset);
     folders.filter_map(made).collect()

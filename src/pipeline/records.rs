@@ -38,6 +38,29 @@ pub fn all(outputs: &Path) -> Result<Vec<Recorded>> {
     Ok(found)
 }
 
+/// The runs that published the dataset in `folder`, the newest first.
+///
+/// # Errors
+/// As [`all`], or where the folder is not there.
+pub fn that_published(outputs: &Path, folder: &Path) -> Result<Vec<Recorded>> {
+    let real = fs::canonicalize(folder).map_err(|e| Error::io(folder, e))?;
+    let own = name_and_version(&real);
+    let mut runs = all(outputs)?;
+    runs.retain(|run| {
+        let mut made = run.record.datasets.values();
+        made.any(|folder| name_and_version(folder) == own)
+    });
+    // Of several pipelines; within one they are in order.
+    runs.sort_by_key(|run| std::cmp::Reverse(run.record.started));
+    Ok(runs)
+}
+
+/// `NAME/VERSION` of a dataset's folder, wherever the outputs are.
+pub fn name_and_version(folder: &Path) -> Option<PathBuf> {
+    let name = folder.parent()?.file_name()?;
+    Some(Path::new(name).join(folder.file_name()?))
+}
+
 /// The run in a folder; none where it was killed before it began.
 fn read(folder: PathBuf) -> Result<Option<Recorded>> {
     let path = folder.join("run.json");

@@ -1,7 +1,7 @@
 //! What the runs that made two datasets measured differently.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use serde_json::Value;
 
@@ -26,19 +26,15 @@ pub fn changes(before: &Path, after: &Path) -> Option<Metrics> {
 
 /// The newest run that published the dataset in `folder`, or made it in the cache.
 fn run_of(folder: &Path) -> Option<RunRecord> {
-    let end = |path: &Path| -> Option<PathBuf> {
-        let parent = path.parent()?.file_name()?;
-        Some(Path::new(parent).join(path.file_name()?))
-    };
     // outputs/datasets/NAME/VERSION or outputs/cache/ID-KEY
     let outputs = folder
         .ancestors()
         .find(|path| path.join("runs").is_dir() && path.join("cache").is_dir())?;
-    let own = end(folder);
+    let own = records::name_and_version(folder);
     let made = |record: &RunRecord| {
         let stages = record.stages.iter().map(|stage| &stage.folder);
         let mut places = record.datasets.values().chain(stages);
-        places.any(|place| end(place) == own)
+        places.any(|place| records::name_and_version(place) == own)
     };
     let runs = records::all(outputs).ok()?.into_iter();
     let runs = runs.map(|run| run.record).filter(made);

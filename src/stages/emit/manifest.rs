@@ -3,7 +3,7 @@
 use polars::prelude::*;
 
 use super::{Entry, Plan, Writer};
-use crate::artifact::parts;
+use crate::artifact::{DATASET_TABLE, parts};
 use crate::sample::{Instance, Provenance};
 use crate::{Error, Result};
 
@@ -40,7 +40,7 @@ const ROWS: usize = 8192;
 /// # Errors
 /// Where it cannot be created.
 pub fn open<'a>(plan: &Plan<'a>) -> Result<Box<dyn Writer + 'a>> {
-    let path = plan.out.join("manifest.parquet");
+    let path = plan.out.join(DATASET_TABLE);
     let empty = to_frame(&[]).map_err(|e| Error::parquet(&path, e))?;
     Ok(Box::new(Manifest {
         table: parts::Table::create(&path, &empty)?,

@@ -11,8 +11,8 @@ pub struct Labels {
 }
 
 enum Classes {
-    /// Of every row of a CSV, counted from 0.
-    Rows(Vec<usize>),
+    /// Of every row of a CSV, counted from 0, with the photo's file where the CSV names it.
+    Rows(Vec<(usize, Option<String>)>),
     /// By name: photos lie in a folder that is named after their class.
     Folders(Vec<String>),
 }
@@ -50,23 +50,24 @@ impl Labels {
                 "name the column with `class_column`",
             )
         })?;
+        let file_at = named("file");
         let mut found = Vec::new();
-        for (row, record) in reader.records().enumerate() {
+        for record in reader.records() {
             let record = record.map_err(no_csv)?;
+            let line = record.position().map_or(0, csv::Position::line);
             let text = record.get(at).unwrap_or_default().trim();
             let class = classes.iter().position(|c| c == text).or_else(|| {
                 let number = text.parse::<usize>().ok()?;
                 (number < classes.len()).then_some(number)
             });
-            found.push(class.ok_or_else(|| {
+            let class = class.ok_or_else(|| {
                 wrong(
-                    format!(
-                        "line {}: `{text}` is none of the classes {classes:?}",
-                        row + 2
-                    ),
+                    format!("line {line}: `{text}` is none of the classes {classes:?}"),
                     "name the classes in the CSV as in the dataset",
                 )
-            })?);
+            })?;
+            let file = file_at.and_then(|at| record.get(at)).map(base_name);
+            found.push((class, file));
         }
         Ok(Labels {
             path: path.to_owned(),
@@ -86,13 +87,17 @@ impl Labels {
         let missing = |problem, remedy| Error::failed(self.path.display(), problem, remedy);
         match &self.classes {
             Classes::Rows(classes) => {
-                row.and_then(|row| classes.get(row).copied())
-                    .ok_or_else(|| {
-                        missing(
-                            format!("has no row for the crop {source}"),
-                            "use the CSV that the photos were cropped by",
-                        )
-                    })
+                const REMEDY: &str = "use the CSV that the photos were cropped by";
+                let found = row.and_then(|row| classes.get(row));
+                let (class, own) = found
+                    .ok_or_else(|| missing(format!("has no row for the crop {source}"), REMEDY))?;
+                match own {
+                    Some(own) if *own != base_name(file) => Err(missing(
+                        format!("has `{own}` in the row for the crop {source}"),
+                        REMEDY,
+                    )),
+                    _ => Ok(*class),
+                }
             }
             Classes::Folders(classes) => {
                 let folder = Path::new(file).parent().and_then(Path::file_name);
@@ -108,6 +113,12 @@ impl Labels {
             }
         }
     }
+}
+
+/// The last part of a path: folders may be named from elsewhere.
+fn base_name(file: &str) -> String {
+    let file = file.trim();
+    file.rsplit(['/', '\\']).next().unwrap_or(file).to_owned()
 }
 
 #[cfg(test)]
@@ -127,6 +138,9 @@ mod tests {
         assert_eq!(labels.class_of("a.jpg#0").unwrap(), 1);
         assert_eq!(labels.class_of("a.jpg#1").unwrap(), 0);
         assert!(labels.class_of("a.jpg#2").is_err());
+        let error = labels.class_of("b.jpg#1").unwrap_err().to_string();
+        assert!(error.contains("has `a.jpg` in the row"), "{error}");
+        assert_eq!(labels.class_of("photos/a.jpg#1").unwrap(), 0);
     }
 
     #[test]

@@ -16,7 +16,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use crate::artifact::{Artifact, Kind, parts};
+use crate::artifact::{Artifact, DATASET_TABLE, Kind, parts};
 use crate::models::recogniser::{self, Examples, Order, Recipe};
 use crate::nn::device::{self, Chosen};
 use crate::nn::workers::Workers;
@@ -330,14 +330,8 @@ fn photos(artifact: &Artifact, labels: &Labels) -> Result<Examples> {
 }
 
 fn dataset_column(artifact: &Artifact, name: &str) -> Result<Vec<String>> {
-    let path = artifact.folder.join("manifest.parquet");
-    let frame = parts::read_frame(&path)?;
-    let column = frame.column(name).map_err(|e| Error::parquet(&path, e))?;
-    let column = column.str().map_err(|e| Error::parquet(&path, e))?;
-    Ok(column
-        .iter()
-        .map(|value| value.unwrap_or_default().to_owned())
-        .collect())
+    let texts = parts::read_texts(&artifact.folder.join(DATASET_TABLE), name)?;
+    Ok(texts.into_iter().map(Option::unwrap_or_default).collect())
 }
 
 /// The classes of a dataset, sorted.

@@ -88,7 +88,6 @@ impl Task {
     pub fn score(&self) -> &'static str {
         match self.name.as_str() {
             "classification" => "accuracy",
-            "detection" => "mAP",
             _ => "score",
         }
     }

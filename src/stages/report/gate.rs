@@ -2,9 +2,9 @@
 
 use std::collections::{BTreeMap, HashMap};
 
+use crate::Result;
 use crate::artifact::{Artifact, parts, verdicts};
 use crate::sample::{Sample, Verdict};
-use crate::{Error, Result};
 
 use super::evidence::ancestor;
 
@@ -156,10 +156,8 @@ fn rejected_in_turn(verdicts: &[Verdict]) -> Vec<usize> {
 fn parts_of(samples: Option<&Artifact>) -> Result<HashMap<String, usize>> {
     let mut found = HashMap::new();
     for (number, path) in samples.iter().flat_map(|s| s.parts()).enumerate() {
-        let ids = parts::read_columns(&path, &["id"])?;
-        let ids = ids.column("id").and_then(|column| column.str());
-        let ids = ids.map_err(|e| Error::parquet(&path, e))?;
-        found.extend(ids.iter().flatten().map(|id| (id.to_owned(), number)));
+        let ids = parts::read_texts(&path, "id")?;
+        found.extend(ids.into_iter().flatten().map(|id| (id, number)));
     }
     Ok(found)
 }

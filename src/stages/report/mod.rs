@@ -14,7 +14,7 @@ mod pages;
 mod pictures;
 mod recognisers;
 mod tables;
-mod words;
+pub mod words;
 
 #[cfg(test)]
 mod example;
