@@ -148,7 +148,7 @@ pub fn run_once(
     run(spec, &options)
 }
 
-/// The first Ctrl-C asks the run to stop, the second stops it.
+/// The first Ctrl-C or SIGTERM asks the run to stop, the second stops it.
 fn stop_on_ctrl_c() -> Result<()> {
     ctrlc::set_handler(|| {
         if INTERRUPTED.swap(true, Ordering::Relaxed) {

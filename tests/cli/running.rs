@@ -180,19 +180,21 @@ fn at_work(project: Project) -> (Project, std::process::Child) {
 
 #[cfg(unix)]
 #[test]
-fn ctrl_c_leaves_nothing_half_made() {
-    let (project, child) = at_work(project());
-    let kill = std::process::Command::new("kill")
-        .args(["-INT", &child.id().to_string()])
-        .status();
-    assert!(kill.unwrap().success());
-    let output = child.wait_with_output().unwrap();
-    assert_eq!(output.status.code(), Some(130));
-    assert!(String::from_utf8_lossy(&output.stderr).contains("interrupted"));
-    assert_eq!(names(&project.path("outputs/cache")), Vec::<String>::new());
-    assert!(!project.path("outputs/datasets").exists());
-    let record = project.json("outputs/runs/p/latest/run.json");
-    assert_eq!(record["status"], "interrupted");
+fn ctrl_c_and_sigterm_leave_nothing_half_made() {
+    for signal in ["-INT", "-TERM"] {
+        let (project, child) = at_work(project());
+        let kill = std::process::Command::new("kill")
+            .args([signal, &child.id().to_string()])
+            .status();
+        assert!(kill.unwrap().success());
+        let output = child.wait_with_output().unwrap();
+        assert_eq!(output.status.code(), Some(130));
+        assert!(String::from_utf8_lossy(&output.stderr).contains("interrupted"));
+        assert_eq!(names(&project.path("outputs/cache")), Vec::<String>::new());
+        assert!(!project.path("outputs/datasets").exists());
+        let record = project.json("outputs/runs/p/latest/run.json");
+        assert_eq!(record["status"], "interrupted");
+    }
 }
 
 #[cfg(target_os = "linux")]
