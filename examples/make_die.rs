@@ -2,7 +2,8 @@
 //!
 //! Every side of the cube is a 3×3 grid of cells, some with a pip, and a rim around them. A cell
 //! with a pip is meshed in rings, so that the pip's edge is a circle; all cells share their borders'
-//! vertices. The cells of a six are longer than wide, as on real dice. Western layout: 1, 2 and 3 run counter-clockwise about their corner.
+//! vertices. The cells of a six are longer than wide, as on real dice. Western layout: 1, 2 and 3 run
+//! counter-clockwise about their corner.
 //!
 //! Run: `cargo run --release --example make_die`
 

@@ -126,22 +126,8 @@ impl Comparison {
             row.push(duration(point.seconds));
             row
         };
-        let rows: Vec<Vec<String>> = self.points.iter().map(row).collect();
-        // A score that no point has, as of a recogniser that the pipeline does not train, says nothing.
-        let empty = |column: &usize| {
-            *column >= settings.len()
-                && rows
-                    .iter()
-                    .all(|row| row.get(*column).is_none_or(|cell| cell == "-"))
-        };
-        let shown: Vec<usize> = (0..heads.len()).filter(|column| !empty(column)).collect();
-        let pick = |cells: &Vec<String>| -> Vec<String> {
-            shown
-                .iter()
-                .filter_map(|&column| cells.get(column).cloned())
-                .collect()
-        };
-        (pick(&heads), rows.iter().map(pick).collect())
+        let rows = self.points.iter().map(row).collect();
+        without_empty(heads, rows)
     }
 
     /// For the terminal.
@@ -208,6 +194,23 @@ impl Comparison {
     }
 }
 
+/// The table without the columns in which no row has anything, such as the scores of a recogniser that
+/// the pipeline does not train.
+fn without_empty(heads: Vec<String>, rows: Vec<Vec<String>>) -> (Vec<String>, Vec<Vec<String>>) {
+    let filled = |column: usize| {
+        let mut cells = rows.iter().filter_map(|row| row.get(column));
+        cells.any(|cell| cell != "-")
+    };
+    let filled: Vec<bool> = (0..heads.len()).map(filled).collect();
+    let pick = |cells: Vec<String>| -> Vec<String> {
+        let cells = cells.into_iter().zip(&filled);
+        cells
+            .filter_map(|(cell, filled)| filled.then_some(cell))
+            .collect()
+    };
+    (pick(heads), rows.into_iter().map(pick).collect())
+}
+
 /// `train.steps = 200, seed = 1`.
 pub fn settings_in_words(settings: &[Setting]) -> String {
     let one = |setting: &Setting| format!("{} = {}", setting.path, plain(&setting.value));
@@ -218,5 +221,22 @@ fn plain(value: &Value) -> String {
     match value {
         Value::String(text) => text.clone(),
         other => other.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn columns_that_say_nothing_are_left_out() {
+        let cells = |text: &str| -> Vec<String> { text.split(' ').map(str::to_owned).collect() };
+        let rows = ["cut - 0.8 3", "fda - - 3", "cyclegan failed"].map(cells);
+        let (heads, rows) = without_empty(cells("model source adapted images"), rows.into());
+        // What failed says so in the first column after the settings.
+        assert_eq!(heads, cells("model source adapted images"));
+        let (heads, rows) = without_empty(heads, rows[..2].to_vec());
+        assert_eq!(heads, cells("model adapted images"));
+        assert_eq!(rows, [cells("cut 0.8 3"), cells("fda - 3")]);
     }
 }

@@ -17,12 +17,10 @@ pub struct Dataset {
 }
 
 impl Dataset {
-    pub const FILE: &'static str = DATASET_TABLE;
-
     /// # Errors
     /// Where `folder` is no dataset.
     pub fn open(folder: &Path) -> Result<Self> {
-        let path = folder.join(Self::FILE);
+        let path = folder.join(DATASET_TABLE);
         if !path.exists() {
             return Err(unreadable(folder, "holds no manifest.parquet"));
         }

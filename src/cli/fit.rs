@@ -15,6 +15,7 @@ use crate::pipeline::plan::Choice;
 use crate::pipeline::spec::{Spec, StageSpec};
 use crate::pipeline::suggest;
 use crate::stages::STAGES;
+use crate::stages::fit::LEAST_PICTURES;
 use crate::{Error, Result};
 
 const EXAMPLES: &str = "\
@@ -67,9 +68,6 @@ pub struct Fit {
 /// Ids of the two stages that are added.
 const DRAFT: &str = "fit_renders";
 const FIT: &str = "fit_ranges";
-
-/// As few as the stage takes.
-const LEAST_PICTURES: usize = 20;
 
 impl Fit {
     pub fn execute(self) -> Result<()> {

@@ -8,7 +8,7 @@ use image::{Rgb, RgbImage};
 
 use super::dataset::Dataset;
 use super::{columns, say, unreadable};
-use crate::artifact::{Artifact, MANIFEST, parts};
+use crate::artifact::{Artifact, DATASET_TABLE, MANIFEST, parts};
 use crate::sample::{Sample, image as picture};
 use crate::{Error, Result};
 
@@ -43,7 +43,7 @@ impl Inspect {
         if self.path.join(MANIFEST).exists() {
             let artifact = Artifact::open(&self.path)?;
             describe(&artifact);
-            if self.path.join(Dataset::FILE).exists() {
+            if self.path.join(DATASET_TABLE).exists() {
                 survey.dataset(&Dataset::open(&self.path)?)?;
             } else {
                 survey.parts(

@@ -137,6 +137,9 @@ fn old_versions_and_results_go_and_the_newest_stay() {
     assert!(shelf.join(&version).join("manifest.parquet").exists());
 
     let cached = |project: &Project| names(&project.path("outputs/cache")).len();
+    let mistyped = ["gc", "--outputs", "output"];
+    let refusal = project.verismo(&mistyped).assert().code(2);
+    refusal.stderr(contains("output: is no folder"));
     let before = cached(&project);
     project
         .verismo(&["gc", "--keep-runs", "0", "--dry-run"])

@@ -202,7 +202,7 @@ fn ctrl_c_and_sigterm_leave_nothing_half_made() {
 fn what_a_killed_run_leaves_is_not_used_and_removed_by_the_next() {
     let (project, mut child) = at_work(project());
     child.kill().unwrap();
-    // Not waited for, a killed process is a zombie: that must count as dead.
+    // Not waited for, a killed process is a zombie: that must not count as being at work.
     let stat = format!("/proc/{}/stat", child.id());
     while std::fs::read_to_string(&stat).is_ok_and(|stat| !stat.contains(") Z ")) {
         std::thread::sleep(std::time::Duration::from_millis(5));

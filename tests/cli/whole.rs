@@ -184,6 +184,14 @@ fn what_the_gate_rejects_is_in_no_dataset_but_in_its_list_and_in_the_report() {
     explain(&image).assert().success().stdout(scores);
     let reason = contains("rejected by the gate for").and(contains(&listed[0].reasons[0]));
     explain(&listed[0].id).assert().success().stdout(reason);
+    let again = [
+        "explain",
+        "outputs/datasets/tiny/latest",
+        &listed[0].id,
+        "--rerender",
+    ];
+    let refusal = project.verismo(&again).assert().code(1);
+    refusal.stderr(contains("was rejected, so there is no published image"));
 
     let cached = names(&project.path("outputs/cache"));
     let folder = cached

@@ -12,6 +12,7 @@ use serde_json::json;
 
 use super::dataset::Dataset;
 use super::{columns, say};
+use crate::artifact::DATASET_TABLE;
 use crate::pipeline::publish::versions;
 use crate::pipeline::records::folders;
 use crate::pipeline::suggest;
@@ -133,7 +134,7 @@ fn find(outputs: &Path, name: &str) -> Result<PathBuf> {
     places.extend(folders(&shelves).iter().map(versions));
     let found = places
         .iter()
-        .find(|place| place.join(Dataset::FILE).exists());
+        .find(|place| place.join(DATASET_TABLE).exists());
     if let Some(found) = found {
         return found.canonicalize().map_err(|e| Error::io(found, e));
     }

@@ -82,6 +82,17 @@ fn a_file_that_extends_another_changes_what_it_names() {
 }
 
 #[test]
+fn the_base_cannot_be_set() {
+    let error = read(&[("base.toml", BASE)], &["extends=other.toml"]).err();
+    let error = error.expect("was accepted");
+    assert_eq!(error.exit_code(), 2);
+    assert!(
+        error.to_string().contains("base cannot be chosen here"),
+        "{error}"
+    );
+}
+
+#[test]
 fn an_error_stands_in_the_file_that_holds_the_text() {
     let over = "extends = 'base.toml'\n\n[stages.solid]\n  clour = 3\n";
     let message = refused(&[("over.toml", over), ("base.toml", BASE)], &[]);

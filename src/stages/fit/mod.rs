@@ -36,6 +36,9 @@ use dials::Panel;
 use outcome::Outcome;
 use search::{Search, Target};
 
+/// Fewer pictures do not tell how a domain looks.
+pub const LEAST_PICTURES: usize = 20;
+
 /// The registry entry, for the stage R whose settings are fitted.
 pub const fn kind<R: Stage + DeserializeOwned + 'static>() -> StageKind {
     StageKind {
@@ -108,8 +111,10 @@ pub struct Fit<R> {
 impl<R: Stage + DeserializeOwned> Stage for Fit<R> {
     fn check(&self) -> Result<(), String> {
         let settings = &self.settings;
-        if settings.pictures < 20 || settings.photos < 20 {
-            return Err("`pictures` and `photos` must be at least 20".into());
+        if settings.pictures < LEAST_PICTURES || settings.photos < LEAST_PICTURES {
+            return Err(format!(
+                "`pictures` and `photos` must be at least {LEAST_PICTURES}"
+            ));
         }
         if !(0.0..=1.0).contains(&settings.least_width) {
             return Err("`least_width` must be between 0 and 1".into());
@@ -184,14 +189,16 @@ impl Photos {
     fn read(context: &Context, artifact: &Artifact, most: usize) -> Result<Self> {
         let stride = (artifact.manifest.count as usize).div_ceil(most).max(1);
         let samples: Vec<_> = artifact.samples().step_by(stride).collect::<Result<_>>()?;
-        if samples.len() < 20 {
+        if samples.len() < LEAST_PICTURES {
             return Err(Error::failed(
                 context.id,
                 format!(
                     "has {} photos, too few to tell how photos look",
                     samples.len()
                 ),
-                "give at least 20, better some hundreds, or set the ranges by hand",
+                format!(
+                    "give at least {LEAST_PICTURES}, better some hundreds, or set the ranges by hand"
+                ),
             ));
         }
         let pictures: Vec<image::RgbImage> = samples

@@ -154,6 +154,7 @@ pub struct Paint {
     #[serde(default)]
     pub pearl: f32,
     /// Share of the coat's reflection that this paint shows; matt paint in a glossy body has little.
+    /// 0..1.
     #[serde(default = "whole")]
     pub gloss: f32,
 }

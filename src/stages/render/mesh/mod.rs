@@ -118,6 +118,14 @@ impl Mesh {
             return Err("`mesh.lens.samples` must be between 1 and 4096".into());
         }
         let (camera, surfaces) = (&self.camera, &self.surfaces);
+        let mut paints = surfaces.looks.iter().flat_map(|look| look.values());
+        if paints.any(|paint| {
+            [paint.pearl, paint.gloss]
+                .iter()
+                .any(|x| !(0.0..=1.0).contains(x))
+        }) {
+            return Err("`pearl` and `gloss` in `mesh.surfaces.looks` must lie in 0..1".into());
+        }
         let (table, lighting, lens) = (&self.table, &self.lighting, &self.lens);
         let field = camera.field_metres.unwrap_or([1.0; 2]);
         let limits = [
