@@ -7,6 +7,7 @@ use burn::tensor::{Device, Tensor};
 use super::adversarial::Balance;
 use super::config::TrainConfig;
 use super::{Adapter, Batch, MODELS, Setting, load_generator};
+use crate::nn::convolution::Precision;
 use crate::nn::device::{self, Chosen};
 use crate::nn::discriminator::DiscriminatorKind;
 use crate::nn::generator::GeneratorKind;
@@ -194,6 +195,21 @@ fn other_device() -> Chosen {
         };
     }
     device::choose(name.parse().unwrap()).unwrap()
+}
+
+/// In bfloat16 one step agrees within 5 %.
+#[test]
+fn half_precision_gives_nearly_the_same_losses() {
+    let other = other_device();
+    if !Precision::Bf16.is_on(&other.device) {
+        println!("skipped: {} has no bf16", other.name);
+        return;
+    }
+    let mut config = tiny();
+    let ours = course(&config, &cpu(), 1);
+    config.generator.precision = Precision::Bf16;
+    config.discriminator.precision = Precision::Bf16;
+    assert_near(&ours, &course(&config, &other, 1), 5e-2, "bf16");
 }
 
 /// One step agrees within 0.1 %, ten within 3 %: rounding differs, and Adam amplifies it.

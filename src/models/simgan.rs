@@ -86,17 +86,19 @@ impl SimGanConfig {
         }
         Ok(())
     }
+}
 
-    fn refiner(&self) -> GeneratorConfig {
-        GeneratorConfig {
-            kind: GeneratorKind::Resnet,
-            channels: self.channels,
-            blocks: self.blocks,
-            downsamplings: 0,
-            kernel: 3,
-            residual: true,
-            norm: self.norm,
-        }
+/// The refiner's shape.
+fn refiner(config: &TrainConfig) -> GeneratorConfig {
+    GeneratorConfig {
+        kind: GeneratorKind::Resnet,
+        channels: config.simgan.channels,
+        blocks: config.simgan.blocks,
+        downsamplings: 0,
+        kernel: 3,
+        residual: true,
+        norm: config.simgan.norm,
+        precision: config.generator.precision,
     }
 }
 
@@ -118,7 +120,7 @@ impl SimGan {
         let device = &arena.device;
         let stream = |number: u64| setting.seed.stream((1 << 40) + number);
         let init = Init::Normal(0.02);
-        let refiner = config.simgan.refiner().init(device);
+        let refiner = refiner(config).init(device);
         let refiner = initialise(refiner, init, &mut stream(0), 1);
         let critic = config.discriminator.init(setting.size, device);
         let critic = initialise(critic, init, &mut stream(1), 1 << 20);
@@ -183,7 +185,7 @@ impl Adapter for SimGan {
 
     fn passes(&self) -> Passes {
         // The estimate counts in passes of the configured generator, which the refiner is not.
-        let refiner = self.config.simgan.refiner().outputs(self.size);
+        let refiner = refiner(&self.config).outputs(self.size);
         Passes {
             generator: refiner.div_ceil(self.config.generator.outputs(self.size)),
             critic: 1,
@@ -195,7 +197,7 @@ impl Adapter for SimGan {
     }
 
     fn save(&self, folder: &Path) -> Result<()> {
-        save_generator(&self.config.simgan.refiner(), &self.average, folder)
+        save_generator(&refiner(&self.config), &self.average, folder)
     }
 
     fn save_state(&self, folder: &Path) -> Result<()> {

@@ -11,10 +11,35 @@ use burn::module::Module;
 use burn::nn::conv::{Conv2d, Conv2dConfig};
 use burn::tensor::module::{conv2d, interpolate};
 use burn::tensor::ops::{ConvOptions, InterpolateMode, InterpolateOptions, PadMode};
-use burn::tensor::{Device, Tensor};
+use burn::tensor::{Device, FloatDType, Tensor};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 
 use super::conv_kernel::{self, Border, Geometry};
 use super::flex::{tensor, values};
+
+/// What convolutions compute in. Weights, norms and losses are f32 throughout (Micikevicius et al.,
+/// Mixed Precision Training, 2018).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Precision {
+    /// 32 bits.
+    F32,
+    /// bfloat16 where the device has it, else 32 bits.
+    Bf16,
+}
+
+impl Precision {
+    /// Whether `device` can: the CPU has kernels for 32 bits only.
+    pub fn is_on(self, device: &Device) -> bool {
+        match self {
+            Precision::F32 => true,
+            Precision::Bf16 => {
+                *device != Device::flex() && device.supports_dtype(FloatDType::BF16)
+            }
+        }
+    }
+}
 
 /// A square convolution that pads by `padding` pixels, mirrored or with zeros.
 #[derive(Module, Debug)]
@@ -23,6 +48,7 @@ pub struct PaddedConv {
     padding: usize,
     reflect: bool,
     enlarge: usize,
+    half: bool,
 }
 
 impl PaddedConv {
@@ -45,7 +71,14 @@ impl PaddedConv {
             padding,
             reflect: border == Border::Reflect,
             enlarge: 1,
+            half: false,
         }
+    }
+
+    /// The same, in this precision where the device has it.
+    pub fn computing_in(self, precision: Precision) -> Self {
+        let half = precision == Precision::Bf16 && precision.is_on(&self.weight().device());
+        PaddedConv { half, ..self }
     }
 
     /// The same, but of a picture whose pixels are first repeated `times` times both ways
@@ -69,29 +102,42 @@ impl PaddedConv {
 
     /// As [`PaddedConv::forward`], by another weight of the same shape.
     pub fn forward_with(&self, x: Tensor<4>, weight: Tensor<4>) -> Tensor<4> {
-        let ([stride, _], padding) = (self.conv.stride, self.padding);
-        let bias = self.conv.bias.as_ref().map(|bias| bias.val());
-        if x.device() == Device::flex() {
-            let window = Window {
-                stride,
-                padding,
-                enlarge: self.enlarge,
-                border: if self.reflect {
-                    Border::Reflect
-                } else {
-                    Border::Zeros
-                },
+        if x.device() != Device::flex() {
+            return if self.half {
+                let half = FloatDType::BF16;
+                let output = self.forward_by_burn(x.cast(half), weight.cast(half));
+                output.cast(FloatDType::F32)
+            } else {
+                self.forward_by_burn(x, weight)
             };
-            // No bias is an empty one: the operation takes no optional tensors.
-            let bias = bias.unwrap_or_else(|| Tensor::empty([0], &Device::flex()));
-            let output = <Dispatch as PaddedConvOps>::padded_conv2d(
-                x.into_dispatch(),
-                weight.into_dispatch(),
-                bias.into_dispatch(),
-                window,
-            );
-            return Tensor::from_dispatch(output);
         }
+        let window = Window {
+            stride: self.conv.stride[0],
+            padding: self.padding,
+            enlarge: self.enlarge,
+            border: if self.reflect {
+                Border::Reflect
+            } else {
+                Border::Zeros
+            },
+        };
+        // No bias is an empty one: the operation takes no optional tensors.
+        let bias = self.conv.bias.as_ref().map(|bias| bias.val());
+        let bias = bias.unwrap_or_else(|| Tensor::empty([0], &Device::flex()));
+        let output = <Dispatch as PaddedConvOps>::padded_conv2d(
+            x.into_dispatch(),
+            weight.into_dispatch(),
+            bias.into_dispatch(),
+            window,
+        );
+        Tensor::from_dispatch(output)
+    }
+
+    /// The same by burn's own operations, in the precision of `x` and `weight`.
+    fn forward_by_burn(&self, x: Tensor<4>, weight: Tensor<4>) -> Tensor<4> {
+        let bias = self.conv.bias.as_ref().map(|bias| bias.val());
+        let bias = bias.map(|bias| bias.cast(x.dtype()));
+        let padding = self.padding;
         let x = if self.enlarge > 1 {
             let options = InterpolateOptions::new(InterpolateMode::Nearest);
             interpolate(x, options.with_scale_factor([self.enlarge as f32; 2]))
@@ -108,7 +154,7 @@ impl PaddedConv {
             x,
             weight,
             bias,
-            ConvOptions::new([stride, stride], [0, 0], [1, 1], 1),
+            ConvOptions::new(self.conv.stride, [0, 0], [1, 1], 1),
         )
     }
 }
@@ -244,6 +290,30 @@ mod tests {
     use super::*;
     use burn::tensor::{Distribution, TensorData, Tolerance};
 
+    /// What other devices do in bfloat16 gives the same, but for rounding.
+    #[test]
+    fn half_precision_is_near() {
+        let device = Device::flex().autodiff();
+        let conv = PaddedConv::new([8, 4], 3, 2, 1, Border::Reflect, true, &device).enlarging(2);
+        let x = Tensor::<4>::random([2, 8, 10, 9], Distribution::Default, &device).require_grad();
+        let whole = conv.forward(x.clone());
+        let half = FloatDType::BF16;
+        let halved = conv.forward_by_burn(x.clone().cast(half), conv.weight().cast(half));
+        let halved = halved.cast(FloatDType::F32);
+        let gradient = |output: Tensor<4>| {
+            let gradients = output.powi_scalar(2).mean().backward();
+            let of = [x.grad(&gradients), conv.weight().grad(&gradients)];
+            of.map(|gradient| gradient.unwrap().to_data())
+        };
+        let near = |a: TensorData, b: TensorData| {
+            a.assert_approx_eq::<f32>(&b, Tolerance::rel_abs(2e-2, 1e-2));
+        };
+        near(whole.to_data(), halved.to_data());
+        for (a, b) in gradient(whole).into_iter().zip(gradient(halved)) {
+            near(a, b);
+        }
+    }
+
     /// Output and all gradients agree with burn's own enlargement, padding and convolution.
     #[test]
     fn agrees_with_burn() {
@@ -277,22 +347,9 @@ mod tests {
         let gradients = (ours.clone() * push.clone()).sum().backward();
 
         let y = Tensor::from_data(x.to_data(), device).require_grad();
-        let (padding, mode) = match conv.reflect {
-            true => (conv.padding, PadMode::Reflect),
-            false => (conv.padding, PadMode::Constant(0.0)),
-        };
-        let options = InterpolateOptions::new(InterpolateMode::Nearest);
-        let larger = interpolate(
-            y.clone(),
-            options.with_scale_factor([conv.enlarge as f32; 2]),
-        );
-        let padded = larger.pad([(padding, padding), (padding, padding)], mode);
-        let options = ConvOptions::new(conv.conv.stride, [0, 0], [1, 1], 1);
-        let (weight, bias) = (
-            conv.conv.weight.val(),
-            conv.conv.bias.as_ref().unwrap().val(),
-        );
-        let theirs = conv2d(padded, weight.clone(), Some(bias.clone()), options);
+        let bias = conv.conv.bias.as_ref().unwrap().val();
+        let weight = conv.weight();
+        let theirs = conv.forward_by_burn(y.clone(), weight.clone());
         let expected = (theirs.clone() * push).sum().backward();
 
         let same = |a: TensorData, b: TensorData| {

@@ -10,7 +10,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::conv_kernel::Border;
-use super::convolution::PaddedConv;
+use super::convolution::{PaddedConv, Precision};
 use super::norm::{Activation, Norm, NormKind};
 use super::spectral_norm::SpectralConv;
 
@@ -31,6 +31,8 @@ pub struct DiscriminatorConfig {
     pub norm: NormKind,
     /// Divide every weight by its largest singular value (Miyato et al. 2018): a steadier game.
     pub spectral: bool,
+    /// What the convolutions compute in; `bf16` is faster on GPUs that have it.
+    pub precision: Precision,
 }
 
 /// What one score of a discriminator judges.
@@ -52,6 +54,7 @@ impl Default for DiscriminatorConfig {
             scales: 1,
             norm: NormKind::Instance,
             spectral: false,
+            precision: Precision::F32,
         }
     }
 }
@@ -167,7 +170,8 @@ impl DiscriminatorConfig {
             Border::Zeros,
             true,
             device,
-        );
+        )
+        .computing_in(self.precision);
         SpectralConv::new(conv, self.spectral, device)
     }
 

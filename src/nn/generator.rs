@@ -9,6 +9,7 @@ use burn::tensor::{Device, Tensor};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::convolution::Precision;
 use super::norm::NormKind;
 use super::resnet_generator::ResnetGenerator;
 use super::unet_generator::UNetGenerator;
@@ -31,6 +32,9 @@ pub struct GeneratorConfig {
     pub residual: bool,
     /// The norm after every convolution but the last.
     pub norm: NormKind,
+    /// What the convolutions compute in, those of SimGAN's refiner too; `bf16` is faster on GPUs that
+    /// have it.
+    pub precision: Precision,
 }
 
 impl Default for GeneratorConfig {
@@ -43,6 +47,7 @@ impl Default for GeneratorConfig {
             kernel: 5,
             residual: true,
             norm: NormKind::Instance,
+            precision: Precision::F32,
         }
     }
 }

@@ -9,7 +9,7 @@ use burn::module::Module;
 use burn::tensor::{Device, Tensor};
 
 use super::conv_kernel::Border;
-use super::convolution::PaddedConv;
+use super::convolution::{PaddedConv, Precision};
 use super::generator::GeneratorConfig;
 use super::norm::{Activation, Norm, NormKind};
 
@@ -51,6 +51,14 @@ impl ConvNorm {
         }
     }
 
+    /// The same, with the convolution in this precision.
+    pub fn computing_in(self, precision: Precision) -> Self {
+        ConvNorm {
+            conv: self.conv.computing_in(precision),
+            norm: self.norm,
+        }
+    }
+
     pub fn forward(&self, x: Tensor<4>, activation: Activation) -> Tensor<4> {
         self.norm.forward(self.conv.forward(x), activation)
     }
@@ -88,7 +96,8 @@ impl ResnetGenerator {
         let mut place = 0;
         let mut layer = |channels, kernel, stride| {
             place += 1;
-            ConvNorm::new(channels, kernel, stride, (config.norm, place), device)
+            let norm = (config.norm, place);
+            ConvNorm::new(channels, kernel, stride, norm, device).computing_in(config.precision)
         };
         ResnetGenerator {
             stem: layer([3, config.channels], config.kernel, 1),
@@ -113,7 +122,8 @@ impl ResnetGenerator {
                 Border::Reflect,
                 true,
                 device,
-            ),
+            )
+            .computing_in(config.precision),
         }
     }
 

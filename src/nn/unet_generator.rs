@@ -35,7 +35,8 @@ impl UNetGenerator {
         let mut place = 0;
         let mut layer = |channels, kernel, stride| {
             place += 1;
-            ConvNorm::new(channels, kernel, stride, (config.norm, place), device)
+            let norm = (config.norm, place);
+            ConvNorm::new(channels, kernel, stride, norm, device).computing_in(config.precision)
         };
         // What comes from below has passed its own level's skip connection, but for the deepest.
         let below = |level: usize| at(level + 1) * if level + 1 == levels { 1 } else { 2 };
@@ -56,7 +57,8 @@ impl UNetGenerator {
                 Border::Reflect,
                 true,
                 device,
-            ),
+            )
+            .computing_in(config.precision),
         }
     }
 

@@ -32,8 +32,8 @@ pub const STAGE: StageKind = StageKind {
     about: "accuracy on real photos of a recogniser trained on renders, on the dataset, on photos",
     version: 2,
     inputs: &[
-        Input::required("adapted", Kind::Dataset, "the emitted dataset"),
-        Input::optional("source", Kind::Samples, "renders, augmented alike"),
+        Input::optional("adapted", Kind::Dataset, "the emitted dataset"),
+        Input::optional("source", Kind::Samples, "renders, augmented alike, or any labelled samples"),
         Input::optional(
             "target",
             Kind::Samples,
@@ -108,16 +108,28 @@ impl Stage for Evaluate {
     }
 
     fn run(&self, context: &Context) -> Result<Value> {
-        let adapted = context.input("adapted")?;
-        let classes = dataset_classes(adapted)?;
+        let (source, adapted) = (context.inputs.get("source"), context.inputs.get("adapted"));
+        let classes = match (adapted, source) {
+            (Some(adapted), _) => dataset_classes(adapted)?,
+            (None, Some(source)) => source.manifest.classes.keys().cloned().collect(),
+            (None, None) => {
+                return Err(Error::usage(
+                    context.id,
+                    "has nothing to measure",
+                    "add `adapted`, a dataset, or `source`, labelled samples, to `from`",
+                ));
+            }
+        };
         let read = |path| Labels::read(path, self.class_column.as_deref(), &classes);
         let test = photos(context.input("test")?, &read(&self.test_labels)?)?;
 
         let mut sets = Vec::new();
-        if let Some(source) = context.inputs.get("source") {
+        if let Some(source) = source {
             sets.push(("source_only", renders(source, &classes)?));
         }
-        sets.push(("adapted", dataset(adapted, &classes)?));
+        if let Some(adapted) = adapted {
+            sets.push(("adapted", dataset(adapted, &classes)?));
+        }
         match (context.inputs.get("target"), &self.target_labels) {
             (Some(target), Some(path)) => {
                 sets.push(("target_only", photos(target, &read(path)?)?));

@@ -87,6 +87,33 @@ fn every_set_is_measured_on_the_same_photos() {
 }
 
 #[test]
+fn labelled_samples_need_not_be_emitted_to_be_measured() {
+    let folder = tempfile::tempdir().unwrap();
+    let (test, csv) = photos(20, 2);
+    let config = config(folder.path(), &csv);
+    let folders = [(); 3].map(|()| tempfile::tempdir().unwrap());
+    let publish =
+        |place: usize, samples: &[Sample]| testing::publish(folders[place].path(), samples, 32);
+    let source = ("source", publish(0, &testing::shapes(80, 16, 1)));
+    let test_photos = ("test", publish(1, &test));
+    let out = folders[2].path();
+    let measured = testing::run_with(
+        &config,
+        "evaluate",
+        [source, test_photos.clone()],
+        32,
+        out,
+    );
+    let with_both = evaluate(&config, &test, None).unwrap();
+    assert_eq!(
+        measured.unwrap()["classification"]["source_only"],
+        with_both["classification"]["source_only"]
+    );
+    let error = testing::run_with(&config, "evaluate", [test_photos], 32, out).unwrap_err();
+    assert!(error.to_string().contains("add `adapted`"), "{error}");
+}
+
+#[test]
 fn photos_of_another_size_or_unknown_class_are_an_error() {
     let folder = tempfile::tempdir().unwrap();
     let (mut test, csv) = photos(10, 2);

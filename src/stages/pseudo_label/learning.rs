@@ -79,7 +79,7 @@ pub fn learn(
         if config.same_class_ratio {
             align(&mut read, &labelled.ratio(classes));
         }
-        let share = config.keep * (round + 1) as f64 / (config.rounds + 1) as f64;
+        let share = config.keep * config.grown(round + 1);
         believed = select(&read, share, config.confidence)
             .iter()
             .enumerate()
@@ -99,6 +99,11 @@ impl PseudoLabel {
             (self.round_steps, LATER * self.rate)
         };
         Recipe { steps, rate }
+    }
+
+    /// The share of `keep` that the round learns from: it grows in steps and is whole in the last.
+    fn grown(&self, round: u64) -> f64 {
+        (round as f64 / self.rounds.max(1) as f64).min(1.0)
     }
 
     /// A batch of labelled pictures; once photos are believed, half of it are views of these.

@@ -88,6 +88,12 @@ impl Stage for TrainConfig {
 
     fn run(&self, context: &Context) -> Result<serde_json::Value> {
         let chosen = device::choose(context.device)?;
+        let wanted = [self.generator.precision, self.discriminator.precision];
+        if !wanted.iter().all(|precision| precision.is_on(&chosen.device)) {
+            context.emit(Event::Warning {
+                text: format!("{} has no bf16 here: it computes in 32 bits", chosen.name),
+            });
+        }
         let task = match context.inputs.get("task") {
             Some(artifact) => Some(TaskNetwork::load(&artifact.folder, &chosen)?),
             None => None,
