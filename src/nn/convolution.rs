@@ -34,9 +34,7 @@ impl Precision {
     pub fn is_on(self, device: &Device) -> bool {
         match self {
             Precision::F32 => true,
-            Precision::Bf16 => {
-                *device != Device::flex() && device.supports_dtype(FloatDType::BF16)
-            }
+            Precision::Bf16 => *device != Device::flex() && device.supports_dtype(FloatDType::BF16),
         }
     }
 }

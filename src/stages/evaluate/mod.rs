@@ -33,7 +33,11 @@ pub const STAGE: StageKind = StageKind {
     version: 2,
     inputs: &[
         Input::optional("adapted", Kind::Dataset, "the emitted dataset"),
-        Input::optional("source", Kind::Samples, "renders, augmented alike, or any labelled samples"),
+        Input::optional(
+            "source",
+            Kind::Samples,
+            "renders, augmented alike, or any labelled samples",
+        ),
         Input::optional(
             "target",
             Kind::Samples,

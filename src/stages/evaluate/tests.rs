@@ -97,13 +97,7 @@ fn labelled_samples_need_not_be_emitted_to_be_measured() {
     let source = ("source", publish(0, &testing::shapes(80, 16, 1)));
     let test_photos = ("test", publish(1, &test));
     let out = folders[2].path();
-    let measured = testing::run_with(
-        &config,
-        "evaluate",
-        [source, test_photos.clone()],
-        32,
-        out,
-    );
+    let measured = testing::run_with(&config, "evaluate", [source, test_photos.clone()], 32, out);
     let with_both = evaluate(&config, &test, None).unwrap();
     assert_eq!(
         measured.unwrap()["classification"]["source_only"],

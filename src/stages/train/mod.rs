@@ -89,7 +89,10 @@ impl Stage for TrainConfig {
     fn run(&self, context: &Context) -> Result<serde_json::Value> {
         let chosen = device::choose(context.device)?;
         let wanted = [self.generator.precision, self.discriminator.precision];
-        if !wanted.iter().all(|precision| precision.is_on(&chosen.device)) {
+        if !wanted
+            .iter()
+            .all(|precision| precision.is_on(&chosen.device))
+        {
             context.emit(Event::Warning {
                 text: format!("{} has no bf16 here: it computes in 32 bits", chosen.name),
             });
