@@ -31,7 +31,7 @@ pub struct DiscriminatorConfig {
     pub norm: NormKind,
     /// Divide every weight by its largest singular value (Miyato et al. 2018): a steadier game.
     pub spectral: bool,
-    /// What the convolutions compute in; `bf16` is faster on GPUs that have it.
+    /// What the convolutions compute in.
     pub precision: Precision,
 }
 

@@ -32,8 +32,7 @@ pub struct GeneratorConfig {
     pub residual: bool,
     /// The norm after every convolution but the last.
     pub norm: NormKind,
-    /// What the convolutions compute in, those of SimGAN's refiner too; `bf16` is faster on GPUs that
-    /// have it.
+    /// What the convolutions compute in, those of SimGAN's refiner too.
     pub precision: Precision,
 }
 
