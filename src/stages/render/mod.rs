@@ -17,7 +17,7 @@ use crate::{Error, Result};
 pub const STAGE: StageKind = StageKind {
     name: "render",
     about: "labelled pictures of 3D models (mesh) or 2D templates (template)",
-    version: 2,
+    version: 3,
     inputs: &[
         Input::optional(
             "backgrounds",
@@ -41,7 +41,7 @@ pub struct Render {
     pub size: u32,
     /// Ray-traces a 3D model.
     pub mesh: Option<mesh::Mesh>,
-    /// Draws 2D templates, one SVG a class.
+    /// Draws 2D templates, SVGs named by their class.
     pub template: Option<template::Template>,
 }
 

@@ -1,4 +1,4 @@
-//! Draws 2D templates, one SVG a class, as a camera outdoors might see them.
+//! Draws 2D templates, each named by its class, as a camera outdoors might see them.
 //!
 //! A sample is drawn in the order of the files: [`svg`] holds the templates, [`warp`] places one in
 //! the picture, [`surface`] is its paint, [`background`] and [`surroundings`] stand behind it, [`light`]
@@ -43,8 +43,8 @@ use warp::{Geometry, Layer, Placement};
 #[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Template {
-    /// A folder of .svg files, one a class, named by the file without its extension. Text in them
-    /// must have been converted to paths.
+    /// A folder of .svg files, each named by its class. Where a class has several drawings, they may
+    /// lie in a folder of its name. Text in them must have been converted to paths.
     pub templates: PathBuf,
     /// Where the sign is in the picture, and how it is turned.
     pub geometry: Geometry,
@@ -87,13 +87,13 @@ impl Template {
     /// # Errors
     /// Where a template or a background photo cannot be read.
     pub fn render(&self, context: &Context, count: u64, size: u32) -> Result<serde_json::Value> {
-        let textures = svg::load_folder(&self.templates, size, context)?;
+        let classes = svg::load_folder(&self.templates, size, context)?;
         let photos = Photos::load(context.inputs.get("backgrounds"))?;
         context.generate(count, "count", |index| {
-            self.sample(context, index, &textures, &photos, size)
+            self.sample(context, index, &classes, &photos, size)
         })?;
         Ok(serde_json::json!({
-            "templates": textures.len(),
+            "templates": classes.iter().map(Vec::len).sum::<usize>(),
             "background_photos": photos.len(),
         }))
     }
@@ -102,16 +102,16 @@ impl Template {
         &self,
         context: &Context,
         index: u64,
-        textures: &[Texture],
+        classes: &[Vec<Texture>],
         photos: &Photos,
         size: u32,
     ) -> Result<Sample> {
         let stream = &mut context.seed.stream(index);
-        let texture = &textures[(index % textures.len() as u64) as usize];
+        let texture = drawing(&classes[(index % classes.len() as u64) as usize], stream);
         let placement = self.geometry.place(texture, size, stream);
         let mut signs = vec![Sign::new(texture, placement, size)];
         if chance(self.surroundings.neighbour_share, stream) {
-            let other = &textures[stream.random_range(0..textures.len())];
+            let other = drawing(&classes[stream.random_range(0..classes.len())], stream);
             let beside = &signs[0].placement;
             let placement = self.geometry.place_beside(beside, other, size, stream);
             signs.push(Sign::new(other, placement, size));
@@ -163,6 +163,11 @@ impl Template {
         self.light.fall(&mut scene, stream);
         self.camera.take(scene, stream)
     }
+}
+
+/// One of the drawings of a class.
+fn drawing<'a>(drawings: &'a [Texture], stream: &mut Stream) -> &'a Texture {
+    &drawings[stream.random_range(0..drawings.len())]
 }
 
 /// A template in its place.

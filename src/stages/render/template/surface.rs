@@ -22,6 +22,10 @@ pub struct Surface {
     pub white: Range,
     /// Saturation left after years of sun; 1 is new, 0 is grey.
     pub saturation: Range,
+    /// Share of pictures in which the sun bleached red paint, which fades first.
+    pub bleach_share: f64,
+    /// How much of the red is gone where it did; 1 leaves it white.
+    pub bleach: Range,
     /// Standard deviation of each channel's strength, as a natural logarithm: paints differ.
     pub paint_spread: f64,
     /// Share of pictures in which stickers or paint hide small parts of the sign.
@@ -44,6 +48,8 @@ impl Default for Surface {
             black: [0.005, 0.04],
             white: [0.6, 0.9],
             saturation: [0.45, 1.15],
+            bleach_share: 0.05,
+            bleach: [0.3, 1.0],
             paint_spread: 0.1,
             sticker_share: 0.12,
             sticker: [0.02, 0.12],
@@ -62,6 +68,8 @@ impl Surface {
         check_range("surface.black", self.black, [0.0, 1.0])?;
         check_range("surface.white", self.white, [0.01, 1.0])?;
         check_range("surface.saturation", self.saturation, [0.0, 2.0])?;
+        check_share("surface.bleach_share", self.bleach_share)?;
+        check_range("surface.bleach", self.bleach, [0.0, 1.0])?;
         check_range("surface.paint_spread", [0.0, self.paint_spread], [0.0, 2.0])?;
         check_share("surface.sticker_share", self.sticker_share)?;
         check_range("surface.sticker", self.sticker, [0.001, 1.0])?;
@@ -75,6 +83,11 @@ impl Surface {
     pub fn paint(&self, layer: &Layer, size: u32, stream: &mut Stream) -> Canvas {
         let (black, white) = (uniform(self.black, stream), uniform(self.white, stream));
         let saturation = uniform(self.saturation, stream);
+        let bleach = if chance(self.bleach_share, stream) {
+            uniform(self.bleach, stream)
+        } else {
+            0.0
+        };
         let strength: [f32; 3] =
             std::array::from_fn(|_| (self.paint_spread as f32 * normal(stream)).exp());
         let mut sign = Canvas {
@@ -82,6 +95,8 @@ impl Surface {
             pixels: layer.colour.clone(),
         };
         for (pixel, alpha) in sign.pixels.iter_mut().zip(&layer.alpha) {
+            let gone = bleach * redness(*pixel).powi(2);
+            *pixel = pixel.map(|channel| channel + gone * (alpha - channel));
             let grey = luminance(*pixel);
             for (channel, strength) in pixel.iter_mut().zip(strength) {
                 let faded = (grey + saturation * (*channel - grey)).max(0.0);
@@ -146,4 +161,9 @@ impl Surface {
             }
         });
     }
+}
+
+/// How red light is: 1 for red alone, 0 for grey, green and blue.
+fn redness([red, green, blue]: [f32; 3]) -> f32 {
+    ((red - green.max(blue)) / red.max(1e-3)).max(0.0)
 }

@@ -1,5 +1,6 @@
 //! Templates: SVG files drawn once at high resolution, with their halvings for filtered sampling.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use glam::Vec2;
@@ -18,7 +19,6 @@ const LARGEST: u32 = 512;
 
 /// A template as linear light with alpha, premultiplied, and what its shape is.
 pub struct Texture {
-    /// The file's name without extension.
     pub class: String,
     pub path: PathBuf,
     /// Each half as wide and high as the one before.
@@ -35,11 +35,12 @@ struct Level {
     texels: Vec<[f32; 4]>,
 }
 
-/// Loads all .svg files of a folder, sorted by name, to be drawn in pictures `size` pixels wide.
+/// Loads all .svg files of a folder to be drawn in pictures `size` pixels wide: by class, sorted by
+/// name, all drawings of it.
 ///
 /// # Errors
 /// Where the folder is missing or holds no .svg, or one of them is broken or draws nothing.
-pub fn load_folder(folder: &Path, size: u32, context: &Context) -> Result<Vec<Texture>> {
+pub fn load_folder(folder: &Path, size: u32, context: &Context) -> Result<Vec<Vec<Texture>>> {
     let mut paths = artifact::walk(folder)?;
     paths.retain(|path| {
         path.extension()
@@ -49,7 +50,7 @@ pub fn load_folder(folder: &Path, size: u32, context: &Context) -> Result<Vec<Te
         return Err(Error::failed(
             folder.display(),
             "holds no .svg file",
-            "put one SVG a class into it, named by the class, or correct `template.templates`",
+            "put an SVG for each class into it, named by the class, or correct `template.templates`",
         ));
     }
     let side = (size * OVERSAMPLING).min(LARGEST.max(size * 5 / 4));
@@ -57,22 +58,30 @@ pub fn load_folder(folder: &Path, size: u32, context: &Context) -> Result<Vec<Te
         .par_iter()
         .map(|path| {
             context.check_interrupt()?;
-            load(path, side, context)
+            load(path, class(folder, path), side, context)
         })
         .collect::<Result<_>>()?;
-    let mut classes: Vec<&str> = textures.iter().map(|t| t.class.as_str()).collect();
-    classes.sort_unstable();
-    if let Some(twice) = classes.windows(2).find(|pair| pair[0] == pair[1]) {
-        return Err(Error::failed(
-            folder.display(),
-            format!("holds two files named {}.svg", twice[0]),
-            "a file's name is its class; rename one of them",
-        ));
+    let mut classes: BTreeMap<String, Vec<Texture>> = BTreeMap::new();
+    for texture in textures {
+        let class = texture.class.clone();
+        classes.entry(class).or_default().push(texture);
     }
-    Ok(textures)
+    Ok(classes.into_values().collect())
 }
 
-fn load(path: &Path, side: u32, context: &Context) -> Result<Texture> {
+/// What the file draws: its own name, or that of its folder within `folder`.
+fn class(folder: &Path, path: &Path) -> String {
+    let inside = path.strip_prefix(folder).unwrap_or(path);
+    let mut parts = inside.iter();
+    let first = Path::new(parts.next().unwrap_or_default());
+    let name = match parts.next() {
+        Some(_) => first.file_name(),
+        None => first.file_stem(),
+    };
+    name.unwrap_or_default().to_string_lossy().into_owned()
+}
+
+fn load(path: &Path, class: String, side: u32, context: &Context) -> Result<Texture> {
     let broken = |problem: String| {
         Error::failed(
             path.display(),
@@ -115,11 +124,7 @@ fn load(path: &Path, side: u32, context: &Context) -> Result<Texture> {
         levels.push(last.halved());
     }
     Ok(Texture {
-        class: path
-            .file_stem()
-            .unwrap_or_default()
-            .to_string_lossy()
-            .into_owned(),
+        class,
         path: path.to_path_buf(),
         levels,
         bounds,

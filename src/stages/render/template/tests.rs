@@ -32,6 +32,7 @@ fn plain(mut config: Template) -> Template {
         black: [0.0, 0.0],
         white: [1.0, 1.0],
         saturation: [1.0, 1.0],
+        bleach_share: 0.0,
         paint_spread: 0.0,
         sticker_share: 0.0,
         dirt_share: 0.0,
@@ -320,6 +321,42 @@ fn backgrounds_come_from_the_border_of_photos() {
             pixels.pixels().any(|pixel| pixel.0[2] > 100),
             "the border is blue"
         );
+    }
+}
+
+#[test]
+fn a_class_may_have_several_drawings() {
+    let (folder, config) = example();
+    std::fs::create_dir(folder.path().join("a_disc")).unwrap();
+    let blue = DISC.replace("#ff0000", "#0000ff");
+    std::fs::write(folder.path().join("a_disc/blue.svg"), blue).unwrap();
+    let mut of_discs = BTreeMap::new();
+    for sample in draw(&plain(config), 40, 256).unwrap() {
+        let class = sample.labels.class.clone().unwrap();
+        assert_eq!(class, ["a_disc", "b_plate"][sample.index as usize % 2]);
+        if class == "a_disc" {
+            let [red, _, blue] = sample.pixels().unwrap().get_pixel(16, 16).0;
+            let of_file = sample.provenance.source.ends_with("blue.svg");
+            assert_eq!(blue > red, of_file);
+            *of_discs.entry(of_file).or_insert(0) += 1;
+        }
+    }
+    assert!(of_discs[&true] > 3 && of_discs[&false] > 3, "{of_discs:?}");
+}
+
+#[test]
+fn the_sun_bleaches_red_paint_alone() {
+    let (folder, config) = example();
+    let mut config = plain(config);
+    let blue = DISC.replace("#ff0000", "#0000ff");
+    std::fs::write(folder.path().join("b_plate.svg"), blue).unwrap();
+    config.surface.bleach_share = 1.0;
+    config.surface.bleach = [1.0, 1.0];
+    for sample in draw(&config, 20, 256).unwrap() {
+        let [red, green, blue] = sample.pixels().unwrap().get_pixel(16, 16).0;
+        assert!(blue > 240, "white or blue");
+        let white = sample.labels.class.as_deref() == Some("a_disc");
+        assert_eq!(red > 240 && green > 240, white);
     }
 }
 
