@@ -67,8 +67,17 @@ pub struct StageKind {
 pub struct Input {
     pub role: &'static str,
     pub kind: Kind,
-    pub optional: bool,
+    pub need: Need,
     pub about: &'static str,
+}
+
+/// Whether an input must be given.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Need {
+    Always,
+    /// At least one of the stage's inputs of this need.
+    OneOf,
+    Never,
 }
 
 impl Input {
@@ -77,7 +86,17 @@ impl Input {
         Input {
             role,
             kind,
-            optional: false,
+            need: Need::Always,
+            about,
+        }
+    }
+
+    /// An input that may be left out where another one of these is given.
+    pub const fn one_of(role: &'static str, kind: Kind, about: &'static str) -> Self {
+        Input {
+            role,
+            kind,
+            need: Need::OneOf,
             about,
         }
     }
@@ -87,7 +106,7 @@ impl Input {
         Input {
             role,
             kind,
-            optional: true,
+            need: Need::Never,
             about,
         }
     }

@@ -5,7 +5,7 @@ use clap::{Args, ValueEnum};
 use super::{columns, say};
 use crate::Result;
 use crate::models::{MODELS, ModelKind};
-use crate::stage::{Input, StageKind};
+use crate::stage::{Input, Need, StageKind};
 use crate::stages::STAGES;
 use crate::stages::augment::TRANSFORMS;
 use crate::stages::emit::WRITERS;
@@ -51,9 +51,9 @@ impl Listing {
 }
 
 fn stage(kind: &StageKind) -> Vec<String> {
-    let role = |input: &Input| match input.optional {
-        true => format!("[{}]", input.role),
-        false => input.role.to_owned(),
+    let role = |input: &Input| match input.need {
+        Need::Always => input.role.to_owned(),
+        Need::OneOf | Need::Never => format!("[{}]", input.role),
     };
     let roles: Vec<String> = kind.inputs.iter().map(role).collect();
     let way = match roles.is_empty() {

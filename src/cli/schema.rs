@@ -4,7 +4,7 @@ use serde_json::{Map, Value, json};
 
 use super::say;
 use crate::Result;
-use crate::stage::StageKind;
+use crate::stage::{Need, StageKind};
 use crate::stages::STAGES;
 
 pub fn execute() -> Result<()> {
@@ -80,7 +80,7 @@ fn define(kind: &StageKind, definitions: &mut Map<String, Value>) {
     let required: Vec<&str> = kind
         .inputs
         .iter()
-        .filter(|i| !i.optional)
+        .filter(|i| i.need == Need::Always)
         .map(|i| i.role)
         .collect();
     let wiring = json!({

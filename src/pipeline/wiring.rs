@@ -5,10 +5,10 @@ use std::collections::BTreeSet;
 use super::source::Source;
 use super::spec::StageSpec;
 use crate::artifact::Kind;
-use crate::stage::Input;
+use crate::stage::{Input, Need};
 use crate::{Error, Result};
 
-/// Every required role is given, and every input is of the kind its role reads.
+/// Every role that is needed is given, and every input is of the kind its role reads.
 ///
 /// # Errors
 /// The first that is not, at its stage.
@@ -22,15 +22,25 @@ pub fn check(source: &Source, stages: &[StageSpec]) -> Result<()> {
         }
     };
     for stage in stages {
+        let one_of = stage.kind.inputs.iter().filter(|i| i.need == Need::OneOf);
+        let one_of: Vec<&str> = one_of.map(|input| input.role).collect();
+        if !one_of.is_empty() && !one_of.iter().any(|role| stage.from.contains_key(*role)) {
+            let roles = one_of.join("` or `");
+            return Err(source.error(
+                stage.span.clone(),
+                format!("stage `{}` needs an input `{roles}`", stage.id),
+                format!("add one of them to `from`: `{} = \"ID\"`", one_of[0]),
+            ));
+        }
         for Input {
             role,
             kind,
-            optional,
+            need,
             about,
         } in stage.kind.inputs
         {
             let Some(target) = stage.from.get(role) else {
-                if *optional {
+                if *need != Need::Always {
                     continue;
                 }
                 return Err(source.error(

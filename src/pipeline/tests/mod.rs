@@ -17,6 +17,10 @@ use crate::stage::{Context, Input, Stage, StageKind, parse};
 use crate::{Error, Result};
 
 const SAMPLES: &[Input] = &[Input::required("samples", Kind::Samples, "what is read")];
+const EITHER: &[Input] = &[
+    Input::one_of("samples", Kind::Samples, "what is read"),
+    Input::one_of("dataset", Kind::Dataset, "what is read instead"),
+];
 
 macro_rules! kind {
     ($name:literal, $config:ty, $inputs:expr, $output:ident) => {
@@ -37,6 +41,7 @@ const TEST_STAGES: &[StageKind] = &[
     kind!("solid", Solid, &[], Samples),
     kind!("copy", Copy, SAMPLES, Samples),
     kind!("count", Count, SAMPLES, Metrics),
+    kind!("count_either", Count, EITHER, Metrics),
     kind!("shelve", Shelve, SAMPLES, Dataset),
 ];
 

@@ -147,6 +147,17 @@ fn a_missing_input_or_one_of_the_wrong_kind_is_refused() {
 }
 
 #[test]
+fn one_of_the_inputs_of_which_one_is_needed_is_enough() {
+    let missing = refused("[stages.count_either]\n", &[]);
+    says(
+        &missing,
+        &["test.toml:1:9", "`samples` or `dataset`", "from"],
+    );
+    let stages = "[stages.solid]\n[stages.count_either]\nfrom = { samples = 'solid' }\n";
+    read(stages, &[]).unwrap();
+}
+
+#[test]
 fn a_circle_is_named() {
     let text = "\
 [stages.count]

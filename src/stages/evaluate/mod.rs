@@ -32,8 +32,8 @@ pub const STAGE: StageKind = StageKind {
     about: "accuracy on real photos of a recogniser trained on renders, on the dataset, on photos",
     version: 2,
     inputs: &[
-        Input::optional("adapted", Kind::Dataset, "the emitted dataset"),
-        Input::optional(
+        Input::one_of("adapted", Kind::Dataset, "the emitted dataset"),
+        Input::one_of(
             "source",
             Kind::Samples,
             "renders, augmented alike, or any labelled samples",
@@ -113,15 +113,11 @@ impl Stage for Evaluate {
 
     fn run(&self, context: &Context) -> Result<Value> {
         let (source, adapted) = (context.inputs.get("source"), context.inputs.get("adapted"));
-        let classes = match (adapted, source) {
-            (Some(adapted), _) => dataset_classes(adapted)?,
-            (None, Some(source)) => source.manifest.classes.keys().cloned().collect(),
-            (None, None) => {
-                return Err(Error::usage(
-                    context.id,
-                    "has nothing to measure",
-                    "add `adapted`, a dataset, or `source`, labelled samples, to `from`",
-                ));
+        let classes = match adapted {
+            Some(adapted) => dataset_classes(adapted)?,
+            None => {
+                let source = &context.input("source")?.manifest;
+                source.classes.keys().cloned().collect()
             }
         };
         let read = |path| Labels::read(path, self.class_column.as_deref(), &classes);

@@ -166,3 +166,18 @@ fn committee(
         })
         .collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_last_round_learns_from_all_that_is_kept() {
+        let stage = PseudoLabel {
+            rounds: 4,
+            ..PseudoLabel::default()
+        };
+        let shares: Vec<f64> = (0..=4).map(|round| stage.grown(round)).collect();
+        assert_eq!(shares, [0.0, 0.25, 0.5, 0.75, 1.0]);
+    }
+}
