@@ -7,7 +7,7 @@ use maud::{DOCTYPE, html};
 use serde::Serialize;
 use serde_json::Value;
 
-use super::summary::{find_tasks, score};
+use super::summary::{SCORES, find_tasks, score};
 use super::{columns, duration};
 use crate::artifact::Kind;
 use crate::pipeline::cache::write_flushed;
@@ -39,9 +39,6 @@ struct Point {
     /// Seconds of all its stages when they were made.
     cost_seconds: f64,
 }
-
-/// The measures of a recogniser that stand in the table.
-const SCORES: [&str; 3] = ["source_only", "adapted", "target_only"];
 
 impl Comparison {
     pub fn new(pipeline: &str) -> Self {

@@ -61,9 +61,11 @@ fn classes(record: &RunRecord) -> Option<String> {
     Some(columns(&rows))
 }
 
-/// The recogniser's table: every object of the metrics that has `adapted.mean`.
+/// The sets that a recogniser may have been trained on, by the names of their scores.
+pub const SCORES: [&str; 3] = ["source_only", "adapted", "target_only"];
+
+/// The recogniser's table: every object of the metrics that has one of the [`SCORES`].
 fn recognisers(record: &RunRecord) -> Option<String> {
-    const COLUMNS: [&str; 3] = ["source_only", "adapted", "target_only"];
     let mut tasks = Vec::new();
     for (id, value) in &record.metrics {
         find_tasks(id, value, &mut tasks);
@@ -72,11 +74,11 @@ fn recognisers(record: &RunRecord) -> Option<String> {
         return None;
     }
     let mut rows = vec![vec![String::new()]];
-    rows[0].extend(COLUMNS.map(String::from));
+    rows[0].extend(SCORES.map(String::from));
     rows[0].push("gap closed".to_owned());
     for (name, task) in tasks {
         let mut row = vec![name];
-        row.extend(COLUMNS.map(|column| score(task, column)));
+        row.extend(SCORES.map(|column| score(task, column)));
         let gap = task.get("gap_closed").and_then(Value::as_f64);
         row.push(gap.map_or("-".to_owned(), |gap| format!("{gap:.2}")));
         rows.push(row);
@@ -96,7 +98,8 @@ pub fn score(task: &Value, column: &str) -> String {
 
 /// Enters every table of a recogniser within `value`, with its path.
 pub fn find_tasks<'a>(name: &str, value: &'a Value, found: &mut Vec<(String, &'a Value)>) {
-    if value.pointer("/adapted/mean").is_some() {
+    let has = |score| value[score].get("mean").is_some();
+    if SCORES.into_iter().any(has) {
         found.push((name.to_owned(), value));
         return;
     }
@@ -131,4 +134,30 @@ fn times(record: &RunRecord) -> Option<String> {
         false => "",
     };
     (rows.len() > 1).then(|| columns(&rows) + note)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_recogniser_is_found_whatever_it_was_trained_on() {
+        let metrics = json!({
+            "crops": 4,
+            "classification": { "source_only": { "mean": 0.5 }, "classes": ["a"] },
+            "deeper": { "classification": { "adapted": { "mean": 0.7, "std": 0.1 } } },
+        });
+        let mut tasks = Vec::new();
+        find_tasks("evaluate", &metrics, &mut tasks);
+        let names: Vec<&str> = tasks.iter().map(|(name, _)| name.as_str()).collect();
+        assert_eq!(
+            names,
+            ["evaluate.classification", "evaluate.deeper.classification"]
+        );
+        assert_eq!(score(tasks[0].1, "source_only"), "0.500");
+        assert_eq!(score(tasks[1].1, "adapted"), "0.700 ± 0.100");
+        assert_eq!(score(tasks[1].1, "target_only"), "-");
+    }
 }
