@@ -120,7 +120,8 @@ pub struct Provenance {
     pub domain: Domain,
     /// The model, template or photo file it was made from.
     pub source: String,
-    /// Id of the render or photo it began as: what splits go by.
+    /// Id of the render or photo it began as; of a photo in a track, the track's first. What splits
+    /// go by.
     pub origin: String,
     /// Id of the sample it was made from in the stage before; `None` at the origin.
     pub parent: Option<String>,

@@ -76,12 +76,10 @@ impl Survey {
             *keypoints = instance.keypoints.len().max(*keypoints);
         }
         self.instances += labels.instances.len() as u64;
-        let origin = *blake3::hash(provenance.origin.as_bytes()).as_bytes();
-        let origin = u64::from_le_bytes(std::array::from_fn(|byte| origin[byte]));
         if provenance.domain == Domain::Photo {
-            self.photos.insert(origin);
+            self.photos.insert(hash(&provenance.source));
         } else {
-            self.renders.insert(origin);
+            self.renders.insert(hash(&provenance.origin));
             *self.sources.entry(provenance.source.clone()).or_default() += 1;
         }
         *self.domains.entry(provenance.domain.name()).or_default() += 1;
@@ -120,4 +118,9 @@ impl Survey {
     pub fn has_keypoints(&self) -> bool {
         self.categories.values().any(|&count| count > 0)
     }
+}
+
+fn hash(text: &str) -> u64 {
+    let hash = *blake3::hash(text.as_bytes()).as_bytes();
+    u64::from_le_bytes(std::array::from_fn(|byte| hash[byte]))
 }

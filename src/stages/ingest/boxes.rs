@@ -1,5 +1,6 @@
 //! The CSV of boxes: which columns hold them, and every row with its place for messages.
 
+use std::collections::HashMap;
 use std::path::Path;
 
 use csv::StringRecord;
@@ -17,6 +18,8 @@ pub struct Row {
     pub line: u64,
     /// Left, top, right, bottom in pixels of the photo; `None` is the whole photo.
     pub corners: Option<[f64; 4]>,
+    /// Number of the first row that shows the same thing: its own where it stands alone.
+    pub first: u64,
 }
 
 /// Names that the columns file, left, top, right, bottom go by.
@@ -35,15 +38,17 @@ pub fn whole(files: Vec<String>) -> Vec<Row> {
         number: number as u64,
         line: 0,
         corners: None,
+        first: number as u64,
     };
     files.into_iter().enumerate().map(row).collect()
 }
 
-/// Reads the boxes of the CSV at `path`; `columns` overrides the search for column names.
+/// Reads the boxes of the CSV at `path`; `columns` overrides the search for column names. Rows with
+/// the same text in the column `track` show the same thing; one without text stands alone.
 ///
 /// # Errors
 /// Where the file or a column is missing, or a number cannot be read; the message names the line.
-pub fn read(path: &Path, columns: Option<&[String; 5]>) -> Result<Vec<Row>> {
+pub fn read(path: &Path, columns: Option<&[String; 5]>, track: &str) -> Result<Vec<Row>> {
     let bytes = std::fs::read(path).map_err(|e| Error::io(path, e))?;
     let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&bytes);
     let head = bytes.split(|&b| b == b'\n').next().unwrap_or_default();
@@ -63,11 +68,18 @@ pub fn read(path: &Path, columns: Option<&[String; 5]>) -> Result<Vec<Row>> {
         .delimiter(delimiter)
         .trim(csv::Trim::All)
         .from_reader(bytes);
-    let places = find_columns(path, reader.headers().map_err(broken)?, columns)?;
-    let mut rows = Vec::new();
+    let head = reader.headers().map_err(broken)?;
+    let places = find_columns(path, head, columns)?;
+    let track = find_track(path, head, track)?;
+    let (mut rows, mut firsts) = (Vec::new(), HashMap::new());
     for (number, record) in reader.records().enumerate() {
         let record = record.map_err(broken)?;
-        rows.push(read_row(path, &record, number as u64, &places)?);
+        let mut row = read_row(path, &record, number as u64, &places)?;
+        let track = track.map_or("", |place| &record[place]);
+        if !track.is_empty() {
+            row.first = *firsts.entry(track.to_owned()).or_insert(row.number);
+        }
+        rows.push(row);
     }
     if rows.is_empty() {
         return Err(Error::failed(
@@ -114,6 +126,23 @@ fn find_columns(
     (0..NAMES.len()).map(find).collect()
 }
 
+fn find_track(path: &Path, head: &StringRecord, name: &str) -> Result<Option<usize>> {
+    if name.is_empty() {
+        return Ok(None);
+    }
+    let place = head.iter().position(|other| other == name);
+    place.map(Some).ok_or_else(|| {
+        Error::failed(
+            path.display(),
+            format!("has no column `{name}`"),
+            format!(
+                "its columns are {}; name that of the tracks, or write track = \"\" if it has none",
+                head.iter().collect::<Vec<_>>().join(", ")
+            ),
+        )
+    })
+}
+
 fn read_row(path: &Path, record: &StringRecord, number: u64, columns: &[Column]) -> Result<Row> {
     let line = record.position().map_or(0, csv::Position::line);
     let mut corners = [0.0; 4];
@@ -135,5 +164,6 @@ fn read_row(path: &Path, record: &StringRecord, number: u64, columns: &[Column])
         number,
         line,
         corners: Some(corners),
+        first: number,
     })
 }

@@ -29,7 +29,7 @@ use photos::Photos;
 pub const STAGE: StageKind = StageKind {
     name: "ingest",
     about: "real photos, cropped to boxes, without their classes",
-    version: 2,
+    version: 3,
     inputs: &[],
     output: Kind::Samples,
     parse: parse::<Ingest>,
@@ -47,6 +47,10 @@ pub struct Ingest {
     /// Names of the columns that hold file, left, top, right and bottom in pixels. Without it, they
     /// are found by name: file, and x1, y1, x2, y2 or xmin, ymin, xmax, ymax.
     pub columns: Option<[String; 5]>,
+    /// The column of the CSV that tells which boxes show one and the same thing, as the frames of a
+    /// video in which it was tracked do. `pseudo_label` then reads it as one class in all of them,
+    /// and `split` keeps them on one side. Empty: every box stands alone.
+    pub track: String,
     /// Added on each side of a box, as a fraction of the box's longer side.
     pub margin: f64,
     /// Width and height of the crops in pixels.
@@ -66,6 +70,7 @@ impl Default for Ingest {
             path: PathBuf::new(),
             boxes: None,
             columns: None,
+            track: String::new(),
             margin: 0.15,
             size: 64,
             limit: 0,
@@ -101,6 +106,9 @@ impl Stage for Ingest {
         if self.columns.is_some() && self.boxes.is_none() {
             return Err("`columns` is of use with `boxes` only; add it or remove `columns`".into());
         }
+        if !self.track.is_empty() && self.boxes.is_none() {
+            return Err("`track` is of use with `boxes` only; add it or remove `track`".into());
+        }
         Ok(())
     }
 
@@ -108,7 +116,7 @@ impl Stage for Ingest {
         let photos = Photos::open(&self.path)?;
         let mut tally = Tally::default();
         let mut rows = match &self.boxes {
-            Some(csv) => boxes::read(csv, self.columns.as_ref())?,
+            Some(csv) => boxes::read(csv, self.columns.as_ref(), &self.track)?,
             None => {
                 let names = photos.names()?;
                 warn_of_others(context, &photos)?;
@@ -272,9 +280,9 @@ impl Ingest {
             };
             let cut = crop::cut(&photo, square);
             let pixels = image::resize(&cut, self.size, self.size);
-            let id = format!("{}-{:06}", context.id, row.number);
+            let id = |number| format!("{}-{number:06}", context.id);
             let sample = Sample {
-                id: id.clone(),
+                id: id(row.number),
                 index: row.number,
                 image: image::encode_png(&pixels)?,
                 width: self.size,
@@ -286,7 +294,7 @@ impl Ingest {
                         Some(_) => format!("{file}#{}", row.number),
                         None => file.clone(),
                     },
-                    origin: id,
+                    origin: id(row.first),
                     parent: None,
                     seed: context.seed.hex(row.number),
                     checkpoint: None,

@@ -160,6 +160,7 @@ fn a_tar_gives_the_same_crops_as_its_folder() {
 #[test]
 fn a_limit_spreads_over_all_rows() {
     let row = |number| Row {
+        first: number,
         file: String::new(),
         number,
         line: 0,
@@ -225,6 +226,38 @@ fn errors_name_file_row_and_remedy() {
     }
     std::fs::remove_file(csv(&config)).unwrap();
     assert!(message(&config).contains("boxes.csv: "));
+}
+
+#[test]
+fn boxes_of_one_track_share_their_origin() {
+    let (_folder, mut config) = example();
+    std::fs::write(
+        csv(&config),
+        "file,track,x1,y1,x2,y2\n\
+         a.png,left,10,20,30,40\n\
+         a.png,,40,30,72,62\n\
+         sub/b.png,left,0,0,20,10\n\
+         sub/b.png,,40,40,64,64\n",
+    )
+    .unwrap();
+    config.track = "track".into();
+    let (samples, ..) = run(&config, 8).unwrap();
+    let origins = samples
+        .iter()
+        .map(|s| (s.id.as_str(), s.provenance.origin.as_str()));
+    let [one, two, three, four] = [0, 1, 2, 3].map(|number| format!("photos-{number:06}"));
+    let expected = [(&one, &one), (&two, &two), (&three, &one), (&four, &four)];
+    assert!(origins.eq(expected.map(|(id, origin)| (id.as_str(), origin.as_str()))));
+
+    config.track = "car".into();
+    assert!(message(&config).contains("its columns are file, track, x1, y1, x2, y2"));
+    config.boxes = None;
+    assert!(
+        config
+            .check()
+            .unwrap_err()
+            .contains("`track` is of use with `boxes`")
+    );
 }
 
 #[test]

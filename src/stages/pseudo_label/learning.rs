@@ -13,10 +13,13 @@ use crate::nn::workers::Workers;
 use crate::seed::Stream;
 use crate::stage::Context;
 
-/// One photo in several views (augmented copies), which must be read alike.
+/// One thing, which is of one class in all views: augmented copies of one photo of it, or of all
+/// photos of a track.
 #[derive(Default)]
-pub struct Photo {
+pub struct Subject {
     pub views: Vec<RgbImage>,
+    /// Of how many photos these are views.
+    pub photos: usize,
 }
 
 /// One recogniser of the committee.
@@ -26,14 +29,14 @@ struct Member {
     order: Order,
 }
 
-/// Trains the committee; what it reads at the end: for each photo the probability of every class.
+/// Trains the committee; what it reads at the end: for each subject the probability of every class.
 pub fn learn(
     config: &PseudoLabel,
     context: &Context,
     chosen: &Chosen,
     labelled: &Examples,
     classes: usize,
-    photos: &[Photo],
+    subjects: &[Subject],
 ) -> Result<Vec<Vec<f32>>> {
     let workers = Workers::for_device(chosen)?;
     let size = labelled.size() as usize;
@@ -50,15 +53,15 @@ pub fn learn(
         .collect();
     let total = config.networks * (config.steps + config.rounds * config.round_steps);
     let done = std::sync::atomic::AtomicU64::new(0);
-    // Photos and the class that each is believed to show.
-    let mut believed: Vec<(usize, usize)> = Vec::new();
+    // Views, each with the class that it is believed to show, and of how many photos they are.
+    let mut believed: Vec<(&RgbImage, usize)> = Vec::new();
+    let mut photos = 0;
     let mut read = Vec::new();
     for round in 0..=config.rounds {
         let recipe = config.recipe(round);
         let note = format!(
-            "round {round} of {}, {} photos believed",
-            config.rounds,
-            believed.len()
+            "round {round} of {}, {photos} photos believed",
+            config.rounds
         );
         let tick = |_loss: f32| {
             let done = done.fetch_add(1, std::sync::atomic::Ordering::Relaxed) + 1;
@@ -70,21 +73,26 @@ pub fn learn(
                 stream,
                 order,
             } = &mut member;
-            let draw = || config.draw(stream, order, labelled, photos, &believed);
+            let draw = || config.draw(stream, order, labelled, &believed);
             recogniser::train(training, recipe, chosen, draw, tick)?;
             Ok(member)
         });
         members = results.into_iter().collect::<Result<_>>()?;
-        read = committee(&workers, &members, photos, chosen);
+        read = committee(&workers, &members, subjects, chosen);
         if config.same_class_ratio {
             align(&mut read, &labelled.ratio(classes));
         }
         let share = config.keep * config.grown(round + 1);
-        believed = select(&read, share, config.confidence)
+        let beliefs = select(&read, share, config.confidence);
+        let chosen = subjects
             .iter()
-            .enumerate()
-            .filter_map(|(photo, belief)| Some((photo, belief.as_ref()?.class)))
-            .collect();
+            .zip(&beliefs)
+            .filter_map(|(subject, belief)| Some((subject, belief.as_ref()?.class)));
+        (believed, photos) = (Vec::new(), 0);
+        for (subject, class) in chosen {
+            believed.extend(subject.views.iter().map(|view| (view, class)));
+            photos += subject.photos;
+        }
     }
     Ok(read)
 }
@@ -115,8 +123,7 @@ impl PseudoLabel {
         stream: &mut Stream,
         order: &mut Order,
         labelled: &Examples,
-        photos: &[Photo],
-        believed: &[(usize, usize)],
+        believed: &[(&RgbImage, usize)],
     ) -> Vec<(RgbImage, usize)> {
         let from_photos = if believed.is_empty() {
             0
@@ -129,32 +136,31 @@ impl PseudoLabel {
             .map(|i| (labelled.pictures[i].clone(), labelled.classes[i]))
             .collect();
         for _ in 0..from_photos {
-            let (photo, class) = believed[stream.random_range(0..believed.len())];
-            let views = &photos[photo].views;
-            batch.push((views[stream.random_range(0..views.len())].clone(), class));
+            let (view, class) = believed[stream.random_range(0..believed.len())];
+            batch.push((view.clone(), class));
         }
         batch
     }
 }
 
-/// The mean of what all members read in all views of each photo.
+/// The mean of what all members read in all views of each subject.
 fn committee(
     workers: &Workers,
     members: &[Member],
-    photos: &[Photo],
+    subjects: &[Subject],
     chosen: &Chosen,
 ) -> Vec<Vec<f32>> {
-    let views: Vec<RgbImage> = photos.iter().flat_map(|p| p.views.clone()).collect();
+    let views: Vec<RgbImage> = subjects.iter().flat_map(|s| s.views.clone()).collect();
     let networks = members.iter().map(|m| m.training.network.clone()).collect();
     let read = workers.run(networks, |network| {
         recogniser::probabilities(&network, &views, chosen)
     });
     let mut rows = 0..;
-    photos
+    subjects
         .iter()
-        .map(|photo| {
+        .map(|subject| {
             let mut sum = vec![0.0; read[0][0].len()];
-            let count = photo.views.len();
+            let count = subject.views.len();
             for row in rows.by_ref().take(count) {
                 for member in &read {
                     for (sum, value) in sum.iter_mut().zip(&member[row]) {

@@ -4,13 +4,13 @@
 //! via Class-Balanced Self-Training, 2018): recognisers learn from the labelled pictures, read the
 //! photos, and learn on from those they are surest of, a growing share of each class. No real label
 //! is read. Deviations: a committee of networks reads several augmented views of each photo, and
-//! their mean counts; where the ratio of classes is known, readings are aligned to it (Berthelot et
-//! al., ReMixMatch, 2020).
+//! their mean counts, over all photos of a track where there are tracks; where the ratio of classes is
+//! known, readings are aligned to it (Berthelot et al., ReMixMatch, 2020).
 
 mod learning;
 mod selection;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -19,17 +19,17 @@ use serde_json::json;
 use crate::artifact::{self, Artifact, Kind, parts};
 use crate::models::recogniser::Examples;
 use crate::nn::device;
-use crate::sample::Sample;
+use crate::sample::{Provenance, Sample};
 use crate::stage::{Context, Input, Stage, StageKind, parse};
 use crate::{Error, Result};
-use learning::Photo;
+use learning::Subject;
 use selection::Belief;
 
 /// The registry entry.
 pub const STAGE: StageKind = StageKind {
     name: "pseudo_label",
     about: "adds unlabelled photos with the class that networks trained on the samples read in them",
-    version: 3,
+    version: 4,
     inputs: &[
         Input::required("samples", Kind::Samples, "labelled pictures, augmented"),
         Input::required(
@@ -103,28 +103,32 @@ impl Stage for PseudoLabel {
         let (samples, photos) = (context.input("samples")?, context.input("photos")?);
         let classes: Vec<String> = samples.manifest.classes.keys().cloned().collect();
         let labelled = examples(samples, &classes)?;
-        let (origins, views) = group(photos)?;
-        check_sizes(context, &labelled, &views)?;
+        let (origins, subjects) = group(photos)?;
+        check_sizes(context, &labelled, &subjects)?;
         let chosen = device::choose(context.device)?;
-        let read = learning::learn(self, context, &chosen, &labelled, classes.len(), &views)?;
+        let read = learning::learn(self, context, &chosen, &labelled, classes.len(), &subjects)?;
         let beliefs = selection::select(&read, self.keep, self.confidence);
         let believed = origins
             .into_iter()
-            .zip(beliefs)
-            .filter_map(|(origin, belief)| Some((origin, belief?)))
+            .zip(&beliefs)
+            .filter_map(|(origin, belief)| Some((origin, (*belief)?)))
             .collect();
         write(context, samples, photos, &classes, &believed)?;
-        let mut counts: BTreeMap<&String, u64> = BTreeMap::new();
-        for belief in believed.values() {
-            *counts.entry(&classes[belief.class]).or_default() += 1;
+        let mut counts: BTreeMap<&String, usize> = BTreeMap::new();
+        let mut sure = 0.0;
+        for (subject, belief) in subjects.iter().zip(&beliefs) {
+            if let Some(belief) = belief {
+                *counts.entry(&classes[belief.class]).or_default() += subject.photos;
+                sure += f64::from(belief.confidence) * subject.photos as f64;
+            }
         }
-        let sure: f32 = believed.values().map(|b| b.confidence).sum();
+        let count: usize = counts.values().sum();
         Ok(json!({
             "device": chosen.name,
-            "photos": views.len(),
-            "believed": believed.len(),
+            "photos": subjects.iter().map(|subject| subject.photos).sum::<usize>(),
+            "believed": count,
             "classes": counts,
-            "mean_confidence": sure / believed.len().max(1) as f32,
+            "mean_confidence": sure / count.max(1) as f64,
         }))
     }
 }
@@ -141,34 +145,35 @@ fn examples(samples: &Artifact, classes: &[String]) -> Result<Examples> {
     Ok(examples)
 }
 
-/// The photos by origin, in the order in which they come, each with all its copies.
-fn group(photos: &Artifact) -> Result<(Vec<String>, Vec<Photo>)> {
-    let mut places = std::collections::HashMap::new();
-    let (mut origins, mut grouped) = (Vec::new(), Vec::<Photo>::new());
+/// What the photos show, by origin, in the order in which they come.
+fn group(photos: &Artifact) -> Result<(Vec<String>, Vec<Subject>)> {
+    let (mut places, mut known) = (HashMap::new(), HashSet::new());
+    let (mut origins, mut subjects) = (Vec::new(), Vec::<Subject>::new());
     for sample in photos.samples() {
         let sample = sample?;
-        let place = *places
-            .entry(sample.provenance.origin.clone())
-            .or_insert(grouped.len());
-        if place == grouped.len() {
-            origins.push(sample.provenance.origin.clone());
-            grouped.push(Photo::default());
+        let pixels = sample.pixels()?;
+        let Provenance { origin, source, .. } = sample.provenance;
+        let place = *places.entry(origin.clone()).or_insert(subjects.len());
+        if place == subjects.len() {
+            origins.push(origin);
+            subjects.push(Subject::default());
         }
-        grouped[place].views.push(sample.pixels()?);
+        subjects[place].views.push(pixels);
+        subjects[place].photos += usize::from(known.insert(source));
     }
-    Ok((origins, grouped))
+    Ok((origins, subjects))
 }
 
-fn check_sizes(context: &Context, labelled: &Examples, photos: &[Photo]) -> Result<()> {
+fn check_sizes(context: &Context, labelled: &Examples, subjects: &[Subject]) -> Result<()> {
     let fail = |problem: &str, remedy: &str| Err(Error::failed(context.id, problem, remedy));
-    if labelled.is_empty() || photos.is_empty() {
+    if labelled.is_empty() || subjects.is_empty() {
         return fail(
             "needs labelled pictures and photos",
             "check `from`: `samples` must have classes, `photos` must not be empty",
         );
     }
     let size = labelled.size();
-    let views = photos.iter().flat_map(|photo| &photo.views);
+    let views = subjects.iter().flat_map(|subject| &subject.views);
     let mut pictures = labelled.pictures.iter().chain(views);
     if pictures.any(|picture| picture.dimensions() != (size, size)) {
         return fail(
@@ -225,19 +230,35 @@ fn write(
 
 #[cfg(test)]
 mod tests {
+    use ::image::RgbImage;
+
     use super::*;
+    use crate::sample::image;
     use crate::testing;
 
-    #[test]
-    fn photos_join_with_the_class_they_show() {
+    /// What becomes of `photos` beside 200 labelled pictures of shapes: its summary and the photos
+    /// that join.
+    fn joined(stage: &PseudoLabel, photos: &[Sample]) -> (serde_json::Value, Vec<Sample>) {
         let labelled = testing::shapes(200, 16, 1);
-        let mut photos = testing::shapes(60, 16, 2);
-        for (number, photo) in photos.iter_mut().enumerate() {
-            // Two views of each of 30 photos, whose class nobody knows.
-            photo.provenance.origin = format!("photos-{:06}", number % 30);
-            photo.labels.class = None;
-        }
-        let stage = PseudoLabel {
+        let folders = [(); 3].map(|()| tempfile::tempdir().unwrap());
+        let inputs = [
+            (
+                "samples",
+                testing::publish(folders[0].path(), &labelled, 64),
+            ),
+            ("photos", testing::publish(folders[1].path(), photos, 7)),
+        ];
+        let out = folders[2].path();
+        let summary = testing::run_with(stage, "pseudo_label", inputs, 64, out).unwrap();
+        let files = artifact::walk(out).unwrap();
+        let written = files
+            .iter()
+            .flat_map(|path| parts::read_part(path).unwrap());
+        (summary, written.skip(200).collect())
+    }
+
+    fn small() -> PseudoLabel {
+        PseudoLabel {
             networks: 2,
             steps: 150,
             rounds: 1,
@@ -247,34 +268,59 @@ mod tests {
             keep: 1.0,
             confidence: 0.0,
             ..PseudoLabel::default()
-        };
-        let folders = [(); 3].map(|()| tempfile::tempdir().unwrap());
-        let inputs = [
-            (
-                "samples",
-                testing::publish(folders[0].path(), &labelled, 64),
-            ),
-            ("photos", testing::publish(folders[1].path(), &photos, 7)),
-        ];
-        let out = folders[2].path();
-        let summary = testing::run_with(&stage, "pseudo_label", inputs, 64, out).unwrap();
+        }
+    }
+
+    #[test]
+    fn photos_join_with_the_class_they_show() {
+        let truths = testing::shapes(60, 16, 2);
+        let mut photos = truths.clone();
+        for (number, photo) in photos.iter_mut().enumerate() {
+            // Two views of each of 30 photos, whose class nobody knows.
+            photo.provenance.origin = format!("photos-{:06}", number % 30);
+            photo.provenance.source = format!("{}.png", number % 30);
+            photo.labels.class = None;
+        }
+        let (summary, joined) = joined(&small(), &photos);
         assert_eq!(
             (&summary["photos"], &summary["believed"]),
             (&json!(30), &json!(30))
         );
-        let files = artifact::walk(out).unwrap();
-        let written: Vec<Sample> = files
-            .iter()
-            .flat_map(|path| parts::read_part(path).unwrap())
-            .collect();
-        assert_eq!(written.len(), 260);
-        assert_eq!(written[259].id, "pseudo_label-000259");
-        let right = written[200..]
-            .iter()
-            .zip(testing::shapes(60, 16, 2))
+        assert_eq!(joined.len(), 60);
+        assert_eq!(joined[59].id, "pseudo_label-000259");
+        let pairs = joined.iter().zip(&truths);
+        let right = pairs
             .filter(|(read, truth)| read.labels.class == truth.labels.class)
             .count();
         assert!(right >= 54, "{right} of 60");
-        assert!(written[200].provenance.transforms[2].starts_with("pseudo_label("));
+        assert!(joined[0].provenance.transforms[2].starts_with("pseudo_label("));
+    }
+
+    #[test]
+    fn the_photos_of_a_track_are_read_as_one() {
+        let truths = testing::shapes(48, 16, 2);
+        let mut photos = truths.clone();
+        for (number, photo) in photos.iter_mut().enumerate() {
+            // Eight tracks of six photos, the first of each too dark to see.
+            let track = [0, 1].map(|class| number / 12 * 2 + class)[number % 2];
+            photo.provenance.origin = format!("photos-{track:06}");
+            photo.provenance.source = format!("{number}.png");
+            photo.labels.class = None;
+            if number % 12 < 2 {
+                photo.image = image::encode_png(&RgbImage::new(16, 16)).unwrap();
+            }
+        }
+        let (summary, joined) = joined(&small(), &photos);
+        assert_eq!(
+            (&summary["photos"], &summary["believed"]),
+            (&json!(48), &json!(48))
+        );
+        for (read, truth) in joined.iter().zip(&truths) {
+            assert_eq!(
+                read.labels.class, truth.labels.class,
+                "{}",
+                read.provenance.source
+            );
+        }
     }
 }

@@ -17,7 +17,7 @@ use crate::{Error, Result};
 pub const STAGE: StageKind = StageKind {
     name: "render",
     about: "labelled pictures of 3D models (mesh) or 2D templates (template)",
-    version: 3,
+    version: 4,
     inputs: &[
         Input::optional(
             "backgrounds",

@@ -36,16 +36,19 @@ use draw::chance;
 use light::Light;
 use surface::Surface;
 use surroundings::Surroundings;
-use svg::Texture;
+use svg::{Class, Texture};
 use warp::{Geometry, Layer, Placement};
 
 /// Configuration of the 2D renderer. Ranges are [lowest, highest].
-#[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Template {
-    /// A folder of .svg files, each named by its class. Where a class has several drawings, they may
-    /// lie in a folder of its name. Text in them must have been converted to paths.
+    /// A folder of .svg files, each named by its class. Further drawings of a class, as a sign put
+    /// up turned, lie in a folder of its name. Text in them must have been converted to paths.
     pub templates: PathBuf,
+    /// Share of the renders of a class that show one of its further drawings, 0..1, where it has a
+    /// drawing of its own and further ones.
+    pub variants: f64,
     /// Where the sign is in the picture, and how it is turned.
     pub geometry: Geometry,
     /// What the sign is made of: colours, fading, dirt.
@@ -58,6 +61,21 @@ pub struct Template {
     pub light: Light,
     /// Blur, resolution, noise and compression.
     pub camera: Camera,
+}
+
+impl Default for Template {
+    fn default() -> Self {
+        Template {
+            templates: PathBuf::new(),
+            variants: 0.2,
+            geometry: Geometry::default(),
+            surface: Surface::default(),
+            background: Background::default(),
+            surroundings: Surroundings::default(),
+            light: Light::default(),
+            camera: Camera::default(),
+        }
+    }
 }
 
 impl Template {
@@ -73,6 +91,9 @@ impl Template {
     pub fn check(&self) -> Result<(), String> {
         if self.templates.as_os_str().is_empty() {
             return Err("`template.templates` must name a folder of .svg files".into());
+        }
+        if !(0.0..=1.0).contains(&self.variants) {
+            return Err("`template.variants` must lie in 0..1".into());
         }
         self.geometry.check()?;
         self.surface.check()?;
@@ -93,7 +114,7 @@ impl Template {
             self.sample(context, index, &classes, &photos, size)
         })?;
         Ok(serde_json::json!({
-            "templates": classes.iter().map(Vec::len).sum::<usize>(),
+            "templates": classes.iter().map(Class::count).sum::<usize>(),
             "background_photos": photos.len(),
         }))
     }
@@ -102,16 +123,16 @@ impl Template {
         &self,
         context: &Context,
         index: u64,
-        classes: &[Vec<Texture>],
+        classes: &[Class],
         photos: &Photos,
         size: u32,
     ) -> Result<Sample> {
         let stream = &mut context.seed.stream(index);
-        let texture = drawing(&classes[(index % classes.len() as u64) as usize], stream);
+        let texture = classes[(index % classes.len() as u64) as usize].draw(self.variants, stream);
         let placement = self.geometry.place(texture, size, stream);
         let mut signs = vec![Sign::new(texture, placement, size)];
         if chance(self.surroundings.neighbour_share, stream) {
-            let other = drawing(&classes[stream.random_range(0..classes.len())], stream);
+            let other = classes[stream.random_range(0..classes.len())].draw(self.variants, stream);
             let beside = &signs[0].placement;
             let placement = self.geometry.place_beside(beside, other, size, stream);
             signs.push(Sign::new(other, placement, size));
@@ -163,11 +184,6 @@ impl Template {
         self.light.fall(&mut scene, stream);
         self.camera.take(scene, stream)
     }
-}
-
-/// One of the drawings of a class.
-fn drawing<'a>(drawings: &'a [Texture], stream: &mut Stream) -> &'a Texture {
-    &drawings[stream.random_range(0..drawings.len())]
 }
 
 /// A template in its place.

@@ -4,11 +4,14 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use glam::Vec2;
+use rand::RngExt;
 use rayon::prelude::*;
 use resvg::tiny_skia::{Pixmap, Transform};
 use resvg::usvg;
 
 use super::canvas::to_linear;
+use super::draw::chance;
+use crate::seed::Stream;
 use crate::stage::{Context, Event};
 use crate::{Error, Result, artifact};
 
@@ -35,12 +38,37 @@ struct Level {
     texels: Vec<[f32; 4]>,
 }
 
-/// Loads all .svg files of a folder to be drawn in pictures `size` pixels wide: by class, sorted by
-/// name, all drawings of it.
+/// The drawings of a class: the file of its name, and those in the folder of its name.
+#[derive(Default)]
+pub struct Class {
+    own: Vec<Texture>,
+    variants: Vec<Texture>,
+}
+
+impl Class {
+    /// One drawing; where there are both, one of the folder with the probability `share`.
+    pub fn draw(&self, share: f64, stream: &mut Stream) -> &Texture {
+        let from_folder = chance(share, stream) && !self.variants.is_empty();
+        let drawings = if from_folder || self.own.is_empty() {
+            &self.variants
+        } else {
+            &self.own
+        };
+        &drawings[stream.random_range(0..drawings.len())]
+    }
+
+    /// How many drawings there are.
+    pub fn count(&self) -> usize {
+        self.own.len() + self.variants.len()
+    }
+}
+
+/// Loads all .svg files of a folder, to be drawn in pictures `size` pixels wide: classes in the
+/// order of their names.
 ///
 /// # Errors
 /// Where the folder is missing or holds no .svg, or one of them is broken or draws nothing.
-pub fn load_folder(folder: &Path, size: u32, context: &Context) -> Result<Vec<Vec<Texture>>> {
+pub fn load_folder(folder: &Path, size: u32, context: &Context) -> Result<Vec<Class>> {
     let mut paths = artifact::walk(folder)?;
     paths.retain(|path| {
         path.extension()
@@ -54,31 +82,38 @@ pub fn load_folder(folder: &Path, size: u32, context: &Context) -> Result<Vec<Ve
         ));
     }
     let side = (size * OVERSAMPLING).min(LARGEST.max(size * 5 / 4));
-    let textures: Vec<Texture> = paths
+    let textures: Vec<(bool, Texture)> = paths
         .par_iter()
         .map(|path| {
             context.check_interrupt()?;
-            load(path, class(folder, path), side, context)
+            let (class, is_own) = class(folder, path);
+            Ok((is_own, load(path, class, side, context)?))
         })
         .collect::<Result<_>>()?;
-    let mut classes: BTreeMap<String, Vec<Texture>> = BTreeMap::new();
-    for texture in textures {
-        let class = texture.class.clone();
-        classes.entry(class).or_default().push(texture);
+    let mut classes: BTreeMap<String, Class> = BTreeMap::new();
+    for (is_own, texture) in textures {
+        let class = classes.entry(texture.class.clone()).or_default();
+        let drawings = if is_own {
+            &mut class.own
+        } else {
+            &mut class.variants
+        };
+        drawings.push(texture);
     }
     Ok(classes.into_values().collect())
 }
 
-/// What the file draws: its own name, or that of its folder within `folder`.
-fn class(folder: &Path, path: &Path) -> String {
+/// What the file draws: its own name, or that of its folder within `folder`; and whether the first.
+fn class(folder: &Path, path: &Path) -> (String, bool) {
     let inside = path.strip_prefix(folder).unwrap_or(path);
     let mut parts = inside.iter();
     let first = Path::new(parts.next().unwrap_or_default());
-    let name = match parts.next() {
-        Some(_) => first.file_name(),
-        None => first.file_stem(),
+    let (name, is_own) = match parts.next() {
+        Some(_) => (first.file_name(), false),
+        None => (first.file_stem(), true),
     };
-    name.unwrap_or_default().to_string_lossy().into_owned()
+    let name = name.unwrap_or_default().to_string_lossy().into_owned();
+    (name, is_own)
 }
 
 fn load(path: &Path, class: String, side: u32, context: &Context) -> Result<Texture> {
