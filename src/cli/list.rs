@@ -5,7 +5,7 @@ use clap::{Args, ValueEnum};
 use super::{columns, say};
 use crate::Result;
 use crate::models::{MODELS, ModelKind};
-use crate::stage::{Input, Need, StageKind};
+use crate::stage::{Need, StageKind};
 use crate::stages::STAGES;
 use crate::stages::augment::TRANSFORMS;
 use crate::stages::emit::WRITERS;
@@ -51,11 +51,20 @@ impl Listing {
 }
 
 fn stage(kind: &StageKind) -> Vec<String> {
-    let role = |input: &Input| match input.need {
-        Need::Always => input.role.to_owned(),
-        Need::OneOf | Need::Never => format!("[{}]", input.role),
+    let of_need = |need| {
+        kind.inputs
+            .iter()
+            .filter(move |i| i.need == need)
+            .map(|i| i.role)
     };
-    let roles: Vec<String> = kind.inputs.iter().map(role).collect();
+    let one_of = of_need(Need::OneOf).collect::<Vec<_>>().join(" or ");
+    let optional = of_need(Need::Never).map(|role| format!("[{role}]"));
+    let always = of_need(Need::Always).map(str::to_owned);
+    let roles: Vec<String> = std::iter::once(one_of)
+        .filter(|roles| !roles.is_empty())
+        .chain(always)
+        .chain(optional)
+        .collect();
     let way = match roles.is_empty() {
         true => format!("-> {:?}", kind.output),
         false => format!("{} -> {:?}", roles.join(", "), kind.output),

@@ -4,7 +4,7 @@ use image::RgbImage;
 use rand::RngExt;
 
 use super::PseudoLabel;
-use super::selection::{align, select};
+use super::selection::{Belief, align, select};
 use crate::Result;
 use crate::models::classifier::Training;
 use crate::models::recogniser::{self, Examples, Order, Recipe};
@@ -84,14 +84,12 @@ pub fn learn(
         }
         let share = config.keep * config.grown(round + 1);
         let beliefs = select(&read, share, config.confidence);
-        let chosen = subjects
-            .iter()
-            .zip(&beliefs)
-            .filter_map(|(subject, belief)| Some((subject, belief.as_ref()?.class)));
         (believed, photos) = (Vec::new(), 0);
-        for (subject, class) in chosen {
-            believed.extend(subject.views.iter().map(|view| (view, class)));
-            photos += subject.photos;
+        for (subject, belief) in subjects.iter().zip(beliefs) {
+            if let Some(Belief { class, .. }) = belief {
+                believed.extend(subject.views.iter().map(|view| (view, class)));
+                photos += subject.photos;
+            }
         }
     }
     Ok(read)

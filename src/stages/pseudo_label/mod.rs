@@ -62,7 +62,8 @@ pub struct PseudoLabel {
     pub rate: f64,
     /// Channels of a network's first stage.
     pub channels: usize,
-    /// The share of the photos read as each class that is believed in the end, the surest first.
+    /// The share of the photos read as each class that is believed in the end, the surest first; of
+    /// photos in tracks, the share of the tracks.
     pub keep: f64,
     /// Photos read with a lower probability than this are never believed.
     pub confidence: f32,

@@ -1,9 +1,9 @@
-//! Which photos are believed: the most confident of each class, not the most confident of all, so
-//! that easy classes do not crowd out hard ones.
+//! Which photos, or tracks of them, are believed: the most confident of each class, not the most
+//! confident of all, so that easy classes do not crowd out hard ones.
 
 use crate::models::recogniser::best;
 
-/// What is believed of one photo.
+/// What is believed of one photo or track.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Belief {
     pub class: usize,
@@ -11,9 +11,9 @@ pub struct Belief {
     pub confidence: f32,
 }
 
-/// Of each class the most confident `share` of the photos read as it, if at least `floor` sure.
+/// Of each class the most confident `share` of what is read as it, if at least `floor` sure.
 ///
-/// `read` holds every photo's probabilities; the answer is in its order.
+/// `read` holds the probabilities of every photo or track; the answer is in its order.
 pub fn select(read: &[Vec<f32>], share: f64, floor: f32) -> Vec<Option<Belief>> {
     let beliefs: Vec<Belief> = read
         .iter()
