@@ -220,15 +220,56 @@ fn config_changes(at: &str, old: &Value, new: &Value, found: &mut Vec<String>) {
 
 /// A value short enough for a line.
 fn brief(value: &Value) -> String {
+    let text = written(value);
+    match text.char_indices().nth(40) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text,
+    }
+}
+
+/// A value as the pipeline file would say it: a number of single precision with the digits it needs.
+fn written(value: &Value) -> String {
     match value {
         Value::Null => "unset".to_owned(),
         Value::Object(_) => "{…}".to_owned(),
-        other => {
-            let text = other.to_string();
-            match text.char_indices().nth(40) {
-                Some((end, _)) => format!("{}…", &text[..end]),
-                None => text,
+        Value::Array(values) => {
+            let values: Vec<String> = values.iter().map(written).collect();
+            format!("[{}]", values.join(", "))
+        }
+        Value::Number(number) if number.is_f64() => {
+            let double = number.as_f64().unwrap_or(f64::NAN);
+            let single = double as f32;
+            match f64::from(single) == double {
+                true => format!("{single:?}"),
+                false => format!("{double:?}"),
             }
         }
+        other => other.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn changed_numbers_have_the_digits_that_they_need() {
+        let changes = |old, new| {
+            let mut found = Vec::new();
+            config_changes("fog", &old, &new, &mut found);
+            found
+        };
+        assert_eq!(
+            changes(json!([0.4_f32, 1.0]), json!([0.1, 2])),
+            ["config changed: fog [0.4, 1.0] -> [0.1, 2]"]
+        );
+        let long = "x".repeat(50);
+        let found = changes(json!(null), json!(long));
+        assert_eq!(
+            found,
+            [format!("config changed: fog unset -> \"{}…", &long[..39])]
+        );
     }
 }
