@@ -111,15 +111,9 @@ fn find_columns(
         let place = place.ok_or_else(|| {
             let mut wanted = wanted.clone();
             wanted.dedup();
-            Error::failed(
-                path.display(),
-                format!("has no column `{}`", wanted.join("` or `")),
-                format!(
-                    "its columns are {}; name those of file, left, top, right and bottom with \
-                     columns = [\"…\", \"…\", \"…\", \"…\", \"…\"]",
-                    head.iter().collect::<Vec<_>>().join(", ")
-                ),
-            )
+            let remedy = "name those of file, left, top, right and bottom with \
+                          columns = [\"…\", \"…\", \"…\", \"…\", \"…\"]";
+            no_column(path, head, &wanted.join("` or `"), remedy)
         })?;
         Ok((place, head[place].to_owned()))
     };
@@ -132,15 +126,18 @@ fn find_track(path: &Path, head: &StringRecord, name: &str) -> Result<Option<usi
     }
     let place = head.iter().position(|other| other == name);
     place.map(Some).ok_or_else(|| {
-        Error::failed(
-            path.display(),
-            format!("has no column `{name}`"),
-            format!(
-                "its columns are {}; name that of the tracks, or write track = \"\" if it has none",
-                head.iter().collect::<Vec<_>>().join(", ")
-            ),
-        )
+        let remedy = "name that of the tracks, or write track = \"\" if it has none";
+        no_column(path, head, name, remedy)
     })
+}
+
+fn no_column(path: &Path, head: &StringRecord, name: &str, remedy: &str) -> Error {
+    let columns: Vec<&str> = head.iter().collect();
+    Error::failed(
+        path.display(),
+        format!("has no column `{name}`"),
+        format!("its columns are {}; {remedy}", columns.join(", ")),
+    )
 }
 
 fn read_row(path: &Path, record: &StringRecord, number: u64, columns: &[Column]) -> Result<Row> {
