@@ -89,19 +89,23 @@ impl Error {
         Error::failed(path.display(), source, remedy)
     }
 
-    /// A failed read or write inside polars.
-    pub fn parquet(path: &Path, source: polars::error::PolarsError) -> Self {
+    /// A failed read or write of a Parquet file.
+    pub fn parquet(path: &Path, source: parquet::errors::ParquetError) -> Self {
+        use parquet::errors::ParquetError;
         match source {
-            polars::error::PolarsError::IO { error, .. } => {
-                Error::io(path, std::io::Error::new(error.kind(), error.to_string()))
-            }
-            other => Error::failed(
-                path.display(),
-                other,
-                "the file is no part of samples, or was cut off; what lies in outputs/cache is made again \
-                 where it is missing",
-            ),
+            ParquetError::External(inner) => match inner.downcast::<std::io::Error>() {
+                Ok(error) => Error::io(path, *error),
+                Err(other) => Error::table(path, other),
+            },
+            other => Error::table(path, other),
         }
+    }
+
+    /// A Parquet file whose columns are not those of the rows that it should hold.
+    pub fn table(path: &Path, source: impl std::fmt::Display) -> Self {
+        let remedy = "the file does not hold samples, or was cut off; what is missing from \
+                      outputs/cache is made again";
+        Error::failed(path.display(), source, remedy)
     }
 
     /// The process's exit code for this error.

@@ -4,6 +4,7 @@ pub mod parts;
 pub mod resume;
 pub mod run;
 pub mod settings;
+pub mod table;
 pub mod verdicts;
 
 use std::collections::BTreeMap;

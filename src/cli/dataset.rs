@@ -2,23 +2,25 @@
 
 use std::path::{Path, PathBuf};
 
+use arrow_array::cast::AsArray;
+use arrow_array::types::{Float32Type, UInt32Type};
+use arrow_array::{Array, ArrayRef, RecordBatch};
 use image::RgbImage;
-use polars::prelude::{AnyValue, DataFrame};
 
 use super::unreadable;
 use crate::Result;
-use crate::artifact::{DATASET_TABLE, parts};
+use crate::artifact::{DATASET_TABLE, table};
 use crate::sample::image as picture;
 
-/// The rows of a dataset's `manifest.parquet`.
+/// The rows of a dataset's `manifest.parquet`, whatever version of verismo wrote its columns.
 pub struct Dataset {
     pub folder: PathBuf,
-    frame: DataFrame,
+    batches: Vec<RecordBatch>,
 }
 
 impl Dataset {
     /// # Errors
-    /// Where `folder` is no dataset.
+    /// If `folder` is not a dataset.
     pub fn open(folder: &Path) -> Result<Self> {
         let path = folder.join(DATASET_TABLE);
         if !path.exists() {
@@ -26,38 +28,61 @@ impl Dataset {
         }
         Ok(Dataset {
             folder: folder.to_path_buf(),
-            frame: parts::read_frame(&path)?,
+            batches: table::read_batches(&path)?,
         })
     }
 
     /// Images.
     pub fn len(&self) -> usize {
-        self.frame.height()
+        self.batches.iter().map(RecordBatch::num_rows).sum()
     }
 
-    /// A cell as text; `None` where there is no such column or no value.
+    /// The column that holds a row and its place there; `None` if there is no such column or value.
+    fn cell(&self, column: &str, mut row: usize) -> Option<(&ArrayRef, usize)> {
+        for batch in &self.batches {
+            if row < batch.num_rows() {
+                let values = batch.column_by_name(column)?;
+                return values.is_valid(row).then_some((values, row));
+            }
+            row -= batch.num_rows();
+        }
+        None
+    }
+
+    /// The items of a cell that is a list; none if it is not.
+    fn items(&self, column: &str, row: usize) -> Option<ArrayRef> {
+        let (lists, row) = self.cell(column, row)?;
+        Some(lists.as_list_opt::<i64>()?.value(row))
+    }
+
+    /// A cell as text; `None` if there is no such column or no value.
     pub fn text(&self, column: &str, row: usize) -> Option<String> {
-        let value = self.frame.column(column).ok()?.get(row).ok()?;
-        Some(said(&value)).filter(|text| !text.is_empty())
+        let (values, place) = self.cell(column, row)?;
+        let text = match self.items(column, row) {
+            Some(items) => {
+                let items = (0..items.len()).map(|i| written(&items, i));
+                items.collect::<Vec<_>>().join(", ")
+            }
+            None => written(values, place),
+        };
+        Some(text).filter(|text| !text.is_empty())
     }
 
     /// A cell that is a list of strings.
     pub fn texts(&self, column: &str, row: usize) -> Vec<String> {
-        match self.frame.column(column).and_then(|c| c.get(row)) {
-            Ok(AnyValue::List(series)) => series.iter().map(|value| said(&value)).collect(),
-            _ => Vec::new(),
+        match self.items(column, row) {
+            Some(items) => (0..items.len()).map(|i| written(&items, i)).collect(),
+            None => Vec::new(),
         }
     }
 
     /// A cell that is a list of numbers.
     pub fn numbers(&self, column: &str, row: usize) -> Vec<f32> {
-        match self.frame.column(column).and_then(|c| c.get(row)) {
-            Ok(AnyValue::List(series)) => series
-                .iter()
-                .filter_map(|value| value.extract::<f32>())
-                .collect(),
-            _ => Vec::new(),
-        }
+        let items = self.items(column, row);
+        let numbers = items
+            .as_ref()
+            .and_then(|i| i.as_primitive_opt::<Float32Type>());
+        numbers.map_or_else(Vec::new, |numbers| numbers.values().to_vec())
     }
 
     /// The boxes of a row with their classes: x, y, width, height in pixels.
@@ -92,18 +117,16 @@ impl Dataset {
     }
 }
 
-fn said(value: &AnyValue) -> String {
-    match value {
-        AnyValue::Null => String::new(),
-        AnyValue::String(text) => (*text).to_owned(),
-        AnyValue::StringOwned(text) => text.to_string(),
-        AnyValue::List(series) => {
-            let items: Vec<String> = series.iter().map(|value| said(&value)).collect();
-            items.join(", ")
-        }
-        other => match other.extract::<f64>() {
-            Some(number) => number.to_string(),
-            None => format!("{other:?}"),
-        },
+/// A value of one of the types that the table has.
+fn written(values: &dyn Array, place: usize) -> String {
+    if let Some(texts) = values.as_string_opt::<i64>() {
+        return texts.value(place).to_owned();
+    }
+    if let Some(numbers) = values.as_primitive_opt::<UInt32Type>() {
+        return numbers.value(place).to_string();
+    }
+    match values.as_primitive_opt::<Float32Type>() {
+        Some(numbers) => numbers.value(place).to_string(),
+        None => String::new(),
     }
 }

@@ -234,12 +234,12 @@ fn say(text: impl std::fmt::Display) {
     }
 }
 
-/// Rows in columns as wide as their longest cell, two spaces apart.
+/// Rows in columns as wide on the screen as their longest cell, two spaces apart.
 fn columns(rows: &[Vec<String>]) -> String {
     let mut widths: Vec<usize> = Vec::new();
     for row in rows {
         for (column, cell) in row.iter().enumerate() {
-            let width = cell.chars().count();
+            let width = console::measure_text_width(cell);
             match widths.get_mut(column) {
                 Some(widest) => *widest = width.max(*widest),
                 None => widths.push(width),
@@ -248,8 +248,8 @@ fn columns(rows: &[Vec<String>]) -> String {
     }
     let line = |row: &Vec<String>| {
         let cells = row.iter().zip(&widths);
-        let padded: Vec<String> = cells
-            .map(|(cell, &width)| format!("{cell:width$}"))
+        let padded: Vec<_> = cells
+            .map(|(cell, &width)| console::pad_str(cell, width, console::Alignment::Left, None))
             .collect();
         format!("  {}", padded.join("  ")).trim_end().to_owned()
     };

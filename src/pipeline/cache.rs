@@ -243,7 +243,7 @@ impl Work {
 
 /// Adds up a part's classes, reading that one column.
 fn count_classes(path: &Path, total: &mut (u64, BTreeMap<String, u64>)) -> Result<()> {
-    let classes = parts::read_texts(path, "class")?;
+    let classes = parts::read_classes(path)?;
     total.0 += classes.len() as u64;
     for class in classes.into_iter().flatten() {
         *total.1.entry(class).or_default() += 1;

@@ -2,8 +2,10 @@
 
 use std::collections::BTreeMap;
 
+use serde::{Deserialize, Deserializer, Serialize};
+
 /// The gate's judgement of one sample.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Verdict {
     /// Id of the sample judged.
     pub id: String,
@@ -15,6 +17,7 @@ pub struct Verdict {
     /// The criteria that it failed; none where it was kept.
     pub reasons: Vec<String>,
     /// By criterion; what could not be judged is missing.
+    #[serde(flatten, deserialize_with = "without_nulls")]
     pub scores: BTreeMap<String, f32>,
 }
 
@@ -36,6 +39,15 @@ impl Verdict {
         }
         serde_json::Value::Object(note).to_string()
     }
+}
+
+/// In a table what could not be judged is null.
+fn without_nulls<'de, D: Deserializer<'de>>(from: D) -> Result<BTreeMap<String, f32>, D::Error> {
+    let all = BTreeMap::<String, Option<f32>>::deserialize(from)?;
+    let judged = all
+        .into_iter()
+        .filter_map(|(name, score)| Some((name, score?)));
+    Ok(judged.collect())
 }
 
 #[cfg(test)]

@@ -1,34 +1,43 @@
 //! `manifest.parquet`: one row an image, with what `explain`, `diff` and other programs need.
 
-use polars::prelude::*;
+use serde::{Deserialize, Serialize};
 
 use super::{Entry, Plan, Writer};
-use crate::artifact::{DATASET_TABLE, parts};
-use crate::sample::{Instance, Provenance};
-use crate::{Error, Result};
+use crate::Result;
+use crate::artifact::{DATASET_TABLE, table::Table};
+use crate::sample::Instance;
 
 /// One row, without the picture.
+#[derive(Serialize, Deserialize)]
 struct Row {
     file: String,
-    split: &'static str,
+    split: String,
     class: String,
-    id: String,
     width: u32,
     height: u32,
     /// x, y, width, height of each instance in pixels, one after the other.
     boxes: Vec<f32>,
     box_classes: Vec<String>,
+    box_count: u32,
     /// fx, fy, cx, cy in pixels.
-    camera: Option<[f32; 4]>,
+    camera: Option<Vec<f32>>,
     /// Twelve numbers of each instance, where all have a pose.
     poses: Option<Vec<f32>>,
-    provenance: Provenance,
+    id: String,
+    parent: Option<String>,
+    origin: String,
+    seed: String,
+    source: String,
+    domain: String,
+    checkpoint: Option<String>,
+    transforms: Vec<String>,
+    gate: Option<String>,
     /// Of the file, hexadecimal.
     blake3: String,
 }
 
 struct Manifest {
-    table: parts::Table,
+    table: Table<Row>,
     rows: Vec<Row>,
 }
 
@@ -41,18 +50,17 @@ const ROWS: usize = 8192;
 /// Where it cannot be created.
 pub fn open<'a>(plan: &Plan<'a>) -> Result<Box<dyn Writer + 'a>> {
     let path = plan.out.join(DATASET_TABLE);
-    let empty = to_frame(&[]).map_err(|e| Error::parquet(&path, e))?;
     Ok(Box::new(Manifest {
-        table: parts::Table::create(&path, &empty)?,
+        table: Table::create(&path)?,
         rows: Vec::new(),
     }))
 }
 
 impl Manifest {
     fn flush(&mut self) -> Result<()> {
-        let frame = to_frame(&self.rows).map_err(|e| Error::parquet(self.table.path(), e))?;
+        self.table.add(&self.rows)?;
         self.rows.clear();
-        self.table.add(&frame)
+        Ok(())
     }
 }
 
@@ -60,18 +68,27 @@ impl Writer for Manifest {
     fn add(&mut self, entry: &Entry) -> Result<()> {
         let sample = entry.sample;
         let instances = &sample.labels.instances;
+        let provenance = sample.provenance.clone();
         self.rows.push(Row {
             file: entry.file.clone(),
-            split: entry.split,
+            split: entry.split.to_owned(),
             class: entry.class.to_owned(),
-            id: sample.id.clone(),
             width: sample.width,
             height: sample.height,
             boxes: instances.iter().flat_map(|i| i.bbox_xywh).collect(),
             box_classes: instances.iter().map(|i| i.class.clone()).collect(),
-            camera: sample.labels.camera.map(|c| [c.fx, c.fy, c.cx, c.cy]),
+            box_count: instances.len() as u32,
+            camera: sample.labels.camera.map(|c| vec![c.fx, c.fy, c.cx, c.cy]),
             poses: poses(instances),
-            provenance: sample.provenance.clone(),
+            id: sample.id.clone(),
+            parent: provenance.parent,
+            origin: provenance.origin,
+            seed: provenance.seed,
+            source: provenance.source,
+            domain: provenance.domain.name().to_owned(),
+            checkpoint: provenance.checkpoint,
+            transforms: provenance.transforms,
+            gate: provenance.gate,
             blake3: blake3::hash(&sample.image).to_hex().to_string(),
         });
         match self.rows.len() {
@@ -90,58 +107,4 @@ impl Writer for Manifest {
 fn poses(instances: &[Instance]) -> Option<Vec<f32>> {
     let all: Option<Vec<[f32; 12]>> = instances.iter().map(|i| i.pose).collect();
     all.map(|all| all.concat()).filter(|all| !all.is_empty())
-}
-
-fn to_frame(rows: &[Row]) -> PolarsResult<DataFrame> {
-    let floats = |name: &str, values: fn(&Row) -> Option<&[f32]>| {
-        let mut builder = ListPrimitiveChunkedBuilder::<Float32Type>::new(
-            name.into(),
-            rows.len(),
-            4 * rows.len(),
-            DataType::Float32,
-        );
-        for row in rows {
-            match values(row) {
-                Some(values) => builder.append_slice(values),
-                None => builder.append_null(),
-            }
-        }
-        builder.finish().into_column()
-    };
-    let text = |name: &str, value: fn(&Row) -> Option<&str>| {
-        StringChunked::from_iter_options(name.into(), rows.iter().map(value)).into_column()
-    };
-    let number = |name: &str, value: fn(&Row) -> u32| {
-        UInt32Chunked::from_iter_values(name.into(), rows.iter().map(value)).into_column()
-    };
-    let texts = |name: &str, values: fn(&Row) -> &[String]| {
-        let mut builder = ListStringChunkedBuilder::new(name.into(), rows.len(), 4 * rows.len());
-        for row in rows {
-            builder.append_values_iter(values(row).iter().map(String::as_str));
-        }
-        builder.finish().into_column()
-    };
-    let columns = vec![
-        text("file", |r| Some(&r.file)),
-        text("split", |r| Some(r.split)),
-        text("class", |r| Some(&r.class)),
-        number("width", |r| r.width),
-        number("height", |r| r.height),
-        floats("boxes", |r| Some(&r.boxes)),
-        texts("box_classes", |r| &r.box_classes),
-        number("box_count", |r| r.box_classes.len() as u32),
-        floats("camera", |r| r.camera.as_ref().map(|camera| &camera[..])),
-        floats("poses", |r| r.poses.as_deref()),
-        text("id", |r| Some(&r.id)),
-        text("parent", |r| r.provenance.parent.as_deref()),
-        text("origin", |r| Some(&r.provenance.origin)),
-        text("seed", |r| Some(&r.provenance.seed)),
-        text("source", |r| Some(&r.provenance.source)),
-        text("domain", |r| Some(r.provenance.domain.name())),
-        text("checkpoint", |r| r.provenance.checkpoint.as_deref()),
-        texts("transforms", |r| &r.provenance.transforms),
-        text("gate", |r| r.provenance.gate.as_deref()),
-        text("blake3", |r| Some(&r.blake3)),
-    ];
-    DataFrame::new(rows.len(), columns)
 }

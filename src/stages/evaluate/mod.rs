@@ -16,7 +16,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use crate::artifact::{Artifact, DATASET_TABLE, Kind, parts};
+use crate::artifact::{Artifact, DATASET_TABLE, Kind, table};
 use crate::models::recogniser::{self, Examples, Order, Recipe};
 use crate::nn::device::{self, Chosen};
 use crate::nn::workers::Workers;
@@ -341,14 +341,22 @@ fn photos(artifact: &Artifact, labels: &Labels) -> Result<Examples> {
     Ok(examples)
 }
 
-fn dataset_column(artifact: &Artifact, name: &str) -> Result<Vec<String>> {
-    let texts = parts::read_texts(&artifact.folder.join(DATASET_TABLE), name)?;
-    Ok(texts.into_iter().map(Option::unwrap_or_default).collect())
+/// The columns of a dataset's table that a recogniser needs.
+#[derive(Deserialize)]
+struct Image {
+    file: String,
+    split: String,
+    class: String,
+}
+
+fn images(dataset: &Artifact) -> Result<Vec<Image>> {
+    table::read(&dataset.folder.join(DATASET_TABLE))
 }
 
 /// The classes of a dataset, sorted.
 fn dataset_classes(artifact: &Artifact) -> Result<Vec<String>> {
-    let mut classes = dataset_column(artifact, "class")?;
+    let images = images(artifact)?.into_iter();
+    let mut classes: Vec<String> = images.map(|image| image.class).collect();
     classes.sort();
     classes.dedup();
     Ok(classes)
@@ -356,20 +364,12 @@ fn dataset_classes(artifact: &Artifact) -> Result<Vec<String>> {
 
 /// The training split of an emitted dataset.
 fn dataset(artifact: &Artifact, classes: &[String]) -> Result<Examples> {
-    let (files, splits) = (
-        dataset_column(artifact, "file")?,
-        dataset_column(artifact, "split")?,
-    );
     let mut examples = Examples::default();
-    for ((file, split), class) in files
-        .iter()
-        .zip(&splits)
-        .zip(dataset_column(artifact, "class")?)
-    {
-        if split == "train"
-            && let Some(class) = classes.iter().position(|c| *c == class)
+    for image in images(artifact)? {
+        if image.split == "train"
+            && let Some(class) = classes.iter().position(|c| *c == image.class)
         {
-            examples.push(read_rgb(&artifact.folder.join(file))?, class);
+            examples.push(read_rgb(&artifact.folder.join(image.file))?, class);
         }
     }
     Ok(examples)

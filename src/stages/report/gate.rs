@@ -156,8 +156,8 @@ fn rejected_in_turn(verdicts: &[Verdict]) -> Vec<usize> {
 fn parts_of(samples: Option<&Artifact>) -> Result<HashMap<String, usize>> {
     let mut found = HashMap::new();
     for (number, path) in samples.iter().flat_map(|s| s.parts()).enumerate() {
-        let ids = parts::read_texts(&path, "id")?;
-        found.extend(ids.into_iter().flatten().map(|id| (id, number)));
+        let ids = parts::read_ids(&path)?;
+        found.extend(ids.into_iter().map(|id| (id, number)));
     }
     Ok(found)
 }

@@ -12,10 +12,10 @@ use std::collections::{HashMap, HashSet};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::artifact::{Artifact, Kind, parts};
+use crate::Result;
+use crate::artifact::{Artifact, Kind, table};
 use crate::seed::Seed;
 use crate::stage::{Context, Input, Stage, StageKind, parse};
-use crate::{Error, Result};
 
 /// The registry entry.
 pub const STAGE: StageKind = StageKind {
@@ -85,6 +85,13 @@ fn rank(origin: &str, seed: &Seed) -> u64 {
     u64::from_be_bytes(std::array::from_fn(|byte| hash[byte]))
 }
 
+/// The columns that decide where a sample goes.
+#[derive(Deserialize)]
+struct Row {
+    class: Option<String>,
+    origin: String,
+}
+
 /// All origins. Where mirroring gave one origin two classes, the first in the alphabet stands for
 /// both.
 fn origins(context: &Context, input: &Artifact) -> Result<Origins> {
@@ -92,18 +99,15 @@ fn origins(context: &Context, input: &Artifact) -> Result<Origins> {
     let places: HashMap<&str, u32> = classes.zip(1..).collect();
     let (mut origins, mut done) = (Origins::new(), 0);
     for path in input.parts() {
-        let frame = parts::read_columns(&path, &["class", "origin"])?;
-        let column = |name: &str| {
-            let column = frame.column(name).and_then(|column| column.str());
-            column.map_err(|e| Error::parquet(&path, e))
-        };
-        for (class, origin) in column("class")?.iter().zip(column("origin")?.iter()) {
-            let place = class.and_then(|class| places.get(class)).copied();
-            let rank = rank(origin.unwrap_or_default(), &context.seed);
-            let known = origins.entry(rank).or_insert(u32::MAX);
-            *known = place.unwrap_or(0).min(*known);
+        let rows: Vec<Row> = table::read(&path)?;
+        for row in &rows {
+            let place = row.class.as_deref().and_then(|class| places.get(class));
+            let known = origins
+                .entry(rank(&row.origin, &context.seed))
+                .or_insert(u32::MAX);
+            *known = place.copied().unwrap_or(0).min(*known);
         }
-        done += frame.height() as u64;
+        done += rows.len() as u64;
         context.progress(done, input.manifest.count, "reading the origins")?;
     }
     Ok(origins)

@@ -1,6 +1,7 @@
 //! COCO's files, read back by hotcoco.
 
 use super::*;
+use crate::artifact::table;
 
 #[test]
 fn coco_reads_back_with_boxes_masks_and_keypoints() {
@@ -78,17 +79,19 @@ fn poses_and_cameras_go_on_where_all_are_known() {
     }
     let out = tempfile::tempdir().unwrap();
     emit(CONFIG, &samples, 5, out.path()).unwrap();
-    let manifest = parts::read_frame(&out.path().join("manifest.parquet")).unwrap();
-    let length = |column: &str, row: usize| {
-        let list = manifest.column(column).unwrap().list().unwrap();
-        list.get_as_series(row).map(|values| values.len())
+    #[derive(serde::Deserialize)]
+    struct Geometry {
+        camera: Option<Vec<f32>>,
+        poses: Option<Vec<f32>>,
+    }
+    let rows: Vec<Geometry> = table::read(&out.path().join("manifest.parquet")).unwrap();
+    let lengths = |row: &Geometry| {
+        let length = |values: &Option<Vec<f32>>| values.as_ref().map(Vec::len);
+        (length(&row.camera), length(&row.poses))
     };
     let instances = samples[0].labels.instances.len();
-    assert_eq!(
-        (length("camera", 0), length("poses", 0)),
-        (Some(4), Some(12 * instances))
-    );
-    assert_eq!((length("camera", 1), length("poses", 1)), (None, None));
+    assert_eq!(lengths(&rows[0]), (Some(4), Some(12 * instances)));
+    assert_eq!(lengths(&rows[1]), (None, None));
     let text = std::fs::read_to_string(out.path().join("annotations/instances_train.json"));
     let coco: serde_json::Value = serde_json::from_str(&text.unwrap()).unwrap();
     assert_eq!(coco["images"][0]["camera"]["fy"], 71.0);

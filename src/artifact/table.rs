@@ -1,0 +1,266 @@
+//! Tables: Parquet files with one serde struct a row, readable as they are by any Parquet reader.
+//!
+//! A struct's fields are the columns. Texts, bytes and lists have 64-bit offsets, since the pictures
+//! of one part may hold more than 2 GiB.
+
+use std::fs::File;
+use std::marker::PhantomData;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use arrow_array::RecordBatch;
+use arrow_schema::{FieldRef, Schema};
+use parquet::arrow::ProjectionMask;
+use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
+use parquet::arrow::arrow_writer::ArrowWriter;
+use parquet::basic::{Compression, ZstdLevel};
+use parquet::errors::ParquetError;
+use parquet::file::properties::WriterProperties;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_arrow::schema::{SchemaLike, TracingOptions};
+
+use crate::{Error, Result};
+
+/// A row group of a [`Table`] holds at most as many rows.
+const BATCH: usize = 8192;
+
+/// A Parquet file that grows row group by row group, so that the whole table is never in memory.
+pub struct Table<R> {
+    path: PathBuf,
+    columns: Vec<FieldRef>,
+    writer: ArrowWriter<File>,
+    row: PhantomData<R>,
+}
+
+impl<R: Serialize + DeserializeOwned> Table<R> {
+    /// Starts the file.
+    ///
+    /// # Errors
+    /// If the file cannot be created; the message names it.
+    pub fn create(path: &Path) -> Result<Self> {
+        let columns = columns::<R>().map_err(|e| Error::table(path, e))?;
+        Self::with_columns(path, columns)
+    }
+
+    /// As [`Table::create`], for rows whose columns their type does not tell.
+    ///
+    /// # Errors
+    /// If the file cannot be created; the message names it.
+    pub fn with_columns(path: &Path, columns: Vec<FieldRef>) -> Result<Self> {
+        let file = File::create(path).map_err(|e| Error::io(path, e))?;
+        Ok(Table {
+            path: path.to_path_buf(),
+            writer: writer(file, &columns).map_err(|e| Error::parquet(path, e))?,
+            columns,
+            row: PhantomData,
+        })
+    }
+
+    /// Writes a row group; none for no rows.
+    ///
+    /// # Errors
+    /// If the file cannot be written; the message names it.
+    pub fn add(&mut self, rows: &[R]) -> Result<()> {
+        let batch = serde_arrow::to_record_batch(&self.columns, &rows);
+        let batch = batch.map_err(|e| Error::table(&self.path, e))?;
+        let written = self.writer.write(&batch).and_then(|()| self.writer.flush());
+        written.map_err(|e| Error::parquet(&self.path, e))
+    }
+
+    /// Closes the file and flushes it to the disk.
+    ///
+    /// # Errors
+    /// If the file cannot be written; the message names it.
+    pub fn finish(self) -> Result<()> {
+        let file = self.writer.into_inner();
+        let file = file.map_err(|e| Error::parquet(&self.path, e))?;
+        file.sync_all().map_err(|e| Error::io(&self.path, e))
+    }
+}
+
+/// Writes `rows` as one Parquet file, flushed to the disk.
+///
+/// # Errors
+/// If the file cannot be written; the message names it.
+pub fn write<R: Serialize + DeserializeOwned>(path: &Path, rows: &[R]) -> Result<()> {
+    let mut table = Table::<R>::create(path)?;
+    table.add(rows)?;
+    table.finish()?;
+    tracing::trace!(path = %path.display(), rows = rows.len(), "written");
+    Ok(())
+}
+
+/// The bytes of the file that [`write`] would write.
+///
+/// # Errors
+/// If `rows` do not make a table.
+pub fn to_bytes<R: Serialize + DeserializeOwned>(rows: &[R]) -> Result<Vec<u8>> {
+    let place = Path::new("a part in memory");
+    let columns = columns::<R>().map_err(|e| Error::table(place, e))?;
+    let batch = serde_arrow::to_record_batch(&columns, &rows);
+    let batch = batch.map_err(|e| Error::table(place, e))?;
+    writer(Vec::new(), &columns)
+        .and_then(|mut writer| {
+            writer.write(&batch)?;
+            writer.flush()?;
+            writer.into_inner()
+        })
+        .map_err(|e| Error::parquet(place, e))
+}
+
+/// Reads the rows of a Parquet file, and of its columns those alone that `R` has. A column that the
+/// file lacks must be an `Option` in `R`.
+///
+/// # Errors
+/// If the file is missing, cut off, or lacks a column; the message names it.
+pub fn read<R: DeserializeOwned>(path: &Path) -> Result<Vec<R>> {
+    read_range(path, None)
+}
+
+/// As [`read`], the one row `row` alone.
+///
+/// # Errors
+/// As for [`read`]; and if there is no such row.
+pub fn read_row<R: DeserializeOwned>(path: &Path, row: usize) -> Result<R> {
+    let mut rows = read_range(path, Some(row))?;
+    rows.pop().ok_or_else(|| {
+        let error = ParquetError::General(format!("there is no row {row}"));
+        Error::parquet(path, error)
+    })
+}
+
+fn read_range<R: DeserializeOwned>(path: &Path, row: Option<usize>) -> Result<Vec<R>> {
+    let columns = columns::<R>().map_err(|e| Error::table(path, e))?;
+    let mut rows = Vec::new();
+    for batch in batches(path, Some(&columns), row)? {
+        let read: serde_arrow::Result<Vec<R>> = serde_arrow::from_record_batch(&batch);
+        rows.extend(read.map_err(|e| Error::table(path, e))?);
+    }
+    Ok(rows)
+}
+
+/// Reads a whole Parquet file, whatever its columns.
+///
+/// # Errors
+/// If the file is missing or cut off; the message names it.
+pub fn read_batches(path: &Path) -> Result<Vec<RecordBatch>> {
+    batches(path, None, None)
+}
+
+fn batches(
+    path: &Path,
+    columns: Option<&[FieldRef]>,
+    row: Option<usize>,
+) -> Result<Vec<RecordBatch>> {
+    let file = File::open(path).map_err(|e| Error::io(path, e))?;
+    let broken = |e| Error::parquet(path, e);
+    let mut reader = ParquetRecordBatchReaderBuilder::try_new(file).map_err(broken)?;
+    if let Some(columns) = columns {
+        let held = |column: &&FieldRef| reader.schema().column_with_name(column.name()).is_some();
+        let mut required = columns.iter().filter(|column| !column.is_nullable());
+        if let Some(missing) = required.find(|column| !held(column)) {
+            return Err(Error::table(
+                path,
+                format!("has no column `{}`", missing.name()),
+            ));
+        }
+        let names = columns.iter().map(|column| column.name().as_str());
+        let mask = ProjectionMask::columns(reader.parquet_schema(), names);
+        reader = reader.with_projection(mask);
+    }
+    if let Some(row) = row {
+        reader = reader.with_offset(row).with_limit(1);
+    }
+    let batches = reader.with_batch_size(BATCH).build().map_err(broken)?;
+    batches
+        .map(|batch| batch.map_err(|e| broken(e.into())))
+        .collect()
+}
+
+fn columns<R: DeserializeOwned>() -> serde_arrow::Result<Vec<FieldRef>> {
+    Vec::from_type::<R>(TracingOptions::default())
+}
+
+fn writer<W: std::io::Write + Send>(
+    to: W,
+    columns: &[FieldRef],
+) -> Result<ArrowWriter<W>, ParquetError> {
+    let properties = WriterProperties::builder()
+        .set_compression(Compression::ZSTD(ZstdLevel::default()))
+        // Of the bytes, hashes go into names: no version of a library may be among them.
+        .set_created_by("verismo".into())
+        .build();
+    let schema = Arc::new(Schema::new(columns.to_vec()));
+    ArrowWriter::try_new(to, schema, Some(properties))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde::Deserialize;
+
+    use super::*;
+
+    #[derive(Debug, PartialEq, Serialize, Deserialize)]
+    struct Row {
+        name: String,
+        #[serde(with = "serde_bytes")]
+        bytes: Vec<u8>,
+        sizes: Option<Vec<f32>>,
+    }
+
+    #[derive(Debug, PartialEq, Deserialize)]
+    struct Name {
+        name: String,
+        #[serde(default)]
+        added_later: Option<u32>,
+    }
+
+    #[derive(Debug, Deserialize)]
+    #[expect(dead_code, reason = "never read, since the column is missing")]
+    struct Other {
+        other: String,
+    }
+
+    fn rows() -> Vec<Row> {
+        let row = |i: u8| Row {
+            name: format!("row {i}"),
+            bytes: vec![i; 3],
+            sizes: (i > 0).then(|| vec![f32::from(i), 0.5]),
+        };
+        (0..5).map(row).collect()
+    }
+
+    #[test]
+    fn rows_round_trip_in_one_piece_and_in_several() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("rows.parquet");
+        write(&path, &rows()).unwrap();
+        assert_eq!(read::<Row>(&path).unwrap(), rows());
+        assert_eq!(read_row::<Row>(&path, 3).unwrap(), rows()[3]);
+        assert_eq!(std::fs::read(&path).unwrap(), to_bytes(&rows()).unwrap());
+        let mut table = Table::create(&path).unwrap();
+        table.add(&rows()[..2]).unwrap();
+        table.add(&rows()[2..]).unwrap();
+        table.finish().unwrap();
+        assert_eq!(read::<Row>(&path).unwrap(), rows());
+        write::<Row>(&path, &[]).unwrap();
+        assert_eq!(read::<Row>(&path).unwrap(), []);
+    }
+
+    #[test]
+    fn some_columns_are_read_and_those_added_later_are_empty() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("rows.parquet");
+        write(&path, &rows()).unwrap();
+        let names: Vec<Name> = read(&path).unwrap();
+        assert_eq!(names[4].name, "row 4");
+        assert_eq!(names[4].added_later, None);
+        let missing = read::<Other>(&path).unwrap_err().to_string();
+        assert!(
+            missing.contains("rows.parquet") && missing.contains("`other`"),
+            "{missing}"
+        );
+        assert!(read_row::<Row>(&path, 9).is_err());
+    }
+}
