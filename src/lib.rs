@@ -10,6 +10,8 @@ pub mod sample;
 pub mod artifact;
 pub mod stage;
 
+pub mod formats;
+
 pub mod nn;
 
 pub mod models;

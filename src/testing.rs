@@ -10,7 +10,7 @@ use rand::RngExt;
 use crate::Result;
 use crate::artifact::{self, Artifact, Cost, Kind, Manifest, parts};
 use crate::sample::image::encode_png;
-use crate::sample::{Instance, Mask, Sample};
+use crate::sample::{Extent, Maps, Mask, Object, Sample};
 use crate::seed::Seed;
 use crate::stage::{Context, DeviceChoice, Stage};
 
@@ -114,18 +114,12 @@ pub fn shapes(count: u64, size: u32, seed: u64) -> Vec<Sample> {
         sample.id = format!("render-{index:06}");
         sample.index = index;
         sample.provenance.origin = sample.id.clone();
-        (sample.width, sample.height) = (size, size);
+        sample.extent = Extent::square(size);
         sample.image = encode_png(&pixels).unwrap();
         sample.labels.class = Some(class.into());
-        sample.labels.depth = None;
-        sample.labels.instances = vec![Instance {
-            class: class.into(),
-            bbox_xywh: mask.bbox_xywh(size).unwrap(),
-            mask,
-            keypoints: Vec::new(),
-            pose: None,
-            visible_fraction: 1.0,
-        }];
+        sample.labels.maps = Maps::default();
+        let object = Object::new(class, mask.bbox_xywh(size).unwrap());
+        sample.labels.objects = Some(vec![object.with_mask(mask)]);
         sample
     };
     (0..count).map(shape).collect()

@@ -1,14 +1,16 @@
 //! Parts: Parquet files of a few hundred samples, readable as they are by any Parquet reader.
 //!
-//! One row a sample. Images are encoded bytes in a binary column; instances are a list of structs.
+//! One row a sample. Images are encoded bytes in a binary column; objects are a list of structs.
 
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
 use super::table;
+use crate::sample::maps::{MAPS, MapKind};
 use crate::sample::{
-    Camera, Domain, Instance, Keypoint, Labels, Mask, Provenance, Sample, Visibility,
+    Amodal, Camera, Domain, Extent, Keypoint, Labels, Maps, Mask, Object, Provenance, Sample,
+    Visibility,
 };
 use crate::{Error, Result};
 
@@ -88,9 +90,10 @@ struct Row {
     width: u32,
     height: u32,
     class: Option<String>,
-    instances: Vec<InstanceRow>,
-    #[serde(with = "serde_bytes")]
-    depth: Option<Vec<u8>>,
+    caption: Option<String>,
+    /// Null: not known. Empty: nothing is there.
+    objects: Option<Vec<ObjectRow>>,
+    maps: Vec<MapRow>,
     /// fx, fy, cx, cy.
     camera: Option<Vec<f32>>,
     domain: String,
@@ -105,13 +108,26 @@ struct Row {
 }
 
 #[derive(Serialize, Deserialize)]
-struct InstanceRow {
+struct ObjectRow {
     class: String,
     bbox_xywh: Vec<f32>,
-    mask_counts: Vec<u32>,
+    mask_counts: Option<Vec<u32>>,
+    amodal_bbox_xywh: Option<Vec<f32>>,
+    amodal_mask_counts: Option<Vec<u32>>,
+    keypoint_names: Vec<String>,
     keypoints_xyv: Vec<f32>,
     pose: Option<Vec<f32>>,
     visible_fraction: f32,
+    truncation: Option<f32>,
+    track: Option<String>,
+}
+
+/// A map by its name in [`MAPS`].
+#[derive(Serialize, Deserialize)]
+struct MapRow {
+    name: String,
+    #[serde(with = "serde_bytes")]
+    png: Vec<u8>,
 }
 
 fn rows(samples: &[Sample]) -> Vec<Row> {
@@ -124,20 +140,27 @@ impl Row {
             id,
             index,
             image,
-            width,
-            height,
+            extent,
             labels,
             provenance,
         } = sample.clone();
+        let map = |(kind, png): (&'static MapKind, &[u8])| MapRow {
+            name: kind.name.to_owned(),
+            png: png.to_vec(),
+        };
+        let objects = labels
+            .objects
+            .map(|all| all.into_iter().map(ObjectRow::new).collect());
         Row {
             id,
             index,
             image,
-            width,
-            height,
+            width: extent.width,
+            height: extent.height,
             class: labels.class,
-            instances: labels.instances.into_iter().map(InstanceRow::new).collect(),
-            depth: labels.depth,
+            caption: labels.caption,
+            objects,
+            maps: labels.maps.iter().map(map).collect(),
             camera: labels.camera.map(|c| vec![c.fx, c.fy, c.cx, c.cy]),
             domain: provenance.domain.name().to_owned(),
             source: provenance.source,
@@ -154,6 +177,12 @@ impl Row {
     fn sample(self, path: &Path) -> Result<Sample> {
         let unknown = || Error::table(path, format!("`{}` is not a domain", self.domain));
         let domain = Domain::from_name(&self.domain).ok_or_else(unknown)?;
+        let mut maps = Maps::default();
+        for MapRow { name, png } in self.maps {
+            let kind = MAPS.iter().find(|kind| kind.name == name);
+            let unknown = || Error::table(path, format!("`{name}` is not a map"));
+            maps.insert(kind.ok_or_else(unknown)?, png);
+        }
         let camera = self
             .camera
             .and_then(|values| <[f32; 4]>::try_from(values).ok());
@@ -161,16 +190,14 @@ impl Row {
             id: self.id,
             index: self.index,
             image: self.image,
-            width: self.width,
-            height: self.height,
+            extent: Extent::new(self.width, self.height),
             labels: Labels {
                 class: self.class,
-                instances: self
-                    .instances
-                    .into_iter()
-                    .map(InstanceRow::instance)
-                    .collect(),
-                depth: self.depth,
+                caption: self.caption,
+                objects: self
+                    .objects
+                    .map(|all| all.into_iter().map(ObjectRow::object).collect()),
+                maps,
                 camera: camera.map(|[fx, fy, cx, cy]| Camera { fx, fy, cx, cy }),
             },
             provenance: Provenance {
@@ -188,34 +215,54 @@ impl Row {
     }
 }
 
-impl InstanceRow {
-    fn new(instance: Instance) -> Self {
-        let keypoint = |k: &Keypoint| [k.x, k.y, f32::from(k.visibility as u8)];
-        InstanceRow {
-            class: instance.class,
-            bbox_xywh: instance.bbox_xywh.to_vec(),
-            mask_counts: instance.mask.counts,
-            keypoints_xyv: instance.keypoints.iter().flat_map(keypoint).collect(),
-            pose: instance.pose.map(|pose| pose.to_vec()),
-            visible_fraction: instance.visible_fraction,
+impl ObjectRow {
+    fn new(object: Object) -> Self {
+        let xyv = |k: &Keypoint| [k.x, k.y, f32::from(k.visibility as u8)];
+        let counts = |mask: Option<Mask>| mask.map(|mask| mask.counts);
+        let keypoints_xyv = object.keypoints.iter().flat_map(xyv).collect();
+        let (amodal_bbox_xywh, amodal_mask_counts) = match object.amodal {
+            Some(amodal) => (Some(amodal.bbox_xywh.to_vec()), counts(amodal.mask)),
+            None => (None, None),
+        };
+        ObjectRow {
+            class: object.class,
+            bbox_xywh: object.bbox_xywh.to_vec(),
+            mask_counts: counts(object.mask),
+            amodal_bbox_xywh,
+            amodal_mask_counts,
+            keypoint_names: object.keypoints.into_iter().map(|k| k.name).collect(),
+            keypoints_xyv,
+            pose: object.pose.map(|pose| pose.to_vec()),
+            visible_fraction: object.visible_fraction,
+            truncation: object.truncation,
+            track: object.track,
         }
     }
 
-    fn instance(self) -> Instance {
-        let keypoint = |k: &[f32]| Keypoint {
+    fn object(self) -> Object {
+        let mask = |counts: Option<Vec<u32>>| counts.map(|counts| Mask { counts });
+        let keypoint = |(name, k): (String, &[f32; 3])| Keypoint {
+            name,
             x: k[0],
             y: k[1],
             visibility: Visibility::from_coco(k[2] as u8),
         };
-        Instance {
+        let amodal_mask = mask(self.amodal_mask_counts);
+        let points = self.keypoints_xyv.as_chunks::<3>().0;
+        let names = self.keypoint_names.into_iter();
+        Object {
             class: self.class,
             bbox_xywh: self.bbox_xywh.try_into().unwrap_or_default(),
-            mask: Mask {
-                counts: self.mask_counts,
-            },
-            keypoints: self.keypoints_xyv.chunks_exact(3).map(keypoint).collect(),
+            mask: mask(self.mask_counts),
+            amodal: self.amodal_bbox_xywh.map(|bbox| Amodal {
+                bbox_xywh: bbox.try_into().unwrap_or_default(),
+                mask: amodal_mask,
+            }),
+            keypoints: names.zip(points).map(keypoint).collect(),
             pose: self.pose.and_then(|pose| pose.try_into().ok()),
             visible_fraction: self.visible_fraction,
+            truncation: self.truncation,
+            track: self.track,
         }
     }
 }
@@ -224,31 +271,46 @@ impl InstanceRow {
 pub(crate) mod tests {
     use super::*;
 
+    use crate::sample::maps;
+
     /// Two samples that use every field between them.
     pub(crate) fn examples() -> Vec<Sample> {
+        let mut maps = Maps::default();
+        for kind in MAPS {
+            let values = vec![kind.nothing; 12];
+            maps.insert(kind, maps::encode(kind, &values, (4, 3)).unwrap());
+        }
         let full = Sample {
             id: "render-000001".into(),
             index: 1,
             image: crate::sample::image::encode_png(&image::RgbImage::new(4, 3)).unwrap(),
-            width: 4,
-            height: 3,
+            extent: Extent::new(4, 3),
             labels: Labels {
                 class: Some("six".into()),
-                instances: vec![Instance {
-                    class: "six".into(),
-                    bbox_xywh: [1.0, 0.0, 2.0, 3.0],
-                    mask: Mask {
+                caption: Some("a die that shows six".into()),
+                objects: Some(vec![Object {
+                    mask: Some(Mask {
                         counts: vec![3, 6, 3],
-                    },
+                    }),
+                    amodal: Some(Amodal {
+                        bbox_xywh: [-1.0, 0.0, 4.0, 3.0],
+                        mask: Some(Mask {
+                            counts: vec![0, 9, 3],
+                        }),
+                    }),
                     keypoints: vec![Keypoint {
+                        name: "pip".into(),
                         x: 1.5,
                         y: 2.5,
                         visibility: Visibility::Visible,
                     }],
                     pose: Some([0.5; 12]),
                     visible_fraction: 0.75,
-                }],
-                depth: Some(vec![1, 2, 3]),
+                    truncation: Some(0.25),
+                    track: Some("die 1".into()),
+                    ..Object::new("six", [1.0, 0.0, 2.0, 3.0])
+                }]),
+                maps,
                 camera: Some(Camera {
                     fx: 70.0,
                     fy: 71.0,
@@ -285,6 +347,9 @@ pub(crate) mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("0.parquet");
         let mut samples = examples();
+        let mut empty = samples[1].clone();
+        (empty.id, empty.labels.objects) = ("nothing".into(), Some(Vec::new()));
+        samples.push(empty);
         write_part(&path, &samples).unwrap();
         assert_eq!(read_part(&path).unwrap(), samples);
         assert_eq!(find(&path, &samples[1].id).unwrap().unwrap(), samples[1]);

@@ -100,7 +100,7 @@ struct Survey {
     count: u64,
     /// Of what is counted, by name: `size`, `class`, `split`, `domain`, …
     tallies: BTreeMap<&'static str, BTreeMap<String, u64>>,
-    /// Numbers of each instance or sample, by name.
+    /// Numbers of each object or sample, by name.
     ranges: BTreeMap<&'static str, Range>,
     cells: Vec<RgbImage>,
 }
@@ -139,7 +139,7 @@ impl Survey {
         for path in paths {
             for sample in parts::read_part(path)? {
                 if self.count.is_multiple_of(every) && self.cells.len() < CELLS {
-                    let boxes = sample.labels.instances.iter();
+                    let boxes = sample.labels.objects().iter();
                     let boxes: Vec<_> = boxes.map(|i| (i.class.clone(), i.bbox_xywh)).collect();
                     self.cells.push(cell(&sample.pixels()?, &boxes));
                 }
@@ -151,7 +151,7 @@ impl Survey {
 
     fn sample(&mut self, sample: &Sample) {
         self.count += 1;
-        self.tally("size", format!("{}×{}", sample.width, sample.height));
+        self.tally("size", sample.extent.to_string());
         self.tally("domain", sample.provenance.domain.name());
         let labels = &sample.labels;
         self.tally("class", labels.class.as_deref().unwrap_or("(none)"));
@@ -162,21 +162,23 @@ impl Survey {
             self.gate(note);
         }
         let has = [
-            ("depth", labels.depth.is_some()),
+            ("maps", labels.maps.iter().next().is_some()),
             ("camera", labels.camera.is_some()),
-            ("instances", !labels.instances.is_empty()),
+            ("objects", !labels.objects().is_empty()),
         ];
         for (what, _) in has.into_iter().filter(|(_, present)| *present) {
             self.tally("samples with", what);
         }
-        self.measure("instances a sample", labels.instances.len() as f64);
-        for instance in &labels.instances {
-            self.boxed(instance.bbox_xywh);
-            self.measure("visible fraction", instance.visible_fraction.into());
-            self.measure("keypoints", instance.keypoints.len() as f64);
-            self.measure("mask area, pixels", instance.mask.area().into());
-            if instance.pose.is_some() {
-                self.tally("instances with", "pose");
+        self.measure("objects a sample", labels.objects().len() as f64);
+        for object in labels.objects() {
+            self.boxed(object.bbox_xywh);
+            self.measure("visible fraction", object.visible_fraction.into());
+            self.measure("keypoints", object.keypoints.len() as f64);
+            if let Some(mask) = &object.mask {
+                self.measure("mask area, pixels", mask.area().into());
+            }
+            if object.pose.is_some() {
+                self.tally("objects with", "pose");
             }
         }
     }
@@ -204,7 +206,7 @@ impl Survey {
                 }
             }
             let boxes = dataset.boxes(row);
-            self.measure("instances a sample", boxes.len() as f64);
+            self.measure("objects a sample", boxes.len() as f64);
             boxes.iter().for_each(|(_, bbox)| self.boxed(*bbox));
             if row % every == 0 && self.cells.len() < CELLS {
                 self.cells.push(cell(&dataset.pixels(row)?, &boxes));

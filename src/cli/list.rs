@@ -4,11 +4,11 @@ use clap::{Args, ValueEnum};
 
 use super::{columns, say};
 use crate::Result;
+use crate::formats::{FORMATS, Format};
 use crate::models::{MODELS, ModelKind};
 use crate::stage::{Need, StageKind};
 use crate::stages::STAGES;
 use crate::stages::augment::TRANSFORMS;
-use crate::stages::emit::WRITERS;
 
 /// Arguments of `list`.
 #[derive(Args)]
@@ -45,7 +45,7 @@ impl Listing {
             Listing::Stages => STAGES.iter().map(stage).collect(),
             Listing::Models => MODELS.iter().map(model).collect(),
             Listing::Transforms => named(TRANSFORMS.iter().map(|t| (t.name, t.about))),
-            Listing::Formats => named(WRITERS.iter().map(|w| (w.name, w.about))),
+            Listing::Formats => FORMATS.iter().map(format).collect(),
         }
     }
 }
@@ -74,6 +74,11 @@ fn stage(kind: &StageKind) -> Vec<String> {
         way.to_lowercase(),
         kind.about.to_owned(),
     ]
+}
+
+fn format(format: &Format) -> Vec<String> {
+    let words = [format.name, &format.holds.words(), format.about];
+    words.map(str::to_owned).to_vec()
 }
 
 fn model(kind: &ModelKind) -> Vec<String> {

@@ -94,16 +94,14 @@ pub fn encode_png(pixels: &RgbImage) -> Result<Vec<u8>> {
     )
 }
 
-/// Encodes 16-bit grey values, row by row, as PNG.
+/// Encodes rows of pixels of any colour type as PNG, quickly rather than smallest.
 ///
 /// # Errors
-/// Where a side is zero.
-pub fn encode_png_grey16(values: &[u16], width: u32, height: u32) -> Result<Vec<u8>> {
-    let bytes: Vec<u8> = values.iter().flat_map(|v| v.to_ne_bytes()).collect();
-    encode(&bytes, (width, height), image::ExtendedColorType::L16)
-}
-
-fn encode(
+/// If a side is zero.
+///
+/// # Panics
+/// If `bytes` do not fill the picture.
+pub fn encode(
     bytes: &[u8],
     (width, height): (u32, u32),
     colour: image::ExtendedColorType,

@@ -1,12 +1,18 @@
 //! A sample: one image with its labels and its provenance, the one currency between stages.
 
 pub mod appearance;
+pub mod extent;
 pub mod image;
+pub mod mapping;
+pub mod maps;
 pub mod mask;
 pub mod verdict;
 
 use serde::{Deserialize, Serialize};
 
+pub use extent::Extent;
+pub use mapping::Mapping;
+pub use maps::Maps;
 pub use mask::Mask;
 pub use verdict::Verdict;
 
@@ -19,10 +25,7 @@ pub struct Sample {
     pub index: u64,
     /// The picture as an 8-bit RGB PNG.
     pub image: Vec<u8>,
-    /// Pixels.
-    pub width: u32,
-    /// Pixels.
-    pub height: u32,
+    pub extent: Extent,
     pub labels: Labels,
     pub provenance: Provenance,
 }
@@ -30,34 +33,97 @@ pub struct Sample {
 /// What is known of a picture's content. Empty for an unlabelled photo.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Labels {
-    /// The class of the whole image.
+    /// The class of the whole picture.
     pub class: Option<String>,
-    pub instances: Vec<Instance>,
-    /// 16-bit grey PNG of the image's size, 0.1 mm along the optical axis a step; 65535 is "nothing hit".
-    pub depth: Option<Vec<u8>>,
+    /// What it shows, in a sentence.
+    pub caption: Option<String>,
+    /// `None`: the objects are not known; empty: there is nothing to be seen.
+    pub objects: Option<Vec<Object>>,
+    pub maps: Maps,
     pub camera: Option<Camera>,
 }
 
 /// One object in a picture. Pixel (0, 0) covers 0..1 in both directions; x right, y down.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Instance {
+pub struct Object {
     pub class: String,
-    /// x, y, width, height in pixels, the tight box of the visible mask.
+    /// x, y, width, height in pixels: the tight box of the visible mask, where that is known.
     pub bbox_xywh: [f32; 4],
-    pub mask: Mask,
+    /// The visible pixels.
+    pub mask: Option<Mask>,
+    /// All that the object would cover with nothing before it.
+    pub amodal: Option<Amodal>,
     pub keypoints: Vec<Keypoint>,
     /// Object to camera, row-major 3×4, metres; the camera looks along +z, x right, y down.
     pub pose: Option<[f32; 12]>,
     /// Visible pixels over the pixels it would cover alone and unclipped, 0..1.
     pub visible_fraction: f32,
+    /// The share of it that lies beyond the frame, 0..1.
+    pub truncation: Option<f32>,
+    /// What it is called in every frame in which it was followed.
+    pub track: Option<String>,
 }
 
-/// A labelled point of an instance, in pixels.
-#[derive(Debug, Clone, Copy, PartialEq)]
+/// What an object would cover with nothing before it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Amodal {
+    /// x, y, width, height in pixels; it may reach beyond the frame.
+    pub bbox_xywh: [f32; 4],
+    /// The part of it within the frame.
+    pub mask: Option<Mask>,
+}
+
+/// A labelled point of an object, in pixels.
+#[derive(Debug, Clone, PartialEq)]
 pub struct Keypoint {
+    /// Unique within its class.
+    pub name: String,
     pub x: f32,
     pub y: f32,
     pub visibility: Visibility,
+}
+
+impl Labels {
+    /// The objects that are known.
+    pub fn objects(&self) -> &[Object] {
+        self.objects.as_deref().unwrap_or_default()
+    }
+
+    /// The objects that are known, to be changed.
+    pub fn objects_mut(&mut self) -> &mut [Object] {
+        self.objects.as_deref_mut().unwrap_or_default()
+    }
+}
+
+impl Object {
+    /// An object of which the class and the box are known.
+    pub fn new(class: impl Into<String>, bbox_xywh: [f32; 4]) -> Self {
+        Object {
+            class: class.into(),
+            bbox_xywh,
+            mask: None,
+            amodal: None,
+            keypoints: Vec::new(),
+            pose: None,
+            visible_fraction: 1.0,
+            truncation: None,
+            track: None,
+        }
+    }
+
+    /// The same with a mask.
+    pub fn with_mask(mut self, mask: Mask) -> Self {
+        self.mask = Some(mask);
+        self
+    }
+
+    /// Visible pixels: those of the mask, or of the box where there is no mask.
+    pub fn area(&self) -> f32 {
+        let [_, _, width, height] = self.bbox_xywh;
+        self.mask
+            .as_ref()
+            .map_or(width * height, |mask| mask.area() as f32)
+    }
 }
 
 /// COCO's three states of a keypoint.
@@ -153,8 +219,7 @@ impl Sample {
             id,
             index,
             image: image::encode_png(pixels)?,
-            width: pixels.width(),
-            height: pixels.height(),
+            extent: pixels.dimensions().into(),
             labels,
             provenance: Provenance {
                 parent: Some(self.id.clone()),
@@ -163,18 +228,26 @@ impl Sample {
         })
     }
 
-    /// Where any instance is visible: 255 inside, 0 elsewhere.
+    /// Where any object is visible: 255 inside, 0 elsewhere. An object without a mask fills its box.
     pub fn object_mask(&self) -> ::image::GrayImage {
-        let mut pixels = vec![0; self.width as usize * self.height as usize];
-        for instance in &self.labels.instances {
-            let bitmap = instance.mask.to_bitmap(self.width, self.height);
-            for (pixel, inside) in pixels.iter_mut().zip(bitmap) {
+        let (width, height) = self.extent.dimensions();
+        let mut union = ::image::GrayImage::new(width, height);
+        for object in self.labels.objects() {
+            let Some(mask) = &object.mask else {
+                let [x, y, w, h] = object.bbox_xywh;
+                let (left, top) = (x.max(0.0) as u32, y.max(0.0) as u32);
+                for y in top..((y + h).ceil().max(0.0) as u32).min(height) {
+                    for x in left..((x + w).ceil().max(0.0) as u32).min(width) {
+                        union.put_pixel(x, y, ::image::Luma([255]));
+                    }
+                }
+                continue;
+            };
+            for (pixel, inside) in union.iter_mut().zip(mask.to_bitmap(width, height)) {
                 *pixel |= if inside { 255 } else { 0 };
             }
         }
-        ::image::GrayImage::from_fn(self.width, self.height, |x, y| {
-            ::image::Luma([pixels[(y * self.width + x) as usize]])
-        })
+        union
     }
 
     /// The picture, decoded.

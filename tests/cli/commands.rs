@@ -2,10 +2,10 @@
 
 use predicates::prelude::*;
 use predicates::str::contains;
+use verismo::formats::FORMATS;
 use verismo::models::MODELS;
 use verismo::stages::STAGES;
 use verismo::stages::augment::TRANSFORMS;
-use verismo::stages::emit::WRITERS;
 
 use crate::project::{Project, names};
 
@@ -42,7 +42,7 @@ fn list_names_every_entry_of_every_registry() {
         ),
         (
             "formats",
-            WRITERS.iter().map(|e| (e.name, e.about)).collect(),
+            FORMATS.iter().map(|e| (e.name, e.about)).collect(),
         ),
     ];
     for (what, entries) in entries {

@@ -5,6 +5,7 @@ mod commands;
 mod errors;
 mod explain;
 mod fit;
+mod golden;
 mod kills;
 mod layering;
 mod nightly;

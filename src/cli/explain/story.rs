@@ -8,7 +8,7 @@ use super::super::columns;
 use super::super::dataset::Dataset;
 use crate::Error;
 use crate::pipeline::provenance::{Step, Trail};
-use crate::sample::{Domain, Instance, Sample, Verdict};
+use crate::sample::{Domain, Object, Sample, Verdict};
 
 /// What is said of an image, in this order: the column, and what it means.
 const ROWS: [(&str, &str); 14] = [
@@ -129,7 +129,7 @@ fn geometry_in_words(sample: &Sample) -> Vec<Vec<String>> {
         let row = numbers_in_words(&numbers);
         rows.push(vec!["camera, fx fy cx cy in pixels".to_owned(), row]);
     }
-    for Instance { class, pose, .. } in &sample.labels.instances {
+    for Object { class, pose, .. } in sample.labels.objects() {
         if let Some(pose) = pose {
             let meaning = format!("pose of {class}, object to camera in metres");
             let lines: Vec<String> = pose.chunks(4).map(numbers_in_words).collect();
@@ -252,11 +252,11 @@ fn step_as_json(trail: &Trail, step: &Step, before: Option<&Step>) -> Value {
     })
 }
 
-/// Each instance's class, pose and visible fraction.
+/// Each object's class, pose and visible fraction.
 fn poses(sample: &Sample) -> Value {
-    let instances = sample.labels.instances.iter();
-    let one = |i: &Instance| json!({ "class": i.class, "pose": i.pose, "visible_fraction": i.visible_fraction });
-    instances.map(one).collect()
+    let objects = sample.labels.objects().iter();
+    let one = |i: &Object| json!({ "class": i.class, "pose": i.pose, "visible_fraction": i.visible_fraction });
+    objects.map(one).collect()
 }
 
 /// The checkpoint through which `step` translated, if it did.

@@ -104,8 +104,7 @@ impl Stage for Solid {
                 id: format!("{}-{index:06}", context.id),
                 index,
                 image: encode_png(&image::RgbImage::from_pixel(4, 4, colour))?,
-                width: 4,
-                height: 4,
+                extent: (4, 4).into(),
                 labels: Labels {
                     class: Some(["even", "odd"][index as usize % 2].into()),
                     ..Labels::default()

@@ -2,17 +2,16 @@
 //! grey hides part of the picture, so that a recogniser cannot lean on a single detail.
 //!
 //! Deviation from the paper: the rectangle counts as something that stands before the objects.
-//! Masks, boxes and visible fractions lose what it covers, keypoints under it become hidden, depth
-//! there is unknown. A draw that would cover the last object of the picture's class is not applied.
+//! Masks, boxes and visible fractions lose what it covers, keypoints under it become hidden, maps
+//! there hold nothing. A draw that would cover the last object of the picture's class is not applied.
 
 use rand::RngExt;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::warp::{NO_DEPTH, keeps_class, map_depth, replace_mask};
-use super::{Transform, View, check_range, draw};
+use super::{Transform, View, check_range, draw, keeps_class};
 use crate::Result;
-use crate::sample::{Instance, Visibility};
+use crate::sample::{Extent, Mask, Object, Visibility};
 use crate::seed::Stream;
 
 /// Hides a rectangle behind one grey. Off by default.
@@ -65,28 +64,28 @@ impl Transform for Erase {
     }
 
     fn apply(&self, view: &mut View, stream: &mut Stream) -> Result<Option<String>> {
-        let size = view.pixels.dimensions();
+        let extent = view.extent();
         let mut span = |side: u32| {
             let length = (f64::from(side) * draw(stream, self.size)).round() as u32;
             let start = stream.random_range(0..=side - length);
             (start, start + length)
         };
-        let ((x0, x1), (y0, y1)) = (span(size.0), span(size.1));
+        let ((x0, x1), (y0, y1)) = (span(extent.width), span(extent.height));
         let grey: u8 = stream.random();
         if x0 == x1 || y0 == y1 {
             return Ok(None);
         }
         let patch = Patch { x0, y0, x1, y1 };
         let mut labels = view.labels.clone();
-        labels
-            .instances
-            .retain_mut(|instance| cover_instance(instance, patch, size));
+        if let Some(objects) = &mut labels.objects {
+            objects.retain_mut(|object| cover(object, patch, extent));
+        }
         if !keeps_class(&view.labels, &labels) {
             return Ok(None);
         }
-        map_depth(&mut labels.depth, &view.name, |mut values, (width, _)| {
-            patch.positions(width).for_each(|p| values[p] = NO_DEPTH);
-            values
+        labels.maps.edit(&view.name, |kind, values| {
+            let hidden = patch.positions(extent.width);
+            hidden.for_each(|p| values[p] = kind.nothing);
         })?;
         view.labels = labels;
         for (y, x) in (y0..y1).flat_map(|y| (x0..x1).map(move |x| (y, x))) {
@@ -99,22 +98,25 @@ impl Transform for Erase {
     }
 }
 
-/// Takes the covered part from an instance; `false` if nothing is left. The box of an instance
+/// Takes the covered part from an object; `false` if nothing is left. The box of an object
 /// without a mask stays.
-fn cover_instance(instance: &mut Instance, patch: Patch, size: (u32, u32)) -> bool {
-    for keypoint in &mut instance.keypoints {
+fn cover(object: &mut Object, patch: Patch, extent: Extent) -> bool {
+    for keypoint in &mut object.keypoints {
         let covered = patch.covers(keypoint.x.max(0.0) as u32, keypoint.y.max(0.0) as u32);
         if covered && keypoint.visibility == Visibility::Visible {
             keypoint.visibility = Visibility::Hidden;
         }
     }
-    let area = instance.mask.area();
-    if area == 0 {
+    let Some(mask) = &object.mask else {
         return true;
-    }
-    let mut bitmap = instance.mask.to_bitmap(size.0, size.1);
-    patch.positions(size.0).for_each(|p| bitmap[p] = false);
-    let left = replace_mask(instance, &bitmap, size);
-    instance.visible_fraction *= instance.mask.area() as f32 / area as f32;
-    left
+    };
+    let mut bitmap = mask.to_bitmap(extent.width, extent.height);
+    patch
+        .positions(extent.width)
+        .for_each(|p| bitmap[p] = false);
+    let left = Mask::from_bitmap(&bitmap, extent.width, extent.height);
+    object.visible_fraction *= left.area() as f32 / mask.area().max(1) as f32;
+    let bbox = left.bbox_xywh(extent.height);
+    object.mask = Some(left);
+    bbox.map(|bbox| object.bbox_xywh = bbox).is_some()
 }

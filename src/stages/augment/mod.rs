@@ -10,7 +10,6 @@ mod erase;
 mod geometry;
 mod sensor;
 mod shadow;
-mod warp;
 
 #[cfg(test)]
 mod tests;
@@ -28,7 +27,7 @@ pub use shadow::Shadow;
 
 use crate::Result;
 use crate::artifact::Kind;
-use crate::sample::{Domain, Labels, Provenance, Sample};
+use crate::sample::{Domain, Extent, Labels, Provenance, Sample};
 use crate::seed::Stream;
 use crate::stage::{Context, Input, Stage, StageKind, parse};
 
@@ -36,7 +35,7 @@ use crate::stage::{Context, Input, Stage, StageKind, parse};
 pub const STAGE: StageKind = StageKind {
     name: "augment",
     about: "random variants of every sample, labels mapped exactly",
-    version: 2,
+    version: 3,
     inputs: &[Input::required(
         "samples",
         Kind::Samples,
@@ -161,6 +160,12 @@ pub struct View {
     pub domain: Domain,
 }
 
+impl View {
+    fn extent(&self) -> Extent {
+        self.pixels.dimensions().into()
+    }
+}
+
 /// Configuration of `augment`: one table a transform.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
@@ -281,20 +286,38 @@ impl Augment {
 
     /// Applies the transforms in order and says which, with their parameters.
     ///
-    /// Each transform has a stream of its own, so that switching one off leaves what the others
-    /// draw as it is.
+    /// Each transform has a stream of its own, named after it, so that adding one or switching one off
+    /// leaves what the others draw as it is.
     fn apply(&self, view: &mut View, stream: &Stream) -> Result<Vec<String>> {
         let mut applied = Vec::new();
-        for (number, kind) in (1..).zip(TRANSFORMS) {
+        for kind in TRANSFORMS {
             let transform = (kind.of)(self);
             let mut own = stream.clone();
-            own.set_stream(number);
+            own.set_stream(kind.stream());
             if own.random::<f64>() < transform.probability() {
                 applied.extend(transform.apply(view, &mut own)?);
             }
         }
         Ok(applied)
     }
+}
+
+impl TransformKind {
+    /// The number of its stream, from its name.
+    fn stream(&self) -> u64 {
+        let hash = *blake3::hash(self.name.as_bytes()).as_bytes();
+        u64::from_le_bytes(std::array::from_fn(|byte| hash[byte]))
+    }
+}
+
+/// Whether `after` still shows an object of the picture's class, if `before` did.
+fn keeps_class(before: &Labels, after: &Labels) -> bool {
+    let shows = |labels: &Labels| {
+        let class = before.class.as_deref();
+        let mut objects = labels.objects().iter();
+        objects.any(|object| Some(object.class.as_str()) == class)
+    };
+    !shows(before) || shows(after)
 }
 
 /// Draws evenly from `low..=high`.

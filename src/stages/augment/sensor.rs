@@ -5,9 +5,9 @@ use rand::RngExt;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::warp::{Border, Similarity, warp_pixels};
 use super::{Transform, View, check_range, draw};
 use crate::sample::image::{decode_rgb, resize};
+use crate::sample::mapping::{Border, Mapping};
 use crate::seed::{Stream, standard_normal};
 use crate::{Error, Result};
 
@@ -89,13 +89,9 @@ impl Transform for MotionBlur {
         let mut sums = vec![[0.0_f64; 3]; (width * height) as usize];
         for tap in 0..taps {
             let along = length * (f64::from(tap) / f64::from(taps - 1) - 0.5);
-            let similarity = Similarity {
-                centre: [0.0; 2],
-                angle: 0.0,
-                scale: 1.0,
-                shift: [along * angle.cos(), along * angle.sin()],
-            };
-            let moved = warp_pixels(&view.pixels, &similarity, Border::Replicate);
+            let shift = [along * angle.cos(), along * angle.sin()];
+            let mapping = Mapping::similarity(view.extent(), 0.0, 1.0, shift);
+            let moved = mapping.bilinear(&view.pixels, Border::Replicate);
             for (sum, value) in sums.iter_mut().zip(moved.pixels()) {
                 for (sum, value) in sum.iter_mut().zip(value.0) {
                     *sum += f64::from(value) / f64::from(taps);

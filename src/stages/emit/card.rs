@@ -3,41 +3,31 @@
 
 use std::collections::BTreeMap;
 use std::fmt::{Display, Write};
+use std::path::Path;
 
-use super::{Emit, Entry, Plan, Survey, Writer};
+use super::{Emit, Survey};
+use crate::formats::FORMATS;
 use crate::sample::Domain;
 use crate::{Error, Result};
 
-struct Card<'a> {
-    plan: Plan<'a>,
-}
-
-/// The card is made at the end, from the survey alone.
+/// Writes the card.
 ///
 /// # Errors
-/// None.
-pub fn open<'a>(plan: &Plan<'a>) -> Result<Box<dyn Writer + 'a>> {
-    Ok(Box::new(Card { plan: *plan }))
+/// If it cannot be written.
+pub fn write(out: &Path, config: &Emit, survey: &Survey) -> Result<()> {
+    let mut text = front_matter(config, survey);
+    text += &contents(config, survey);
+    text += &making(survey);
+    text += &loading(config, survey);
+    let path = out.join("README.md");
+    std::fs::write(&path, text).map_err(|e| Error::io(&path, e))
 }
 
-impl Writer for Card<'_> {
-    fn add(&mut self, _: &Entry) -> Result<()> {
-        Ok(())
-    }
-
-    fn finish(self: Box<Self>) -> Result<()> {
-        let Plan {
-            out,
-            config,
-            survey,
-        } = self.plan;
-        let mut text = front_matter(config, survey);
-        text += &contents(config, survey);
-        text += &making(survey);
-        text += &loading(config, survey);
-        let path = out.join("README.md");
-        std::fs::write(&path, text).map_err(|e| Error::io(&path, e))
-    }
+/// Whether the dataset is written in the format of this name.
+fn writes(config: &Emit, name: &str) -> bool {
+    FORMATS
+        .iter()
+        .any(|format| format.name == name && config.writes(format))
 }
 
 /// A text as a YAML scalar; YAML reads JSON's strings.
@@ -52,7 +42,7 @@ fn front_matter(config: &Emit, survey: &Survey) -> String {
     }
     yaml += &format!("pretty_name: {}\n", quoted(&config.name));
     yaml += "task_categories:\n- image-classification\n";
-    if survey.instances > 0 {
+    if survey.objects > 0 {
         yaml += "- object-detection\n";
     }
     if survey.has_keypoints() {
@@ -124,11 +114,11 @@ fn files(config: &Emit, survey: &Survey) -> String {
         "## Files\n\n\
          - `SPLIT/CLASS/ID.png`: the images; `classes.txt` lists the classes in order\n",
     );
-    if config.writes("coco") {
+    if writes(config, "coco") {
         text +=
             "- `annotations/instances_SPLIT.json`: boxes, masks and keypoints as COCO has them\n";
     }
-    if config.writes("huggingface") {
+    if writes(config, "huggingface") {
         text += "- `SPLIT/metadata.jsonl`: labels for the imagefolder loader of Hugging Face\n";
     }
     if let Some(rejected) = survey.rejected {
@@ -147,7 +137,7 @@ fn making(survey: &Survey) -> String {
     let mut text = format!(
         "## How it was made\n\nBy verismo. The labels of renders and of their translations come from the \
          renderer: class, and {} objects with box and mask. ",
-        survey.instances
+        survey.objects
     );
     let photos = survey.domains.get(Domain::Photo.name());
     text += &match photos {
@@ -197,14 +187,14 @@ fn entries<N: Display>(counts: &BTreeMap<N, u64>, quote: &str) -> Vec<(String, u
 fn loading(config: &Emit, survey: &Survey) -> String {
     let split = survey.splits().next().unwrap_or("train");
     let mut text = String::from("## Loading\n\n```python\n");
-    if config.writes("huggingface") {
+    if writes(config, "huggingface") {
         text += "from datasets import load_dataset\n\
                  dataset = load_dataset(\"path/to/this/folder\")\n\n";
     }
     text += &format!(
         "from torchvision.datasets import ImageFolder\n{split} = ImageFolder(\"{split}\")\n"
     );
-    if config.writes("coco") {
+    if writes(config, "coco") {
         text += &format!(
             "\nfrom pycocotools.coco import COCO\n\
              coco = COCO(\"annotations/instances_{split}.json\")\n\

@@ -8,7 +8,7 @@ use sha2::{Digest, Sha256};
 
 pub use crate::artifact::CHECKSUMS as FILE;
 
-use super::create;
+use crate::formats::create;
 use crate::stage::Context;
 use crate::{Error, Result, artifact};
 

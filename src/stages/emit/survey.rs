@@ -2,9 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
-use super::Entry;
-
+use super::entry;
 use crate::artifact::Artifact;
+use crate::formats::Entry;
 use crate::sample::{Domain, Sample};
 use crate::stage::Context;
 use crate::{Error, Result};
@@ -12,12 +12,12 @@ use crate::{Error, Result};
 /// Counts over all samples.
 #[derive(Debug, Default)]
 pub struct Survey {
-    /// Images by split and class.
-    pub images: BTreeMap<&'static str, BTreeMap<String, u64>>,
-    /// Every class of an image or an instance, with the largest number of keypoints of an instance.
-    pub categories: BTreeMap<String, usize>,
-    /// Instances in all images.
-    pub instances: u64,
+    /// Images by split and class; those that are of no one class have an empty one.
+    pub images: BTreeMap<String, BTreeMap<String, u64>>,
+    /// Every class of an image or an object, with the names of its keypoints.
+    pub categories: BTreeMap<String, Vec<String>>,
+    /// Objects in all images.
+    pub objects: u64,
     /// Renders that the images began as, by 64 bits of a hash: they are many.
     pub renders: HashSet<u64>,
     /// The same of photos.
@@ -42,11 +42,11 @@ impl Survey {
     /// Reads all samples, one part in memory at a time.
     ///
     /// # Errors
-    /// Where there is no sample, one has no class, or a part cannot be read.
+    /// Where there is no sample, nothing is known of one, or a part cannot be read.
     pub fn of(context: &Context, input: &Artifact) -> Result<Self> {
         let mut survey = Survey::default();
         for (done, sample) in (1..).zip(input.samples()) {
-            survey.add(&Entry::of(context, &sample?)?);
+            survey.add(&entry(context, &sample?)?);
             context.progress(done, input.manifest.count, "counting")?;
         }
         if survey.images.is_empty() {
@@ -63,19 +63,25 @@ impl Survey {
         let Sample {
             labels, provenance, ..
         } = entry.sample;
-        let class = entry.class.to_owned();
-        self.categories.entry(class.clone()).or_default();
+        if let Some(class) = entry.class {
+            self.categories.entry(class.to_owned()).or_default();
+        }
+        let class = entry.class.unwrap_or_default().to_owned();
         *self
             .images
-            .entry(entry.split)
+            .entry(entry.split.to_owned())
             .or_default()
             .entry(class)
             .or_default() += 1;
-        for instance in &labels.instances {
-            let keypoints = self.categories.entry(instance.class.clone()).or_default();
-            *keypoints = instance.keypoints.len().max(*keypoints);
+        for object in labels.objects() {
+            let names = self.categories.entry(object.class.clone()).or_default();
+            for keypoint in &object.keypoints {
+                if !names.contains(&keypoint.name) {
+                    names.push(keypoint.name.clone());
+                }
+            }
         }
-        self.instances += labels.instances.len() as u64;
+        self.objects += labels.objects().len() as u64;
         if provenance.domain == Domain::Photo {
             self.photos.insert(hash(&provenance.source));
         } else {
@@ -94,19 +100,22 @@ impl Survey {
             *self.transforms.entry(name).or_default() += 1;
         }
         self.gated += u64::from(provenance.gate.is_some());
-        let size = (entry.sample.width, entry.sample.height);
+        let size = entry.sample.extent.dimensions();
         *self.sizes.entry(size).or_default() += 1;
     }
 
     /// The splits that hold an image, `train` first.
-    pub fn splits(&self) -> impl Iterator<Item = &'static str> {
-        self.images.keys().copied()
+    pub fn splits(&self) -> impl Iterator<Item = &str> {
+        self.images.keys().map(String::as_str)
     }
 
     /// The classes of images, sorted: what a class folder's index refers to.
     pub fn classes(&self) -> BTreeSet<&str> {
         let classes = self.images.values().flat_map(BTreeMap::keys);
-        classes.map(String::as_str).collect()
+        classes
+            .map(String::as_str)
+            .filter(|class| !class.is_empty())
+            .collect()
     }
 
     /// Images of all splits.
@@ -114,9 +123,9 @@ impl Survey {
         self.images.values().flat_map(BTreeMap::values).sum()
     }
 
-    /// Whether any instance has keypoints.
+    /// Whether any object has keypoints.
     pub fn has_keypoints(&self) -> bool {
-        self.categories.values().any(|&count| count > 0)
+        self.categories.values().any(|names| !names.is_empty())
     }
 }
 

@@ -13,18 +13,13 @@ use sha2::{Digest, Sha256};
 use super::*;
 use crate::artifact;
 use crate::sample::image::encode_png;
-use crate::sample::{Instance, Keypoint, Mask, Visibility};
+use crate::sample::{Keypoint, Labels, Mask, Object, Visibility};
 use crate::testing;
 
 const SIZE: (u32, u32) = (40, 32);
 
-/// A coloured rectangle x, y, width, height on grey, as an instance with `keypoints` corners.
-fn instance(
-    pixels: &mut RgbImage,
-    class: &str,
-    [x, y, w, h]: [u32; 4],
-    keypoints: usize,
-) -> Instance {
+/// A coloured rectangle x, y, width, height on grey, as an object with `keypoints` corners.
+fn object(pixels: &mut RgbImage, class: &str, [x, y, w, h]: [u32; 4], keypoints: usize) -> Object {
     let mut bitmap = vec![false; (SIZE.0 * SIZE.1) as usize];
     for (px, py) in (y..y + h).flat_map(|py| (x..x + w).map(move |px| (px, py))) {
         bitmap[(py * SIZE.0 + px) as usize] = true;
@@ -32,6 +27,7 @@ fn instance(
     }
     let corners = [(x, y), (x + w, y), (x + w, y + h), (x, y + h)];
     let corner = |(i, &(x, y)): (usize, &(u32, u32))| Keypoint {
+        name: format!("p{i}"),
         x: x as f32,
         y: y as f32,
         visibility: if i == 3 {
@@ -40,18 +36,15 @@ fn instance(
             Visibility::Visible
         },
     };
-    Instance {
-        class: class.into(),
-        bbox_xywh: [x, y, w, h].map(|v| v as f32),
-        mask: Mask::from_bitmap(&bitmap, SIZE.0, SIZE.1),
+    Object {
+        mask: Some(Mask::from_bitmap(&bitmap, SIZE.0, SIZE.1)),
         keypoints: corners
             .iter()
             .enumerate()
             .take(keypoints)
             .map(corner)
             .collect(),
-        pose: None,
-        visible_fraction: 1.0,
+        ..Object::new(class, [x, y, w, h].map(|v| v as f32))
     }
 }
 
@@ -67,17 +60,17 @@ fn samples() -> Vec<Sample> {
                 ("one", 4)
             };
             let at = index as u32;
-            let mut instances = vec![instance(&mut pixels, class, [2 + at, 3, 12, 9], keypoints)];
+            let mut objects = vec![object(&mut pixels, class, [2 + at, 3, 12, 9], keypoints)];
             if index % 4 == 0 {
-                instances.push(instance(&mut pixels, "other", [20, 20, 20, 12], 0));
+                objects.push(object(&mut pixels, "other", [20, 20, 20, 12], 0));
             }
             let mut sample = base.clone();
             sample.id = format!("split-{index:06}");
             sample.index = index;
-            (sample.width, sample.height) = SIZE;
+            sample.extent = SIZE.into();
             sample.image = encode_png(&pixels).unwrap();
             sample.labels.class = Some(class.into());
-            sample.labels.instances = instances;
+            sample.labels.objects = Some(objects);
             sample.provenance.origin = format!("render-{:06}", index / 2);
             sample.provenance.transforms = vec![format!("blur({index})")];
             sample.provenance.split = Some(if index < 8 { "train" } else { "val" }.into());
@@ -159,7 +152,7 @@ fn the_manifest_has_a_row_an_image() {
         );
         assert_eq!(row.get_uint(column("width")).unwrap(), SIZE.0);
         let boxes = row.get_list(column("boxes")).unwrap().elements().len();
-        assert_eq!(boxes, 4 * sample.labels.instances.len());
+        assert_eq!(boxes, 4 * sample.labels.objects().len());
         let transforms = row.get_list(column("transforms")).unwrap();
         assert_eq!(
             transforms.elements()[0].to_string(),
@@ -249,7 +242,7 @@ fn formats_can_be_left_out() {
     assert!(out.path().join("manifest.parquet").is_file());
     let card = std::fs::read_to_string(out.path().join("README.md")).unwrap();
     assert!(!card.contains("pycocotools"));
-    for kind in WRITERS.iter().filter(|kind| !kind.required) {
+    for kind in FORMATS.iter().filter(|kind| !kind.required) {
         let out = tempfile::tempdir().unwrap();
         let formats = format!("formats = ['{}']", kind.name);
         emit(&formats, &samples(), 5, out.path()).unwrap();
@@ -272,6 +265,7 @@ fn an_unknown_format_is_an_error_with_its_place() {
 fn samples_without_labels_are_refused_and_nothing_is_written() {
     let mut samples = samples();
     samples[11].labels.class = None;
+    samples[11].labels.objects = None;
     let out = tempfile::tempdir().unwrap();
     let error = emit("", &samples, 5, out.path()).unwrap_err().to_string();
     assert!(
@@ -280,6 +274,24 @@ fn samples_without_labels_are_refused_and_nothing_is_written() {
     );
     assert!(error.contains("split-000011"), "{error}");
     assert!(artifact::walk(out.path()).unwrap().is_empty());
+}
+
+#[test]
+fn a_picture_of_nothing_is_published_as_one() {
+    let mut samples = samples();
+    samples[11].labels = Labels {
+        objects: Some(Vec::new()),
+        ..Labels::default()
+    };
+    let out = tempfile::tempdir().unwrap();
+    emit(CONFIG, &samples, 5, out.path()).unwrap();
+    assert!(out.path().join("val/split-000011.png").is_file());
+    let coco = hotcoco::COCO::new(&out.path().join("annotations/instances_val.json")).unwrap();
+    let ids = coco.get_img_ids(&[], &[]);
+    let empty = ids
+        .iter()
+        .filter(|id| coco.get_ann_ids(&[**id], &[], None, None).is_empty());
+    assert_eq!((ids.len(), empty.count()), (4, 1));
 }
 
 #[test]

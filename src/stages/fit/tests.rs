@@ -65,8 +65,7 @@ fn sample(index: u64, pixels: &RgbImage) -> Sample {
         id: format!("toy-{index}"),
         index,
         image: picture::encode_png(pixels).unwrap(),
-        width: pixels.width(),
-        height: pixels.height(),
+        extent: pixels.dimensions().into(),
         labels: Labels::default(),
         provenance: Provenance {
             domain: Domain::Render,

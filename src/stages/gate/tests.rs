@@ -163,7 +163,7 @@ fn a_blank_picture_is_rejected_for_contrast() {
 
 /// A disc becomes a square and the other way round, at the same place in the same colours.
 fn other_shape(sample: &Sample, picture: &RgbImage) -> RgbImage {
-    let [x0, y0, width, height] = sample.labels.instances[0].bbox_xywh;
+    let [x0, y0, width, height] = sample.labels.objects()[0].bbox_xywh;
     let (x, y) = (x0 + width / 2.0, y0 + height / 2.0);
     let disc = sample.labels.class.as_deref() == Some("disc");
     let (paint, ground) = (

@@ -17,7 +17,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::artifact::{self, Kind, parts};
-use crate::sample::{Domain, Labels, Provenance, Sample, image};
+use crate::sample::{Domain, Extent, Labels, Provenance, Sample, image};
 use crate::stage::{Context, Event, Stage, StageKind, parse};
 use crate::{Error, Result};
 
@@ -285,8 +285,7 @@ impl Ingest {
                 id: id(row.number),
                 index: row.number,
                 image: image::encode_png(&pixels)?,
-                width: self.size,
-                height: self.size,
+                extent: Extent::square(self.size),
                 labels: Labels::default(),
                 provenance: Provenance {
                     domain: Domain::Photo,

@@ -9,7 +9,7 @@ use serde_json::json;
 use crate::artifact::run::{RunRecord, StageRecord, Status};
 use crate::artifact::{self, Cost, Kind, MANIFEST, Manifest, SCHEMA, parts};
 use crate::sample::{
-    Domain, Instance, Keypoint, Labels, Mask, Provenance, Sample, Visibility, image as pictures,
+    Domain, Keypoint, Labels, Mask, Object, Provenance, Sample, Visibility, image as pictures,
 };
 
 const CLASSES: [&str; 6] = ["five", "four", "one", "six", "three", "two"];
@@ -58,8 +58,7 @@ pub fn picture_of(width: u32, height: u32) -> Sample {
         id: "grey".into(),
         index: 0,
         image: pictures::encode_png(&pixels).unwrap(),
-        width,
-        height,
+        extent: (width, height).into(),
         labels: Labels::default(),
         provenance: Provenance {
             domain: Domain::Photo,
@@ -108,23 +107,21 @@ fn die(index: u64, look: u32, id: &str) -> Sample {
     let mask = Mask::from_bitmap(&bitmap, 64, 64);
     let class = CLASSES[n as usize % 6].to_owned();
     let corner = |x: u32, y: u32, visibility| Keypoint {
+        name: format!("{x} {y}"),
         x: x as f32,
         y: y as f32,
         visibility,
     };
     let labels = Labels {
         class: Some(class.clone()),
-        instances: vec![Instance {
-            class,
-            bbox_xywh: mask.bbox_xywh(64).unwrap(),
-            mask,
+        objects: Some(vec![Object {
             keypoints: vec![
                 corner(x0 + 4, y0 + side, Visibility::Visible),
                 corner(x0 + side, y0 + side, Visibility::Hidden),
             ],
-            pose: None,
             visible_fraction: 0.97,
-        }],
+            ..Object::new(class, mask.bbox_xywh(64).unwrap()).with_mask(mask)
+        }]),
         ..Labels::default()
     };
     let mut sample = picture_of(64, 64);

@@ -3,7 +3,7 @@
 use base64::Engine;
 use maud::{Markup, html};
 
-use crate::sample::{Instance, Keypoint, Mask, Sample, Visibility, image};
+use crate::sample::{Keypoint, Mask, Object, Sample, Visibility, image};
 
 use super::evidence::Sheet;
 
@@ -79,7 +79,7 @@ fn description(sample: &Sample, stage: &str) -> String {
 }
 
 fn sharpness(sample: &Sample) -> &'static str {
-    if sample.width.max(sample.height) <= SHOWN {
+    if sample.extent.longer() <= SHOWN {
         "pixels"
     } else {
         "smooth"
@@ -88,19 +88,19 @@ fn sharpness(sample: &Sample) -> &'static str {
 
 /// Width and height on the page: a whole multiple of a small picture, [`SHOWN`] for a large one.
 fn shown_size(sample: &Sample) -> (u32, u32) {
-    let side = sample.width.max(sample.height).max(1);
+    let side = sample.extent.longer().max(1);
     if side <= SHOWN {
         let factor = (SHOWN / side).max(1);
-        return (sample.width * factor, sample.height * factor);
+        return (sample.extent.width * factor, sample.extent.height * factor);
     }
     let scaled =
         |length: u32| (u64::from(length) * u64::from(SHOWN) / u64::from(side)).max(1) as u32;
-    (scaled(sample.width), scaled(sample.height))
+    (scaled(sample.extent.width), scaled(sample.extent.height))
 }
 
 /// The picture's bytes in the page: the sample's own PNG, or a smaller one of a large picture.
 fn data_uri(sample: &Sample) -> String {
-    let side = sample.width.max(sample.height);
+    let side = sample.extent.longer();
     let small = (side > EMBEDDED).then(|| shrunk(sample)).flatten();
     let bytes = small.as_deref().unwrap_or(&sample.image);
     let encoded = base64::engine::general_purpose::STANDARD.encode(bytes);
@@ -119,12 +119,12 @@ fn shrunk(sample: &Sample) -> Option<Vec<u8>> {
 /// The last column's samples with their labels drawn over them.
 pub fn labelled(sheet: &Sheet) -> Markup {
     let samples = || sheet.rows.iter().filter_map(|row| row.last()?.as_ref());
-    let has = |test: fn(&Instance) -> bool| samples().any(|s| s.labels.instances.iter().any(test));
+    let has = |test: fn(&Object) -> bool| samples().any(|s| s.labels.objects().iter().any(test));
     html! {
         p.flow {
             @if let Some(column) = sheet.columns.last() { span { (column) } }
             @if has(|_| true) { small { span.key.box-key {} "box" } }
-            @if has(|i| i.mask.area() > 0) { small { span.key.mask-key {} "mask" } }
+            @if has(|o| o.mask.is_some()) { small { span.key.mask-key {} "mask" } }
             @if has(|i| !i.keypoints.is_empty()) {
                 small { span.key.seen-key {} "keypoint" }
                 small { span.key.hidden-key {} "hidden keypoint" }
@@ -135,11 +135,11 @@ pub fn labelled(sheet: &Sheet) -> Markup {
 }
 
 fn overlay(sample: &Sample) -> Markup {
-    let (width, height) = (sample.width, sample.height);
+    let (width, height) = (sample.extent.width, sample.extent.height);
     let mut classes: Vec<&str> = Vec::new();
-    for instance in &sample.labels.instances {
-        if !classes.contains(&instance.class.as_str()) {
-            classes.push(&instance.class);
+    for object in sample.labels.objects() {
+        if !classes.contains(&object.class.as_str()) {
+            classes.push(&object.class);
         }
     }
     let unit = f64::from(width.max(height)) / 192.0;
@@ -148,7 +148,7 @@ fn overlay(sample: &Sample) -> Markup {
             svg viewBox=(format!("0 0 {width} {height}")) role="img" aria-label=(sample.id)
                 style=(format!("--unit:{unit:.4}px")) {
                 image class=(sharpness(sample)) href=(data_uri(sample)) width=(width) height=(height) {}
-                @for instance in &sample.labels.instances { (outlines(instance, width, height, unit)) }
+                @for object in sample.labels.objects() { (outlines(object, width, height, unit)) }
             }
             figcaption {
                 @if classes.is_empty() { (sample.labels.class.as_deref().unwrap_or("no label")) }
@@ -158,21 +158,20 @@ fn overlay(sample: &Sample) -> Markup {
     }
 }
 
-fn outlines(instance: &Instance, width: u32, height: u32, unit: f64) -> Markup {
-    let [x, y, w, h] = instance.bbox_xywh.map(finite);
-    let outline = outline(&instance.mask, width, height);
+fn outlines(object: &Object, width: u32, height: u32, unit: f64) -> Markup {
+    let [x, y, w, h] = object.bbox_xywh.map(finite);
+    let mask = object.mask.as_ref();
+    let outline = mask.map_or_else(String::new, |mask| outline(mask, width, height));
     html! {
         @if !outline.is_empty() { path.mask d=(outline) {} }
         rect.box x=(x) y=(y) width=(w.max(0.0)) height=(h.max(0.0)) {
-            title { (instance.class) ", visible " (format!("{:.0} %", 100.0 * instance.visible_fraction)) }
+            title { (object.class) ", visible " (format!("{:.0} %", 100.0 * object.visible_fraction)) }
         }
-        @for (i, keypoint) in instance.keypoints.iter().enumerate() {
-            (point(i, keypoint, unit))
-        }
+        @for keypoint in &object.keypoints { (point(keypoint, unit)) }
     }
 }
 
-fn point(number: usize, keypoint: &Keypoint, unit: f64) -> Markup {
+fn point(keypoint: &Keypoint, unit: f64) -> Markup {
     let class = match keypoint.visibility {
         Visibility::Outside => return html! {},
         Visibility::Hidden => "keypoint hidden",
@@ -181,7 +180,7 @@ fn point(number: usize, keypoint: &Keypoint, unit: f64) -> Markup {
     let radius = format!("{:.3}", 3.2 * unit);
     html! {
         circle class=(class) cx=(finite(keypoint.x)) cy=(finite(keypoint.y)) r=(radius) {
-            title { "keypoint " (number) }
+            title { "keypoint " (keypoint.name) }
         }
     }
 }
@@ -265,18 +264,16 @@ mod tests {
     #[test]
     fn labels_that_are_no_numbers_leave_no_trace_in_the_drawing() {
         let mut sample = picture_of(8, 8);
-        sample.labels.instances = vec![Instance {
-            class: "<i>".into(),
-            bbox_xywh: [f32::NAN, 0.0, f32::INFINITY, -1.0],
-            mask: Mask::default(),
+        sample.labels.objects = Some(vec![Object {
+            mask: Some(Mask::default()),
             keypoints: vec![Keypoint {
+                name: "<i>".into(),
                 x: f32::NAN,
                 y: 1.0,
                 visibility: Visibility::Visible,
             }],
-            pose: None,
-            visible_fraction: 1.0,
-        }];
+            ..Object::new("<i>", [f32::NAN, 0.0, f32::INFINITY, -1.0])
+        }]);
         let drawn = overlay(&sample).into_string();
         assert!(!drawn.contains("NaN") && !drawn.contains("\"inf") && !drawn.contains("<i>"));
     }

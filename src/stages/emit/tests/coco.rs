@@ -26,40 +26,43 @@ fn coco_reads_back_with_boxes_masks_and_keypoints() {
             let bytes = std::fs::read(out.path().join(&image.file_name)).unwrap();
             assert_eq!(bytes, sample.image);
             let found = coco.load_anns(coco.get_ann_ids_for_img(*id));
-            assert_eq!(found.len(), sample.labels.instances.len());
-            for (annotation, instance) in found.iter().zip(&sample.labels.instances) {
-                check_annotation(&coco, annotation, instance);
+            assert_eq!(found.len(), sample.labels.objects().len());
+            for (annotation, object) in found.iter().zip(sample.labels.objects()) {
+                check_annotation(&coco, annotation, object);
             }
         }
     }
 }
 
-fn check_annotation(coco: &hotcoco::COCO, found: &hotcoco::types::Annotation, instance: &Instance) {
-    assert_eq!(coco.cat_name(found.category_id), instance.class);
+fn check_annotation(coco: &hotcoco::COCO, found: &hotcoco::types::Annotation, object: &Object) {
+    assert_eq!(coco.cat_name(found.category_id), object.class);
     let bbox = found.bbox.unwrap().map(|v| v as f32);
-    assert_eq!(bbox, instance.bbox_xywh);
-    assert_eq!(found.area.unwrap() as u32, instance.mask.area());
+    assert_eq!(bbox, object.bbox_xywh);
+    assert_eq!(
+        found.area.unwrap() as u32,
+        object.mask.as_ref().unwrap().area()
+    );
     assert!(!found.iscrowd);
     let mask = coco.ann_to_mask(found).unwrap();
     // hotcoco's masks are column-major, as COCO's run lengths.
-    let bitmap = instance.mask.to_bitmap(SIZE.0, SIZE.1);
+    let bitmap = object.mask.as_ref().unwrap().to_bitmap(SIZE.0, SIZE.1);
     for (x, y) in (0..SIZE.0).flat_map(|x| (0..SIZE.1).map(move |y| (x, y))) {
         let set = mask[(x * SIZE.1 + y) as usize] != 0;
         assert_eq!(set, bitmap[(y * SIZE.0 + x) as usize]);
     }
     let seen = |v: Visibility| v != Visibility::Outside;
-    let count = instance
+    let count = object
         .keypoints
         .iter()
         .filter(|k| seen(k.visibility))
         .count();
     match &found.keypoints {
         Some(flat) => {
-            assert_eq!(flat.len(), 3 * instance.keypoints.len());
-            assert_eq!(flat[0] as f32, instance.keypoints[0].x);
+            assert_eq!(flat.len(), 3 * object.keypoints.len());
+            assert_eq!(flat[0] as f32, object.keypoints[0].x);
             assert_eq!(found.num_keypoints, Some(count as u32));
         }
-        None => assert_eq!(instance.class, "other"),
+        None => assert_eq!(object.class, "other"),
     }
 }
 
@@ -74,8 +77,8 @@ fn poses_and_cameras_go_on_where_all_are_known() {
     };
     samples[0].labels.camera = Some(camera);
     samples[1].labels.camera = None;
-    for instance in &mut samples[0].labels.instances {
-        instance.pose = Some([0.5; 12]);
+    for object in samples[0].labels.objects_mut() {
+        object.pose = Some([0.5; 12]);
     }
     let out = tempfile::tempdir().unwrap();
     emit(CONFIG, &samples, 5, out.path()).unwrap();
@@ -89,8 +92,8 @@ fn poses_and_cameras_go_on_where_all_are_known() {
         let length = |values: &Option<Vec<f32>>| values.as_ref().map(Vec::len);
         (length(&row.camera), length(&row.poses))
     };
-    let instances = samples[0].labels.instances.len();
-    assert_eq!(lengths(&rows[0]), (Some(4), Some(12 * instances)));
+    let objects = samples[0].labels.objects().len();
+    assert_eq!(lengths(&rows[0]), (Some(4), Some(12 * objects)));
     assert_eq!(lengths(&rows[1]), (None, None));
     let text = std::fs::read_to_string(out.path().join("annotations/instances_train.json"));
     let coco: serde_json::Value = serde_json::from_str(&text.unwrap()).unwrap();
@@ -103,8 +106,8 @@ fn poses_and_cameras_go_on_where_all_are_known() {
 fn coco_boxes_are_clipped_and_never_empty() {
     let mut sample = samples().remove(1);
     let mut boxes = |bbox: [f32; 4]| {
-        sample.labels.instances[0].bbox_xywh = bbox;
-        sample.labels.instances[0].mask = Mask::default();
+        sample.labels.objects_mut()[0].bbox_xywh = bbox;
+        sample.labels.objects_mut()[0].mask = None;
         let out = tempfile::tempdir().unwrap();
         emit("", &[sample.clone()], 5, out.path()).unwrap();
         let path = out.path().join("annotations/instances_train.json");
@@ -122,7 +125,7 @@ fn a_photo_without_boxes_is_no_picture_of_nothing_to_coco() {
     let mut samples = samples();
     for sample in &mut samples[..4] {
         sample.provenance.domain = crate::sample::Domain::Photo;
-        sample.labels.instances.clear();
+        sample.labels.objects = None;
     }
     let out = tempfile::tempdir().unwrap();
     emit(CONFIG, &samples, 5, out.path()).unwrap();

@@ -5,11 +5,8 @@ use glam::{IVec2, Vec3A};
 use super::scene::{Instance, Scene};
 use super::trace::Target;
 use crate::Result;
-use crate::sample::image::encode_png_grey16;
-use crate::sample::{self, Keypoint, Labels, Mask, Visibility};
-
-/// Depth steps a metre: 0.1 mm each.
-const STEPS: f32 = 10_000.0;
+use crate::sample::maps::{self, depth};
+use crate::sample::{Keypoint, Labels, Maps, Mask, Object, Visibility};
 
 /// What a ray through the middle of every pixel meets, row by row.
 pub struct Buffer {
@@ -57,27 +54,32 @@ impl Buffer {
     /// # Errors
     /// Where the depth cannot be encoded.
     pub fn labels(&self, scene: &Scene) -> Result<Labels> {
-        let mut instances = Vec::new();
+        let mut objects = Vec::new();
         for (number, instance) in scene.instances.iter().enumerate() {
             let mask = Mask::from_bitmap(&self.bitmap(number), self.size, self.size);
             let Some(bbox_xywh) = mask.bbox_xywh(self.size) else {
                 continue;
             };
-            instances.push(sample::Instance {
-                class: instance.face().name.clone(),
-                bbox_xywh,
-                mask,
+            objects.push(Object {
                 keypoints: self.keypoints(scene, instance),
                 pose: Some(pose(scene, instance)),
                 visible_fraction: self.visible_fraction(scene, number),
+                ..Object::new(&instance.face().name, bbox_xywh).with_mask(mask)
             });
         }
-        let steps = |&depth: &f32| (depth * STEPS).round().min(65535.0) as u16;
-        let depth: Vec<u16> = self.depth.iter().map(steps).collect();
+        let depths: Vec<_> = self
+            .depth
+            .iter()
+            .map(|&metres| [depth::value(metres), 0, 0])
+            .collect();
+        let mut maps = Maps::default();
+        let png = maps::encode(&depth::MAP, &depths, (self.size, self.size))?;
+        maps.insert(&depth::MAP, png);
         Ok(Labels {
             class: scene.instances.first().map(|i| i.face().name.clone()),
-            instances,
-            depth: Some(encode_png_grey16(&depth, self.size, self.size)?),
+            caption: None,
+            objects: Some(objects),
+            maps,
             camera: Some(scene.camera.intrinsics),
         })
     }
@@ -86,8 +88,8 @@ impl Buffer {
         let side = self.size as f32;
         let points = instance.face().keypoints.iter();
         points
-            .map(|&point| {
-                let world = instance.to_world(point);
+            .map(|(name, point)| {
+                let world = instance.to_world(*point);
                 let pixel = scene.camera.project(world);
                 let inside = (0.0..side).contains(&pixel.x) && (0.0..side).contains(&pixel.y);
                 let visibility = match inside {
@@ -96,6 +98,7 @@ impl Buffer {
                     true => Visibility::Hidden,
                 };
                 Keypoint {
+                    name: name.clone(),
                     x: pixel.x,
                     y: pixel.y,
                     visibility,

@@ -37,7 +37,7 @@ use scene::Scene;
 use super::photos::Photos;
 use crate::Result;
 use crate::sample::image::encode_png;
-use crate::sample::{Domain, Provenance, Sample};
+use crate::sample::{Domain, Extent, Provenance, Sample};
 use crate::stage::Context;
 
 /// Least visible fraction of the picture's object; below it the scene is drawn again.
@@ -287,8 +287,7 @@ impl Mesh {
         Ok(Sample {
             index,
             image: encode_png(&pixels)?,
-            width: size,
-            height: size,
+            extent: Extent::square(size),
             labels: buffer.labels(&scene)?,
             provenance: Provenance {
                 domain: Domain::Render,

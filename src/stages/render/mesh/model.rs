@@ -52,7 +52,8 @@ pub struct Face {
     pub name: String,
     /// Turns the object so that this face is on top.
     pub upright: Quat,
-    pub keypoints: Vec<Vec3A>,
+    /// Name and place, in the order of their names' numbers.
+    pub keypoints: Vec<(String, Vec3A)>,
 }
 
 /// What a triangle knows beside its vertices.
@@ -193,7 +194,7 @@ impl Geometry {
         self.keypoints.sort_by_key(|keypoint| keypoint.1);
         for face in &mut self.faces {
             let own = self.keypoints.iter().filter(|k| k.0 == face.name);
-            face.keypoints = own.map(|k| k.2).collect();
+            face.keypoints = own.map(|k| (format!("p{}", k.1), k.2)).collect();
         }
         // Without the parallel reinsertion, so that the tree is the same for any thread count.
         let params = BvhBuildParams {

@@ -12,6 +12,7 @@ use super::*;
 use crate::artifact::Artifact;
 use crate::artifact::parts::read_part;
 use crate::sample::Visibility;
+use crate::sample::maps::depth;
 use crate::seed::Seed;
 use crate::stage::DeviceChoice;
 
@@ -91,16 +92,20 @@ fn every_class_comes_up() {
     assert_eq!(counts.len(), 6, "{counts:?}");
 }
 
+fn mask_of(object: &crate::sample::Object) -> &crate::sample::Mask {
+    object.mask.as_ref().unwrap()
+}
+
 #[test]
 fn pose_camera_keypoints_masks_and_boxes_agree() {
     let (size, mut hidden) = (64, 0);
     for sample in render(&crowded(), 24, size, 2, 256).unwrap() {
         let camera = sample.labels.camera.unwrap();
-        let main = &sample.labels.instances[0];
+        let main = &sample.labels.objects()[0];
         assert_eq!(sample.labels.class.as_ref(), Some(&main.class));
         assert!(main.visible_fraction >= VISIBLE);
-        for instance in &sample.labels.instances {
-            assert_eq!(instance.mask.bbox_xywh(size), Some(instance.bbox_xywh));
+        for instance in sample.labels.objects() {
+            assert_eq!(mask_of(instance).bbox_xywh(size), Some(instance.bbox_xywh));
             assert!((0.0..=1.0).contains(&instance.visible_fraction));
             let model = Model::read(Path::new(&sample.provenance.source), 1.0).unwrap();
             let face = model
@@ -110,8 +115,8 @@ fn pose_camera_keypoints_masks_and_boxes_agree() {
                 .unwrap();
             assert_eq!(instance.keypoints.len(), face.keypoints.len());
             let pose = instance.pose.unwrap();
-            let bitmap = instance.mask.to_bitmap(size, size);
-            for (keypoint, point) in instance.keypoints.iter().zip(&face.keypoints) {
+            let bitmap = mask_of(instance).to_bitmap(size, size);
+            for (keypoint, (_, point)) in instance.keypoints.iter().zip(&face.keypoints) {
                 let [x, y, z] = [0, 4, 8].map(|r| {
                     pose[r] * point.x + pose[r + 1] * point.y + pose[r + 2] * point.z + pose[r + 3]
                 });
@@ -144,17 +149,17 @@ fn pose_camera_keypoints_masks_and_boxes_agree() {
 fn depth_is_that_of_the_top_face_at_its_keypoints() {
     let samples = render(&Mesh::default(), 12, 64, 2, 256).unwrap();
     for sample in samples {
-        let depth = image::load_from_memory(sample.labels.depth.as_ref().unwrap())
+        let depths = image::load_from_memory(sample.labels.maps.get(&depth::MAP).unwrap())
             .unwrap()
             .into_luma16();
-        let main = &sample.labels.instances[0];
+        let main = &sample.labels.objects()[0];
         let model = Model::read(Path::new(&sample.provenance.source), 1.0).unwrap();
         let face = model.faces.iter().find(|f| f.name == main.class).unwrap();
         let pose = main.pose.unwrap();
-        for (keypoint, p) in main.keypoints.iter().zip(&face.keypoints) {
+        for (keypoint, (_, p)) in main.keypoints.iter().zip(&face.keypoints) {
             let along = pose[8] * p.x + pose[9] * p.y + pose[10] * p.z + pose[11];
             let measured =
-                f32::from(depth.get_pixel(keypoint.x as u32, keypoint.y as u32).0[0]) / 10_000.0;
+                f32::from(depths.get_pixel(keypoint.x as u32, keypoint.y as u32).0[0]) / 10_000.0;
             // The pip is a dent of about half a millimetre; a pixel is about as wide.
             assert!((measured - along).abs() < 1.5e-3, "{measured} m, {along} m");
         }
@@ -180,7 +185,7 @@ fn the_dice_follow_the_western_layout() {
         {
             let face = die.faces.iter().find(|f| f.name == *name).unwrap();
             assert_eq!(face.keypoints.len(), i + 1);
-            for keypoint in &face.keypoints {
+            for (_, keypoint) in &face.keypoints {
                 assert!(
                     (keypoint.dot(up(name)) - 0.008).abs() < 3e-4,
                     "{name}: {keypoint}"
@@ -345,15 +350,15 @@ fn an_obj_on_a_plain_backdrop_is_labelled_where_it_is_seen() {
     mesh.camera.fov_degrees = [1.0, 1.0];
     mesh.camera.field_metres = Some([0.064, 0.064]);
     for sample in render(&mesh, 3, 64, 2, 8).unwrap() {
-        let [instance] = &sample.labels.instances[..] else {
-            panic!("{} instances", sample.labels.instances.len());
+        let [instance] = sample.labels.objects() else {
+            panic!("{} instances", sample.labels.objects().len());
         };
         assert_eq!(instance.class, "3710");
         let [x, y, width, height] = instance.bbox_xywh;
         assert!((width - 8.0).abs() <= 1.0 && (height - 32.0).abs() <= 1.0);
         assert!((x + width / 2.0 - 32.0).abs() <= 1.0 && (y + height / 2.0 - 32.0).abs() <= 1.0);
         let pixels = sample.pixels().unwrap();
-        let mask = instance.mask.to_bitmap(64, 64);
+        let mask = mask_of(instance).to_bitmap(64, 64);
         let white = pixels.pixels().map(|p| p.0 == [255; 3]);
         let wrong = white.zip(&mask).filter(|(white, inside)| white == *inside);
         // The pixels on the outline may be a little of both.
@@ -369,7 +374,7 @@ fn shadows_fall_on_a_backdrop_that_asks_for_them() {
         panic!("one sample");
     };
     let pixels = sample.pixels().unwrap();
-    let mask = sample.labels.instances[0].mask.to_bitmap(48, 48);
+    let mask = mask_of(&sample.labels.objects()[0]).to_bitmap(48, 48);
     let around = pixels.pixels().zip(mask).filter(|(_, inside)| !inside);
     assert!(around.clone().any(|(p, _)| p.0[0] < 225));
     assert!(around.clone().any(|(p, _)| p.0[0] > 235));
@@ -401,7 +406,7 @@ fn parts_lie_on_the_sides_on_which_they_stay() {
     let samples = render(&mesh, 12, 32, 2, 8).unwrap();
     let mut ups = Vec::new();
     for sample in samples {
-        let instance = &sample.labels.instances[0];
+        let instance = &sample.labels.objects()[0];
         // Row 2 of the pose is the camera's axis, which looks down, in the model's coordinates.
         ups.push(-instance.pose.unwrap()[9]);
     }

@@ -26,7 +26,9 @@ use serde::{Deserialize, Serialize};
 use super::photos::Photos;
 use crate::Result;
 use crate::sample::image;
-use crate::sample::{Domain, Instance, Keypoint, Labels, Mask, Provenance, Sample, Visibility};
+use crate::sample::{
+    Domain, Extent, Keypoint, Labels, Mask, Object, Provenance, Sample, Visibility,
+};
 use crate::seed::Stream;
 use crate::stage::Context;
 
@@ -143,8 +145,7 @@ impl Template {
             id: id.clone(),
             index,
             image: image::encode_png(&pixels)?,
-            width: size,
-            height: size,
+            extent: Extent::square(size),
             labels: labels(&signs, size),
             provenance: Provenance {
                 domain: Domain::Render,
@@ -204,11 +205,11 @@ impl<'a> Sign<'a> {
     }
 
     /// Box, mask and corners of what `hidden` leaves visible; `None` where that is nothing.
-    fn instance(&self, hidden: &mut [bool], size: u32) -> Option<Instance> {
-        let keypoints = self
-            .placement
-            .corners
-            .map(|p| keypoint(p.x, p.y, hidden, size));
+    fn object(&self, hidden: &mut [bool], size: u32) -> Option<Object> {
+        let corners = CORNERS.into_iter().zip(self.placement.corners);
+        // Collected before more is hidden: a sign does not hide itself.
+        let keypoints = corners.map(|(name, p)| keypoint(name, p.x, p.y, hidden, size));
+        let keypoints: Vec<Keypoint> = keypoints.collect();
         let covered = self.layer.alpha.iter().map(|&alpha| alpha > 0.5);
         let covered = covered.zip(hidden).map(|(covered, hidden)| {
             let visible = covered && !*hidden;
@@ -216,13 +217,10 @@ impl<'a> Sign<'a> {
             visible
         });
         let mask = Mask::from_bitmap(&covered.collect::<Vec<_>>(), size, size);
-        Some(Instance {
-            class: self.texture.class.clone(),
-            bbox_xywh: mask.bbox_xywh(size)?,
+        Some(Object {
+            keypoints,
             visible_fraction: mask.area() as f32 / self.layer.pixels_alone.max(1) as f32,
-            mask,
-            keypoints: keypoints.to_vec(),
-            pose: None,
+            ..Object::new(&self.texture.class, mask.bbox_xywh(size)?).with_mask(mask)
         })
     }
 }
@@ -230,17 +228,20 @@ impl<'a> Sign<'a> {
 /// The class of the first sign; box, mask and corners of all, from their alpha layers.
 fn labels(signs: &[Sign], size: u32) -> Labels {
     let mut hidden = vec![false; (size * size) as usize];
+    let objects = signs
+        .iter()
+        .filter_map(|sign| sign.object(&mut hidden, size));
     Labels {
         class: signs.first().map(|sign| sign.texture.class.clone()),
-        instances: signs
-            .iter()
-            .filter_map(|sign| sign.instance(&mut hidden, size))
-            .collect(),
+        objects: Some(objects.collect()),
         ..Labels::default()
     }
 }
 
-fn keypoint(x: f32, y: f32, hidden: &[bool], size: u32) -> Keypoint {
+/// The names of the keypoints, in the order of [`Placement::corners`].
+const CORNERS: [&str; 4] = ["top_left", "top_right", "bottom_right", "bottom_left"];
+
+fn keypoint(name: &str, x: f32, y: f32, hidden: &[bool], size: u32) -> Keypoint {
     let inside = 0.0..size as f32;
     let visibility = if !inside.contains(&x) || !inside.contains(&y) {
         Visibility::Outside
@@ -249,5 +250,10 @@ fn keypoint(x: f32, y: f32, hidden: &[bool], size: u32) -> Keypoint {
     } else {
         Visibility::Visible
     };
-    Keypoint { x, y, visibility }
+    Keypoint {
+        name: name.to_owned(),
+        x,
+        y,
+        visibility,
+    }
 }

@@ -21,7 +21,7 @@ pub struct Surroundings {
     pub board_share: f64,
     /// Share of pictures with a plate of text above or below the sign.
     pub plate_share: f64,
-    /// Share of pictures with another template above or below, which becomes a second instance.
+    /// Share of pictures with another template above or below, which becomes a second object.
     pub neighbour_share: f64,
 }
 

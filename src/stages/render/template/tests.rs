@@ -129,21 +129,21 @@ fn parts_and_threads_do_not_change_the_samples() {
 fn mask_and_box_are_where_the_sign_is() {
     let (_folder, config) = example();
     for sample in draw(&plain(config), 40, 256).unwrap() {
-        let instance = &sample.labels.instances[0];
-        let mask = instance.mask.to_bitmap(32, 32);
+        let object = &sample.labels.objects()[0];
+        let mask = object.mask.as_ref().unwrap().to_bitmap(32, 32);
         let pixels = sample.pixels().unwrap();
         // Half of full light is 188 in sRGB; a hair's breadth of doubt is left to rounding.
         for (pixel, &inside) in pixels.pixels().zip(&mask) {
             let red = pixel.0[0];
             assert!(inside && red >= 186 || !inside && red <= 194, "{red}");
         }
-        let [x, y, width, height] = instance.bbox_xywh;
+        let [x, y, width, height] = object.bbox_xywh;
         for (i, _) in mask.iter().enumerate().filter(|(_, inside)| **inside) {
             let (column, row) = ((i % 32) as f32, (i / 32) as f32);
             assert!(x <= column && column < x + width && y <= row && row < y + height);
         }
         let class = sample.labels.class.as_deref().unwrap();
-        assert_eq!(instance.class, class);
+        assert_eq!(object.class, class);
         let wanted = ["a_disc", "b_plate"][sample.index as usize % 2];
         assert_eq!(class, wanted);
         assert!(sample.provenance.source.ends_with(&format!("{wanted}.svg")));
@@ -163,11 +163,11 @@ fn corners_are_in_order_and_enclose_an_unturned_plate() {
         ..Geometry::default()
     };
     let sample = draw(&config, 2, 256).unwrap().remove(1);
-    let instance = &sample.labels.instances[0];
-    assert_eq!(instance.bbox_xywh, [4.0, 10.0, 24.0, 12.0]);
-    assert_eq!(instance.visible_fraction, 1.0);
+    let object = &sample.labels.objects()[0];
+    assert_eq!(object.bbox_xywh, [4.0, 10.0, 24.0, 12.0]);
+    assert_eq!(object.visible_fraction, 1.0);
     let corners = [[4.0, 10.0], [28.0, 10.0], [28.0, 22.0], [4.0, 22.0]];
-    for (keypoint, [x, y]) in instance.keypoints.iter().zip(corners) {
+    for (keypoint, [x, y]) in object.keypoints.iter().zip(corners) {
         assert!((keypoint.x - x).abs() < 0.2 && (keypoint.y - y).abs() < 0.2);
         assert_eq!(keypoint.visibility, Visibility::Visible);
     }
@@ -180,11 +180,11 @@ fn a_neighbour_is_a_second_instance_and_never_the_class() {
     config.surroundings.neighbour_share = 1.0;
     config.geometry.scale = [0.4, 0.5];
     for sample in draw(&config, 20, 256).unwrap() {
-        let [sign, neighbour] = &sample.labels.instances[..] else {
-            panic!("two instances");
+        let [sign, neighbour] = sample.labels.objects() else {
+            panic!("two objects");
         };
         assert_eq!(Some(&sign.class), sample.labels.class.as_ref());
-        let masks = [sign, neighbour].map(|instance| instance.mask.to_bitmap(32, 32));
+        let masks = [sign, neighbour].map(|object| object.mask.as_ref().unwrap().to_bitmap(32, 32));
         let both = masks[0].iter().zip(&masks[1]).filter(|(a, b)| **a && **b);
         assert_eq!(
             both.count(),
@@ -218,7 +218,11 @@ fn surroundings_stand_behind_the_sign() {
         let mut changed = 0;
         for (sample, before) in draw(&config, 12, 256).unwrap().iter().zip(&before) {
             assert_eq!(sample.labels, before.labels);
-            let mask = sample.labels.instances[0].mask.to_bitmap(32, 32);
+            let mask = sample.labels.objects()[0]
+                .mask
+                .as_ref()
+                .unwrap()
+                .to_bitmap(32, 32);
             let (pixels, before) = (sample.pixels().unwrap(), before.pixels().unwrap());
             for (i, (new, old)) in pixels.pixels().zip(before.pixels()).enumerate() {
                 assert!(!mask[i] || new.0[0] >= 150, "the sign stays in front");
@@ -266,14 +270,10 @@ fn what_the_frame_cuts_off_counts_as_invisible() {
     config.geometry.scale = [2.0, 2.0];
     config.geometry.shift = [0.5, 0.5];
     let sample = draw(&config, 1, 256).unwrap().remove(0);
-    let instance = &sample.labels.instances[0];
+    let object = &sample.labels.objects()[0];
+    assert!(object.visible_fraction < 0.5, "{}", object.visible_fraction);
     assert!(
-        instance.visible_fraction < 0.5,
-        "{}",
-        instance.visible_fraction
-    );
-    assert!(
-        instance
+        object
             .keypoints
             .iter()
             .any(|k| k.visibility == Visibility::Outside)

@@ -5,32 +5,32 @@ use std::borrow::Cow;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
 
-use super::WRITERS;
+use super::{FORMATS, Format};
 
-/// One of [`WRITERS`], by its place there; in a file it is the name.
+/// One of [`FORMATS`], by its place there; in a file it is the name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "&'static str")]
-pub struct Format(usize);
+pub struct FormatName(usize);
 
-impl Format {
+impl FormatName {
     /// Every format.
     pub fn all() -> Vec<Self> {
-        (0..WRITERS.len()).map(Format).collect()
+        (0..FORMATS.len()).map(FormatName).collect()
     }
 
-    pub fn name(self) -> &'static str {
-        WRITERS[self.0].name
+    pub fn format(self) -> &'static Format {
+        &FORMATS[self.0]
     }
 }
 
-impl TryFrom<String> for Format {
+impl TryFrom<String> for FormatName {
     type Error = String;
 
     fn try_from(name: String) -> Result<Self, String> {
-        let known = Format::all();
-        let found = known.iter().find(|format| format.name() == name);
+        let known = FormatName::all();
+        let found = known.iter().find(|known| known.format().name == name);
         found.copied().ok_or_else(|| {
-            let names: Vec<String> = known.iter().map(|f| format!("`{}`", f.name())).collect();
+            let names: Vec<String> = FORMATS.iter().map(|f| format!("`{}`", f.name)).collect();
             format!(
                 "unknown format `{name}`, expected one of {}",
                 names.join(", ")
@@ -39,19 +39,19 @@ impl TryFrom<String> for Format {
     }
 }
 
-impl From<Format> for &'static str {
-    fn from(format: Format) -> Self {
-        format.name()
+impl From<FormatName> for &'static str {
+    fn from(name: FormatName) -> Self {
+        name.format().name
     }
 }
 
-impl JsonSchema for Format {
+impl JsonSchema for FormatName {
     fn schema_name() -> Cow<'static, str> {
-        "Format".into()
+        "FormatName".into()
     }
 
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        let names: Vec<&str> = WRITERS.iter().map(|kind| kind.name).collect();
+        let names: Vec<&str> = FORMATS.iter().map(|format| format.name).collect();
         json_schema!({ "type": "string", "enum": names })
     }
 }

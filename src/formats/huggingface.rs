@@ -1,0 +1,221 @@
+//! `metadata.jsonl` beside each split's images, as the `imagefolder` loader of Hugging Face
+//! `datasets` reads it: <https://huggingface.co/docs/datasets/image_dataset>.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::{BufRead, BufReader, BufWriter, Write};
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use super::{Entry, Format, Holds, Picture, Plan, Writer, create, entries, wrong};
+use crate::sample::{Keypoint, Labels, Object, Visibility};
+use crate::{Error, Result};
+
+/// The registry entry.
+pub const FORMAT: Format = Format {
+    name: "huggingface",
+    about: "SPLIT/metadata.jsonl, as the imagefolder loader of Hugging Face reads it",
+    required: false,
+    holds: Holds {
+        class: true,
+        objects: true,
+        keypoints: true,
+        visible_fraction: true,
+        ..Holds::NOTHING
+    },
+    write,
+    detect: |path| files(path).is_ok_and(|files| !files.is_empty()),
+    read,
+};
+
+/// The file beside the images.
+const FILE: &str = "metadata.jsonl";
+
+/// One line: an image.
+#[derive(Serialize)]
+struct Line<'a> {
+    /// Relative to the metadata file.
+    file_name: &'a str,
+    label: Option<&'a str>,
+    objects: Objects<'a>,
+    id: &'a str,
+    origin: &'a str,
+    source: &'a str,
+    domain: &'a str,
+    seed: &'a str,
+    /// One text, as an empty list has no type of element for the loader.
+    transforms: String,
+}
+
+/// The objects of an image: lists of equal length.
+#[derive(Serialize)]
+struct Objects<'a> {
+    /// x, y, width, height in pixels.
+    bbox: Vec<[f32; 4]>,
+    category: Vec<&'a str>,
+    visible_fraction: Vec<f32>,
+    /// x, y in pixels and COCO's visibility of each keypoint.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    keypoints: Option<Vec<Vec<f32>>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    keypoint_names: Option<Vec<Vec<&'a str>>>,
+}
+
+struct Metadata<'a> {
+    files: BTreeMap<&'a str, (PathBuf, BufWriter<File>)>,
+    with_keypoints: bool,
+}
+
+fn write<'a>(plan: &Plan<'a>) -> Result<Box<dyn Writer + 'a>> {
+    let start = |split: &'a String| {
+        let path = plan.out.join(split).join(FILE);
+        let file = create(&path)?;
+        Ok((split.as_str(), (path, file)))
+    };
+    Ok(Box::new(Metadata {
+        files: plan.images.keys().map(start).collect::<Result<_>>()?,
+        with_keypoints: plan.has_keypoints(),
+    }))
+}
+
+impl Writer for Metadata<'_> {
+    fn add(&mut self, entry: &Entry) -> Result<()> {
+        let Some((path, file)) = self.files.get_mut(entry.split) else {
+            return Ok(());
+        };
+        let objects = entry.sample.labels.objects();
+        let provenance = &entry.sample.provenance;
+        let line = Line {
+            file_name: &entry.file[entry.split.len() + 1..],
+            label: entry.class,
+            objects: Objects {
+                bbox: objects.iter().map(|o| o.bbox_xywh).collect(),
+                category: objects.iter().map(|o| o.class.as_str()).collect(),
+                visible_fraction: objects.iter().map(|o| o.visible_fraction).collect(),
+                keypoints: self
+                    .with_keypoints
+                    .then(|| objects.iter().map(flat_keypoints).collect()),
+                keypoint_names: self
+                    .with_keypoints
+                    .then(|| objects.iter().map(keypoint_names).collect()),
+            },
+            id: &entry.sample.id,
+            origin: &provenance.origin,
+            source: &provenance.source,
+            domain: provenance.domain.name(),
+            seed: &provenance.seed,
+            transforms: provenance.transforms.join(" "),
+        };
+        serde_json::to_writer(&mut *file, &line)
+            .map_err(std::io::Error::from)
+            .and_then(|()| file.write_all(b"\n"))
+            .map_err(|e| Error::io(path, e))
+    }
+
+    fn finish(self: Box<Self>) -> Result<()> {
+        for (path, mut file) in self.files.into_values() {
+            file.flush().map_err(|e| Error::io(&path, e))?;
+        }
+        Ok(())
+    }
+}
+
+fn flat_keypoints(object: &Object) -> Vec<f32> {
+    let keypoints = object.keypoints.iter();
+    keypoints
+        .flat_map(|k| [k.x, k.y, f32::from(k.visibility as u8)])
+        .collect()
+}
+
+fn keypoint_names(object: &Object) -> Vec<&str> {
+    object.keypoints.iter().map(|k| k.name.as_str()).collect()
+}
+
+/// What a reader needs of a line; all else is passed over.
+#[derive(Deserialize)]
+struct ReadLine {
+    file_name: String,
+    label: Option<String>,
+    objects: Option<ReadObjects>,
+}
+
+#[derive(Deserialize)]
+struct ReadObjects {
+    bbox: Vec<[f32; 4]>,
+    category: Vec<String>,
+    #[serde(default)]
+    visible_fraction: Vec<f32>,
+    #[serde(default)]
+    keypoints: Vec<Vec<f32>>,
+    #[serde(default)]
+    keypoint_names: Vec<Vec<String>>,
+}
+
+/// The metadata of a folder and of the folders in it, each with its split.
+fn files(root: &Path) -> Result<Vec<(PathBuf, Option<String>)>> {
+    let mut found = vec![(root.join(FILE), None)];
+    for folder in entries(root)?.into_iter().filter(|path| path.is_dir()) {
+        let name = folder
+            .file_name()
+            .map(|name| name.to_string_lossy().into_owned());
+        found.push((folder.join(FILE), name));
+    }
+    found.retain(|(file, _)| file.is_file());
+    Ok(found)
+}
+
+fn read(root: &Path) -> Result<Vec<Picture>> {
+    let mut pictures = Vec::new();
+    for (file, split) in files(root)? {
+        let failed = |e| Error::io(&file, e);
+        let lines = BufReader::new(File::open(&file).map_err(failed)?).lines();
+        for (number, line) in (1..).zip(lines) {
+            let line: ReadLine = serde_json::from_str(&line.map_err(failed)?)
+                .map_err(|e| wrong(&file, format!("line {number}: {e}")))?;
+            pictures.push(Picture {
+                file: file.with_file_name(&line.file_name),
+                split: split.clone(),
+                extent: None,
+                labels: Labels {
+                    class: line.label,
+                    objects: line.objects.map(ReadObjects::objects),
+                    ..Labels::default()
+                },
+            });
+        }
+    }
+    Ok(pictures)
+}
+
+impl ReadObjects {
+    fn objects(self) -> Vec<Object> {
+        let object = |(place, (class, bbox)): (usize, (String, [f32; 4]))| Object {
+            visible_fraction: self.visible_fraction.get(place).copied().unwrap_or(1.0),
+            keypoints: self.keypoints_of(place),
+            ..Object::new(class, bbox)
+        };
+        let boxes = self.category.iter().cloned().zip(self.bbox.iter().copied());
+        boxes.enumerate().map(object).collect()
+    }
+
+    fn keypoints_of(&self, place: usize) -> Vec<Keypoint> {
+        let names = self
+            .keypoint_names
+            .get(place)
+            .into_iter()
+            .flatten()
+            .cloned();
+        let triples = self.keypoints.get(place).map_or(&[][..], Vec::as_slice);
+        let keypoint = |(name, &[x, y, visibility]): (String, &[f32; 3])| Keypoint {
+            name,
+            x,
+            y,
+            visibility: Visibility::from_coco(visibility as u8),
+        };
+        names
+            .zip(triples.as_chunks::<3>().0)
+            .map(keypoint)
+            .collect()
+    }
+}

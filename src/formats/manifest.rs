@@ -1,0 +1,182 @@
+//! `manifest.parquet`: one row an image, with what `explain`, `diff` and other programs need.
+
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+
+use super::{Entry, Format, Holds, Picture, Plan, Writer};
+use crate::Result;
+use crate::artifact::{DATASET_TABLE, table, table::Table};
+use crate::sample::{Camera, Domain, Extent, Labels, Object};
+
+/// The registry entry.
+pub const FORMAT: Format = Format {
+    name: "manifest",
+    about: "manifest.parquet: a row an image, with its provenance and hash",
+    required: true,
+    holds: Holds {
+        class: true,
+        objects: true,
+        poses: true,
+        camera: true,
+        unknown_objects: true,
+        ..Holds::NOTHING
+    },
+    write,
+    detect: |path| path.join(DATASET_TABLE).is_file(),
+    read,
+};
+
+/// One row, without the picture.
+#[derive(Serialize, Deserialize)]
+struct Row {
+    file: String,
+    split: String,
+    class: Option<String>,
+    width: u32,
+    height: u32,
+    /// x, y, width, height of each object in pixels, one after the other; null: not known.
+    boxes: Option<Vec<f32>>,
+    box_classes: Option<Vec<String>>,
+    box_count: u32,
+    /// fx, fy, cx, cy in pixels.
+    camera: Option<Vec<f32>>,
+    /// Twelve numbers of each object, where all have a pose.
+    poses: Option<Vec<f32>>,
+    id: String,
+    parent: Option<String>,
+    origin: String,
+    seed: String,
+    source: String,
+    domain: String,
+    checkpoint: Option<String>,
+    transforms: Vec<String>,
+    gate: Option<String>,
+    /// Of the file, hexadecimal.
+    blake3: String,
+}
+
+struct Manifest {
+    table: Table<Row>,
+    rows: Vec<Row>,
+}
+
+/// Rows in memory at once, each of a few hundred bytes: those of one row group.
+const ROWS: usize = 8192;
+
+fn write<'a>(plan: &Plan<'a>) -> Result<Box<dyn Writer + 'a>> {
+    let path = plan.out.join(DATASET_TABLE);
+    Ok(Box::new(Manifest {
+        table: Table::create(&path)?,
+        rows: Vec::new(),
+    }))
+}
+
+impl Manifest {
+    fn flush(&mut self) -> Result<()> {
+        self.table.add(&self.rows)?;
+        self.rows.clear();
+        Ok(())
+    }
+}
+
+impl Writer for Manifest {
+    fn add(&mut self, entry: &Entry) -> Result<()> {
+        let sample = entry.sample;
+        let known = sample.labels.objects.as_ref();
+        let objects = sample.labels.objects();
+        let provenance = sample.provenance.clone();
+        self.rows.push(Row {
+            file: entry.file.clone(),
+            split: entry.split.to_owned(),
+            class: entry.class.map(str::to_owned),
+            width: sample.extent.width,
+            height: sample.extent.height,
+            boxes: known.map(|all| all.iter().flat_map(|o| o.bbox_xywh).collect()),
+            box_classes: known.map(|all| all.iter().map(|o| o.class.clone()).collect()),
+            box_count: objects.len() as u32,
+            camera: sample.labels.camera.map(|c| vec![c.fx, c.fy, c.cx, c.cy]),
+            poses: poses(objects),
+            id: sample.id.clone(),
+            parent: provenance.parent,
+            origin: provenance.origin,
+            seed: provenance.seed,
+            source: provenance.source,
+            domain: provenance.domain.name().to_owned(),
+            checkpoint: provenance.checkpoint,
+            transforms: provenance.transforms,
+            gate: provenance.gate,
+            blake3: blake3::hash(&sample.image).to_hex().to_string(),
+        });
+        match self.rows.len() {
+            ROWS.. => self.flush(),
+            _ => Ok(()),
+        }
+    }
+
+    fn finish(mut self: Box<Self>) -> Result<()> {
+        self.flush()?;
+        self.table.finish()
+    }
+}
+
+/// The poses one after the other; `None` where one is not known, or there are none.
+fn poses(objects: &[Object]) -> Option<Vec<f32>> {
+    let all: Option<Vec<[f32; 12]>> = objects.iter().map(|i| i.pose).collect();
+    all.map(|all| all.concat()).filter(|all| !all.is_empty())
+}
+
+/// What a reader needs of a row.
+#[derive(Deserialize)]
+struct ReadRow {
+    file: String,
+    split: String,
+    class: Option<String>,
+    width: u32,
+    height: u32,
+    boxes: Option<Vec<f32>>,
+    box_classes: Option<Vec<String>>,
+    camera: Option<Vec<f32>>,
+    poses: Option<Vec<f32>>,
+    domain: String,
+}
+
+fn read(root: &Path) -> Result<Vec<Picture>> {
+    let rows: Vec<ReadRow> = table::read(&root.join(DATASET_TABLE))?;
+    Ok(rows.into_iter().map(|row| row.picture(root)).collect())
+}
+
+impl ReadRow {
+    fn picture(self, root: &Path) -> Picture {
+        let camera = self
+            .camera
+            .and_then(|values| <[f32; 4]>::try_from(values).ok());
+        let poses = self.poses.unwrap_or_default();
+        let poses = poses.as_chunks::<12>().0;
+        let boxes = self.boxes.unwrap_or_default();
+        let object = |(place, (class, bbox)): (usize, (String, &[f32; 4]))| Object {
+            pose: poses.get(place).copied(),
+            ..Object::new(class, *bbox)
+        };
+        // Versions before wrote an empty list for photos, whose objects were not known either.
+        let photo = self.domain == Domain::Photo.name();
+        let classes = self
+            .box_classes
+            .filter(|classes| !(photo && classes.is_empty()));
+        let objects = classes.map(|classes| {
+            let both = classes.into_iter().zip(boxes.as_chunks::<4>().0);
+            both.enumerate().map(object).collect()
+        });
+        Picture {
+            file: root.join(self.file),
+            split: Some(self.split),
+            extent: Some(Extent::new(self.width, self.height)),
+            labels: Labels {
+                class: self.class,
+                objects,
+                camera: camera.map(|[fx, fy, cx, cy]| Camera { fx, fy, cx, cy }),
+                ..Labels::default()
+            },
+        }
+    }
+}

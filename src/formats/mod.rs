@@ -1,0 +1,216 @@
+//! Dataset formats: one file each, that both writes and reads it.
+//!
+//! Adding one means one new file and one line in [`FORMATS`]. A test writes random labels in every
+//! format, reads them back and compares what the format says it [holds](Format::holds).
+
+mod coco;
+mod folders;
+mod huggingface;
+mod manifest;
+mod name;
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+pub use name::FormatName;
+
+use crate::sample::{Extent, Labels, Sample};
+use crate::{Error, Result};
+
+/// One entry of the registry of dataset formats.
+pub struct Format {
+    /// What pipeline files call it.
+    pub name: &'static str,
+    /// One line for `verismo list`.
+    pub about: &'static str,
+    /// Whether every dataset is written in it, since others refer to its files.
+    pub required: bool,
+    pub holds: Holds,
+    pub write: for<'a> fn(&Plan<'a>) -> Result<Box<dyn Writer + 'a>>,
+    /// Whether a folder, or a file, looks like a dataset of this format.
+    pub detect: fn(&Path) -> bool,
+    /// The pictures of a dataset with what is known of them, in its own order.
+    pub read: fn(&Path) -> Result<Vec<Picture>>,
+}
+
+/// Every format; the first that fits a folder reads it.
+pub const FORMATS: &[Format] = &[
+    manifest::FORMAT,
+    coco::FORMAT,
+    huggingface::FORMAT,
+    folders::FORMAT,
+];
+
+/// Which labels a format has a place for.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Holds {
+    /// The class of a picture.
+    pub class: bool,
+    /// Classes and boxes of objects.
+    pub objects: bool,
+    pub masks: bool,
+    pub keypoints: bool,
+    pub poses: bool,
+    pub camera: bool,
+    pub visible_fraction: bool,
+    /// Pictures of which the objects are not known.
+    pub unknown_objects: bool,
+}
+
+impl Holds {
+    /// Nothing.
+    pub const NOTHING: Holds = Holds {
+        class: false,
+        objects: false,
+        masks: false,
+        keypoints: false,
+        poses: false,
+        camera: false,
+        visible_fraction: false,
+        unknown_objects: false,
+    };
+
+    /// In words, for `verismo list`.
+    pub fn words(self) -> String {
+        let all = [
+            ("class", self.class),
+            ("boxes", self.objects),
+            ("masks", self.masks),
+            ("keypoints", self.keypoints),
+            ("poses", self.poses),
+            ("camera", self.camera),
+        ];
+        let held = all.into_iter().filter(|(_, held)| *held);
+        held.map(|(name, _)| name).collect::<Vec<_>>().join(", ")
+    }
+}
+
+/// What a writer knows before the first image.
+#[derive(Clone, Copy)]
+pub struct Plan<'a> {
+    /// The dataset's folder.
+    pub out: &'a Path,
+    pub name: &'a str,
+    pub version: Option<&'a str>,
+    pub description: Option<&'a str>,
+    pub license: Option<&'a str>,
+    /// Images by split and class; those that are of no one class have an empty one.
+    pub images: &'a BTreeMap<String, BTreeMap<String, u64>>,
+    /// Every class of an image or an object, with the names of its keypoints.
+    pub categories: &'a BTreeMap<String, Vec<String>>,
+}
+
+/// One image to be written.
+pub struct Entry<'a> {
+    pub sample: &'a Sample,
+    /// `None` for a picture of no one class.
+    pub class: Option<&'a str>,
+    pub split: &'a str,
+    /// Relative to the dataset's folder, e.g. `train/one/augment-000012.png`.
+    pub file: String,
+}
+
+/// Writes one format below [`Plan::out`].
+pub trait Writer {
+    /// Takes the next image; they come in the order of the input.
+    ///
+    /// # Errors
+    /// If a file cannot be written.
+    fn add(&mut self, entry: &Entry) -> Result<()>;
+
+    /// Writes what stands after the last image.
+    ///
+    /// # Errors
+    /// If a file cannot be written.
+    fn finish(self: Box<Self>) -> Result<()>;
+}
+
+/// One image of a dataset that is read.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Picture {
+    /// Where it lies.
+    pub file: PathBuf,
+    pub split: Option<String>,
+    /// As the labels say it; `None` if they do not.
+    pub extent: Option<Extent>,
+    pub labels: Labels,
+}
+
+/// The format of a folder or a file.
+///
+/// # Errors
+/// If no format fits; the message says which there are.
+pub fn detect(path: &Path) -> Result<&'static Format> {
+    std::fs::metadata(path).map_err(|e| Error::io(path, e))?;
+    let found = FORMATS.iter().find(|format| (format.detect)(path));
+    found.ok_or_else(|| {
+        let names: Vec<&str> = FORMATS.iter().map(|format| format.name).collect();
+        Error::failed(
+            path.display(),
+            "is not a dataset of a known format",
+            format!(
+                "the formats are {}; see `verismo list formats`",
+                names.join(", ")
+            ),
+        )
+    })
+}
+
+impl Plan<'_> {
+    /// The classes of images, sorted: what a class folder's index refers to.
+    pub fn classes(&self) -> std::collections::BTreeSet<&str> {
+        let classes = self.images.values().flat_map(BTreeMap::keys);
+        classes
+            .map(String::as_str)
+            .filter(|class| !class.is_empty())
+            .collect()
+    }
+
+    /// Whether any object has keypoints.
+    fn has_keypoints(&self) -> bool {
+        self.categories.values().any(|names| !names.is_empty())
+    }
+}
+
+/// Creates `path` and the folders above it.
+///
+/// # Errors
+/// If that is not possible; the message names it.
+pub fn create(path: &Path) -> Result<std::io::BufWriter<std::fs::File>> {
+    if let Some(folder) = path.parent() {
+        std::fs::create_dir_all(folder).map_err(|e| Error::io(folder, e))?;
+    }
+    let file = std::fs::File::create(path).map_err(|e| Error::io(path, e))?;
+    Ok(std::io::BufWriter::new(file))
+}
+
+/// Whether a file's name is that of a picture.
+fn is_picture(path: &Path) -> bool {
+    let extension = path.extension().unwrap_or_default().to_string_lossy();
+    matches!(&*extension.to_lowercase(), "png" | "jpg" | "jpeg")
+}
+
+/// Names in a folder that are neither hidden nor a system's own, sorted.
+///
+/// # Errors
+/// If the folder cannot be listed.
+fn entries(folder: &Path) -> Result<Vec<PathBuf>> {
+    let failed = |e| Error::io(folder, e);
+    let listed = std::fs::read_dir(folder).map_err(failed)?;
+    let paths: std::io::Result<Vec<PathBuf>> = listed.map(|entry| Ok(entry?.path())).collect();
+    let mut paths = paths.map_err(failed)?;
+    paths.retain(|path| {
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        !name.starts_with('.') && name != "__MACOSX" && name != "@eaDir"
+    });
+    paths.sort();
+    Ok(paths)
+}
+
+/// The error for a file that does not hold what its format says.
+fn wrong(path: &Path, problem: impl std::fmt::Display) -> Error {
+    let remedy = "check that the file is whole, and of the format that its folder looks like";
+    Error::failed(path.display(), problem, remedy)
+}

@@ -1,0 +1,172 @@
+//! Width and height of a picture.
+
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+/// Width and height in pixels. In a pipeline file, `64` is a square and `[640, 480]` any other.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Extent {
+    pub width: u32,
+    pub height: u32,
+}
+
+impl Extent {
+    pub const fn new(width: u32, height: u32) -> Self {
+        Extent { width, height }
+    }
+
+    /// As wide as it is high.
+    pub const fn square(side: u32) -> Self {
+        Extent::new(side, side)
+    }
+
+    /// Number of pixels.
+    pub fn area(self) -> usize {
+        self.width as usize * self.height as usize
+    }
+
+    pub fn shorter(self) -> u32 {
+        self.width.min(self.height)
+    }
+
+    pub fn longer(self) -> u32 {
+        self.width.max(self.height)
+    }
+
+    /// Whether a point lies in the picture, its edges included.
+    pub fn contains(self, [x, y]: [f64; 2]) -> bool {
+        (0.0..=f64::from(self.width)).contains(&x) && (0.0..=f64::from(self.height)).contains(&y)
+    }
+
+    /// Both sides as `image` gives and takes them: width, height.
+    pub fn dimensions(self) -> (u32, u32) {
+        (self.width, self.height)
+    }
+}
+
+impl From<(u32, u32)> for Extent {
+    fn from((width, height): (u32, u32)) -> Self {
+        Extent { width, height }
+    }
+}
+
+impl std::fmt::Display for Extent {
+    fn fmt(&self, f: &mut std::fmt::Formatter) -> std::fmt::Result {
+        write!(f, "{}×{}", self.width, self.height)
+    }
+}
+
+/// What a pipeline file may hold.
+#[derive(Serialize, Deserialize)]
+#[serde(untagged)]
+enum Written {
+    Square(u32),
+    Sides([u32; 2]),
+}
+
+impl Serialize for Extent {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        match self.width == self.height {
+            true => Written::Square(self.width),
+            false => Written::Sides([self.width, self.height]),
+        }
+        .serialize(to)
+    }
+}
+
+impl<'de> Deserialize<'de> for Extent {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        struct Sides;
+        impl<'de> serde::de::Visitor<'de> for Sides {
+            type Value = Extent;
+
+            fn expecting(&self, f: &mut std::fmt::Formatter) -> std::fmt::Result {
+                f.write_str("a number of pixels, or [width, height]")
+            }
+
+            fn visit_i64<E: serde::de::Error>(self, side: i64) -> Result<Extent, E> {
+                let side = u32::try_from(side);
+                let wrong = |_| E::invalid_value(serde::de::Unexpected::Other("it"), &self);
+                side.map(Extent::square).map_err(wrong)
+            }
+
+            fn visit_u64<E: serde::de::Error>(self, side: u64) -> Result<Extent, E> {
+                self.visit_i64(i64::try_from(side).unwrap_or(i64::MAX))
+            }
+
+            fn visit_seq<A: serde::de::SeqAccess<'de>>(
+                self,
+                mut seq: A,
+            ) -> Result<Extent, A::Error> {
+                let mut next = |place| {
+                    let side = seq.next_element::<u32>()?;
+                    side.ok_or_else(|| serde::de::Error::invalid_length(place, &Sides))
+                };
+                let extent = Extent::new(next(0)?, next(1)?);
+                match seq.next_element::<u32>()? {
+                    None => Ok(extent),
+                    Some(_) => Err(serde::de::Error::invalid_length(3, &Sides)),
+                }
+            }
+        }
+        from.deserialize_any(Sides)
+    }
+}
+
+impl JsonSchema for Extent {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "Extent".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({
+            "description": "Width and height in pixels: one number for a square, or [width, height].",
+            "oneOf": [
+                { "type": "integer", "minimum": 1 },
+                { "type": "array", "items": { "type": "integer", "minimum": 1 }, "minItems": 2, "maxItems": 2 },
+            ],
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Deserialize)]
+    struct Config {
+        size: Extent,
+    }
+
+    fn read(text: &str) -> Result<Extent, String> {
+        let config: Result<Config, _> = toml::from_str(text);
+        config.map(|c| c.size).map_err(|e| e.message().to_owned())
+    }
+
+    #[test]
+    fn a_square_is_one_number_and_any_other_two() {
+        assert_eq!(read("size = 64"), Ok(Extent::square(64)));
+        assert_eq!(read("size = [640, 480]"), Ok(Extent::new(640, 480)));
+        assert_eq!(serde_json::json!(Extent::square(64)), 64);
+        let sides = serde_json::json!(Extent::new(640, 480));
+        assert_eq!(sides, serde_json::json!([640, 480]));
+        assert_eq!(
+            serde_json::from_value::<Extent>(sides).unwrap(),
+            Extent::new(640, 480)
+        );
+    }
+
+    #[test]
+    fn other_values_are_refused_in_words() {
+        for text in [
+            "size = \"64\"",
+            "size = -1",
+            "size = [1]",
+            "size = [1, 2, 3]",
+            "size = 6.5",
+        ] {
+            let problem = read(text).unwrap_err();
+            assert!(problem.contains("[width, height]"), "{text}: {problem}");
+        }
+    }
+}

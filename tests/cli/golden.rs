@@ -1,0 +1,266 @@
+//! Golden digests: the bytes that every stage makes of a tiny input belong to its version.
+//!
+//! A version that stays while the bytes change would hand out stale results from the cache. What
+//! networks compute differs in its last digits from one processor to the next, so of these stages
+//! numbers are compared, within a thousandth.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+use verismo::artifact::{Artifact, Kind};
+use verismo::sample::Sample;
+use verismo::sample::maps::MAPS;
+use verismo::stages::STAGES;
+
+use crate::project::Project;
+
+/// Stages whose results come from networks.
+const LEARNED: [&str; 6] = [
+    "task",
+    "train",
+    "translate",
+    "gate",
+    "pseudo_label",
+    "evaluate",
+];
+
+/// What one stage of the pipeline made.
+#[derive(Debug, PartialEq, Serialize, Deserialize)]
+struct Golden {
+    version: u32,
+    /// Of the bytes; empty for what networks compute.
+    digest: String,
+    numbers: BTreeMap<String, f64>,
+}
+
+#[test]
+fn bytes_change_only_with_the_version_of_their_stage() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let file = root.join("tests/golden/digests.toml");
+    let made = run(root);
+    let covered = |name: &str| made.values().any(|(stage, _)| stage == name);
+    let missing: Vec<&str> = STAGES
+        .iter()
+        .map(|s| s.name)
+        .filter(|name| !covered(name))
+        .collect();
+    assert!(
+        missing.is_empty(),
+        "tests/golden/pipeline.toml does not use {missing:?}"
+    );
+
+    if std::env::var_os("BLESS").is_some() {
+        let made: BTreeMap<_, _> = made.iter().map(|(id, (_, golden))| (id, golden)).collect();
+        std::fs::write(&file, toml::to_string(&made).unwrap()).unwrap();
+        return;
+    }
+    let known: BTreeMap<String, Golden> =
+        toml::from_str(&std::fs::read_to_string(&file).unwrap()).unwrap();
+    let problems: Vec<String> = made
+        .iter()
+        .filter_map(|(id, (stage, golden))| {
+            Some(format!("{id}: {}", problem(stage, golden, known.get(id))?))
+        })
+        .collect();
+    assert!(problems.is_empty(), "{}", problems.join("\n"));
+}
+
+fn problem(stage: &str, made: &Golden, known: Option<&Golden>) -> Option<String> {
+    let renew = "BLESS=1 cargo test --release --test cli golden";
+    let Some(known) = known else {
+        return Some(format!("has no golden digest yet; write it with `{renew}`"));
+    };
+    if made.version != known.version {
+        let (old, new) = (known.version, made.version);
+        return Some(format!(
+            "`{stage}` went from version {old} to {new}; renew the digests with `{renew}`"
+        ));
+    }
+    let near = |a: f64, b: f64| (a - b).abs() <= 1e-3 * (1.0 + a.abs().max(b.abs()));
+    let other: Vec<String> = made
+        .numbers
+        .iter()
+        .filter(|(name, value)| known.numbers.get(*name).is_none_or(|k| !near(**value, *k)))
+        .map(|(name, value)| format!("{name} is {value}, was {:?}", known.numbers.get(name)))
+        .collect();
+    if made.digest == known.digest && other.is_empty() {
+        return None;
+    }
+    Some(format!(
+        "the bytes of `{stage}` changed, but its version is still {}: raise `version` in its STAGE, then \
+         `{renew}` ({})",
+        made.version,
+        other.join("; ")
+    ))
+}
+
+/// Runs the pipeline; by the id of each stage, its name in the registry and what it made.
+fn run(root: &Path) -> BTreeMap<String, (String, Golden)> {
+    let text = std::fs::read_to_string(root.join("tests/golden/pipeline.toml")).unwrap();
+    let project = Project::new().file("golden.toml", text);
+    for folder in ["renders", "photos"] {
+        std::os::unix::fs::symlink(root.join(folder), project.path(folder)).unwrap();
+    }
+    project
+        .verismo(&["run", "golden.toml", "--device", "cpu"])
+        .assert()
+        .success();
+    let record = project.json("outputs/runs/golden/latest/run.json");
+    let stages = record["stages"].as_array().unwrap().iter();
+    let stages = stages.map(|stage| {
+        let text = |key: &str| stage[key].as_str().unwrap().to_owned();
+        let name = text("stage");
+        let folder = project.path(&text("folder"));
+        let golden = golden(&name, &folder);
+        (text("id"), (name, golden))
+    });
+    stages.collect()
+}
+
+fn golden(stage: &str, folder: &Path) -> Golden {
+    let artifact = Artifact::open(folder).unwrap();
+    let kind = STAGES.iter().find(|kind| kind.name == stage).unwrap();
+    let learned = LEARNED.contains(&stage);
+    let samples: Vec<Sample> = match artifact.manifest.kind {
+        Kind::Samples => artifact.samples().map(Result::unwrap).collect(),
+        _ => Vec::new(),
+    };
+    let mut numbers = BTreeMap::new();
+    if learned {
+        collect("", &artifact.manifest.summary, &mut numbers);
+        weights(folder, &mut numbers);
+        let means: f64 = samples.iter().map(mean).sum();
+        numbers.insert("samples".into(), samples.len() as f64);
+        numbers.insert("mean pixel".into(), means / samples.len().max(1) as f64);
+    }
+    Golden {
+        version: kind.version,
+        digest: if learned {
+            String::new()
+        } else {
+            digest(&artifact, &samples)
+        },
+        numbers,
+    }
+}
+
+/// Of all samples, or of what else the artifact holds.
+fn digest(artifact: &Artifact, samples: &[Sample]) -> String {
+    let mut hasher = blake3::Hasher::new();
+    for sample in samples {
+        hasher.update(described(sample).as_bytes());
+    }
+    let others: Vec<PathBuf> = match artifact.manifest.kind {
+        Kind::Dataset => vec![artifact.folder.join("SHA256SUMS")],
+        Kind::Samples => Vec::new(),
+        _ => verismo::artifact::walk(&artifact.folder).unwrap(),
+    };
+    for path in others
+        .iter()
+        .filter(|path| !path.ends_with("artifact.json"))
+    {
+        let bytes = std::fs::read(path).unwrap();
+        // The bytes of tables belong to the library that writes them.
+        let lines = bytes
+            .split(|&byte| byte == b'\n')
+            .filter(|line| !line.ends_with(b".parquet"));
+        lines.for_each(|line| _ = hasher.update(line));
+    }
+    hasher.finalize().to_hex()[..16].to_owned()
+}
+
+/// All of a sample but the hash of a checkpoint, independent of how parts are written.
+fn described(sample: &Sample) -> String {
+    let hash = |bytes: &[u8]| blake3::hash(bytes).to_hex().to_string();
+    let labels = &sample.labels;
+    let objects = labels.objects().iter().map(|o| {
+        let keypoints = o.keypoints.iter().map(|k| (k.x, k.y, k.visibility as u8));
+        let keypoints: Vec<_> = keypoints.collect();
+        let counts = o.mask.as_ref().map(|mask| &mask.counts);
+        format!(
+            "{} {:?} {counts:?} {keypoints:?} {:?} {}",
+            o.class, o.bbox_xywh, o.pose, o.visible_fraction
+        )
+    });
+    let maps = MAPS
+        .iter()
+        .filter_map(|kind| Some(hash(labels.maps.get(kind)?)));
+    let (objects, maps): (Vec<_>, Vec<_>) = (objects.collect(), maps.collect());
+    let from = &sample.provenance;
+    format!(
+        "{} {} {} {:?} {objects:?} {maps:?} {:?} {} {} {} {:?} {} {:?} {:?}\n",
+        sample.id,
+        sample.index,
+        hash(&sample.image),
+        labels.class,
+        labels.camera,
+        from.domain.name(),
+        from.source,
+        from.origin,
+        from.parent,
+        from.seed,
+        from.transforms,
+        from.split,
+    )
+}
+
+fn mean(sample: &Sample) -> f64 {
+    let pixels = sample.pixels().unwrap();
+    let sum: u64 = pixels.as_raw().iter().map(|&value| u64::from(value)).sum();
+    sum as f64 / pixels.as_raw().len() as f64 / 255.0
+}
+
+/// Size and root mean square of every file of weights.
+fn weights(folder: &Path, numbers: &mut BTreeMap<String, f64>) {
+    for path in verismo::artifact::walk(folder).unwrap() {
+        if path.extension().is_none_or(|extension| extension != "bpk") {
+            continue;
+        }
+        let name = path.file_name().unwrap().to_string_lossy().into_owned();
+        let bytes = std::fs::read(&path).unwrap();
+        let floats = bytes
+            .as_chunks::<4>()
+            .0
+            .iter()
+            .map(|b| f64::from(f32::from_le_bytes(*b)));
+        // The file's head is no weights, but makes few numbers of this range.
+        let weights: Vec<f64> = floats.filter(|w| (1e-6..1e3).contains(&w.abs())).collect();
+        let squares: f64 = weights.iter().map(|w| w * w).sum();
+        numbers.insert(format!("bytes of {name}"), bytes.len() as f64);
+        numbers.insert(
+            format!("weights of {name}"),
+            (squares / weights.len() as f64).sqrt(),
+        );
+    }
+}
+
+/// Losses and other continuous measures. What counts right answers may turn on the last digit of a
+/// score, and is left out.
+fn collect(path: &str, value: &serde_json::Value, numbers: &mut BTreeMap<String, f64>) {
+    const COUNTS: [&str; 8] = [
+        "accuracy",
+        "agreement",
+        "believed",
+        "classes",
+        "judged",
+        "mask_iou",
+        "mean",
+        "per_class",
+    ];
+    let name = path.rsplit('.').next().unwrap_or_default();
+    if COUNTS.iter().any(|count| name.starts_with(count)) {
+        return;
+    }
+    match value {
+        serde_json::Value::Number(number) => {
+            numbers.insert(path.to_owned(), number.as_f64().unwrap());
+        }
+        serde_json::Value::Object(fields) => {
+            for (name, field) in fields {
+                collect(&format!("{path}.{name}"), field, numbers);
+            }
+        }
+        _ => {}
+    }
+}
