@@ -1,0 +1,57 @@
+//! Prints what an artifact of samples holds: its classes, then the boxes of its first samples.
+//!
+//! After a run there is a folder in `outputs/cache` for every stage, whose name begins with the
+//! stage's. Five samples are printed where no number is given; one part at a time is in memory.
+//!
+//! Run: `cargo run --release --example read_parts -- outputs/cache/render-… [SAMPLES]`
+
+use std::path::Path;
+use std::process::ExitCode;
+
+use verismo::artifact::Artifact;
+use verismo::{Error, Result};
+
+fn main() -> ExitCode {
+    match run() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("{error}");
+            ExitCode::from(error.exit_code())
+        }
+    }
+}
+
+fn run() -> Result<()> {
+    let mut arguments = std::env::args().skip(1);
+    let remedy = "name that of an artifact, below outputs/cache";
+    let folder = arguments
+        .next()
+        .ok_or_else(|| Error::usage("read_parts", "got no folder", remedy))?;
+    let shown = arguments.next().and_then(|n| n.parse().ok()).unwrap_or(5);
+
+    let artifact = Artifact::open(Path::new(&folder))?;
+    let manifest = &artifact.manifest;
+    println!(
+        "{}: {} samples of the stage `{}`",
+        manifest.id, manifest.count, manifest.stage
+    );
+    for (class, count) in &manifest.classes {
+        println!("  {class}: {count}");
+    }
+
+    for sample in artifact.samples().take(shown) {
+        let sample = sample?;
+        let class = sample.labels.class.as_deref().unwrap_or("no class");
+        println!("{} {}x{} {class}", sample.id, sample.width, sample.height);
+        for instance in &sample.labels.instances {
+            let [x, y, width, height] = instance.bbox_xywh;
+            println!(
+                "  {}: {width} x {height} pixels at ({x}, {y}), {:.0} % visible, {} key points",
+                instance.class,
+                100.0 * instance.visible_fraction,
+                instance.keypoints.len()
+            );
+        }
+    }
+    Ok(())
+}

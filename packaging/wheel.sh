@@ -1,0 +1,38 @@
+#!/usr/bin/env bash
+# Makes a wheel that holds the program: after `pip install target/wheels/verismo-*.whl` there is `verismo`.
+#
+#   packaging/wheel.sh [OPTION OF `maturin build`]...
+#
+# What `cargo build --release` has built is taken as it is; what it has not is built. The target directory
+# is `target`, or CARGO_TARGET_DIR. maturin is the one in the PATH, or else pip installs it for this call.
+#
+# On Linux maturin looks up which libraries and symbols the program needs, and names the wheel after the
+# oldest manylinux that has them; how old depends on the glibc it was built with. Where that check fails:
+#
+#   packaging/wheel.sh --auditwheel skip --compatibility linux
+#
+# Such a wheel is for machines like this one; PyPI does not take it.
+set -euo pipefail
+packaging=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+root=$(dirname "$packaging")
+# A relative path is one from where the script was called.
+target=${CARGO_TARGET_DIR:-$root/target}
+mkdir -p "$target"
+CARGO_TARGET_DIR=$(cd "$target" && pwd)
+export CARGO_TARGET_DIR
+
+temporary=$(mktemp -d)
+licences=("$packaging/LICENSE" "$packaging/LICENSE-APACHE" "$packaging/LICENSE-MIT")
+trap 'rm -rf "$temporary" "${licences[@]}"' EXIT
+
+maturin=maturin
+if ! command -v maturin >/dev/null; then
+  python3 -m venv "$temporary"
+  "$temporary/bin/pip" install --quiet --disable-pip-version-check 'maturin>=1.9,<2'
+  maturin=$temporary/bin/maturin
+fi
+
+# maturin takes pyproject.toml from the folder it runs in, and licences from beside it alone.
+cp "$root"/LICENSE{,-APACHE,-MIT} "$packaging"
+cd "$packaging"
+"$maturin" build --release --locked --out "$CARGO_TARGET_DIR/wheels" "$@"
