@@ -1,9 +1,9 @@
-//! Makes the models in `renders/dice`: 16 mm dice of different forms.
+//! Makes the 3D models in `renders/dice`: 16 mm dice of different shapes.
 //!
-//! Every side of the cube is a 3×3 grid of cells, some with a pip, and a rim around them. A cell
-//! with a pip is meshed in rings, so that the pip's edge is a circle; all cells share their borders'
-//! vertices. The cells of a six are longer than wide, as on real dice. Western layout: 1, 2 and 3 run
-//! counter-clockwise about their corner.
+//! Every side of the cube is a 3×3 grid of cells, some with a pip, surrounded by a rim. A cell
+//! with a pip is meshed in rings, so that the pip's edge is a circle; adjacent cells share the vertices
+//! of their border. The cells of the six are taller than wide, as on real dice. Western layout: 1, 2 and 3
+//! run counter-clockwise around their shared corner.
 //!
 //! Run: `cargo run --release --example make_die`
 
@@ -13,7 +13,7 @@ use std::path::Path;
 use glam::{DMat3, DQuat, DVec2, DVec3, dvec2, dvec3};
 use serde_json::{Value, json};
 
-/// Half the side, in millimetres, as all lengths here; the file is in metres.
+/// Half the side length. All lengths here are in millimetres; the file is in metres.
 const HALF: f64 = 8.0;
 /// Segments along a cell's side.
 const STEPS: usize = 8;
@@ -21,7 +21,7 @@ const STEPS: usize = 8;
 const RIM_STEPS: usize = 9;
 const PIP_DEPTH: f64 = 0.55;
 
-/// Name, outward direction, direction of the grid's columns, cells (column, row) with a pip.
+/// Name, outward direction, direction in which the grid's columns run, cells (column, row) with a pip.
 type Side = (&'static str, DVec3, DVec3, &'static [(i32, i32)]);
 
 const SIDES: [Side; 6] = [
@@ -48,24 +48,24 @@ const SIDES: [Side; 6] = [
     ),
 ];
 
-/// The form of the body.
+/// The shape of the body.
 struct Form {
     /// Radius of the rounded edges.
     edge: f64,
-    /// Radius of the ball that cuts the corners, and the width of the transition.
+    /// Radius of the ball that cuts off the corners, and the width of the transition.
     ball: Option<(f64, f64)>,
-    /// Depth and radius of the sink in the middle of each side, as plastic shrinks when it cools.
+    /// Depth and radius of the sink in the centre of each side; plastic shrinks when it cools.
     sink: Option<(f64, f64)>,
-    /// Distance of neighbouring cells' middles.
+    /// Distance between the centres of neighbouring cells.
     pitch: f64,
-    /// The same along the rows of the six.
+    /// The same along the two lines of three pips on the six.
     six: f64,
     /// Radius of a pip.
     pip: f64,
 }
 
 impl Form {
-    /// Width and height of a side's cells.
+    /// Width and height of the cells of a side.
     fn cell(&self, name: &str) -> DVec2 {
         match name {
             "six" => dvec2(self.pitch, self.six),
@@ -73,7 +73,7 @@ impl Form {
         }
     }
 
-    /// The body's surface over a point of the cube's side z = HALF.
+    /// The point of the body's surface above a point of the cube's side z = HALF.
     fn surface(&self, p: DVec2) -> DVec3 {
         let sunk = self.sink.map_or(0.0, |(depth, radius)| {
             depth * (-(p.length() / radius).powi(10)).exp()
@@ -87,14 +87,14 @@ impl Form {
         let Some((radius, width)) = self.ball else {
             return rounded - DVec3::Z * sunk;
         };
-        // The smooth minimum of the distance from the middle and the ball's radius.
+        // The smooth minimum of the distance from the centre and the ball's radius.
         let distance = rounded.length();
         let mix = (0.5 + 0.5 * (radius - distance) / width).clamp(0.0, 1.0);
         let cut = radius + (distance - radius) * mix - width * mix * (1.0 - mix);
         rounded * (cut / distance) - DVec3::Z * sunk
     }
 
-    /// The surface with a dent about `pip`.
+    /// The surface with a dent centred on `pip`.
     fn dented(&self, p: DVec2, pip: DVec2) -> DVec3 {
         let ball = (self.pip.powi(2) + PIP_DEPTH.powi(2)) / (2.0 * PIP_DEPTH);
         let across = p.distance_squared(pip).min(ball * ball);
@@ -112,7 +112,7 @@ struct Part {
 }
 
 impl Part {
-    /// Adds the surface `at` over a grid of points, turned by `side`; rows of `columns` points.
+    /// Adds the surface `at` over a grid of points, in rows of `columns` points, rotated by `side`.
     fn add(&mut self, side: DMat3, points: &[DVec2], columns: usize, at: impl Fn(DVec2) -> DVec3) {
         const STEP: f64 = 1e-4;
         let first = self.positions.len();
@@ -134,7 +134,7 @@ impl Part {
                 };
                 for corners in quad.as_chunks::<3>().0 {
                     let [a, b, c] = corners.map(|i| points[i]);
-                    // Rings that end in a point have triangles without area.
+                    // Rings that end in a point have triangles of zero area.
                     if (b - a).perp_dot(c - a).abs() > 1e-12 {
                         self.indices.extend(corners.map(|i| first + i));
                     }
@@ -157,7 +157,7 @@ fn lines(cell: f64) -> Vec<f64> {
         .collect()
 }
 
-/// Points in rings from a cell's border to the edge of its pip, a closed row each.
+/// Points in rings from a cell's border to the edge of its pip; each ring is a closed row.
 fn rings(cell: DVec2, pip: f64, middle: DVec2) -> Vec<DVec2> {
     const RINGS: usize = 3;
     let border = |i: usize| {
@@ -179,7 +179,7 @@ fn rings(cell: DVec2, pip: f64, middle: DVec2) -> Vec<DVec2> {
     (0..=RINGS).flat_map(ring).collect()
 }
 
-/// Points in rings from the pip's edge to its middle.
+/// Points in rings from the pip's edge to its centre.
 fn dent(rings: &[DVec2], middle: DVec2) -> Vec<DVec2> {
     const RINGS: usize = 4;
     let edge = rings[rings.len() - (4 * STEPS + 1)..].to_vec();
@@ -193,14 +193,14 @@ fn dent(rings: &[DVec2], middle: DVec2) -> Vec<DVec2> {
         .collect()
 }
 
-/// Turns the side z = HALF to where `side` looks.
+/// Rotates the side z = HALF to where `side` faces.
 fn placed(&(_, out, columns, _): &Side) -> DMat3 {
     DMat3::from_cols(columns, out.cross(columns), out)
 }
 
 fn body_and_pips(form: &Form) -> [Part; 2] {
     let (mut body, mut pips) = (Part::default(), Part::default());
-    // Starts of the strips: rim, three cells, rim.
+    // Boundaries of the strips: rim, three cells, rim.
     let strips = [
         0,
         RIM_STEPS,
@@ -240,7 +240,7 @@ fn metres(p: DVec3) -> [f32; 3] {
     (p / 1000.0).as_vec3().to_array()
 }
 
-/// Empty nodes: where each face is (+y pointing out) and where its pips are.
+/// Empty nodes that mark each face (+y points outwards) and its pips.
 fn semantics(form: &Form) -> Vec<Value> {
     let mut nodes = Vec::new();
     for side in &SIDES {
@@ -261,7 +261,7 @@ fn semantics(form: &Form) -> Vec<Value> {
     nodes
 }
 
-/// The bytes of the buffer, and what describes them.
+/// The bytes of the buffer, and the views and accessors that describe them.
 #[derive(Default)]
 struct Buffer {
     bytes: Vec<u8>,
@@ -270,7 +270,7 @@ struct Buffer {
 }
 
 impl Buffer {
-    /// Appends an array and returns the number of its accessor.
+    /// Appends an array and returns the index of its accessor.
     fn add(&mut self, bytes: &[u8], target: u32, accessor: Value) -> usize {
         self.views.push(json!({
             "buffer": 0, "byteOffset": self.bytes.len(), "byteLength": bytes.len(), "target": target,
@@ -380,7 +380,7 @@ fn write(folder: &Path, name: &str, form: &Form) -> std::io::Result<()> {
 fn main() -> std::io::Result<()> {
     let folder = Path::new("renders/dice");
     std::fs::create_dir_all(folder)?;
-    // Real dice differ in how far apart their pips stand and how large these are.
+    // Real dice differ in the size and the spacing of their pips.
     let edged = Form {
         edge: 1.3,
         ball: None,

@@ -1,7 +1,7 @@
-//! Prints what an artifact of samples holds: its classes, then the boxes of its first samples.
+//! Prints the classes of an artifact of samples, then the boxes of its first samples.
 //!
-//! After a run there is a folder in `outputs/cache` for every stage, whose name begins with the
-//! stage's. Five samples are printed where no number is given; one part at a time is in memory.
+//! After a run, `outputs/cache` contains a folder for every stage; its name starts with the name of the
+//! stage. Five samples are printed if no number is given. Only one part at a time is in memory.
 //!
 //! Run: `cargo run --release --example read_parts -- outputs/cache/render-… [SAMPLES]`
 
