@@ -42,14 +42,17 @@ fn run() -> Result<()> {
     for sample in artifact.samples().take(shown) {
         let sample = sample?;
         let class = sample.labels.class.as_deref().unwrap_or("no class");
-        println!("{} {}x{} {class}", sample.id, sample.width, sample.height);
-        for instance in &sample.labels.instances {
-            let [x, y, width, height] = instance.bbox_xywh;
+        println!(
+            "{} {}x{} {class}",
+            sample.id, sample.extent.width, sample.extent.height
+        );
+        for object in sample.labels.objects() {
+            let [x, y, width, height] = object.bbox_xywh;
             println!(
-                "  {}: {width} x {height} pixels at ({x}, {y}), {:.0} % visible, {} key points",
-                instance.class,
-                100.0 * instance.visible_fraction,
-                instance.keypoints.len()
+                "  {}: {width} x {height} pixels at ({x}, {y}), {:.0} % visible, {} keypoints",
+                object.class,
+                100.0 * object.visible_fraction,
+                object.keypoints.len()
             );
         }
     }

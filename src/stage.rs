@@ -3,6 +3,7 @@
 mod partwise;
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -31,11 +32,24 @@ pub trait Stage: Resolved + Send + Sync {
         Ok(())
     }
 
+    /// What the dataset is called that it makes; `None` of a stage that makes none.
+    fn dataset(&self) -> Option<DatasetName<'_>> {
+        None
+    }
+
     /// Does the work, writing into `context.out`; returns the summary for `artifact.json`.
     ///
     /// # Errors
     /// Whatever hindered it. Nothing of `context.out` is used then.
     fn run(&self, context: &Context) -> Result<serde_json::Value>;
+}
+
+/// Where a dataset is published: `outputs/datasets/NAME/VERSION`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct DatasetName<'a> {
+    pub name: &'a str,
+    /// If it is not given, it follows from the content.
+    pub version: Option<&'a str>,
 }
 
 /// The full configuration, defaults filled in: what the cache key holds.
@@ -172,14 +186,36 @@ pub enum Event {
     Note { text: String },
 }
 
+/// What of its result a stage makes. A stage that must hold all its samples at once makes all, whatever
+/// its share.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Share {
+    All,
+    /// The sample of this index alone, in a part of its own: of a stage that reads no samples.
+    One(u64),
+    /// These parts alone, counted from 0, with the names and bytes that they have in the whole. There are
+    /// none beyond the last.
+    Parts(Range<usize>),
+}
+
+impl Share {
+    /// Whether part `number` is in it.
+    pub fn has_part(&self, number: usize) -> bool {
+        match self {
+            Share::All | Share::One(_) => true,
+            Share::Parts(numbers) => numbers.contains(&number),
+        }
+    }
+}
+
 /// A stage's surroundings: inputs, seed, where to write, whom to tell.
 pub struct Context<'a> {
     /// The stage's place in the pipeline, e.g. `augment_source`.
     pub id: &'a str,
     pub seed: Seed,
     pub inputs: BTreeMap<&'static str, Artifact>,
-    /// The index of the one sample to make, to make it again alone; `None` makes all.
-    pub only: Option<u64>,
+    /// What of its result the stage makes.
+    pub share: Share,
     /// A fresh, empty folder.
     pub out: &'a Path,
     /// What earlier runs left to be taken over, where there is a cache.

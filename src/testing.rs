@@ -12,7 +12,7 @@ use crate::artifact::{self, Artifact, Cost, Kind, Manifest, parts};
 use crate::sample::image::encode_png;
 use crate::sample::{Extent, Maps, Mask, Object, Sample};
 use crate::seed::Seed;
-use crate::stage::{Context, DeviceChoice, Stage};
+use crate::stage::{Context, DeviceChoice, Share, Stage};
 
 /// Writes `samples` into `folder` as an artifact of parts of `part_size`.
 pub fn publish(folder: &Path, samples: &[Sample], part_size: usize) -> Artifact {
@@ -73,7 +73,7 @@ pub fn run_with<const N: usize>(
         id,
         seed: Seed::new(1, id),
         inputs: BTreeMap::from(inputs),
-        only: None,
+        share: Share::All,
         out,
         resume: None,
         part_size,

@@ -1,5 +1,6 @@
 //! Artifacts: immutable folders that stages hand to each other, described by `artifact.json`.
 
+pub mod files;
 pub mod parts;
 pub mod resume;
 pub mod run;
@@ -15,20 +16,43 @@ use serde::{Deserialize, Serialize};
 use crate::sample::Sample;
 use crate::{Error, Result};
 
-/// What an artifact's folder holds.
+/// What an artifact's folder holds. A role of a stage reads one kind, and is given no other.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Kind {
     /// Parts of samples.
     Samples,
-    /// A trained model.
-    Checkpoint,
+    /// Parts of the samples that a gate kept, and its [`verdicts`] on all.
+    Judged,
+    /// A model that makes renders look like photos.
+    // Of earlier versions, every checkpoint.
+    #[serde(alias = "checkpoint")]
+    Adapter,
+    /// A network that reads labels from pictures.
+    Task,
     /// A dataset to publish.
     Dataset,
     /// Measurements only.
     Metrics,
     /// Settings for another stage.
     Settings,
+}
+
+impl Kind {
+    /// Whether there are parts of samples.
+    pub fn has_samples(self) -> bool {
+        matches!(self, Kind::Samples | Kind::Judged)
+    }
+
+    /// Whether it is something that was trained.
+    pub fn is_checkpoint(self) -> bool {
+        matches!(self, Kind::Adapter | Kind::Task)
+    }
+
+    /// Whether a role that reads the kind `wanted` can read this.
+    pub fn serves_as(self, wanted: Kind) -> bool {
+        self == wanted || (wanted == Kind::Samples && self.has_samples())
+    }
 }
 
 /// The content of `artifact.json`.
@@ -130,7 +154,10 @@ impl Artifact {
     /// The entries of the parts, in order.
     pub fn part_files(&self) -> impl Iterator<Item = &FileEntry> + '_ {
         let files = self.manifest.files.iter();
-        files.filter(|f| f.file.starts_with("part-"))
+        let mut parts: Vec<_> = files.filter(|f| f.file.starts_with("part-")).collect();
+        // By name alone, number 100000 would come before 99999.
+        parts.sort_by_key(|f| f.file.len());
+        parts.into_iter()
     }
 
     /// The sample of this id.
@@ -168,14 +195,16 @@ pub fn list_files(folder: &Path) -> Result<Vec<FileEntry>> {
     list(folder, |_| true)
 }
 
-/// As [`list_files`], of an artifact that was just made. A dataset's pictures are left out, where its
-/// [`CHECKSUMS`] list them: the hash of that file covers them, and they may be millions.
+/// As [`list_files`], of an artifact that was just made. A dataset's pictures, and what lies beside each
+/// of them, are left out if its [`CHECKSUMS`] list them: the hash of that file covers them, and they may
+/// be millions. They are what lies two folders deep, as in `train/one/0.png`; a file of a whole split,
+/// such as `train/metadata.jsonl`, does not.
 ///
 /// # Errors
-/// Where a file cannot be read.
+/// If a file cannot be read.
 pub fn list_own(folder: &Path, kind: Kind) -> Result<Vec<FileEntry>> {
     let covered = kind == Kind::Dataset && folder.join(CHECKSUMS).exists();
-    list(folder, |name| !covered || !name.ends_with(".png"))
+    list(folder, |name| !covered || name.matches('/').count() < 2)
 }
 
 fn list(folder: &Path, wanted: impl Fn(&str) -> bool) -> Result<Vec<FileEntry>> {
@@ -250,4 +279,36 @@ pub fn visit(folder: &Path, each: &mut impl FnMut(&Path) -> Result<()>) -> Resul
     names
         .iter()
         .try_for_each(|name| visit(&folder.join(name), each))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn descriptions_say_what_a_checkpoint_is_and_earlier_ones_are_read() {
+        assert_eq!(serde_json::to_string(&Kind::Task).unwrap(), "\"task\"");
+        let kind = |text: &str| serde_json::from_str::<Kind>(text).unwrap();
+        assert!(kind("\"checkpoint\"").is_checkpoint());
+        assert_eq!(kind("\"adapter\""), Kind::Adapter);
+    }
+
+    #[test]
+    fn what_a_gate_kept_is_samples_and_samples_are_not_judged() {
+        assert!(Kind::Judged.serves_as(Kind::Samples));
+        assert!(!Kind::Samples.serves_as(Kind::Judged));
+        assert!(!Kind::Task.serves_as(Kind::Adapter));
+    }
+
+    #[test]
+    fn parts_are_in_order_of_their_numbers() {
+        let folder = tempfile::tempdir().unwrap();
+        let names = [99_999, 100_000, 8].map(part_name);
+        for name in &names {
+            std::fs::write(folder.path().join(name), "").unwrap();
+        }
+        let artifact = crate::testing::publish(folder.path(), &[], 1);
+        let ordered: Vec<&str> = artifact.part_files().map(|f| f.file.as_str()).collect();
+        assert_eq!(ordered, [&names[2], &names[0], &names[1]]);
+    }
 }

@@ -10,7 +10,7 @@ use serde_json::Value;
 use super::summary::{SCORES, find_tasks, score};
 use super::{columns, duration};
 use crate::artifact::Kind;
-use crate::pipeline::cache::write_flushed;
+use crate::artifact::files::write_flushed;
 use crate::pipeline::matrix::Setting;
 use crate::pipeline::run::Outcome;
 use crate::pipeline::spec::Spec;

@@ -5,8 +5,7 @@ use std::path::Path;
 use clap::Args;
 
 use super::say;
-use crate::pipeline::cache::write_flushed;
-use crate::pipeline::spec::is_folder_name;
+use crate::artifact::files::{FOLDER_NAME, is_folder_name, write_flushed};
 use crate::{Error, Result};
 
 /// Arguments of `new`.
@@ -26,7 +25,7 @@ impl New {
             return Err(Error::usage(
                 format!("`{name}`"),
                 "cannot be the name of a pipeline",
-                "use letters, digits, `-`, `_` and inner dots",
+                FOLDER_NAME,
             ));
         }
         let folder = Path::new("pipelines");

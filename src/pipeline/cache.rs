@@ -4,15 +4,14 @@
 //! leaves only its hidden folder, which the next run removes.
 
 use std::collections::BTreeMap;
-use std::fs::{self, File};
+use std::fs;
 use std::path::{Path, PathBuf};
-use std::sync::LazyLock;
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use serde_json::Value;
 
 use super::contents::Listing;
 use super::key::{Ingredients, Key};
+use crate::artifact::files::{flush_folder, temporary, write_flushed};
 use crate::artifact::{self, Artifact, Cost, Kind, MANIFEST, Manifest, SCHEMA, parts};
 use crate::{Error, Result};
 
@@ -139,31 +138,6 @@ impl Cache {
     }
 }
 
-/// The hidden name that work on `name` has in this process, on whatever machine it runs.
-pub fn temporary(name: &str) -> String {
-    static BEGUN: LazyLock<u128> = LazyLock::new(|| {
-        let time = SystemTime::now().duration_since(UNIX_EPOCH);
-        time.map_or(0, |time| time.as_nanos())
-    });
-    format!("{HIDDEN}{name}-{}-{:x}", std::process::id(), *BEGUN)
-}
-
-const HIDDEN: &str = ".tmp-";
-
-/// Removes what [`temporary`] names are given to in `folder`; nobody may be at work there.
-pub fn remove_temporary(folder: &Path) {
-    for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
-        if entry.file_name().to_string_lossy().starts_with(HIDDEN) {
-            let path = entry.path();
-            // Best effort: what stays is hidden and never read.
-            let _ = match path.is_dir() {
-                true => fs::remove_dir_all(path),
-                false => fs::remove_file(path),
-            };
-        }
-    }
-}
-
 /// A folder being worked in.
 pub struct Work {
     folder: PathBuf,
@@ -229,10 +203,10 @@ impl Work {
     ) -> Result<(u64, BTreeMap<String, u64>)> {
         let mut total = (0, BTreeMap::new());
         let counted = |file: &str| match kind {
-            Kind::Samples => file.starts_with("part-"),
+            Kind::Samples | Kind::Judged => file.starts_with("part-"),
             // One row an image, as in a part.
             Kind::Dataset => file == artifact::DATASET_TABLE,
-            Kind::Checkpoint | Kind::Metrics | Kind::Settings => false,
+            Kind::Adapter | Kind::Task | Kind::Metrics | Kind::Settings => false,
         };
         for entry in files.iter().filter(|entry| counted(&entry.file)) {
             count_classes(&self.folder.join(&entry.file), &mut total)?;
@@ -268,18 +242,4 @@ fn replace_folder(new: &Path, place: &Path) -> Result<()> {
         flush_folder(parent);
     }
     Ok(())
-}
-
-/// Writes a text file and waits until it is on the disk.
-pub fn write_flushed(path: &Path, text: &str) -> Result<()> {
-    use std::io::Write;
-    let mut file = File::create(path).map_err(|e| Error::io(path, e))?;
-    file.write_all(text.as_bytes())
-        .and_then(|()| file.sync_all())
-        .map_err(|e| Error::io(path, e))
-}
-
-/// Waits until a folder's entries are on the disk, where the system can do so.
-pub fn flush_folder(path: &Path) {
-    let _ = File::open(path).and_then(|folder| folder.sync_all());
 }

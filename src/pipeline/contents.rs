@@ -10,7 +10,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
-use super::cache::temporary;
+use crate::artifact::files::temporary;
 use crate::artifact::{self, FileEntry};
 use crate::{Error, Result};
 

@@ -11,9 +11,9 @@ use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
-use super::cache::{remove_temporary, temporary};
 use super::publish::versions;
 use super::records::{self, Recorded, folders, name_and_version};
+use crate::artifact::files::{remove_temporary, temporary};
 use crate::{Error, Result, artifact};
 
 /// One result in the cache.

@@ -12,7 +12,7 @@ pub mod memory;
 pub mod plan;
 pub mod provenance;
 pub mod publish;
-mod reader;
+mod read;
 pub mod records;
 pub mod require;
 pub mod rerender;
@@ -21,6 +21,7 @@ mod set;
 mod source;
 pub mod spec;
 pub mod suggest;
+mod tables;
 mod variables;
 mod wiring;
 

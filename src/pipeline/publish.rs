@@ -1,14 +1,15 @@
 //! Publishing a dataset: `outputs/datasets/NAME/VERSION` and `latest`, whole or untouched.
 
+use std::collections::HashSet;
 use std::fs;
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
-use super::cache::{flush_folder, temporary};
 use super::records::folders;
-use super::spec::is_folder_name;
-use crate::artifact::{Artifact, CHECKSUMS, DATASET_TABLE};
+use crate::artifact::files::{LATEST, flush_folder, temporary};
+use crate::artifact::{Artifact, CHECKSUMS, DATASET_TABLE, hash_file};
+use crate::stage::DatasetName;
 use crate::{Error, Result};
 
 /// A dataset that is there for others.
@@ -20,34 +21,46 @@ pub struct Published {
     pub new: bool,
 }
 
+/// The folder of all versions of the dataset `name`.
+fn shelf(outputs: &Path, name: &str) -> PathBuf {
+    outputs.join("datasets").join(name)
+}
+
+/// Whether versions of the dataset `name` can be published below `outputs`, as far as it can be told
+/// before it is made.
+///
+/// # Errors
+/// If something of the user's stands in the place of `latest`.
+pub fn check(outputs: &Path, name: &str) -> Result<()> {
+    check_latest(&shelf(outputs, name))
+}
+
 /// Copies a dataset out of the cache, unless this version is there, and points `latest` at it.
 ///
 /// Copies rather than links: whoever edits a published file must not edit the cache. `progress` is
-/// told how many pictures are copied, and of how many.
+/// told how many pictures and files beside them are copied, and of how many.
 ///
 /// # Errors
-/// Where a file cannot be written. The versions that were there, and `latest`, are untouched then.
+/// If a file cannot be written, or the version that the user chose is there with other content. The
+/// versions that were there, and `latest`, are untouched then.
 pub fn publish(
     artifact: &Artifact,
+    dataset: DatasetName,
     outputs: &Path,
     progress: &dyn Fn(u64, u64),
 ) -> Result<Published> {
-    let summary = |key: &str| artifact.manifest.summary.get(key).and_then(|v| v.as_str());
-    let name = summary("name").unwrap_or(&artifact.manifest.id);
-    let version = summary("version").unwrap_or(&artifact.manifest.digest[..12]);
-    for (what, text) in [("name", name), ("version", version)] {
-        if !is_folder_name(text) {
-            return Err(Error::failed(
-                format!("stage `{}`", artifact.manifest.id),
-                format!("the dataset's {what} `{text}` cannot be the name of a folder"),
-                format!("use letters, digits, `-`, `_` and inner dots for `{what}`"),
-            ));
-        }
-    }
-    let shelf = outputs.join("datasets").join(name);
+    let shelf = shelf(outputs, dataset.name);
     fs::create_dir_all(&shelf).map_err(|e| Error::io(&shelf, e))?;
+    let version = dataset.version.unwrap_or(&artifact.manifest.digest[..12]);
     let folder = shelf.join(version);
     let new = !folder.exists();
+    if !new && dataset.version.is_some() && !holds(&folder, artifact) {
+        return Err(Error::failed(
+            folder.display(),
+            "this version is published already, with other content, and was left as it is",
+            "give the dataset another `version`, or leave that out: it then follows from the content",
+        ));
+    }
     if new {
         let work = shelf.join(temporary(version));
         let copied = copy(artifact, &work, progress)
@@ -61,10 +74,17 @@ pub fn publish(
     }
     point_latest(&shelf, version)?;
     Ok(Published {
-        name: name.to_owned(),
+        name: dataset.name.to_owned(),
         folder,
         new,
     })
+}
+
+/// Whether the published `folder` lists the same files, with the same content, as `artifact`.
+fn holds(folder: &Path, artifact: &Artifact) -> bool {
+    let mut files = artifact.manifest.files.iter();
+    let list = files.find(|entry| entry.file == CHECKSUMS);
+    list.is_none_or(|list| hash_file(&folder.join(CHECKSUMS)).is_ok_and(|hash| hash == list.blake3))
 }
 
 /// Removes all but the newest `keep` versions of a dataset, and never the one that `latest` points
@@ -73,7 +93,7 @@ pub fn publish(
 /// # Errors
 /// Where one cannot be removed.
 pub fn retain(shelf: &Path, keep: usize) -> Result<Vec<String>> {
-    let latest = fs::read_link(shelf.join("latest")).unwrap_or_default();
+    let latest = fs::read_link(shelf.join(LATEST)).unwrap_or_default();
     let mut versions = versions(shelf);
     // `latest` may be an old version that came back; it counts as the newest.
     versions.sort_by_key(|(made, path)| {
@@ -118,24 +138,23 @@ fn copy(artifact: &Artifact, to: &Path, progress: &dyn Fn(u64, u64)) -> Result<(
     copy_covered(artifact, to, progress)
 }
 
-/// Copies the pictures that [`CHECKSUMS`] list and the artifact's description leaves out.
+/// Copies the files that [`CHECKSUMS`] list and the artifact's description leaves out.
 fn copy_covered(artifact: &Artifact, to: &Path, progress: &dyn Fn(u64, u64)) -> Result<()> {
     let list = artifact.folder.join(CHECKSUMS);
     let Ok(file) = fs::File::open(&list) else {
         return Ok(());
     };
-    for (done, line) in (1..).zip(BufReader::new(file).lines()) {
+    let described = artifact.manifest.files.iter();
+    let described: HashSet<&str> = described.map(|entry| entry.file.as_str()).collect();
+    let mut done = 0;
+    for line in BufReader::new(file).lines() {
         let line = line.map_err(|e| Error::io(&list, e))?;
         let Some((_, name)) = line.split_once("  ") else {
             continue;
         };
-        if artifact
-            .manifest
-            .files
-            .iter()
-            .all(|entry| entry.file != name)
-        {
+        if !described.contains(name) {
             copy_file(artifact, name, to)?;
+            done += 1;
             progress(done, artifact.manifest.count.max(done));
         }
     }
@@ -162,16 +181,33 @@ fn damaged(artifact: &Artifact, name: &str, problem: &str) -> Error {
     )
 }
 
+/// Whether [`LATEST`] in `folder` is a link, or not there yet.
+///
+/// # Errors
+/// If it is a file or folder, as in a copy that followed links: what it holds is not ours to remove.
+fn check_latest(folder: &Path) -> Result<()> {
+    let latest = folder.join(LATEST);
+    match fs::symlink_metadata(&latest) {
+        Ok(meta) if !meta.is_symlink() => Err(Error::failed(
+            latest.display(),
+            "is not a link, and the newest version cannot be linked there",
+            "move it away, or choose another folder with --outputs",
+        )),
+        _ => Ok(()),
+    }
+}
+
 /// Points `folder/latest` at `target` in one step: readers see the old or the new, never none.
 ///
 /// # Errors
-/// Where the link cannot be written.
+/// If the link cannot be written.
 pub fn point_latest(folder: &Path, target: &str) -> Result<()> {
-    let latest = folder.join("latest");
+    let latest = folder.join(LATEST);
     if fs::read_link(&latest).is_ok_and(|current| current == Path::new(target)) {
         return Ok(());
     }
-    let link = folder.join(temporary("latest"));
+    check_latest(folder)?;
+    let link = folder.join(temporary(LATEST));
     let _ = fs::remove_file(&link);
     #[cfg(unix)]
     std::os::unix::fs::symlink(target, &link).map_err(|e| Error::io(&link, e))?;
@@ -181,4 +217,62 @@ pub fn point_latest(folder: &Path, target: &str) -> Result<()> {
         let _ = fs::remove_file(&link);
         Error::io(&latest, e)
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::RefCell;
+
+    use super::*;
+    use crate::artifact::{Kind, digest, list_own, walk};
+    use crate::testing;
+
+    #[test]
+    fn what_lies_beside_the_pictures_is_published_with_them() {
+        let made = tempfile::tempdir().unwrap();
+        let names = [
+            "README.md",
+            "train/metadata.jsonl",
+            "train/one/0.png",
+            "train/one/0.txt",
+        ];
+        fs::create_dir_all(made.path().join("train/one")).unwrap();
+        for name in names {
+            fs::write(made.path().join(name), name).unwrap();
+        }
+        let sums: String = names.iter().map(|name| format!("0123  {name}\n")).collect();
+        fs::write(made.path().join(CHECKSUMS), sums).unwrap();
+        let mut artifact = testing::publish(made.path(), &[], 1);
+        artifact.manifest.files = list_own(made.path(), Kind::Dataset).unwrap();
+        artifact.manifest.digest = digest(&artifact.manifest.files);
+        let described = artifact
+            .manifest
+            .files
+            .iter()
+            .map(|entry| entry.file.as_str());
+        assert_eq!(
+            described.collect::<Vec<_>>(),
+            ["README.md", CHECKSUMS, "train/metadata.jsonl"]
+        );
+
+        let outputs = tempfile::tempdir().unwrap();
+        let dataset = DatasetName {
+            name: "dice",
+            version: None,
+        };
+        let told = RefCell::new(Vec::new());
+        let tell = |done, _| told.borrow_mut().push(done);
+        let published = publish(&artifact, dataset, outputs.path(), &tell).unwrap();
+        assert_eq!(
+            told.into_inner(),
+            [1, 2],
+            "the two that the description leaves out"
+        );
+        for path in walk(made.path()).unwrap() {
+            let name = path.strip_prefix(made.path()).unwrap();
+            let copy = fs::read(published.folder.join(name)).unwrap();
+            assert_eq!(copy, fs::read(&path).unwrap());
+        }
+        assert_eq!(walk(&published.folder).unwrap().len(), names.len() + 1);
+    }
 }

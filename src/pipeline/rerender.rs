@@ -1,6 +1,6 @@
 //! One image made again: each stage of its way runs for that one sample alone, as it was configured.
 //!
-//! The first stage makes the one index ([`Context::only`]); each later stage that changed the picture
+//! The first stage makes the one index ([`Share::One`]); each later stage that changed the picture
 //! reads an artifact of the one sample that was made before. Stages that hand pictures on have
 //! nothing to make again; what they said of the sample is taken as recorded.
 
@@ -16,7 +16,7 @@ use super::spec::without_nulls;
 use crate::artifact::{self, Artifact, Manifest, parts};
 use crate::sample::Sample;
 use crate::seed::Seed;
-use crate::stage::{Context, DeviceChoice, Stage, StageKind};
+use crate::stage::{Context, DeviceChoice, Share, Stage, StageKind};
 use crate::stages::STAGES;
 use crate::{Error, Result};
 
@@ -184,7 +184,10 @@ impl Ready<'_> {
             id: &ingredients.id,
             seed: Seed::new(ingredients.seed, &ingredients.id),
             inputs,
-            only: before.is_none().then_some(step.sample.index),
+            share: match before {
+                Some(_) => Share::All,
+                None => Share::One(step.sample.index),
+            },
             out: out.path(),
             resume: None,
             part_size: 1,

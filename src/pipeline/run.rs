@@ -8,21 +8,21 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
-use super::cache::{Cache, temporary, write_flushed};
+use super::cache::Cache;
 use super::contents::Contents;
 use super::events::{Events, Line, Listener, RunEvent};
 use super::key::Key;
 use super::lock::Lock;
 use super::memory::PeakMemory;
 use super::plan::{Choice, Planner, State};
-use super::publish::{point_latest, publish, retain};
 use super::spec::{Spec, StageSpec};
-use super::{gc, require};
+use super::{gc, publish, require};
+use crate::artifact::files::{temporary, write_flushed};
 use crate::artifact::resume::Resume;
 use crate::artifact::run::{RunRecord, StageRecord, Status};
-use crate::artifact::{Artifact, Cost, Kind};
+use crate::artifact::{Artifact, Cost};
 use crate::seed::Seed;
-use crate::stage::{Context, DeviceChoice, Event};
+use crate::stage::{Context, DatasetName, DeviceChoice, Event, Share};
 use crate::stages::report;
 use crate::{Error, Result};
 
@@ -71,6 +71,9 @@ pub fn run(spec: &Spec, options: &Options) -> Result<Outcome> {
     // Before any work: are all files there, and is what `--only` needs in the cache?
     let mut planner = Planner::new(spec, &cache, &options.choice)?;
     planner.all()?;
+    for (_, dataset) in datasets(&planner, options) {
+        publish::check(options.outputs, dataset.name)?;
+    }
 
     let started = SystemTime::now()
         .duration_since(UNIX_EPOCH)
@@ -129,7 +132,7 @@ impl<'a> Run<'a> {
         );
         self.save()?;
         if let Some(runs) = self.folder.parent() {
-            point_latest(runs, &self.record.run)?;
+            publish::point_latest(runs, &self.record.run)?;
         }
         let mut made = BTreeMap::new();
         let stages = planner.stages();
@@ -166,13 +169,12 @@ impl<'a> Run<'a> {
             self.save()?;
         }
         self.check_interrupt()?;
-        let is_dataset = |s: &&&StageSpec| s.kind.output == Kind::Dataset && planner.is_selected(s);
-        let datasets: Vec<_> = stages.iter().filter(is_dataset).collect();
+        let datasets = datasets(planner, self.options);
         let whole = self.options.choice.only.is_empty();
         if self.options.publish && (whole || !datasets.is_empty()) {
             self.require()?;
-            for stage in datasets {
-                self.publish(&stage.id, &made[&stage.id])?;
+            for (stage, dataset) in datasets {
+                self.publish(&stage.id, dataset, &made[&stage.id])?;
             }
         }
         Ok(())
@@ -219,7 +221,7 @@ impl<'a> Run<'a> {
             id: &stage.id,
             seed: Seed::new(self.spec.seed, &stage.id),
             inputs: inputs.collect(),
-            only: None,
+            share: Share::All,
             out: work.folder(),
             resume: Some(&resume),
             part_size: self.spec.part_size,
@@ -246,20 +248,20 @@ impl<'a> Run<'a> {
         Ok(artifact)
     }
 
-    fn publish(&mut self, id: &str, artifact: &Artifact) -> Result<()> {
+    fn publish(&mut self, id: &str, dataset: DatasetName, artifact: &Artifact) -> Result<()> {
         let progress = |done, total| {
             let note = "publishing".to_owned();
             let event = Event::Progress { done, total, note };
             self.events.emit(Some(id), RunEvent::Stage(event));
         };
-        let published = publish(artifact, self.options.outputs, &progress)?;
+        let published = publish::publish(artifact, dataset, self.options.outputs, &progress)?;
         let event = RunEvent::Published {
             folder: published.folder.display().to_string(),
             new: published.new,
         };
         self.events.emit(Some(id), event);
         if let (Some(keep), Some(shelf)) = (self.spec.keep, published.folder.parent()) {
-            for version in retain(shelf, keep)? {
+            for version in publish::retain(shelf, keep)? {
                 let text = format!("removed version {version} of the dataset (keep = {keep})");
                 self.events
                     .emit(Some(id), RunEvent::Stage(Event::Note { text }));
@@ -334,6 +336,15 @@ impl<'a> Run<'a> {
         );
         saved.and(reported)
     }
+}
+
+/// The stages whose datasets this run publishes.
+fn datasets<'s>(planner: &Planner<'s>, options: &Options) -> Vec<(&'s StageSpec, DatasetName<'s>)> {
+    let chosen = |stage: &&StageSpec| options.publish && planner.is_selected(stage);
+    let stages = planner.stages().into_iter().filter(chosen);
+    stages
+        .filter_map(|stage| Some((stage, stage.stage.dataset()?)))
+        .collect()
 }
 
 /// Runs the stage. A fault in it must not take the record of the run with it.

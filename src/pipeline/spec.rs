@@ -1,22 +1,14 @@
-//! A pipeline file, read and checked: which stages, how they are configured, who reads whom.
-//!
-//! Everything wrong in the file is found here, before any work, with line and column.
+//! A checked pipeline: which stages, how they are configured, who reads whom.
 
 use std::collections::BTreeMap;
 use std::ops::Range;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
-use serde::Deserialize;
-use serde::de::IgnoredAny;
 use serde_json::{Map, Value};
-use toml::Spanned;
-use toml::de::{DeTable, DeValue, ValueDeserializer};
 
-use super::matrix::{self, Setting};
-use super::reader::{Reader, explain};
-use super::require::{self, Requirement};
-use super::source::Source;
-use super::{variables, wiring};
+use super::matrix::Setting;
+use super::require::Requirement;
+use super::variables;
 use crate::stage::{Stage, StageKind};
 use crate::{Error, Result};
 
@@ -52,117 +44,7 @@ pub struct StageSpec {
     pub(super) from_span: Range<usize>,
 }
 
-/// The keys of a pipeline file outside its stages.
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Head {
-    name: Option<String>,
-    #[serde(default = "default_seed")]
-    seed: u64,
-    #[serde(default = "default_part_size")]
-    part_size: usize,
-    keep: Option<usize>,
-    #[serde(default)]
-    stages: BTreeMap<String, IgnoredAny>,
-    // Read elsewhere; here so that they are known keys.
-    #[serde(rename = "extends")]
-    _extends: Option<IgnoredAny>,
-    #[serde(rename = "variables")]
-    _variables: Option<IgnoredAny>,
-    #[serde(rename = "require")]
-    _require: Option<IgnoredAny>,
-    #[serde(rename = "matrix")]
-    _matrix: Option<IgnoredAny>,
-}
-
-fn default_seed() -> u64 {
-    1
-}
-
-fn default_part_size() -> usize {
-    256
-}
-
 impl Spec {
-    /// Reads a pipeline file, `sets` being the `--set` arguments; its `[matrix]` is left aside.
-    ///
-    /// # Errors
-    /// The first thing that is wrong, where it stands and the remedy.
-    pub fn read(file: &Path, sets: &[String], registry: &'static [StageKind]) -> Result<Self> {
-        Spec::from_source(&Source::read(file, sets)?, registry)
-    }
-
-    /// From a text in memory; `file` is what messages call it.
-    ///
-    /// # Errors
-    /// The first thing that is wrong, where it stands and the remedy.
-    pub fn parse(
-        file: &Path,
-        text: &str,
-        sets: &[String],
-        registry: &'static [StageKind],
-    ) -> Result<Self> {
-        Spec::from_source(&Source::new(file, text.to_owned(), sets)?, registry)
-    }
-
-    /// Reads a pipeline file once for every point of its `[matrix]`; once if it has none.
-    ///
-    /// # Errors
-    /// The first thing that is wrong with any point, where it stands and the remedy.
-    pub fn read_points(
-        file: &Path,
-        sets: &[String],
-        registry: &'static [StageKind],
-    ) -> Result<Vec<Self>> {
-        Spec::points_from(&Source::read(file, sets)?, registry)
-    }
-
-    pub(super) fn points_from(
-        source: &Source,
-        registry: &'static [StageKind],
-    ) -> Result<Vec<Self>> {
-        let mut table = source.table()?;
-        let axes = matrix::axes(source, &mut table)?;
-        let read = |(settings, table)| {
-            let mut spec = Spec::from_table(source, table, registry)?;
-            spec.point = settings;
-            Ok(spec)
-        };
-        let points = matrix::points(source, &table, &axes)?;
-        points.into_iter().map(read).collect()
-    }
-
-    fn from_source(source: &Source, registry: &'static [StageKind]) -> Result<Self> {
-        let mut table = source.table()?;
-        table.remove("matrix");
-        Spec::from_table(source, table, registry)
-    }
-
-    fn from_table(
-        source: &Source,
-        mut table: DeTable,
-        registry: &'static [StageKind],
-    ) -> Result<Self> {
-        variables::substitute(source, &mut table)?;
-        let head = read_head(source, &table)?;
-        let reader = Reader::new(source, &table, registry)?;
-        let mut stages = Vec::new();
-        for id in &reader.ids {
-            stages.push(reader.stage(id)?);
-        }
-        wiring::check(source, &stages)?;
-        Ok(Spec {
-            file: source.file().to_path_buf(),
-            name: head.name.unwrap_or_default(),
-            seed: head.seed,
-            part_size: head.part_size,
-            require: require::read(source, &table, &reader.ids)?,
-            keep: head.keep,
-            point: Vec::new(),
-            stages: wiring::in_order(source, stages)?,
-        })
-    }
-
     /// The stage with this id.
     pub fn stage(&self, id: &str) -> Option<&StageSpec> {
         self.stages.iter().find(|stage| stage.id == id)
@@ -234,53 +116,4 @@ pub(super) fn without_nulls(value: Value, text: fn(String) -> String) -> Value {
         Value::String(string) => text(string).into(),
         other => other,
     }
-}
-
-fn read_head(source: &Source, table: &DeTable) -> Result<Head> {
-    let whole = Spanned::new(0..0, DeValue::Table(table.clone()));
-    let mut head = Head::deserialize(ValueDeserializer::from(whole))
-        .map_err(|e| explain(source, &e, "the pipeline", &[], 0..0))?;
-    if head.stages.is_empty() {
-        return Err(source.error(
-            0..0,
-            "the pipeline has no stages",
-            "add a table `[stages.ID]`; `verismo new NAME` writes a pipeline to start from",
-        ));
-    }
-    if head.part_size == 0 {
-        let span = table.get("part_size").map_or(0..0, Spanned::span);
-        return Err(source.error(span, "`part_size` is 0", "give at least 1; 256 is usual"));
-    }
-    if head.keep == Some(0) {
-        let span = table.get("keep").map_or(0..0, Spanned::span);
-        let remedy = "give at least 1, or leave it out to keep every version";
-        return Err(source.error(span, "`keep` is 0", remedy));
-    }
-    let stem = source.file().file_stem().unwrap_or_default();
-    let name = head
-        .name
-        .take()
-        .unwrap_or_else(|| stem.to_string_lossy().into_owned());
-    if !is_folder_name(&name) {
-        let span = table.get("name").map_or(0..0, Spanned::span);
-        return Err(source.error(
-            span,
-            format!("`{name}` cannot be the name of a folder"),
-            "use letters, digits, `-`, `_` and inner dots for `name`",
-        ));
-    }
-    head.name = Some(name);
-    Ok(head)
-}
-
-/// Whether a name is one plain, visible folder name on every system.
-pub fn is_folder_name(name: &str) -> bool {
-    !name.is_empty()
-        && name.len() <= 100
-        && !name.starts_with('.')
-        && !name.ends_with('.')
-        && name != "latest"
-        && name
-            .chars()
-            .all(|c| c.is_alphanumeric() || matches!(c, '-' | '_' | '.'))
 }

@@ -1,6 +1,6 @@
 //! Who reads whom in a pipeline: every input there and of the right kind, no circles, an order.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::source::Source;
 use super::spec::StageSpec;
@@ -8,13 +8,15 @@ use crate::artifact::Kind;
 use crate::stage::{Input, Need};
 use crate::{Error, Result};
 
-/// Every role that is needed is given, and every input is of the kind its role reads.
+/// Every role that is needed is given, every input is of the kind its role reads, and no dataset is
+/// published by two stages.
 ///
 /// # Errors
-/// The first that is not, at its stage.
+/// The first that is not so, at its stage.
 pub fn check(source: &Source, stages: &[StageSpec]) -> Result<()> {
+    datasets(source, stages)?;
     let giving = |kind: Kind| {
-        let ids = stages.iter().filter(|s| s.kind.output == kind);
+        let ids = stages.iter().filter(|s| s.kind.output.serves_as(kind));
         let ids: Vec<&str> = ids.map(|s| s.id.as_str()).collect();
         match &ids[..] {
             [] => format!("no stage here gives {}", noun(kind)),
@@ -50,7 +52,7 @@ pub fn check(source: &Source, stages: &[StageSpec]) -> Result<()> {
                 ));
             };
             let given = stages.iter().find(|s| s.id == *target);
-            if let Some(given) = given.filter(|g| g.kind.output != *kind) {
+            if let Some(given) = given.filter(|g| !g.kind.output.serves_as(*kind)) {
                 return Err(source.error(
                     stage.from_span.clone(),
                     format!(
@@ -67,11 +69,35 @@ pub fn check(source: &Source, stages: &[StageSpec]) -> Result<()> {
     Ok(())
 }
 
+/// `latest`, `keep` and a run's record go by the name of a dataset, so that one stage alone may publish it.
+fn datasets(source: &Source, stages: &[StageSpec]) -> Result<()> {
+    let mut seen = BTreeMap::new();
+    for stage in stages {
+        let Some(dataset) = stage.stage.dataset() else {
+            continue;
+        };
+        // Some disks do not tell upper from lower case.
+        if let Some(first) = seen.insert(dataset.name.to_lowercase(), &stage.id) {
+            return Err(source.error(
+                stage.span.clone(),
+                format!(
+                    "stages `{first}` and `{}` both publish the dataset `{}`",
+                    stage.id, dataset.name
+                ),
+                "give one of them another `name`",
+            ));
+        }
+    }
+    Ok(())
+}
+
 /// What an artifact of a kind is called in messages.
 fn noun(kind: Kind) -> &'static str {
     match kind {
         Kind::Samples => "samples",
-        Kind::Checkpoint => "a checkpoint",
+        Kind::Judged => "samples that a gate judged",
+        Kind::Adapter => "an adapter",
+        Kind::Task => "a task network",
         Kind::Dataset => "a dataset",
         Kind::Metrics => "measurements",
         Kind::Settings => "settings",

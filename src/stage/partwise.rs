@@ -4,19 +4,20 @@
 //! The result is the same bytes as one made from nothing, since a sample depends on its index or on
 //! the one that it is made of alone. What depends on all samples is for [`Context::map_samples`].
 
+use std::ops::Range;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use rayon::prelude::*;
 
-use super::Context;
+use super::{Context, Share};
 use crate::Result;
 use crate::artifact::resume::{EarlierPart, EarlierParts, link_or_copy};
-use crate::artifact::{self, Artifact, parts};
+use crate::artifact::{self, Artifact, FileEntry, parts};
 use crate::sample::Sample;
 
 impl Context<'_> {
-    /// Makes samples 0..`count` in parallel and writes them part by part, or [`Context::only`] one if
-    /// that is set; `count_key` is the name of `count` in the configuration, on which no sample may
+    /// Makes samples 0..`count` in parallel, as far as they are in [`Context::share`], and writes them
+    /// part by part; `count_key` is the name of `count` in the configuration, on which no sample may
     /// depend.
     ///
     /// # Errors
@@ -27,19 +28,24 @@ impl Context<'_> {
         count_key: &str,
         make: impl Fn(u64) -> Result<Sample> + Sync,
     ) -> Result<()> {
-        if let Some(index) = self.only {
+        if let Share::One(index) = self.share {
             return parts::write_part(&self.out.join(artifact::part_name(0)), &[make(index)?]);
         }
         let earlier = self.earlier_parts(&[&format!("/config/{count_key}"), "/device"]);
         let part_size = self.part_size.max(1) as u64;
-        let mut taken = 0;
-        for (number, start) in (0..count).step_by(part_size as usize).enumerate() {
-            let end = (start + part_size).min(count);
+        let starts = (0..count).step_by(part_size as usize);
+        let ranges = starts.map(|start| start..(start + part_size).min(count));
+        let shared = ranges.enumerate().filter(|(n, _)| self.share.has_part(*n));
+        let shared: Vec<(usize, Range<u64>)> = shared.collect();
+        let total = shared.iter().map(|(_, part)| part.end - part.start).sum();
+        let (mut done, mut taken) = (0, 0);
+        for (number, Range { start, end }) in shared {
             let (units, key) = (end - start, format!("{start:09}"));
+            done += units;
             if let Some(part) = earlier.whole(&key, Some(units)) {
                 self.take_over(part, number)?;
                 taken += units;
-                self.progress(end, count, "")?;
+                self.progress(done, total, "")?;
                 continue;
             }
             let mut samples = match earlier.beginning(units, |_| Ok(key.clone()))? {
@@ -48,10 +54,11 @@ impl Context<'_> {
             };
             let from = start + samples.len() as u64;
             taken += samples.len() as u64;
-            samples.extend(self.parallel((from..end).collect(), from, count, &make)?);
+            let before = done - (end - from);
+            samples.extend(self.parallel((from..end).collect(), before, total, &make)?);
             self.write(&earlier, number, &key, units, &samples)?;
         }
-        self.tell_of_earlier(taken, count, "samples");
+        self.tell_of_earlier(taken, total, "samples");
         Ok(())
     }
 
@@ -64,9 +71,8 @@ impl Context<'_> {
         role: &str,
         map: impl Fn(Sample) -> Result<Vec<Sample>> + Sync,
     ) -> Result<()> {
-        let total = self.input(role)?.manifest.count;
         let scope = [&*format!("/inputs/{role}"), "/device"];
-        self.map_batches(role, &scope, 1, |samples, done| {
+        self.map_batches(role, &scope, 1, |samples, done, total| {
             let mapped = self.parallel(samples, done, total, &map)?;
             Ok(mapped.into_iter().flatten().collect())
         })
@@ -86,21 +92,22 @@ impl Context<'_> {
         map: impl Fn(&[Sample]) -> Result<Vec<Sample>>,
     ) -> Result<()> {
         let scope = [&*format!("/inputs/{role}")];
-        self.map_batches(role, &scope, batch, |samples, _| map(&samples))
+        self.map_batches(role, &scope, batch, |samples, _, _| map(&samples))
     }
 
+    /// `map` is given samples, and how many of how many were done before them.
     fn map_batches(
         &self,
         role: &str,
         except: &[&str],
         batch: usize,
-        map: impl Fn(Vec<Sample>, u64) -> Result<Vec<Sample>>,
+        map: impl Fn(Vec<Sample>, u64, u64) -> Result<Vec<Sample>>,
     ) -> Result<()> {
         let input = self.input(role)?;
         let earlier = self.earlier_parts(except);
-        let total = input.manifest.count;
+        let (parts, total) = self.shared_parts(input);
         let (mut done, mut taken) = (0, 0);
-        for (number, entry) in input.part_files().enumerate() {
+        for (number, entry) in parts {
             if let Some(part) = earlier.whole(&entry.blake3, None) {
                 self.take_over(part, number)?;
                 done += part.units;
@@ -122,13 +129,24 @@ impl Context<'_> {
                 }
             }
             taken += from as u64;
-            mapped.extend(map(samples.split_off(from), done + from as u64)?);
+            mapped.extend(map(samples.split_off(from), done + from as u64, total)?);
             self.write(&earlier, number, &entry.blake3, units, &mapped)?;
             done += units;
             self.progress(done, total, "")?;
         }
         self.tell_of_earlier(taken, total, "samples");
         Ok(())
+    }
+
+    /// The numbered parts of `input` that are in the share, and about how many samples they hold: parts
+    /// are alike, and all hold what the description says.
+    fn shared_parts<'i>(&self, input: &'i Artifact) -> (Vec<(usize, &'i FileEntry)>, u64) {
+        let all: Vec<(usize, &FileEntry)> = input.part_files().enumerate().collect();
+        let count = all.len().max(1) as u64;
+        let shared = all.into_iter().filter(|(n, _)| self.share.has_part(*n));
+        let shared: Vec<(usize, &FileEntry)> = shared.collect();
+        let total = input.manifest.count * shared.len() as u64 / count;
+        (shared, total)
     }
 
     /// Maps every sample of `input` to any number of samples, in parallel, part by part; each may
@@ -141,10 +159,10 @@ impl Context<'_> {
         input: &Artifact,
         map: impl Fn(Sample) -> Result<Vec<Sample>> + Sync,
     ) -> Result<()> {
-        let total = input.manifest.count;
+        let (parts, total) = self.shared_parts(input);
         let mut done = 0;
-        for (number, path) in input.parts().enumerate() {
-            let samples = parts::read_part(&path)?;
+        for (number, entry) in parts {
+            let samples = parts::read_part(&input.folder.join(&entry.file))?;
             let read = samples.len() as u64;
             let mapped = self.parallel(samples, done, total, &map)?;
             let mapped: Vec<Sample> = mapped.into_iter().flatten().collect();
@@ -201,5 +219,150 @@ impl Context<'_> {
                 Ok(result)
             })
             .collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+    use std::path::Path;
+    use std::sync::atomic::AtomicBool;
+
+    use super::*;
+    use crate::artifact::resume::Resume;
+    use crate::artifact::{list_files, parts::tests::examples};
+    use crate::seed::Seed;
+    use crate::stage::DeviceChoice;
+    use crate::testing;
+
+    const COUNT: u64 = 10;
+    const PART_SIZES: [usize; 5] = [1, 3, 4, 10, 256];
+
+    /// Shares that together are the whole, for every one of [`PART_SIZES`].
+    fn shares() -> Vec<Share> {
+        vec![
+            Share::Parts(4..7),
+            Share::Parts(0..1),
+            Share::Parts(1..4),
+            Share::Parts(7..99),
+        ]
+    }
+
+    fn context<'a>(out: &'a Path, share: Share, part_size: usize) -> Context<'a> {
+        static INTERRUPTED: AtomicBool = AtomicBool::new(false);
+        Context {
+            id: "test",
+            seed: Seed::new(1, "test"),
+            inputs: BTreeMap::new(),
+            share,
+            out,
+            resume: None,
+            part_size,
+            device: DeviceChoice::Cpu,
+            events: &|_| (),
+            interrupted: &INTERRUPTED,
+        }
+    }
+
+    fn sample(index: u64) -> Sample {
+        Sample {
+            id: format!("test-{index:06}"),
+            index,
+            ..examples().remove(0)
+        }
+    }
+
+    /// Holds what `work` makes of all shares against what it makes as a whole.
+    fn union_is_whole(part_size: usize, work: impl Fn(&mut Context) -> Result<()>) {
+        let (whole, union) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        work(&mut context(whole.path(), Share::All, part_size)).unwrap();
+        for share in shares() {
+            let alone = tempfile::tempdir().unwrap();
+            work(&mut context(alone.path(), share.clone(), part_size)).unwrap();
+            for entry in list_files(alone.path()).unwrap() {
+                let [from, to] = [&alone, &union].map(|folder| folder.path().join(&entry.file));
+                assert!(!to.exists(), "{share:?} made {} once more", entry.file);
+                std::fs::rename(from, to).unwrap();
+            }
+        }
+        let files = list_files(whole.path()).unwrap();
+        assert_eq!(files.len(), (COUNT as usize).div_ceil(part_size));
+        assert_eq!(list_files(union.path()).unwrap(), files);
+    }
+
+    #[test]
+    fn shares_of_what_is_made_from_nothing_are_together_the_whole() {
+        for part_size in PART_SIZES {
+            union_is_whole(part_size, |context| {
+                context.generate(COUNT, "count", |index| Ok(sample(index)))
+            });
+        }
+    }
+
+    #[test]
+    fn shares_of_what_is_made_of_samples_are_together_the_whole() {
+        let samples: Vec<Sample> = (0..COUNT).map(sample).collect();
+        for part_size in PART_SIZES {
+            let folder = tempfile::tempdir().unwrap();
+            let input = testing::publish(folder.path(), &samples, part_size);
+            // None, one or two of each.
+            let several = |sample: Sample| Ok(vec![sample.clone(); sample.index as usize % 3]);
+            union_is_whole(part_size, |context| {
+                context.inputs.insert("samples", input.clone());
+                context.map_each("samples", several)
+            });
+            union_is_whole(part_size, |context| context.map_samples(&input, several));
+            union_is_whole(part_size, |context| {
+                context.inputs.insert("samples", input.clone());
+                context.map_parts("samples", 3, |samples| {
+                    // Each says which others are in its batch.
+                    let batches = samples.chunks(3).flat_map(|batch| {
+                        let ids: Vec<String> = batch.iter().map(|s| s.id.clone()).collect();
+                        batch.iter().map(move |sample| {
+                            let mut sample = sample.clone();
+                            sample.provenance.transforms.clone_from(&ids);
+                            sample
+                        })
+                    });
+                    Ok(batches.collect())
+                })
+            });
+        }
+    }
+
+    #[test]
+    fn the_whole_takes_over_what_shares_have_made() {
+        let (cache, out) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let made = AtomicU64::new(0);
+        let work = |share: Share| {
+            let check = || Ok(());
+            let resume = Resume::new(cache.path(), "test", serde_json::json!({}), false, &check);
+            let folder = tempfile::tempdir_in(out.path()).unwrap();
+            let context = Context {
+                resume: Some(&resume),
+                ..context(folder.path(), share, 3)
+            };
+            let make = |index| {
+                made.fetch_add(1, Ordering::Relaxed);
+                Ok(sample(index))
+            };
+            context.generate(COUNT, "count", make).unwrap();
+            list_files(folder.path()).unwrap().len()
+        };
+        assert_eq!(work(Share::Parts(1..3)), 2);
+        assert_eq!(work(Share::All), 4);
+        assert_eq!(made.into_inner(), COUNT);
+    }
+
+    #[test]
+    fn one_sample_is_that_of_its_index() {
+        let out = tempfile::tempdir().unwrap();
+        let context = context(out.path(), Share::One(7), 3);
+        context
+            .generate(COUNT, "count", |index| Ok(sample(index)))
+            .unwrap();
+        let part = out.path().join(artifact::part_name(0));
+        assert_eq!(parts::read_part(&part).unwrap(), [sample(7)]);
+        assert_eq!(list_files(out.path()).unwrap().len(), 1);
     }
 }

@@ -61,6 +61,88 @@ from = { renders = \"a\", photos = \"b\" }
 }
 
 #[test]
+fn a_dataset_that_could_not_be_published_is_refused_before_any_work() {
+    let emit = "[stages.emit]\nfrom = { samples = \"photos\" }\n";
+    for (name, settings, place) in [
+        (
+            "version",
+            "name = \"a\"\nversion = \"latest\"\n",
+            "p.toml:8:11",
+        ),
+        ("version", "version = \".tmp-1\"\n", "p.toml:7:11"),
+        ("name", "name = \"a/b\"\n", "p.toml:7:8"),
+    ] {
+        let project = project().file("p.toml", format!("{PHOTOS}{emit}{settings}"));
+        for command in ["run", "plan"] {
+            project
+                .verismo(&[command, "p.toml"])
+                .assert()
+                .code(2)
+                .stderr(
+                    contains(place)
+                        .and(contains(format!("`{name}` names a folder")))
+                        .and(contains("[stages.emit]")),
+                );
+        }
+        assert!(!project.path("outputs").exists());
+    }
+    let twice = format!(
+        "{PHOTOS}{emit}[stages.other]\nuse = \"emit\"\nfrom = {{ samples = \"photos\" }}\n"
+    );
+    project()
+        .file("p.toml", twice)
+        .verismo(&["plan", "p.toml"])
+        .assert()
+        .code(2)
+        .stderr(contains("p.toml:7:9").and(contains("both publish the dataset `dataset`")));
+}
+
+#[test]
+fn a_checkpoint_of_another_kind_is_refused_before_any_work() {
+    let stages = format!(
+        "{PHOTOS}\
+[stages.task]
+from = {{ samples = \"photos\" }}
+[stages.train]
+from = {{ renders = \"photos\", photos = \"photos\" }}
+[stages.last]
+"
+    );
+    for (stage, from, problem, remedy) in [
+        (
+            "translate",
+            "renders = \"photos\", model = \"task\"",
+            "`model` of stage `last` reads an adapter, but `task` gives a task network",
+            "stages that give an adapter: train",
+        ),
+        (
+            "gate",
+            "samples = \"photos\", renders = \"photos\", task = \"train\"",
+            "`task` of stage `last` reads a task network, but `train` gives an adapter",
+            "stages that give a task network: task",
+        ),
+        (
+            "emit",
+            "samples = \"photos\", gate = \"photos\"",
+            "`gate` of stage `last` reads samples that a gate judged, but `photos` gives samples",
+            "no stage here gives samples that a gate judged",
+        ),
+    ] {
+        let text = format!("{stages}use = \"{stage}\"\nfrom = {{ {from} }}\n");
+        let project = project().file("p.toml", text);
+        for command in ["run", "plan"] {
+            let told = project.verismo(&[command, "p.toml"]).assert().code(2);
+            told.stderr(
+                contains("p.toml:11:8")
+                    .and(contains(problem))
+                    .and(contains(remedy)),
+            );
+        }
+        assert!(!project.path("outputs").exists());
+    }
+}
+
+#[test]
 fn a_wrong_set_names_itself() {
     project()
         .verismo(&["run", "pipelines/p.toml", "--set", "photos.siez=32"])

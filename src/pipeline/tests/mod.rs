@@ -11,9 +11,9 @@ use std::path::PathBuf;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::artifact::Kind;
+use crate::artifact::{CHECKSUMS, Kind};
 use crate::sample::{Domain, Labels, Provenance, Sample, image::encode_png};
-use crate::stage::{Context, Input, Stage, StageKind, parse};
+use crate::stage::{Context, DatasetName, Input, Stage, StageKind, parse};
 use crate::{Error, Result};
 
 const SAMPLES: &[Input] = &[Input::required("samples", Kind::Samples, "what is read")];
@@ -170,18 +170,30 @@ impl Stage for Count {
     }
 }
 
-/// Publishes one text.
+/// Publishes one text as the dataset `texts`.
 #[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 struct Shelve {
     text: String,
+    version: Option<String>,
 }
 
 impl Stage for Shelve {
+    fn dataset(&self) -> Option<DatasetName<'_>> {
+        Some(DatasetName {
+            name: "texts",
+            version: self.version.as_deref(),
+        })
+    }
+
     fn run(&self, context: &Context) -> Result<serde_json::Value> {
         let path = context.out.join("train/text.txt");
         std::fs::create_dir(context.out.join("train")).map_err(|e| Error::io(&path, e))?;
         std::fs::write(&path, &self.text).map_err(|e| Error::io(&path, e))?;
+        let sums = context.out.join(CHECKSUMS);
+        let sum = blake3::hash(self.text.as_bytes()).to_hex();
+        std::fs::write(&sums, format!("{sum}  train/text.txt\n"))
+            .map_err(|e| Error::io(&sums, e))?;
         Ok(serde_json::json!({ "name": "texts" }))
     }
 }

@@ -254,12 +254,34 @@ fn a_wrong_set_says_that_it_is_the_set() {
 }
 
 #[test]
-fn a_failed_check_stands_at_its_stage() {
-    let message = refused(
-        "[stages.copy]\nfrom = { samples = 's' }\n[stages.s]\nuse = 'solid'\ncount = 0\n",
-        &[],
+fn a_failed_check_stands_at_the_setting_that_it_names() {
+    let text = "[stages.copy]\nfrom = { samples = 's' }\n[stages.s]\nuse = 'solid'\n";
+    let message = refused(&format!("{text}count = 0\n"), &[]);
+    says(&message, &["test.toml:5:9", "stage `s`", "at least 1"]);
+    let set = refused(text, &["s.count=0"]);
+    says(&set, &["--set s.count=0", "stage `s`", "at least 1"]);
+}
+
+#[test]
+fn a_dataset_is_published_by_one_stage() {
+    let text = "\
+[stages.solid]
+[stages.shelve]
+from = { samples = 'solid' }
+[stages.again]
+use = 'shelve'
+from = { samples = 'solid' }
+";
+    let message = refused(text, &[]);
+    says(
+        &message,
+        &[
+            "test.toml:4:9",
+            "`shelve` and `again`",
+            "`texts`",
+            "another `name`",
+        ],
     );
-    says(&message, &["test.toml:3:9", "stage `s`", "at least 1"]);
 }
 
 #[test]

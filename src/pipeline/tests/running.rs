@@ -253,6 +253,38 @@ fn a_failing_stage_leaves_the_dataset_and_keeps_what_was_done() {
 }
 
 #[test]
+fn a_version_of_the_users_own_is_never_replaced() {
+    let place = Place::new();
+    let own = "shelve.version='1.0'";
+    place.run(&[own, "shelve.text=old"]).unwrap();
+    place.run(&["shelve.text=between"]).unwrap();
+    place.run(&[own, "shelve.text=old"]).unwrap();
+    assert_eq!(place.published(), "old");
+    let error = place.run(&[own, "shelve.text=new"]).err().unwrap();
+    assert_eq!(error.exit_code(), 1);
+    let message = error.to_string();
+    for piece in ["datasets/texts/1.0", "other content", "another `version`"] {
+        assert!(message.contains(piece), "no `{piece}` in {message}");
+    }
+    assert_eq!(place.published(), "old");
+}
+
+#[test]
+fn a_folder_in_the_place_of_latest_is_said_before_any_work() {
+    let place = Place::new();
+    let latest = place.outputs().join("datasets/texts/latest");
+    fs::create_dir_all(&latest).unwrap();
+    let error = place.run(&[]).err().unwrap().to_string();
+    assert!(
+        error.contains("datasets/texts/latest: is not a link"),
+        "{error}"
+    );
+    assert!(!place.outputs().join("runs").exists());
+    place.execute(&spec(&[]), Choice::default(), false).unwrap();
+    assert!(fs::read_dir(latest).unwrap().next().is_none());
+}
+
+#[test]
 fn a_stage_that_falls_over_is_a_failure_with_a_record() {
     let place = Place::new();
     let error = place.run(&["count.fall_over=true"]).err().unwrap();

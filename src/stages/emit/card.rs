@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::fmt::{Display, Write};
 use std::path::Path;
 
-use super::{Emit, Survey};
+use super::{Emit, SPLITS, Survey};
 use crate::formats::FORMATS;
 use crate::sample::Domain;
 use crate::{Error, Result};
@@ -57,9 +57,13 @@ fn front_matter(config: &Emit, survey: &Survey) -> String {
     yaml + "---\n\n"
 }
 
-/// What the Hub calls a split.
-fn hub_split(split: &str) -> &str {
-    if split == "val" { "validation" } else { split }
+/// What the Hub calls a split, as YAML: letters, digits and `_` alone.
+fn hub_split(split: &str) -> String {
+    match split {
+        "val" => "validation".to_owned(),
+        _ if SPLITS.contains(&split) => split.to_owned(),
+        _ => quoted(&split.replace(|c: char| !c.is_alphanumeric(), "_")),
+    }
 }
 
 /// The Hub's class of size.
@@ -95,10 +99,9 @@ fn contents(config: &Emit, survey: &Survey) -> String {
         "---:|".repeat(splits.len())
     );
     let mut row = |name: &str, count: &dyn Fn(&BTreeMap<String, u64>) -> u64| {
-        let counts = survey
-            .images
-            .values()
-            .map(|classes| count(classes).to_string());
+        let counts = splits
+            .iter()
+            .map(|split| count(&survey.images[*split]).to_string());
         text += &format!("| {name} | {} |\n", counts.collect::<Vec<_>>().join(" | "));
     };
     for class in survey.classes() {
@@ -185,14 +188,19 @@ fn entries<N: Display>(counts: &BTreeMap<N, u64>, quote: &str) -> Vec<(String, u
 }
 
 fn loading(config: &Emit, survey: &Survey) -> String {
-    let split = survey.splits().next().unwrap_or("train");
+    let split = survey.splits().next().unwrap_or(SPLITS[0]);
+    let variable = if SPLITS.contains(&split) {
+        split
+    } else {
+        "images"
+    };
     let mut text = String::from("## Loading\n\n```python\n");
     if writes(config, "huggingface") {
         text += "from datasets import load_dataset\n\
                  dataset = load_dataset(\"path/to/this/folder\")\n\n";
     }
     text += &format!(
-        "from torchvision.datasets import ImageFolder\n{split} = ImageFolder(\"{split}\")\n"
+        "from torchvision.datasets import ImageFolder\n{variable} = ImageFolder(\"{split}\")\n"
     );
     if writes(config, "coco") {
         text += &format!(

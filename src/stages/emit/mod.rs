@@ -18,10 +18,11 @@ use serde::{Deserialize, Serialize};
 pub use rejected::FILE as REJECTED;
 pub use survey::Survey;
 
+use crate::artifact::files::{FOLDER_NAME, is_folder_name};
 use crate::artifact::{Kind, parts};
 use crate::formats::{self, Entry, FORMATS, Format, FormatName};
 use crate::sample::Sample;
-use crate::stage::{Context, Input, Stage, StageKind, parse};
+use crate::stage::{Context, DatasetName, Input, Stage, StageKind, parse};
 use crate::{Error, Result};
 
 /// The registry entry.
@@ -37,7 +38,7 @@ pub const STAGE: StageKind = StageKind {
         ),
         Input::optional(
             "gate",
-            Kind::Samples,
+            Kind::Judged,
             "the gate that they passed, to list what it rejected",
         ),
     ],
@@ -45,6 +46,10 @@ pub const STAGE: StageKind = StageKind {
     parse: parse::<Emit>,
     schema: || schemars::schema_for!(Emit),
 };
+
+/// The usual splits, in the order in which they are listed; others follow by their names. All images of
+/// samples that were not divided are in the first.
+const SPLITS: [&str; 3] = ["train", "val", "test"];
 
 /// Configuration of `emit`.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
@@ -94,12 +99,17 @@ impl Stage for Emit {
             ("version", self.version.as_ref()),
         ] {
             if value.is_some_and(|value| !is_folder_name(value)) {
-                return Err(format!(
-                    "`{key}` names a folder; use letters, digits, `-`, `_` and `.`, a letter or digit first"
-                ));
+                return Err(format!("`{key}` names a folder: {FOLDER_NAME}"));
             }
         }
         Ok(())
+    }
+
+    fn dataset(&self) -> Option<DatasetName<'_>> {
+        Some(DatasetName {
+            name: &self.name,
+            version: self.version.as_deref(),
+        })
     }
 
     fn run(&self, context: &Context) -> Result<serde_json::Value> {
@@ -148,7 +158,7 @@ impl Stage for Emit {
 }
 
 /// # Errors
-/// If nothing is known of the sample, or its class cannot name a folder.
+/// If nothing is known of the sample, or its class or split cannot name a folder.
 fn entry<'a>(context: &Context, sample: &'a Sample) -> Result<Entry<'a>> {
     let class = sample.labels.class.as_deref();
     if class.is_none() && sample.labels.objects.is_none() {
@@ -170,10 +180,14 @@ fn entry<'a>(context: &Context, sample: &'a Sample) -> Result<Entry<'a>> {
             "rename the class in the render's configuration",
         ));
     }
-    let split = match sample.provenance.split.as_deref() {
-        Some("val") => "val",
-        _ => "train",
-    };
+    let split = sample.provenance.split.as_deref().unwrap_or(SPLITS[0]);
+    if !is_folder_name(split) {
+        return Err(Error::failed(
+            context.id,
+            format!("the split {split:?} of {} cannot name a folder", sample.id),
+            FOLDER_NAME,
+        ));
+    }
     let folder = class.map_or(split.to_owned(), |class| format!("{split}/{class}"));
     Ok(Entry {
         sample,
@@ -181,10 +195,4 @@ fn entry<'a>(context: &Context, sample: &'a Sample) -> Result<Entry<'a>> {
         split,
         file: format!("{folder}/{}.png", sample.id),
     })
-}
-
-/// Whether `text` can stand in a path on every system.
-fn is_folder_name(text: &str) -> bool {
-    let plain = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
-    text.starts_with(|c: char| c.is_ascii_alphanumeric()) && text.chars().all(plain)
 }

@@ -3,9 +3,9 @@
 //! Columns as in the gate's own [`verdicts`]: `id`, `origin`, `source`, `class`, `reasons` and a
 //! score of each criterion. It names no picture of the dataset, and no loader of images reads it.
 
+use crate::Result;
 use crate::artifact::verdicts;
 use crate::stage::{Context, Event};
-use crate::{Error, Result};
 
 /// The file's name.
 pub const FILE: &str = "rejected.parquet";
@@ -30,16 +30,6 @@ pub fn write(context: &Context, gated: u64) -> Result<Option<u64>> {
         }
         return Ok(None);
     };
-    if gate.manifest.files.iter().all(|f| f.file != verdicts::FILE) {
-        return Err(Error::failed(
-            context.id,
-            format!(
-                "its input `gate` is the stage `{}`, which judged nothing",
-                gate.manifest.id
-            ),
-            "give it the stage that uses \"gate\", or leave it out",
-        ));
-    }
     let verdicts = verdicts::read(&gate.folder.join(verdicts::FILE))?;
     let rejected: Vec<_> = verdicts.iter().filter(|v| !v.is_kept()).collect();
     verdicts::write(&context.out.join(FILE), rejected.iter().copied())?;

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
-use super::entry;
+use super::{SPLITS, entry};
 use crate::artifact::Artifact;
 use crate::formats::Entry;
 use crate::sample::{Domain, Sample};
@@ -42,11 +42,27 @@ impl Survey {
     /// Reads all samples, one part in memory at a time.
     ///
     /// # Errors
-    /// Where there is no sample, nothing is known of one, or a part cannot be read.
+    /// If there is no sample, nothing is known of one, some have a split and others none, or a part
+    /// cannot be read.
     pub fn of(context: &Context, input: &Artifact) -> Result<Self> {
         let mut survey = Survey::default();
+        // The first sample with a split, and the first without.
+        let (mut divided, mut undivided) = (None, None);
         for (done, sample) in (1..).zip(input.samples()) {
-            survey.add(&entry(context, &sample?)?);
+            let sample = sample?;
+            survey.add(&entry(context, &sample)?);
+            let first = match sample.provenance.split {
+                Some(_) => &mut divided,
+                None => &mut undivided,
+            };
+            first.get_or_insert(sample.id);
+            if let (Some(divided), Some(undivided)) = (&divided, &undivided) {
+                return Err(Error::failed(
+                    context.id,
+                    format!("{undivided} has no split, but {divided} has one"),
+                    "put `split` after all that adds samples, right before this stage",
+                ));
+            }
             context.progress(done, input.manifest.count, "counting")?;
         }
         if survey.images.is_empty() {
@@ -104,9 +120,17 @@ impl Survey {
         *self.sizes.entry(size).or_default() += 1;
     }
 
-    /// The splits that hold an image, `train` first.
+    /// The splits that hold an image, in the order of [`SPLITS`], then by their names.
     pub fn splits(&self) -> impl Iterator<Item = &str> {
-        self.images.keys().map(String::as_str)
+        let mut splits: Vec<&str> = self.images.keys().map(String::as_str).collect();
+        // The sort is stable, and the names are sorted already.
+        splits.sort_by_key(|split| {
+            SPLITS
+                .iter()
+                .position(|s| s == split)
+                .unwrap_or(SPLITS.len())
+        });
+        splits.into_iter()
     }
 
     /// The classes of images, sorted: what a class folder's index refers to.

@@ -11,7 +11,7 @@ use parquet::record::RowAccessor;
 use sha2::{Digest, Sha256};
 
 use super::*;
-use crate::artifact;
+use crate::artifact::{self, table};
 use crate::sample::image::encode_png;
 use crate::sample::{Keypoint, Labels, Mask, Object, Visibility};
 use crate::testing;
@@ -295,6 +295,97 @@ fn a_picture_of_nothing_is_published_as_one() {
 }
 
 #[test]
+fn any_split_keeps_its_name_and_train_comes_first() {
+    let mut samples = samples();
+    let splits = ["train", "val", "test", "fold-2"];
+    for (sample, split) in samples.iter_mut().zip(splits.iter().cycle()) {
+        sample.provenance.split = Some((*split).into());
+    }
+    let out = tempfile::tempdir().unwrap();
+    let summary = emit("", &samples, 5, out.path()).unwrap();
+    let card = std::fs::read_to_string(out.path().join("README.md")).unwrap();
+    for expected in [
+        "| class | train | val | test | fold-2 |\n",
+        "| all | 3 | 3 | 3 | 3 |\n",
+        "  - split: train\n    path: train/**\n  - split: validation\n    path: val/**\n  - split: test\n",
+        "  - split: \"fold_2\"\n    path: fold-2/**\n",
+    ] {
+        assert!(card.contains(expected), "{expected}\n{card}");
+    }
+    let rows: Vec<SplitRow> = table::read(&out.path().join("manifest.parquet")).unwrap();
+    for ((row, sample), split) in rows.iter().zip(&samples).zip(splits.iter().cycle()) {
+        assert_eq!(row.split, *split);
+        let bytes = std::fs::read(out.path().join(&row.file)).unwrap();
+        assert!(row.file.starts_with(&format!("{split}/")) && bytes == sample.image);
+    }
+    for split in splits {
+        let images = summary["images"][split].as_object().unwrap();
+        assert_eq!(
+            images
+                .values()
+                .filter_map(|count| count.as_u64())
+                .sum::<u64>(),
+            3
+        );
+        let path = out
+            .path()
+            .join(format!("annotations/instances_{split}.json"));
+        assert_eq!(
+            hotcoco::COCO::new(&path)
+                .unwrap()
+                .get_img_ids(&[], &[])
+                .len(),
+            3
+        );
+        let lines = std::fs::read_to_string(out.path().join(split).join("metadata.jsonl")).unwrap();
+        assert_eq!(lines.lines().count(), 3);
+    }
+}
+
+#[derive(serde::Deserialize)]
+struct SplitRow {
+    file: String,
+    split: String,
+}
+
+#[test]
+fn samples_without_a_split_are_train_if_all_are() {
+    let mut samples = samples();
+    for sample in &mut samples {
+        sample.provenance.split = None;
+    }
+    let out = tempfile::tempdir().unwrap();
+    let summary = emit("", &samples, 5, out.path()).unwrap();
+    assert_eq!(
+        summary["images"],
+        serde_json::json!({ "train": { "one": 8, "two": 4 } })
+    );
+
+    samples[7].provenance.split = Some("test".into());
+    let out = tempfile::tempdir().unwrap();
+    let error = emit("", &samples, 5, out.path()).unwrap_err().to_string();
+    assert!(
+        error.contains("split-000000 has no split, but split-000007 has one"),
+        "{error}"
+    );
+    assert!(artifact::walk(out.path()).unwrap().is_empty());
+}
+
+#[test]
+fn a_split_that_leaves_the_folder_is_refused() {
+    for split in ["", "../up", ".hidden", "latest"] {
+        let mut samples = samples();
+        samples[3].provenance.split = Some(split.into());
+        let out = tempfile::tempdir().unwrap();
+        let error = emit("", &samples, 5, out.path()).unwrap_err().to_string();
+        assert!(
+            error.contains("split-000003 cannot name a folder"),
+            "{error}"
+        );
+    }
+}
+
+#[test]
 fn nothing_to_emit_is_an_error() {
     let out = tempfile::tempdir().unwrap();
     let error = emit("", &[], 5, out.path()).unwrap_err().to_string();
@@ -303,7 +394,7 @@ fn nothing_to_emit_is_an_error() {
 
 #[test]
 fn names_that_leave_the_folder_are_refused() {
-    for name in ["", "..", "a/b", ".hidden", "a b"] {
+    for name in ["", "..", "a/b", ".hidden", "a b", "latest"] {
         let config = Emit {
             name: name.into(),
             ..Emit::default()
@@ -366,14 +457,4 @@ fn what_a_gate_rejected_is_listed_and_is_no_image() {
             .collect()
     };
     assert_eq!(others(files(out)), others(files(plain.path())));
-}
-
-#[test]
-fn a_stage_that_judged_nothing_is_no_gate() {
-    let folders = [(); 3].map(|()| tempfile::tempdir().unwrap());
-    let samples = samples();
-    let [samples, other] = [0, 1].map(|i| testing::publish(folders[i].path(), &samples, 5));
-    let inputs = [("samples", samples), ("gate", other)];
-    let error = testing::run_with(&Emit::default(), "emit", inputs, 5, folders[2].path());
-    assert!(error.unwrap_err().to_string().contains("judged nothing"));
 }

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use crate::artifact::{self, parts};
 use crate::sample::appearance::{Look, measure};
 use crate::seed::Seed;
-use crate::stage::{Context, Stage};
+use crate::stage::{Context, Share, Stage};
 use crate::{Error, Result};
 
 /// The stage R with a configuration.
@@ -75,7 +75,7 @@ impl<'a, R: Stage + DeserializeOwned> Candidates<'a, R> {
                 .into_iter()
                 .map(|(role, a)| (*role, a.clone()))
                 .collect(),
-            only: None,
+            share: Share::All,
             out: folder.path(),
             resume: None,
             part_size: count,

@@ -8,7 +8,7 @@ use image::Rgb;
 
 use super::*;
 use crate::sample::{Domain, Labels, Provenance, Sample, image as picture};
-use crate::stage::DeviceChoice;
+use crate::stage::{DeviceChoice, Share};
 use crate::testing;
 
 /// Squares of `scale` under a lamp of `exposure`. `idle` does nothing; `lamp` is at most 1.
@@ -108,7 +108,7 @@ fn context<'a>(
         id,
         seed: Seed::new(1, id),
         inputs,
-        only: None,
+        share: Share::All,
         out,
         resume: None,
         part_size: 64,

@@ -40,13 +40,9 @@ pub const STAGE: StageKind = StageKind {
         Input::required("samples", Kind::Samples, "translated renders"),
         Input::required("renders", Kind::Samples, "the same before translation"),
         Input::optional("photos", Kind::Samples, "what they shall look like"),
-        Input::optional(
-            "task",
-            Kind::Checkpoint,
-            "the task network, to read their labels",
-        ),
+        Input::optional("task", Kind::Task, "the task network, to read their labels"),
     ],
-    output: Kind::Samples,
+    output: Kind::Judged,
     parse: parse::<Gate>,
     schema: || schemars::schema_for!(Gate),
 };

@@ -18,7 +18,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::artifact::{self, Kind, parts};
 use crate::sample::{Domain, Extent, Labels, Provenance, Sample, image};
-use crate::stage::{Context, Event, Stage, StageKind, parse};
+use crate::stage::{Context, Event, Share, Stage, StageKind, parse};
 use crate::{Error, Result};
 
 use boxes::Row;
@@ -126,7 +126,9 @@ impl Stage for Ingest {
         rows.retain(|row| self.usable(row, &mut tally));
         let rows = dealt(rows, self.share);
         let mut rows = evenly_spread(rows, self.limit);
-        rows.retain(|row| context.only.is_none_or(|index| row.number == index));
+        if let Share::One(index) = context.share {
+            rows.retain(|row| row.number == index);
+        }
         let groups = group_by_file(&rows);
         for group in &groups {
             photos.find(&group[0].file, &self.place(group[0]))?;

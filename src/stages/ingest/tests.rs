@@ -8,7 +8,7 @@ use ::image::{DynamicImage, ImageFormat, Rgb, RgbImage};
 
 use super::*;
 use crate::seed::Seed;
-use crate::stage::DeviceChoice;
+use crate::stage::{DeviceChoice, Share};
 
 /// Runs `config` and returns its samples, summary and warnings.
 fn run(config: &Ingest, part_size: usize) -> Result<(Vec<Sample>, serde_json::Value, Vec<String>)> {
@@ -23,7 +23,7 @@ fn run(config: &Ingest, part_size: usize) -> Result<(Vec<Sample>, serde_json::Va
         id: "photos",
         seed: Seed::new(1, "photos"),
         inputs: BTreeMap::new(),
-        only: None,
+        share: Share::All,
         out: out.path(),
         resume: None,
         part_size,

@@ -6,7 +6,7 @@ use serde::Deserialize;
 
 use crate::Result;
 use crate::artifact::run::{RunRecord, StageRecord};
-use crate::artifact::{Artifact, Kind, parts};
+use crate::artifact::{Artifact, parts};
 use crate::sample::Sample;
 
 use super::believed::Believed;
@@ -138,7 +138,7 @@ fn read_history(artifact: &Artifact) -> Option<Result<Vec<Step>, String>> {
         .files
         .iter()
         .any(|f| f.file == "history.json");
-    if !named && artifact.manifest.kind != Kind::Checkpoint {
+    if !named && !artifact.manifest.kind.is_checkpoint() {
         return None;
     }
     let text = match std::fs::read_to_string(artifact.folder.join("history.json")) {
@@ -163,7 +163,7 @@ impl<'a> Reader<'a> {
 
     fn has_samples(&self, id: &str) -> bool {
         let artifact = self.artifacts.get(id);
-        artifact.is_some_and(|a| a.manifest.kind == Kind::Samples && a.parts().next().is_some())
+        artifact.is_some_and(|a| a.manifest.kind.has_samples() && a.parts().next().is_some())
     }
 
     /// The stage whose pictures `stage` goes on with.

@@ -163,7 +163,7 @@ fn publish(
     let manifest = Manifest {
         schema: SCHEMA,
         kind: if history.is_some() {
-            Kind::Checkpoint
+            Kind::Adapter
         } else {
             Kind::Samples
         },

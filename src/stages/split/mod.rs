@@ -2,7 +2,8 @@
 //!
 //! It goes by the render a sample began as, never by the sample, so that variants of one render do
 //! not stand on both sides. Within each class the origins are sorted by a hash of the stage's seed
-//! and their id, and the first share goes to `val`.
+//! and their id, and the first share goes to `val`. A sample that has a split already, such as `test`,
+//! keeps it.
 
 #[cfg(test)]
 mod tests;
@@ -21,7 +22,7 @@ use crate::stage::{Context, Input, Stage, StageKind, parse};
 pub const STAGE: StageKind = StageKind {
     name: "split",
     about: "train and val, by the render each sample began as",
-    version: 1,
+    version: 2,
     inputs: &[Input::required(
         "samples",
         Kind::Samples,
@@ -37,7 +38,7 @@ pub const STAGE: StageKind = StageKind {
 #[serde(default, deny_unknown_fields)]
 pub struct Split {
     /// Share of each class's renders that goes to `val`, 0..1. A class of at least two renders has
-    /// one or more on both sides, unless the share is 0 or 1.
+    /// one or more on both sides, unless the share is 0 or 1. Samples that have a split keep it.
     pub val: f64,
 }
 
@@ -60,9 +61,11 @@ impl Stage for Split {
         let origins = origins(context, input)?;
         let val = choose_val(&origins, self.val);
         context.map_samples(input, |mut sample| {
-            let is_val = val.contains(&rank(&sample.provenance.origin, &context.seed));
-            let split = if is_val { "val" } else { "train" };
-            sample.provenance.split = Some(split.into());
+            if sample.provenance.split.is_none() {
+                let is_val = val.contains(&rank(&sample.provenance.origin, &context.seed));
+                let split = if is_val { "val" } else { "train" };
+                sample.provenance.split = Some(split.into());
+            }
             Ok(vec![sample])
         })?;
         Ok(serde_json::json!({
@@ -90,17 +93,18 @@ fn rank(origin: &str, seed: &Seed) -> u64 {
 struct Row {
     class: Option<String>,
     origin: String,
+    split: Option<String>,
 }
 
-/// All origins. Where mirroring gave one origin two classes, the first in the alphabet stands for
-/// both.
+/// All origins of samples without a split. Where mirroring gave one origin two classes, the first in the
+/// alphabet stands for both.
 fn origins(context: &Context, input: &Artifact) -> Result<Origins> {
     let classes = input.manifest.classes.keys().map(String::as_str);
     let places: HashMap<&str, u32> = classes.zip(1..).collect();
     let (mut origins, mut done) = (Origins::new(), 0);
     for path in input.parts() {
         let rows: Vec<Row> = table::read(&path)?;
-        for row in &rows {
+        for row in rows.iter().filter(|row| row.split.is_none()) {
             let place = row.class.as_deref().and_then(|class| places.get(class));
             let known = origins
                 .entry(rank(&row.origin, &context.seed))

@@ -62,6 +62,31 @@ fn nothing_else_changes_for_any_part_size() {
 }
 
 #[test]
+fn samples_that_have_a_split_keep_it() {
+    let mut samples = samples();
+    for sample in &mut samples[..90] {
+        sample.provenance.split = Some("test".into());
+    }
+    let out = tempfile::tempdir().unwrap();
+    let summary = testing::run_into(&Split::default(), "split", &samples, 64, out.path()).unwrap();
+    // 20 origins of `one`, 10 of `two` are left.
+    assert_eq!(
+        summary["origins"],
+        serde_json::json!({ "train": 25, "val": 5 })
+    );
+    let after = testing::run(&Split::default(), "split", &samples, 64);
+    let count = |samples: &[Sample], split: &str| {
+        let of_split = |s: &&Sample| s.provenance.split.as_deref() == Some(split);
+        samples.iter().filter(of_split).count()
+    };
+    assert_eq!(count(&after[..90], "test"), 90);
+    assert_eq!(
+        (count(&after[90..], "train"), count(&after[90..], "val")),
+        (75, 15)
+    );
+}
+
+#[test]
 fn order_and_other_classes_do_not_matter() {
     let mut turned = samples();
     turned.reverse();

@@ -23,7 +23,7 @@ pub const STAGE: StageKind = StageKind {
         Kind::Samples,
         "labelled renders, augmented best",
     )],
-    output: Kind::Checkpoint,
+    output: Kind::Task,
     parse: parse::<Task>,
     schema: || schemars::schema_for!(Task),
 };

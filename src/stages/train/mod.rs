@@ -39,11 +39,11 @@ pub const STAGE: StageKind = StageKind {
         Input::required("photos", Kind::Samples, "what it shall look like"),
         Input::optional(
             "task",
-            Kind::Checkpoint,
+            Kind::Task,
             "the task network, for label-safe losses",
         ),
     ],
-    output: Kind::Checkpoint,
+    output: Kind::Adapter,
     parse: parse::<TrainConfig>,
     schema: || schemars::schema_for!(TrainConfig),
 };

@@ -163,7 +163,7 @@ mod tests {
 
     use super::*;
     use crate::seed::Seed;
-    use crate::stage::DeviceChoice;
+    use crate::stage::{DeviceChoice, Share};
 
     /// Checks, and returns warnings and notes.
     fn told(renders: &[RgbImage], photos: &[RgbImage]) -> Result<(Vec<String>, Vec<String>)> {
@@ -178,7 +178,7 @@ mod tests {
             id: "train",
             seed: Seed::new(1, "train"),
             inputs: BTreeMap::new(),
-            only: None,
+            share: Share::All,
             out: out.path(),
             resume: None,
             part_size: 8,

@@ -13,7 +13,7 @@ use super::*;
 use crate::models::config::OnFailure;
 use crate::models::{Adapter, Batch};
 use crate::seed::Seed;
-use crate::stage::DeviceChoice;
+use crate::stage::{DeviceChoice, Share};
 use crate::{artifact, testing};
 
 #[test]
@@ -97,7 +97,7 @@ fn train(config: &TrainConfig, stub: &mut Stub) -> (Result<State>, Vec<String>) 
         id: "train",
         seed: Seed::new(1, "train"),
         inputs: BTreeMap::from([("renders", renders), ("photos", photos)]),
-        only: None,
+        share: Share::All,
         out: folders[2].path(),
         resume: None,
         part_size: 16,
@@ -303,7 +303,7 @@ fn cuts_take_picture_and_mask_alike() {
         id: "train",
         seed: Seed::new(1, "train"),
         inputs: BTreeMap::from([("renders", renders), ("photos", photos)]),
-        only: None,
+        share: Share::All,
         out: folders[0].path(),
         resume: None,
         part_size: 16,

@@ -19,7 +19,7 @@ pub const STAGE: StageKind = StageKind {
     version: 1,
     inputs: &[
         Input::required("renders", Kind::Samples, "labelled renders"),
-        Input::required("model", Kind::Checkpoint, "what `train` learned"),
+        Input::required("model", Kind::Adapter, "what `train` learned"),
     ],
     output: Kind::Samples,
     parse: parse::<Translate>,

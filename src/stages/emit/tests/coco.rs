@@ -1,7 +1,6 @@
 //! COCO's files, read back by hotcoco.
 
 use super::*;
-use crate::artifact::table;
 
 #[test]
 fn coco_reads_back_with_boxes_masks_and_keypoints() {

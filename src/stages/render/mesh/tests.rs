@@ -14,7 +14,7 @@ use crate::artifact::parts::read_part;
 use crate::sample::Visibility;
 use crate::sample::maps::depth;
 use crate::seed::Seed;
-use crate::stage::DeviceChoice;
+use crate::stage::{DeviceChoice, Share};
 
 /// Renders with a pool of `threads`, parts of `part_size`.
 fn render(
@@ -41,7 +41,7 @@ fn render_with(
         id: "render",
         seed: Seed::new(7, "render"),
         inputs,
-        only: None,
+        share: Share::All,
         out: out.path(),
         resume: None,
         part_size,

@@ -7,7 +7,7 @@ use std::sync::atomic::AtomicBool;
 use super::*;
 use crate::artifact::{self, parts};
 use crate::seed::Seed;
-use crate::stage::{DeviceChoice, Event};
+use crate::stage::{DeviceChoice, Event, Share};
 
 const DISC: &str = r##"<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 100 100">
   <circle cx="50" cy="50" r="50" fill="#ff0000"/></svg>"##;
@@ -87,7 +87,7 @@ fn render(
             .map(|artifact| ("backgrounds", artifact.clone()))
             .into_iter()
             .collect(),
-        only: None,
+        share: Share::All,
         out,
         resume: None,
         part_size,

@@ -16,7 +16,7 @@ use crate::{Error, Result};
 const WIRING: [&str; 3] = ["use", "from", "like"];
 
 /// The stages' tables on their way to [`StageSpec`]s.
-pub struct Reader<'a> {
+pub struct Tables<'a> {
     source: &'a Source,
     registry: &'static [StageKind],
     /// In the order of the file.
@@ -24,7 +24,7 @@ pub struct Reader<'a> {
     tables: BTreeMap<&'a str, (Range<usize>, &'a DeTable<'a>)>,
 }
 
-impl<'a> Reader<'a> {
+impl<'a> Tables<'a> {
     /// # Errors
     /// Where a stage is no table, or its id cannot name a folder.
     pub fn new(
@@ -55,7 +55,7 @@ impl<'a> Reader<'a> {
         }
         let mut ids: Vec<&str> = tables.keys().copied().collect();
         ids.sort_by_key(|id| tables[id].0.start);
-        Ok(Reader {
+        Ok(Tables {
             source,
             registry,
             ids,
@@ -63,7 +63,7 @@ impl<'a> Reader<'a> {
         })
     }
 
-    /// Configures the stage `id`, one of [`Reader::ids`].
+    /// Configures the stage `id`, one of [`Tables::ids`].
     ///
     /// # Errors
     /// The first thing that is wrong with it, where it stands.
@@ -72,13 +72,17 @@ impl<'a> Reader<'a> {
         let kind = self.kind(id)?;
         let config = self.config(id, kind, &mut Vec::new())?;
         let keys: Vec<Range<usize>> = config.keys().map(Spanned::span).collect();
+        let values: BTreeMap<String, Range<usize>> = config
+            .iter()
+            .map(|(key, value)| (key.get_ref().to_string(), value.span()))
+            .collect();
         let value = Spanned::new(span.clone(), DeValue::Table(config));
         let subject = format!("stage `{id}`");
         let stage = (kind.parse)(ValueDeserializer::from(value))
             .map_err(|e| explain(self.source, &e, &subject, &keys, span.clone()))?;
         stage.check().map_err(|problem| {
             self.source.error(
-                span.clone(),
+                first_named(&problem, &values).unwrap_or(span.clone()),
                 format!("stage `{id}`: {problem}"),
                 format!("correct the settings of `[stages.{id}]`"),
             )
@@ -206,6 +210,12 @@ impl<'a> Reader<'a> {
             suggest::remedy(id, "ids", &self.ids),
         )
     }
+}
+
+/// Where the first setting stands that `problem` names between backticks and the file gives.
+fn first_named(problem: &str, values: &BTreeMap<String, Range<usize>>) -> Option<Range<usize>> {
+    let mut names = problem.split('`').skip(1).step_by(2);
+    names.find_map(|name| values.get(name).cloned())
 }
 
 /// A parse error of serde in our words: what is unknown, and what is known.

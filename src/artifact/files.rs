@@ -1,0 +1,87 @@
+//! Names that folders can have, hidden names for work that goes on, and writing that lasts.
+
+use std::fs::{self, File};
+use std::io::Write;
+use std::path::Path;
+use std::sync::LazyLock;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use crate::{Error, Result};
+
+/// The link beside versions and runs that points at the newest.
+pub const LATEST: &str = "latest";
+
+/// What [`is_folder_name`] asks for, as a remedy.
+pub const FOLDER_NAME: &str = "use up to 100 letters, digits, `-`, `_` and inner dots; it may not begin with `-`, and \
+                               `latest` is the link to the newest";
+
+/// Whether a name is one plain, visible folder name on every system, and not [`LATEST`].
+pub fn is_folder_name(name: &str) -> bool {
+    let plain = |c: char| c.is_alphanumeric() || matches!(c, '-' | '_' | '.');
+    (1..=100).contains(&name.len())
+        && name.chars().all(plain)
+        && !name.starts_with(['-', '.'])
+        && !name.ends_with('.')
+        // Some systems do not tell upper from lower case.
+        && !name.eq_ignore_ascii_case(LATEST)
+}
+
+/// The hidden name that work on `name` has in this process, on whatever machine it runs.
+pub fn temporary(name: &str) -> String {
+    static BEGUN: LazyLock<u128> = LazyLock::new(|| {
+        let time = SystemTime::now().duration_since(UNIX_EPOCH);
+        time.map_or(0, |time| time.as_nanos())
+    });
+    format!("{HIDDEN}{name}-{}-{:x}", std::process::id(), *BEGUN)
+}
+
+const HIDDEN: &str = ".tmp-";
+
+/// Removes what [`temporary`] names are given to in `folder`; nobody may be at work there.
+pub fn remove_temporary(folder: &Path) {
+    for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
+        if entry.file_name().to_string_lossy().starts_with(HIDDEN) {
+            let path = entry.path();
+            // Best effort: what stays is hidden and never read.
+            let _ = match path.is_dir() {
+                true => fs::remove_dir_all(path),
+                false => fs::remove_file(path),
+            };
+        }
+    }
+}
+
+/// Writes a text file and waits until it is on the disk.
+///
+/// # Errors
+/// If it cannot be written.
+pub fn write_flushed(path: &Path, text: &str) -> Result<()> {
+    let mut file = File::create(path).map_err(|e| Error::io(path, e))?;
+    file.write_all(text.as_bytes())
+        .and_then(|()| file.sync_all())
+        .map_err(|e| Error::io(path, e))
+}
+
+/// Waits until a folder's entries are on the disk, where the system can do so.
+pub fn flush_folder(path: &Path) {
+    let _ = File::open(path).and_then(|folder| folder.sync_all());
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn plain_names_pass_and_those_that_lead_elsewhere_do_not() {
+        for name in ["dice", "1.2", "_a-b", "größe", "v.1"] {
+            assert!(is_folder_name(name), "{name}");
+        }
+        let long = "x".repeat(101);
+        for name in [
+            "", ".", "..", ".tmp-x", "-x", "x.", "a/b", "a\\b", "a b", "a:b", "latest", "Latest",
+            &long,
+        ] {
+            assert!(!is_folder_name(name), "{name}");
+        }
+    }
+}
