@@ -6,6 +6,7 @@ use super::{columns, say};
 use crate::Result;
 use crate::formats::{FORMATS, Format};
 use crate::models::{MODELS, ModelKind};
+use crate::sample::maps::MAPS;
 use crate::stage::{Need, StageKind};
 use crate::stages::STAGES;
 use crate::stages::augment::TRANSFORMS;
@@ -25,6 +26,7 @@ enum Listing {
     Models,
     Transforms,
     Formats,
+    Maps,
 }
 
 impl List {
@@ -45,6 +47,7 @@ impl Listing {
             Listing::Stages => STAGES.iter().map(stage).collect(),
             Listing::Models => MODELS.iter().map(model).collect(),
             Listing::Transforms => named(TRANSFORMS.iter().map(|t| (t.name, t.about))),
+            Listing::Maps => named(MAPS.iter().map(|m| (m.name, m.about))),
             Listing::Formats => FORMATS.iter().map(format).collect(),
         }
     }

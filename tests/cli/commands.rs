@@ -4,6 +4,7 @@ use predicates::prelude::*;
 use predicates::str::contains;
 use verismo::formats::FORMATS;
 use verismo::models::MODELS;
+use verismo::sample::maps::MAPS;
 use verismo::stages::STAGES;
 use verismo::stages::augment::TRANSFORMS;
 
@@ -44,6 +45,7 @@ fn list_names_every_entry_of_every_registry() {
             "formats",
             FORMATS.iter().map(|e| (e.name, e.about)).collect(),
         ),
+        ("maps", MAPS.iter().map(|e| (e.name, e.about)).collect()),
     ];
     for (what, entries) in entries {
         let output = Project::new().verismo(&["list", what]).output().unwrap();

@@ -122,9 +122,9 @@ fn golden(stage: &str, folder: &Path) -> Golden {
     let artifact = Artifact::open(folder).unwrap();
     let kind = STAGES.iter().find(|kind| kind.name == stage).unwrap();
     let learned = LEARNED.contains(&stage);
-    let samples: Vec<Sample> = match artifact.manifest.kind {
-        Kind::Samples => artifact.samples().map(Result::unwrap).collect(),
-        _ => Vec::new(),
+    let samples: Vec<Sample> = match artifact.manifest.kind.has_samples() {
+        true => artifact.samples().map(Result::unwrap).collect(),
+        false => Vec::new(),
     };
     let mut numbers = BTreeMap::new();
     if learned {
@@ -153,7 +153,7 @@ fn digest(artifact: &Artifact, samples: &[Sample]) -> String {
     }
     let others: Vec<PathBuf> = match artifact.manifest.kind {
         Kind::Dataset => vec![artifact.folder.join("SHA256SUMS")],
-        Kind::Samples => Vec::new(),
+        kind if kind.has_samples() => Vec::new(),
         _ => verismo::artifact::walk(&artifact.folder).unwrap(),
     };
     for path in others

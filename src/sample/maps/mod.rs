@@ -4,6 +4,7 @@
 
 pub mod albedo;
 pub mod depth;
+mod name;
 pub mod normals;
 pub mod semantic;
 
@@ -11,6 +12,8 @@ use std::collections::BTreeMap;
 
 use ::image::ExtendedColorType;
 use glam::DMat2;
+
+pub use name::MapName;
 
 use super::image as picture;
 use super::mapping::{Beyond, Mapping};

@@ -124,6 +124,9 @@ fn files(config: &Emit, survey: &Survey) -> String {
     if writes(config, "huggingface") {
         text += "- `SPLIT/metadata.jsonl`: labels for the imagefolder loader of Hugging Face\n";
     }
+    for map in config.maps.iter().map(|name| name.kind()) {
+        text += &format!("- `maps/{}/SPLIT/ID.png`: {}\n", map.name, map.about);
+    }
     if let Some(rejected) = survey.rejected {
         text += &format!(
             "- `{}`: the samples that the gate rejected ({rejected}), with reasons and scores; they \

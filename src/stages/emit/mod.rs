@@ -6,6 +6,7 @@
 
 mod card;
 mod checksums;
+mod maps;
 mod rejected;
 mod survey;
 
@@ -22,6 +23,7 @@ use crate::artifact::files::{FOLDER_NAME, is_folder_name};
 use crate::artifact::{Kind, parts};
 use crate::formats::{self, Entry, FORMATS, Format, FormatName};
 use crate::sample::Sample;
+use crate::sample::maps::MapName;
 use crate::stage::{Context, DatasetName, Input, Stage, StageKind, parse};
 use crate::{Error, Result};
 
@@ -65,6 +67,9 @@ pub struct Emit {
     pub license: Option<String>,
     /// The formats to write, beside class folders, manifest and card.
     pub formats: Vec<FormatName>,
+    /// The maps to write as PNGs of their own, `maps/NAME/SPLIT/ID.png`, e.g. `["depth"]`; what a sample does
+    /// not have is left out.
+    pub maps: Vec<MapName>,
 }
 
 impl Default for Emit {
@@ -75,6 +80,7 @@ impl Default for Emit {
             description: None,
             license: None,
             formats: FormatName::all(),
+            maps: Vec::new(),
         }
     }
 }
@@ -136,6 +142,7 @@ impl Stage for Emit {
                 for writer in &mut writers {
                     writer.add(&entry)?;
                 }
+                maps::write(context.out, &self.maps, &entry)?;
                 done += 1;
                 context.progress(done, input.manifest.count, "writing")?;
             }

@@ -13,6 +13,7 @@ use sha2::{Digest, Sha256};
 use super::*;
 use crate::artifact::{self, table};
 use crate::sample::image::encode_png;
+use crate::sample::maps::depth;
 use crate::sample::{Keypoint, Labels, Mask, Object, Visibility};
 use crate::testing;
 
@@ -247,6 +248,20 @@ fn formats_can_be_left_out() {
         let formats = format!("formats = ['{}']", kind.name);
         emit(&formats, &samples(), 5, out.path()).unwrap();
     }
+}
+
+#[test]
+fn maps_are_files_of_their_own_if_asked_for() {
+    let out = tempfile::tempdir().unwrap();
+    let samples = samples();
+    emit("maps = ['depth']", &samples, 5, out.path()).unwrap();
+    let written = std::fs::read(out.path().join("maps/depth/val/split-000009.png")).unwrap();
+    assert_eq!(Some(&written[..]), samples[9].labels.maps.get(&depth::MAP));
+    let sums = std::fs::read_to_string(out.path().join("SHA256SUMS")).unwrap();
+    assert!(sums.contains("maps/depth/val/split-000009.png"));
+    assert!(!out.path().join("maps/normals").exists());
+    let error = toml::from_str::<Emit>("maps = ['dept']").unwrap_err();
+    assert!(error.message().contains("`depth`"), "{error}");
 }
 
 #[test]
