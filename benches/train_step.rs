@@ -14,9 +14,11 @@ use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::time::Instant;
 
 use burn::tensor::{Distribution, Tensor};
-use verismo::models::config::TrainConfig;
-use verismo::models::{Adapter, Batch, MODELS, Setting};
+use verismo::models::cyclegan::CycleGanConfig;
+use verismo::models::settings::Shared;
+use verismo::models::{Adapter, Batch, Model, Setting};
 use verismo::nn::device::{self, Chosen};
+use verismo::sample::Extent;
 use verismo::seed::Seed;
 use verismo::stage::DeviceChoice;
 
@@ -88,18 +90,19 @@ fn main() {
 }
 
 fn model([size, _, channels, blocks]: [usize; 4], device: &Chosen) -> Box<dyn Adapter> {
-    let mut config = TrainConfig::default();
-    config.generator.channels = channels;
-    config.generator.blocks = blocks;
-    config.discriminator.channels = channels;
+    let mut shared = Shared::default();
+    shared.generator.channels = channels;
+    shared.generator.blocks = blocks;
+    shared.discriminator.channels = channels;
     let seed = Seed::new(1, "bench");
     let setting = Setting {
         device,
-        size,
+        extent: Extent::square(size as u32),
         seed: &seed,
         task: None,
     };
-    (MODELS[0].create)(&config, setting).expect("a model")
+    let model = CycleGanConfig::default().create(&shared, setting);
+    model.expect("a model")
 }
 
 /// Medians of both sides in turns, as columns of the table.

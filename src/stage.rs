@@ -10,6 +10,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use toml::Spanned;
+use toml::de::{DeValue, ValueDeserializer};
 
 use crate::artifact::resume::Resume;
 use crate::artifact::{Artifact, Kind};
@@ -73,7 +75,8 @@ pub struct StageKind {
     pub version: u32,
     pub inputs: &'static [Input],
     pub output: Kind,
-    pub parse: fn(toml::de::ValueDeserializer) -> Result<Box<dyn Stage>, toml::de::Error>,
+    /// Reads the stage's table. See [`parse`].
+    pub parse: fn(Spanned<DeValue>) -> Result<Box<dyn Stage>, toml::de::Error>,
     pub schema: fn() -> schemars::Schema,
 }
 
@@ -128,9 +131,9 @@ impl Input {
 
 /// The parser of a configuration struct, for [`StageKind::parse`].
 pub fn parse<C: Stage + DeserializeOwned + 'static>(
-    value: toml::de::ValueDeserializer,
+    value: Spanned<DeValue>,
 ) -> Result<Box<dyn Stage>, toml::de::Error> {
-    Ok(Box::new(C::deserialize(value)?))
+    Ok(Box::new(C::deserialize(ValueDeserializer::from(value))?))
 }
 
 /// Where networks run.

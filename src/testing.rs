@@ -23,7 +23,7 @@ pub fn publish(folder: &Path, samples: &[Sample], part_size: usize) -> Artifact 
 }
 
 /// The artifact whose parts lie in `folder`.
-fn describe(folder: &Path, samples: &[Sample]) -> Artifact {
+pub fn describe(folder: &Path, samples: &[Sample]) -> Artifact {
     let mut classes = BTreeMap::new();
     for class in samples.iter().filter_map(|s| s.labels.class.clone()) {
         *classes.entry(class).or_insert(0) += 1;
@@ -62,17 +62,17 @@ pub fn run_into(
 }
 
 /// Runs `stage` as `id` on artifacts by role, writing into `out`.
-pub fn run_with<const N: usize>(
+pub fn run_with(
     stage: &dyn Stage,
     id: &str,
-    inputs: [(&'static str, Artifact); N],
+    inputs: impl IntoIterator<Item = (&'static str, Artifact)>,
     part_size: usize,
     out: &Path,
 ) -> Result<serde_json::Value> {
     stage.run(&Context {
         id,
         seed: Seed::new(1, id),
-        inputs: BTreeMap::from(inputs),
+        inputs: inputs.into_iter().collect(),
         share: Share::All,
         out,
         resume: None,
@@ -140,6 +140,6 @@ pub fn run(stage: &dyn Stage, id: &str, samples: &[Sample], part_size: usize) ->
 /// result, and stages do not import each other.
 pub fn stage(name: &str, text: &str) -> Box<dyn Stage> {
     let kind = crate::stages::STAGES.iter().find(|kind| kind.name == name);
-    let value = toml::de::ValueDeserializer::parse(text).unwrap();
+    let value = toml::de::DeValue::parse(text).unwrap();
     (kind.unwrap().parse)(value).unwrap()
 }

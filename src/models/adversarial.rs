@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 
 pub use super::critic::{Critic, Judge};
 
-use super::config::TrainConfig;
+use super::settings::Shared;
 use super::{Batch, Setting, load_weights, save_weights};
 use crate::nn::adam::adam;
 use crate::nn::gradient_clip::clip_by_norm;
@@ -119,16 +119,16 @@ pub struct Arena {
 impl Arena {
     /// # Errors
     /// Where the operating system gives no threads.
-    pub fn new(config: &TrainConfig, setting: &Setting) -> Result<Self> {
+    pub fn new(shared: &Shared, setting: &Setting) -> Result<Self> {
         let batch_norm = |norm: NormKind| norm == NormKind::Batch;
-        let apart = batch_norm(config.discriminator.norm);
+        let apart = batch_norm(shared.discriminator.norm);
         Ok(Arena {
             device: setting.device.device.clone().autodiff(),
             coupled: apart
-                || batch_norm(config.generator.norm)
-                || config.adversarial.feature_matching > 0.0,
+                || batch_norm(shared.generator.norm)
+                || shared.adversarial.feature_matching > 0.0,
             apart,
-            config: config.adversarial.clone(),
+            config: shared.adversarial.clone(),
             workers: Workers::for_device(setting.device)?,
         })
     }

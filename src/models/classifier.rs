@@ -10,10 +10,12 @@ use burn::optim::{GradientsParams, ModuleOptimizer};
 use burn::tensor::activation::relu;
 use burn::tensor::{Device, Int, Tensor};
 
+use super::task_network::stem;
 use crate::nn::adam::adam;
 use crate::nn::conv_kernel::Border;
 use crate::nn::convolution::PaddedConv;
 use crate::nn::init::{Init, initialise};
+use crate::sample::Extent;
 use crate::seed::Stream;
 
 #[derive(Module, Debug)]
@@ -22,7 +24,7 @@ struct Stage {
     norm: BatchNorm,
 }
 
-/// The network: `[batch, 3, size, size]` in −1..1 to logits `[batch, classes]`.
+/// The network: `[batch, 3, height, width]` in −1..1 to logits `[batch, classes]`.
 #[derive(Module, Debug)]
 pub struct Classifier {
     stages: Vec<Stage>,
@@ -30,18 +32,18 @@ pub struct Classifier {
 }
 
 impl Classifier {
-    /// An untrained classifier with weights drawn from `stream`; `channels` in the first stage.
+    /// An untrained classifier for pictures of this extent, with weights drawn from `stream`;
+    /// `channels` in the first stage.
     pub fn new(
         classes: usize,
-        size: usize,
+        extent: Extent,
         channels: usize,
         stream: &mut Stream,
         device: &Device,
     ) -> Self {
-        // From 64 pixels on the stem skips every second pixel; below, none can be spared.
-        let stem = if size >= 48 { (5, 2) } else { (3, 1) };
+        let (kernel, stride) = stem(extent);
         let shapes = [
-            ([3, channels], stem.0, stem.1),
+            ([3, channels], kernel, stride),
             ([channels, 2 * channels], 3, 2),
             ([2 * channels, 2 * channels], 3, 1),
             ([2 * channels, 4 * channels], 3, 2),

@@ -8,7 +8,7 @@ use burn::tensor::Tensor;
 
 use super::Batch;
 use super::adversarial::{AdversarialConfig, Arena, Losses, Player};
-use super::config::TrainConfig;
+use super::settings::Shared;
 use crate::nn::discriminator::Discriminator;
 use crate::nn::image_pool::ImagePool;
 use crate::nn::losses::{AdversarialLoss, feature_matching};
@@ -31,10 +31,10 @@ pub struct Judge {
 
 impl Critic {
     /// `network` must be initialised on a device with autodiff; `stream` draws for the pool.
-    pub fn new(network: Discriminator, config: &TrainConfig, stream: Stream) -> Self {
+    pub fn new(network: Discriminator, shared: &Shared, stream: Stream) -> Self {
         Critic {
-            player: Player::new(network, &config.adversarial),
-            pool: ImagePool::new(config.pool, stream),
+            player: Player::new(network, &shared.adversarial),
+            pool: ImagePool::new(shared.pool, stream),
             accuracy: 0.5,
         }
     }

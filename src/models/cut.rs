@@ -19,16 +19,17 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::adversarial::{Arena, Critic, Judge, Losses, Player};
-use super::config::TrainConfig;
+use super::kind::{self, LabelEffect, Load, Model, ModelKind};
 use super::label_safety::LabelSafety;
+use super::settings::Shared;
 use super::{
-    Adapter, Batch, LabelEffect, ModelKind, Passes, Setting, load_translator, load_weights,
-    save_generator, save_weights,
+    Adapter, Batch, Passes, Setting, load_translator, load_weights, save_generator, save_weights,
 };
 use crate::nn::ema;
 use crate::nn::generator::Generator;
 use crate::nn::init::{Init, initialise};
 use crate::nn::patch_nce::{PatchHead, patch_nce};
+use crate::sample::Extent;
 use crate::seed::{Position, Stream};
 use crate::{Error, Result};
 
@@ -37,8 +38,9 @@ pub const MODEL: ModelKind = ModelKind {
     name: "cut",
     about: "one-sided translation in which every patch keeps its content",
     labels: LabelEffect::Kept,
-    create: |config, setting| Ok(Box::new(Cut::new(config, Way::cut(config), setting)?)),
-    load: load_translator,
+    parse: kind::parse::<CutConfig>,
+    schema: kind::schema::<CutConfig>,
+    load: Load::Translator(load_translator),
 };
 
 /// The registry entry of FastCUT.
@@ -46,8 +48,9 @@ pub const FAST: ModelKind = ModelKind {
     name: "fastcut",
     about: "CUT without its identity loss: faster, closer to the render's content",
     labels: LabelEffect::Kept,
-    create: |config, setting| Ok(Box::new(Cut::new(config, Way::fast(config), setting)?)),
-    load: load_translator,
+    parse: kind::parse::<FastCutConfig>,
+    schema: kind::schema::<FastCutConfig>,
+    load: Load::Translator(load_translator),
 };
 
 /// Configuration of CUT.
@@ -66,7 +69,7 @@ pub struct CutConfig {
     pub temperature: f64,
 }
 
-/// Configuration of FastCUT; `patches`, `channels` and `temperature` are those of [`CutConfig`].
+/// Configuration of FastCUT.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct FastCutConfig {
@@ -74,6 +77,12 @@ pub struct FastCutConfig {
     pub nce: f64,
     /// Mirror half of the renders for the generator, and its features back for the comparison.
     pub flip: bool,
+    /// Patches compared at each depth, at most.
+    pub patches: usize,
+    /// Channels of the space in which patches are compared.
+    pub channels: usize,
+    /// Temperature of the comparison: small ones ask for a clear winner.
+    pub temperature: f64,
 }
 
 impl Default for CutConfig {
@@ -93,49 +102,78 @@ impl Default for FastCutConfig {
         FastCutConfig {
             nce: 10.0,
             flip: true,
+            patches: 256,
+            channels: 64,
+            temperature: 0.07,
         }
     }
 }
 
-impl CutConfig {
-    /// # Errors
-    /// What is out of range, in words.
-    pub fn check(&self) -> Result<(), String> {
-        if self.patches < 2 || self.channels == 0 || self.temperature < 0.01 {
-            return Err(
-                "cut: `patches` must be at least 2, `channels` 1, `temperature` 0.01".into(),
-            );
+impl Model for CutConfig {
+    fn check(&self) -> Result<(), String> {
+        if !(self.identity >= 0.0) {
+            return Err("`identity` must be at least 0".into());
         }
-        if self.nce < 0.0 || self.identity < 0.0 {
-            return Err("cut: `nce` and `identity` must be at least 0".into());
-        }
-        Ok(())
+        Way::of_cut(self).check()
+    }
+
+    fn create(&self, shared: &Shared, setting: Setting) -> Result<Box<dyn Adapter>> {
+        Ok(Box::new(Cut::new(Way::of_cut(self), shared, setting)?))
     }
 }
 
-/// What CUT and FastCUT differ in.
+impl Model for FastCutConfig {
+    fn check(&self) -> Result<(), String> {
+        Way::of_fast(self).check()
+    }
+
+    fn create(&self, shared: &Shared, setting: Setting) -> Result<Box<dyn Adapter>> {
+        Ok(Box::new(Cut::new(Way::of_fast(self), shared, setting)?))
+    }
+}
+
+/// The settings of both, where FastCUT has no identity loss and CUT mirrors nothing.
 #[derive(Debug, Clone, Copy)]
 struct Way {
     nce: f64,
     identity: f64,
     flip: bool,
+    patches: usize,
+    channels: usize,
+    temperature: f64,
 }
 
 impl Way {
-    fn cut(config: &TrainConfig) -> Way {
+    fn of_cut(config: &CutConfig) -> Way {
         Way {
-            nce: config.cut.nce,
-            identity: config.cut.identity,
+            nce: config.nce,
+            identity: config.identity,
             flip: false,
+            patches: config.patches,
+            channels: config.channels,
+            temperature: config.temperature,
         }
     }
 
-    fn fast(config: &TrainConfig) -> Way {
+    fn of_fast(config: &FastCutConfig) -> Way {
         Way {
-            nce: config.fastcut.nce,
+            nce: config.nce,
             identity: 0.0,
-            flip: config.fastcut.flip,
+            flip: config.flip,
+            patches: config.patches,
+            channels: config.channels,
+            temperature: config.temperature,
         }
+    }
+
+    fn check(&self) -> Result<(), String> {
+        if self.patches < 2 || self.channels == 0 || !(self.temperature >= 0.01) {
+            return Err("`patches` must be at least 2, `channels` 1, `temperature` 0.01".into());
+        }
+        if !(self.nce >= 0.0) {
+            return Err("`nce` must be at least 0".into());
+        }
+        Ok(())
     }
 }
 
@@ -147,13 +185,14 @@ struct Networks {
 }
 
 impl Networks {
-    fn new(config: &TrainConfig, size: usize, device: &Device) -> (Self, Vec<usize>) {
-        let generator = config.generator.init(device);
+    fn new(way: Way, shared: &Shared, extent: Extent, device: &Device) -> (Self, Vec<usize>) {
+        let generator = shared.generator.init(device);
         // The features of a black picture tell channels and sizes.
-        let black = Tensor::zeros([1, 3, size, size], device);
+        let [width, height] = [extent.width, extent.height].map(|side| side as usize);
+        let black = Tensor::zeros([1, 3, height, width], device);
         let shapes: Vec<[usize; 4]> = generator.features(black).iter().map(Tensor::dims).collect();
-        let width = config.cut.channels;
-        let head = |[_, channels, _, _]: &[usize; 4]| PatchHead::new(*channels, width, device);
+        let head =
+            |[_, channels, _, _]: &[usize; 4]| PatchHead::new(*channels, way.channels, device);
         let networks = Networks {
             generator,
             heads: shapes.iter().map(head).collect(),
@@ -177,8 +216,8 @@ impl Networks {
 
 /// A CUT in training.
 struct Cut {
-    config: TrainConfig,
     way: Way,
+    shared: Shared,
     arena: Arena,
     networks: Player<Networks>,
     critic: Critic,
@@ -198,30 +237,30 @@ struct Draw {
 }
 
 impl Cut {
-    fn new(config: &TrainConfig, way: Way, setting: Setting) -> Result<Self> {
-        let arena = Arena::new(config, &setting)?;
+    fn new(way: Way, shared: &Shared, setting: Setting) -> Result<Self> {
+        let arena = Arena::new(shared, &setting)?;
         let device = &arena.device;
         let stream = |number: u64| setting.seed.stream((1 << 40) + number);
         let init = Init::Normal(0.02);
-        let (networks, places) = Networks::new(config, setting.size, device);
+        let (networks, places) = Networks::new(way, shared, setting.extent, device);
         let networks = initialise(networks, init, &mut stream(0), 1);
-        let critic = config.discriminator.init(setting.size, device);
+        let critic = shared.discriminator.init(setting.extent, device);
         let critic = initialise(critic, init, &mut stream(1), 1 << 20);
         Ok(Cut {
             average: networks.generator.valid(),
-            networks: Player::new(networks, &config.adversarial),
-            critic: Critic::new(critic, config, stream(2)),
-            safety: LabelSafety::new(&config.label_safety, &setting)?,
+            networks: Player::new(networks, &shared.adversarial),
+            critic: Critic::new(critic, shared, stream(2)),
+            safety: LabelSafety::new(&shared.label_safety, &setting)?,
             places,
             stream: stream(3),
-            config: config.clone(),
+            shared: shared.clone(),
             way,
             arena,
         })
     }
 
     fn draw(&mut self) -> Draw {
-        let most = self.config.cut.patches;
+        let most = self.way.patches;
         let stream = &mut self.stream;
         let patches = self.places.iter().map(|&places| {
             let mut all: Vec<i32> = (0..places as i32).collect();
@@ -240,13 +279,7 @@ impl Cut {
 }
 
 /// What generator and heads minimise on one shard.
-fn losses(
-    (config, way): (&CutConfig, Way),
-    draw: &Draw,
-    judge: &Judge,
-    networks: &Networks,
-    batch: &Batch,
-) -> Losses {
+fn losses(way: Way, draw: &Draw, judge: &Judge, networks: &Networks, batch: &Batch) -> Losses {
     let (renders, photos) = (batch.renders.clone(), batch.photos.clone());
     let count = batch.classes.len();
     let turn = |x: Tensor<4>| if draw.flip { x.flip([3]) } else { x };
@@ -256,7 +289,7 @@ fn losses(
         let queries = networks.embed(to, &draw.patches, flip);
         let depths = keys.len() as f64;
         let pairs = queries.into_iter().zip(keys);
-        let losses = pairs.map(|(query, key)| patch_nce(query, key, config.temperature));
+        let losses = pairs.map(|(query, key)| patch_nce(query, key, way.temperature));
         let sum = losses.reduce(|a, b| a + b);
         sum.expect("a generator has at least its first layer") / depths
     };
@@ -294,13 +327,12 @@ impl Adapter for Cut {
             .networks
             .learn(arena, batch, rate_here, |networks, batch| {
                 let judge = critic.judge(arena);
-                let settings = (&self.config.cut, self.way);
-                let losses = losses(settings, &draw, &judge, networks, batch);
+                let losses = losses(self.way, &draw, &judge, networks, batch);
                 self.safety.guard(batch, losses)
             });
         let average = self.average.clone();
         let live = &self.networks.network.generator;
-        self.average = ema::update(average, live, self.config.ema);
+        self.average = ema::update(average, live, self.shared.ema);
         for fake in outcome.fakes {
             let (loss, accuracy) = critic.learn(arena, batch.photos.clone(), fake, rate);
             outcome.values.insert("discriminator".into(), loss);
@@ -326,7 +358,7 @@ impl Adapter for Cut {
     }
 
     fn save(&self, folder: &Path) -> Result<()> {
-        save_generator(&self.config.generator, &self.average, folder)
+        save_generator(&self.shared.generator, &self.average, folder)
     }
 
     fn save_state(&self, folder: &Path) -> Result<()> {
@@ -355,16 +387,30 @@ impl Adapter for Cut {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::models::tests::{batch, config, count_gradients, setting};
+    use crate::models::tests::{batch, count_gradients, setting, shared};
+
+    fn model(way: Way) -> Cut {
+        let small = Way {
+            channels: 8,
+            patches: 20,
+            ..way
+        };
+        setting(|setting| Cut::new(small, &shared(), setting).unwrap())
+    }
+
+    fn ways() -> [Way; 2] {
+        let (cut, fast) = (CutConfig::default(), FastCutConfig::default());
+        [Way::of_cut(&cut), Way::of_fast(&fast)]
+    }
 
     #[test]
     fn gradients_arrive_at_generator_and_heads() {
-        for way in [Way::cut(&config()), Way::fast(&config())] {
-            let mut model = setting(|setting| Cut::new(&config(), way, setting).unwrap());
+        for way in ways() {
+            let mut model = model(way);
             let draw = model.draw();
             let networks = model.networks.network.clone();
             let judge = model.critic.judge(&model.arena);
-            let losses = losses((&model.config.cut, way), &draw, &judge, &networks, &batch());
+            let losses = losses(model.way, &draw, &judge, &networks, &batch());
             let (arrived, all) = count_gradients(losses.total, &networks);
             assert_eq!(arrived, all);
         }
@@ -372,12 +418,11 @@ mod tests {
 
     #[test]
     fn mirrored_renders_come_back_as_they_went_in() {
-        let mut model =
-            setting(|setting| Cut::new(&config(), Way::fast(&config()), setting).unwrap());
+        let mut model = model(ways()[1]);
         let networks = model.networks.network.clone();
         let judge = model.critic.judge(&model.arena);
-        let settings = (&model.config.cut.clone(), model.way);
-        let run = |draw: &Draw| losses(settings, draw, &judge, &networks, &batch());
+        let way = model.way;
+        let run = |draw: &Draw| losses(way, draw, &judge, &networks, &batch());
         let mut draw = model.draw();
         for flip in [false, true] {
             draw.flip = flip;
@@ -393,9 +438,7 @@ mod tests {
 
     #[test]
     fn every_position_is_drawn_once_and_no_more_than_asked() {
-        let mut config = config();
-        config.cut.patches = 20;
-        let mut model = setting(|setting| Cut::new(&config, Way::cut(&config), setting).unwrap());
+        let mut model = model(ways()[0]);
         for (patches, places) in model.draw().patches.into_iter().zip(&model.places) {
             let different: std::collections::BTreeSet<_> = patches.iter().collect();
             assert_eq!(different.len(), patches.len());

@@ -15,11 +15,11 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::adversarial::{Arena, Critic, Judge, Losses, Player};
-use super::config::TrainConfig;
+use super::kind::{self, LabelEffect, Load, Model, ModelKind};
 use super::label_safety::LabelSafety;
+use super::settings::Shared;
 use super::{
-    Adapter, Batch, LabelEffect, ModelKind, Passes, Setting, load_translator, load_weights,
-    save_generator, save_weights,
+    Adapter, Batch, Passes, Setting, load_translator, load_weights, save_generator, save_weights,
 };
 use crate::Result;
 use crate::nn::ema;
@@ -32,8 +32,9 @@ pub const MODEL: ModelKind = ModelKind {
     name: "cyclegan",
     about: "unpaired translation by two generators that invert each other",
     labels: LabelEffect::Kept,
-    create: |config, setting| Ok(Box::new(CycleGan::new(config, setting)?)),
-    load: load_translator,
+    parse: kind::parse::<CycleGanConfig>,
+    schema: kind::schema::<CycleGanConfig>,
+    load: Load::Translator(load_translator),
 };
 
 /// Configuration of a CycleGAN.
@@ -55,6 +56,19 @@ impl Default for CycleGanConfig {
     }
 }
 
+impl Model for CycleGanConfig {
+    fn check(&self) -> Result<(), String> {
+        if !(self.cycle >= 0.0 && self.identity >= 0.0) {
+            return Err("`cycle` and `identity` must be at least 0".into());
+        }
+        Ok(())
+    }
+
+    fn create(&self, shared: &Shared, setting: Setting) -> Result<Box<dyn Adapter>> {
+        Ok(Box::new(CycleGan::new(self, shared, setting)?))
+    }
+}
+
 /// Both generators, in one module so that one set of gradients serves both.
 #[derive(Module, Debug)]
 struct Generators {
@@ -64,7 +78,8 @@ struct Generators {
 
 /// A CycleGAN in training.
 struct CycleGan {
-    config: TrainConfig,
+    config: CycleGanConfig,
+    shared: Shared,
     arena: Arena,
     generators: Player<Generators>,
     photo_critic: Critic,
@@ -74,29 +89,30 @@ struct CycleGan {
 }
 
 impl CycleGan {
-    fn new(config: &TrainConfig, setting: Setting) -> Result<Self> {
-        let arena = Arena::new(config, &setting)?;
+    fn new(config: &CycleGanConfig, shared: &Shared, setting: Setting) -> Result<Self> {
+        let arena = Arena::new(shared, &setting)?;
         let device = &arena.device;
         let stream = |number: u64| setting.seed.stream((1 << 40) + number);
         let init = Init::Normal(0.02);
         let generators = Generators {
-            to_photo: config.generator.init(device),
-            to_render: config.generator.init(device),
+            to_photo: shared.generator.init(device),
+            to_render: shared.generator.init(device),
         };
         let generators = initialise(generators, init, &mut stream(0), 1);
         let mut weights = stream(1);
         let mut critic = |first_id, pool| {
-            let network = config.discriminator.init(setting.size, device);
+            let network = shared.discriminator.init(setting.extent, device);
             let network = initialise(network, init, &mut weights, first_id);
-            Critic::new(network, config, stream(pool))
+            Critic::new(network, shared, stream(pool))
         };
         Ok(CycleGan {
             photo_critic: critic(1 << 20, 2),
             render_critic: critic(1 << 21, 3),
             average: generators.to_photo.valid(),
-            generators: Player::new(generators, &config.adversarial),
-            safety: LabelSafety::new(&config.label_safety, &setting)?,
+            generators: Player::new(generators, &shared.adversarial),
+            safety: LabelSafety::new(&shared.label_safety, &setting)?,
             config: config.clone(),
+            shared: shared.clone(),
             arena,
         })
     }
@@ -151,12 +167,12 @@ impl Adapter for CycleGan {
             .generators
             .learn(arena, batch, rate * pace, |generators, batch| {
                 let judges = critics.map(|critic| critic.judge(arena));
-                let losses = losses(&self.config.cyclegan, judges, generators, batch);
+                let losses = losses(&self.config, judges, generators, batch);
                 self.safety.guard(batch, losses)
             });
         let average = self.average.clone();
         let live = &self.generators.network.to_photo;
-        self.average = ema::update(average, live, self.config.ema);
+        self.average = ema::update(average, live, self.shared.ema);
 
         let mut fakes = outcome.fakes.into_iter();
         let pairs = [
@@ -194,7 +210,7 @@ impl Adapter for CycleGan {
     }
 
     fn save(&self, folder: &Path) -> Result<()> {
-        save_generator(&self.config.generator, &self.average, folder)
+        save_generator(&self.shared.generator, &self.average, folder)
     }
 
     fn save_state(&self, folder: &Path) -> Result<()> {
@@ -219,6 +235,7 @@ mod tests {
     use super::*;
     use crate::nn::device;
     use crate::nn::workers::Workers;
+    use crate::sample::Extent;
     use crate::seed::Seed;
     use crate::stage::DeviceChoice;
     use burn::module::{ModuleVisitor, Param};
@@ -227,19 +244,19 @@ mod tests {
 
     fn model(workers: usize) -> CycleGan {
         let device = device::choose(DeviceChoice::Cpu).unwrap();
-        let mut config = TrainConfig::default();
-        config.generator.channels = 4;
-        config.generator.blocks = 1;
-        config.discriminator.channels = 4;
-        config.pool = 6;
+        let mut shared = Shared::default();
+        shared.generator.channels = 4;
+        shared.generator.blocks = 1;
+        shared.discriminator.channels = 4;
+        shared.pool = 6;
         let seed = Seed::new(1, "train");
         let setting = Setting {
             device: &device,
-            size: 16,
+            extent: Extent::square(16),
             seed: &seed,
             task: None,
         };
-        let mut model = CycleGan::new(&config, setting).unwrap();
+        let mut model = CycleGan::new(&CycleGanConfig::default(), &shared, setting).unwrap();
         model
             .arena
             .set_workers(Workers::with_count(workers).unwrap());
@@ -283,7 +300,7 @@ mod tests {
         let critics = [&model.photo_critic, &model.render_critic];
         let judges = critics.map(|critic| critic.judge(&model.arena));
         let batch = batch().to_device(device);
-        let losses = losses(&model.config.cyclegan, judges, &generators, &batch);
+        let losses = losses(&model.config, judges, &generators, &batch);
         let gradients = losses.total.backward();
         let gradients = GradientsParams::from_grads(gradients, &generators);
         assert_eq!(gradients.len(), tensors(&generators));

@@ -12,8 +12,11 @@ use image::RgbImage;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::kind::{self, LabelEffect, Load, Model, ModelKind};
+use super::settings::Shared;
 use super::statistical::{Statistical, Statistics, draw};
-use super::{LabelEffect, ModelKind};
+use super::{Adapter, Setting};
+use crate::Result;
 use crate::seed::Stream;
 
 /// The registry entry.
@@ -21,13 +24,9 @@ pub const MODEL: ModelKind = ModelKind {
     name: "fda",
     about: "the low frequencies of a photo, by Fourier transform; needs no training",
     labels: LabelEffect::Kept,
-    create: |config, _| {
-        Ok(Box::new(Statistical {
-            statistics: Fda::new(&config.fda),
-            most: config.fda.photos,
-        }))
-    },
-    load: |folder, _| Ok(Box::new(Statistical::<Fda>::load(folder)?)),
+    parse: kind::parse::<FdaConfig>,
+    schema: kind::schema::<FdaConfig>,
+    load: Load::Translator(|folder, _| Ok(Box::new(Statistical::<Fda>::load(folder)?))),
 };
 
 /// Configuration of Fourier domain adaptation.
@@ -56,17 +55,22 @@ impl Default for FdaConfig {
     }
 }
 
-impl FdaConfig {
-    /// # Errors
-    /// What is out of range, in words.
-    pub fn check(&self) -> Result<(), String> {
+impl Model for FdaConfig {
+    fn check(&self) -> Result<(), String> {
         if !(0.0..0.5).contains(&self.beta) || !(0.0..=1.0).contains(&self.strength) {
-            return Err("fda: `beta` must lie in 0..0.5 and `strength` in 0..1".into());
+            return Err("`beta` must lie in 0..0.5 and `strength` in 0..1".into());
         }
         if self.photos == 0 {
-            return Err("fda: `photos` must be at least 1".into());
+            return Err("`photos` must be at least 1".into());
         }
         Ok(())
+    }
+
+    fn create(&self, _: &Shared, _: Setting) -> Result<Box<dyn Adapter>> {
+        Ok(Box::new(Statistical {
+            statistics: Fda::new(self),
+            most: self.photos,
+        }))
     }
 }
 

@@ -9,8 +9,11 @@ use image::{Rgb, RgbImage};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::kind::{self, LabelEffect, Load, Model, ModelKind};
+use super::settings::Shared;
 use super::statistical::{Statistical, Statistics, draw};
-use super::{LabelEffect, ModelKind};
+use super::{Adapter, Setting};
+use crate::Result;
 use crate::seed::Stream;
 
 /// The registry entry.
@@ -18,13 +21,9 @@ pub const MODEL: ModelKind = ModelKind {
     name: "histogram",
     about: "the colours of a photo, by rank or by mean and deviation; needs no training",
     labels: LabelEffect::Kept,
-    create: |config, _| {
-        Ok(Box::new(Statistical {
-            statistics: Histogram::new(&config.histogram),
-            most: config.histogram.photos,
-        }))
-    },
-    load: |folder, _| Ok(Box::new(Statistical::<Histogram>::load(folder)?)),
+    parse: kind::parse::<HistogramConfig>,
+    schema: kind::schema::<HistogramConfig>,
+    load: Load::Translator(|folder, _| Ok(Box::new(Statistical::<Histogram>::load(folder)?))),
 };
 
 /// Configuration of histogram matching.
@@ -75,14 +74,19 @@ impl Default for HistogramConfig {
     }
 }
 
-impl HistogramConfig {
-    /// # Errors
-    /// What is out of range, in words.
-    pub fn check(&self) -> Result<(), String> {
+impl Model for HistogramConfig {
+    fn check(&self) -> Result<(), String> {
         if !(0.0..=1.0).contains(&self.strength) || self.photos == 0 {
-            return Err("histogram: `strength` must lie in 0..1, `photos` be at least 1".into());
+            return Err("`strength` must lie in 0..1, `photos` be at least 1".into());
         }
         Ok(())
+    }
+
+    fn create(&self, _: &Shared, _: Setting) -> Result<Box<dyn Adapter>> {
+        Ok(Box::new(Statistical {
+            statistics: Histogram::new(self),
+            most: self.photos,
+        }))
     }
 }
 

@@ -1,15 +1,16 @@
-//! The trainable models, one file an architecture. Adding one means one new file and one line.
+//! The models, one file each. Adding one means one new file and one line in [`MODELS`].
 
 pub mod adversarial;
 pub mod classifier;
-pub mod config;
 pub mod critic;
 pub mod cut;
 pub mod cyclegan;
 pub mod fda;
 pub mod histogram;
+pub mod kind;
 pub mod label_safety;
 pub mod recogniser;
+pub mod settings;
 pub mod simgan;
 pub mod statistical;
 pub mod task_network;
@@ -25,30 +26,12 @@ use image::RgbImage;
 use crate::nn::batch;
 use crate::nn::device::Chosen;
 use crate::nn::generator::{Generator, GeneratorConfig};
+use crate::sample::Extent;
 use crate::seed::{Seed, Stream};
 use crate::{Error, Result};
-use config::TrainConfig;
 use task_network::TaskNetwork;
 
-/// What becomes of a picture's labels when a model has changed the picture.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum LabelEffect {
-    /// They stay true, pixel by pixel.
-    Kept,
-}
-
-/// One entry of the registry of adapters: models that learn to make renders look like photos.
-pub struct ModelKind {
-    /// What pipeline files call it.
-    pub name: &'static str,
-    /// One line for `verismo list`.
-    pub about: &'static str,
-    pub labels: LabelEffect,
-    /// Makes an untrained model for square pictures of `size` pixels.
-    pub create: fn(&TrainConfig, Setting) -> Result<Box<dyn Adapter>>,
-    /// Loads what [`Adapter::save`] wrote, for translation.
-    pub load: fn(&Path, &Chosen) -> Result<Box<dyn Translator>>,
-}
+pub use kind::{LabelEffect, Load, Model, ModelKind};
 
 /// Every model that `train` can train.
 pub const MODELS: &[ModelKind] = &[
@@ -63,8 +46,8 @@ pub const MODELS: &[ModelKind] = &[
 /// What a model is made for.
 pub struct Setting<'a> {
     pub device: &'a Chosen,
-    /// Width and height in pixels.
-    pub size: usize,
+    /// What its pictures measure.
+    pub extent: Extent,
     pub seed: &'a Seed,
     /// The frozen network that knows the renders' labels, where the pipeline has one.
     pub task: Option<&'a TaskNetwork>,
@@ -73,13 +56,13 @@ pub struct Setting<'a> {
 /// What one step learns from: equally many renders and photos, unpaired.
 #[derive(Debug, Clone)]
 pub struct Batch {
-    /// `[batch, 3, size, size]` in −1..1.
+    /// `[batch, 3, height, width]` in −1..1.
     pub renders: Tensor<4>,
-    /// `[batch, 1, size, size]`: 1 where an object of the render is visible, else 0.
+    /// `[batch, 1, height, width]`: 1 where an object of the render is visible, else 0.
     pub masks: Tensor<4>,
     /// The class of each render: its place in the task network's list, or 0 without one.
     pub classes: Vec<usize>,
-    /// `[batch, 3, size, size]` in −1..1.
+    /// `[batch, 3, height, width]` in −1..1.
     pub photos: Tensor<4>,
 }
 
@@ -231,7 +214,7 @@ pub fn load_generator(folder: &Path, device: &Chosen) -> Result<Generator> {
     load_weights(shape.init(&device.device), &folder.join("generator.bpk"))
 }
 
-/// As [`load_generator`], for [`ModelKind::load`].
+/// As [`load_generator`], for [`Load::Translator`].
 ///
 /// # Errors
 /// Where the folder holds none.

@@ -5,14 +5,17 @@ use std::collections::BTreeMap;
 use burn::tensor::{Device, Tensor};
 
 use super::adversarial::Balance;
-use super::config::TrainConfig;
-use super::{Adapter, Batch, MODELS, Setting, load_generator};
+use super::cyclegan::CycleGanConfig;
+use super::settings::Shared;
+use super::tests::shared;
+use super::{Adapter, Batch, Model, Setting, load_generator};
 use crate::nn::convolution::Precision;
 use crate::nn::device::{self, Chosen};
 use crate::nn::discriminator::DiscriminatorKind;
 use crate::nn::generator::GeneratorKind;
 use crate::nn::losses::AdversarialLoss;
 use crate::nn::norm::NormKind;
+use crate::sample::Extent;
 use crate::seed::Seed;
 use crate::stage::DeviceChoice;
 
@@ -22,23 +25,14 @@ fn cpu() -> Chosen {
     device::choose(DeviceChoice::Cpu).unwrap()
 }
 
-fn tiny() -> TrainConfig {
-    let mut config = TrainConfig::default();
-    config.generator.channels = 4;
-    config.generator.blocks = 1;
-    config.discriminator.channels = 4;
-    config.pool = 6;
-    config
-}
-
-fn create(config: &TrainConfig, device: &Chosen) -> Box<dyn Adapter> {
+fn create(shared: &Shared, device: &Chosen) -> Box<dyn Adapter> {
     let setting = Setting {
         device,
-        size: SIDE,
+        extent: Extent::square(SIDE as u32),
         seed: &Seed::new(1, "train"),
         task: None,
     };
-    (MODELS[0].create)(config, setting).unwrap()
+    CycleGanConfig::default().create(shared, setting).unwrap()
 }
 
 fn pictures(device: &Device) -> Tensor<4> {
@@ -55,7 +49,7 @@ fn batch(device: &Device) -> Batch {
     }
 }
 
-type Change = fn(&mut TrainConfig);
+type Change = fn(&mut Shared);
 
 /// One change a group of options, so that each is trained with at least once.
 const OPTIONS: &[(&str, Change)] = &[
@@ -99,16 +93,16 @@ const OPTIONS: &[(&str, Change)] = &[
 fn with_every_option_a_loaded_state_goes_on_bit_by_bit() {
     let device = cpu();
     for (name, change) in OPTIONS {
-        let mut config = tiny();
-        change(&mut config);
-        let (mut whole, mut first) = (create(&config, &device), create(&config, &device));
+        let mut shared = shared();
+        change(&mut shared);
+        let (mut whole, mut first) = (create(&shared, &device), create(&shared, &device));
         for _ in 0..2 {
             whole.step(&batch(&device.device), 1e-3);
             first.step(&batch(&device.device), 1e-3);
         }
         let folder = tempfile::tempdir().unwrap();
         first.save_state(folder.path()).unwrap();
-        let mut second = create(&config, &device);
+        let mut second = create(&shared, &device);
         second.load_state(folder.path()).unwrap();
         for _ in 0..2 {
             let values = whole.step(&batch(&device.device), 1e-3);
@@ -129,9 +123,9 @@ fn with_every_option_a_loaded_state_goes_on_bit_by_bit() {
 fn with_every_option_a_saved_model_translates_as_before() {
     let device = cpu();
     for (name, change) in OPTIONS {
-        let mut config = tiny();
-        change(&mut config);
-        let mut model = create(&config, &device);
+        let mut shared = shared();
+        change(&mut shared);
+        let mut model = create(&shared, &device);
         model.step(&batch(&device.device), 1e-3);
         let folder = tempfile::tempdir().unwrap();
         model.save(folder.path()).unwrap();
@@ -143,8 +137,8 @@ fn with_every_option_a_saved_model_translates_as_before() {
 }
 
 /// The losses of some steps.
-fn course(config: &TrainConfig, device: &Chosen, steps: usize) -> Vec<BTreeMap<String, f64>> {
-    let mut model = create(config, device);
+fn course(shared: &Shared, device: &Chosen, steps: usize) -> Vec<BTreeMap<String, f64>> {
+    let mut model = create(shared, device);
     (0..steps)
         .map(|_| model.step(&batch(&device.device), 2e-4))
         .collect()
@@ -176,10 +170,10 @@ fn assert_near(
 
 #[test]
 fn a_batch_in_parts_gives_the_same_steps() {
-    let mut config = tiny();
-    let whole = course(&config, &cpu(), 3);
-    config.adversarial.accumulate = 4;
-    assert_near(&whole, &course(&config, &cpu(), 3), 2e-3, "parts");
+    let mut shared = shared();
+    let whole = course(&shared, &cpu(), 3);
+    shared.adversarial.accumulate = 4;
+    assert_near(&whole, &course(&shared, &cpu(), 3), 2e-3, "parts");
 }
 
 /// The device that VERISMO_TEST_DEVICE names (`gpu:0`, `cuda:0`, or `software` for a rasteriser that
@@ -205,11 +199,11 @@ fn half_precision_gives_nearly_the_same_losses() {
         println!("skipped: {} has no bf16", other.name);
         return;
     }
-    let mut config = tiny();
-    let ours = course(&config, &cpu(), 1);
-    config.generator.precision = Precision::Bf16;
-    config.discriminator.precision = Precision::Bf16;
-    assert_near(&ours, &course(&config, &other, 1), 5e-2, "bf16");
+    let mut shared = shared();
+    let ours = course(&shared, &cpu(), 1);
+    shared.generator.precision = Precision::Bf16;
+    shared.discriminator.precision = Precision::Bf16;
+    assert_near(&ours, &course(&shared, &other, 1), 5e-2, "bf16");
 }
 
 /// One step agrees within 0.1 %, ten within 3 %: rounding differs, and Adam amplifies it.
@@ -221,9 +215,9 @@ fn another_device_gives_the_same_losses() {
         return;
     }
     for (name, change) in OPTIONS {
-        let mut config = tiny();
-        change(&mut config);
-        let (ours, theirs) = (course(&config, &cpu(), 10), course(&config, &other, 10));
+        let mut shared = shared();
+        change(&mut shared);
+        let (ours, theirs) = (course(&shared, &cpu(), 10), course(&shared, &other, 10));
         for (ours, theirs) in ours.iter().zip(&theirs) {
             println!("{name}: CPU {ours:?}, {} {theirs:?}", other.name);
         }

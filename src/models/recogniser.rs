@@ -9,6 +9,7 @@ use super::classifier::{Classifier, Training};
 use crate::Result;
 use crate::nn::batch;
 use crate::nn::device::Chosen;
+use crate::sample::Extent;
 use crate::seed::Stream;
 
 /// Labelled pictures of one size.
@@ -41,9 +42,9 @@ impl Examples {
         self.pictures.is_empty()
     }
 
-    /// The side of the first picture, 0 if there is none.
-    pub fn size(&self) -> u32 {
-        self.pictures.first().map_or(0, RgbImage::width)
+    /// What the first picture measures, if there is one.
+    pub fn extent(&self) -> Option<Extent> {
+        Some(self.pictures.first()?.dimensions().into())
     }
 }
 
@@ -107,13 +108,13 @@ pub fn train(
 /// A recogniser with fresh weights, ready to be trained.
 pub fn fresh(
     classes: usize,
-    size: usize,
+    extent: Extent,
     channels: usize,
     stream: &mut Stream,
     chosen: &Chosen,
 ) -> Training {
     let device = chosen.device.clone().autodiff();
-    let network = Classifier::new(classes, size, channels, stream, &device);
+    let network = Classifier::new(classes, extent, channels, stream, &device);
     Training::new(network, device)
 }
 

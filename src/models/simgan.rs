@@ -18,11 +18,11 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::adversarial::{Arena, Critic, Judge, Losses, Player};
-use super::config::TrainConfig;
+use super::kind::{self, LabelEffect, Load, Model, ModelKind};
 use super::label_safety::LabelSafety;
+use super::settings::Shared;
 use super::{
-    Adapter, Batch, LabelEffect, ModelKind, Passes, Setting, load_translator, load_weights,
-    save_generator, save_weights,
+    Adapter, Batch, Passes, Setting, load_translator, load_weights, save_generator, save_weights,
 };
 use crate::Result;
 use crate::nn::ema;
@@ -30,14 +30,16 @@ use crate::nn::generator::{Generator, GeneratorConfig, GeneratorKind};
 use crate::nn::init::{Init, initialise};
 use crate::nn::losses::l1;
 use crate::nn::norm::NormKind;
+use crate::sample::Extent;
 
 /// The registry entry.
 pub const MODEL: ModelKind = ModelKind {
     name: "simgan",
     about: "a refiner of full resolution, held close to the render pixel by pixel",
     labels: LabelEffect::Kept,
-    create: |config, setting| Ok(Box::new(SimGan::new(config, setting)?)),
-    load: load_translator,
+    parse: kind::parse::<SimGanConfig>,
+    schema: kind::schema::<SimGanConfig>,
+    load: Load::Translator(load_translator),
 };
 
 /// Configuration of a SimGAN.
@@ -71,66 +73,71 @@ impl Default for SimGanConfig {
     }
 }
 
-impl SimGanConfig {
-    /// # Errors
-    /// What is out of range, in words.
-    pub fn check(&self) -> Result<(), String> {
+impl Model for SimGanConfig {
+    fn check(&self) -> Result<(), String> {
         if self.refiner_steps == 0 || self.discriminator_steps == 0 || self.channels == 0 {
             return Err(
-                "simgan: `refiner_steps`, `discriminator_steps` and `channels` must be at least 1"
-                    .into(),
+                "`refiner_steps`, `discriminator_steps` and `channels` must be at least 1".into(),
             );
         }
-        if self.self_regularisation < 0.0 {
-            return Err("simgan: `self_regularisation` must be at least 0".into());
+        if !(self.self_regularisation >= 0.0) {
+            return Err("`self_regularisation` must be at least 0".into());
         }
         Ok(())
     }
+
+    fn create(&self, shared: &Shared, setting: Setting) -> Result<Box<dyn Adapter>> {
+        Ok(Box::new(SimGan::new(self, shared, setting)?))
+    }
 }
 
-/// The refiner's shape.
-fn refiner(config: &TrainConfig) -> GeneratorConfig {
-    GeneratorConfig {
-        kind: GeneratorKind::Resnet,
-        channels: config.simgan.channels,
-        blocks: config.simgan.blocks,
-        downsamplings: 0,
-        kernel: 3,
-        residual: true,
-        norm: config.simgan.norm,
-        precision: config.generator.precision,
+impl SimGanConfig {
+    /// The refiner's shape.
+    fn refiner(&self, shared: &Shared) -> GeneratorConfig {
+        GeneratorConfig {
+            kind: GeneratorKind::Resnet,
+            channels: self.channels,
+            blocks: self.blocks,
+            downsamplings: 0,
+            kernel: 3,
+            residual: true,
+            norm: self.norm,
+            precision: shared.generator.precision,
+        }
     }
 }
 
 /// A SimGAN in training.
 struct SimGan {
-    config: TrainConfig,
+    config: SimGanConfig,
+    shared: Shared,
     arena: Arena,
     refiner: Player<Generator>,
     critic: Critic,
     average: Generator,
     safety: LabelSafety,
-    /// Side of the pictures, in pixels.
-    size: usize,
+    /// What its pictures measure.
+    extent: Extent,
 }
 
 impl SimGan {
-    fn new(config: &TrainConfig, setting: Setting) -> Result<Self> {
-        let arena = Arena::new(config, &setting)?;
+    fn new(config: &SimGanConfig, shared: &Shared, setting: Setting) -> Result<Self> {
+        let arena = Arena::new(shared, &setting)?;
         let device = &arena.device;
         let stream = |number: u64| setting.seed.stream((1 << 40) + number);
         let init = Init::Normal(0.02);
-        let refiner = refiner(config).init(device);
+        let refiner = config.refiner(shared).init(device);
         let refiner = initialise(refiner, init, &mut stream(0), 1);
-        let critic = config.discriminator.init(setting.size, device);
+        let critic = shared.discriminator.init(setting.extent, device);
         let critic = initialise(critic, init, &mut stream(1), 1 << 20);
         Ok(SimGan {
             average: refiner.valid(),
-            refiner: Player::new(refiner, &config.adversarial),
-            critic: Critic::new(critic, config, stream(2)),
-            safety: LabelSafety::new(&config.label_safety, &setting)?,
-            size: setting.size,
+            refiner: Player::new(refiner, &shared.adversarial),
+            critic: Critic::new(critic, shared, stream(2)),
+            safety: LabelSafety::new(&shared.label_safety, &setting)?,
+            extent: setting.extent,
             config: config.clone(),
+            shared: shared.clone(),
             arena,
         })
     }
@@ -156,20 +163,20 @@ impl Adapter for SimGan {
         let (arena, critic) = (&self.arena, &mut self.critic);
         let pace = critic.generator_pace(arena);
         let (mut values, mut fakes) = (BTreeMap::new(), Vec::new());
-        for _ in 0..self.config.simgan.refiner_steps {
+        for _ in 0..self.config.refiner_steps {
             let outcome = self
                 .refiner
                 .learn(arena, batch, rate * pace, |refiner, batch| {
                     let judge = critic.judge(arena);
-                    let losses = losses(&self.config.simgan, &judge, refiner, batch);
+                    let losses = losses(&self.config, &judge, refiner, batch);
                     self.safety.guard(batch, losses)
                 });
             (values, fakes) = (outcome.values, outcome.fakes);
             let average = self.average.clone();
-            self.average = ema::update(average, &self.refiner.network, self.config.ema);
+            self.average = ema::update(average, &self.refiner.network, self.shared.ema);
         }
         for fake in fakes {
-            for _ in 0..self.config.simgan.discriminator_steps {
+            for _ in 0..self.config.discriminator_steps {
                 let (loss, accuracy) =
                     critic.learn(arena, batch.photos.clone(), fake.clone(), rate);
                 values.insert("discriminator".into(), loss);
@@ -185,9 +192,9 @@ impl Adapter for SimGan {
 
     fn passes(&self) -> Passes {
         // The estimate counts in passes of the configured generator, which the refiner is not.
-        let refiner = refiner(&self.config).outputs(self.size);
+        let refiner = self.config.refiner(&self.shared).outputs(self.extent);
         Passes {
-            generator: refiner.div_ceil(self.config.generator.outputs(self.size)),
+            generator: refiner.div_ceil(self.shared.generator.outputs(self.extent)),
             critic: 1,
         }
     }
@@ -197,7 +204,8 @@ impl Adapter for SimGan {
     }
 
     fn save(&self, folder: &Path) -> Result<()> {
-        save_generator(&refiner(&self.config), &self.average, folder)
+        let shape = self.config.refiner(&self.shared);
+        save_generator(&shape, &self.average, folder)
     }
 
     fn save_state(&self, folder: &Path) -> Result<()> {
@@ -216,14 +224,23 @@ impl Adapter for SimGan {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::models::tests::{batch, config, count_gradients, setting};
+    use crate::models::tests::{batch, count_gradients, setting, shared};
+
+    fn model(config: SimGanConfig) -> SimGan {
+        let small = SimGanConfig {
+            channels: 4,
+            blocks: 1,
+            ..config
+        };
+        setting(|setting| SimGan::new(&small, &shared(), setting).unwrap())
+    }
 
     #[test]
     fn gradients_arrive_at_the_whole_refiner() {
-        let model = setting(|setting| SimGan::new(&config(), setting).unwrap());
+        let model = model(SimGanConfig::default());
         let refiner = model.refiner.network.clone();
         let judge = model.critic.judge(&model.arena);
-        let losses = losses(&model.config.simgan, &judge, &refiner, &batch());
+        let losses = losses(&model.config, &judge, &refiner, &batch());
         let (arrived, all) = count_gradients(losses.total, &refiner);
         assert_eq!(arrived, all);
     }
@@ -231,9 +248,10 @@ mod tests {
     #[test]
     fn self_regularisation_keeps_the_render() {
         let change = |weight: f64| {
-            let mut config = config();
-            config.simgan.self_regularisation = weight;
-            let mut model = setting(|setting| SimGan::new(&config, setting).unwrap());
+            let mut model = model(SimGanConfig {
+                self_regularisation: weight,
+                ..SimGanConfig::default()
+            });
             for _ in 0..8 {
                 model.step(&batch(), 3e-3);
             }

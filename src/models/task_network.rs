@@ -19,6 +19,7 @@ use crate::nn::convolution::PaddedConv;
 use crate::nn::device::Chosen;
 use crate::nn::init::{Init, initialise};
 use crate::nn::instance_norm::{Activation, normalise};
+use crate::sample::Extent;
 use crate::seed::Stream;
 use crate::{Error, Result};
 
@@ -74,7 +75,7 @@ pub struct Layers {
 pub struct Reading {
     /// `[batch, classes]`.
     pub class_logits: Tensor<2>,
-    /// `[batch, 1, height, width]` of [`TaskNetwork::mask_side`]; above 0 is inside an object.
+    /// `[batch, 1, height, width]` of [`TaskNetwork::mask_extent`]; above 0 is inside an object.
     pub mask_logits: Tensor<4>,
     /// `[batch, features]`: what the class is read from.
     pub features: Tensor<2>,
@@ -86,7 +87,7 @@ pub struct Reading {
 #[derive(Debug, Clone, Serialize, Deserialize)]
 struct Shape {
     classes: Vec<String>,
-    size: usize,
+    size: Extent,
     channels: usize,
 }
 
@@ -96,33 +97,34 @@ pub struct TaskNetwork {
     pub layers: Layers,
     /// Sorted; a class number is a place in this list.
     pub classes: Vec<String>,
-    /// Width and height of the pictures it reads, in pixels.
-    pub size: usize,
+    /// Of the pictures it reads.
+    pub extent: Extent,
     channels: usize,
 }
 
 impl TaskNetwork {
-    /// An untrained network for square pictures of `size` pixels; `channels`, a multiple of 4, after
-    /// its first layer.
+    /// An untrained network for pictures of this extent, both sides multiples of 4; `channels`, a
+    /// multiple of 4 too, after its first layer.
     pub fn new(
         classes: Vec<String>,
-        size: usize,
+        extent: Extent,
         channels: usize,
         stream: &mut Stream,
         device: &Device,
     ) -> Self {
-        let layers = layers(classes.len(), size, channels, device);
+        let layers = layers(classes.len(), extent, channels, device);
         TaskNetwork {
             layers: initialise(layers, Init::He, stream, 1),
             classes,
-            size,
+            extent,
             channels,
         }
     }
 
-    /// Width and height of the mask that it reads.
-    pub fn mask_side(&self) -> usize {
-        self.size / (2 * stem(self.size).1)
+    /// Of the mask that it reads.
+    pub fn mask_extent(&self) -> Extent {
+        let cell = 2 * stem(self.extent).1 as u32;
+        Extent::new(self.extent.width / cell, self.extent.height / cell)
     }
 
     /// Writes `task.json` and `task.bpk`.
@@ -132,7 +134,7 @@ impl TaskNetwork {
     pub fn save(&self, folder: &Path) -> Result<()> {
         let shape = Shape {
             classes: self.classes.clone(),
-            size: self.size,
+            size: self.extent,
             channels: self.channels,
         };
         let path = folder.join("task.json");
@@ -165,26 +167,30 @@ impl TaskNetwork {
         Ok(TaskNetwork {
             layers: layers.no_grad(),
             classes: shape.classes,
-            size: shape.size,
+            extent: shape.size,
             channels: shape.channels,
         })
     }
 }
 
-/// Masks `[batch, 1, size, size]` as the task network is to read them: `[batch, 1, side, side]`, each
-/// the covered share of its cell, 0..1.
-pub fn mask_targets(masks: Tensor<4>, side: usize) -> Tensor<4> {
-    let cell = masks.dims()[3] / side;
+/// Masks `[batch, 1, height, width]` of whole pictures as the task network is to read them, of
+/// [`TaskNetwork::mask_extent`]: each value the covered share of its cell, 0..1.
+pub fn mask_targets(masks: Tensor<4>, extent: Extent) -> Tensor<4> {
+    let cell = masks.dims()[3] / extent.width as usize;
     avg_pool2d(masks, AvgPoolOptions::new([cell, cell]))
 }
 
-/// Kernel and stride of the first layer: below 48 pixels none can be spared.
-fn stem(size: usize) -> (usize, usize) {
-    if size >= 48 { (5, 2) } else { (3, 1) }
+/// Kernel and stride of a first layer: below 48 pixels none can be spared.
+pub(super) fn stem(extent: Extent) -> (usize, usize) {
+    if extent.shorter() >= 48 {
+        (5, 2)
+    } else {
+        (3, 1)
+    }
 }
 
-fn layers(classes: usize, size: usize, channels: usize, device: &Device) -> Layers {
-    let (kernel, stride) = stem(size);
+fn layers(classes: usize, extent: Extent, channels: usize, device: &Device) -> Layers {
+    let (kernel, stride) = stem(extent);
     let layer = |from, to, stride| Layer::new([from * channels, to * channels], 3, stride, device);
     Layers {
         stem: Layer::new([3, channels], kernel, stride, device),
@@ -197,7 +203,7 @@ fn layers(classes: usize, size: usize, channels: usize, device: &Device) -> Laye
 }
 
 impl Layers {
-    /// Reads pictures `[batch, 3, size, size]` in −1..1.
+    /// Reads pictures `[batch, 3, height, width]` in −1..1.
     pub fn forward(&self, pictures: Tensor<4>) -> Reading {
         let fine = self
             .early
@@ -240,23 +246,28 @@ mod tests {
     #[test]
     fn a_saved_network_reads_as_before() {
         let chosen = device::choose(DeviceChoice::Cpu).unwrap();
-        for size in [32, 64] {
+        for extent in [[32, 32], [64, 64], [64, 48], [32, 60]] {
+            let extent = Extent::new(extent[0], extent[1]);
+            let [width, height] = [extent.width, extent.height].map(|side| side as usize);
             let mut stream = Seed::new(1, "task").stream(0);
             let classes = vec!["a".into(), "b".into()];
             let device = chosen.device.clone().autodiff();
-            let mut network = TaskNetwork::new(classes, size, 4, &mut stream, &device);
+            let mut network = TaskNetwork::new(classes, extent, 4, &mut stream, &device);
             network.layers = network.layers.valid();
             let folder = tempfile::tempdir().unwrap();
             network.save(folder.path()).unwrap();
             let loaded = TaskNetwork::load(folder.path(), &chosen).unwrap();
-            let ramp = Tensor::arange(0..3 * (size * size) as i64, &chosen.device).float();
-            let picture = (ramp.reshape([1, 3, size, size]) * 0.37).sin();
+            let ramp = Tensor::arange(0..3 * extent.area() as i64, &chosen.device).float();
+            let picture = (ramp.reshape([1, 3, height, width]) * 0.37).sin();
             let (a, b) = (
                 network.layers.forward(picture.clone()),
                 loaded.layers.forward(picture),
             );
-            let side = network.mask_side();
-            assert_eq!(a.mask_logits.dims(), [1, 1, side, side]);
+            let mask = mask_targets(
+                Tensor::ones([1, 1, height, width], &chosen.device),
+                network.mask_extent(),
+            );
+            assert_eq!(a.mask_logits.dims(), mask.dims());
             a.class_logits
                 .into_data()
                 .assert_approx_eq::<f32>(&b.class_logits.into_data(), Tolerance::absolute(1e-6));

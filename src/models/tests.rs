@@ -1,30 +1,45 @@
 //! What every adapter must do, tested on each entry of the registry, and what tests of models share.
 
+use std::path::Path;
+
 use burn::module::{Module, ModuleVisitor, Param};
 use burn::optim::GradientsParams;
 use burn::tensor::{Device, Tensor, Tolerance};
+use toml::de::DeValue;
 
-use super::config::TrainConfig;
+use super::settings::Shared;
 use super::task_network::TaskNetwork;
-use super::{Adapter, Batch, MODELS, ModelKind, Setting};
+use super::{Adapter, Batch, Load, MODELS, ModelKind, Setting, Translator};
 use crate::nn::{batch as pictures, device};
+use crate::sample::Extent;
 use crate::seed::Seed;
 use crate::stage::DeviceChoice;
 
 const SIDE: usize = 16;
 
 /// Small networks.
-pub fn config() -> TrainConfig {
-    let mut config = TrainConfig::default();
-    config.generator.channels = 4;
-    config.generator.blocks = 1;
-    config.discriminator.channels = 4;
-    config.simgan.channels = 4;
-    config.simgan.blocks = 1;
-    config.cut.channels = 8;
-    config.cut.patches = 16;
-    config.pool = 6;
-    config
+pub fn shared() -> Shared {
+    let mut shared = Shared::default();
+    shared.generator.channels = 4;
+    shared.generator.blocks = 1;
+    shared.discriminator.channels = 4;
+    shared.pool = 6;
+    shared
+}
+
+/// A model of this kind with the defaults of its table.
+fn create(kind: &ModelKind, shared: &Shared, setting: Setting) -> Box<dyn Adapter> {
+    let table = DeValue::parse("{}").unwrap();
+    let model = (kind.parse)(table.into()).unwrap();
+    assert_eq!(model.check(), Ok(()));
+    model.create(shared, setting).unwrap()
+}
+
+/// What a model of this kind saved.
+fn load(kind: &ModelKind, folder: &Path) -> Box<dyn Translator> {
+    let device = device::choose(DeviceChoice::Cpu).unwrap();
+    let Load::Translator(load) = kind.load;
+    load(folder, &device).unwrap()
 }
 
 /// Calls `create` with the surroundings of a small model on the CPU.
@@ -37,7 +52,7 @@ fn setting_with<M>(task: Option<&TaskNetwork>, create: impl FnOnce(Setting) -> M
     let seed = Seed::new(1, "train");
     create(Setting {
         device: &device,
-        size: SIDE,
+        extent: Extent::square(SIDE as u32),
         seed: &seed,
         task,
     })
@@ -75,18 +90,18 @@ pub fn count_gradients<M: Module>(loss: Tensor<1>, module: &M) -> (usize, usize)
 
 /// A model of this kind that has seen photos, computing in so many threads.
 fn model(kind: &ModelKind, threads: usize) -> Box<dyn Adapter> {
-    model_with(kind, threads, &config(), None)
+    model_with(kind, threads, &shared(), None)
 }
 
 fn model_with(
     kind: &ModelKind,
     threads: usize,
-    config: &TrainConfig,
+    shared: &Shared,
     task: Option<&TaskNetwork>,
 ) -> Box<dyn Adapter> {
     let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build();
     pool.unwrap().install(|| {
-        let mut model = setting_with(task, |setting| (kind.create)(config, setting).unwrap());
+        let mut model = setting_with(task, |setting| create(kind, shared, setting));
         model.study(&pictures::to_pictures(batch().photos));
         model
     })
@@ -124,7 +139,7 @@ fn a_saved_model_translates_as_it_did_before() {
         model.step(&batch(), 1e-3);
         model.save(folder.path()).unwrap();
         let device = device::choose(DeviceChoice::Cpu).unwrap();
-        let loaded = (kind.load)(folder.path(), &device).unwrap();
+        let loaded = load(kind, folder.path());
         let renders = pictures::to_pictures(batch().renders);
         let before = model.translate(pictures::to_tensor(renders.iter(), &device.device));
         let seed = Seed::new(0, "sheet");
@@ -168,7 +183,7 @@ fn a_loaded_state_goes_on_bit_by_bit() {
         }
         let folder = tempfile::tempdir().unwrap();
         first.save_state(folder.path()).unwrap();
-        let mut second = setting(|setting| (kind.create)(&config(), setting).unwrap());
+        let mut second = setting(|setting| create(kind, &shared(), setting));
         second.load_state(folder.path()).unwrap();
         for _ in 0..2 {
             assert_eq!(whole.step(&batch(), 1e-3), second.step(&batch(), 1e-3));
@@ -183,8 +198,8 @@ fn a_loaded_state_goes_on_bit_by_bit() {
 
 #[test]
 fn every_trained_model_takes_all_losses_of_label_safety_in_any_number_of_threads() {
-    let mut config = config();
-    config.label_safety = serde_json::from_value(serde_json::json!({
+    let mut shared = shared();
+    shared.label_safety = serde_json::from_value(serde_json::json!({
         "inside": 1.0, "outside": 1.0, "perceptual": 1.0, "class": 1.0, "mask": 1.0,
         "dice": 1.0, "edges": 1.0, "boundary": 1.0, "geometry": 1.0,
     }))
@@ -192,10 +207,16 @@ fn every_trained_model_takes_all_losses_of_label_safety_in_any_number_of_threads
     let classes = vec!["a".to_string(), "b".to_string()];
     let mut stream = Seed::new(1, "task").stream(0);
     let device = Device::flex().autodiff();
-    let task = TaskNetwork::new(classes, SIDE, 4, &mut stream, &device);
+    let task = TaskNetwork::new(
+        classes,
+        Extent::square(SIDE as u32),
+        4,
+        &mut stream,
+        &device,
+    );
     each(|kind| {
         let values = [1, 2].map(|threads| {
-            let mut model = model_with(kind, threads, &config, Some(&task));
+            let mut model = model_with(kind, threads, &shared, Some(&task));
             model.step(&batch(), 1e-4);
             model.step(&batch(), 1e-4)
         });

@@ -13,6 +13,7 @@ use super::conv_kernel::Border;
 use super::convolution::{PaddedConv, Precision};
 use super::norm::{Activation, Norm, NormKind};
 use super::spectral_norm::SpectralConv;
+use crate::sample::Extent;
 
 /// The shape of a [`Discriminator`].
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
@@ -22,8 +23,8 @@ pub struct DiscriminatorConfig {
     pub kind: DiscriminatorKind,
     /// Channels after the first layer (`ndf`).
     pub channels: usize,
-    /// Layers of stride 2: 3 sees patches of 70 pixels, 2 of 34, 1 of 16. 0 chooses by the size
-    /// of the picture, so that a patch is about a quarter of a large picture and half of a small.
+    /// Layers of stride 2: 3 sees patches of 70 pixels, 2 of 34, 1 of 16. 0 chooses by the shorter
+    /// side of the picture, so that a patch is about a quarter of a large picture and half of a small.
     pub layers: usize,
     /// Discriminators in all, each on pictures of half the size of the one before.
     pub scales: usize,
@@ -100,30 +101,36 @@ impl DiscriminatorConfig {
         Ok(())
     }
 
-    /// As [`DiscriminatorConfig::check`], for pictures of `size` pixels.
+    /// As [`DiscriminatorConfig::check`], for pictures of this extent.
     ///
     /// # Errors
-    /// Where the smallest scale would be left without a patch.
-    pub fn check_size(&self, size: usize) -> Result<(), String> {
+    /// If the smallest scale would be left without a patch.
+    pub fn check_size(&self, extent: Extent) -> Result<(), String> {
         let strided = match self.kind {
-            DiscriminatorKind::Patch => self.strided(size),
+            DiscriminatorKind::Patch => self.strided(extent),
             DiscriminatorKind::Pixel => 0,
         };
         // Two layers of stride 1 at the end take a pixel each.
-        if (size >> (self.scales - 1) >> strided) < 4 {
+        let too_small = |side: u32| (side >> (self.scales - 1) >> strided) < 4;
+        if let Some((name, side)) = extent
+            .sides()
+            .into_iter()
+            .find(|(_, side)| too_small(*side))
+        {
             return Err(format!(
-                "pictures of {size} pixels are too small for a discriminator of {strided} layers \
-                 and {} scales: lower `discriminator.layers` or `discriminator.scales`",
+                "pictures whose {name} is {side} pixels are too small for a discriminator of \
+                 {strided} layers and {} scales: lower `discriminator.layers` or \
+                 `discriminator.scales`",
                 self.scales
             ));
         }
         Ok(())
     }
 
-    /// A discriminator for pictures of `size` pixels with burn's default weights.
-    pub fn init(&self, size: usize, device: &Device) -> Discriminator {
+    /// A discriminator for pictures of this extent with burn's default weights.
+    pub fn init(&self, extent: Extent, device: &Device) -> Discriminator {
         let scale = |_| match self.kind {
-            DiscriminatorKind::Patch => self.patch(self.strided(size), device),
+            DiscriminatorKind::Patch => self.patch(self.strided(extent), device),
             DiscriminatorKind::Pixel => self.pixel(device),
         };
         Discriminator {
@@ -131,22 +138,24 @@ impl DiscriminatorConfig {
         }
     }
 
-    /// Numbers that all layers put out for a picture of `size` pixels.
-    pub fn outputs(&self, size: usize) -> usize {
+    /// Numbers that all layers put out for a picture of this extent.
+    pub fn outputs(&self, extent: Extent) -> usize {
+        let strided = self.strided(extent);
+        let at = |level: usize| self.channels << level.min(3);
         let scale = |scale: usize| {
-            let (pixels, at) = ((size >> scale).pow(2), |l: usize| self.channels << l.min(3));
+            let pixels = Extent::new(extent.width >> scale, extent.height >> scale).area();
             match self.kind {
                 DiscriminatorKind::Pixel => 3 * self.channels * pixels,
-                DiscriminatorKind::Patch => (0..=self.strided(size))
-                    .map(|l| at(l) * (pixels >> (2 * (l + 1).min(self.strided(size)))))
+                DiscriminatorKind::Patch => (0..=strided)
+                    .map(|level| at(level) * (pixels >> (2 * (level + 1).min(strided))))
                     .sum(),
             }
         };
         (0..self.scales).map(scale).sum()
     }
 
-    fn strided(&self, size: usize) -> usize {
-        match (self.layers, size) {
+    fn strided(&self, extent: Extent) -> usize {
+        match (self.layers, extent.shorter()) {
             (0, ..=48) => 1,
             (0, ..=128) => 2,
             (0, _) => 3,
@@ -279,7 +288,7 @@ mod tests {
         let device = Device::flex();
         let sides = |config: DiscriminatorConfig| -> Vec<usize> {
             let verdict = config
-                .init(32, &device)
+                .init(Extent::square(32), &device)
                 .forward(Tensor::zeros([2, 3, 32, 32], &device));
             assert!(!verdict.features.is_empty());
             verdict.scores.iter().map(|s| s.dims()[3]).collect()
@@ -305,14 +314,22 @@ mod tests {
 
     #[test]
     fn a_size_without_a_patch_is_refused() {
-        assert!(config().check_size(16).is_ok());
+        let check = |config: &DiscriminatorConfig, [width, height]: [u32; 2]| {
+            config.check_size(Extent::new(width, height))
+        };
+        assert!(check(&config(), [16, 16]).is_ok());
         let many = DiscriminatorConfig {
             layers: 3,
             scales: 3,
             ..config()
         };
-        assert!(many.check_size(64).unwrap_err().contains("scales"));
-        assert!(many.check_size(256).is_ok());
+        assert!(check(&many, [64, 64]).unwrap_err().contains("scales"));
+        assert!(
+            check(&many, [64, 256])
+                .unwrap_err()
+                .contains("whose width is 64")
+        );
+        assert!(check(&many, [256, 256]).is_ok());
     }
 
     /// With spectral norm no picture can be told from another by more than their distance allows.
@@ -327,8 +344,8 @@ mod tests {
             };
             let mut stream = crate::seed::Seed::new(1, "x").stream(0);
             let init = crate::nn::init::Init::Normal(1.0);
-            let mut network =
-                crate::nn::init::initialise(config.init(32, &device), init, &mut stream, 1);
+            let network = config.init(Extent::square(32), &device);
+            let mut network = crate::nn::init::initialise(network, init, &mut stream, 1);
             for _ in 0..20 {
                 network = network.renew();
             }

@@ -13,6 +13,7 @@ use super::convolution::Precision;
 use super::norm::NormKind;
 use super::resnet_generator::ResnetGenerator;
 use super::unet_generator::UNetGenerator;
+use crate::sample::Extent;
 
 /// The shape of a [`Generator`].
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
@@ -91,26 +92,30 @@ impl GeneratorConfig {
         Ok(())
     }
 
-    /// As [`GeneratorConfig::check`], for pictures of `size` pixels.
+    /// As [`GeneratorConfig::check`], for pictures of this extent.
     ///
     /// # Errors
-    /// Where the size cannot be halved so often, or is too small for the mirrored border.
-    pub fn check_size(&self, size: usize) -> Result<(), String> {
+    /// If a side cannot be halved so often, or is too small for the mirrored border.
+    pub fn check_size(&self, extent: Extent) -> Result<(), String> {
         let times = 1 << self.downsamplings;
-        if !size.is_multiple_of(times) || size / times < 2 || size <= self.kernel / 2 {
-            return Err(format!(
-                "pictures of {size} pixels cannot be halved {} times: choose a size that is a \
-                 multiple of {times}, at least {}, or lower `generator.downsamplings`",
-                self.downsamplings,
-                2 * times
-            ));
+        for (name, side) in extent.sides() {
+            let pixels = side as usize;
+            if !pixels.is_multiple_of(times) || pixels / times < 2 || pixels <= self.kernel / 2 {
+                return Err(format!(
+                    "pictures whose {name} is {side} pixels cannot be halved {} times: choose a \
+                     {name} that is a multiple of {times}, at least {}, or lower \
+                     `generator.downsamplings`",
+                    self.downsamplings,
+                    2 * times
+                ));
+            }
         }
         Ok(())
     }
 
-    /// Numbers that all layers put out for a picture of `size` pixels.
-    pub fn outputs(&self, size: usize) -> usize {
-        let pixels = size * size;
+    /// Numbers that all layers put out for a picture of this extent.
+    pub fn outputs(&self, extent: Extent) -> usize {
+        let pixels = extent.area();
         let output = if self.residual { 9 } else { 3 };
         let layers = match self.kind {
             GeneratorKind::Resnet => ResnetGenerator::outputs(self, pixels),
@@ -214,10 +219,13 @@ mod tests {
     #[test]
     fn sizes_that_cannot_be_halved_are_refused() {
         let config = config(GeneratorKind::Resnet);
-        assert!(config.check_size(64).is_ok());
-        for size in [2, 4, 50] {
-            let problem = config.check_size(size).unwrap_err();
+        assert!(config.check_size(Extent::square(64)).is_ok());
+        assert!(config.check_size(Extent::new(64, 48)).is_ok());
+        for side in [2, 4, 50] {
+            let problem = config.check_size(Extent::square(side)).unwrap_err();
             assert!(problem.contains("downsamplings"), "{problem}");
+            let problem = config.check_size(Extent::new(64, side)).unwrap_err();
+            assert!(problem.contains("whose height is"), "{problem}");
         }
         let deep = |kind, downsamplings| GeneratorConfig {
             kind,

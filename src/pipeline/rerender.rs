@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::atomic::AtomicBool;
 
-use toml::de::ValueDeserializer;
+use toml::de::DeValue;
 
 use super::contents::Contents;
 use super::provenance::{Step, Trail, open};
@@ -161,7 +161,7 @@ fn configured(kind: &StageKind, config: &serde_json::Value) -> Result<Box<dyn St
     let value = toml::Value::try_from(without_nulls(config.clone(), |text| text))
         .map_err(|e| e.to_string())?;
     let text = value.to_string();
-    let value = ValueDeserializer::parse(&text).map_err(|e| e.to_string())?;
+    let value = DeValue::parse(&text).map_err(|e| e.to_string())?;
     let stage = (kind.parse)(value).map_err(|e| e.message().to_owned())?;
     match stage.resolved() == *config {
         true => Ok(stage),

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::ops::Range;
 
 use toml::Spanned;
-use toml::de::{DeTable, DeValue, ValueDeserializer};
+use toml::de::{DeTable, DeValue};
 
 use super::source::{Source, overlay};
 use super::spec::StageSpec;
@@ -78,7 +78,7 @@ impl<'a> Tables<'a> {
             .collect();
         let value = Spanned::new(span.clone(), DeValue::Table(config));
         let subject = format!("stage `{id}`");
-        let stage = (kind.parse)(ValueDeserializer::from(value))
+        let stage = (kind.parse)(value)
             .map_err(|e| explain(self.source, &e, &subject, &keys, span.clone()))?;
         stage.check().map_err(|problem| {
             self.source.error(
@@ -218,7 +218,8 @@ fn first_named(problem: &str, values: &BTreeMap<String, Range<usize>>) -> Option
     names.find_map(|name| values.get(name).cloned())
 }
 
-/// A parse error of serde in our words: what is unknown, and what is known.
+/// A parse error of serde in our words: what is unknown, and what is known. A stage that parses its table
+/// itself can say what helps, in a line of its own after `help: `.
 pub fn explain(
     source: &Source,
     error: &toml::de::Error,
@@ -227,6 +228,9 @@ pub fn explain(
     fallback: Range<usize>,
 ) -> Error {
     let span = error.span().unwrap_or(fallback);
+    if let Some((problem, remedy)) = error.message().split_once("\nhelp: ") {
+        return source.error(span, format!("{subject}: {problem}"), remedy);
+    }
     let message = error.message().lines().collect::<Vec<_>>().join("; ");
     // "unknown field `a`, expected one of `b`, `c`": every second piece between backticks is a name.
     let mut words = message.split(['`', ' ']);

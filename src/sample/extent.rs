@@ -33,6 +33,11 @@ impl Extent {
         self.width.max(self.height)
     }
 
+    /// Both sides with their names.
+    pub fn sides(self) -> [(&'static str, u32); 2] {
+        [("width", self.width), ("height", self.height)]
+    }
+
     /// Whether a point lies in the picture, its edges included.
     pub fn contains(self, [x, y]: [f64; 2]) -> bool {
         (0.0..=f64::from(self.width)).contains(&x) && (0.0..=f64::from(self.height)).contains(&y)

@@ -132,7 +132,8 @@ pub fn resize(pixels: &RgbImage, width: u32, height: u32) -> RgbImage {
 
 /// A sheet of equal cells, row by row, two grey pixels between them.
 ///
-/// `cells` of other sizes are resized to `cell` pixels square; `columns` of them stand side by side.
+/// A cell is `cell` pixels square; pictures of other sizes are fitted into it, the rest stays grey.
+/// `columns` of them stand side by side.
 pub fn contact_sheet(cells: &[RgbImage], columns: u32, cell: u32) -> RgbImage {
     const GAP: u32 = 2;
     let rows = (cells.len() as u32).div_ceil(columns).max(1);
@@ -144,14 +145,19 @@ pub fn contact_sheet(cells: &[RgbImage], columns: u32, cell: u32) -> RgbImage {
     for (i, picture) in cells.iter().enumerate() {
         let (column, row) = (i as u32 % columns, i as u32 / columns);
         let (x, y) = (GAP + column * (cell + GAP), GAP + row * (cell + GAP));
+        let (width, height) = picture.dimensions();
+        let longer = width.max(height);
         let fitted;
-        let picture = if picture.dimensions() == (cell, cell) {
+        let picture = if longer == cell {
             picture
         } else {
-            fitted = resize(picture, cell, cell);
+            let fit = |side: u32| (side * cell / longer.max(1)).max(1);
+            fitted = resize(picture, fit(width), fit(height));
             &fitted
         };
-        image::imageops::replace(&mut sheet, picture, x.into(), y.into());
+        let middle = |side: u32| i64::from((cell - side) / 2);
+        let (left, top) = (middle(picture.width()), middle(picture.height()));
+        image::imageops::replace(&mut sheet, picture, i64::from(x) + left, i64::from(y) + top);
     }
     sheet
 }
@@ -166,6 +172,15 @@ mod tests {
         let error = decode_rgb(&png[..png.len() / 2], "cut.png").unwrap_err();
         assert!(error.to_string().contains("cut.png"), "{error}");
         assert_eq!(error.exit_code(), 1);
+    }
+
+    #[test]
+    fn a_sheet_keeps_the_proportions_of_its_pictures() {
+        let wide = RgbImage::from_pixel(16, 8, image::Rgb([255; 3]));
+        let sheet = contact_sheet(&[wide], 1, 8);
+        assert_eq!(sheet.dimensions(), (12, 12));
+        let column: Vec<u8> = (2..10).map(|y| sheet.get_pixel(6, y).0[0]).collect();
+        assert_eq!(column, [128, 128, 255, 255, 255, 255, 128, 128]);
     }
 
     #[test]

@@ -1,5 +1,8 @@
 //! Adapters that need no training, from renders to a dataset.
 
+use predicates::prelude::*;
+use predicates::str::contains;
+
 use crate::project::{Project, names};
 
 fn project(model: &str, part_size: u32) -> Project {
@@ -54,4 +57,81 @@ fn photos_are_drawn_alike_for_any_number_of_threads_and_part_size() {
     let fda = version("fda", 5, "3");
     assert_eq!(fda, version("fda", 4, "1"));
     assert_ne!(histogram, fda);
+}
+
+/// A pipeline that trains on the photos of `photos` with these settings of `train`, at line 5 and below.
+fn training(settings: &str) -> Project {
+    let pipeline = format!(
+        "\
+[stages.photos]
+use = \"ingest\"
+path = \"photos\"
+[stages.train]
+{settings}
+[stages.train.from]
+renders = \"photos\"
+photos = \"photos\"
+"
+    );
+    Project::new()
+        .photos("photos", 2)
+        .file("base.toml", pipeline)
+        .file("p.toml", "extends = \"base.toml\"\n")
+}
+
+#[test]
+fn a_model_s_table_is_refused_with_its_place() {
+    for (settings, words) in [
+        (
+            "cyclegan.cicle = 1.0",
+            ["base.toml:5:10", "did you mean `cycle`?"],
+        ),
+        (
+            "cyclegna.cycle = 1.0",
+            ["base.toml:5:1", "did you mean `cyclegan`?"],
+        ),
+        (
+            "cyclegan.cycle = -1.0",
+            ["base.toml:", "`cyclegan`: `cycle` and"],
+        ),
+        (
+            "model = \"fastcat\"",
+            ["base.toml:5:9", "did you mean `fastcut`?"],
+        ),
+        ("cut.nce = 1.0", ["base.toml:5:1", "set `model = \"cut\"`"]),
+    ] {
+        let plan = training(settings).verismo(&["plan", "p.toml"]).assert();
+        let error = String::from_utf8(plan.code(2).get_output().stderr.clone()).unwrap();
+        assert!(
+            words.iter().all(|word| error.contains(word)),
+            "{settings}: {error}"
+        );
+    }
+}
+
+#[test]
+fn another_model_is_chosen_over_the_table_of_the_first() {
+    let project = training("cyclegan.identity = 2.0");
+    let plan = |set: &[&str]| {
+        let mut arguments = vec!["plan", "p.toml"];
+        arguments.extend(set.iter().flat_map(|set| ["--set", set]));
+        project.verismo(&arguments).assert()
+    };
+    plan(&["train.model=cut"]).success();
+    plan(&["train.model=cut", "train.cut.nce=1.0"]).success();
+    plan(&["train.cut.nce=1.0"])
+        .code(2)
+        .stderr(contains("--set train.cut.nce=1.0").and(contains("set `model = \"cut\"`")));
+    let like = "\
+extends = \"base.toml\"
+[stages.second]
+use = \"train\"
+like = \"train\"
+model = \"fda\"
+from = { renders = \"photos\", photos = \"photos\" }
+[matrix]
+\"train.model\" = [\"cyclegan\", \"simgan\"]
+";
+    let project = project.file("like.toml", like);
+    project.verismo(&["plan", "like.toml"]).assert().success();
 }

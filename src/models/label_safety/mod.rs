@@ -18,9 +18,10 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::adversarial::Losses;
-use super::task_network::{Layers, Reading, mask_targets};
+use super::task_network::{Layers, Reading, TaskNetwork, mask_targets};
 use super::{Batch, Setting};
 use crate::nn::edges;
+use crate::sample::Extent;
 use crate::{Error, Result};
 
 /// Weights of the losses that keep labels true. All are off by default.
@@ -100,8 +101,8 @@ type Term = (&'static str, f64, Tensor<1>);
 pub struct LabelSafety {
     config: LabelSafetyConfig,
     task: Option<Layers>,
-    /// Width and height of the mask that the network reads.
-    mask_side: usize,
+    /// Of the mask that the network reads.
+    mask_extent: Extent,
 }
 
 impl LabelSafety {
@@ -111,13 +112,13 @@ impl LabelSafety {
         let asked = config.task_weights().into_iter().find(|(_, w)| *w > 0.0);
         let task = match (asked, setting.task) {
             (None, _) => None,
-            (Some(_), Some(task)) if task.size == setting.size => Some(task),
+            (Some(_), Some(task)) if task.extent == setting.extent => Some(task),
             (Some((name, _)), Some(task)) => {
                 return Err(Error::usage(
                     format!("label_safety.{name}"),
                     format!(
-                        "the task network reads pictures of {0}×{0}, the renders are {1}×{1}",
-                        task.size, setting.size
+                        "the task network reads pictures of {}, the renders are {}",
+                        task.extent, setting.extent
                     ),
                     "train the task network on renders of the same `size`",
                 ));
@@ -135,7 +136,7 @@ impl LabelSafety {
         Ok(LabelSafety {
             config: config.clone(),
             task: task.map(|task| frozen(&task.layers, &device)),
-            mask_side: task.map_or(1, |task| task.mask_side()),
+            mask_extent: task.map_or(Extent::square(1), TaskNetwork::mask_extent),
         })
     }
 
@@ -177,7 +178,7 @@ impl LabelSafety {
         let render = (config.perceptual > 0.0
             || (config.class > 0.0 && config.class_target == ClassTarget::Reading))
             .then(|| task.forward(batch.renders.clone()));
-        let masks = mask_targets(batch.masks.clone(), self.mask_side);
+        let masks = mask_targets(batch.masks.clone(), self.mask_extent);
         let mut terms = Vec::new();
         if let (true, Some(render)) = (config.perceptual > 0.0, &render) {
             terms.push((

@@ -4,6 +4,7 @@ use super::*;
 use crate::models::task_network::TaskNetwork;
 use crate::nn::batch::{masks_to_tensor, to_tensor};
 use crate::nn::device::{self, Chosen};
+use crate::sample::Extent;
 use crate::seed::Seed;
 use crate::stage::DeviceChoice;
 use crate::testing;
@@ -29,15 +30,15 @@ fn labelled(count: u64, seed: u64) -> Batch {
 fn untrained(device: &Device) -> TaskNetwork {
     let classes = vec!["disc".into(), "square".into()];
     let mut stream = Seed::new(1, "task").stream(0);
-    TaskNetwork::new(classes, SIDE, 4, &mut stream, device)
+    TaskNetwork::new(classes, Extent::square(SIDE as u32), 4, &mut stream, device)
 }
 
 /// A task network after a few steps on the shapes of `batch`, which it may know by heart.
 fn trained(batch: &Batch) -> TaskNetwork {
     let mut network = untrained(&Device::flex().autodiff());
     let mut optimiser = AdamConfig::new().init();
-    let side = network.mask_side();
-    let masks = mask_targets(batch.masks.clone(), side);
+    let extent = network.mask_extent();
+    let masks = mask_targets(batch.masks.clone(), extent);
     for _ in 0..40 {
         let reading = network.layers.forward(batch.renders.clone().autodiff());
         let loss = cross_entropy(&reading, &batch.classes)
@@ -54,7 +55,7 @@ fn losses(config: LabelSafetyConfig, task: Option<&TaskNetwork>) -> Result<Label
     let seed = Seed::new(1, "train");
     let setting = Setting {
         device: &chosen,
-        size: SIDE,
+        extent: Extent::square(SIDE as u32),
         seed: &seed,
         task,
     };

@@ -20,6 +20,7 @@ use crate::artifact::{Artifact, DATASET_TABLE, Kind, table};
 use crate::models::recogniser::{self, Examples, Order, Recipe};
 use crate::nn::device::{self, Chosen};
 use crate::nn::workers::Workers;
+use crate::sample::Extent;
 use crate::sample::image::read_rgb;
 use crate::stage::{Context, Event, Input, Stage, StageKind, parse};
 use crate::{Error, Result};
@@ -142,9 +143,9 @@ impl Stage for Evaluate {
             }),
             (None, None) => {}
         }
-        check_set(context, "test", &test, test.size())?;
+        check_set(context, "test", &test, &test)?;
         for (name, set) in &sets {
-            check_set(context, name, set, test.size())?;
+            check_set(context, name, set, &test)?;
         }
         let outcomes = self.train_all(context, &sets, &test, classes.len())?;
         Ok(json!({ "classification": table(&sets, &outcomes, &test, &classes) }))
@@ -193,8 +194,8 @@ impl Evaluate {
         tick: impl Fn(f32) -> Result<()>,
     ) -> Result<Outcome> {
         let mut stream = context.seed.stream(seed);
-        let size = set.size() as usize;
-        let mut training = recogniser::fresh(classes, size, self.channels, &mut stream, chosen);
+        let extent = set.extent().unwrap_or(Extent::square(1));
+        let mut training = recogniser::fresh(classes, extent, self.channels, &mut stream, chosen);
         let recipe = Recipe {
             steps: self.steps,
             rate: self.rate,
@@ -299,18 +300,22 @@ fn sum_confusions(outcomes: &[Outcome], classes: usize) -> Vec<Vec<u64>> {
     sum
 }
 
-fn check_set(context: &Context, name: &str, set: &Examples, size: u32) -> Result<()> {
-    if set.is_empty() {
+fn check_set(context: &Context, name: &str, set: &Examples, test: &Examples) -> Result<()> {
+    let (Some(_), Some(extent)) = (set.extent(), test.extent()) else {
         return Err(Error::failed(
             context.id,
             format!("the set `{name}` has no labelled pictures"),
             "check that the labels belong to the photos",
         ));
-    }
-    if set.pictures.iter().any(|p| p.dimensions() != (size, size)) {
+    };
+    if set
+        .pictures
+        .iter()
+        .any(|p| p.dimensions() != extent.dimensions())
+    {
         return Err(Error::failed(
             context.id,
-            format!("the pictures of `{name}` are not all {size}×{size}, as the test photos are"),
+            format!("the pictures of `{name}` are not all {extent}, as the first test photo is"),
             "give `render` and every `ingest` the same `size`",
         ));
     }

@@ -7,6 +7,7 @@ use crate::models::task_network::{TaskNetwork, mask_targets};
 use crate::nn::batch;
 use crate::nn::device::{self, Chosen};
 use crate::nn::workers::Workers;
+use crate::sample::Extent;
 use crate::stage::Context;
 use crate::{Error, Result};
 
@@ -70,13 +71,13 @@ impl Reader {
     /// # Errors
     /// Where they are not of the size that the network was trained on.
     pub fn read(&self, context: &Context, pictures: &[RgbImage]) -> Result<Vec<Reading>> {
-        let size = self.network.size as u32;
-        if let Some(other) = pictures.iter().find(|p| p.dimensions() != (size, size)) {
-            let (width, height) = other.dimensions();
+        let extent = self.network.extent;
+        let mut extents = pictures.iter().map(|p| Extent::from(p.dimensions()));
+        if let Some(other) = extents.find(|other| *other != extent) {
             return Err(Error::failed(
                 context.id,
                 format!(
-                    "the task network reads {size}×{size} pixels, but there is a picture of {width}×{height}"
+                    "the task network reads {extent} pixels, but there is a picture of {other}"
                 ),
                 "give `render`, `ingest` and the input of `task` the same `size`",
             ));
@@ -114,7 +115,7 @@ impl Reader {
     /// The label's mask as the network is to see it: the cells covered by half or more.
     pub fn cells(&self, mask: &GrayImage) -> Vec<bool> {
         let tensor = batch::masks_to_tensor([mask].into_iter(), &self.chosen.device);
-        let cells = mask_targets(tensor, self.network.mask_side()).into_data_as::<f32>();
+        let cells = mask_targets(tensor, self.network.mask_extent()).into_data_as::<f32>();
         let cells = cells.as_slice::<f32>().unwrap_or_default();
         cells.iter().map(|&share| share > 0.5).collect()
     }

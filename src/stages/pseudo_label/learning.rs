@@ -10,6 +10,7 @@ use crate::models::classifier::Training;
 use crate::models::recogniser::{self, Examples, Order, Recipe};
 use crate::nn::device::Chosen;
 use crate::nn::workers::Workers;
+use crate::sample::Extent;
 use crate::seed::Stream;
 use crate::stage::Context;
 
@@ -39,11 +40,11 @@ pub fn learn(
     subjects: &[Subject],
 ) -> Result<Vec<Vec<f32>>> {
     let workers = Workers::for_device(chosen)?;
-    let size = labelled.size() as usize;
+    let extent = labelled.extent().unwrap_or(Extent::square(1));
     let mut members: Vec<Member> = (0..config.networks)
         .map(|number| {
             let mut stream = context.seed.stream(number);
-            let training = recogniser::fresh(classes, size, config.channels, &mut stream, chosen);
+            let training = recogniser::fresh(classes, extent, config.channels, &mut stream, chosen);
             Member {
                 training,
                 stream,

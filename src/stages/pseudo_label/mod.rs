@@ -167,16 +167,15 @@ fn group(photos: &Artifact) -> Result<(Vec<String>, Vec<Subject>)> {
 
 fn check_sizes(context: &Context, labelled: &Examples, subjects: &[Subject]) -> Result<()> {
     let fail = |problem: &str, remedy: &str| Err(Error::failed(context.id, problem, remedy));
-    if labelled.is_empty() || subjects.is_empty() {
+    let (Some(extent), false) = (labelled.extent(), subjects.is_empty()) else {
         return fail(
             "needs labelled pictures and photos",
             "check `from`: `samples` must have classes, `photos` must not be empty",
         );
-    }
-    let size = labelled.size();
+    };
     let views = subjects.iter().flat_map(|subject| &subject.views);
     let mut pictures = labelled.pictures.iter().chain(views);
-    if pictures.any(|picture| picture.dimensions() != (size, size)) {
+    if pictures.any(|picture| picture.dimensions() != extent.dimensions()) {
         return fail(
             "has pictures of different sizes",
             "give `render` and every `ingest` the same `size`",

@@ -10,6 +10,7 @@ use serde_json::json;
 use crate::artifact::{Artifact, Kind};
 use crate::models::task_network::TaskNetwork;
 use crate::nn::device;
+use crate::sample::Extent;
 use crate::stage::{Context, Event, Input, Stage, StageKind, parse};
 use crate::{Error, Result};
 
@@ -84,10 +85,10 @@ impl Stage for Task {
     fn run(&self, context: &Context) -> Result<serde_json::Value> {
         let (classes, train, test) = examples(context, context.input("samples")?)?;
         let chosen = device::choose(context.device)?;
-        let size = train[0].picture.width() as usize;
+        let extent = train[0].picture.dimensions().into();
         let network = TaskNetwork::new(
             classes,
-            size,
+            extent,
             self.channels,
             &mut context.seed.stream(1 << 40),
             &chosen.device.clone().autodiff(),
@@ -148,20 +149,18 @@ fn examples(
             "give the role `samples` renders with classes",
         );
     };
-    let size = first.picture.width();
-    if train
-        .iter()
-        .chain(&test)
-        .any(|e| e.picture.dimensions() != (size, size))
-    {
+    let extent = Extent::from(first.picture.dimensions());
+    let mut all = train.iter().chain(&test);
+    if all.any(|e| e.picture.dimensions() != extent.dimensions()) {
         return fail(
-            "has pictures of different sizes, or that are not square",
+            "has pictures of different sizes",
             "give every `render` the same `size`",
         );
     }
-    if !size.is_multiple_of(4) {
+    let mut sides = extent.sides().into_iter();
+    if let Some((name, side)) = sides.find(|(_, side)| !side.is_multiple_of(4)) {
         return fail(
-            &format!("cannot divide pictures of {size} pixels into the cells of its mask"),
+            &format!("cannot divide a {name} of {side} pixels into the cells of its mask"),
             "give `render` and `ingest` a `size` that is a multiple of 4",
         );
     }

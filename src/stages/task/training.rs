@@ -14,6 +14,7 @@ use crate::nn::adam::adam;
 use crate::nn::batch;
 use crate::nn::device::Chosen;
 use crate::nn::workers::Workers;
+use crate::sample::Extent;
 use crate::stage::{Context, Event};
 
 /// Steps between two reports.
@@ -31,7 +32,7 @@ pub fn train(
     let workers = Workers::for_device(chosen)?;
     let mut optimiser = adam(0.9, 0.999);
     let mut stream = context.seed.stream(0);
-    let side = network.mask_side();
+    let extent = network.mask_extent();
     for step in 1..=config.steps {
         let drawn: Vec<&Example> = (0..config.batch)
             .map(|_| &examples[stream.random_range(0..examples.len())])
@@ -41,7 +42,7 @@ pub fn train(
         let results = workers.run(shards, |shard: &[&Example]| {
             let layers = network.layers.clone().fork(&device);
             let share = shard.len() as f64 / config.batch as f64;
-            let (class, mask) = losses(&layers, shard, side, &device);
+            let (class, mask) = losses(&layers, shard, extent, &device);
             let total = (class.clone() + mask.clone().mul_scalar(config.mask)).mul_scalar(share);
             let gradients = GradientsParams::from_grads(total.backward(), &layers);
             let value = |loss: Tensor<1>| loss.into_scalar::<f32>() as f64 * share;
@@ -74,12 +75,12 @@ pub fn train(
 fn losses(
     layers: &Layers,
     shard: &[&Example],
-    side: usize,
+    mask_extent: Extent,
     device: &Device,
 ) -> (Tensor<1>, Tensor<1>) {
     let pictures = batch::to_tensor(shard.iter().map(|e| &e.picture), device);
     let masks = batch::masks_to_tensor(shard.iter().map(|e| &e.mask), device);
-    let masks = mask_targets(masks, side);
+    let masks = mask_targets(masks, mask_extent);
     let classes: Vec<i32> = shard.iter().map(|e| e.class as i32).collect();
     let classes = Tensor::<1, Int>::from_data(&classes[..], device);
     let reading = layers.forward(pictures);
@@ -102,12 +103,12 @@ pub struct Score {
 
 /// Reads `examples` and compares.
 pub fn test(network: &TaskNetwork, examples: &[Example], chosen: &Chosen) -> Score {
-    let side = network.mask_side();
+    let extent = network.mask_extent();
     let (mut right, mut common, mut either) = (0, 0.0, 0.0);
     for chunk in examples.chunks(64) {
         let pictures = batch::to_tensor(chunk.iter().map(|e| &e.picture), &chosen.device);
         let masks = batch::masks_to_tensor(chunk.iter().map(|e| &e.mask), &chosen.device);
-        let truth = mask_targets(masks, side).greater_elem(0.5).float();
+        let truth = mask_targets(masks, extent).greater_elem(0.5).float();
         let reading = network.layers.forward(pictures);
         let found = reading.mask_logits.greater_elem(0.0).float();
         common += sum(truth.clone() * found.clone());

@@ -11,12 +11,12 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+use super::config::TrainConfig;
 use super::faults::Fault;
 use super::schedule::{self, Plateau};
 use crate::artifact::resume::link_or_copy;
 use crate::artifact::walk;
 use crate::models::Adapter;
-use crate::models::config::TrainConfig;
 use crate::seed::Position;
 use crate::stage::Context;
 use crate::{Error, Result};

@@ -9,11 +9,11 @@ use image::imageops::{
 use image::{GrayImage, ImageBuffer, Pixel, RgbImage};
 use rand::RngExt;
 
+use super::config::TrainConfig;
 use crate::artifact::Artifact;
 use crate::models::Batch;
-use crate::models::config::TrainConfig;
 use crate::nn::batch;
-use crate::sample::Sample;
+use crate::sample::{Extent, Sample};
 use crate::seed::Stream;
 use crate::stage::Context;
 use crate::{Error, Result};
@@ -31,8 +31,8 @@ pub struct Render {
 pub struct Data {
     pub renders: Vec<Render>,
     pub photos: Vec<RgbImage>,
-    /// The side that all pictures share, in pixels.
-    pub size: usize,
+    /// What all pictures measure.
+    pub extent: Extent,
 }
 
 impl Data {
@@ -47,11 +47,11 @@ impl Data {
             .map(|sample| Render::new(&sample?, classes))
             .collect();
         let (renders, photos) = (renders?, pictures(context.input("photos")?)?);
-        let size = common_size(context, &renders, &photos)?;
+        let extent = common_extent(context, &renders, &photos)?;
         Ok(Data {
             renders,
             photos,
-            size,
+            extent,
         })
     }
 
@@ -60,7 +60,7 @@ impl Data {
         let (mut renders, mut masks, mut classes) = (Vec::new(), Vec::new(), Vec::new());
         for _ in 0..config.batch {
             let render = &self.renders[stream.random_range(0..self.renders.len())];
-            let view = View::draw(config, self.size, stream);
+            let view = View::draw(config, self.extent, stream);
             renders.push(view.picture(&render.picture));
             masks.push(view.mask(&render.mask));
             classes.push(render.class);
@@ -68,7 +68,7 @@ impl Data {
         let photos: Vec<RgbImage> = (0..config.batch)
             .map(|_| {
                 let photo = &self.photos[stream.random_range(0..self.photos.len())];
-                View::draw(config, self.size, stream).picture(photo)
+                View::draw(config, self.extent, stream).picture(photo)
             })
             .collect();
         Batch {
@@ -93,35 +93,31 @@ impl Render {
     }
 }
 
-/// A way to look at a square picture: scaled, cut, mirrored and turned.
+/// A way to look at a picture: scaled, cut, mirrored and turned.
 struct View {
-    /// Side to scale to, where it is another.
-    resize: u32,
-    /// Left, top and side of what is cut out, where it is not all.
-    crop: Option<[u32; 3]>,
+    /// What to scale to, if it is not that already.
+    resize: Extent,
+    /// Left and top of what is cut out, and what it measures, if it is not all.
+    crop: Option<([u32; 2], Extent)>,
     flip: bool,
     quarter_turns: u32,
 }
 
 impl View {
-    fn draw(config: &TrainConfig, size: usize, stream: &mut Stream) -> View {
-        let (resize, side) = (config.resized(size) as u32, config.side(size) as u32);
-        let room = resize.saturating_sub(side);
-        let crop = (room > 0).then(|| {
-            [
-                stream.random_range(0..=room),
-                stream.random_range(0..=room),
-                side,
-            ]
+    fn draw(config: &TrainConfig, extent: Extent, stream: &mut Stream) -> View {
+        let (resize, seen) = (config.resized(extent), config.seen(extent));
+        let crop = (seen != resize).then(|| {
+            let room = [resize.width - seen.width, resize.height - seen.height];
+            (room.map(|room| stream.random_range(0..=room)), seen)
         });
         View {
             resize,
             crop,
             flip: config.flip && stream.random_bool(0.5),
-            quarter_turns: if config.turn {
-                stream.random_range(0..4)
-            } else {
-                0
+            quarter_turns: match config.turn {
+                true if seen.width == seen.height => stream.random_range(0..4),
+                true => 2 * stream.random_range(0..2),
+                false => 0,
             },
         }
     }
@@ -141,11 +137,13 @@ impl View {
         filter: FilterType,
     ) -> ImageBuffer<P, Vec<P::Subpixel>> {
         let mut picture = Cow::Borrowed(picture);
-        if picture.width() != self.resize {
-            picture = Cow::Owned(resize(&*picture, self.resize, self.resize, filter));
+        if picture.dimensions() != self.resize.dimensions() {
+            let (width, height) = self.resize.dimensions();
+            picture = Cow::Owned(resize(&*picture, width, height, filter));
         }
-        if let Some([x, y, side]) = self.crop {
-            picture = Cow::Owned(crop_imm(&*picture, x, y, side, side).to_image());
+        if let Some(([x, y], extent)) = self.crop {
+            let cut = crop_imm(&*picture, x, y, extent.width, extent.height);
+            picture = Cow::Owned(cut.to_image());
         }
         let flipped = if self.flip {
             flip_horizontal(&*picture)
@@ -165,7 +163,7 @@ fn pictures(artifact: &Artifact) -> Result<Vec<RgbImage>> {
     artifact.samples().map(|sample| sample?.pixels()).collect()
 }
 
-fn common_size(context: &Context, renders: &[Render], photos: &[RgbImage]) -> Result<usize> {
+fn common_extent(context: &Context, renders: &[Render], photos: &[RgbImage]) -> Result<Extent> {
     /// Fewer photos than this are learned by heart.
     const FEWEST: usize = 10;
     if photos.len() < FEWEST || renders.len() < FEWEST {
@@ -179,21 +177,15 @@ fn common_size(context: &Context, renders: &[Render], photos: &[RgbImage]) -> Re
             "add photos to the folder, or raise `count` of the render stage",
         ));
     }
-    let size = renders[0].picture.width();
+    let extent = Extent::from(renders[0].picture.dimensions());
     let pictures = renders.iter().map(|render| &render.picture).chain(photos);
-    let other = pictures
-        .into_iter()
-        .find(|picture| picture.dimensions() != (size, size));
-    match other {
-        Some(picture) => Err(Error::failed(
+    let mut extents = pictures.map(|picture| Extent::from(picture.dimensions()));
+    match extents.find(|other| *other != extent) {
+        Some(other) => Err(Error::failed(
             context.id,
-            format!(
-                "renders are {size}×{size}, but there is a picture of {}×{}",
-                picture.width(),
-                picture.height()
-            ),
+            format!("renders are {extent}, but there is a picture of {other}"),
             "give `render` and `ingest` the same `size`",
         )),
-        None => Ok(size as usize),
+        None => Ok(extent),
     }
 }

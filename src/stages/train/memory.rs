@@ -2,9 +2,9 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 
+use super::config::TrainConfig;
 use super::data::Data;
 use crate::models::Adapter;
-use crate::models::config::TrainConfig;
 use crate::nn::device::Chosen;
 use crate::nn::norm::NormKind;
 use crate::stage::{Context, Event};
@@ -27,16 +27,16 @@ const BASE: f64 = 130e6;
 /// Bytes at the peak of a training: activations, weights with their gradients and Adam's two averages,
 /// and the pictures in memory.
 pub fn estimate(config: &TrainConfig, model: &dyn Adapter, data: &Data) -> f64 {
-    let side = config.side(data.size);
+    let seen = config.seen(data.extent);
     let passes = model.passes();
     let pictures = config.batch.div_ceil(config.adversarial.accumulate) as f64;
     let (generator, critic) = (&config.generator, &config.discriminator);
-    let layers = (passes.generator * generator.outputs(side)) as f64 * copies(generator.norm)
-        + (passes.critic * critic.outputs(side)) as f64 * copies(critic.norm);
+    let layers = (passes.generator * generator.outputs(seen)) as f64 * copies(generator.norm)
+        + (passes.critic * critic.outputs(seen)) as f64 * copies(critic.norm);
     // Weights, gradients of each thread and their sum, two averages, and the averaged weights.
     let weights = 6.0 * model.parameters() as f64;
-    let pool = 2.0 * (config.pool * 3 * side * side) as f64;
-    let stored = ((4 * data.renders.len() + 3 * data.photos.len()) * data.size * data.size) as f64;
+    let pool = 2.0 * (config.pool * 3 * seen.area()) as f64;
+    let stored = ((4 * data.renders.len() + 3 * data.photos.len()) * data.extent.area()) as f64;
     BASE + 4.0 * (pictures * layers + weights + pool) + stored
 }
 

@@ -1,6 +1,8 @@
 //! train: learns to make renders look like photos, from unpaired pictures and without labels.
 
 mod checkpoint;
+mod chosen;
+mod config;
 mod data;
 mod faults;
 mod memory;
@@ -18,13 +20,15 @@ use image::RgbImage;
 use serde_json::json;
 
 use crate::artifact::Kind;
-use crate::models::config::{Keep, Model, Schedule, TrainConfig};
+use crate::models::Setting;
 use crate::models::task_network::TaskNetwork;
-use crate::models::{MODELS, ModelKind, Setting};
 use crate::nn::device;
-use crate::stage::{Context, Event, Input, Stage, StageKind, parse};
+use crate::sample::Extent;
+use crate::stage::{Context, Event, Input, Stage, StageKind};
 use crate::{Error, Result};
 use checkpoint::Checkpoints;
+use chosen::Train;
+use config::TrainConfig;
 use data::Data;
 use training::Training;
 use watch::Watch;
@@ -33,7 +37,7 @@ use watch::Watch;
 pub const STAGE: StageKind = StageKind {
     name: "train",
     about: "learns to make renders look like photos; labels are not read",
-    version: 2,
+    version: 3,
     inputs: &[
         Input::required("renders", Kind::Samples, "what to change"),
         Input::required("photos", Kind::Samples, "what it shall look like"),
@@ -44,51 +48,23 @@ pub const STAGE: StageKind = StageKind {
         ),
     ],
     output: Kind::Adapter,
-    parse: parse::<TrainConfig>,
-    schema: || schemars::schema_for!(TrainConfig),
+    parse: chosen::parse,
+    schema: || schemars::schema_for!(Train),
 };
 
-impl Stage for TrainConfig {
+impl Stage for Train {
     fn check(&self) -> Result<(), String> {
-        if self.steps == 0 || self.batch == 0 {
-            return Err("`steps` and `batch` must be at least 1".into());
-        }
-        if !(0.0..=1.0).contains(&self.decay_from) || self.rate <= 0.0 {
-            return Err("`decay_from` must lie in 0..1 and `rate` above 0".into());
-        }
-        if self.decay_every <= 0.0 || !(0.0..=1.0).contains(&self.decay_factor) {
-            return Err("`decay_every` must be above 0 and `decay_factor` in 0..1".into());
-        }
-        if !(0.0..1.0).contains(&self.ema) {
-            return Err("`ema` must be at least 0 and below 1".into());
-        }
-        if !(0.0..=1e9).contains(&self.checkpoint_minutes) {
-            return Err("`checkpoint_minutes` must be at least 0".into());
-        }
-        if self.schedule == Schedule::Plateau && (self.watch_every == 0 || self.patience == 0) {
-            return Err(
-                "the schedule \"plateau\" needs `watch_every` and `patience` above 0".into(),
-            );
-        }
-        if self.keep != Keep::Last && self.watch_every == 0 {
-            return Err("set `keep` to \"last\" where `watch_every` is 0".into());
-        }
-        if self.watch_every > 0 && self.watch_pictures == 0 {
-            return Err("`watch_pictures` must be at least 1".into());
-        }
-        self.adversarial.check()?;
-        self.discriminator.check()?;
-        self.cut.check()?;
-        self.simgan.check()?;
-        self.histogram.check()?;
-        self.fda.check()?;
-        self.label_safety.check()?;
-        self.generator.check()
+        self.config.check()?;
+        let name = self.config.model.0.name;
+        self.model
+            .check()
+            .map_err(|problem| format!("`{name}`: {problem}"))
     }
 
     fn run(&self, context: &Context) -> Result<serde_json::Value> {
         let chosen = device::choose(context.device)?;
-        let wanted = [self.generator.precision, self.discriminator.precision];
+        let config = &self.config;
+        let wanted = [config.generator.precision, config.discriminator.precision];
         if !wanted
             .iter()
             .all(|precision| precision.is_on(&chosen.device))
@@ -103,47 +79,46 @@ impl Stage for TrainConfig {
         };
         let classes = task.as_ref().map_or(&[][..], |task| &task.classes);
         let data = Data::read(context, classes)?;
-        self.check_sizes(context, data.size, task.as_ref())?;
+        config.check_sizes(context, data.extent, task.as_ref())?;
         let renders: Vec<&RgbImage> = data.renders.iter().map(|r| &r.picture).collect();
         preflight::check(context, &renders, &data.photos)?;
-        let kind = registered(self.model);
-        let mut model = (kind.create)(
-            self,
-            Setting {
-                device: &chosen,
-                size: self.side(data.size),
-                seed: &context.seed,
-                task: task.as_ref(),
-            },
-        )?;
+        let setting = Setting {
+            device: &chosen,
+            extent: config.seen(data.extent),
+            seed: &context.seed,
+            task: task.as_ref(),
+        };
+        let mut model = self.model.create(&config.shared(), setting)?;
+        let name = config.model.0.name;
         let parameters = model.parameters();
         let steps = if model.study(&data.photos) {
-            self.steps
+            config.steps
         } else {
             0
         };
         context.emit(Event::Note {
             text: format!(
                 "{} with {:.2} M parameters on {}",
-                kind.name,
+                name,
                 parameters as f64 / 1e6,
                 chosen.name
             ),
         });
         if steps > 0 {
-            let needed = memory::estimate(self, model.as_ref(), &data);
-            memory::check(context, needed, &chosen, self.batch)?;
+            let needed = memory::estimate(config, model.as_ref(), &data);
+            memory::check(context, needed, &chosen, config.batch)?;
         }
-        let watch = (self.watch_every > 0).then(|| Watch::new(self, &data, task.as_ref(), &chosen));
+        let watch =
+            (config.watch_every > 0).then(|| Watch::new(config, &data, task.as_ref(), &chosen));
         let measured = watch.as_ref().map(|watch| watch.tell(context));
         let state = Training {
-            config: self,
+            config,
             context,
             data: &data,
             device: &chosen,
             model: model.as_mut(),
             watch,
-            checkpoints: Checkpoints::open(self, context, steps)?,
+            checkpoints: Checkpoints::open(config, context, steps)?,
             saved: Instant::now(),
         }
         .run(steps)?;
@@ -151,7 +126,7 @@ impl Stage for TrainConfig {
         std::fs::write(&path, json!({ "steps": state.history }).to_string())
             .map_err(|e| Error::io(&path, e))?;
         Ok(json!({
-            "model": kind.name,
+            "model": name,
             "device": chosen.name,
             "steps": steps,
             "parameters": parameters,
@@ -165,45 +140,38 @@ impl Stage for TrainConfig {
 }
 
 impl TrainConfig {
-    /// Whether all networks can read pictures of `size` pixels and what is cut from them.
+    /// Whether all networks can read pictures of `extent` and what is cut from them.
     fn check_sizes(
         &self,
         context: &Context,
-        size: usize,
+        extent: Extent,
         task: Option<&TaskNetwork>,
     ) -> Result<()> {
-        let side = self.side(size);
+        let (resized, seen) = (self.resized(extent), self.seen(extent));
         let wrong = |problem: String, remedy: &str| Err(Error::usage(context.id, problem, remedy));
-        if self.crop > self.resized(size) {
-            let problem = format!(
-                "cannot cut {} pixels out of {}",
-                self.crop,
-                self.resized(size)
-            );
-            return wrong(problem, "lower `crop`, or raise `resize`");
+        let pairs = seen.sides().into_iter().zip(resized.sides());
+        for ((name, cut), (_, whole)) in pairs {
+            if cut > whole {
+                let problem = format!("cannot cut a {name} of {cut} pixels out of {whole}");
+                return wrong(problem, "lower `crop`, or raise `resize`");
+            }
         }
-        let networks = [size, side].map(|size| self.generator.check_size(size));
+        let networks = [extent, seen].map(|extent| self.generator.check_size(extent));
         let networks = networks
             .into_iter()
-            .chain([self.discriminator.check_size(side)]);
+            .chain([self.discriminator.check_size(seen)]);
         if let Some(problem) = networks.into_iter().find_map(Result::err) {
             return wrong(problem, "or change the `size` of `render` and `ingest`");
         }
         match task {
-            Some(task) if task.size != size || task.size != side => wrong(
+            Some(task) if task.extent != extent || task.extent != seen => wrong(
                 format!(
-                    "the task network reads pictures of {} pixels, and they have {size}, cut to {side}",
-                    task.size
+                    "the task network reads pictures of {}, and they are {extent}, cut to {seen}",
+                    task.extent
                 ),
                 "train the task network on the same `size`, and leave out `crop` and `resize`",
             ),
             _ => Ok(()),
         }
     }
-}
-
-/// The registry's entry for `model`.
-fn registered(model: Model) -> &'static ModelKind {
-    let found = MODELS.iter().find(|kind| kind.name == model.name());
-    found.expect("a test holds that every model is registered")
 }

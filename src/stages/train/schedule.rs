@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::models::config::{Schedule, TrainConfig};
+use super::config::{Schedule, TrainConfig};
 
 /// What the plateau schedule remembers.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]

@@ -8,24 +8,116 @@ use std::sync::atomic::AtomicBool;
 use burn::tensor::Tensor;
 
 use super::checkpoint::State;
+use super::config::{Keep, OnFailure, Schedule};
 use super::faults::Fault;
 use super::*;
-use crate::models::config::OnFailure;
-use crate::models::{Adapter, Batch};
+use crate::models::{Adapter, Batch, MODELS};
+use crate::sample::image::encode_png;
+use crate::sample::mapping::Border;
+use crate::sample::{Mapping, Sample};
 use crate::seed::Seed;
 use crate::stage::{DeviceChoice, Share};
 use crate::{artifact, testing};
 
+/// The stage as `text` in TOML configures it.
+fn configured(text: &str) -> Result<Box<dyn Stage>, toml::de::Error> {
+    let table = toml::de::DeTable::parse(text)?;
+    let span = table.span();
+    let table = toml::de::DeValue::Table(table.into_inner());
+    (STAGE.parse)(toml::Spanned::new(span, table))
+}
+
 #[test]
-fn every_model_that_can_be_named_is_registered() {
-    use schemars::JsonSchema;
-    let schema = Model::json_schema(&mut schemars::SchemaGenerator::default());
-    let names = schema.as_value()["enum"].as_array().unwrap().clone();
-    assert_eq!(names.len(), MODELS.len());
-    for name in names {
-        let model: Model = serde_json::from_value(name).unwrap();
-        assert_eq!(registered(model).name, model.name());
+fn the_chosen_model_s_table_alone_is_configured() {
+    for kind in MODELS {
+        let stage = configured(&format!("model = \"{0}\"\n[{0}]\n", kind.name)).unwrap();
+        assert_eq!(stage.check(), Ok(()), "{}", kind.name);
+        let resolved = stage.resolved();
+        assert_eq!(resolved["model"], kind.name);
+        for other in MODELS {
+            let has_table = resolved.get(other.name).is_some();
+            assert_eq!(has_table, other.name == kind.name, "{}", other.name);
+        }
+        // Read again, it is the same.
+        let text = resolved.to_string().replace("null", "0");
+        let value = serde_json::from_str::<toml::Value>(&text).unwrap();
+        let again = configured(&toml::to_string(&value).unwrap()).unwrap();
+        assert_eq!(again.resolved(), resolved);
     }
+}
+
+#[test]
+fn a_model_s_table_is_read_and_checked_by_its_entry() {
+    let resolved = configured("[cyclegan]\nidentity = 2.0").unwrap().resolved();
+    assert_eq!(resolved["cyclegan"]["identity"], 2.0);
+    let problem = |text: &str| match configured(text) {
+        Ok(stage) => stage.check().unwrap_err(),
+        Err(error) => error.message().to_owned(),
+    };
+    for (text, words) in [
+        ("[cyclegan]\ncycle = -1.0", ["`cyclegan`", "`cycle`"]),
+        ("[cyclegan]\nidentity = nan", ["`cyclegan`", "`identity`"]),
+        (
+            "model = \"cut\"\n[cut]\npatches = 1",
+            ["`cut`", "`patches`"],
+        ),
+        (
+            "model = \"fastcut\"\n[fastcut]\nnce = -1.0",
+            ["`fastcut`", "`nce`"],
+        ),
+        (
+            "model = \"simgan\"\n[simgan]\nrefiner_steps = 0",
+            ["`simgan`", "`refiner_steps`"],
+        ),
+        (
+            "model = \"histogram\"\n[histogram]\nstrength = 2.0",
+            ["`histogram`", "`strength`"],
+        ),
+        ("model = \"fda\"\n[fda]\nphotos = 0", ["`fda`", "`photos`"]),
+        ("[cyclegan]\ncicle = 1.0", ["unknown field", "`cicle`"]),
+        ("model = \"cat\"", ["unknown variant", "`cut`"]),
+        ("[cyclgan]\ncycle = 1.0", ["unknown field", "`cyclegan`"]),
+    ] {
+        let problem = problem(text);
+        assert!(
+            words.iter().all(|word| problem.contains(word)),
+            "{text}: {problem}"
+        );
+    }
+}
+
+#[test]
+fn another_model_s_table_is_refused_unless_the_choice_comes_after_it() {
+    let place = |text: &str| {
+        let error = configured(text).err().unwrap();
+        assert!(
+            error.message().contains("help: set `model = \"cut\"`"),
+            "{error:?}"
+        );
+        error.span().unwrap()
+    };
+    assert_eq!(place("steps = 3\n[cut]\nnce = 1.0"), 11..14);
+    assert_eq!(place("model = \"fda\"\ncut.nce = 1.0"), 14..17);
+    let resolved = configured("cut.nce = 1.0\nmodel = \"fda\"")
+        .unwrap()
+        .resolved();
+    assert!(resolved.get("cut").is_none() && resolved.get("fda").is_some());
+    // What is passed over must still be right.
+    let error = configured("cut.nse = 1.0\nmodel = \"fda\"").err().unwrap();
+    assert!(error.message().contains("`nse`"), "{error:?}");
+}
+
+#[test]
+fn the_schema_describes_every_model_s_table() {
+    let schema = (STAGE.schema)().to_value();
+    for kind in MODELS {
+        let table = &schema["properties"][kind.name];
+        assert!(table["description"].as_str().unwrap().contains(kind.name));
+        let name = table["$ref"].as_str().unwrap().rsplit('/').next().unwrap();
+        assert_eq!(schema["$defs"][name]["type"], "object", "{name}");
+    }
+    let models = schema["$defs"]["Model"]["oneOf"].as_array().unwrap();
+    assert_eq!(models.len(), MODELS.len());
 }
 
 /// A model that fails as told: it translates by `translate`, and its loss is no number from step
@@ -215,6 +307,13 @@ fn the_nearest_to_the_photos_is_kept_or_the_last() {
     }
 }
 
+/// The stage with the defaults of the model's table.
+fn stage(config: TrainConfig) -> Train {
+    let table = toml::de::DeValue::parse("{}").unwrap();
+    let model = (config.model.0.parse)(table.into()).unwrap();
+    Train { config, model }
+}
+
 fn tiny() -> TrainConfig {
     let mut config = short();
     config.generator.channels = 4;
@@ -230,7 +329,7 @@ fn a_training_leaves_its_networks_curves_and_sheets() {
     let photos = testing::publish(folders[1].path(), &testing::shapes(44, 16, 2), 16);
     let inputs = [("renders", renders), ("photos", photos)];
     let out = folders[2].path();
-    let summary = testing::run_with(&tiny(), "train", inputs, 16, out).unwrap();
+    let summary = testing::run_with(&stage(tiny()), "train", inputs, 16, out).unwrap();
     let name = summary["kid"]["name"].as_str().unwrap();
     assert!(name.starts_with("KID-local/") && name.len() == 18, "{name}");
     assert!(summary["kid"]["ceiling"].is_f64() && summary["kept_step"].is_u64());
@@ -264,7 +363,7 @@ fn a_task_network_tells_how_well_labels_are_kept() {
     let device = burn::tensor::Device::flex().autodiff();
     let classes = vec!["disc".into(), "square".into()];
     let mut stream = Seed::new(1, "task").stream(0);
-    let network = TaskNetwork::new(classes, 32, 4, &mut stream, &device);
+    let network = TaskNetwork::new(classes, Extent::square(32), 4, &mut stream, &device);
     network.save(folders[2].path()).unwrap();
     let task = artifact::Artifact {
         folder: folders[2].path().to_path_buf(),
@@ -278,7 +377,7 @@ fn a_task_network_tells_how_well_labels_are_kept() {
     };
     let inputs = [("renders", renders), ("photos", photos), ("task", task)];
     let out = folders[3].path();
-    let summary = testing::run_with(&config, "train", inputs, 16, out).unwrap();
+    let summary = testing::run_with(&stage(config), "train", inputs, 16, out).unwrap();
     let values = &summary["last"]["values"];
     for name in ["agreement_class", "agreement_mask"] {
         let value = values[name].as_f64().unwrap();
@@ -292,6 +391,65 @@ fn a_task_network_tells_how_well_labels_are_kept() {
             crate::nn::kid::encoder_hash(&network.layers)
         )
     );
+}
+
+/// Shapes in pictures that are wider than high.
+fn wide(count: u64, seed: u64) -> Vec<Sample> {
+    let mut samples = testing::shapes(count, 24, seed);
+    for sample in &mut samples {
+        let mapping = Mapping::crop(sample.extent, 0, 4, Extent::new(24, 16));
+        let pixels = mapping.bilinear(&sample.pixels().unwrap(), Border::Replicate);
+        let labels = sample.labels.map(&mapping, Border::Replicate, &sample.id);
+        sample.image = encode_png(&pixels).unwrap();
+        sample.extent = mapping.to;
+        sample.labels = labels.unwrap();
+    }
+    samples
+}
+
+#[test]
+fn every_network_takes_pictures_that_are_not_square() {
+    let folders = [(); 3].map(|()| tempfile::tempdir().unwrap());
+    let renders = testing::publish(folders[0].path(), &wide(44, 1), 16);
+    let photos = testing::publish(folders[1].path(), &wide(44, 2), 16);
+    let run = |name: &str, text: &str, inputs: &[(&'static str, &artifact::Artifact)]| {
+        let stage = testing::stage(name, text);
+        let inputs = inputs.iter().map(|(role, input)| (*role, (*input).clone()));
+        let folder = tempfile::tempdir().unwrap();
+        let summary = testing::run_with(stage.as_ref(), name, inputs, 16, folder.path()).unwrap();
+        let mut made = testing::describe(folder.path(), &[]);
+        made.manifest.summary = summary;
+        made.manifest.count = 44;
+        (folder, made)
+    };
+    let (_kept, task) = run(
+        "task",
+        "{ steps = 2, batch = 4, channels = 4 }",
+        &[("samples", &renders)],
+    );
+    for kind in MODELS {
+        let text = format!(
+            "{{ model = \"{}\", steps = 2, batch = 2, watch_every = 1, watch_pictures = 22, \
+             generator = {{ channels = 4, blocks = 1 }}, discriminator = {{ channels = 4 }}, \
+             label_safety = {{ class = 1.0, mask = 1.0 }} }}",
+            kind.name
+        );
+        let inputs = [("renders", &renders), ("photos", &photos), ("task", &task)];
+        let (_kept, model) = run("train", &text, &inputs);
+        let (_kept, translated) = run(
+            "translate",
+            "{}",
+            &[("renders", &renders), ("model", &model)],
+        );
+        let first = translated.samples().next().unwrap().unwrap();
+        assert_eq!(first.extent, Extent::new(24, 16), "{}", kind.name);
+        let inputs = [
+            ("samples", &translated),
+            ("renders", &renders),
+            ("task", &task),
+        ];
+        run("gate", "{ max_lost = 1.0 }", &inputs);
+    }
 }
 
 #[test]
@@ -313,7 +471,13 @@ fn cuts_take_picture_and_mask_alike() {
     };
     let data = Data::read(&context, &[]).unwrap();
     let mut stream = context.seed.stream(0);
-    for (resize, crop, side) in [(0, 20, 20), (40, 24, 24), (48, 0, 48)] {
+    let extent = |width, height| Some(Extent::new(width, height));
+    for (resize, crop, seen) in [
+        (None, extent(20, 20), [20, 20]),
+        (extent(40, 40), extent(24, 24), [24, 24]),
+        (extent(48, 48), None, [48, 48]),
+        (extent(48, 40), extent(36, 40), [36, 40]),
+    ] {
         let config = TrainConfig {
             resize,
             crop,
@@ -322,11 +486,12 @@ fn cuts_take_picture_and_mask_alike() {
             ..tiny()
         };
         let batch = data.draw(&config, &mut stream, &burn::tensor::Device::flex());
-        assert_eq!(batch.photos.dims(), [8, 3, side, side]);
+        let [width, height] = seen;
+        assert_eq!(batch.photos.dims(), [8, 3, height, width]);
         // Objects are brighter than any ground: the mask lies where the picture is bright.
         let bright = batch.renders.max_dim(1).greater_elem(-0.02).float();
         let differ: f32 = (bright - batch.masks).abs().mean().into_scalar();
-        assert!(differ < 0.06, "{resize} {crop}: {differ}");
+        assert!(differ < 0.06, "{resize:?} {crop:?}: {differ}");
     }
 }
 
@@ -334,12 +499,13 @@ fn cuts_take_picture_and_mask_alike() {
 fn sizes_and_settings_that_cannot_work_are_refused() {
     let wrong = |change: fn(&mut TrainConfig)| {
         let mut config = tiny();
-        assert!(Stage::check(&config).is_ok());
+        assert!(config.check().is_ok());
         change(&mut config);
-        Stage::check(&config).unwrap_err()
+        config.check().unwrap_err()
     };
     assert!(wrong(|c| c.decay_every = 0.0).contains("decay_every"));
     assert!(wrong(|c| c.ema = 1.0).contains("ema"));
+    assert!(wrong(|c| c.crop = Some(Extent::new(0, 8))).contains("crop"));
     assert!(wrong(|c| c.watch_every = 0).contains("keep"));
     assert!(wrong(|c| c.watch_pictures = 0).contains("watch_pictures"));
     assert!(wrong(|c| c.discriminator.scales = 0).contains("scales"));
@@ -355,11 +521,15 @@ fn sizes_and_settings_that_cannot_work_are_refused() {
         let renders = testing::publish(folders[0].path(), &testing::shapes(12, 16, 1), 16);
         let photos = testing::publish(folders[1].path(), &testing::shapes(12, 16, 2), 16);
         let inputs = [("renders", renders), ("photos", photos)];
-        let result = testing::run_with(&config, "train", inputs, 16, folders[2].path());
+        let result = testing::run_with(&stage(config), "train", inputs, 16, folders[2].path());
         result.unwrap_err().to_string()
     };
-    assert!(refused(TrainConfig { crop: 20, ..tiny() }).contains("cannot cut 20"));
-    assert!(refused(TrainConfig { crop: 10, ..tiny() }).contains("halved"));
+    let cuts = |width, height| TrainConfig {
+        crop: Some(Extent::new(width, height)),
+        ..tiny()
+    };
+    assert!(refused(cuts(16, 20)).contains("cannot cut a height of 20 pixels out of 16"));
+    assert!(refused(cuts(10, 16)).contains("whose width is 10 pixels cannot be halved"));
     let mut many = tiny();
     many.discriminator.scales = 4;
     assert!(refused(many).contains("scales"));
@@ -401,7 +571,13 @@ fn every_option_is_read_from_toml() {
         spectral = true
     "#;
     let config: TrainConfig = toml::from_str(text).unwrap();
-    assert!(Stage::check(&config).is_ok());
+    assert!(config.check().is_ok());
+    assert_eq!(config.crop, Some(Extent::square(64)));
+    let config: TrainConfig = toml::from_str("crop = 0\nresize = [80, 60]").unwrap();
+    assert_eq!(
+        (config.crop, config.resize),
+        (None, Some(Extent::new(80, 60)))
+    );
     for (key, values) in [
         (
             "schedule",

@@ -4,12 +4,12 @@ use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use super::checkpoint::{Checkpoints, Point, State};
+use super::config::{Keep, OnFailure, TrainConfig};
 use super::data::Data;
 use super::faults::{self, Fault};
 use super::watch::{Look, Watch};
 use super::{memory, schedule};
 use crate::models::Adapter;
-use crate::models::config::{Keep, OnFailure, TrainConfig};
 use crate::nn::device::Chosen;
 use crate::seed::{Position, Stream};
 use crate::stage::{Context, Event};

@@ -8,14 +8,15 @@ use burn::module::Module;
 use image::RgbImage;
 use serde_json::json;
 
+use super::config::TrainConfig;
 use super::data::{Data, Render};
 use super::faults::{self, Fault};
 use crate::models::Adapter;
-use crate::models::config::TrainConfig;
 use crate::models::task_network::{Layers, TaskNetwork, mask_targets};
 use crate::nn::batch;
 use crate::nn::device::Chosen;
 use crate::nn::kid::{Features, Kid, encoder_hash, kid};
+use crate::sample::Extent;
 use crate::sample::image::contact_sheet;
 use crate::seed::Seed;
 use crate::stage::{Context, Event};
@@ -69,7 +70,7 @@ impl<'a> Watch<'a> {
         task: Option<&'a TaskNetwork>,
         device: &'a Chosen,
     ) -> Self {
-        let encoder = task.map_or_else(|| untrained(data.size, device), |t| t.layers.clone());
+        let encoder = task.map_or_else(|| untrained(data.extent, device), |t| t.layers.clone());
         let count = config.watch_pictures;
         let renders: Vec<&Render> = spread(&data.renders, count).collect();
         let photos: Vec<RgbImage> = spread(&data.photos, 2 * count).cloned().collect();
@@ -167,7 +168,7 @@ impl<'a> Watch<'a> {
             let reading = task.layers.forward(self.tensor(&pictures));
             let masks = renders.iter().map(|render| &render.mask);
             let masks = batch::masks_to_tensor(masks, &self.device.device);
-            let truth = mask_targets(masks, task.mask_side())
+            let truth = mask_targets(masks, task.mask_extent())
                 .greater_elem(0.5)
                 .float();
             let found = reading.mask_logits.greater_elem(0.0).float();
@@ -196,12 +197,12 @@ impl<'a> Watch<'a> {
             .take(COLUMNS)
             .collect();
         let back = model.reconstruct(self.tensor(&renders));
-        let size = renders[0].width();
+        let (width, height) = renders[0].dimensions();
         let row = |pictures: &mut dyn Iterator<Item = RgbImage>| {
             let mut row: Vec<RgbImage> = pictures.take(COLUMNS).collect();
             row.resize(
                 COLUMNS,
-                RgbImage::from_pixel(size, size, image::Rgb([128; 3])),
+                RgbImage::from_pixel(width, height, image::Rgb([128; 3])),
             );
             row
         };
@@ -212,7 +213,7 @@ impl<'a> Watch<'a> {
         }
         cells.extend(row(&mut self.photos.iter().cloned()));
         let path = folder.join(format!("sheet-{step:06}.png"));
-        let sheet = contact_sheet(&cells, COLUMNS as u32, size);
+        let sheet = contact_sheet(&cells, COLUMNS as u32, width.max(height));
         sheet.save(&path).map_err(|e| {
             Error::failed(
                 path.display(),
@@ -241,11 +242,11 @@ impl<'a> Watch<'a> {
 
 /// An encoder for pipelines without a task network: random weights, the same in every run, whose
 /// filters still see colour, edges and texture.
-fn untrained(size: usize, device: &Chosen) -> Layers {
+fn untrained(extent: Extent, device: &Chosen) -> Layers {
     const CHANNELS: usize = 16;
     let mut stream = Seed::new(0, "untrained encoder").stream(0);
     let device = device.device.clone().autodiff();
-    TaskNetwork::new(vec!["any".into()], size, CHANNELS, &mut stream, &device)
+    TaskNetwork::new(vec!["any".into()], extent, CHANNELS, &mut stream, &device)
         .layers
         .valid()
 }

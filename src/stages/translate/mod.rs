@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use crate::artifact::{self, Kind};
-use crate::models::{LabelEffect, MODELS, Translator};
+use crate::models::{LabelEffect, Load, MODELS, Translator};
 use crate::nn::device;
 use crate::nn::workers::Workers;
 use crate::sample::{Domain, Sample};
@@ -63,7 +63,8 @@ impl Stage for Translate {
             })?;
         let LabelEffect::Kept = kind.labels;
         let chosen = device::choose(context.device)?;
-        let network = (kind.load)(&model.folder, &chosen)?;
+        let Load::Translator(load) = kind.load;
+        let network = load(&model.folder, &chosen)?;
         let workers = Workers::for_device(&chosen)?;
         context.map_parts("renders", self.batch, |samples| {
             let batches = samples.chunks(self.batch).collect();

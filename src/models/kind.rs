@@ -1,0 +1,68 @@
+//! What a model is to the rest of the program: an entry of the registry with a table of its own, which
+//! the entry parses, describes and checks, as the stages' entries do with theirs.
+
+use std::path::Path;
+
+use schemars::{JsonSchema, Schema, SchemaGenerator};
+use serde::de::DeserializeOwned;
+use toml::de::ValueDeserializer;
+
+use super::settings::Shared;
+use super::{Adapter, Setting, Translator};
+use crate::Result;
+use crate::nn::device::Chosen;
+use crate::stage::Resolved;
+
+/// One entry of the registry of models.
+pub struct ModelKind {
+    /// What pipeline files call it, and its table.
+    pub name: &'static str,
+    /// One line for `verismo list`.
+    pub about: &'static str,
+    pub labels: LabelEffect,
+    /// Reads its table; an empty one gives the defaults. See [`parse`].
+    pub parse: fn(ValueDeserializer) -> Result<Box<dyn Model>, toml::de::Error>,
+    /// Describes its table. See [`schema`].
+    pub schema: fn(&mut SchemaGenerator) -> Schema,
+    pub load: Load,
+}
+
+/// A configured model. Implemented by the struct of its table.
+pub trait Model: Resolved + Send + Sync {
+    /// Checks what the types of the table cannot: ranges, exclusive options.
+    ///
+    /// # Errors
+    /// What is wrong and the remedy, in words.
+    fn check(&self) -> Result<(), String>;
+
+    /// Makes the model, untrained.
+    ///
+    /// # Errors
+    /// If the settings do not fit what it is made for.
+    fn create(&self, shared: &Shared, setting: Setting) -> Result<Box<dyn Adapter>>;
+}
+
+/// What becomes of a picture's labels when a model has changed the picture.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LabelEffect {
+    /// They stay true, pixel by pixel.
+    Kept,
+}
+
+/// Loads what [`Adapter::save`] wrote, by what the model does.
+pub enum Load {
+    /// It makes a picture of a picture.
+    Translator(fn(&Path, &Chosen) -> Result<Box<dyn Translator>>),
+}
+
+/// The parser of a model's table, for [`ModelKind::parse`].
+pub fn parse<M: Model + DeserializeOwned + 'static>(
+    value: ValueDeserializer,
+) -> Result<Box<dyn Model>, toml::de::Error> {
+    Ok(Box::new(M::deserialize(value)?))
+}
+
+/// The schema of a model's table, for [`ModelKind::schema`].
+pub fn schema<M: JsonSchema>(generator: &mut SchemaGenerator) -> Schema {
+    generator.subschema_for::<M>()
+}

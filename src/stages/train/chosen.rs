@@ -1,0 +1,144 @@
+//! The stage as it is configured: what all models are told, and the table of the one that is chosen.
+//!
+//! The table is read by the model's entry in the registry. It alone is part of the resolved
+//! configuration, so that a new model changes no cache key of the others.
+
+use std::borrow::Cow;
+use std::convert::Infallible;
+use std::ops::Range;
+
+use schemars::{JsonSchema, Schema, SchemaGenerator};
+use serde::de::{Deserializer, Visitor};
+use serde::ser::Error as _;
+use serde::{Deserialize, Serialize, Serializer};
+use toml::Spanned;
+use toml::de::{DeTable, DeValue, ValueDeserializer};
+
+use super::config::{Choice, TrainConfig};
+use crate::models::{MODELS, Model, ModelKind};
+use crate::stage::Stage;
+
+/// The configured stage.
+pub struct Train {
+    pub config: TrainConfig,
+    /// The chosen model with its table.
+    pub model: Box<dyn Model>,
+}
+
+/// Reads the stage's table, for [`crate::stage::StageKind::parse`].
+///
+/// # Errors
+/// The first key or value that is wrong, where it stands. So is the table of a model that is not the
+/// chosen one, unless it stands before the choice: a file that extends another, `like`, `--set` and
+/// `[matrix]` may choose another model than the tables that they find were written for.
+pub fn parse(value: Spanned<DeValue>) -> Result<Box<dyn Stage>, toml::de::Error> {
+    let span = value.span();
+    let mut table = match value.into_inner() {
+        DeValue::Table(table) => table,
+        other => {
+            return Err(error_at(
+                span,
+                format!("a {} is not a table", other.type_str()),
+            ));
+        }
+    };
+    let (Choice(kind), chosen_at) = match table.get("model") {
+        Some(value) => {
+            let choice = Choice::deserialize(ValueDeserializer::from(value.clone()));
+            let unknown = |e: toml::de::Error| error_at(value.span(), e.message().to_owned());
+            (choice.map_err(unknown)?, value.span().start)
+        }
+        None => (Choice::default(), 0),
+    };
+    for other in MODELS.iter().filter(|other| other.name != kind.name) {
+        if let Some((key, value)) = table.remove_entry(other.name) {
+            if latest(&key, &value) > chosen_at {
+                return Err(of_another(key.span(), other, kind));
+            }
+            (other.parse)(value.into())?;
+        }
+    }
+    let own = table.remove(kind.name);
+    let own = own.unwrap_or_else(|| Spanned::new(span.clone(), DeValue::Table(DeTable::new())));
+    let rest = ValueDeserializer::from(Spanned::new(span, DeValue::Table(table)));
+    let config = TrainConfig::deserialize(rest).map_err(|e| naming(e, kind))?;
+    let model = (kind.parse)(own.into())?;
+    Ok(Box::new(Train { config, model }))
+}
+
+/// Where the last of what a table holds was written.
+fn latest(key: &Spanned<Cow<str>>, value: &Spanned<DeValue>) -> usize {
+    let inner = value.get_ref().as_table().into_iter().flatten();
+    let places = inner.map(|(key, _)| key.span().start);
+    places.chain([key.span().start]).max().unwrap_or_default()
+}
+
+fn of_another(span: Range<usize>, other: &ModelKind, chosen: &ModelKind) -> toml::de::Error {
+    let (other, chosen) = (other.name, chosen.name);
+    error_at(
+        span,
+        format!(
+            "`{other}` is the table of another model than `{chosen}`, which is trained\n\
+             help: set `model = \"{other}\"`, or write the settings of `{chosen}` into a table of \
+             that name"
+        ),
+    )
+}
+
+/// The error of an unknown key with the table of the chosen model among the known ones.
+fn naming(error: toml::de::Error, kind: &ModelKind) -> toml::de::Error {
+    match (error.message().strip_prefix("unknown field "), error.span()) {
+        (Some(names), Some(span)) => {
+            error_at(span, format!("unknown field {names}, `{}`", kind.name))
+        }
+        _ => error,
+    }
+}
+
+/// An error of our own at a place; TOML's errors take theirs from the value that is being read.
+fn error_at(span: Range<usize>, message: String) -> toml::de::Error {
+    struct Refusal(String);
+    impl Visitor<'_> for Refusal {
+        type Value = Infallible;
+
+        fn expecting(&self, f: &mut std::fmt::Formatter) -> std::fmt::Result {
+            f.write_str("nothing")
+        }
+
+        fn visit_bool<E: serde::de::Error>(self, _: bool) -> Result<Infallible, E> {
+            Err(E::custom(self.0))
+        }
+    }
+    let place = ValueDeserializer::from(Spanned::new(span, DeValue::Boolean(true)));
+    match place.deserialize_bool(Refusal(message)) {
+        Err(error) => error,
+        Ok(never) => match never {},
+    }
+}
+
+impl Serialize for Train {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        let mut resolved = serde_json::to_value(&self.config).map_err(S::Error::custom)?;
+        resolved[self.config.model.0.name] = self.model.resolved();
+        resolved.serialize(to)
+    }
+}
+
+impl JsonSchema for Train {
+    fn schema_name() -> Cow<'static, str> {
+        "Train".into()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        let mut schema = TrainConfig::json_schema(generator);
+        for kind in MODELS {
+            let mut table = (kind.schema)(generator);
+            let about = format!("Settings of the model `{}`.", kind.name);
+            table.insert("description".into(), about.into());
+            if let Some(properties) = schema.get_mut("properties") {
+                properties[kind.name] = table.to_value();
+            }
+        }
+        schema
+    }
+}

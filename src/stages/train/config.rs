@@ -1,0 +1,281 @@
+//! What `train` can be told, whichever model it trains; see [`super::chosen`] for the model's own table.
+
+use std::borrow::Cow;
+
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+use crate::models::adversarial::AdversarialConfig;
+use crate::models::label_safety::LabelSafetyConfig;
+use crate::models::settings::Shared;
+use crate::models::{MODELS, ModelKind};
+use crate::nn::discriminator::DiscriminatorConfig;
+use crate::nn::generator::GeneratorConfig;
+use crate::sample::Extent;
+
+/// Configuration of `train`, but for the table of the model.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct TrainConfig {
+    /// What is trained; see `verismo list models`. Its own settings stand in a table of its name.
+    pub model: Choice,
+    /// Optimiser steps. Raised later, a training with the schedule `constant` or `plateau` goes on from
+    /// its last checkpoint; the other schedules depend on the number of steps, and start anew.
+    pub steps: u64,
+    /// Pictures of each domain a step.
+    pub batch: usize,
+    /// Learning rate of Adam.
+    pub rate: f64,
+    /// How the rate changes.
+    pub schedule: Schedule,
+    /// The share of the steps after which the rate falls (`linear`, `cosine`).
+    pub decay_from: f64,
+    /// The share of the steps between two falls (`step`).
+    pub decay_every: f64,
+    /// What the rate is multiplied by at a fall (`step`, `plateau`).
+    pub decay_factor: f64,
+    /// Looks without a better distance to the photos before a fall (`plateau`).
+    pub patience: u64,
+    /// Scale pictures to this size before anything is cut out; 0 leaves them as they are.
+    #[serde(deserialize_with = "extent_or_zero")]
+    #[schemars(schema_with = "schema_of_extent_or_zero")]
+    pub resize: Option<Extent>,
+    /// Train on cuts of this size, taken at random places; 0 for whole pictures.
+    #[serde(deserialize_with = "extent_or_zero")]
+    #[schemars(schema_with = "schema_of_extent_or_zero")]
+    pub crop: Option<Extent>,
+    /// Mirror pictures at random.
+    pub flip: bool,
+    /// Turn pictures by multiples of 90° at random, of 180° where they are not square.
+    pub turn: bool,
+    /// Look at the model every so many steps, 0 for never: a sheet of examples, its distance to the
+    /// photos, its agreement with the labels, its faults.
+    pub watch_every: u64,
+    /// Renders to look at, and twice as many photos.
+    pub watch_pictures: usize,
+    /// Which networks are kept for translation. Where nothing can be measured, the last.
+    pub keep: Keep,
+    /// What follows when training has failed. Losses that are no number always lead to a restart.
+    pub on_failure: OnFailure,
+    /// Restarts at most, each with another seed and half the rate.
+    pub restarts: u64,
+    /// Minutes between two checkpoints, from which a run that was stopped goes on; 0 for one after every
+    /// step. The result is the same, so that it is no part of the cache key.
+    #[serde(skip_serializing)]
+    pub checkpoint_minutes: f64,
+    /// Fakes kept for the discriminators.
+    pub pool: usize,
+    /// Decay of the averaged weights, a step.
+    pub ema: f64,
+    /// The game of generator and discriminator.
+    pub adversarial: AdversarialConfig,
+    /// The generator's shape.
+    pub generator: GeneratorConfig,
+    /// The discriminator's shape.
+    pub discriminator: DiscriminatorConfig,
+    /// Losses that keep labels true, for every model that is trained.
+    pub label_safety: LabelSafetyConfig,
+}
+
+/// The model that is trained: an entry of [`MODELS`], by its name.
+#[derive(Clone, Copy)]
+pub struct Choice(pub &'static ModelKind);
+
+/// How the learning rate changes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Schedule {
+    /// Not at all.
+    Constant,
+    /// Constant up to `decay_from`, then to zero in a line (Zhu et al. 2017).
+    Linear,
+    /// Falls by `decay_factor` every `decay_every`.
+    Step,
+    /// Constant up to `decay_from`, then to zero as half a cosine.
+    Cosine,
+    /// Falls by `decay_factor` after `patience` looks without a better distance to the photos.
+    Plateau,
+}
+
+/// Which networks are kept for translation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Keep {
+    /// Those of the last step.
+    Last,
+    /// Those nearest to the photos, by the kernel distance.
+    Kid,
+    /// Those whose translations the task network most often reads as their class.
+    Agreement,
+}
+
+/// What follows when training has failed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum OnFailure {
+    /// A warning.
+    Warn,
+    /// Back to the last good checkpoint with another seed and half the rate.
+    Restart,
+}
+
+impl TrainConfig {
+    /// Checks what the types cannot: ranges, exclusive options.
+    ///
+    /// # Errors
+    /// What is wrong and the remedy, in words.
+    pub fn check(&self) -> Result<(), String> {
+        if self.steps == 0 || self.batch == 0 {
+            return Err("`steps` and `batch` must be at least 1".into());
+        }
+        if !(0.0..=1.0).contains(&self.decay_from) || self.rate <= 0.0 {
+            return Err("`decay_from` must lie in 0..1 and `rate` above 0".into());
+        }
+        if self.decay_every <= 0.0 || !(0.0..=1.0).contains(&self.decay_factor) {
+            return Err("`decay_every` must be above 0 and `decay_factor` in 0..1".into());
+        }
+        for (name, extent) in [("resize", self.resize), ("crop", self.crop)] {
+            if extent.is_some_and(|extent| extent.shorter() == 0) {
+                return Err(format!(
+                    "`{name}` must be at least 1 pixel wide and high, or 0"
+                ));
+            }
+        }
+        if !(0.0..=1e9).contains(&self.checkpoint_minutes) {
+            return Err("`checkpoint_minutes` must be at least 0".into());
+        }
+        if self.schedule == Schedule::Plateau && (self.watch_every == 0 || self.patience == 0) {
+            return Err(
+                "the schedule \"plateau\" needs `watch_every` and `patience` above 0".into(),
+            );
+        }
+        if self.keep != Keep::Last && self.watch_every == 0 {
+            return Err("set `keep` to \"last\" where `watch_every` is 0".into());
+        }
+        if self.watch_every > 0 && self.watch_pictures == 0 {
+            return Err("`watch_pictures` must be at least 1".into());
+        }
+        self.shared().check()
+    }
+
+    /// What every model is told.
+    pub fn shared(&self) -> Shared {
+        Shared {
+            pool: self.pool,
+            ema: self.ema,
+            adversarial: self.adversarial.clone(),
+            generator: self.generator.clone(),
+            discriminator: self.discriminator.clone(),
+            label_safety: self.label_safety.clone(),
+        }
+    }
+
+    /// What pictures of `extent` measure before anything is cut out of them.
+    pub fn resized(&self, extent: Extent) -> Extent {
+        self.resize.unwrap_or(extent)
+    }
+
+    /// What the networks train on where pictures measure `extent`.
+    pub fn seen(&self, extent: Extent) -> Extent {
+        self.crop.unwrap_or(self.resized(extent))
+    }
+}
+
+/// Reads an extent, or 0 for none.
+fn extent_or_zero<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Extent>, D::Error> {
+    let given = Option::<Extent>::deserialize(from)?;
+    Ok(given.filter(|extent| *extent != Extent::square(0)))
+}
+
+fn schema_of_extent_or_zero(generator: &mut SchemaGenerator) -> Schema {
+    json_schema!({ "anyOf": [{ "const": 0 }, generator.subschema_for::<Extent>()] })
+}
+
+impl Choice {
+    /// The model of this name.
+    pub fn named(name: &str) -> Option<Self> {
+        MODELS.iter().find(|kind| kind.name == name).map(Choice)
+    }
+}
+
+impl Default for Choice {
+    fn default() -> Self {
+        Choice(&MODELS[0])
+    }
+}
+
+impl std::fmt::Debug for Choice {
+    fn fmt(&self, f: &mut std::fmt::Formatter) -> std::fmt::Result {
+        f.write_str(self.0.name)
+    }
+}
+
+impl Serialize for Choice {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        to.serialize_str(self.0.name)
+    }
+}
+
+impl<'de> Deserialize<'de> for Choice {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        const NAMES: &[&str] = &names();
+        let name = String::deserialize(from)?;
+        Choice::named(&name).ok_or_else(|| serde::de::Error::unknown_variant(&name, NAMES))
+    }
+}
+
+const fn names() -> [&'static str; MODELS.len()] {
+    let mut names = [""; MODELS.len()];
+    let mut place = 0;
+    while place < MODELS.len() {
+        names[place] = MODELS[place].name;
+        place += 1;
+    }
+    names
+}
+
+impl JsonSchema for Choice {
+    fn schema_name() -> Cow<'static, str> {
+        "Model".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        let one =
+            |kind: &ModelKind| json_schema!({ "const": kind.name, "description": kind.about });
+        let all: Vec<Schema> = MODELS.iter().map(one).collect();
+        json_schema!({ "oneOf": all })
+    }
+}
+
+impl Default for TrainConfig {
+    fn default() -> Self {
+        let shared = Shared::default();
+        TrainConfig {
+            model: Choice::default(),
+            steps: 1000,
+            batch: 4,
+            rate: 2e-4,
+            schedule: Schedule::Linear,
+            decay_from: 0.5,
+            decay_every: 0.25,
+            decay_factor: 0.1,
+            patience: 3,
+            resize: None,
+            crop: None,
+            flip: true,
+            turn: false,
+            watch_every: 250,
+            watch_pictures: 128,
+            keep: Keep::Kid,
+            on_failure: OnFailure::Warn,
+            restarts: 2,
+            checkpoint_minutes: 2.0,
+            pool: shared.pool,
+            ema: shared.ema,
+            adversarial: shared.adversarial,
+            generator: shared.generator,
+            discriminator: shared.discriminator,
+            label_safety: shared.label_safety,
+        }
+    }
+}
