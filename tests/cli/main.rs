@@ -11,4 +11,5 @@ mod layering;
 mod nightly;
 mod project;
 mod running;
+mod shapes;
 mod whole;

@@ -194,9 +194,9 @@ fn nested(path: &[String], value: Value) -> Value {
 /// Renders before, renders after and photos, one above the other.
 fn sheet(before: &[RgbImage], after: &[RgbImage], photos: &[RgbImage]) -> RgbImage {
     const GAP: u32 = 10;
-    let cell = before
-        .first()
-        .map_or(64, |picture| picture.width().clamp(48, 96));
+    let cell = before.first().map_or(64, |picture| {
+        picture.width().max(picture.height()).clamp(48, 96)
+    });
     let blocks = [before, after, photos]
         .map(|pictures| contact_sheet(&pictures[..pictures.len().min(SHOWN)], COLUMNS, cell));
     let height = blocks.iter().map(|block| block.height() + GAP).sum::<u32>() - GAP;

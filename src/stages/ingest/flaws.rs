@@ -2,6 +2,7 @@
 
 use image::RgbImage;
 
+use crate::sample::Extent;
 use crate::stage::{Context, Event};
 
 /// What was found, with the photo that it was found in first.
@@ -27,8 +28,8 @@ pub struct Flaw {
 }
 
 impl Flaw {
-    /// Of the pixels as they were cut, to become `size` pixels wide.
-    pub fn of(cut: &RgbImage, size: u32) -> Self {
+    /// Of the pixels as they were cut, to become a picture of `size`, which has the same shape.
+    pub fn of(cut: &RgbImage, size: Extent) -> Self {
         let spread = |channel: usize| {
             let values = cut.pixels().map(|pixel| pixel.0[channel]);
             let ends = values.fold((u8::MAX, 0), |(low, high), v| (low.min(v), high.max(v)));
@@ -36,7 +37,7 @@ impl Flaw {
         };
         Flaw {
             // Less is hardly to be seen.
-            enlarged: 3 * cut.width() < 2 * size,
+            enlarged: 3 * cut.width() < 2 * size.width,
             // JPEG leaves a step or two of noise.
             one_colour: (0..3).all(|channel| spread(channel) <= 3),
             // The brightest of 12 bits in 16 is 1/16.
@@ -60,8 +61,8 @@ impl Flaws {
         }
     }
 
-    /// Warns of each flaw, of `crops` in all that are `size` pixels wide.
-    pub fn report(&self, context: &Context, crops: usize, size: u32) {
+    /// Warns of each flaw, of `crops` in all that became pictures of `size`.
+    pub fn report(&self, context: &Context, crops: usize, size: Extent) {
         let reasons = [
             (
                 &self.enlarged,

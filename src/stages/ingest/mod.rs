@@ -1,9 +1,8 @@
-//! ingest: reads real photos, without classes, and cuts square crops from them.
+//! ingest: reads real photos, without classes, and cuts crops from them.
 //!
 //! A CSV of boxes says where to cut. Whatever else it holds, classes above all, is never read.
 
 mod boxes;
-mod crop;
 mod flaws;
 mod photos;
 #[cfg(test)]
@@ -17,7 +16,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::artifact::{self, Kind, parts};
-use crate::sample::{Domain, Extent, Labels, Provenance, Sample, image};
+use crate::sample::{Domain, Extent, Labels, Provenance, Sample, crop, image};
 use crate::stage::{Context, Event, Share, Stage, StageKind, parse};
 use crate::{Error, Result};
 
@@ -42,7 +41,8 @@ pub const STAGE: StageKind = StageKind {
 pub struct Ingest {
     /// A folder, searched with its subfolders for .png, .jpg and .jpeg, or a .tar of such files.
     pub path: PathBuf,
-    /// A CSV with one box a row; without it, the centre square of each photo is taken.
+    /// A CSV with one box a row; without it, the middle of each photo is taken, as much of it as has
+    /// the shape of `size`.
     pub boxes: Option<PathBuf>,
     /// Names of the columns that hold file, left, top, right and bottom in pixels. Without it, they
     /// are found by name: file, and x1, y1, x2, y2 or xmin, ymin, xmax, ymax.
@@ -51,10 +51,12 @@ pub struct Ingest {
     /// video in which it was tracked do. `pseudo_label` then reads it as one class in all of them,
     /// and `split` keeps them on one side. Empty: every box stands alone.
     pub track: String,
-    /// Added on each side of a box, as a fraction of the box's longer side.
+    /// Added on each side of a box, as a fraction of the box's longer side; for crops that are not
+    /// square, of the width and height of the smallest crop that holds the box.
     pub margin: f64,
-    /// Width and height of the crops in pixels.
-    pub size: u32,
+    /// Width and height of the crops in pixels: `64`, or `[640, 480]`. A crop has this shape in the
+    /// photo too, so that nothing is stretched.
+    pub size: Extent,
     /// Crops to make, spread evenly over all; 0 makes all.
     pub limit: usize,
     /// `[K, N]` deals the photos out to N shares in turn, by the order of their names or of the
@@ -72,7 +74,7 @@ impl Default for Ingest {
             columns: None,
             track: String::new(),
             margin: 0.15,
-            size: 64,
+            size: Extent::square(64),
             limit: 0,
             share: [0, 1],
             min_side: 8.0,
@@ -91,8 +93,8 @@ impl Stage for Ingest {
         if self.path.as_os_str().is_empty() {
             return Err("`path` must name a folder or a .tar of photos".into());
         }
-        if !(8..=4096).contains(&self.size) {
-            return Err("`size` must be between 8 and 4096".into());
+        if self.size.shorter() < 8 || self.size.longer() > 4096 {
+            return Err("`size` must be between 8 and 4096, width and height alike".into());
         }
         if !(0.0..=4.0).contains(&self.margin) {
             return Err("`margin` must be between 0 and 4".into());
@@ -272,22 +274,23 @@ impl Ingest {
         let file = &group[0].file;
         let name = format!("{}, {}", photos.describe(file), self.place(group[0]));
         let photo = image::decode_rgb(&photos.read(file)?, &name)?;
+        let extent = photo.dimensions().into();
         let crop = |row: &&Row| {
-            let square = match row.corners {
-                Some(corners) => crop::around_box(corners, self.margin, photo.dimensions()),
-                None => Some(crop::centre(photo.dimensions())),
+            let rectangle = match row.corners {
+                Some(corners) => crop::around_box(corners, self.margin, extent, self.size),
+                None => Some(crop::centre(extent, self.size)),
             };
-            let Some(square) = square else {
+            let Some(rectangle) = rectangle else {
                 return Ok(None);
             };
-            let cut = crop::cut(&photo, square);
-            let pixels = image::resize(&cut, self.size, self.size);
+            let cut = crop::cut(&photo, rectangle);
+            let pixels = image::resize(&cut, self.size.width, self.size.height);
             let id = |number| format!("{}-{number:06}", context.id);
             let sample = Sample {
                 id: id(row.number),
                 index: row.number,
                 image: image::encode_png(&pixels)?,
-                extent: Extent::square(self.size),
+                extent: self.size,
                 labels: Labels::default(),
                 provenance: Provenance {
                     domain: Domain::Photo,

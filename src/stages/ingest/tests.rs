@@ -68,7 +68,7 @@ fn example() -> (tempfile::TempDir, Ingest) {
     let config = Ingest {
         path: photos,
         boxes: Some(boxes),
-        size: 16,
+        size: Extent::square(16),
         margin: 0.0,
         ..Ingest::default()
     };
@@ -117,20 +117,10 @@ fn parts_and_threads_do_not_change_the_samples() {
 }
 
 #[test]
-fn beyond_the_photo_the_edge_goes_on() {
-    let photo = ramp(64, 64);
-    let square = crop::around_box([0.0, 0.0, 20.0, 10.0], 0.5, photo.dimensions()).unwrap();
-    assert_eq!((square.left, square.top, square.side), (-10, -15, 40));
-    let pixels = crop::cut(&photo, square);
-    assert_eq!(pixels.get_pixel(0, 39), &Rgb([0, 24, 0]));
-    assert_eq!(pixels.get_pixel(39, 0), &Rgb([29, 0, 0]));
-}
-
-#[test]
 fn whole_photos_give_their_centre_square() {
     let (_folder, mut config) = example();
     config.boxes = None;
-    config.size = 80;
+    config.size = Extent::square(80);
     let (samples, summary, _) = run(&config, 8).unwrap();
     assert_eq!(
         summary,
@@ -141,6 +131,43 @@ fn whole_photos_give_their_centre_square() {
         &Rgb([10, 0, 0])
     );
     assert_eq!(samples[1].provenance.source, "sub/b.png");
+}
+
+#[test]
+fn crops_of_any_shape_are_not_stretched() {
+    let (_folder, mut config) = example();
+    config.size = Extent::new(40, 20);
+    let (boxed, ..) = run(&config, 8).unwrap();
+    config.boxes = None;
+    let (whole, ..) = run(&config, 8).unwrap();
+    for sample in boxed.iter().chain(&whole) {
+        assert_eq!(sample.extent, config.size);
+        let pixels = sample.pixels().unwrap();
+        assert_eq!(pixels.dimensions(), (40, 20));
+    }
+    // Red counts columns and green rows of the photo: both must grow alike in the crop.
+    for (sample, step) in [(&boxed[0], 1.0), (&whole[0], 2.5)] {
+        let pixels = sample.pixels().unwrap();
+        let [near, far] = [(15, 5), (25, 15)].map(|(x, y)| pixels.get_pixel(x, y).0);
+        let grown = [0, 1].map(|c| f64::from(far[c]) - f64::from(near[c]));
+        assert!(
+            grown.iter().all(|g| (g - 10.0 * step).abs() <= 1.5),
+            "{grown:?}"
+        );
+    }
+    assert!(
+        whole[0].labels.objects.is_none(),
+        "what photos show is not known"
+    );
+}
+
+#[test]
+fn sizes_are_checked() {
+    let (_folder, mut config) = example();
+    for size in [Extent::new(7, 64), Extent::new(64, 5000)] {
+        config.size = size;
+        assert!(config.check().unwrap_err().contains("`size`"));
+    }
 }
 
 #[test]
@@ -319,7 +346,7 @@ fn grey_16_bit_transparent_and_turned_photos_come_out_right() {
     std::fs::write(folder.path().join("d-turned.JPG"), turned_jpeg(&halves)).unwrap();
     let config = Ingest {
         path: folder.path().to_path_buf(),
-        size: 16,
+        size: Extent::square(16),
         ..Ingest::default()
     };
     let (samples, _, _) = run(&config, 8).unwrap();
@@ -340,7 +367,7 @@ fn cmyk_palettes_and_16_bit_greys_become_rgb() {
         .unwrap();
     let config = Ingest {
         path: folder.path().to_path_buf(),
-        size: 16,
+        size: Extent::square(16),
         ..Ingest::default()
     };
     let (samples, _, _) = run(&config, 8).unwrap();
@@ -385,14 +412,14 @@ fn small_plain_and_black_photos_are_counted() {
     std::fs::write(folder.path().join("e.HEIC"), "not read").unwrap();
     let config = Ingest {
         path: folder.path().to_path_buf(),
-        size: 32,
+        size: Extent::square(32),
         ..Ingest::default()
     };
     let (samples, _, warnings) = run(&config, 8).unwrap();
     assert_eq!((samples.len(), warnings.len()), (4, 4), "{warnings:?}");
     for (warning, wanted) in warnings.iter().zip([
         "left out 1 pictures of other formats",
-        "1 of 4 crops were enlarged by more than half to 32 pixels",
+        "1 of 4 crops were enlarged by more than half to 32×32 pixels",
         "1 of 4 crops show one colour only",
         "1 of 4 crops are almost black",
     ]) {

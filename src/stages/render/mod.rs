@@ -1,5 +1,6 @@
 //! render: makes labelled pictures from 3D meshes or 2D templates.
 
+mod filter;
 mod mesh;
 mod photos;
 mod template;
@@ -10,6 +11,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::artifact::{Artifact, Kind, settings};
+use crate::sample::Extent;
 use crate::stage::{Context, Input, Stage, StageKind, parse};
 use crate::{Error, Result};
 
@@ -31,14 +33,23 @@ pub const STAGE: StageKind = StageKind {
     schema: || schemars::schema_for!(Render),
 };
 
+/// Scenes drawn for one picture until its object can be seen well.
+const ATTEMPTS: usize = 64;
+
+/// What is said if nothing of a picture's object can be seen in any of these scenes.
+fn unseen(context: &Context, model: &str, remedy: &str) -> Error {
+    let problem = format!("cannot be seen in any of the {ATTEMPTS} scenes drawn for a picture");
+    Error::failed(format!("{}: {model}", context.id), problem, remedy)
+}
+
 /// Configuration of `render`: exactly one of `mesh` and `template`.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Render {
     /// Pictures to make.
     pub count: u64,
-    /// Width and height in pixels.
-    pub size: u32,
+    /// Width and height in pixels: `64`, or `[640, 480]`.
+    pub size: Extent,
     /// Ray-traces a 3D model.
     pub mesh: Option<mesh::Mesh>,
     /// Draws 2D templates, SVGs named by their class.
@@ -49,7 +60,7 @@ impl Default for Render {
     fn default() -> Self {
         Render {
             count: 1500,
-            size: 64,
+            size: Extent::square(64),
             mesh: None,
             template: None,
         }
@@ -64,8 +75,11 @@ impl Stage for Render {
     }
 
     fn check(&self) -> Result<(), String> {
-        if self.count == 0 || !(8..=4096).contains(&self.size) {
-            return Err("`count` must be at least 1 and `size` between 8 and 4096".into());
+        if self.count == 0 {
+            return Err("`count` must be at least 1".into());
+        }
+        if self.size.shorter() < 8 || self.size.longer() > 4096 {
+            return Err("`size` must be between 8 and 4096, width and height alike".into());
         }
         match (&self.mesh, &self.template) {
             (Some(mesh), None) => mesh.check(),

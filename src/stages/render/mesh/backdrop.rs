@@ -8,9 +8,11 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::super::photos::Photos;
-use super::config::{Colour, Range, draw, to_linear, to_srgb};
+use super::config::{Colour, Range, draw};
 use crate::Result;
+use crate::sample::colour::{to_linear, to_srgb};
 use crate::sample::image::resize;
+use crate::sample::{Extent, crop};
 use crate::seed::Stream;
 
 /// What is seen instead of the table, which still throws its light on the object. Photos, where the
@@ -44,19 +46,21 @@ pub struct Behind {
 }
 
 impl Backdrop {
-    /// Draws the backdrop of a picture of `size` × `size` pixels; `None` is the table. Photos are
-    /// cut to their middle square and mirrored half of the time.
+    /// Draws the backdrop of a picture of `size`; `None` is the table. Photos are cut to their middle,
+    /// as much of it as has the picture's shape, and mirrored half of the time.
     ///
     /// # Errors
     /// Where a photo cannot be decoded.
-    pub fn draw(&self, photos: &Photos, size: u32, stream: &mut Stream) -> Result<Option<Behind>> {
+    pub fn draw(
+        &self,
+        photos: &Photos,
+        size: Extent,
+        stream: &mut Stream,
+    ) -> Result<Option<Behind>> {
         let photo = if photos.len() > 0 {
             let photo = photos.draw(stream)?;
-            let (width, height) = photo.dimensions();
-            let side = width.min(height);
-            let (left, top) = ((width - side) / 2, (height - side) / 2);
-            let square = image::imageops::crop_imm(&photo, left, top, side, side).to_image();
-            let photo = resize(&square, size, size);
+            let middle = crop::centre(photo.dimensions().into(), size);
+            let photo = resize(&crop::cut(&photo, middle), size.width, size.height);
             match stream.random() {
                 true => image::imageops::flip_horizontal(&photo),
                 false => photo,
@@ -67,7 +71,7 @@ impl Backdrop {
             let colour = self.colours[stream.random_range(0..self.colours.len())];
             let light = colour.jittered(stream, self.jitter).to_array();
             let value = light.map(|v| (to_srgb(v) * 255.0).round() as u8);
-            RgbImage::from_pixel(size, size, image::Rgb(value))
+            RgbImage::from_pixel(size.width, size.height, image::Rgb(value))
         };
         let shadow = draw(stream, self.shadow);
         Ok(Some(Behind { photo, shadow }))

@@ -5,9 +5,12 @@ use std::f32::consts::TAU;
 use glam::Vec3A;
 use image::RgbImage;
 
+use super::super::filter;
 use super::backdrop::Behind;
-use super::config::{Lens, draw, to_srgb};
+use super::config::{Lens, draw};
 use super::surface::{hash, unit};
+use crate::sample::Extent;
+use crate::sample::colour::{luma, to_srgb};
 use crate::seed::Stream;
 
 /// Linear light from which on the tone curve bends, and what it bends towards.
@@ -26,7 +29,7 @@ impl Noise {
 
 /// The light that comes in, row by row.
 pub struct Exposure {
-    pub side: usize,
+    pub extent: Extent,
     /// Linear light; where there is a backdrop, without what comes from it.
     pub light: Vec<Vec3A>,
     /// The share of each pixel that shows the backdrop, and the same times the share of the light
@@ -43,10 +46,11 @@ pub fn develop(
     seed: u32,
 ) -> RgbImage {
     let Exposure {
-        side,
+        extent,
         mut light,
         mut open,
     } = exposure;
+    let (width, height) = (extent.width as usize, extent.height as usize);
     let gradient = draw(stream, lens.gradient);
     let (sin, cos) = draw(stream, [0.0, TAU]).sin_cos();
     let blur = draw(stream, lens.blur_pixels);
@@ -54,17 +58,17 @@ pub fn develop(
     let sharpening = draw(stream, lens.sharpening);
     let deviation = draw(stream, lens.noise);
     for (i, pixel) in light.iter_mut().enumerate() {
-        let place = |v: usize| (v as f32 + 0.5) / side as f32 - 0.5;
-        let across = place(i % side) * cos + place(i / side) * sin;
+        let place = |v: usize, side: usize| (v as f32 + 0.5) / side as f32 - 0.5;
+        let across = place(i % width, width) * cos + place(i / width, height) * sin;
         *pixel *= 1.0 + gradient * across;
         // Beyond white a sensor sees nothing; cut before the blur, as most highlights are.
         *pixel = pixel.min(Vec3A::splat(2.0));
     }
-    gaussian(&mut light, side, blur);
+    gaussian(&mut light, extent, blur);
     let printed = |light: Vec3A| Vec3A::from_array(light.to_array().map(|v| to_srgb(tone(v))));
     let mut values: Vec<Vec3A> = light.iter().map(|&light| printed(light)).collect();
     if let Some(behind) = behind {
-        gaussian(&mut open, side, blur);
+        gaussian(&mut open, extent, blur);
         for (i, value) in values.iter_mut().enumerate() {
             let [share, lit, _] = open[i].to_array();
             let object = printed(light[i] / (1.0 - share).max(1e-3));
@@ -72,10 +76,10 @@ pub fn develop(
             *value = object * (1.0 - share) + around * share;
         }
     }
-    sharpen(&mut values, side, sharpening);
-    blur_chroma(&mut values, side, chroma_blur);
-    RgbImage::from_fn(side as u32, side as u32, |x, y| {
-        let i = y as usize * side + x as usize;
+    sharpen(&mut values, extent, sharpening);
+    blur_chroma(&mut values, extent, chroma_blur);
+    RgbImage::from_fn(extent.width, extent.height, |x, y| {
+        let i = y as usize * width + x as usize;
         let mut noise = Noise(hash(seed.wrapping_add(0x9e37_79b9) ^ hash(i as u32)));
         image::Rgb(values[i].to_array().map(|value| {
             // The sum of three uniform numbers is near enough to a normal one; its deviation is ½.
@@ -97,49 +101,28 @@ fn tone(light: f32) -> f32 {
 }
 
 /// Raises what differs from the blurred picture (unsharp masking), as cameras do.
-fn sharpen(values: &mut [Vec3A], side: usize, strength: f32) {
+fn sharpen(values: &mut [Vec3A], extent: Extent, strength: f32) {
     const RADIUS: f32 = 1.5;
     let mut blurred = values.to_vec();
-    gaussian(&mut blurred, side, RADIUS);
+    gaussian(&mut blurred, extent, RADIUS);
     for (value, blurred) in values.iter_mut().zip(blurred) {
         *value += (*value - blurred) * strength;
     }
 }
 
 /// Blurs what differs between the channels, and keeps the brightness sharp.
-fn blur_chroma(values: &mut [Vec3A], side: usize, deviation: f32) {
-    let brightness = |v: Vec3A| Vec3A::splat(v.dot(Vec3A::new(0.299, 0.587, 0.114)));
+fn blur_chroma(values: &mut [Vec3A], extent: Extent, deviation: f32) {
+    let brightness = |v: Vec3A| Vec3A::splat(luma(v.to_array()));
     let mut chroma: Vec<Vec3A> = values.iter().map(|&v| v - brightness(v)).collect();
-    gaussian(&mut chroma, side, deviation);
+    gaussian(&mut chroma, extent, deviation);
     for (value, chroma) in values.iter_mut().zip(chroma) {
         *value = brightness(*value) + chroma;
     }
 }
 
-/// Blurs by a Gaussian, rows and columns in turn; the margins repeat the outermost pixels.
-fn gaussian(pixels: &mut [Vec3A], side: usize, deviation: f32) {
-    if deviation < 0.05 {
-        return;
-    }
-    let reach = (3.0 * deviation).ceil() as isize;
-    let bell = |d: isize| (-0.5 * (d as f32 / deviation).powi(2)).exp();
-    let total: f32 = (-reach..=reach).map(bell).sum();
-    let weights: Vec<f32> = (-reach..=reach).map(|d| bell(d) / total).collect();
-    let mut line = vec![Vec3A::ZERO; side];
-    for (step, jump) in [(1, side), (side, 1)] {
-        for row in 0..side {
-            let at = |i: usize| row * jump + i * step;
-            for (i, out) in line.iter_mut().enumerate() {
-                let near = |d: usize| (i as isize + d as isize - reach).clamp(0, side as isize - 1);
-                *out = weights
-                    .iter()
-                    .enumerate()
-                    .map(|(d, &weight)| pixels[at(near(d) as usize)] * weight)
-                    .sum();
-            }
-            for (i, &blurred) in line.iter().enumerate() {
-                pixels[at(i)] = blurred;
-            }
-        }
+/// Blurs by a Gaussian; one of next to no width changes nothing.
+fn gaussian(pixels: &mut Vec<Vec3A>, extent: Extent, deviation: f32) {
+    if deviation >= 0.05 {
+        *pixels = filter::gaussian(pixels, extent, deviation);
     }
 }

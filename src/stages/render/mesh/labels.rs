@@ -6,11 +6,11 @@ use super::scene::{Instance, Scene};
 use super::trace::Target;
 use crate::Result;
 use crate::sample::maps::{self, depth};
-use crate::sample::{Keypoint, Labels, Maps, Mask, Object, Visibility};
+use crate::sample::{Extent, Keypoint, Labels, Maps, Mask, Object, Visibility};
 
 /// What a ray through the middle of every pixel meets, row by row.
 pub struct Buffer {
-    pub size: u32,
+    pub size: Extent,
     /// Number of the instance; `None` is table or nothing.
     pub ids: Vec<Option<usize>>,
     /// Metres along the optical axis, infinite where nothing is.
@@ -18,13 +18,12 @@ pub struct Buffer {
 }
 
 impl Buffer {
-    pub fn trace(scene: &Scene, size: u32) -> Self {
-        let count = (size * size) as usize;
+    pub fn trace(scene: &Scene, size: Extent) -> Self {
+        let count = size.area();
         let (mut ids, mut depth) = (Vec::with_capacity(count), Vec::with_capacity(count));
         let axis = scene.camera.rotation.row(2);
-        for i in 0..size * size {
-            let (x, y) = ((i % size) as f32 + 0.5, (i / size) as f32 + 0.5);
-            let direction = scene.camera.direction(x, y);
+        for (y, x) in (0..size.height).flat_map(|y| (0..size.width).map(move |x| (y, x))) {
+            let direction = scene.camera.direction(x as f32 + 0.5, y as f32 + 0.5);
             let hit = scene.hit(scene.camera.position, direction);
             ids.push(hit.and_then(|hit| match hit.target {
                 Target::Instance(number, _) => Some(number),
@@ -49,17 +48,22 @@ impl Buffer {
         visible as f32 / alone(scene, instance, self.size).max(visible) as f32
     }
 
-    /// The labels of every instance of which at least a pixel is visible.
+    /// The labels of every instance of which at least a pixel is visible; the class is that of the
+    /// first instance, if it is.
     ///
     /// # Errors
-    /// Where the depth cannot be encoded.
+    /// If the depth cannot be encoded.
     pub fn labels(&self, scene: &Scene) -> Result<Labels> {
-        let mut objects = Vec::new();
+        let Extent { width, height } = self.size;
+        let (mut class, mut objects) = (None, Vec::new());
         for (number, instance) in scene.instances.iter().enumerate() {
-            let mask = Mask::from_bitmap(&self.bitmap(number), self.size, self.size);
-            let Some(bbox_xywh) = mask.bbox_xywh(self.size) else {
+            let mask = Mask::from_bitmap(&self.bitmap(number), width, height);
+            let Some(bbox_xywh) = mask.bbox_xywh(height) else {
                 continue;
             };
+            if number == 0 {
+                class = Some(instance.face().name.clone());
+            }
             objects.push(Object {
                 keypoints: self.keypoints(scene, instance),
                 pose: Some(pose(scene, instance)),
@@ -73,10 +77,10 @@ impl Buffer {
             .map(|&metres| [depth::value(metres), 0, 0])
             .collect();
         let mut maps = Maps::default();
-        let png = maps::encode(&depth::MAP, &depths, (self.size, self.size))?;
+        let png = maps::encode(&depth::MAP, &depths, self.size.dimensions())?;
         maps.insert(&depth::MAP, png);
         Ok(Labels {
-            class: scene.instances.first().map(|i| i.face().name.clone()),
+            class,
             caption: None,
             objects: Some(objects),
             maps,
@@ -85,13 +89,13 @@ impl Buffer {
     }
 
     fn keypoints(&self, scene: &Scene, instance: &Instance) -> Vec<Keypoint> {
-        let side = self.size as f32;
+        let [width, height] = [self.size.width, self.size.height].map(|side| side as f32);
         let points = instance.face().keypoints.iter();
         points
             .map(|(name, point)| {
                 let world = instance.to_world(*point);
                 let pixel = scene.camera.project(world);
-                let inside = (0.0..side).contains(&pixel.x) && (0.0..side).contains(&pixel.y);
+                let inside = (0.0..width).contains(&pixel.x) && (0.0..height).contains(&pixel.y);
                 let visibility = match inside {
                     false => Visibility::Outside,
                     true if seen(scene, instance, world) => Visibility::Visible,
@@ -119,9 +123,9 @@ fn seen(scene: &Scene, instance: &Instance, point: Vec3A) -> bool {
 }
 
 /// Pixels that the instance covers with nothing before it, in a frame padded on all sides.
-fn alone(scene: &Scene, instance: &Instance, size: u32) -> usize {
-    let pad = 3 * size as i32;
-    let frame = [IVec2::splat(-pad), IVec2::splat(size as i32 + pad)];
+fn alone(scene: &Scene, instance: &Instance, size: Extent) -> usize {
+    let size = IVec2::new(size.width as i32, size.height as i32);
+    let frame = [size * -3, size * 4];
     let [low, high] = scene.camera.extent(instance);
     let low = low.floor().as_ivec2().max(frame[0]);
     let high = high.ceil().as_ivec2().min(frame[1]);

@@ -35,6 +35,7 @@ use model::Model;
 use scene::Scene;
 
 use super::photos::Photos;
+use super::{ATTEMPTS, unseen};
 use crate::Result;
 use crate::sample::image::encode_png;
 use crate::sample::{Domain, Extent, Provenance, Sample};
@@ -42,9 +43,6 @@ use crate::stage::Context;
 
 /// Least visible fraction of the picture's object; below it the scene is drawn again.
 const VISIBLE: f32 = 0.6;
-
-/// Scenes drawn for one picture until its object counts as visible.
-const ATTEMPTS: usize = 64;
 
 /// Configuration of `render.mesh`. Ranges are `[lowest, highest]`, drawn uniformly for each picture.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
@@ -220,11 +218,12 @@ impl Mesh {
         Ok(())
     }
 
-    /// Renders `count` pictures of `size` × `size` pixels.
+    /// Renders `count` pictures of `size`.
     ///
     /// # Errors
-    /// Where a model or panorama is missing or unusable, or the artifact cannot be written.
-    pub fn render(&self, context: &Context, count: u64, size: u32) -> Result<serde_json::Value> {
+    /// If a model or panorama is missing or unusable, a model is never in sight, or the artifact
+    /// cannot be written.
+    pub fn render(&self, context: &Context, count: u64, size: Extent) -> Result<serde_json::Value> {
         let models: Vec<Model> = self
             .models
             .iter()
@@ -260,7 +259,7 @@ impl Mesh {
         environments: &[Environment],
         photos: &Photos,
         index: u64,
-        size: u32,
+        size: Extent,
     ) -> Result<Sample> {
         let mut stream = context.seed.stream(index);
         let model = &models[stream.random_range(0..models.len())];
@@ -278,7 +277,15 @@ impl Mesh {
             if visible >= VISIBLE {
                 break;
             }
-            (scene, buffer, visible) = draw();
+            let (next, its_buffer, share) = draw();
+            // The last scene counts, but for those that show nothing of the object.
+            if share > 0.0 || visible == 0.0 {
+                (scene, buffer, visible) = (next, its_buffer, share);
+            }
+        }
+        if visible == 0.0 {
+            let remedy = "lower `mesh.camera.off_centre` or `mesh.neighbours.count`";
+            return Err(unseen(context, &model.path, remedy));
         }
         let behind = self.backdrop.draw(photos, size, &mut stream)?;
         let behind = behind.as_ref();
@@ -287,7 +294,7 @@ impl Mesh {
         Ok(Sample {
             index,
             image: encode_png(&pixels)?,
-            extent: Extent::square(size),
+            extent: size,
             labels: buffer.labels(&scene)?,
             provenance: Provenance {
                 domain: Domain::Render,

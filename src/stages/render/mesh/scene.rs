@@ -12,7 +12,8 @@ use super::config::{Lighting, Pose, Viewpoint, draw};
 use super::environment::Environment;
 use super::model::{Face, Model};
 use super::surface::{Surface, Table};
-use crate::sample;
+use super::trace::Spheres;
+use crate::sample::{self, Extent};
 use crate::seed::Stream;
 
 /// One picture's content.
@@ -20,6 +21,8 @@ pub struct Scene<'a> {
     pub camera: Camera,
     /// The object of the picture first, then its neighbours.
     pub instances: Vec<Instance<'a>>,
+    /// Around the instances.
+    pub spheres: Spheres,
     pub table: Table,
     pub light: Light<'a>,
     /// For the noise of shading, the lens and the sensor.
@@ -33,7 +36,7 @@ impl<'a> Scene<'a> {
         (model, class): (&'a Model, usize),
         models: &'a [Model],
         environment: &'a Environment,
-        size: u32,
+        size: Extent,
         stream: &mut Stream,
     ) -> Self {
         let mut main = Instance::draw(mesh, model, class, stream);
@@ -56,6 +59,7 @@ impl<'a> Scene<'a> {
         }
         Scene {
             camera,
+            spheres: Spheres::new(&instances),
             instances,
             table: Table::draw(&mesh.table, model.size, stream),
             light: Light::draw(&mesh.lighting, environment, stream),
@@ -200,32 +204,35 @@ enum Wanted {
 
 impl Camera {
     /// Stands off as far as the field, or the object's drawn size in the picture, asks for.
-    fn draw(ranges: &Viewpoint, object: &Instance, size: u32, stream: &mut Stream) -> Self {
-        let side = size as f32;
+    fn draw(ranges: &Viewpoint, object: &Instance, size: Extent, stream: &mut Stream) -> Self {
+        let sides = vec2(size.width as f32, size.height as f32);
         let fov = draw(stream, ranges.fov_degrees).to_radians();
         let tilt = draw(stream, ranges.tilt_degrees).to_radians();
         let roll = draw(stream, ranges.roll_degrees).to_radians();
         let wanted = match ranges.field_metres {
             Some(field) => Wanted::Field(draw(stream, field)),
-            None => Wanted::Pixels(draw(stream, ranges.object_scale) * side),
+            None => Wanted::Pixels(draw(stream, ranges.object_scale) * sides.min_element()),
         };
-        let shift = [-1.0, 1.0].map(|sign: f32| sign * ranges.off_centre * side);
-        let shift = vec2(draw(stream, shift), draw(stream, shift));
+        let mut shift = |side: f32| {
+            let range = [-1.0, 1.0].map(|sign: f32| sign * ranges.off_centre * side);
+            draw(stream, range)
+        };
+        let shift = vec2(shift(sides.x), shift(sides.y));
 
         let away = vec3a(0.0, tilt.cos(), tilt.sin());
         let down = vec3a(0.0, -tilt.sin(), tilt.cos());
         let (sin, cos) = roll.sin_cos();
         let right = Vec3A::X * cos + down * sin;
         let down = down * cos - Vec3A::X * sin;
-        let focal = side / 2.0 / (fov / 2.0).tan();
+        let focal = sides.y / 2.0 / (fov / 2.0).tan();
         let mut camera = Camera {
             position: Vec3A::ZERO,
             rotation: Mat3A::from_cols(right, down, -away).transpose(),
             intrinsics: sample::Camera {
                 fx: focal,
                 fy: focal,
-                cx: side / 2.0,
-                cy: side / 2.0,
+                cx: sides.x / 2.0,
+                cy: sides.y / 2.0,
             },
         };
         // Never inside the object, however much of the picture it is to fill.
@@ -234,7 +241,7 @@ impl Camera {
             Wanted::Field(metres) => {
                 // The distance to the table counts, so that a higher object comes nearer.
                 let height = object.centre.y / tilt.cos();
-                let distance = (metres * focal / side - height).max(least);
+                let distance = (metres * focal / sides.x - height).max(least);
                 camera.position = object.centre + away * distance;
             }
             Wanted::Pixels(pixels) => {
@@ -249,7 +256,7 @@ impl Camera {
             }
         }
         let [low, high] = camera.extent(object);
-        let offset = vec2(side / 2.0, side / 2.0) + shift - (low + high) / 2.0;
+        let offset = sides / 2.0 + shift - (low + high) / 2.0;
         camera.intrinsics.cx += offset.x;
         camera.intrinsics.cy += offset.y;
         camera

@@ -15,6 +15,7 @@ use super::develop::{Exposure, develop};
 use super::scene::{Instance, Scene};
 use super::surface::{Surface, hash, unit};
 use super::trace::Target;
+use crate::sample::Extent;
 use crate::seed::Stream;
 
 /// Share of the light that a blocking neighbour throws on, on average.
@@ -55,22 +56,18 @@ pub fn picture(
     scene: &Scene,
     lens: &Lens,
     behind: Option<&Behind>,
-    size: u32,
+    size: Extent,
     ids: &[Option<usize>],
     stream: &mut Stream,
 ) -> RgbImage {
-    let side = size as usize;
-    let mut light = vec![Vec3A::ZERO; side * side];
-    let mut open = vec![Vec3A::ZERO; side * side];
-    let around = |v: usize| v.saturating_sub(1)..(v + 2).min(side);
-    let bare: Vec<bool> = (0..side * side)
-        .map(|i| {
-            let mut near = around(i / side).flat_map(|y| around(i % side).map(move |x| (x, y)));
-            near.all(|(x, y)| ids[y * side + x].is_none())
-        })
+    let width = size.width as usize;
+    let mut light = vec![Vec3A::ZERO; size.area()];
+    let mut open = vec![Vec3A::ZERO; size.area()];
+    let bare: Vec<bool> = (0..size.area())
+        .map(|i| around(i, size, 1).all(|near| ids[near].is_none()))
         .collect();
-    for i in 0..side * side {
-        let (x, y) = (i % side, i / side);
+    for i in 0..size.area() {
+        let (x, y) = (i % width, i / width);
         let samples = match bare[i] {
             true => (lens.samples * 2).div_ceil(3),
             false => lens.samples,
@@ -93,27 +90,34 @@ pub fn picture(
         open[i] /= samples.max(1) as f32;
     }
     match behind {
-        None => smooth(&mut light, side, &bare),
-        Some(_) => smooth(&mut open, side, &bare),
+        None => smooth(&mut light, size, &bare),
+        Some(_) => smooth(&mut open, size, &bare),
     }
-    let exposure = Exposure { side, light, open };
+    let exposure = Exposure {
+        extent: size,
+        light,
+        open,
+    };
     develop(exposure, behind, lens, stream, scene.noise)
 }
 
+/// Numbers of the pixels within `reach` rows and columns of pixel `i`, row by row.
+fn around(i: usize, size: Extent, reach: usize) -> impl Iterator<Item = usize> {
+    let (width, height) = (size.width as usize, size.height as usize);
+    let near = move |v: usize, side: usize| v.saturating_sub(reach)..(v + reach + 1).min(side);
+    let (columns, rows) = (near(i % width, width), near(i / width, height));
+    rows.flat_map(move |y| columns.clone().map(move |x| y * width + x))
+}
+
 /// Averages what is left of the shadows' sampling noise on bare table, where nothing is sharp.
-fn smooth(pixels: &mut [Vec3A], side: usize, bare: &[bool]) {
+fn smooth(pixels: &mut [Vec3A], size: Extent, bare: &[bool]) {
     const REACH: usize = 2;
     let rough = pixels.to_vec();
-    let around = |v: usize| v.saturating_sub(REACH)..(v + REACH + 1).min(side);
     for (i, pixel) in pixels.iter_mut().enumerate().filter(|&(i, _)| bare[i]) {
         let (mut sum, mut count) = (Vec3A::ZERO, 0.0);
-        for y in around(i / side) {
-            for near in around(i % side).map(|x| y * side + x) {
-                if bare[near] {
-                    sum += rough[near];
-                    count += 1.0;
-                }
-            }
+        for near in around(i, size, REACH).filter(|&near| bare[near]) {
+            sum += rough[near];
+            count += 1.0;
         }
         // The pixel itself is bare, so that at least one was counted.
         *pixel = sum / count;
@@ -246,11 +250,7 @@ fn gloss(
     let mirrored = direction + normal * (2.0 * cosine);
     let grazing = (1.0 - cosine).clamp(0.0, 1.0).powi(5) * (1.0 - surface.roughness);
     let fresnel = surface.reflectance + (1.0 - surface.reflectance) * grazing;
-    let others = scene.instances.iter();
-    let seen = others
-        .filter(|other| !std::ptr::eq(*other, instance))
-        .find(|other| other.hit(point, mirrored, f32::INFINITY).is_some());
-    if let Some(other) = seen {
+    if let Some(other) = scene.blocker_but(point, mirrored, Some(instance)) {
         return other.mean * level_light(scene) * (0.7 * fresnel);
     }
     if mirrored.y < 0.0 {

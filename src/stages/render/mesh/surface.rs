@@ -7,6 +7,7 @@ use rand::RngExt;
 
 use super::config::{self, Surfaces, draw};
 use super::model::Model;
+use crate::sample::colour::to_linear;
 use crate::seed::Stream;
 
 /// The appearance of one material on one instance.
@@ -154,7 +155,7 @@ fn random_colours(
 ) -> (Vec3A, Option<Vec3A>) {
     let mut colour = Vec3A::ZERO;
     for _ in 0..8 {
-        let channels = std::array::from_fn(|_| config::to_linear(stream.random()));
+        let channels = std::array::from_fn(|_| to_linear(stream.random()));
         colour = Vec3A::from_array(channels);
         if others.iter().all(|o| o.colour.distance(colour) > 0.35) {
             break;

@@ -1,6 +1,10 @@
 //! Rays through a scene: what they meet, and whether light gets past.
+//!
+//! A ray is first held against the bounding spheres of all instances, four at a time, then traced
+//! through the models whose spheres it meets. Of several instances that block the light, or that lie at
+//! one distance, the first in number counts.
 
-use glam::Vec3A;
+use glam::{Vec3A, Vec4};
 
 use super::scene::{Instance, Scene};
 
@@ -20,16 +24,59 @@ pub struct Hit {
     pub target: Target,
 }
 
-impl Instance<'_> {
-    /// Whether the ray comes within the bounding sphere, ahead of its origin.
-    fn near(&self, origin: Vec3A, direction: Vec3A) -> bool {
-        let to_centre = self.centre - origin;
-        let ahead = to_centre.dot(direction);
-        let radius2 = self.model.radius * self.model.radius;
-        let distance2 = to_centre.length_squared();
-        distance2 - ahead * ahead <= radius2 && (ahead > 0.0 || distance2 <= radius2)
+/// The bounding spheres of all instances of a scene.
+pub struct Spheres(Vec<Four>);
+
+/// Four spheres side by side.
+struct Four {
+    x: Vec4,
+    y: Vec4,
+    z: Vec4,
+    /// Squared radius, in square metres.
+    radius2: Vec4,
+}
+
+impl Spheres {
+    pub fn new(instances: &[Instance]) -> Self {
+        let four = |chunk: &[Instance]| {
+            let lane = |value: fn(&Instance) -> f32, none: f32| {
+                Vec4::from_array(std::array::from_fn(|i| chunk.get(i).map_or(none, value)))
+            };
+            Four {
+                x: lane(|instance| instance.centre.x, 0.0),
+                y: lane(|instance| instance.centre.y, 0.0),
+                z: lane(|instance| instance.centre.z, 0.0),
+                // No ray meets a sphere that is not there.
+                radius2: lane(|instance| instance.model.radius.powi(2), f32::NEG_INFINITY),
+            }
+        };
+        Spheres(instances.chunks(4).map(four).collect())
     }
 
+    /// Numbers of the instances whose spheres lie on the ray, ahead of its origin, in order.
+    fn on(&self, origin: Vec3A, direction: Vec3A) -> impl Iterator<Item = usize> {
+        let met = move |four: &Four| four.met_by(origin, direction);
+        let fours = self.0.iter().map(met).enumerate();
+        fours.filter(|(_, met)| *met != 0).flat_map(|(i, met)| {
+            let lanes = (0..4).filter(move |lane| met >> lane & 1 == 1);
+            lanes.map(move |lane| 4 * i + lane)
+        })
+    }
+}
+
+impl Four {
+    /// Which spheres the ray meets, the first in the lowest bit.
+    fn met_by(&self, origin: Vec3A, direction: Vec3A) -> u32 {
+        let (x, y, z) = (self.x - origin.x, self.y - origin.y, self.z - origin.z);
+        let ahead = x * direction.x + y * direction.y + z * direction.z;
+        let distance2 = x * x + y * y + z * z;
+        let beside = (distance2 - ahead * ahead).cmple(self.radius2);
+        let before = ahead.cmpgt(Vec4::ZERO) | distance2.cmple(self.radius2);
+        (beside & before).bitmask()
+    }
+}
+
+impl Instance<'_> {
     fn to_object(&self, origin: Vec3A, direction: Vec3A) -> (Vec3A, Vec3A) {
         // A rotation's inverse is its transpose.
         let turn = self.rotation.transpose();
@@ -46,18 +93,13 @@ impl Instance<'_> {
 
     /// Distance and triangle of the first hit within `farthest` metres.
     pub fn hit(&self, origin: Vec3A, direction: Vec3A, farthest: f32) -> Option<(f32, usize)> {
-        if !self.near(origin, direction) {
-            return None;
-        }
         let (origin, direction) = self.to_object(origin, direction);
         self.model.hit(origin, direction, farthest)
     }
 
     fn blocks(&self, origin: Vec3A, direction: Vec3A) -> bool {
-        self.near(origin, direction) && {
-            let (origin, direction) = self.to_object(origin, direction);
-            self.model.blocks(origin, direction)
-        }
+        let (origin, direction) = self.to_object(origin, direction);
+        self.model.blocks(origin, direction)
     }
 }
 
@@ -68,7 +110,8 @@ impl Scene<'_> {
             distance: -origin.y / direction.y,
             target: Target::Table,
         });
-        for (number, instance) in self.instances.iter().enumerate() {
+        for number in self.spheres.on(origin, direction) {
+            let instance = &self.instances[number];
             let farthest = nearest.map_or(f32::INFINITY, |hit| hit.distance);
             if let Some((distance, triangle)) = instance.hit(origin, direction, farthest) {
                 nearest = Some(Hit {
@@ -82,8 +125,19 @@ impl Scene<'_> {
 
     /// An instance between `origin` and the sky in this direction.
     pub fn blocker(&self, origin: Vec3A, direction: Vec3A) -> Option<&Instance<'_>> {
-        self.instances
-            .iter()
+        self.blocker_but(origin, direction, None)
+    }
+
+    /// As [`Scene::blocker`], `except` left aside.
+    pub fn blocker_but(
+        &self,
+        origin: Vec3A,
+        direction: Vec3A,
+        except: Option<&Instance>,
+    ) -> Option<&Instance<'_>> {
+        let on = self.spheres.on(origin, direction);
+        on.map(|number| &self.instances[number])
+            .filter(|instance| except.is_none_or(|except| !std::ptr::eq(*instance, except)))
             .find(|instance| instance.blocks(origin, direction))
     }
 }

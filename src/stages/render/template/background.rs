@@ -7,9 +7,11 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::super::photos::Photos;
-use super::canvas::{Canvas, Field, between};
+use super::canvas::{Canvas, Field, between, span};
 use super::draw::{self, Range, chance, check_range, check_share, log_uniform, uniform};
 use crate::Result;
+use crate::sample::Extent;
+use crate::sample::crop::{Rectangle, largest};
 use crate::seed::Stream;
 
 /// What is behind the sign.
@@ -19,12 +21,13 @@ pub struct Background {
     /// Share of pictures whose background comes from a photo, where `backgrounds` are given.
     pub photo_share: f64,
     /// Share of those that show the border of a whole photo, folded inwards, so that what was in
-    /// its middle is gone. The others show one small square of its border, enlarged.
+    /// its middle is gone. The others show one small part of its border, enlarged.
     pub fold_share: f64,
-    /// Depth of the border that is folded inwards, as a fraction of the photo's side.
+    /// Depth of the border that is folded inwards, as a fraction of the photo's width on its left and
+    /// right, and of its height above and below.
     pub fold: Range,
-    /// Side of the enlarged square, as a fraction of the photo's shorter side. Small enough that
-    /// no whole object is visible.
+    /// Width of the enlarged part, as a fraction of the widest that has the picture's shape and lies in
+    /// the photo. Small enough that no whole object is visible.
     pub crop: Range,
     /// Mean brightness; a white sheet in the same light is 1.
     pub brightness: Range,
@@ -53,12 +56,11 @@ impl Background {
         check_range("background.brightness", self.brightness, [1e-3, 10.0])
     }
 
-    /// Draws a background of `size` × `size` pixels.
+    /// Draws a background of `size`.
     ///
     /// # Errors
     /// Where a photo cannot be decoded.
-    pub fn draw(&self, photos: &Photos, size: u32, stream: &mut Stream) -> Result<Canvas> {
-        let size = size as usize;
+    pub fn draw(&self, photos: &Photos, size: Extent, stream: &mut Stream) -> Result<Canvas> {
         let from_photo = chance(self.photo_share, stream) && photos.len() > 0;
         let mut canvas = if from_photo {
             self.cut_border(photos, size, stream)?
@@ -72,17 +74,22 @@ impl Background {
     }
 
     /// The border of a random photo, mirrored half of the time.
-    fn cut_border(&self, photos: &Photos, size: usize, stream: &mut Stream) -> Result<Canvas> {
+    fn cut_border(&self, photos: &Photos, size: Extent, stream: &mut Stream) -> Result<Canvas> {
         let photo = photos.draw(stream)?;
+        let extent = Extent::from(photo.dimensions());
         let mut canvas = if chance(self.fold_share, stream) {
-            let side = photo.width().min(photo.height());
-            let left = stream.random_range(0..=photo.width() - side);
-            let top = stream.random_range(0..=photo.height() - side);
-            let whole = Canvas::from_srgb(&photo, left, top, side).resized(size);
+            // A square whatever the picture's shape: cut closer, its border would not be the photo's.
+            let square = Extent::square(extent.shorter());
+            let left = stream.random_range(0..=extent.width - square.width);
+            let top = stream.random_range(0..=extent.height - square.height);
+            let whole = part(&photo, left, top, square).resized(size);
             fold(&whole, uniform(self.fold, stream))
         } else {
-            let side = uniform(self.crop, stream);
-            edge_square(&photo, side, stream).resized(size)
+            let share = uniform(self.crop, stream);
+            let side = |side: u32| ((share * side as f32).round() as u32).clamp(2.min(side), side);
+            let whole = largest(extent, size);
+            let extent = Extent::new(side(whole.width), side(whole.height));
+            edge(&photo, extent, stream).resized(size)
         };
         if stream.random() {
             canvas.mirror();
@@ -91,10 +98,12 @@ impl Background {
     }
 }
 
-/// Fills the middle of a picture with mirror images of its border of `depth` (fraction of the side).
+/// Fills the middle of a picture with mirror images of its border of `depth`, as a fraction of its
+/// width and height.
 fn fold(whole: &Canvas, depth: f32) -> Canvas {
-    Canvas::from_fn(whole.size, |x, y| {
-        let offset = Vec2::new(x, y) - 0.5;
+    let span = whole.span();
+    Canvas::from_fn(whole.extent, |x, y| {
+        let offset = Vec2::new(x, y) / span - 0.5;
         let radius = offset.abs().max_element().max(1e-3);
         let phase = (0.5 - radius) % (2.0 * depth);
         let inwards = phase.min(2.0 * depth - phase);
@@ -103,33 +112,37 @@ fn fold(whole: &Canvas, depth: f32) -> Canvas {
     })
 }
 
-/// A square that touches a random edge of a photo; `side` is a fraction of its shorter side.
-fn edge_square(photo: &RgbImage, side: f32, stream: &mut Stream) -> Canvas {
-    let (width, height) = photo.dimensions();
-    let shorter = width.min(height);
-    let side = ((side * shorter as f32).round() as u32).clamp(2.min(shorter), shorter);
-    let (right, low) = (width - side, height - side);
+/// A part of `photo` of this extent that touches a random edge.
+fn edge(photo: &RgbImage, extent: Extent, stream: &mut Stream) -> Canvas {
+    let (right, low) = (photo.width() - extent.width, photo.height() - extent.height);
     let far = stream.random::<bool>();
     let (left, top) = if stream.random() {
         (stream.random_range(0..=right), if far { low } else { 0 })
     } else {
         (if far { right } else { 0 }, stream.random_range(0..=low))
     };
-    Canvas::from_srgb(photo, left, top, side)
+    part(photo, left, top, extent)
+}
+
+/// The part of `photo` whose left upper pixel is (`left`, `top`).
+fn part(photo: &RgbImage, left: u32, top: u32, extent: Extent) -> Canvas {
+    let (left, top) = (left.into(), top.into());
+    Canvas::from_srgb(photo, Rectangle { left, top, extent })
 }
 
 /// One or two surfaces, beside or above each other, sometimes with a post.
-fn paint(size: usize, stream: &mut Stream) -> Canvas {
+fn paint(size: Extent, stream: &mut Stream) -> Canvas {
+    let span = span(size);
     let mut canvas = surface(size, stream);
     if chance(0.6, stream) {
         let other = surface(size, stream);
         let normal = draw::direction(stream);
         let offset = uniform([-0.3, 0.3], stream);
-        let ragged = Field::new(4, 3, stream);
+        let ragged = Field::new(4, 3, span, stream);
         let roughness = uniform([0.0, 0.12], stream);
         let mut others = other.pixels.iter();
         canvas.for_each(|x, y, pixel| {
-            let edge = (Vec2::new(x, y) - 0.5).dot(normal) - offset;
+            let edge = (Vec2::new(x, y) - span / 2.0).dot(normal) - offset;
             let other = others.next().copied().unwrap_or(*pixel);
             if edge + roughness * ragged.at(x, y) > 0.0 {
                 *pixel = other;
@@ -137,12 +150,12 @@ fn paint(size: usize, stream: &mut Stream) -> Canvas {
         });
     }
     if chance(0.3, stream) {
-        let middle = uniform([0.3, 0.7], stream);
+        let middle = span.x * uniform([0.3, 0.7], stream);
         let width = uniform([0.03, 0.1], stream);
         let grey = uniform([0.1, 0.5], stream);
         canvas.for_each(|x, y, pixel| {
             let across = (x - middle) / width;
-            if across.abs() < 0.5 && y > 0.4 {
+            if across.abs() < 0.5 && y > 0.4 * span.y {
                 *pixel = [grey * (1.0 - across * across); 3];
             }
         });
@@ -151,21 +164,22 @@ fn paint(size: usize, stream: &mut Stream) -> Canvas {
 }
 
 /// Sky, foliage, or wall and road.
-fn surface(size: usize, stream: &mut Stream) -> Canvas {
+fn surface(size: Extent, stream: &mut Stream) -> Canvas {
+    let span = span(size);
     match stream.random_range(0..3) {
         0 => {
             let high = between([0.3, 0.5, 0.9], [0.8, 0.85, 0.9], stream);
             let low = between([0.6, 0.7, 0.9], [1.0, 1.0, 1.0], stream);
-            let clouds = Field::new(2, 2, stream);
+            let clouds = Field::new(2, 2, span, stream);
             let strength = uniform([0.0, 0.15], stream);
             Canvas::from_fn(size, |x, y| {
                 let light = (strength * clouds.at(x, y)).exp();
-                std::array::from_fn(|i| light * (high[i] + (low[i] - high[i]) * y))
+                std::array::from_fn(|i| light * (high[i] + (low[i] - high[i]) * (y / span.y)))
             })
         }
         1 => {
             let colour = between([0.03, 0.05, 0.02], [0.2, 0.22, 0.08], stream);
-            let leaves = Field::new(stream.random_range(3..9), 4, stream);
+            let leaves = Field::new(stream.random_range(3..9), 4, span, stream);
             let strength = uniform([0.3, 0.8], stream);
             let gaps = uniform([1.2, 2.5], stream);
             Canvas::from_fn(size, |x, y| {
@@ -180,20 +194,21 @@ fn surface(size: usize, stream: &mut Stream) -> Canvas {
 }
 
 /// A grey to brown surface with a few darker or brighter rectangles.
-fn wall(size: usize, stream: &mut Stream) -> Canvas {
+fn wall(size: Extent, stream: &mut Stream) -> Canvas {
+    let span = span(size);
     let colour = if stream.random() {
         between([0.1, 0.1, 0.11], [0.6, 0.6, 0.58], stream)
     } else {
         between([0.25, 0.12, 0.08], [0.6, 0.5, 0.35], stream)
     };
-    let grain = Field::new(5, 3, stream);
+    let grain = Field::new(5, 3, span, stream);
     let strength = uniform([0.05, 0.25], stream);
     let mut canvas = Canvas::from_fn(size, |x, y| {
         let light = (strength * grain.at(x, y)).exp();
         colour.map(|c| c * light)
     });
     for _ in 0..stream.random_range(0..4) {
-        let centre = Vec2::new(stream.random(), stream.random());
+        let centre = span * Vec2::new(stream.random(), stream.random());
         let half = Vec2::new(uniform([0.03, 0.3], stream), uniform([0.03, 0.3], stream));
         let factor = log_uniform([0.25, 2.5], stream);
         canvas.for_each(|x, y, pixel| {

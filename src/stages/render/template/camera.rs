@@ -5,10 +5,12 @@ use rand::RngExt;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::canvas::{Canvas, to_srgb};
+use super::canvas::Canvas;
 use super::draw::{
     Range, chance, check_range, check_share, direction, log_uniform, normal, uniform,
 };
+use crate::sample::Extent;
+use crate::sample::colour::to_srgb;
 use crate::sample::image::{decode_rgb, resize};
 use crate::seed::Stream;
 use crate::{Error, Result};
@@ -19,14 +21,15 @@ use crate::{Error, Result};
 pub struct Camera {
     /// Share of pictures with motion blur.
     pub motion_share: f64,
-    /// Length of that blur, as a fraction of the picture's side.
+    /// Length of that blur, as a fraction of the picture's shorter side.
     pub motion: Range,
-    /// Standard deviation of the lens' blur, as a fraction of the picture's side, drawn on a
+    /// Standard deviation of the lens' blur, as a fraction of the picture's shorter side, drawn on a
     /// logarithmic scale.
     pub focus: Range,
-    /// Shift of red against green, and of green against blue, as a fraction of the picture's side.
+    /// Shift of red against green, and of green against blue, as a fraction of the picture's shorter
+    /// side.
     pub fringe: Range,
-    /// Side of the photo that the picture was resized from, as a fraction of the picture's side,
+    /// Width of the photo that the picture was resized from, as a fraction of the picture's width,
     /// drawn on a logarithmic scale. Above 1 nothing is lost, and noise is averaged away.
     pub resolution: Range,
     /// Noise of the light itself: standard deviation at full light, as a fraction of full light.
@@ -93,8 +96,8 @@ impl Camera {
     /// # Errors
     /// Where JPEG fails, which it does not for pictures of at least one pixel.
     pub fn take(&self, scene: Canvas, stream: &mut Stream) -> Result<RgbImage> {
-        let size = scene.size;
-        let side = size as f32;
+        let size = scene.extent;
+        let side = size.shorter() as f32;
         let mut light = scene;
         if chance(self.motion_share, stream) {
             let length = uniform(self.motion, stream) * side;
@@ -107,7 +110,8 @@ impl Camera {
         // Finer than two to one, neither resolution nor mosaic shows any more.
         let kept = resolution.min(if mosaic { 2.0 } else { 1.0 });
         if kept != 1.0 {
-            light = light.resized(((side * kept).round() as usize).max(2));
+            let side = |side: u32| ((side as f32 * kept).round() as u32).max(2);
+            light = light.resized(Extent::new(side(size.width), side(size.height)));
         }
         self.add_noise(&mut light, resolution / kept, stream);
         if mosaic {
@@ -120,8 +124,8 @@ impl Camera {
         if chance(self.jpeg_share, stream) {
             photo = compress(&photo, uniform(self.jpeg_quality, stream).round() as u8)?;
         }
-        if light.size != size {
-            photo = resize(&photo, size as u32, size as u32);
+        if light.extent != size {
+            photo = resize(&photo, size.width, size.height);
         }
         Ok(photo)
     }
@@ -140,7 +144,7 @@ impl Camera {
 
 /// Saturates, applies sRGB's curve, sharpening and contrast, and rounds.
 fn develop(light: &Canvas, sharpening: f32, contrast: f32, black: f32) -> RgbImage {
-    let size = light.size as u32;
+    let Extent { width, height } = light.extent;
     let mut tones = light.clone();
     for channel in tones.pixels.iter_mut().flatten() {
         *channel = to_srgb(*channel);
@@ -150,8 +154,8 @@ fn develop(light: &Canvas, sharpening: f32, contrast: f32, black: f32) -> RgbIma
     }
     let tones = tones.pixels;
     let mean = tones.iter().flatten().sum::<f32>() / (3 * tones.len()) as f32;
-    RgbImage::from_fn(size, size, |x, y| {
-        Rgb(tones[(y * size + x) as usize].map(|tone| {
+    RgbImage::from_fn(width, height, |x, y| {
+        Rgb(tones[(y * width + x) as usize].map(|tone| {
             let tone = (mean + contrast * (tone - mean)).clamp(0.0, 1.0);
             (255.0 * (black + (1.0 - black) * tone))
                 .round()

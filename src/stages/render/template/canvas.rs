@@ -1,73 +1,87 @@
-//! A square picture of linear light, and what can be done to it: resampling, blur, noise fields.
+//! A picture of linear light, and what can be done to it: resampling, blur, noise fields.
+//!
+//! Places in it are told in shorter sides of the picture from its upper left corner, so that a length
+//! is the same in both directions: a square ends at (1, 1), one of 96×64 pixels at (1.5, 1).
 
+use glam::Vec2;
 use image::{Rgb, RgbImage};
 use rand::RngExt;
 
+use super::super::filter;
 use super::draw;
+use crate::sample::Extent;
+use crate::sample::colour::{luminance, to_linear};
+use crate::sample::crop::Rectangle;
 use crate::seed::Stream;
 
 /// Linear light: 0 is black, 1 is where the sensor saturates at exposure 1.
 #[derive(Debug, Clone)]
 pub struct Canvas {
-    pub size: usize,
+    pub extent: Extent,
     /// Row by row, red, green, blue.
     pub pixels: Vec<[f32; 3]>,
 }
 
-/// The share of each channel in brightness (Rec. 709).
-pub fn luminance([red, green, blue]: [f32; 3]) -> f32 {
-    0.2126 * red + 0.7152 * green + 0.0722 * blue
+/// Width and height in shorter sides: one of them is 1.
+pub fn span(extent: Extent) -> Vec2 {
+    sides(extent) / extent.shorter() as f32
 }
 
-/// sRGB's 0..1 to linear light.
-pub fn to_linear(value: f32) -> f32 {
-    if value <= 0.04045 {
-        value / 12.92
-    } else {
-        ((value + 0.055) / 1.055).powf(2.4)
-    }
+/// Width and height in pixels.
+pub fn sides(extent: Extent) -> Vec2 {
+    Vec2::new(extent.width as f32, extent.height as f32)
 }
 
-/// Linear light to sRGB's 0..1, clipped.
-pub fn to_srgb(value: f32) -> f32 {
-    let value = value.clamp(0.0, 1.0);
-    if value <= 0.003_130_8 {
-        value * 12.92
-    } else {
-        1.055 * value.powf(1.0 / 2.4) - 0.055
-    }
+/// Column and row of pixel `i`.
+fn place(i: usize, extent: Extent) -> (usize, usize) {
+    let width = extent.width as usize;
+    (i % width, i / width)
 }
 
 impl Canvas {
-    /// Computes each pixel from its centre, in 0..1 from left to right and top to bottom.
-    pub fn from_fn(size: usize, mut pixel: impl FnMut(f32, f32) -> [f32; 3]) -> Self {
-        let centre = |i: usize| (i as f32 + 0.5) / size as f32;
-        let pixels = (0..size * size).map(|i| pixel(centre(i % size), centre(i / size)));
+    /// Computes each pixel from its centre, in shorter sides.
+    pub fn from_fn(extent: Extent, pixel: impl FnMut(f32, f32) -> [f32; 3]) -> Self {
+        let mut pixel = pixel;
+        let shorter = extent.shorter() as f32;
+        let centre = |i: usize| (i as f32 + 0.5) / shorter;
+        let pixels = (0..extent.area()).map(|i| {
+            let (x, y) = place(i, extent);
+            pixel(centre(x), centre(y))
+        });
         Canvas {
-            size,
+            extent,
             pixels: pixels.collect(),
         }
     }
 
     /// Changes each pixel, given its centre as in [`Canvas::from_fn`].
     pub fn for_each(&mut self, mut change: impl FnMut(f32, f32, &mut [f32; 3])) {
-        let size = self.size;
-        let centre = |i: usize| (i as f32 + 0.5) / size as f32;
+        let extent = self.extent;
+        let shorter = extent.shorter() as f32;
+        let centre = |i: usize| (i as f32 + 0.5) / shorter;
         for (i, pixel) in self.pixels.iter_mut().enumerate() {
-            change(centre(i % size), centre(i / size), pixel);
+            let (x, y) = place(i, extent);
+            change(centre(x), centre(y), pixel);
         }
     }
 
-    /// The square of `side` pixels at `left`, `top` of an sRGB picture.
-    pub fn from_srgb(picture: &RgbImage, left: u32, top: u32, side: u32) -> Self {
-        let pixel = |i: u32| {
-            let Rgb(pixel) = picture.get_pixel(left + i % side, top + i / side);
+    /// A part of an sRGB picture; it must lie inside.
+    pub fn from_srgb(picture: &RgbImage, part: Rectangle) -> Self {
+        let pixel = |i: usize| {
+            let (x, y) = place(i, part.extent);
+            let (x, y) = (part.left as u32 + x as u32, part.top as u32 + y as u32);
+            let Rgb(pixel) = picture.get_pixel(x, y);
             pixel.map(|value| to_linear(f32::from(value) / 255.0))
         };
         Canvas {
-            size: side as usize,
-            pixels: (0..side * side).map(pixel).collect(),
+            extent: part.extent,
+            pixels: (0..part.extent.area()).map(pixel).collect(),
         }
+    }
+
+    /// Width and height in shorter sides: one of them is 1.
+    pub fn span(&self) -> Vec2 {
+        span(self.extent)
     }
 
     /// Mean brightness.
@@ -84,62 +98,59 @@ impl Canvas {
 
     /// Left and right exchanged.
     pub fn mirror(&mut self) {
-        self.pixels.chunks_mut(self.size).for_each(<[_]>::reverse);
+        self.pixels
+            .chunks_mut(self.extent.width as usize)
+            .for_each(<[_]>::reverse);
     }
 
-    /// Resampled by a triangle filter, which averages when shrinking and interpolates when growing.
-    pub fn resized(&self, size: usize) -> Canvas {
-        let ratio = self.size as f32 / size as f32;
-        let reach = ratio.max(1.0);
-        let kernels: Vec<Kernel> = (0..size)
-            .map(|i| {
-                let centre = (i as f32 + 0.5) * ratio - 0.5;
-                Kernel::new(centre, reach, |distance| 1.0 - distance / reach)
-            })
-            .collect();
-        self.separable(&kernels)
+    /// Resampled; see [`filter::resized`].
+    pub fn resized(&self, extent: Extent) -> Canvas {
+        Canvas {
+            extent,
+            pixels: filter::resized(&self.pixels, self.extent, extent),
+        }
     }
 
     /// Blurred by a Gaussian of deviation `sigma` in pixels.
     pub fn blurred(&self, sigma: f32) -> Canvas {
-        let reach = (3.0 * sigma).ceil();
-        let bell = |distance: f32| (-0.5 * (distance / sigma).powi(2)).exp();
-        let kernels: Vec<Kernel> = (0..self.size)
-            .map(|i| Kernel::new(i as f32, reach, bell))
-            .collect();
-        self.separable(&kernels)
+        Canvas {
+            extent: self.extent,
+            pixels: filter::gaussian(&self.pixels, self.extent, sigma),
+        }
     }
 
     /// Smeared evenly along `path` pixels, from half of it behind to half of it ahead.
-    pub fn smeared(&self, path: glam::Vec2) -> Canvas {
+    pub fn smeared(&self, path: Vec2) -> Canvas {
         let taps = (path.length() * 2.0).ceil().max(1.0) as usize + 1;
-        let size = self.size;
-        let mut pixels = vec![[0.0; 3]; size * size];
+        let mut pixels = vec![[0.0; 3]; self.pixels.len()];
         for tap in 0..taps {
             let shift = path * (tap as f32 / (taps - 1).max(1) as f32 - 0.5);
             for (i, pixel) in pixels.iter_mut().enumerate() {
-                let (x, y) = ((i % size) as f32 + shift.x, (i / size) as f32 + shift.y);
-                let light = self.at(x, y);
+                let (x, y) = place(i, self.extent);
+                let light = self.at(x as f32 + shift.x, y as f32 + shift.y);
                 for (sum, light) in pixel.iter_mut().zip(light) {
                     *sum += light / taps as f32;
                 }
             }
         }
-        Canvas { size, pixels }
+        Canvas {
+            extent: self.extent,
+            pixels,
+        }
     }
 
     /// Red shifted by `path` pixels and blue against it: a lens' colour fringes.
-    pub fn fringed(&self, path: glam::Vec2) -> Canvas {
-        let size = self.size;
+    pub fn fringed(&self, path: Vec2) -> Canvas {
         let pixel = |i: usize| {
-            let (x, y) = ((i % size) as f32, (i / size) as f32);
+            let (x, y) = place(i, self.extent);
+            let (x, y) = (x as f32, y as f32);
             let [red, _, _] = self.at(x + path.x, y + path.y);
             let [_, _, blue] = self.at(x - path.x, y - path.y);
             [red, self.pixels[i][1], blue]
         };
         Canvas {
-            size,
-            pixels: (0..size * size).map(pixel).collect(),
+            extent: self.extent,
+            pixels: (0..self.pixels.len()).map(pixel).collect(),
         }
     }
 
@@ -155,18 +166,18 @@ impl Canvas {
     /// Seen through a Bayer mosaic (red in one, blue in one, green in two of four pixels) and
     /// interpolated bilinearly. `phase`: whether columns and rows begin with red's or blue's.
     pub fn mosaiced(&self, phase: [bool; 2]) -> Canvas {
-        let size = self.size as i64;
+        let [width, height] = [self.extent.width, self.extent.height].map(i64::from);
         let [column, row] = phase.map(i64::from);
         let filter = |x: i64, y: i64| ((x + column) % 2 + (y + row) % 2) as usize;
         let pixel = |i: usize| {
-            let (x, y) = (i as i64 % size, i as i64 / size);
+            let (x, y) = (i as i64 % width, i as i64 / width);
             let mut sums = [[0.0_f32; 2]; 3];
             for (v, u) in (-1..=1).flat_map(|v| (-1..=1).map(move |u| (v, u))) {
                 let (x, y) = (x + u, y + v);
-                if (0..size).contains(&x) && (0..size).contains(&y) {
+                if (0..width).contains(&x) && (0..height).contains(&y) {
                     let channel = filter(x, y);
                     let weight = ((2 - u.abs()) * (2 - v.abs())) as f32;
-                    sums[channel][0] += weight * self.pixels[(y * size + x) as usize][channel];
+                    sums[channel][0] += weight * self.pixels[(y * width + x) as usize][channel];
                     sums[channel][1] += weight;
                 }
             }
@@ -176,25 +187,28 @@ impl Canvas {
             light
         };
         Canvas {
-            size: self.size,
+            extent: self.extent,
             pixels: (0..self.pixels.len()).map(pixel).collect(),
         }
     }
 
-    /// Light at a point, 0..1 from left to right and top to bottom, interpolated.
-    pub fn at_fraction(&self, point: glam::Vec2) -> [f32; 3] {
-        let place = point * self.size as f32 - 0.5;
+    /// Light at a point, as fractions of width and height, interpolated.
+    pub fn at_fraction(&self, point: Vec2) -> [f32; 3] {
+        let place = point * sides(self.extent) - 0.5;
         self.at(place.x, place.y)
     }
 
     /// Light at a point, interpolated; pixel centres are whole numbers, edges go on outside.
     fn at(&self, x: f32, y: f32) -> [f32; 3] {
-        let last = (self.size - 1) as f32;
-        let (x, y) = (x.clamp(0.0, last), y.clamp(0.0, last));
+        let (width, height) = (self.extent.width as usize, self.extent.height as usize);
+        let (x, y) = (
+            x.clamp(0.0, (width - 1) as f32),
+            y.clamp(0.0, (height - 1) as f32),
+        );
         let (left, top) = (x as usize, y as usize);
-        let (right, low) = ((left + 1).min(self.size - 1), (top + 1).min(self.size - 1));
+        let (right, low) = ((left + 1).min(width - 1), (top + 1).min(height - 1));
         let (u, v) = (x - left as f32, y - top as f32);
-        let pixel = |x: usize, y: usize| self.pixels[y * self.size + x];
+        let pixel = |x: usize, y: usize| self.pixels[y * width + x];
         let (a, b) = (pixel(left, top), pixel(right, top));
         let (c, d) = (pixel(left, low), pixel(right, low));
         std::array::from_fn(|i| {
@@ -203,91 +217,63 @@ impl Canvas {
             upper + (lower - upper) * v
         })
     }
-
-    fn separable(&self, kernels: &[Kernel]) -> Canvas {
-        let size = kernels.len();
-        let mut rows = vec![[0.0; 3]; self.size * size];
-        for y in 0..self.size {
-            for (x, kernel) in kernels.iter().enumerate() {
-                rows[y * size + x] = kernel.sum(self.size, |i| self.pixels[y * self.size + i]);
-            }
-        }
-        let mut pixels = vec![[0.0; 3]; size * size];
-        for (y, kernel) in kernels.iter().enumerate() {
-            for x in 0..size {
-                pixels[y * size + x] = kernel.sum(self.size, |i| rows[i * size + x]);
-            }
-        }
-        Canvas { size, pixels }
-    }
-}
-
-/// Weights, which add up to 1, of pixels from `first` on; edges go on outside.
-struct Kernel {
-    first: i64,
-    weights: Vec<f32>,
-}
-
-impl Kernel {
-    fn new(centre: f32, reach: f32, weight: impl Fn(f32) -> f32) -> Self {
-        let first = (centre - reach).ceil() as i64;
-        let last = (centre + reach).floor() as i64;
-        let raw = (first..=last).map(|i| weight((i as f32 - centre).abs()).max(0.0));
-        let mut weights: Vec<f32> = raw.collect();
-        let sum: f32 = weights.iter().sum();
-        weights.iter_mut().for_each(|weight| *weight /= sum);
-        Kernel { first, weights }
-    }
-
-    fn sum(&self, length: usize, pixel: impl Fn(usize) -> [f32; 3]) -> [f32; 3] {
-        let mut sum = [0.0; 3];
-        for (i, weight) in self.weights.iter().enumerate() {
-            let place = (self.first + i as i64).clamp(0, length as i64 - 1);
-            let light = pixel(place as usize);
-            for (sum, light) in sum.iter_mut().zip(light) {
-                *sum += weight * light;
-            }
-        }
-        sum
-    }
 }
 
 /// A smooth random field of mean about 0 and deviation about 1: value noise of several octaves.
 pub struct Field {
-    octaves: Vec<(usize, Vec<f32>)>,
+    octaves: Vec<Octave>,
+}
+
+/// Values at the nodes of a grid, row by row.
+struct Octave {
+    /// Cells a shorter side of the picture.
+    cells: usize,
+    /// Nodes in a row and in a column.
+    nodes: [usize; 2],
+    values: Vec<f32>,
 }
 
 impl Field {
-    /// `cells` blobs a picture side in the coarsest octave; each further one is twice as fine and
-    /// half as strong.
-    pub fn new(cells: usize, octaves: usize, stream: &mut Stream) -> Self {
+    /// For a picture of `span` shorter sides, `cells` blobs a shorter side in the coarsest octave;
+    /// each further one is twice as fine and half as strong.
+    pub fn new(cells: usize, octaves: usize, span: Vec2, stream: &mut Stream) -> Self {
         let octave = |i: usize| {
-            let nodes = (cells << i) + 2;
+            let cells = cells << i;
+            let nodes = span
+                .to_array()
+                .map(|side| (side * cells as f32).ceil() as usize + 2);
             let strength = 0.5_f32.powi(i as i32) * 1.5;
-            let values = (0..nodes * nodes).map(|_| strength * draw::normal(stream));
-            (nodes, values.collect())
+            let values = (0..nodes[0] * nodes[1]).map(|_| strength * draw::normal(stream));
+            Octave {
+                cells,
+                nodes,
+                values: values.collect(),
+            }
         };
         Field {
             octaves: (0..octaves).map(octave).collect(),
         }
     }
 
-    /// Its value at a point, 0..1 from left to right and top to bottom.
+    /// Its value at a point, in shorter sides.
     pub fn at(&self, x: f32, y: f32) -> f32 {
-        let value = |(nodes, values): &(usize, Vec<f32>)| {
-            let place = |t: f32| {
-                let t = t.clamp(0.0, 1.0) * (nodes - 2) as f32;
-                let cell = (t as usize).min(nodes - 2);
-                let t = t - cell as f32;
-                (cell, t * t * (3.0 - 2.0 * t))
-            };
-            let ((i, u), (j, v)) = (place(x), place(y));
-            let at = |i: usize, j: usize| values[j * nodes + i];
-            let upper = at(i, j) + (at(i + 1, j) - at(i, j)) * u;
-            let lower = at(i, j + 1) + (at(i + 1, j + 1) - at(i, j + 1)) * u;
-            upper + (lower - upper) * v
+        self.octaves.iter().map(|octave| octave.at(x, y)).sum()
+    }
+}
+
+impl Octave {
+    fn at(&self, x: f32, y: f32) -> f32 {
+        let place = |t: f32, nodes: usize| {
+            let t = (t * self.cells as f32).clamp(0.0, (nodes - 2) as f32);
+            let cell = (t as usize).min(nodes - 2);
+            let t = t - cell as f32;
+            (cell, t * t * (3.0 - 2.0 * t))
         };
-        self.octaves.iter().map(value).sum()
+        let ((i, u), (j, v)) = (place(x, self.nodes[0]), place(y, self.nodes[1]));
+        let at = |i: usize, j: usize| self.values[j * self.nodes[0] + i];
+        let upper = at(i, j) + (at(i + 1, j) - at(i, j)) * u;
+        let lower = at(i, j + 1) + (at(i + 1, j + 1) - at(i, j + 1)) * u;
+        upper + (lower - upper) * v
     }
 }
 

@@ -23,7 +23,7 @@ pub struct Light {
     pub shadow_share: f64,
     /// Share of the light that is left in a shadow.
     pub shadow: Range,
-    /// Width of a shadow's edge, as a fraction of the picture's side.
+    /// Width of a shadow's edge, as a fraction of the picture's shorter side.
     pub shadow_edge: Range,
     /// Red over blue in the light, as a natural logarithm.
     pub warmth: Range,
@@ -84,8 +84,9 @@ impl Light {
     pub fn fall(&self, scene: &mut Canvas, stream: &mut Stream) {
         let side = direction(stream);
         let gradient = uniform(self.gradient, stream);
+        let span = scene.span();
         scene.for_each(|x, y, pixel| {
-            let light = 1.0 + gradient * (Vec2::new(x, y) - 0.5).dot(side);
+            let light = 1.0 + gradient * (Vec2::new(x, y) / span - 0.5).dot(side);
             pixel.iter_mut().for_each(|channel| *channel *= light);
         });
         if chance(self.shadow_share, stream) {
@@ -117,10 +118,11 @@ impl Light {
         let normal = direction(stream);
         let offset = uniform([-0.4, 0.4], stream);
         let half_width = uniform([0.03, 0.25], stream);
-        let blobs = Field::new(stream.random_range(2..5), 2, stream);
+        let span = scene.span();
+        let blobs = Field::new(stream.random_range(2..5), 2, span, stream);
         let kind = stream.random_range(0..3);
         scene.for_each(|x, y, pixel| {
-            let across = (Vec2::new(x, y) - 0.5).dot(normal) - offset;
+            let across = (Vec2::new(x, y) - span / 2.0).dot(normal) - offset;
             let depth = match kind {
                 0 => across,
                 1 => half_width - across.abs(),

@@ -24,6 +24,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::photos::Photos;
+use super::{ATTEMPTS, unseen};
 use crate::Result;
 use crate::sample::image;
 use crate::sample::{
@@ -105,12 +106,12 @@ impl Template {
         self.camera.check()
     }
 
-    /// Draws `count` pictures of `size` × `size` pixels, the classes in turn.
+    /// Draws `count` pictures of `size`, the classes in turn.
     ///
     /// # Errors
-    /// Where a template or a background photo cannot be read.
-    pub fn render(&self, context: &Context, count: u64, size: u32) -> Result<serde_json::Value> {
-        let classes = svg::load_folder(&self.templates, size, context)?;
+    /// If a template or a background photo cannot be read, or a template is too small to be seen.
+    pub fn render(&self, context: &Context, count: u64, size: Extent) -> Result<serde_json::Value> {
+        let classes = svg::load_folder(&self.templates, size.shorter(), context)?;
         let photos = Photos::load(context.inputs.get("backgrounds"))?;
         context.generate(count, "count", |index| {
             self.sample(context, index, &classes, &photos, size)
@@ -127,12 +128,11 @@ impl Template {
         index: u64,
         classes: &[Class],
         photos: &Photos,
-        size: u32,
+        size: Extent,
     ) -> Result<Sample> {
         let stream = &mut context.seed.stream(index);
         let texture = classes[(index % classes.len() as u64) as usize].draw(self.variants, stream);
-        let placement = self.geometry.place(texture, size, stream);
-        let mut signs = vec![Sign::new(texture, placement, size)];
+        let mut signs = vec![self.visible_sign(context, texture, size, stream)?];
         if chance(self.surroundings.neighbour_share, stream) {
             let other = classes[stream.random_range(0..classes.len())].draw(self.variants, stream);
             let beside = &signs[0].placement;
@@ -145,7 +145,7 @@ impl Template {
             id: id.clone(),
             index,
             image: image::encode_png(&pixels)?,
-            extent: Extent::square(size),
+            extent: size,
             labels: labels(&signs, size),
             provenance: Provenance {
                 domain: Domain::Render,
@@ -161,12 +161,33 @@ impl Template {
         })
     }
 
+    /// The sign that the picture is of, placed anew until at least a pixel of it is visible.
+    fn visible_sign<'a>(
+        &self,
+        context: &Context,
+        texture: &'a Texture,
+        size: Extent,
+        stream: &mut Stream,
+    ) -> Result<Sign<'a>> {
+        for _ in 0..ATTEMPTS {
+            let sign = Sign::new(texture, self.geometry.place(texture, size, stream), size);
+            if sign.covers().any(|covered| covered) {
+                return Ok(sign);
+            }
+        }
+        Err(unseen(
+            context,
+            &texture.path.to_string_lossy(),
+            "raise `template.geometry.scale` or `size`, or narrow `template.geometry.shift`",
+        ))
+    }
+
     /// Everything about a picture but where the signs are; the first stands before the others.
     fn picture(
         &self,
         signs: &[Sign],
         photos: &Photos,
-        size: u32,
+        size: Extent,
         stream: &mut Stream,
     ) -> Result<::image::RgbImage> {
         let mut scene = self.background.draw(photos, size, stream)?;
@@ -195,7 +216,7 @@ struct Sign<'a> {
 }
 
 impl<'a> Sign<'a> {
-    fn new(texture: &'a Texture, placement: Placement, size: u32) -> Self {
+    fn new(texture: &'a Texture, placement: Placement, size: Extent) -> Self {
         let layer = warp::warp(texture, &placement, size);
         Sign {
             texture,
@@ -204,36 +225,42 @@ impl<'a> Sign<'a> {
         }
     }
 
-    /// Box, mask and corners of what `hidden` leaves visible; `None` where that is nothing.
-    fn object(&self, hidden: &mut [bool], size: u32) -> Option<Object> {
+    /// Which pixels it covers by more than half, row by row.
+    fn covers(&self) -> impl Iterator<Item = bool> {
+        self.layer.alpha.iter().map(|&alpha| alpha > 0.5)
+    }
+
+    /// Box, mask and corners of what `hidden` leaves visible; `None` if that is nothing.
+    fn object(&self, hidden: &mut [bool], size: Extent) -> Option<Object> {
         let corners = CORNERS.into_iter().zip(self.placement.corners);
         // Collected before more is hidden: a sign does not hide itself.
         let keypoints = corners.map(|(name, p)| keypoint(name, p.x, p.y, hidden, size));
         let keypoints: Vec<Keypoint> = keypoints.collect();
-        let covered = self.layer.alpha.iter().map(|&alpha| alpha > 0.5);
-        let covered = covered.zip(hidden).map(|(covered, hidden)| {
+        let covered = self.covers().zip(hidden).map(|(covered, hidden)| {
             let visible = covered && !*hidden;
             *hidden |= covered;
             visible
         });
-        let mask = Mask::from_bitmap(&covered.collect::<Vec<_>>(), size, size);
+        let covered: Vec<bool> = covered.collect();
+        let mask = Mask::from_bitmap(&covered, size.width, size.height);
         Some(Object {
             keypoints,
             visible_fraction: mask.area() as f32 / self.layer.pixels_alone.max(1) as f32,
-            ..Object::new(&self.texture.class, mask.bbox_xywh(size)?).with_mask(mask)
+            ..Object::new(&self.texture.class, mask.bbox_xywh(size.height)?).with_mask(mask)
         })
     }
 }
 
-/// The class of the first sign; box, mask and corners of all, from their alpha layers.
-fn labels(signs: &[Sign], size: u32) -> Labels {
-    let mut hidden = vec![false; (size * size) as usize];
-    let objects = signs
-        .iter()
-        .filter_map(|sign| sign.object(&mut hidden, size));
+/// Box, mask and corners of all signs, from their alpha layers; the class is that of the first, if it
+/// is visible.
+fn labels(signs: &[Sign], size: Extent) -> Labels {
+    let mut hidden = vec![false; size.area()];
+    let objects = signs.iter().map(|sign| sign.object(&mut hidden, size));
+    let objects: Vec<Option<Object>> = objects.collect();
+    let main = objects.first().and_then(Option::as_ref);
     Labels {
-        class: signs.first().map(|sign| sign.texture.class.clone()),
-        objects: Some(objects.collect()),
+        class: main.map(|object| object.class.clone()),
+        objects: Some(objects.into_iter().flatten().collect()),
         ..Labels::default()
     }
 }
@@ -241,11 +268,11 @@ fn labels(signs: &[Sign], size: u32) -> Labels {
 /// The names of the keypoints, in the order of [`Placement::corners`].
 const CORNERS: [&str; 4] = ["top_left", "top_right", "bottom_right", "bottom_left"];
 
-fn keypoint(name: &str, x: f32, y: f32, hidden: &[bool], size: u32) -> Keypoint {
-    let inside = 0.0..size as f32;
-    let visibility = if !inside.contains(&x) || !inside.contains(&y) {
+fn keypoint(name: &str, x: f32, y: f32, hidden: &[bool], size: Extent) -> Keypoint {
+    let inside = (0.0..size.width as f32).contains(&x) && (0.0..size.height as f32).contains(&y);
+    let visibility = if !inside {
         Visibility::Outside
-    } else if hidden[y as usize * size as usize + x as usize] {
+    } else if hidden[y as usize * size.width as usize + x as usize] {
         Visibility::Hidden
     } else {
         Visibility::Visible

@@ -5,11 +5,13 @@ use rand::RngExt;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::canvas::{Canvas, Field, luminance};
+use super::canvas::{Canvas, Field};
 use super::draw::{
     Range, chance, check_range, check_share, direction, log_uniform, normal, uniform,
 };
 use super::warp::Layer;
+use crate::sample::Extent;
+use crate::sample::colour::luminance;
 use crate::seed::Stream;
 
 /// What the sign is made of.
@@ -30,7 +32,7 @@ pub struct Surface {
     pub paint_spread: f64,
     /// Share of pictures in which stickers or paint hide small parts of the sign.
     pub sticker_share: f64,
-    /// Half the longer side of a sticker, as a fraction of the picture's side.
+    /// Half the longer side of a sticker, as a fraction of the picture's shorter side.
     pub sticker: Range,
     /// Share of pictures with dirt.
     pub dirt_share: f64,
@@ -79,8 +81,8 @@ impl Surface {
         check_range("surface.glare", self.glare, [0.0, 100.0])
     }
 
-    /// The sign's light, still premultiplied by its alpha, as a canvas of `size` pixels.
-    pub fn paint(&self, layer: &Layer, size: u32, stream: &mut Stream) -> Canvas {
+    /// The sign's light, still premultiplied by its alpha, as a canvas of `size`.
+    pub fn paint(&self, layer: &Layer, size: Extent, stream: &mut Stream) -> Canvas {
         let (black, white) = (uniform(self.black, stream), uniform(self.white, stream));
         let saturation = uniform(self.saturation, stream);
         let bleach = if chance(self.bleach_share, stream) {
@@ -91,7 +93,7 @@ impl Surface {
         let strength: [f32; 3] =
             std::array::from_fn(|_| (self.paint_spread as f32 * normal(stream)).exp());
         let mut sign = Canvas {
-            size: size as usize,
+            extent: size,
             pixels: layer.colour.clone(),
         };
         for (pixel, alpha) in sign.pixels.iter_mut().zip(&layer.alpha) {
@@ -110,7 +112,7 @@ impl Surface {
         }
         if chance(self.dirt_share, stream) {
             let dirt = uniform(self.dirt, stream);
-            let blobs = Field::new(3, 3, stream);
+            let blobs = Field::new(3, 3, sign.span(), stream);
             sign.for_each(|x, y, pixel| {
                 let left = (-dirt * blobs.at(x, y).abs()).exp();
                 pixel.iter_mut().for_each(|channel| *channel *= left);
@@ -123,7 +125,7 @@ impl Surface {
     }
 
     fn mirror_sun(&self, sign: &mut Canvas, layer: &Layer, stream: &mut Stream) {
-        let centre = Vec2::new(stream.random(), stream.random());
+        let centre = sign.span() * Vec2::new(stream.random(), stream.random());
         let width = uniform([0.08, 0.4], stream);
         let strength = uniform(self.glare, stream);
         let mut alphas = layer.alpha.iter();
@@ -138,6 +140,7 @@ impl Surface {
     /// Hides a small rectangle or ellipse behind one colour. The sign's outline stays.
     fn stick(&self, sign: &mut Canvas, layer: &Layer, stream: &mut Stream) {
         let centre = Vec2::new(uniform([0.2, 0.8], stream), uniform([0.2, 0.8], stream));
+        let centre = sign.span() * centre;
         let long = log_uniform(self.sticker, stream);
         let half = Vec2::new(long, long * uniform([0.3, 1.0], stream));
         let turn = direction(stream);

@@ -36,7 +36,7 @@ impl Default for Surroundings {
     }
 }
 
-/// A rectangle, turned about its centre; lengths are fractions of the picture's side.
+/// A rectangle, turned about its centre; lengths are fractions of the picture's shorter side.
 struct Rectangle {
     centre: Vec2,
     half: Vec2,
@@ -46,10 +46,10 @@ struct Rectangle {
 impl Rectangle {
     /// Paints `colour` of the place in it, −1..1 along both axes; edges are a pixel soft.
     fn paint(&self, scene: &mut Canvas, colour: impl Fn(Vec2) -> [f32; 3]) {
-        let size = scene.size as f32;
+        let side = scene.extent.shorter() as f32;
         scene.for_each(|x, y, pixel| {
             let place = self.turn.rotate(Vec2::new(x, y) - self.centre);
-            let inside = (self.half - place.abs()) * size + 0.5;
+            let inside = (self.half - place.abs()) * side + 0.5;
             let cover = inside.clamp(Vec2::ZERO, Vec2::ONE);
             let cover = cover.x * cover.y;
             if cover > 0.0 {
@@ -74,8 +74,8 @@ impl Surroundings {
 
     /// Paints post, board and plate behind a sign.
     pub fn draw(&self, scene: &mut Canvas, sign: &Placement, stream: &mut Stream) {
-        let size = scene.size as f32;
-        let [low, high] = sign.bounds.map(|corner| corner / size);
+        let side = scene.extent.shorter() as f32;
+        let [low, high] = sign.bounds.map(|corner| corner / side);
         let turn = Vec2::from_angle(uniform([-0.07, 0.07], stream));
         if chance(self.post_share, stream) {
             paint_post(scene, low, high, turn, stream);
@@ -96,7 +96,7 @@ impl Surroundings {
 
 /// A round grey post, brightest in its middle, from the sign's middle to the picture's lower edge.
 fn paint_post(scene: &mut Canvas, low: Vec2, high: Vec2, turn: Vec2, stream: &mut Stream) {
-    let half = Vec2::new(uniform([0.015, 0.05], stream), 1.0);
+    let half = Vec2::new(uniform([0.015, 0.05], stream), scene.span().y);
     let middle = (low + high) / 2.0;
     let x = middle.x + uniform([-0.06, 0.06], stream);
     let centre = Vec2::new(x, middle.y + half.y);

@@ -9,14 +9,14 @@ use rayon::prelude::*;
 use resvg::tiny_skia::{Pixmap, Transform};
 use resvg::usvg;
 
-use super::canvas::to_linear;
 use super::draw::chance;
+use crate::sample::colour::to_linear;
 use crate::seed::Stream;
 use crate::stage::{Context, Event};
 use crate::{Error, Result, artifact};
 
-/// Texels of the template's longer side a pixel of the picture, and the most it may have unless
-/// the picture is large itself.
+/// Texels of the template's longer side a pixel of the picture's shorter side, and the most it may
+/// have unless the picture is large itself.
 const OVERSAMPLING: u32 = 8;
 const LARGEST: u32 = 512;
 
@@ -63,12 +63,12 @@ impl Class {
     }
 }
 
-/// Loads all .svg files of a folder, to be drawn in pictures `size` pixels wide: classes in the
-/// order of their names.
+/// Loads all .svg files of a folder, to be drawn in pictures whose shorter side has `side` pixels:
+/// classes in the order of their names.
 ///
 /// # Errors
 /// Where the folder is missing or holds no .svg, or one of them is broken or draws nothing.
-pub fn load_folder(folder: &Path, size: u32, context: &Context) -> Result<Vec<Class>> {
+pub fn load_folder(folder: &Path, side: u32, context: &Context) -> Result<Vec<Class>> {
     let mut paths = artifact::walk(folder)?;
     paths.retain(|path| {
         path.extension()
@@ -81,7 +81,7 @@ pub fn load_folder(folder: &Path, size: u32, context: &Context) -> Result<Vec<Cl
             "put an SVG for each class into it, named by the class, or correct `template.templates`",
         ));
     }
-    let side = (size * OVERSAMPLING).min(LARGEST.max(size * 5 / 4));
+    let side = (side * OVERSAMPLING).min(LARGEST.max(side * 5 / 4));
     let textures: Vec<(bool, Texture)> = paths
         .par_iter()
         .map(|path| {

@@ -5,17 +5,20 @@ use rand::RngExt;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::canvas::sides;
 use super::draw::{Range, check_range, log_uniform, uniform};
 use super::svg::Texture;
+use crate::sample::Extent;
 use crate::seed::Stream;
 
 /// Where the sign is in the picture, and how it is turned.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Geometry {
-    /// Longer side of the projected sign, as a fraction of the picture's side.
+    /// Longer side of the projected sign, as a fraction of the picture's shorter side.
     pub scale: Range,
-    /// Offset of the sign's centre from the picture's, right and down, as a fraction of its side.
+    /// Offset of the sign's centre from the picture's, right as a fraction of the picture's width and
+    /// down as a fraction of its height.
     pub shift: Range,
     /// Turn about the vertical axis in degrees.
     pub yaw: Range,
@@ -53,7 +56,7 @@ pub struct Placement {
     pub bounds: [Vec2; 2],
 }
 
-/// The sign alone, as seen: premultiplied linear light and alpha.
+/// The sign alone, as seen: premultiplied linear light and alpha, row by row.
 pub struct Layer {
     pub colour: Vec<[f32; 3]>,
     pub alpha: Vec<f32>,
@@ -74,8 +77,8 @@ impl Geometry {
         check_range("geometry.stretch", self.stretch, [0.5, 2.0])
     }
 
-    /// Draws a pose in a picture of `size` pixels.
-    pub fn place(&self, texture: &Texture, size: u32, stream: &mut Stream) -> Placement {
+    /// Draws a pose in a picture of `size`.
+    pub fn place(&self, texture: &Texture, size: Extent, stream: &mut Stream) -> Placement {
         let scale = uniform(self.scale, stream);
         let shift = Vec2::new(uniform(self.shift, stream), uniform(self.shift, stream));
         let [yaw, pitch, roll] =
@@ -94,8 +97,8 @@ impl Geometry {
         let projection = stretch * lens * to_unit;
 
         let [low, high] = bounds(texture.outline.iter().map(|&p| project(projection, p)));
-        let wanted = Vec2::splat(size as f32) * (shift + 0.5);
-        let zoom = scale * size as f32 / (high - low).max_element();
+        let wanted = sides(size) * (shift + 0.5);
+        let zoom = scale * size.shorter() as f32 / (high - low).max_element();
         let to_picture = Mat3::from_translation(wanted)
             * Mat3::from_scale(Vec2::splat(zoom))
             * Mat3::from_translation(-(low + high) / 2.0)
@@ -119,7 +122,7 @@ impl Geometry {
         &self,
         sign: &Placement,
         texture: &Texture,
-        size: u32,
+        size: Extent,
         stream: &mut Stream,
     ) -> Placement {
         let mut placement = self.place(texture, size, stream);
@@ -130,9 +133,10 @@ impl Geometry {
 
 impl Placement {
     /// Moves the sign in the picture, in pixels, until it stands above or below `sign`.
-    fn move_beside(&mut self, sign: &Placement, size: u32, stream: &mut Stream) {
-        let gap = size as f32 * uniform([-0.01, 0.1], stream);
-        let aside = size as f32 * uniform([-0.06, 0.06], stream);
+    fn move_beside(&mut self, sign: &Placement, size: Extent, stream: &mut Stream) {
+        let side = size.shorter() as f32;
+        let gap = side * uniform([-0.01, 0.1], stream);
+        let aside = side * uniform([-0.06, 0.06], stream);
         let y = if stream.random() {
             sign.bounds[1].y + gap - self.bounds[0].y
         } else {
@@ -158,24 +162,24 @@ fn bounds(points: impl Iterator<Item = Vec2>) -> [Vec2; 2] {
 }
 
 /// Samples a placed template for every pixel that it covers, inside the picture or not.
-pub fn warp(texture: &Texture, placement: &Placement, size: u32) -> Layer {
-    let size = size as usize;
+pub fn warp(texture: &Texture, placement: &Placement, size: Extent) -> Layer {
+    let (width, height) = (size.width as usize, size.height as usize);
     let mut layer = Layer {
-        colour: vec![[0.0; 3]; size * size],
-        alpha: vec![0.0; size * size],
+        colour: vec![[0.0; 3]; size.area()],
+        alpha: vec![0.0; size.area()],
         pixels_alone: 0,
     };
     let [low, high] = placement.bounds;
     let (low, high) = (low.floor() - 1.0, high.ceil() + 1.0);
-    let inside = |i: i64| usize::try_from(i).ok().filter(|&i| i < size);
+    let inside = |i: i64, length: usize| usize::try_from(i).ok().filter(|&i| i < length);
     for y in low.y as i64..high.y as i64 {
         for x in low.x as i64..high.x as i64 {
             let corner = Vec2::new(x as f32, y as f32);
             let [red, green, blue, alpha] = area(texture, placement, corner);
             layer.pixels_alone += u32::from(alpha > 0.5);
-            if let (Some(x), Some(y)) = (inside(x), inside(y)) {
-                layer.colour[y * size + x] = [red, green, blue];
-                layer.alpha[y * size + x] = alpha;
+            if let (Some(x), Some(y)) = (inside(x, width), inside(y, height)) {
+                layer.colour[y * width + x] = [red, green, blue];
+                layer.alpha[y * width + x] = alpha;
             }
         }
     }

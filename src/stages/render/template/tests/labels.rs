@@ -1,0 +1,162 @@
+//! Masks, boxes and corners are where the signs are, in any shape.
+
+use super::*;
+
+#[test]
+fn mask_and_box_are_where_the_sign_is() {
+    let (_folder, config) = example();
+    let config = plain(config);
+    for size in SHAPES {
+        for sample in render(&config, 20, size, 256, None).unwrap() {
+            mask_and_box_agree(&sample, size);
+            let class = sample.labels.class.as_deref().unwrap();
+            assert_eq!(sample.labels.objects()[0].class, class);
+            let wanted = ["a_disc", "b_plate"][sample.index as usize % 2];
+            assert_eq!(class, wanted);
+            assert!(sample.provenance.source.ends_with(&format!("{wanted}.svg")));
+        }
+    }
+}
+
+/// Whether the mask is where a picture on black is red, and the box just around it.
+fn mask_and_box_agree(sample: &Sample, size: Extent) {
+    let object = &sample.labels.objects()[0];
+    let mask = object.mask.as_ref().unwrap();
+    let pixels = sample.pixels().unwrap();
+    assert_eq!(
+        (sample.extent, pixels.dimensions()),
+        (size, size.dimensions())
+    );
+    // Half of full light is 188 in sRGB; a hair's breadth of doubt is left to rounding.
+    let bitmap = mask.to_bitmap(size.width, size.height);
+    for (pixel, &inside) in pixels.pixels().zip(&bitmap) {
+        let red = pixel.0[0];
+        assert!(inside && red >= 186 || !inside && red <= 194, "{red}");
+    }
+    let places = pixels
+        .enumerate_pixels()
+        .zip(&bitmap)
+        .filter(|(_, inside)| **inside);
+    let (mut low, mut high) = ([u32::MAX; 2], [0; 2]);
+    for ((x, y, _), _) in places {
+        low = [low[0].min(x), low[1].min(y)];
+        high = [high[0].max(x + 1), high[1].max(y + 1)];
+    }
+    let tight = [low[0], low[1], high[0] - low[0], high[1] - low[1]].map(|v| v as f32);
+    assert_eq!(object.bbox_xywh, tight);
+}
+
+#[test]
+fn signs_stand_as_asked_for_in_any_shape() {
+    let (_folder, mut config) = example();
+    config.geometry = straight();
+    config.geometry.scale = [0.375, 0.375];
+    config.geometry.shift = [0.25, 0.25];
+    for size in SHAPES {
+        let sample = render(&config, 2, size, 256, None).unwrap().remove(1);
+        let [x, y, width, height] = sample.labels.objects()[0].bbox_xywh;
+        // Of the shorter side; shifted by a quarter of either.
+        assert_eq!([width, height], [12.0, 6.0]);
+        let middle = [x + width / 2.0, y + height / 2.0];
+        assert_eq!(
+            middle,
+            [size.width, size.height].map(|side| 0.75 * side as f32)
+        );
+    }
+}
+
+#[test]
+fn a_sign_too_small_to_be_seen_is_an_error_that_names_it() {
+    let (_folder, mut config) = example();
+    config.geometry.scale = [0.05, 0.05];
+    let error = render(&config, 1, Extent::square(8), 8, None)
+        .unwrap_err()
+        .to_string();
+    for part in [
+        "a_disc.svg",
+        "cannot be seen in any of the 64 scenes",
+        "help: raise",
+    ] {
+        assert!(error.contains(part), "`{part}` is missing in: {error}");
+    }
+}
+
+#[test]
+fn signs_out_of_the_frame_are_no_objects_and_no_class() {
+    let (folder, config) = example();
+    let classes = svg::load_folder(folder.path(), 32, &quiet(folder.path())).unwrap();
+    let mut stream = Seed::new(1, "signs").stream(0);
+    let mut geometry = config.geometry.clone();
+    geometry.shift = [40.0, 40.0];
+    let sign = |geometry: &Geometry, stream: &mut Stream| {
+        let texture = classes[0].draw(0.0, stream);
+        let placement = geometry.place(texture, SQUARE, stream);
+        (texture, placement)
+    };
+    let [away, here] = [&geometry, &config.geometry].map(|geometry| {
+        let (texture, placement) = sign(geometry, &mut stream);
+        Sign::new(texture, placement, SQUARE)
+    });
+    let signs = [away, here];
+    let none = labels(&signs[..1], SQUARE);
+    assert_eq!((none.class, none.objects), (None, Some(Vec::new())));
+    let other = labels(&signs, SQUARE);
+    assert_eq!((other.class.as_deref(), other.objects().len()), (None, 1));
+}
+
+#[test]
+fn corners_are_in_order_and_enclose_an_unturned_plate() {
+    let (_folder, mut config) = example();
+    config.geometry = straight();
+    let sample = draw(&config, 2, 256).unwrap().remove(1);
+    let object = &sample.labels.objects()[0];
+    assert_eq!(object.bbox_xywh, [4.0, 10.0, 24.0, 12.0]);
+    assert_eq!(object.visible_fraction, 1.0);
+    let corners = [[4.0, 10.0], [28.0, 10.0], [28.0, 22.0], [4.0, 22.0]];
+    for (keypoint, [x, y]) in object.keypoints.iter().zip(corners) {
+        assert!((keypoint.x - x).abs() < 0.2 && (keypoint.y - y).abs() < 0.2);
+        assert_eq!(keypoint.visibility, Visibility::Visible);
+    }
+}
+
+#[test]
+fn a_neighbour_is_a_second_instance_and_never_the_class() {
+    let (_folder, config) = example();
+    let mut config = plain(config);
+    config.surroundings.neighbour_share = 1.0;
+    config.geometry.scale = [0.4, 0.5];
+    for sample in draw(&config, 20, 256).unwrap() {
+        let [sign, neighbour] = sample.labels.objects() else {
+            panic!("two objects");
+        };
+        assert_eq!(Some(&sign.class), sample.labels.class.as_ref());
+        let masks = [sign, neighbour].map(|object| object.mask.as_ref().unwrap().to_bitmap(32, 32));
+        let both = masks[0].iter().zip(&masks[1]).filter(|(a, b)| **a && **b);
+        assert_eq!(
+            both.count(),
+            0,
+            "what the sign hides is not the neighbour's"
+        );
+        // Both are red before black: together the masks are all that is drawn.
+        for (i, pixel) in sample.pixels().unwrap().pixels().enumerate() {
+            let (inside, red) = (masks[0][i] || masks[1][i], pixel.0[0]);
+            assert!(inside && red >= 150 || !inside && red <= 215, "{red}");
+        }
+    }
+}
+
+#[test]
+fn what_the_frame_cuts_off_counts_as_invisible() {
+    let (_folder, mut config) = example();
+    config.geometry.scale = [2.0, 2.0];
+    config.geometry.shift = [0.5, 0.5];
+    let sample = draw(&config, 1, 256).unwrap().remove(0);
+    let object = &sample.labels.objects()[0];
+    assert!(object.visible_fraction < 0.5, "{}", object.visible_fraction);
+    assert!(
+        object
+            .keypoints
+            .iter()
+            .any(|k| k.visibility == Visibility::Outside)
+    );
+}
