@@ -2,6 +2,7 @@
 
 mod adapters;
 mod commands;
+mod docs;
 mod errors;
 mod explain;
 mod fit;
