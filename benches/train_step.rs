@@ -16,7 +16,8 @@ use std::time::Instant;
 use burn::tensor::{Distribution, Tensor};
 use verismo::models::cyclegan::CycleGanConfig;
 use verismo::models::settings::Shared;
-use verismo::models::{Adapter, Batch, Model, Setting};
+use verismo::models::{Batch, Learner, Model, Setting};
+use verismo::nn::batch;
 use verismo::nn::device::{self, Chosen};
 use verismo::sample::Extent;
 use verismo::seed::Seed;
@@ -68,6 +69,7 @@ fn main() {
             let shape = [batch, 3, size, size];
             Tensor::<4>::random(shape, Distribution::Uniform(-1.0, 1.0), &chosen.device)
         };
+        let renders = batch::to_pictures(random());
         let mut run = |work: &str| {
             let ours = || match work {
                 "step" => {
@@ -79,7 +81,7 @@ fn main() {
                     };
                     drop(model.step(&batch, 2e-4));
                 }
-                _ => drop(model.translate(random()).into_data()),
+                _ => drop(model.translator().translate(&renders, &mut [])),
             };
             let line = compare(work, ours, torch.as_mut());
             println!("{size:4} {batch:5} {channels:8} {blocks:6} {work:10} {line}");
@@ -89,7 +91,7 @@ fn main() {
     }
 }
 
-fn model([size, _, channels, blocks]: [usize; 4], device: &Chosen) -> Box<dyn Adapter> {
+fn model([size, _, channels, blocks]: [usize; 4], device: &Chosen) -> Box<dyn Learner> {
     let mut shared = Shared::default();
     shared.generator.channels = channels;
     shared.generator.blocks = blocks;

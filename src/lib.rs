@@ -10,6 +10,7 @@ pub mod sample;
 pub mod artifact;
 pub mod stage;
 
+pub mod appearance;
 pub mod formats;
 
 pub mod nn;

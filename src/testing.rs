@@ -9,6 +9,7 @@ use rand::RngExt;
 
 use crate::Result;
 use crate::artifact::{self, Artifact, Cost, Kind, Manifest, parts};
+use crate::models::album::Album;
 use crate::sample::image::encode_png;
 use crate::sample::{Extent, Maps, Mask, Object, Sample};
 use crate::seed::Seed;
@@ -123,6 +124,18 @@ pub fn shapes(count: u64, size: u32, seed: u64) -> Vec<Sample> {
         sample
     };
     (0..count).map(shape).collect()
+}
+
+/// Pictures as an album, all of class 0.
+pub fn album(pictures: &[RgbImage]) -> Album {
+    let folder = tempfile::tempdir().unwrap();
+    let mut album = Album::new(folder.path()).unwrap();
+    for picture in pictures {
+        album
+            .push("test", &encode_png(picture).unwrap(), 0)
+            .unwrap();
+    }
+    album
 }
 
 /// As [`run_into`], for a stage that makes samples; returns them.

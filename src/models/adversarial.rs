@@ -1,5 +1,5 @@
-//! What models with a discriminator share: the rules of the game, computing a batch in shards, and
-//! players, which are networks with an optimiser. The discriminator itself is [`super::critic`].
+//! What models with a discriminator share: computing a batch in shards, and players, which are networks
+//! with an optimiser. The discriminator itself is [`super::critic`].
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -7,102 +7,15 @@ use std::path::Path;
 use burn::module::Module;
 use burn::optim::{GradientsAccumulator, GradientsParams, ModuleOptimizer};
 use burn::tensor::{Device, Tensor};
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
 
-pub use super::critic::{Critic, Judge};
-
-use super::settings::Shared;
-use super::{Batch, Setting, load_weights, save_weights};
+use super::learner::{Divisible, Setting};
+use super::settings::{AdversarialConfig, Shared};
+use super::weights::{load_weights, save_weights};
 use crate::nn::adam::adam;
 use crate::nn::gradient_clip::clip_by_norm;
-use crate::nn::losses::AdversarialLoss;
 use crate::nn::norm::NormKind;
 use crate::nn::workers::Workers;
 use crate::{Error, Result};
-
-/// How the game of generator and discriminator is played.
-#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
-#[serde(default, deny_unknown_fields)]
-pub struct AdversarialConfig {
-    /// How scores become losses.
-    pub loss: AdversarialLoss,
-    /// Weight of the distance between the mean features that the discriminator sees in photos and in
-    /// translations (Salimans et al. 2016); 0 for none.
-    pub feature_matching: f64,
-    /// The discriminator's learning rate as a multiple of the generator's (two time-scale update
-    /// rule, Heusel et al. 2017).
-    pub discriminator_rate: f64,
-    /// Gradients of a network are scaled down to this common norm; 0 for never.
-    pub clip_norm: f64,
-    /// Parts that a batch is computed in, one after another: the same step in less memory.
-    pub accumulate: usize,
-    /// What becomes of a player who is much stronger than the other.
-    pub balance: Balance,
-    /// The discriminator is too strong from this share of right verdicts on, and too weak below one
-    /// minus it; 0.5..1, where 0.5 is guessing.
-    pub balance_at: f64,
-}
-
-/// What becomes of a player who is much stronger than the other.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "lowercase")]
-pub enum Balance {
-    /// Nothing.
-    None,
-    /// Its learning rate falls in proportion, to zero where it always wins.
-    Slow,
-    /// It sits out until the other has caught up.
-    Skip,
-}
-
-impl Default for AdversarialConfig {
-    fn default() -> Self {
-        AdversarialConfig {
-            loss: AdversarialLoss::Lsgan,
-            feature_matching: 0.0,
-            discriminator_rate: 1.0,
-            clip_norm: 0.0,
-            accumulate: 1,
-            balance: Balance::None,
-            balance_at: 0.85,
-        }
-    }
-}
-
-impl AdversarialConfig {
-    /// # Errors
-    /// What is out of range, in words.
-    pub fn check(&self) -> Result<(), String> {
-        if self.accumulate == 0 || self.discriminator_rate <= 0.0 {
-            return Err(
-                "adversarial: `accumulate` must be at least 1 and `discriminator_rate` \
-                        above 0"
-                    .into(),
-            );
-        }
-        if self.clip_norm < 0.0 || self.feature_matching < 0.0 {
-            return Err(
-                "adversarial: `clip_norm` and `feature_matching` must not be below 0".into(),
-            );
-        }
-        if !(0.5..1.0).contains(&self.balance_at) {
-            return Err("adversarial: `balance_at` must be at least 0.5 and below 1".into());
-        }
-        Ok(())
-    }
-
-    /// What the learning rates of generator and discriminator are multiplied by where the
-    /// discriminator has this accuracy.
-    pub fn paces(&self, accuracy: f64) -> (f64, f64) {
-        let pace = |strength: f64| match self.balance {
-            Balance::None => 1.0,
-            Balance::Slow => ((1.0 - strength) / (1.0 - self.balance_at)).clamp(0.0, 1.0),
-            Balance::Skip => f64::from(strength <= self.balance_at),
-        };
-        (pace(1.0 - accuracy), pace(accuracy))
-    }
-}
 
 /// Where steps are computed, and in which shards.
 pub struct Arena {
@@ -133,15 +46,9 @@ impl Arena {
         })
     }
 
-    /// Computes in so many threads.
-    #[cfg(test)]
-    pub fn set_workers(&mut self, workers: Workers) {
-        self.workers = workers;
-    }
-
     /// Parts of a batch, each with its share of it, 0..1, on the device with autodiff.
-    fn shards(&self, batch: &Batch) -> Vec<(Batch, f64)> {
-        let count = batch.classes.len();
+    fn shards<B: Divisible>(&self, batch: &B) -> Vec<(B, f64)> {
+        let count = batch.count();
         let threads = if self.coupled {
             1
         } else {
@@ -151,7 +58,7 @@ impl Arena {
         let starts = (0..count).step_by(size);
         let shard = |start: usize| {
             let end = (start + size).min(count);
-            let shard = batch.part(start..end).to_device(&self.device);
+            let shard = batch.part(start..end, &self.device);
             (shard, (end - start) as f64 / count as f64)
         };
         starts.map(shard).collect()
@@ -194,12 +101,12 @@ impl<M: Module + Sync> Player<M> {
 
     /// One step at `rate` on the losses that `losses` computes of each shard. At rate 0 nothing
     /// moves, not even the optimiser's averages.
-    pub fn learn(
+    pub fn learn<B: Divisible>(
         &mut self,
         arena: &Arena,
-        batch: &Batch,
+        batch: &B,
         rate: f64,
-        losses: impl Fn(&M, &Batch) -> Losses + Sync,
+        losses: impl Fn(&M, &B) -> Losses + Sync,
     ) -> Outcome {
         let network = &self.network;
         let shards = arena.workers.run(arena.shards(batch), |(batch, share)| {
@@ -271,11 +178,11 @@ struct Shard {
     fakes: Vec<Tensor<4>>,
 }
 
-fn shard_step<M: Module>(
+fn shard_step<M: Module, B>(
     network: M,
-    batch: &Batch,
+    batch: &B,
     share: f64,
-    losses: impl Fn(&M, &Batch) -> Losses,
+    losses: impl Fn(&M, &B) -> Losses,
 ) -> Shard {
     let losses = losses(&network, batch);
     let (names, tensors): (Vec<_>, Vec<_>) = losses.named.into_iter().unzip();
@@ -297,47 +204,5 @@ fn shard_step<M: Module>(
             .into_iter()
             .map(Tensor::without_autodiff)
             .collect(),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_stronger_player_slows_down_or_sits_out() {
-        let config = |balance| AdversarialConfig {
-            balance,
-            balance_at: 0.8,
-            ..AdversarialConfig::default()
-        };
-        let near = |(a, b): (f64, f64), (c, d): (f64, f64)| {
-            assert!((a - c).abs() + (b - d).abs() < 1e-9, "{a} {b}");
-        };
-        near(config(Balance::None).paces(1.0), (1.0, 1.0));
-        let slow = config(Balance::Slow);
-        near(slow.paces(0.7), (1.0, 1.0));
-        near(slow.paces(0.9), (1.0, 0.5));
-        near(slow.paces(1.0), (1.0, 0.0));
-        near(slow.paces(0.1), (0.5, 1.0));
-        let skip = config(Balance::Skip);
-        near(skip.paces(0.81), (1.0, 0.0));
-        near(skip.paces(0.19), (0.0, 1.0));
-        near(skip.paces(0.5), (1.0, 1.0));
-    }
-
-    #[test]
-    fn values_out_of_range_are_refused() {
-        let wrong = |change: fn(&mut AdversarialConfig)| {
-            let mut config = AdversarialConfig::default();
-            assert!(config.check().is_ok());
-            change(&mut config);
-            config.check().unwrap_err()
-        };
-        assert!(wrong(|c| c.accumulate = 0).contains("accumulate"));
-        assert!(wrong(|c| c.discriminator_rate = 0.0).contains("discriminator_rate"));
-        assert!(wrong(|c| c.clip_norm = -1.0).contains("clip_norm"));
-        assert!(wrong(|c| c.feature_matching = -1.0).contains("feature_matching"));
-        assert!(wrong(|c| c.balance_at = 1.0).contains("balance_at"));
     }
 }

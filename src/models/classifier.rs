@@ -10,10 +10,9 @@ use burn::optim::{GradientsParams, ModuleOptimizer};
 use burn::tensor::activation::relu;
 use burn::tensor::{Device, Int, Tensor};
 
-use super::task_network::stem;
 use crate::nn::adam::adam;
 use crate::nn::conv_kernel::Border;
-use crate::nn::convolution::PaddedConv;
+use crate::nn::convolution::{PaddedConv, stem};
 use crate::nn::init::{Init, initialise};
 use crate::sample::Extent;
 use crate::seed::Stream;

@@ -1,14 +1,15 @@
 //! The discriminator's side of the game: its step on real pictures and remembered fakes, and its
 //! judgement for the generator.
 
+use std::ops::Range;
 use std::path::Path;
 
 use burn::module::Module;
-use burn::tensor::Tensor;
+use burn::tensor::{Device, Tensor};
 
-use super::Batch;
-use super::adversarial::{AdversarialConfig, Arena, Losses, Player};
-use super::settings::Shared;
+use super::adversarial::{Arena, Losses, Player};
+use super::learner::{Divisible, part_of};
+use super::settings::{AdversarialConfig, Shared};
 use crate::nn::discriminator::Discriminator;
 use crate::nn::image_pool::ImagePool;
 use crate::nn::losses::{AdversarialLoss, feature_matching};
@@ -21,6 +22,26 @@ pub struct Critic {
     pool: ImagePool,
     /// Running share of right verdicts.
     accuracy: f64,
+}
+
+/// Equally many real and fake pictures, to be told apart.
+struct Pair {
+    real: Tensor<4>,
+    fake: Tensor<4>,
+}
+
+impl Divisible for Pair {
+    fn count(&self) -> usize {
+        self.real.dims()[0]
+    }
+
+    fn part(&self, range: Range<usize>, device: &Device) -> Self {
+        let cut = |pictures| part_of(pictures, &range, device);
+        Pair {
+            real: cut(&self.real),
+            fake: cut(&self.fake),
+        }
+    }
 }
 
 /// A discriminator that judges and does not learn, for the generator's losses.
@@ -57,12 +78,12 @@ impl Critic {
         rate: f64,
     ) -> (f64, f64) {
         let fake = self.pool.query(fake);
-        let batch = Batch::of_pair(real, fake);
+        let pair = Pair { real, fake };
         let (_, pace) = arena.config.paces(self.accuracy);
         let rate = rate * pace * arena.config.discriminator_rate;
         self.player.network = self.player.network.clone().renew();
         let (kind, apart) = (arena.config.loss, arena.apart);
-        let outcome = self.player.learn(arena, &batch, rate, |network, pair| {
+        let outcome = self.player.learn(arena, &pair, rate, |network, pair| {
             critic_losses(network, pair, kind, apart)
         });
         let (loss, accuracy) = (outcome.values["loss"], outcome.values["accuracy"]);
@@ -126,19 +147,19 @@ impl Judge {
     }
 }
 
-/// Losses of a discriminator on real pictures (`photos`) and fake ones (`renders`).
+/// Losses of a discriminator on a pair.
 fn critic_losses(
     network: &Discriminator,
-    pair: &Batch,
+    pair: &Pair,
     kind: AdversarialLoss,
     apart: bool,
 ) -> Losses {
-    let (real, fake) = (pair.photos.clone(), pair.renders.clone());
+    let (real, fake) = (pair.real.clone(), pair.fake.clone());
     let scores: Vec<(Tensor<4>, Tensor<4>)> = if apart {
         let (real, fake) = (network.forward(real).scores, network.forward(fake).scores);
         real.into_iter().zip(fake).collect()
     } else {
-        let count = pair.classes.len();
+        let count = pair.count();
         let scores = network.forward(Tensor::cat(vec![real, fake], 0)).scores;
         let halves = |score: Tensor<4>| {
             let parts = score.split(count, 0);

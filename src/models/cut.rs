@@ -18,13 +18,14 @@ use rand::RngExt;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::adversarial::{Arena, Critic, Judge, Losses, Player};
+use super::adversarial::{Arena, Losses, Player};
+use super::critic::{Critic, Judge};
 use super::kind::{self, LabelEffect, Load, Model, ModelKind};
 use super::label_safety::LabelSafety;
+use super::learner::{Batch, Learner, Passes, Setting};
 use super::settings::Shared;
-use super::{
-    Adapter, Batch, Passes, Setting, load_translator, load_weights, save_generator, save_weights,
-};
+use super::translator::{Chain, Translator, load_translator, save_generator};
+use super::weights::{load_weights, save_weights};
 use crate::nn::ema;
 use crate::nn::generator::Generator;
 use crate::nn::init::{Init, initialise};
@@ -117,7 +118,7 @@ impl Model for CutConfig {
         Way::of_cut(self).check()
     }
 
-    fn create(&self, shared: &Shared, setting: Setting) -> Result<Box<dyn Adapter>> {
+    fn create(&self, shared: &Shared, setting: Setting) -> Result<Box<dyn Learner>> {
         Ok(Box::new(Cut::new(Way::of_cut(self), shared, setting)?))
     }
 }
@@ -127,7 +128,7 @@ impl Model for FastCutConfig {
         Way::of_fast(self).check()
     }
 
-    fn create(&self, shared: &Shared, setting: Setting) -> Result<Box<dyn Adapter>> {
+    fn create(&self, shared: &Shared, setting: Setting) -> Result<Box<dyn Learner>> {
         Ok(Box::new(Cut::new(Way::of_fast(self), shared, setting)?))
     }
 }
@@ -318,7 +319,7 @@ fn losses(way: Way, draw: &Draw, judge: &Judge, networks: &Networks, batch: &Bat
     losses
 }
 
-impl Adapter for Cut {
+impl Learner for Cut {
     fn step(&mut self, batch: &Batch, rate: f64) -> BTreeMap<String, f64> {
         let draw = self.draw();
         let (arena, critic) = (&self.arena, &mut self.critic);
@@ -341,8 +342,9 @@ impl Adapter for Cut {
         outcome.values
     }
 
-    fn translate(&self, renders: Tensor<4>) -> Tensor<4> {
-        self.average.forward(renders)
+    fn translator(&self) -> Box<dyn Translator> {
+        let device = self.arena.device.clone().inner();
+        Box::new(Chain::new(vec![self.average.clone()], device))
     }
 
     fn passes(&self) -> Passes {

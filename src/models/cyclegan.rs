@@ -14,13 +14,14 @@ use burn::tensor::Tensor;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::adversarial::{Arena, Critic, Judge, Losses, Player};
+use super::adversarial::{Arena, Losses, Player};
+use super::critic::{Critic, Judge};
 use super::kind::{self, LabelEffect, Load, Model, ModelKind};
 use super::label_safety::LabelSafety;
+use super::learner::{Batch, Learner, Passes, Setting};
 use super::settings::Shared;
-use super::{
-    Adapter, Batch, Passes, Setting, load_translator, load_weights, save_generator, save_weights,
-};
+use super::translator::{Chain, Translator, load_translator, save_generator};
+use super::weights::{load_weights, save_weights};
 use crate::Result;
 use crate::nn::ema;
 use crate::nn::generator::Generator;
@@ -64,7 +65,7 @@ impl Model for CycleGanConfig {
         Ok(())
     }
 
-    fn create(&self, shared: &Shared, setting: Setting) -> Result<Box<dyn Adapter>> {
+    fn create(&self, shared: &Shared, setting: Setting) -> Result<Box<dyn Learner>> {
         Ok(Box::new(CycleGan::new(self, shared, setting)?))
     }
 }
@@ -118,6 +119,12 @@ impl CycleGan {
     }
 }
 
+impl CycleGan {
+    fn chain(&self, networks: Vec<Generator>) -> Chain {
+        Chain::new(networks, self.arena.device.clone().inner())
+    }
+}
+
 /// What both generators minimise on one shard, judged by the photos' and the renders' critic.
 fn losses(
     config: &CycleGanConfig,
@@ -157,7 +164,7 @@ fn losses(
     }
 }
 
-impl Adapter for CycleGan {
+impl Learner for CycleGan {
     fn step(&mut self, batch: &Batch, rate: f64) -> BTreeMap<String, f64> {
         let arena = &self.arena;
         let critics = [&self.photo_critic, &self.render_critic];
@@ -187,13 +194,13 @@ impl Adapter for CycleGan {
         outcome.values
     }
 
-    fn translate(&self, renders: Tensor<4>) -> Tensor<4> {
-        self.average.forward(renders)
+    fn translator(&self) -> Box<dyn Translator> {
+        Box::new(self.chain(vec![self.average.clone()]))
     }
 
-    fn reconstruct(&self, renders: Tensor<4>) -> Option<Tensor<4>> {
+    fn round_trip(&self) -> Option<Box<dyn Translator>> {
         let back = self.generators.network.to_render.valid();
-        Some(back.forward(self.average.forward(renders)))
+        Some(Box::new(self.chain(vec![self.average.clone(), back])))
     }
 
     fn passes(&self) -> Passes {
@@ -233,109 +240,17 @@ impl Adapter for CycleGan {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::nn::device;
-    use crate::nn::workers::Workers;
-    use crate::sample::Extent;
-    use crate::seed::Seed;
-    use crate::stage::DeviceChoice;
-    use burn::module::{ModuleVisitor, Param};
-    use burn::optim::GradientsParams;
-    use burn::tensor::{Device, Tolerance};
-
-    fn model(workers: usize) -> CycleGan {
-        let device = device::choose(DeviceChoice::Cpu).unwrap();
-        let mut shared = Shared::default();
-        shared.generator.channels = 4;
-        shared.generator.blocks = 1;
-        shared.discriminator.channels = 4;
-        shared.pool = 6;
-        let seed = Seed::new(1, "train");
-        let setting = Setting {
-            device: &device,
-            extent: Extent::square(16),
-            seed: &seed,
-            task: None,
-        };
-        let mut model = CycleGan::new(&CycleGanConfig::default(), &shared, setting).unwrap();
-        model
-            .arena
-            .set_workers(Workers::with_count(workers).unwrap());
-        model
-    }
-
-    fn pictures() -> Tensor<4> {
-        let device = Device::flex();
-        let ramp = Tensor::arange(0..4 * 3 * 16 * 16, &device).float();
-        (ramp.reshape([4, 3, 16, 16]) * 0.37).sin()
-    }
-
-    fn batch() -> Batch {
-        Batch {
-            renders: pictures(),
-            masks: Tensor::ones([4, 1, 16, 16], &Device::flex()),
-            classes: vec![0; 4],
-            photos: -pictures(),
-        }
-    }
-
-    struct Count(usize);
-
-    impl ModuleVisitor for Count {
-        fn visit_float<const D: usize>(&mut self, _: &Param<Tensor<D>>) {
-            self.0 += 1;
-        }
-    }
-
-    fn tensors<M: Module>(module: &M) -> usize {
-        let mut count = Count(0);
-        module.visit(&mut count);
-        count.0
-    }
+    use crate::models::tests::{batch, count_gradients, setting, shared};
 
     #[test]
-    fn gradients_arrive_at_every_network_of_their_step_and_at_no_other() {
-        let model = model(1);
-        let device = &model.arena.device;
-        let generators = model.generators.network.clone().fork(device);
+    fn gradients_arrive_at_every_network_of_their_step() {
+        let config = CycleGanConfig::default();
+        let model = setting(|setting| CycleGan::new(&config, &shared(), setting).unwrap());
+        let generators = model.generators.network.clone();
         let critics = [&model.photo_critic, &model.render_critic];
         let judges = critics.map(|critic| critic.judge(&model.arena));
-        let batch = batch().to_device(device);
-        let losses = losses(&model.config, judges, &generators, &batch);
-        let gradients = losses.total.backward();
-        let gradients = GradientsParams::from_grads(gradients, &generators);
-        assert_eq!(gradients.len(), tensors(&generators));
-    }
-
-    #[test]
-    fn shards_add_up_to_the_same_step() {
-        let (mut one, mut two) = (model(1), model(2));
-        for _ in 0..2 {
-            let a = one.step(&batch(), 1e-4);
-            let b = two.step(&batch(), 1e-4);
-            for (name, value) in a {
-                assert!(
-                    (value - b[&name]).abs() < 1e-3,
-                    "{name}: {value}, {}",
-                    b[&name]
-                );
-            }
-        }
-        let (a, b) = (one.translate(pictures()), two.translate(pictures()));
-        a.into_data()
-            .assert_approx_eq::<f32>(&b.into_data(), Tolerance::absolute(1e-3));
-    }
-
-    #[test]
-    fn the_same_seed_saves_the_same_bytes() {
-        let save = || {
-            let folder = tempfile::tempdir().unwrap();
-            let mut model = model(2);
-            model.step(&batch(), 1e-3);
-            model.save(folder.path()).unwrap();
-            let files = crate::artifact::list_files(folder.path()).unwrap();
-            assert_eq!(files.len(), 2);
-            crate::artifact::digest(&files)
-        };
-        assert_eq!(save(), save());
+        let losses = losses(&model.config, judges, &generators, &batch());
+        let (arrived, all) = count_gradients(losses.total, &generators);
+        assert_eq!(arrived, all);
     }
 }

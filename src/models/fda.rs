@@ -13,9 +13,9 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::kind::{self, LabelEffect, Load, Model, ModelKind};
+use super::learner::{Learner, Setting};
 use super::settings::Shared;
-use super::statistical::{Statistical, Statistics, draw};
-use super::{Adapter, Setting};
+use super::statistical::{Fitted, Statistical, Statistics, draw};
 use crate::Result;
 use crate::seed::Stream;
 
@@ -26,7 +26,7 @@ pub const MODEL: ModelKind = ModelKind {
     labels: LabelEffect::Kept,
     parse: kind::parse::<FdaConfig>,
     schema: kind::schema::<FdaConfig>,
-    load: Load::Translator(|folder, _| Ok(Box::new(Statistical::<Fda>::load(folder)?))),
+    load: Load::Translator(|folder, _| Ok(Box::new(Fitted::<Fda>::load(folder)?))),
 };
 
 /// Configuration of Fourier domain adaptation.
@@ -66,7 +66,7 @@ impl Model for FdaConfig {
         Ok(())
     }
 
-    fn create(&self, _: &Shared, _: Setting) -> Result<Box<dyn Adapter>> {
+    fn create(&self, _: &Shared, _: Setting) -> Result<Box<dyn Learner>> {
         Ok(Box::new(Statistical {
             statistics: Fda::new(self),
             most: self.photos,
@@ -75,7 +75,7 @@ impl Model for FdaConfig {
 }
 
 /// The amplitudes of the photos' low frequencies.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 struct Fda {
     config: FdaConfig,
     /// Half the side of the block, in cycles a picture.

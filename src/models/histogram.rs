@@ -10,9 +10,9 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::kind::{self, LabelEffect, Load, Model, ModelKind};
+use super::learner::{Learner, Setting};
 use super::settings::Shared;
-use super::statistical::{Statistical, Statistics, draw};
-use super::{Adapter, Setting};
+use super::statistical::{Fitted, Statistical, Statistics, draw};
 use crate::Result;
 use crate::seed::Stream;
 
@@ -23,7 +23,7 @@ pub const MODEL: ModelKind = ModelKind {
     labels: LabelEffect::Kept,
     parse: kind::parse::<HistogramConfig>,
     schema: kind::schema::<HistogramConfig>,
-    load: Load::Translator(|folder, _| Ok(Box::new(Statistical::<Histogram>::load(folder)?))),
+    load: Load::Translator(|folder, _| Ok(Box::new(Fitted::<Histogram>::load(folder)?))),
 };
 
 /// Configuration of histogram matching.
@@ -82,7 +82,7 @@ impl Model for HistogramConfig {
         Ok(())
     }
 
-    fn create(&self, _: &Shared, _: Setting) -> Result<Box<dyn Adapter>> {
+    fn create(&self, _: &Shared, _: Setting) -> Result<Box<dyn Learner>> {
         Ok(Box::new(Statistical {
             statistics: Histogram::new(self),
             most: self.photos,
@@ -91,7 +91,7 @@ impl Model for HistogramConfig {
 }
 
 /// The colours of the photos seen.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 struct Histogram {
     config: HistogramConfig,
     /// Counts of each value, channel by channel; one entry a photo, or one for all.

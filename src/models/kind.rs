@@ -7,10 +7,13 @@ use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::de::DeserializeOwned;
 use toml::de::ValueDeserializer;
 
+use super::learner::{Learner, Setting};
 use super::settings::Shared;
-use super::{Adapter, Setting, Translator};
+use super::translator::Translator;
 use crate::Result;
 use crate::nn::device::Chosen;
+use crate::sample::mapping::Border;
+use crate::sample::{Labels, Mapping};
 use crate::stage::Resolved;
 
 /// One entry of the registry of models.
@@ -39,17 +42,37 @@ pub trait Model: Resolved + Send + Sync {
     ///
     /// # Errors
     /// If the settings do not fit what it is made for.
-    fn create(&self, shared: &Shared, setting: Setting) -> Result<Box<dyn Adapter>>;
+    fn create(&self, shared: &Shared, setting: Setting) -> Result<Box<dyn Learner>>;
 }
 
-/// What becomes of a picture's labels when a model has changed the picture.
+/// What becomes of labels when a model has made another picture.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum LabelEffect {
     /// They stay true, pixel by pixel.
     Kept,
+    /// They stay true once they are scaled to the extent of the new picture.
+    Mapped,
+    /// The picture was made for them.
+    Condition,
+    /// Nothing is known of the new picture.
+    Lost,
 }
 
-/// Loads what [`Adapter::save`] wrote, by what the model does.
+impl LabelEffect {
+    /// The labels of the new picture; `resized` leads from the old one to it.
+    ///
+    /// # Errors
+    /// If a map cannot be decoded; `name` is whose it is.
+    pub fn apply(self, labels: &Labels, resized: &Mapping, name: &str) -> Result<Labels> {
+        match self {
+            LabelEffect::Kept | LabelEffect::Condition => Ok(labels.clone()),
+            LabelEffect::Mapped => labels.map(resized, Border::Replicate, name),
+            LabelEffect::Lost => Ok(Labels::default()),
+        }
+    }
+}
+
+/// Loads what [`Learner::save`] wrote, by what the model does.
 pub enum Load {
     /// It makes a picture of a picture.
     Translator(fn(&Path, &Chosen) -> Result<Box<dyn Translator>>),

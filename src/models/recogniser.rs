@@ -1,10 +1,12 @@
 //! Training the recogniser on labelled pictures, and reading pictures with it.
 
+use std::sync::Arc;
+
 use burn::module::Module;
 use burn::tensor::activation::softmax;
-use image::RgbImage;
 use rand::seq::SliceRandom;
 
+use super::album::{Album, Example};
 use super::classifier::{Classifier, Training};
 use crate::Result;
 use crate::nn::batch;
@@ -12,41 +14,8 @@ use crate::nn::device::Chosen;
 use crate::sample::Extent;
 use crate::seed::Stream;
 
-/// Labelled pictures of one size.
-#[derive(Clone, Default)]
-pub struct Examples {
-    pub pictures: Vec<RgbImage>,
-    pub classes: Vec<usize>,
-}
-
-impl Examples {
-    pub fn push(&mut self, picture: RgbImage, class: usize) {
-        self.pictures.push(picture);
-        self.classes.push(class);
-    }
-
-    pub fn len(&self) -> usize {
-        self.pictures.len()
-    }
-
-    /// The share of each class, 0..1.
-    pub fn ratio(&self, classes: usize) -> Vec<f64> {
-        let mut ratio = vec![0.0; classes];
-        for &class in &self.classes {
-            ratio[class] += 1.0 / self.len() as f64;
-        }
-        ratio
-    }
-
-    pub fn is_empty(&self) -> bool {
-        self.pictures.is_empty()
-    }
-
-    /// What the first picture measures, if there is one.
-    pub fn extent(&self) -> Option<Extent> {
-        Some(self.pictures.first()?.dimensions().into())
-    }
-}
+/// Pictures that are read at once.
+const AT_ONCE: usize = 64;
 
 /// The places 0..`count` over and over, each time in a new order.
 pub struct Order {
@@ -86,20 +55,21 @@ pub struct Recipe {
 /// Continues `training` by a recipe, on the batches that `draw` gives; `tick` hears of every loss.
 ///
 /// # Errors
-/// Those of `tick`.
+/// Those of `draw` and `tick`.
 pub fn train(
     training: &mut Training,
     recipe: Recipe,
     chosen: &Chosen,
-    mut draw: impl FnMut() -> Vec<(RgbImage, usize)>,
+    mut draw: impl FnMut() -> Result<Vec<(Arc<Example>, usize)>>,
     tick: impl Fn(f32) -> Result<()>,
 ) -> Result<()> {
     let device = chosen.device.clone().autodiff();
     for step in 0..recipe.steps {
-        let (pictures, classes): (Vec<RgbImage>, Vec<usize>) = draw().into_iter().unzip();
+        let (drawn, classes): (Vec<Arc<Example>>, Vec<usize>) = draw()?.into_iter().unzip();
         let progress = step as f64 / recipe.steps as f64;
         let rate = recipe.rate * 0.5 * (1.0 + (std::f64::consts::PI * progress).cos());
-        let pictures = batch::to_tensor(pictures.iter(), &device);
+        let pictures = drawn.iter().map(|example| &example.picture);
+        let pictures = batch::to_tensor(pictures, &device);
         tick(training.step(pictures, &classes, rate))?;
     }
     Ok(())
@@ -118,26 +88,29 @@ pub fn fresh(
     Training::new(network, device)
 }
 
-/// The probability of every class, for each picture.
+/// The probability of every class, for the examples of an album with these numbers.
+///
+/// # Errors
+/// If one cannot be read.
 pub fn probabilities(
     network: &Classifier,
-    pictures: &[RgbImage],
+    album: &Album,
+    numbers: &[usize],
     chosen: &Chosen,
-) -> Vec<Vec<f32>> {
+) -> Result<Vec<Vec<f32>>> {
     let network = network.valid();
-    pictures
-        .chunks(64)
-        .flat_map(|chunk| {
-            let logits = network.forward(batch::to_tensor(chunk.iter(), &chosen.device));
-            let classes = logits.dims()[1];
-            let values = softmax(logits, 1).into_data_as::<f32>();
-            let values = values.as_slice::<f32>().unwrap_or_default();
-            values
-                .chunks_exact(classes)
-                .map(<[f32]>::to_vec)
-                .collect::<Vec<_>>()
-        })
-        .collect()
+    let mut read = Vec::with_capacity(numbers.len());
+    for numbers in numbers.chunks(AT_ONCE) {
+        let examples: Result<Vec<_>> = numbers.iter().map(|&number| album.get(number)).collect();
+        let examples = examples?;
+        let pictures = examples.iter().map(|example| &example.picture);
+        let logits = network.forward(batch::to_tensor(pictures, &chosen.device));
+        let classes = logits.dims()[1];
+        let values = softmax(logits, 1).into_data_as::<f32>();
+        let values = values.as_slice::<f32>().unwrap_or_default();
+        read.extend(values.chunks_exact(classes).map(<[f32]>::to_vec));
+    }
+    Ok(read)
 }
 
 /// The place of the largest value; the first of equals.

@@ -1,10 +1,12 @@
 //! What every model with a discriminator is told: its networks, the game that they play, and the losses
 //! that keep labels true.
 
-use super::adversarial::AdversarialConfig;
-use super::label_safety::LabelSafetyConfig;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
 use crate::nn::discriminator::DiscriminatorConfig;
 use crate::nn::generator::GeneratorConfig;
+use crate::nn::losses::AdversarialLoss;
 
 /// The settings that models have in common; what is a model's own is in its table.
 #[derive(Debug, Clone)]
@@ -43,5 +45,202 @@ impl Shared {
         self.discriminator.check()?;
         self.label_safety.check()?;
         self.generator.check()
+    }
+}
+
+/// How the game of generator and discriminator is played.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct AdversarialConfig {
+    /// How scores become losses.
+    pub loss: AdversarialLoss,
+    /// Weight of the distance between the mean features that the discriminator sees in photos and in
+    /// translations (Salimans et al. 2016); 0 for none.
+    pub feature_matching: f64,
+    /// The discriminator's learning rate as a multiple of the generator's (two time-scale update
+    /// rule, Heusel et al. 2017).
+    pub discriminator_rate: f64,
+    /// Gradients of a network are scaled down to this common norm; 0 for never.
+    pub clip_norm: f64,
+    /// Parts that a batch is computed in, one after another: the same step in less memory.
+    pub accumulate: usize,
+    /// What becomes of a player who is much stronger than the other.
+    pub balance: Balance,
+    /// The discriminator is too strong from this share of right verdicts on, and too weak below one
+    /// minus it; 0.5..1, where 0.5 is guessing.
+    pub balance_at: f64,
+}
+
+/// What becomes of a player who is much stronger than the other.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Balance {
+    /// Nothing.
+    None,
+    /// Its learning rate falls in proportion, to zero where it always wins.
+    Slow,
+    /// It sits out until the other has caught up.
+    Skip,
+}
+
+impl Default for AdversarialConfig {
+    fn default() -> Self {
+        AdversarialConfig {
+            loss: AdversarialLoss::Lsgan,
+            feature_matching: 0.0,
+            discriminator_rate: 1.0,
+            clip_norm: 0.0,
+            accumulate: 1,
+            balance: Balance::None,
+            balance_at: 0.85,
+        }
+    }
+}
+
+impl AdversarialConfig {
+    /// # Errors
+    /// What is out of range, in words.
+    pub fn check(&self) -> Result<(), String> {
+        if self.accumulate == 0 || self.discriminator_rate <= 0.0 {
+            return Err(
+                "adversarial: `accumulate` must be at least 1 and `discriminator_rate` \
+                        above 0"
+                    .into(),
+            );
+        }
+        if self.clip_norm < 0.0 || self.feature_matching < 0.0 {
+            return Err(
+                "adversarial: `clip_norm` and `feature_matching` must not be below 0".into(),
+            );
+        }
+        if !(0.5..1.0).contains(&self.balance_at) {
+            return Err("adversarial: `balance_at` must be at least 0.5 and below 1".into());
+        }
+        Ok(())
+    }
+
+    /// What the learning rates of generator and discriminator are multiplied by where the
+    /// discriminator has this accuracy.
+    pub fn paces(&self, accuracy: f64) -> (f64, f64) {
+        let pace = |strength: f64| match self.balance {
+            Balance::None => 1.0,
+            Balance::Slow => ((1.0 - strength) / (1.0 - self.balance_at)).clamp(0.0, 1.0),
+            Balance::Skip => f64::from(strength <= self.balance_at),
+        };
+        (pace(1.0 - accuracy), pace(accuracy))
+    }
+}
+
+/// Weights of the losses that keep labels true. All are off by default.
+#[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct LabelSafetyConfig {
+    /// Weight of the mean absolute change of the objects' pixels.
+    pub inside: f64,
+    /// Weight of the mean absolute change of all other pixels.
+    pub outside: f64,
+    /// Weight of the relative change of the task network's features.
+    pub perceptual: f64,
+    /// Weight of the semantic consistency: the task network must read the same class.
+    pub class: f64,
+    /// What the class read from a translation is compared with.
+    pub class_target: ClassTarget,
+    /// Weight of the cross entropy of the mask that the task network reads from a translation.
+    pub mask: f64,
+    /// Weight of the Dice loss of that mask.
+    pub dice: f64,
+    /// Weight of the edge consistency, on and around the objects.
+    pub edges: f64,
+    /// Weight of the contrast lost along the objects' outlines.
+    pub boundary: f64,
+    /// Weight of the geometry guard: nothing may move, by parts of a pixel, nor be mirrored.
+    pub geometry: f64,
+}
+
+/// What a translation's class is compared with.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum ClassTarget {
+    /// The render's label: the cross entropy.
+    #[default]
+    Label,
+    /// What the task network reads in the render: the Kullback-Leibler divergence.
+    Reading,
+}
+
+impl LabelSafetyConfig {
+    /// # Errors
+    /// What is out of range, in words.
+    pub fn check(&self) -> Result<(), String> {
+        let weights = self.pixel_weights().into_iter().chain(self.task_weights());
+        for (name, weight) in weights {
+            if !(weight.is_finite() && weight >= 0.0) {
+                return Err(format!("label_safety: `{name}` must be at least 0"));
+            }
+        }
+        Ok(())
+    }
+
+    /// The weights of the losses that look at pixels alone, with the losses' names.
+    pub fn pixel_weights(&self) -> [(&'static str, f64); 5] {
+        [
+            ("inside", self.inside),
+            ("outside", self.outside),
+            ("edges", self.edges),
+            ("boundary", self.boundary),
+            ("geometry", self.geometry),
+        ]
+    }
+
+    /// The weights of the losses that ask the task network, with the losses' names.
+    pub fn task_weights(&self) -> [(&'static str, f64); 4] {
+        [
+            ("perceptual", self.perceptual),
+            ("class", self.class),
+            ("mask", self.mask),
+            ("dice", self.dice),
+        ]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_stronger_player_slows_down_or_sits_out() {
+        let config = |balance| AdversarialConfig {
+            balance,
+            balance_at: 0.8,
+            ..AdversarialConfig::default()
+        };
+        let near = |(a, b): (f64, f64), (c, d): (f64, f64)| {
+            assert!((a - c).abs() + (b - d).abs() < 1e-9, "{a} {b}");
+        };
+        near(config(Balance::None).paces(1.0), (1.0, 1.0));
+        let slow = config(Balance::Slow);
+        near(slow.paces(0.7), (1.0, 1.0));
+        near(slow.paces(0.9), (1.0, 0.5));
+        near(slow.paces(1.0), (1.0, 0.0));
+        near(slow.paces(0.1), (0.5, 1.0));
+        let skip = config(Balance::Skip);
+        near(skip.paces(0.81), (1.0, 0.0));
+        near(skip.paces(0.19), (0.0, 1.0));
+        near(skip.paces(0.5), (1.0, 1.0));
+    }
+
+    #[test]
+    fn values_out_of_range_are_refused() {
+        let wrong = |change: fn(&mut AdversarialConfig)| {
+            let mut config = AdversarialConfig::default();
+            assert!(config.check().is_ok());
+            change(&mut config);
+            config.check().unwrap_err()
+        };
+        assert!(wrong(|c| c.accumulate = 0).contains("accumulate"));
+        assert!(wrong(|c| c.discriminator_rate = 0.0).contains("discriminator_rate"));
+        assert!(wrong(|c| c.clip_norm = -1.0).contains("clip_norm"));
+        assert!(wrong(|c| c.feature_matching = -1.0).contains("feature_matching"));
+        assert!(wrong(|c| c.balance_at = 1.0).contains("balance_at"));
     }
 }

@@ -13,17 +13,17 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use burn::module::Module;
-use burn::tensor::Tensor;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::adversarial::{Arena, Critic, Judge, Losses, Player};
+use super::adversarial::{Arena, Losses, Player};
+use super::critic::{Critic, Judge};
 use super::kind::{self, LabelEffect, Load, Model, ModelKind};
 use super::label_safety::LabelSafety;
+use super::learner::{Batch, Learner, Passes, Setting};
 use super::settings::Shared;
-use super::{
-    Adapter, Batch, Passes, Setting, load_translator, load_weights, save_generator, save_weights,
-};
+use super::translator::{Chain, Translator, load_translator, save_generator};
+use super::weights::{load_weights, save_weights};
 use crate::Result;
 use crate::nn::ema;
 use crate::nn::generator::{Generator, GeneratorConfig, GeneratorKind};
@@ -86,7 +86,7 @@ impl Model for SimGanConfig {
         Ok(())
     }
 
-    fn create(&self, shared: &Shared, setting: Setting) -> Result<Box<dyn Adapter>> {
+    fn create(&self, shared: &Shared, setting: Setting) -> Result<Box<dyn Learner>> {
         Ok(Box::new(SimGan::new(self, shared, setting)?))
     }
 }
@@ -158,7 +158,7 @@ fn losses(config: &SimGanConfig, judge: &Judge, refiner: &Generator, batch: &Bat
     }
 }
 
-impl Adapter for SimGan {
+impl Learner for SimGan {
     fn step(&mut self, batch: &Batch, rate: f64) -> BTreeMap<String, f64> {
         let (arena, critic) = (&self.arena, &mut self.critic);
         let pace = critic.generator_pace(arena);
@@ -186,8 +186,9 @@ impl Adapter for SimGan {
         values
     }
 
-    fn translate(&self, renders: Tensor<4>) -> Tensor<4> {
-        self.average.forward(renders)
+    fn translator(&self) -> Box<dyn Translator> {
+        let device = self.arena.device.clone().inner();
+        Box::new(Chain::new(vec![self.average.clone()], device))
     }
 
     fn passes(&self) -> Passes {

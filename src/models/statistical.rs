@@ -1,4 +1,4 @@
-//! Adapters that need no training: they look at the photos once, keep numbers about them, and change
+//! Models that need no training: they look at the photos once, keep numbers about them, and change
 //! pictures by these.
 //!
 //! They are the honest baseline: what a trained model brings beyond them is what its training is
@@ -7,19 +7,19 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use burn::tensor::Tensor;
 use image::RgbImage;
 use rand::RngExt;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use super::{Adapter, Batch, Translator};
-use crate::nn::batch;
-use crate::seed::{Seed, Stream};
+use super::album::Album;
+use super::learner::{Batch, Learner};
+use super::translator::Translator;
+use crate::seed::Stream;
 use crate::{Error, Result};
 
 /// What is known of the photos, and how pictures are changed by it.
-pub trait Statistics: Serialize + DeserializeOwned + Send + Sync {
+pub trait Statistics: Clone + Serialize + DeserializeOwned + Send + Sync + 'static {
     /// Takes in one photo.
     fn look(&mut self, photo: &RgbImage);
 
@@ -41,55 +41,47 @@ pub fn draw(distances: impl Iterator<Item = f64>, nearest: usize, stream: &mut S
     order[stream.random_range(0..among)].1
 }
 
-/// An adapter made of statistics.
+/// A model that learns by looking.
 pub struct Statistical<S> {
     pub statistics: S,
     /// Photos looked at, at most; evenly spread over all there are.
     pub most: usize,
 }
 
+/// What such a model learned.
+pub struct Fitted<S>(S);
+
 const FILE: &str = "statistics.json";
 
-impl<S: Statistics> Statistical<S> {
-    /// Reads what [`Adapter::save`] wrote.
+impl<S: Statistics> Fitted<S> {
+    /// Reads what [`Learner::save`] wrote.
     ///
     /// # Errors
-    /// Where the folder holds no statistics of this kind.
+    /// If the folder holds no statistics of this kind.
     pub fn load(folder: &Path) -> Result<Self> {
         let path = folder.join(FILE);
         let text = std::fs::read_to_string(&path).map_err(|e| Error::io(&path, e))?;
         let remedy = "remove the folder and train again";
         let statistics =
             serde_json::from_str(&text).map_err(|e| Error::failed(path.display(), e, remedy))?;
-        Ok(Statistical {
-            statistics,
-            most: 0,
-        })
+        Ok(Fitted(statistics))
     }
 }
 
-impl<S: Statistics> Adapter for Statistical<S> {
-    fn study(&mut self, photos: &[RgbImage]) -> bool {
-        let count = self.most.min(photos.len());
-        for index in 0..count {
-            self.statistics.look(&photos[index * photos.len() / count]);
+impl<S: Statistics> Learner for Statistical<S> {
+    fn study(&mut self, photos: &Album) -> Result<bool> {
+        for number in photos.spread(self.most) {
+            self.statistics.look(&photos.get(number)?.picture);
         }
-        false
+        Ok(false)
     }
 
     fn step(&mut self, _: &Batch, _: f64) -> BTreeMap<String, f64> {
         BTreeMap::new()
     }
 
-    fn translate(&self, renders: Tensor<4>) -> Tensor<4> {
-        let device = renders.device();
-        let renders = batch::to_pictures(renders);
-        let seed = Seed::new(0, "sheet");
-        let mut streams: Vec<_> = (0..renders.len() as u64).map(|i| seed.stream(i)).collect();
-        batch::to_tensor(
-            Translator::translate(self, &renders, &mut streams).iter(),
-            &device,
-        )
+    fn translator(&self) -> Box<dyn Translator> {
+        Box::new(Fitted(self.statistics.clone()))
     }
 
     fn parameters(&self) -> usize {
@@ -108,16 +100,16 @@ impl<S: Statistics> Adapter for Statistical<S> {
     }
 
     fn load_state(&mut self, folder: &Path) -> Result<()> {
-        self.statistics = Self::load(folder)?.statistics;
+        self.statistics = Fitted::load(folder)?.0;
         Ok(())
     }
 }
 
-impl<S: Statistics> Translator for Statistical<S> {
+impl<S: Statistics> Translator for Fitted<S> {
     fn translate(&self, renders: &[RgbImage], streams: &mut [Stream]) -> Vec<RgbImage> {
         let pairs = renders.iter().zip(streams);
         pairs
-            .map(|(render, stream)| self.statistics.apply(render, stream))
+            .map(|(render, stream)| self.0.apply(render, stream))
             .collect()
     }
 }

@@ -14,8 +14,9 @@ use burn::tensor::ops::{AvgPoolOptions, InterpolateMode, InterpolateOptions};
 use burn::tensor::{Device, Tensor};
 use serde::{Deserialize, Serialize};
 
+use super::weights::save_weights;
 use crate::nn::conv_kernel::Border;
-use crate::nn::convolution::PaddedConv;
+use crate::nn::convolution::{PaddedConv, stem};
 use crate::nn::device::Chosen;
 use crate::nn::init::{Init, initialise};
 use crate::nn::instance_norm::{Activation, normalise};
@@ -121,6 +122,20 @@ impl TaskNetwork {
         }
     }
 
+    /// Whether it reads pictures of this extent.
+    ///
+    /// # Errors
+    /// If it does not: what it reads instead, in words.
+    pub fn check_extent(&self, extent: Extent) -> Result<(), String> {
+        if extent != self.extent {
+            return Err(format!(
+                "the task network reads pictures of {}, and these are {extent}",
+                self.extent
+            ));
+        }
+        Ok(())
+    }
+
     /// Of the mask that it reads.
     pub fn mask_extent(&self) -> Extent {
         let cell = 2 * stem(self.extent).1 as u32;
@@ -141,7 +156,7 @@ impl TaskNetwork {
         let text = serde_json::to_vec_pretty(&shape)
             .map_err(|e| Error::failed(path.display(), e, "report this as a bug"))?;
         std::fs::write(&path, text).map_err(|e| Error::io(&path, e))?;
-        super::save_weights(self.layers.clone(), &folder.join("task.bpk"))
+        save_weights(self.layers.clone(), &folder.join("task.bpk"))
     }
 
     /// Loads what [`TaskNetwork::save`] wrote, to be used frozen.
@@ -178,15 +193,6 @@ impl TaskNetwork {
 pub fn mask_targets(masks: Tensor<4>, extent: Extent) -> Tensor<4> {
     let cell = masks.dims()[3] / extent.width as usize;
     avg_pool2d(masks, AvgPoolOptions::new([cell, cell]))
-}
-
-/// Kernel and stride of a first layer: below 48 pixels none can be spared.
-pub(super) fn stem(extent: Extent) -> (usize, usize) {
-    if extent.shorter() >= 48 {
-        (5, 2)
-    } else {
-        (3, 1)
-    }
 }
 
 fn layers(classes: usize, extent: Extent, channels: usize, device: &Device) -> Layers {

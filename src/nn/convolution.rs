@@ -17,6 +17,7 @@ use serde::{Deserialize, Serialize};
 
 use super::conv_kernel::{self, Border, Geometry};
 use super::flex::{tensor, values};
+use crate::sample::Extent;
 
 /// What convolutions compute in. Weights, norms and losses are f32 throughout (Micikevicius et al.,
 /// Mixed Precision Training, 2018).
@@ -36,6 +37,15 @@ impl Precision {
             Precision::F32 => true,
             Precision::Bf16 => *device != Device::flex() && device.supports_dtype(FloatDType::BF16),
         }
+    }
+}
+
+/// Kernel and stride of a network's first layer: below 48 pixels none can be spared.
+pub fn stem(extent: Extent) -> (usize, usize) {
+    if extent.shorter() >= 48 {
+        (5, 2)
+    } else {
+        (3, 1)
     }
 }
 

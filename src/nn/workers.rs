@@ -33,7 +33,7 @@ impl Workers {
     ///
     /// # Errors
     /// Where the operating system gives no more threads.
-    pub fn with_count(count: usize) -> Result<Self> {
+    fn with_count(count: usize) -> Result<Self> {
         let pool = |threads| {
             ThreadPoolBuilder::new()
                 .num_threads(threads)

@@ -1,6 +1,5 @@
 //! A sample: one image with its labels and its provenance, the one currency between stages.
 
-pub mod appearance;
 pub mod colour;
 pub mod crop;
 pub mod extent;

@@ -14,85 +14,14 @@
 use burn::module::Module;
 use burn::tensor::activation::{log_softmax, relu, sigmoid, softmax, softplus};
 use burn::tensor::{Device, Int, Tensor};
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
 
 use super::adversarial::Losses;
+use super::learner::{Batch, Setting};
+use super::settings::{ClassTarget, LabelSafetyConfig};
 use super::task_network::{Layers, Reading, TaskNetwork, mask_targets};
-use super::{Batch, Setting};
 use crate::nn::edges;
 use crate::sample::Extent;
 use crate::{Error, Result};
-
-/// Weights of the losses that keep labels true. All are off by default.
-#[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
-#[serde(default, deny_unknown_fields)]
-pub struct LabelSafetyConfig {
-    /// Weight of the mean absolute change of the objects' pixels.
-    pub inside: f64,
-    /// Weight of the mean absolute change of all other pixels.
-    pub outside: f64,
-    /// Weight of the relative change of the task network's features.
-    pub perceptual: f64,
-    /// Weight of the semantic consistency: the task network must read the same class.
-    pub class: f64,
-    /// What the class read from a translation is compared with.
-    pub class_target: ClassTarget,
-    /// Weight of the cross entropy of the mask that the task network reads from a translation.
-    pub mask: f64,
-    /// Weight of the Dice loss of that mask.
-    pub dice: f64,
-    /// Weight of the edge consistency, on and around the objects.
-    pub edges: f64,
-    /// Weight of the contrast lost along the objects' outlines.
-    pub boundary: f64,
-    /// Weight of the geometry guard: nothing may move, by parts of a pixel, nor be mirrored.
-    pub geometry: f64,
-}
-
-/// What a translation's class is compared with.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "lowercase")]
-pub enum ClassTarget {
-    /// The render's label: the cross entropy.
-    #[default]
-    Label,
-    /// What the task network reads in the render: the Kullback-Leibler divergence.
-    Reading,
-}
-
-impl LabelSafetyConfig {
-    /// # Errors
-    /// What is out of range, in words.
-    pub fn check(&self) -> Result<(), String> {
-        let weights = self.pixel_weights().into_iter().chain(self.task_weights());
-        for (name, weight) in weights {
-            if !(weight.is_finite() && weight >= 0.0) {
-                return Err(format!("label_safety: `{name}` must be at least 0"));
-            }
-        }
-        Ok(())
-    }
-
-    fn pixel_weights(&self) -> [(&'static str, f64); 5] {
-        [
-            ("inside", self.inside),
-            ("outside", self.outside),
-            ("edges", self.edges),
-            ("boundary", self.boundary),
-            ("geometry", self.geometry),
-        ]
-    }
-
-    fn task_weights(&self) -> [(&'static str, f64); 4] {
-        [
-            ("perceptual", self.perceptual),
-            ("class", self.class),
-            ("mask", self.mask),
-            ("dice", self.dice),
-        ]
-    }
-}
 
 /// One loss of a step: its name, its weight and its value before weighting.
 type Term = (&'static str, f64, Tensor<1>);
@@ -110,23 +39,21 @@ impl LabelSafety {
     /// Where a loss needs the task network and there is none, or one for pictures of another size.
     pub fn new(config: &LabelSafetyConfig, setting: &Setting) -> Result<Self> {
         let asked = config.task_weights().into_iter().find(|(_, w)| *w > 0.0);
+        let wrong = |name: &str, problem: String, remedy: &str| {
+            Error::usage(format!("label_safety.{name}"), problem, remedy)
+        };
         let task = match (asked, setting.task) {
             (None, _) => None,
-            (Some(_), Some(task)) if task.extent == setting.extent => Some(task),
             (Some((name, _)), Some(task)) => {
-                return Err(Error::usage(
-                    format!("label_safety.{name}"),
-                    format!(
-                        "the task network reads pictures of {}, the renders are {}",
-                        task.extent, setting.extent
-                    ),
-                    "train the task network on renders of the same `size`",
-                ));
+                let remedy = "train the task network on renders of the same `size`";
+                task.check_extent(setting.extent)
+                    .map_err(|problem| wrong(name, problem, remedy))?;
+                Some(task)
             }
             (Some((name, _)), None) => {
-                return Err(Error::usage(
-                    format!("label_safety.{name}"),
-                    "asks the task network, but the stage has none",
+                return Err(wrong(
+                    name,
+                    "asks the task network, but the stage has none".into(),
                     "add a stage with `use = \"task\"` and give it to `train` by \
                      `from = { …, task = \"STAGE\" }`, or set the weight to 0",
                 ));

@@ -2,17 +2,22 @@
 
 use std::collections::BTreeMap;
 
-use image::RgbImage;
-
 use super::Outcome;
-use crate::sample::appearance::features::{FEATURES, measure};
+use crate::Result;
+use crate::appearance::features::{FEATURES, measure};
+use crate::models::album::Album;
 
 /// What the photos are ranked by, names of [`FEATURES`].
 const RANKED_BY: [&str; 2] = ["brightness", "contrast"];
 
 /// For each measure, which fifth of the photos each photo is in: 0 for the darkest.
-pub fn fifths(photos: &[RgbImage]) -> BTreeMap<&'static str, Vec<usize>> {
-    let looks: Vec<Vec<f64>> = photos.iter().map(measure).collect();
+///
+/// # Errors
+/// If a photo cannot be read.
+pub fn fifths(photos: &Album) -> Result<BTreeMap<&'static str, Vec<usize>>> {
+    let numbers = 0..photos.len();
+    let looks = numbers.map(|number| Ok(measure(&photos.get(number)?.picture)));
+    let looks: Vec<Vec<f64>> = looks.collect::<Result<_>>()?;
     let ranked = RANKED_BY.into_iter().filter_map(|name| {
         let place = FEATURES.iter().position(|feature| feature.name == name)?;
         let mut order: Vec<usize> = (0..photos.len()).collect();
@@ -23,7 +28,7 @@ pub fn fifths(photos: &[RgbImage]) -> BTreeMap<&'static str, Vec<usize>> {
         }
         Some((name, fifth))
     });
-    ranked.collect()
+    Ok(ranked.collect())
 }
 
 /// The share of right predictions in each fifth, over all seeds; `None` where it has no photo.
@@ -42,14 +47,16 @@ pub fn accuracies(fifth: &[usize], outcomes: &[Outcome]) -> [Option<f64>; 5] {
 
 #[cfg(test)]
 mod tests {
+    use image::{Rgb, RgbImage};
+
     use super::*;
-    use image::Rgb;
+    use crate::testing;
 
     #[test]
     fn photos_are_ranked_and_their_accuracy_told_apart() {
         let photo = |value: u8| RgbImage::from_pixel(8, 8, Rgb([value; 3]));
         let photos: Vec<RgbImage> = [200, 10, 90, 50, 250].map(photo).into();
-        let fifths = fifths(&photos);
+        let fifths = fifths(&testing::album(&photos)).unwrap();
         assert_eq!(fifths["brightness"], [3, 0, 2, 1, 4]);
         let outcome = Outcome {
             truths: vec![0, 1, 0, 1, 0],

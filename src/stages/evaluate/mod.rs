@@ -17,11 +17,11 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use crate::artifact::{Artifact, DATASET_TABLE, Kind, table};
-use crate::models::recogniser::{self, Examples, Order, Recipe};
+use crate::models::album::{Album, common_extent};
+use crate::models::recogniser::{self, Order, Recipe};
 use crate::nn::device::{self, Chosen};
 use crate::nn::workers::Workers;
 use crate::sample::Extent;
-use crate::sample::image::read_rgb;
 use crate::stage::{Context, Event, Input, Stage, StageKind, parse};
 use crate::{Error, Result};
 
@@ -122,18 +122,19 @@ impl Stage for Evaluate {
             }
         };
         let read = |path| Labels::read(path, self.class_column.as_deref(), &classes);
-        let test = photos(context.input("test")?, &read(&self.test_labels)?)?;
+        let test = photos(context, "test", &read(&self.test_labels)?)?;
 
         let mut sets = Vec::new();
         if let Some(source) = source {
-            sets.push(("source_only", renders(source, &classes)?));
+            let set = Album::of_classes(context.out, source, &classes)?;
+            sets.push(("source_only", set));
         }
         if let Some(adapted) = adapted {
-            sets.push(("adapted", dataset(adapted, &classes)?));
+            sets.push(("adapted", dataset(context, adapted, &classes)?));
         }
         match (context.inputs.get("target"), &self.target_labels) {
-            (Some(target), Some(path)) => {
-                sets.push(("target_only", photos(target, &read(path)?)?));
+            (Some(_), Some(path)) => {
+                sets.push(("target_only", photos(context, "target", &read(path)?)?));
             }
             (Some(_), None) => context.emit(Event::Warning {
                 text: "`target` is left out: its classes are not known; set `target_labels`".into(),
@@ -143,12 +144,10 @@ impl Stage for Evaluate {
             }),
             (None, None) => {}
         }
-        check_set(context, "test", &test, &test)?;
-        for (name, set) in &sets {
-            check_set(context, name, set, &test)?;
-        }
-        let outcomes = self.train_all(context, &sets, &test, classes.len())?;
-        Ok(json!({ "classification": table(&sets, &outcomes, &test, &classes) }))
+        let extent = check_sets(context, &sets, &test)?;
+        let outcomes = self.train_all(context, &sets, &test, (classes.len(), extent))?;
+        let fifths = fifths::fifths(&test)?;
+        Ok(json!({ "classification": table(&sets, &outcomes, test.len(), &fifths, &classes) }))
     }
 }
 
@@ -157,9 +156,9 @@ impl Evaluate {
     fn train_all(
         &self,
         context: &Context,
-        sets: &[(&'static str, Examples)],
-        test: &Examples,
-        classes: usize,
+        sets: &[(&'static str, Album)],
+        test: &Album,
+        shape: (usize, Extent),
     ) -> Result<Vec<Vec<Outcome>>> {
         let chosen = device::choose(context.device)?;
         let workers = Workers::for_device(&chosen)?;
@@ -174,7 +173,7 @@ impl Evaluate {
                 context.progress(done, total, format!("{} {loss:.3}", sets[set].0))
             };
             // The same seeds for every set, so that they start from the same weights.
-            self.train_one(context, &chosen, (&sets[set].1, test), classes, seed, tick)
+            self.train_one(context, &chosen, (&sets[set].1, test), shape, seed, tick)
         });
         let mut by_set: Vec<Vec<Outcome>> = sets.iter().map(|_| Vec::new()).collect();
         for ((set, _), outcome) in trainings.into_iter().zip(outcomes) {
@@ -188,13 +187,12 @@ impl Evaluate {
         &self,
         context: &Context,
         chosen: &Chosen,
-        (set, test): (&Examples, &Examples),
-        classes: usize,
+        (set, test): (&Album, &Album),
+        (classes, extent): (usize, Extent),
         seed: u64,
         tick: impl Fn(f32) -> Result<()>,
     ) -> Result<Outcome> {
         let mut stream = context.seed.stream(seed);
-        let extent = set.extent().unwrap_or(Extent::square(1));
         let mut training = recogniser::fresh(classes, extent, self.channels, &mut stream, chosen);
         let recipe = Recipe {
             steps: self.steps,
@@ -203,14 +201,13 @@ impl Evaluate {
         let mut order = Order::new(set.len());
         let draw = || {
             let drawn = order.next(self.batch, &mut stream).into_iter();
-            drawn
-                .map(|i| (set.pictures[i].clone(), set.classes[i]))
-                .collect()
+            drawn.map(|i| Ok((set.get(i)?, set.class(i)))).collect()
         };
         recogniser::train(&mut training, recipe, chosen, draw, tick)?;
-        let read = recogniser::probabilities(&training.network, &test.pictures, chosen);
+        let all: Vec<usize> = (0..test.len()).collect();
+        let read = recogniser::probabilities(&training.network, test, &all, chosen)?;
         Ok(Outcome {
-            truths: test.classes.clone(),
+            truths: test.classes(),
             predictions: read.iter().map(|row| recogniser::best(row)).collect(),
         })
     }
@@ -232,14 +229,14 @@ impl Outcome {
 
 /// The table of `run.json`: for each set mean, deviation and seeds, and the share of the gap closed.
 fn table(
-    sets: &[(&'static str, Examples)],
+    sets: &[(&'static str, Album)],
     outcomes: &[Vec<Outcome>],
-    test: &Examples,
+    n_test: usize,
+    fifths: &BTreeMap<&'static str, Vec<usize>>,
     classes: &[String],
 ) -> Value {
     let mut table = serde_json::Map::new();
     let mut means = BTreeMap::new();
-    let fifths = fifths::fifths(&test.pictures);
     table.insert("classes".into(), json!(classes));
     for ((name, set), outcomes) in sets.iter().zip(outcomes) {
         let accuracies: Vec<f64> = outcomes.iter().map(Outcome::accuracy).collect();
@@ -261,7 +258,7 @@ fn table(
         means.insert(*name, mean);
         let row = json!({
             "mean": mean, "std": std, "seeds": accuracies,
-            "n_train": set.len(), "n_test": test.len(),
+            "n_train": set.len(), "n_test": n_test,
             "per_class": per_class, "confusion": confusion, "fifths": fifths,
         });
         table.insert((*name).into(), row);
@@ -300,50 +297,29 @@ fn sum_confusions(outcomes: &[Outcome], classes: usize) -> Vec<Vec<u64>> {
     sum
 }
 
-fn check_set(context: &Context, name: &str, set: &Examples, test: &Examples) -> Result<()> {
-    let (Some(_), Some(extent)) = (set.extent(), test.extent()) else {
+/// What all pictures measure; no set may be empty.
+fn check_sets(context: &Context, sets: &[(&'static str, Album)], test: &Album) -> Result<Extent> {
+    let sets = sets.iter().map(|(name, set)| (*name, set));
+    let all: Vec<(&str, &Album)> = std::iter::once(("test", test)).chain(sets).collect();
+    if let Some((name, _)) = all.iter().find(|(_, set)| set.is_empty()) {
         return Err(Error::failed(
             context.id,
             format!("the set `{name}` has no labelled pictures"),
             "check that the labels belong to the photos",
         ));
-    };
-    if set
-        .pictures
-        .iter()
-        .any(|p| p.dimensions() != extent.dimensions())
-    {
-        return Err(Error::failed(
-            context.id,
-            format!("the pictures of `{name}` are not all {extent}, as the first test photo is"),
-            "give `render` and every `ingest` the same `size`",
-        ));
     }
-    Ok(())
-}
-
-/// Samples with the class that their label names.
-fn renders(artifact: &Artifact, classes: &[String]) -> Result<Examples> {
-    let mut examples = Examples::default();
-    for sample in artifact.samples() {
-        let sample = sample?;
-        let class = sample.labels.class.as_ref();
-        if let Some(class) = class.and_then(|name| classes.iter().position(|c| c == name)) {
-            examples.push(sample.pixels()?, class);
-        }
-    }
-    Ok(examples)
+    common_extent(context.id, &all)
 }
 
 /// Photos, or what was augmented from them, with their classes.
-fn photos(artifact: &Artifact, labels: &Labels) -> Result<Examples> {
-    let mut examples = Examples::default();
-    for sample in artifact.samples() {
+fn photos(context: &Context, role: &str, labels: &Labels) -> Result<Album> {
+    let mut album = Album::new(context.out)?;
+    for sample in context.input(role)?.samples() {
         let sample = sample?;
         let class = labels.class_of(&sample.provenance.source)?;
-        examples.push(sample.pixels()?, class);
+        album.push(&sample.id, &sample.image, class)?;
     }
-    Ok(examples)
+    Ok(album)
 }
 
 /// The columns of a dataset's table that a recogniser needs.
@@ -368,14 +344,16 @@ fn dataset_classes(artifact: &Artifact) -> Result<Vec<String>> {
 }
 
 /// The training split of an emitted dataset.
-fn dataset(artifact: &Artifact, classes: &[String]) -> Result<Examples> {
-    let mut examples = Examples::default();
+fn dataset(context: &Context, artifact: &Artifact, classes: &[String]) -> Result<Album> {
+    let mut album = Album::new(context.out)?;
     for image in images(artifact)? {
         if image.split == "train"
             && let Some(class) = classes.iter().position(|c| *c == image.class)
         {
-            examples.push(read_rgb(&artifact.folder.join(image.file))?, class);
+            let path = artifact.folder.join(&image.file);
+            let bytes = std::fs::read(&path).map_err(|e| Error::io(&path, e))?;
+            album.push(&image.file, &bytes, class)?;
         }
     }
-    Ok(examples)
+    Ok(album)
 }

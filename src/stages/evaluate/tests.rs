@@ -127,7 +127,12 @@ fn photos_of_another_size_or_unknown_class_are_an_error() {
         photo.image = large.image;
     }
     let error = evaluate(&config(folder.path(), &csv), &test, None).unwrap_err();
-    assert!(error.to_string().contains("not all 32×32"), "{error}");
+    assert!(
+        error
+            .to_string()
+            .contains("`test` are 32×32, but there is one of 16×16"),
+        "{error}"
+    );
 }
 
 #[test]

@@ -7,8 +7,8 @@ use rayon::prelude::*;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
+use crate::appearance::{Look, measure};
 use crate::artifact::{self, parts};
-use crate::sample::appearance::{Look, measure};
 use crate::seed::Seed;
 use crate::stage::{Context, Share, Stage};
 use crate::{Error, Result};

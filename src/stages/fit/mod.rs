@@ -1,6 +1,6 @@
 //! fit: searches the ranges of the renders' randomisers with which renders look like the photos.
 //!
-//! No label is read. Both domains are measured (`sample::appearance`); the search moves the ends of
+//! No label is read. Both domains are measured (`appearance`); the search moves the ends of
 //! all ranges so that the quantiles of every measure agree (`search`); a classifier two-sample test
 //! tells how well that went, on pictures that the search has not seen. What could not be matched is
 //! said in words.
@@ -25,8 +25,8 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::appearance::{Look, measure};
 use crate::artifact::{Artifact, Kind};
-use crate::sample::appearance::{Look, measure};
 use crate::seed::Seed;
 use crate::stage::{Context, Event, Input, Stage, StageKind, parse};
 use crate::{Error, Result};

@@ -10,9 +10,9 @@
 //! without any effect is left where it is.
 
 use crate::Result;
-use crate::sample::appearance::features::{deviation, quantile_of_sorted};
-use crate::sample::appearance::linear::solve;
-use crate::sample::appearance::{FEATURES, Look, compare};
+use crate::appearance::features::{deviation, quantile_of_sorted};
+use crate::appearance::linear::solve;
+use crate::appearance::{FEATURES, Look, compare};
 
 /// Quantiles that are matched, of each feature.
 const QUANTILES: usize = 10;
@@ -35,7 +35,7 @@ pub struct Target {
 
 impl Target {
     pub fn new(photos: &[Look]) -> Self {
-        let scale = |(i, feature): (usize, &crate::sample::appearance::Feature)| {
+        let scale = |(i, feature): (usize, &crate::appearance::Feature)| {
             deviation(&compare::sorted(photos, i)).max(feature.grain)
         };
         Target {

@@ -3,6 +3,7 @@
 use image::{GrayImage, RgbImage};
 
 use crate::artifact::Artifact;
+use crate::models::recogniser::best;
 use crate::models::task_network::{TaskNetwork, mask_targets};
 use crate::nn::batch;
 use crate::nn::device::{self, Chosen};
@@ -30,9 +31,7 @@ pub struct Reading {
 impl Reading {
     /// The class that it takes the picture for.
     pub fn best(&self) -> usize {
-        let by_value =
-            |a: &usize, b: &usize| self.probabilities[*a].total_cmp(&self.probabilities[*b]);
-        (0..self.probabilities.len()).max_by(by_value).unwrap_or(0)
+        best(&self.probabilities)
     }
 
     /// Overlap of the cells seen with those of a label, 0..1; 0 where neither has any.
@@ -71,16 +70,11 @@ impl Reader {
     /// # Errors
     /// Where they are not of the size that the network was trained on.
     pub fn read(&self, context: &Context, pictures: &[RgbImage]) -> Result<Vec<Reading>> {
-        let extent = self.network.extent;
         let mut extents = pictures.iter().map(|p| Extent::from(p.dimensions()));
-        if let Some(other) = extents.find(|other| *other != extent) {
-            return Err(Error::failed(
-                context.id,
-                format!(
-                    "the task network reads {extent} pixels, but there is a picture of {other}"
-                ),
-                "give `render`, `ingest` and the input of `task` the same `size`",
-            ));
+        let wrong = |extent| self.network.check_extent(extent).err();
+        if let Some(problem) = extents.find_map(wrong) {
+            let remedy = "give `render`, `ingest` and the input of `task` the same `size`";
+            return Err(Error::failed(context.id, problem, remedy));
         }
         let batches = pictures.chunks(Self::BATCH).collect();
         let read = self

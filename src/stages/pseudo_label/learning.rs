@@ -1,13 +1,15 @@
 //! Rounds of learning: from labelled samples first, then also from the photos that are believed.
 
-use image::RgbImage;
+use std::sync::Arc;
+
 use rand::RngExt;
 
 use super::PseudoLabel;
 use super::selection::{Belief, align, select};
 use crate::Result;
+use crate::models::album::{Album, Example};
 use crate::models::classifier::Training;
-use crate::models::recogniser::{self, Examples, Order, Recipe};
+use crate::models::recogniser::{self, Order, Recipe};
 use crate::nn::device::Chosen;
 use crate::nn::workers::Workers;
 use crate::sample::Extent;
@@ -18,9 +20,20 @@ use crate::stage::Context;
 /// photos of a track.
 #[derive(Default)]
 pub struct Subject {
-    pub views: Vec<RgbImage>,
+    /// Their numbers in [`Lesson::views`].
+    pub views: Vec<usize>,
     /// Of how many photos these are views.
     pub photos: usize,
+}
+
+/// What the committee learns from.
+pub struct Lesson<'a> {
+    pub labelled: &'a Album,
+    pub classes: usize,
+    /// What all pictures measure.
+    pub extent: Extent,
+    pub subjects: &'a [Subject],
+    pub views: &'a Album,
 }
 
 /// One recogniser of the committee.
@@ -35,12 +48,16 @@ pub fn learn(
     config: &PseudoLabel,
     context: &Context,
     chosen: &Chosen,
-    labelled: &Examples,
-    classes: usize,
-    subjects: &[Subject],
+    lesson: &Lesson,
 ) -> Result<Vec<Vec<f32>>> {
+    let &Lesson {
+        labelled,
+        classes,
+        extent,
+        subjects,
+        ..
+    } = lesson;
     let workers = Workers::for_device(chosen)?;
-    let extent = labelled.extent().unwrap_or(Extent::square(1));
     let mut members: Vec<Member> = (0..config.networks)
         .map(|number| {
             let mut stream = context.seed.stream(number);
@@ -55,7 +72,7 @@ pub fn learn(
     let total = config.networks * (config.steps + config.rounds * config.round_steps);
     let done = std::sync::atomic::AtomicU64::new(0);
     // Views, each with the class that it is believed to show, and of how many photos they are.
-    let mut believed: Vec<(&RgbImage, usize)> = Vec::new();
+    let mut believed: Vec<(usize, usize)> = Vec::new();
     let mut photos = 0;
     let mut read = Vec::new();
     for round in 0..=config.rounds {
@@ -74,12 +91,12 @@ pub fn learn(
                 stream,
                 order,
             } = &mut member;
-            let draw = || config.draw(stream, order, labelled, &believed);
+            let draw = || config.draw(stream, order, lesson, &believed);
             recogniser::train(training, recipe, chosen, draw, tick)?;
             Ok(member)
         });
         members = results.into_iter().collect::<Result<_>>()?;
-        read = committee(&workers, &members, subjects, chosen);
+        read = committee(&workers, &members, lesson, chosen)?;
         if config.same_class_ratio {
             align(&mut read, &labelled.ratio(classes));
         }
@@ -88,7 +105,7 @@ pub fn learn(
         (believed, photos) = (Vec::new(), 0);
         for (subject, belief) in subjects.iter().zip(beliefs) {
             if let Some(Belief { class, .. }) = belief {
-                believed.extend(subject.views.iter().map(|view| (view, class)));
+                believed.extend(subject.views.iter().map(|&view| (view, class)));
                 photos += subject.photos;
             }
         }
@@ -121,24 +138,25 @@ impl PseudoLabel {
         &self,
         stream: &mut Stream,
         order: &mut Order,
-        labelled: &Examples,
-        believed: &[(&RgbImage, usize)],
-    ) -> Vec<(RgbImage, usize)> {
+        lesson: &Lesson,
+        believed: &[(usize, usize)],
+    ) -> Result<Vec<(Arc<Example>, usize)>> {
         let from_photos = if believed.is_empty() {
             0
         } else {
             self.batch / 2
         };
-        let mut batch: Vec<(RgbImage, usize)> = order
+        let labelled = lesson.labelled;
+        let mut batch: Vec<_> = order
             .next(self.batch - from_photos, stream)
             .into_iter()
-            .map(|i| (labelled.pictures[i].clone(), labelled.classes[i]))
-            .collect();
+            .map(|i| Ok((labelled.get(i)?, labelled.class(i))))
+            .collect::<Result<_>>()?;
         for _ in 0..from_photos {
             let (view, class) = believed[stream.random_range(0..believed.len())];
-            batch.push((view.clone(), class));
+            batch.push((lesson.views.get(view)?, class));
         }
-        batch
+        Ok(batch)
     }
 }
 
@@ -146,16 +164,18 @@ impl PseudoLabel {
 fn committee(
     workers: &Workers,
     members: &[Member],
-    subjects: &[Subject],
+    lesson: &Lesson,
     chosen: &Chosen,
-) -> Vec<Vec<f32>> {
-    let views: Vec<RgbImage> = subjects.iter().flat_map(|s| s.views.clone()).collect();
+) -> Result<Vec<Vec<f32>>> {
+    let subjects = lesson.subjects;
+    let views: Vec<usize> = subjects.iter().flat_map(|s| s.views.clone()).collect();
     let networks = members.iter().map(|m| m.training.network.clone()).collect();
     let read = workers.run(networks, |network| {
-        recogniser::probabilities(&network, &views, chosen)
+        recogniser::probabilities(&network, lesson.views, &views, chosen)
     });
+    let read: Vec<Vec<Vec<f32>>> = read.into_iter().collect::<Result<_>>()?;
     let mut rows = 0..;
-    subjects
+    let mean = subjects
         .iter()
         .map(|subject| {
             let mut sum = vec![0.0; read[0][0].len()];
@@ -169,7 +189,8 @@ fn committee(
             }
             sum
         })
-        .collect()
+        .collect();
+    Ok(mean)
 }
 
 #[cfg(test)]

@@ -17,12 +17,12 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use crate::artifact::{self, Artifact, Kind, parts};
-use crate::models::recogniser::Examples;
+use crate::models::album::{Album, common_extent};
 use crate::nn::device;
 use crate::sample::{Provenance, Sample};
 use crate::stage::{Context, Input, Stage, StageKind, parse};
 use crate::{Error, Result};
-use learning::Subject;
+use learning::{Lesson, Subject};
 use selection::Belief;
 
 /// The registry entry.
@@ -103,11 +103,25 @@ impl Stage for PseudoLabel {
     fn run(&self, context: &Context) -> Result<serde_json::Value> {
         let (samples, photos) = (context.input("samples")?, context.input("photos")?);
         let classes: Vec<String> = samples.manifest.classes.keys().cloned().collect();
-        let labelled = examples(samples, &classes)?;
-        let (origins, subjects) = group(photos)?;
-        check_sizes(context, &labelled, &subjects)?;
+        let labelled = Album::of_classes(context.out, samples, &classes)?;
+        let (origins, subjects, views) = group(context, photos)?;
+        if labelled.is_empty() || subjects.is_empty() {
+            return Err(Error::failed(
+                context.id,
+                "needs labelled pictures and photos",
+                "check `from`: `samples` must have classes, `photos` must not be empty",
+            ));
+        }
+        let extent = common_extent(context.id, &[("samples", &labelled), ("photos", &views)])?;
+        let lesson = Lesson {
+            labelled: &labelled,
+            classes: classes.len(),
+            extent,
+            subjects: &subjects,
+            views: &views,
+        };
         let chosen = device::choose(context.device)?;
-        let read = learning::learn(self, context, &chosen, &labelled, classes.len(), &subjects)?;
+        let read = learning::learn(self, context, &chosen, &lesson)?;
         let beliefs = selection::select(&read, self.keep, self.confidence);
         let believed = origins
             .into_iter()
@@ -134,54 +148,25 @@ impl Stage for PseudoLabel {
     }
 }
 
-fn examples(samples: &Artifact, classes: &[String]) -> Result<Examples> {
-    let mut examples = Examples::default();
-    for sample in samples.samples() {
-        let sample = sample?;
-        let class = sample.labels.class.as_ref();
-        if let Some(class) = class.and_then(|name| classes.iter().position(|c| c == name)) {
-            examples.push(sample.pixels()?, class);
-        }
-    }
-    Ok(examples)
-}
-
-/// What the photos show, by origin, in the order in which they come.
-fn group(photos: &Artifact) -> Result<(Vec<String>, Vec<Subject>)> {
+/// What the photos show, by origin, in the order in which they come, and all views of it.
+fn group(context: &Context, photos: &Artifact) -> Result<(Vec<String>, Vec<Subject>, Album)> {
     let (mut places, mut known) = (HashMap::new(), HashSet::new());
     let (mut origins, mut subjects) = (Vec::new(), Vec::<Subject>::new());
+    let mut views = Album::new(context.out)?;
     for sample in photos.samples() {
         let sample = sample?;
-        let pixels = sample.pixels()?;
+        let view = views.len();
+        views.push(&sample.id, &sample.image, 0)?;
         let Provenance { origin, source, .. } = sample.provenance;
         let place = *places.entry(origin.clone()).or_insert(subjects.len());
         if place == subjects.len() {
             origins.push(origin);
             subjects.push(Subject::default());
         }
-        subjects[place].views.push(pixels);
+        subjects[place].views.push(view);
         subjects[place].photos += usize::from(known.insert(source));
     }
-    Ok((origins, subjects))
-}
-
-fn check_sizes(context: &Context, labelled: &Examples, subjects: &[Subject]) -> Result<()> {
-    let fail = |problem: &str, remedy: &str| Err(Error::failed(context.id, problem, remedy));
-    let (Some(extent), false) = (labelled.extent(), subjects.is_empty()) else {
-        return fail(
-            "needs labelled pictures and photos",
-            "check `from`: `samples` must have classes, `photos` must not be empty",
-        );
-    };
-    let views = subjects.iter().flat_map(|subject| &subject.views);
-    let mut pictures = labelled.pictures.iter().chain(views);
-    if pictures.any(|picture| picture.dimensions() != extent.dimensions()) {
-        return fail(
-            "has pictures of different sizes",
-            "give `render` and every `ingest` the same `size`",
-        );
-    }
-    Ok(())
+    Ok((origins, subjects, views))
 }
 
 /// Writes all labelled samples, then every copy of the photos that are believed.

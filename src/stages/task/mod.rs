@@ -2,12 +2,12 @@
 
 mod training;
 
-use image::{GrayImage, RgbImage};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use crate::artifact::{Artifact, Kind};
+use crate::models::album::{Album, class_of, common_extent};
 use crate::models::task_network::TaskNetwork;
 use crate::nn::device;
 use crate::sample::Extent;
@@ -57,14 +57,6 @@ impl Default for Task {
     }
 }
 
-/// A labelled picture.
-pub struct Example {
-    pub picture: RgbImage,
-    /// 255 where an object is visible.
-    pub mask: GrayImage,
-    pub class: usize,
-}
-
 /// One origin of so many is held out, to see how well the network learned.
 const HELD_OUT: u8 = 10;
 
@@ -83,9 +75,17 @@ impl Stage for Task {
     }
 
     fn run(&self, context: &Context) -> Result<serde_json::Value> {
-        let (classes, train, test) = examples(context, context.input("samples")?)?;
+        let samples = context.input("samples")?;
+        let classes: Vec<String> = samples.manifest.classes.keys().cloned().collect();
+        let (train, test) = examples(context, samples, &classes)?;
+        let extent = check(context, &train, &test)?;
+        if classes.len() < 2 {
+            context.emit(Event::Warning {
+                text: "there is one class alone: the task network can judge masks, but no class"
+                    .into(),
+            });
+        }
         let chosen = device::choose(context.device)?;
-        let extent = train[0].picture.dimensions().into();
         let network = TaskNetwork::new(
             classes,
             extent,
@@ -96,7 +96,10 @@ impl Stage for Task {
         let network = training::train(self, context, &chosen, network, &train)?;
         network.save(context.out)?;
         // Few origins may leave none to test with: then nothing is known, which is not 0.
-        let score = (!test.is_empty()).then(|| training::test(&network, &test, &chosen));
+        let score = match test.is_empty() {
+            true => None,
+            false => Some(training::test(&network, &test, &chosen)?),
+        };
         Ok(json!({
             "model": "task",
             "device": chosen.name,
@@ -114,62 +117,43 @@ fn is_held_out(origin: &str) -> bool {
     blake3::hash(origin.as_bytes()).as_bytes()[0].is_multiple_of(HELD_OUT)
 }
 
-/// The classes in order, and the examples to learn from and to test with.
+/// The examples to learn from and to test with.
 ///
 /// Examples of one origin are on one side, else copies would be tested on their own twins.
-fn examples(
-    context: &Context,
-    samples: &Artifact,
-) -> Result<(Vec<String>, Vec<Example>, Vec<Example>)> {
-    let classes: Vec<String> = samples.manifest.classes.keys().cloned().collect();
-    let (mut train, mut test) = (Vec::new(), Vec::new());
+fn examples(context: &Context, samples: &Artifact, classes: &[String]) -> Result<(Album, Album)> {
+    let (mut train, mut test) = (Album::new(context.out)?, Album::new(context.out)?);
     for sample in samples.samples() {
         let sample = sample?;
-        let Some(class) = sample.labels.class.as_ref() else {
-            continue;
-        };
-        let Some(class) = classes.iter().position(|c| c == class) else {
-            continue;
-        };
-        let example = Example {
-            picture: sample.pixels()?,
-            mask: sample.object_mask(),
-            class,
-        };
-        if is_held_out(&sample.provenance.origin) {
-            test.push(example);
-        } else {
-            train.push(example);
+        if let Some(class) = class_of(&sample, classes) {
+            let album = match is_held_out(&sample.provenance.origin) {
+                true => &mut test,
+                false => &mut train,
+            };
+            album.push_with_mask(&sample, class)?;
         }
     }
-    let fail = |problem: &str, remedy: &str| Err(Error::failed(context.id, problem, remedy));
-    let Some(first) = train.first() else {
-        return fail(
+    Ok((train, test))
+}
+
+/// What the pictures measure, if the network can learn from them.
+fn check(context: &Context, train: &Album, test: &Album) -> Result<Extent> {
+    if train.is_empty() {
+        return Err(Error::failed(
+            context.id,
             "has no labelled pictures to learn from",
             "give the role `samples` renders with classes",
-        );
-    };
-    let extent = Extent::from(first.picture.dimensions());
-    let mut all = train.iter().chain(&test);
-    if all.any(|e| e.picture.dimensions() != extent.dimensions()) {
-        return fail(
-            "has pictures of different sizes",
-            "give every `render` the same `size`",
-        );
+        ));
     }
+    let extent = common_extent(context.id, &[("samples", train), ("samples", test)])?;
     let mut sides = extent.sides().into_iter();
-    if let Some((name, side)) = sides.find(|(_, side)| !side.is_multiple_of(4)) {
-        return fail(
-            &format!("cannot divide a {name} of {side} pixels into the cells of its mask"),
+    match sides.find(|(_, side)| !side.is_multiple_of(4)) {
+        Some((name, side)) => Err(Error::failed(
+            context.id,
+            format!("cannot divide a {name} of {side} pixels into the cells of its mask"),
             "give `render` and `ingest` a `size` that is a multiple of 4",
-        );
+        )),
+        None => Ok(extent),
     }
-    if classes.len() < 2 {
-        context.emit(Event::Warning {
-            text: "there is one class alone: the task network can judge masks, but no class".into(),
-        });
-    }
-    Ok((classes, train, test))
 }
 
 #[cfg(test)]

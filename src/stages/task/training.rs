@@ -1,5 +1,7 @@
 //! The training of the task network, and its test on renders held out.
 
+use std::sync::Arc;
+
 use burn::module::Module;
 use burn::nn::loss::CrossEntropyLossConfig;
 use burn::optim::{GradientsAccumulator, GradientsParams};
@@ -7,8 +9,9 @@ use burn::tensor::activation::{relu, softplus};
 use burn::tensor::{Device, Int, Tensor};
 use rand::RngExt;
 
-use super::{Example, Task};
+use super::Task;
 use crate::Result;
+use crate::models::album::{Album, Example};
 use crate::models::task_network::{Layers, TaskNetwork, mask_targets};
 use crate::nn::adam::adam;
 use crate::nn::batch;
@@ -20,13 +23,23 @@ use crate::stage::{Context, Event};
 /// Steps between two reports.
 const REPORT_EVERY: u64 = 10;
 
+/// An example with its class.
+type Drawn = (Arc<Example>, usize);
+
+fn numbered(examples: &Album, numbers: &[usize]) -> Result<Vec<Drawn>> {
+    let numbers = numbers.iter();
+    numbers
+        .map(|&number| Ok((examples.get(number)?, examples.class(number))))
+        .collect()
+}
+
 /// Trains `network`, whose weights lie on a device with autodiff.
 pub fn train(
     config: &Task,
     context: &Context,
     chosen: &Chosen,
     mut network: TaskNetwork,
-    examples: &[Example],
+    examples: &Album,
 ) -> Result<TaskNetwork> {
     let device = chosen.device.clone().autodiff();
     let workers = Workers::for_device(chosen)?;
@@ -34,12 +47,13 @@ pub fn train(
     let mut stream = context.seed.stream(0);
     let extent = network.mask_extent();
     for step in 1..=config.steps {
-        let drawn: Vec<&Example> = (0..config.batch)
-            .map(|_| &examples[stream.random_range(0..examples.len())])
+        let numbers: Vec<usize> = (0..config.batch)
+            .map(|_| stream.random_range(0..examples.len()))
             .collect();
+        let drawn = numbered(examples, &numbers)?;
         let size = config.batch.div_ceil(workers.count());
         let shards = drawn.chunks(size).collect();
-        let results = workers.run(shards, |shard: &[&Example]| {
+        let results = workers.run(shards, |shard: &[Drawn]| {
             let layers = network.layers.clone().fork(&device);
             let share = shard.len() as f64 / config.batch as f64;
             let (class, mask) = losses(&layers, shard, extent, &device);
@@ -74,14 +88,14 @@ pub fn train(
 /// Cross entropy of the classes, and binary cross entropy of the masks.
 fn losses(
     layers: &Layers,
-    shard: &[&Example],
+    shard: &[Drawn],
     mask_extent: Extent,
     device: &Device,
 ) -> (Tensor<1>, Tensor<1>) {
-    let pictures = batch::to_tensor(shard.iter().map(|e| &e.picture), device);
-    let masks = batch::masks_to_tensor(shard.iter().map(|e| &e.mask), device);
+    let pictures = batch::to_tensor(shard.iter().map(|(e, _)| &e.picture), device);
+    let masks = batch::masks_to_tensor(shard.iter().map(|(e, _)| &e.mask), device);
     let masks = mask_targets(masks, mask_extent);
-    let classes: Vec<i32> = shard.iter().map(|e| e.class as i32).collect();
+    let classes: Vec<i32> = shard.iter().map(|(_, class)| *class as i32).collect();
     let classes = Tensor::<1, Int>::from_data(&classes[..], device);
     let reading = layers.forward(pictures);
     let class = CrossEntropyLossConfig::new()
@@ -102,12 +116,17 @@ pub struct Score {
 }
 
 /// Reads `examples` and compares.
-pub fn test(network: &TaskNetwork, examples: &[Example], chosen: &Chosen) -> Score {
+///
+/// # Errors
+/// If one cannot be read.
+pub fn test(network: &TaskNetwork, examples: &Album, chosen: &Chosen) -> Result<Score> {
     let extent = network.mask_extent();
     let (mut right, mut common, mut either) = (0, 0.0, 0.0);
-    for chunk in examples.chunks(64) {
-        let pictures = batch::to_tensor(chunk.iter().map(|e| &e.picture), &chosen.device);
-        let masks = batch::masks_to_tensor(chunk.iter().map(|e| &e.mask), &chosen.device);
+    let numbers: Vec<usize> = (0..examples.len()).collect();
+    for numbers in numbers.chunks(64) {
+        let chunk = numbered(examples, numbers)?;
+        let pictures = batch::to_tensor(chunk.iter().map(|(e, _)| &e.picture), &chosen.device);
+        let masks = batch::masks_to_tensor(chunk.iter().map(|(e, _)| &e.mask), &chosen.device);
         let truth = mask_targets(masks, extent).greater_elem(0.5).float();
         let reading = network.layers.forward(pictures);
         let found = reading.mask_logits.greater_elem(0.0).float();
@@ -118,13 +137,13 @@ pub fn test(network: &TaskNetwork, examples: &[Example], chosen: &Chosen) -> Sco
         right += chunk
             .iter()
             .zip(best)
-            .filter(|(example, best)| example.class as i32 == **best)
+            .filter(|((_, class), best)| *class as i32 == **best)
             .count();
     }
-    Score {
+    Ok(Score {
         accuracy: right as f64 / examples.len().max(1) as f64,
         mask_iou: common / f64::max(either, 1.0),
-    }
+    })
 }
 
 fn sum(x: Tensor<4>) -> f64 {

@@ -16,7 +16,7 @@ use super::faults::Fault;
 use super::schedule::{self, Plateau};
 use crate::artifact::resume::link_or_copy;
 use crate::artifact::walk;
-use crate::models::Adapter;
+use crate::models::Learner;
 use crate::seed::Position;
 use crate::stage::Context;
 use crate::{Error, Result};
@@ -158,7 +158,7 @@ impl Checkpoints {
     ///
     /// # Errors
     /// Where it cannot be read; it is removed then.
-    pub fn go_on(&self, model: &mut dyn Adapter) -> Result<Option<State>> {
+    pub fn go_on(&self, model: &mut dyn Learner) -> Result<Option<State>> {
         let state = match self.newest() {
             Some(newest) => Some(self.load(&newest, model).inspect_err(|_| {
                 // Best effort: the error tells the user where it lies.
@@ -184,7 +184,7 @@ impl Checkpoints {
     ///
     /// # Errors
     /// Where a file cannot be written.
-    pub fn save(&self, model: &dyn Adapter, state: &State) -> Result<()> {
+    pub fn save(&self, model: &dyn Learner, state: &State) -> Result<()> {
         let name = name("step", state);
         self.write(&name, model, state)?;
         let kept = state.kept.map(|(step, _)| kept_name(step));
@@ -204,7 +204,7 @@ impl Checkpoints {
     ///
     /// # Errors
     /// Where a file cannot be written.
-    pub fn save_good(&self, model: &dyn Adapter, state: &mut State) -> Result<()> {
+    pub fn save_good(&self, model: &dyn Learner, state: &mut State) -> Result<()> {
         state.good = name("good", state);
         self.write(&state.good, model, state)
     }
@@ -213,7 +213,7 @@ impl Checkpoints {
     ///
     /// # Errors
     /// Where a file cannot be written.
-    pub fn keep(&self, model: &dyn Adapter, step: u64) -> Result<()> {
+    pub fn keep(&self, model: &dyn Learner, step: u64) -> Result<()> {
         let folder = self.folder.join(kept_name(step));
         remove(&folder)?;
         fs::create_dir(&folder).map_err(|e| Error::io(&folder, e))?;
@@ -238,7 +238,7 @@ impl Checkpoints {
     }
 
     /// Writes model and state under `name`, whole or not at all.
-    fn write(&self, name: &str, model: &dyn Adapter, state: &State) -> Result<()> {
+    fn write(&self, name: &str, model: &dyn Learner, state: &State) -> Result<()> {
         let (next, place) = (self.folder.join("next"), self.folder.join(name));
         if place.exists() {
             // The same step of the same attempt is the same state.
@@ -271,7 +271,7 @@ impl Checkpoints {
     ///
     /// # Errors
     /// Where the folder holds no training of this model.
-    pub fn load(&self, name: &str, model: &mut dyn Adapter) -> Result<State> {
+    pub fn load(&self, name: &str, model: &mut dyn Learner) -> Result<State> {
         let folder = self.folder.join(name);
         let path = folder.join(FILE);
         let text = fs::read_to_string(&path).map_err(|e| Error::io(&path, e))?;

@@ -5,9 +5,7 @@ use std::borrow::Cow;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use crate::models::adversarial::AdversarialConfig;
-use crate::models::label_safety::LabelSafetyConfig;
-use crate::models::settings::Shared;
+use crate::models::settings::{AdversarialConfig, LabelSafetyConfig, Shared};
 use crate::models::{MODELS, ModelKind};
 use crate::nn::discriminator::DiscriminatorConfig;
 use crate::nn::generator::GeneratorConfig;

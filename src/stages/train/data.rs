@@ -8,29 +8,22 @@ use image::imageops::{
 };
 use image::{GrayImage, ImageBuffer, Pixel, RgbImage};
 use rand::RngExt;
+use rayon::prelude::*;
 
 use super::config::TrainConfig;
-use crate::artifact::Artifact;
 use crate::models::Batch;
+use crate::models::album::{Album, class_of, common_extent};
 use crate::nn::batch;
-use crate::sample::{Extent, Sample};
+use crate::sample::Extent;
 use crate::seed::Stream;
 use crate::stage::Context;
 use crate::{Error, Result};
 
-/// A render with what its labels say.
-pub struct Render {
-    pub picture: RgbImage,
-    /// 255 where an object is visible.
-    pub mask: GrayImage,
-    /// Its place in the task network's list.
-    pub class: usize,
-}
-
-/// All pictures of both domains in memory: 16 kB for a render of 64×64.
+/// The pictures of both domains.
 pub struct Data {
-    pub renders: Vec<Render>,
-    pub photos: Vec<RgbImage>,
+    /// With their masks; the class is its place in the task network's list, or 0 without one.
+    pub renders: Album,
+    pub photos: Album,
     /// What all pictures measure.
     pub extent: Extent,
 }
@@ -39,15 +32,22 @@ impl Data {
     /// Reads both inputs; `classes` is the list that class numbers refer to.
     ///
     /// # Errors
-    /// Where there are too few pictures, or they are not of one size.
+    /// If there are too few pictures, or they are not of one size.
     pub fn read(context: &Context, classes: &[String]) -> Result<Data> {
-        let renders: Result<Vec<Render>> = context
-            .input("renders")?
-            .samples()
-            .map(|sample| Render::new(&sample?, classes))
-            .collect();
-        let (renders, photos) = (renders?, pictures(context.input("photos")?)?);
-        let extent = common_extent(context, &renders, &photos)?;
+        let mut renders = Album::new(context.out)?;
+        for sample in context.input("renders")?.samples() {
+            let sample = sample?;
+            let class = class_of(&sample, classes).unwrap_or_default();
+            renders.push_with_mask(&sample, class)?;
+        }
+        let mut photos = Album::new(context.out)?;
+        for sample in context.input("photos")?.samples() {
+            let sample = sample?;
+            photos.push(&sample.id, &sample.image, 0)?;
+        }
+        check_count(context, &renders, &photos)?;
+        let albums = [("renders", &renders), ("photos", &photos)];
+        let extent = common_extent(context.id, &albums)?;
         Ok(Data {
             renders,
             photos,
@@ -56,41 +56,62 @@ impl Data {
     }
 
     /// A batch drawn with replacement; scaled, cut, mirrored and turned as the configuration says.
-    pub fn draw(&self, config: &TrainConfig, stream: &mut Stream, device: &Device) -> Batch {
-        let (mut renders, mut masks, mut classes) = (Vec::new(), Vec::new(), Vec::new());
-        for _ in 0..config.batch {
-            let render = &self.renders[stream.random_range(0..self.renders.len())];
-            let view = View::draw(config, self.extent, stream);
-            renders.push(view.picture(&render.picture));
-            masks.push(view.mask(&render.mask));
-            classes.push(render.class);
-        }
-        let photos: Vec<RgbImage> = (0..config.batch)
-            .map(|_| {
-                let photo = &self.photos[stream.random_range(0..self.photos.len())];
-                View::draw(config, self.extent, stream).picture(photo)
-            })
-            .collect();
-        Batch {
-            renders: batch::to_tensor(renders.iter(), device),
-            masks: batch::masks_to_tensor(masks.iter(), device),
+    ///
+    /// # Errors
+    /// If a picture cannot be read.
+    pub fn draw(
+        &self,
+        config: &TrainConfig,
+        stream: &mut Stream,
+        device: &Device,
+    ) -> Result<Batch> {
+        let mut draw = |album: &Album| -> Vec<(usize, View)> {
+            let mut one = || {
+                let number = stream.random_range(0..album.len());
+                (number, View::draw(config, self.extent, stream))
+            };
+            (0..config.batch).map(|_| one()).collect()
+        };
+        let (renders, photos) = (draw(&self.renders), draw(&self.photos));
+        let classes = renders
+            .iter()
+            .map(|(number, _)| self.renders.class(*number));
+        let classes = classes.collect();
+        let renders = renders.into_par_iter().map(|(number, view)| {
+            let render = self.renders.get(number)?;
+            Ok((view.picture(&render.picture), view.mask(&render.mask)))
+        });
+        let renders: Result<Vec<(RgbImage, GrayImage)>> = renders.collect();
+        let renders = renders?;
+        let photos = photos.into_par_iter().map(|(number, view)| {
+            let photo = self.photos.get(number)?;
+            Ok(view.picture(&photo.picture))
+        });
+        let photos: Result<Vec<RgbImage>> = photos.collect();
+        Ok(Batch {
+            renders: batch::to_tensor(renders.iter().map(|(picture, _)| picture), device),
+            masks: batch::masks_to_tensor(renders.iter().map(|(_, mask)| mask), device),
             classes,
-            photos: batch::to_tensor(photos.iter(), device),
-        }
+            photos: batch::to_tensor(photos?.iter(), device),
+        })
     }
 }
 
-impl Render {
-    fn new(sample: &Sample, classes: &[String]) -> Result<Render> {
-        let name = sample.labels.class.as_ref();
-        Ok(Render {
-            picture: sample.pixels()?,
-            mask: sample.object_mask(),
-            class: name
-                .and_then(|name| classes.iter().position(|c| c == name))
-                .unwrap_or_default(),
-        })
+fn check_count(context: &Context, renders: &Album, photos: &Album) -> Result<()> {
+    /// Fewer photos than this are learned by heart.
+    const FEWEST: usize = 10;
+    if photos.len() >= FEWEST && renders.len() >= FEWEST {
+        return Ok(());
     }
+    Err(Error::failed(
+        context.id,
+        format!(
+            "has {} renders and {} photos, and needs at least {FEWEST} of each",
+            renders.len(),
+            photos.len()
+        ),
+        "add photos to the folder, or raise `count` of the render stage",
+    ))
 }
 
 /// A way to look at a picture: scaled, cut, mirrored and turned.
@@ -156,36 +177,5 @@ impl View {
             3 => rotate270(&flipped),
             _ => flipped,
         }
-    }
-}
-
-fn pictures(artifact: &Artifact) -> Result<Vec<RgbImage>> {
-    artifact.samples().map(|sample| sample?.pixels()).collect()
-}
-
-fn common_extent(context: &Context, renders: &[Render], photos: &[RgbImage]) -> Result<Extent> {
-    /// Fewer photos than this are learned by heart.
-    const FEWEST: usize = 10;
-    if photos.len() < FEWEST || renders.len() < FEWEST {
-        return Err(Error::failed(
-            context.id,
-            format!(
-                "has {} renders and {} photos, and needs at least {FEWEST} of each",
-                renders.len(),
-                photos.len()
-            ),
-            "add photos to the folder, or raise `count` of the render stage",
-        ));
-    }
-    let extent = Extent::from(renders[0].picture.dimensions());
-    let pictures = renders.iter().map(|render| &render.picture).chain(photos);
-    let mut extents = pictures.map(|picture| Extent::from(picture.dimensions()));
-    match extents.find(|other| *other != extent) {
-        Some(other) => Err(Error::failed(
-            context.id,
-            format!("renders are {extent}, but there is a picture of {other}"),
-            "give `render` and `ingest` the same `size`",
-        )),
-        None => Ok(extent),
     }
 }

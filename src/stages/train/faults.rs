@@ -1,10 +1,13 @@
 //! What can go wrong in a training while the losses look harmless, and how it is noticed.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use image::RgbImage;
 use image::imageops::{FilterType, resize};
 use serde::{Deserialize, Serialize};
+
+use crate::sample::Extent;
 
 /// A way for a training to fail.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -122,11 +125,24 @@ fn diversity(pictures: &[RgbImage]) -> f64 {
     mean(pairs.into_iter())
 }
 
-/// Mean correlation, −1..1, of the brightness of pictures with that of their counterparts; 0 for
-/// pictures of one brightness.
+/// The picture at this extent.
+pub fn fit(picture: &RgbImage, extent: Extent) -> Cow<'_, RgbImage> {
+    match picture.dimensions() == extent.dimensions() {
+        true => Cow::Borrowed(picture),
+        false => Cow::Owned(resize(
+            picture,
+            extent.width,
+            extent.height,
+            FilterType::Triangle,
+        )),
+    }
+}
+
+/// Mean correlation, −1..1, of the brightness of pictures with that of their counterparts, at the extent
+/// of the first; 0 for pictures of one brightness.
 fn correlation(a: &[RgbImage], b: &[RgbImage]) -> f64 {
     let one = |(a, b): (&RgbImage, &RgbImage)| {
-        let (a, b) = (luminance(a), luminance(b));
+        let (a, b) = (luminance(a), luminance(&fit(b, a.dimensions().into())));
         let (mean_a, mean_b) = (mean(a.iter().copied()), mean(b.iter().copied()));
         let moment = |x: &[f64], y: &[f64], mx: f64, my: f64| {
             mean(x.iter().zip(y).map(|(x, y)| (x - mx) * (y - my)))
@@ -214,6 +230,22 @@ mod tests {
     fn a_good_translation_has_no_fault() {
         assert_eq!(changed(|_, _, v| v), []);
         assert_eq!(changed(|_, _, v| v / 2 + 60), []);
+    }
+
+    #[test]
+    fn translations_may_have_another_extent() {
+        let renders = pictures(1);
+        let double = |change: fn(u8) -> u8| -> Vec<RgbImage> {
+            let enlarge = |picture: &RgbImage| {
+                let mut large = resize(picture, 64, 48, FilterType::Triangle);
+                large.iter_mut().for_each(|value| *value = change(*value));
+                large
+            };
+            renders.iter().map(enlarge).collect()
+        };
+        assert_eq!(seen(&renders, &double(|v| v), &pictures(2)), []);
+        let inverted = seen(&renders, &double(|v| 255 - v), &pictures(2));
+        assert_eq!(inverted, [Fault::Inversion]);
     }
 
     #[test]

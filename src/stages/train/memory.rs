@@ -4,7 +4,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 
 use super::config::TrainConfig;
 use super::data::Data;
-use crate::models::Adapter;
+use crate::models::Learner;
 use crate::nn::device::Chosen;
 use crate::nn::norm::NormKind;
 use crate::stage::{Context, Event};
@@ -26,7 +26,7 @@ const BASE: f64 = 130e6;
 
 /// Bytes at the peak of a training: activations, weights with their gradients and Adam's two averages,
 /// and the pictures in memory.
-pub fn estimate(config: &TrainConfig, model: &dyn Adapter, data: &Data) -> f64 {
+pub fn estimate(config: &TrainConfig, model: &dyn Learner, data: &Data) -> f64 {
     let seen = config.seen(data.extent);
     let passes = model.passes();
     let pictures = config.batch.div_ceil(config.adversarial.accumulate) as f64;
@@ -36,7 +36,7 @@ pub fn estimate(config: &TrainConfig, model: &dyn Adapter, data: &Data) -> f64 {
     // Weights, gradients of each thread and their sum, two averages, and the averaged weights.
     let weights = 6.0 * model.parameters() as f64;
     let pool = 2.0 * (config.pool * 3 * seen.area()) as f64;
-    let stored = ((4 * data.renders.len() + 3 * data.photos.len()) * data.extent.area()) as f64;
+    let stored = (data.renders.memory() + data.photos.memory()) as f64;
     BASE + 4.0 * (pictures * layers + weights + pool) + stored
 }
 
@@ -44,7 +44,7 @@ pub fn estimate(config: &TrainConfig, model: &dyn Adapter, data: &Data) -> f64 {
 ///
 /// # Errors
 /// On a CPU, where the estimate is beyond the machine's memory.
-pub fn check(context: &Context, needed: f64, device: &Chosen, batch: usize) -> Result<()> {
+pub fn check(context: &Context, needed: f64, device: &Chosen, config: &TrainConfig) -> Result<()> {
     context.emit(Event::Note {
         text: format!("needs about {} of memory", gigabytes(needed)),
     });
@@ -56,7 +56,7 @@ pub fn check(context: &Context, needed: f64, device: &Chosen, batch: usize) -> R
                 gigabytes(needed),
                 gigabytes(memory)
             ),
-            advice(batch),
+            advice(config),
         )),
         _ => Ok(()),
     }
@@ -66,12 +66,16 @@ fn gigabytes(bytes: f64) -> String {
     format!("{:.1} GB", bytes / 1e9)
 }
 
-fn advice(batch: usize) -> String {
-    format!(
-        "set `adversarial.accumulate` to {} (the same step in parts), or lower `batch`, \
-         `generator.channels`, `discriminator.channels`, or train on cuts with `crop`",
-        (2 * batch).min(batch.max(2))
-    )
+fn advice(config: &TrainConfig) -> String {
+    let other =
+        "lower `generator.channels` or `discriminator.channels`, or train on cuts with `crop`";
+    match config.batch {
+        parts if parts > config.adversarial.accumulate => format!(
+            "set `adversarial.accumulate` to {parts} (the same step, a picture at a time), lower \
+             `batch`, {other}"
+        ),
+        _ => other.to_owned(),
+    }
 }
 
 /// Bytes of memory in this machine, where the system tells.
@@ -89,12 +93,12 @@ fn total(meminfo: &str) -> Option<f64> {
 ///
 /// # Errors
 /// Where it ended. Other panics go on.
-pub fn guarded<T>(context: &Context, batch: usize, work: impl FnOnce() -> T) -> Result<T> {
+pub fn guarded<T>(context: &Context, config: &TrainConfig, work: impl FnOnce() -> T) -> Result<T> {
     catch_unwind(AssertUnwindSafe(work)).map_err(|panic| {
         let text = panic.downcast_ref::<String>().cloned();
         let text = text.or_else(|| panic.downcast_ref::<&str>().map(|s| (*s).to_owned()));
         if text.is_some_and(|text| is_out_of_memory(&text)) {
-            return Error::failed(context.id, "the GPU has too little memory", advice(batch));
+            return Error::failed(context.id, "the GPU has too little memory", advice(config));
         }
         resume_unwind(panic)
     })
@@ -124,6 +128,14 @@ mod tests {
             Some(16384.0 * 1024.0)
         );
         assert_eq!(total("nothing"), None);
+    }
+
+    #[test]
+    fn parts_are_advised_where_there_can_be_more() {
+        let mut config = TrainConfig::default();
+        assert!(advice(&config).contains("`adversarial.accumulate` to 4"));
+        config.adversarial.accumulate = 4;
+        assert!(!advice(&config).contains("accumulate"));
     }
 
     #[test]

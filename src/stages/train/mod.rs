@@ -12,11 +12,12 @@ mod training;
 mod watch;
 
 #[cfg(test)]
+mod table_tests;
+#[cfg(test)]
 mod tests;
 
 use std::time::Instant;
 
-use image::RgbImage;
 use serde_json::json;
 
 use crate::artifact::Kind;
@@ -80,8 +81,7 @@ impl Stage for Train {
         let classes = task.as_ref().map_or(&[][..], |task| &task.classes);
         let data = Data::read(context, classes)?;
         config.check_sizes(context, data.extent, task.as_ref())?;
-        let renders: Vec<&RgbImage> = data.renders.iter().map(|r| &r.picture).collect();
-        preflight::check(context, &renders, &data.photos)?;
+        preflight::check(context, &data.renders, &data.photos)?;
         let setting = Setting {
             device: &chosen,
             extent: config.seen(data.extent),
@@ -91,7 +91,7 @@ impl Stage for Train {
         let mut model = self.model.create(&config.shared(), setting)?;
         let name = config.model.0.name;
         let parameters = model.parameters();
-        let steps = if model.study(&data.photos) {
+        let steps = if model.study(&data.photos)? {
             config.steps
         } else {
             0
@@ -106,10 +106,12 @@ impl Stage for Train {
         });
         if steps > 0 {
             let needed = memory::estimate(config, model.as_ref(), &data);
-            memory::check(context, needed, &chosen, config.batch)?;
+            memory::check(context, needed, &chosen, config)?;
         }
-        let watch =
-            (config.watch_every > 0).then(|| Watch::new(config, &data, task.as_ref(), &chosen));
+        let watch = match config.watch_every {
+            0 => None,
+            _ => Some(Watch::new(config, &data, task.as_ref(), &chosen)?),
+        };
         let measured = watch.as_ref().map(|watch| watch.tell(context));
         let state = Training {
             config,
@@ -163,15 +165,13 @@ impl TrainConfig {
         if let Some(problem) = networks.into_iter().find_map(Result::err) {
             return wrong(problem, "or change the `size` of `render` and `ingest`");
         }
-        match task {
-            Some(task) if task.extent != extent || task.extent != seen => wrong(
-                format!(
-                    "the task network reads pictures of {}, and they are {extent}, cut to {seen}",
-                    task.extent
-                ),
+        let read = task.map(|task| [extent, seen].map(|extent| task.check_extent(extent)));
+        match read.into_iter().flatten().find_map(Result::err) {
+            Some(problem) => wrong(
+                problem,
                 "train the task network on the same `size`, and leave out `crop` and `resize`",
             ),
-            _ => Ok(()),
+            None => Ok(()),
         }
     }
 }

@@ -6,11 +6,11 @@
 
 use std::collections::BTreeSet;
 
-use image::RgbImage;
 use rayon::prelude::*;
 
-use crate::sample::appearance::c2st::c2st;
-use crate::sample::appearance::{FEATURES, Look, compare, measure};
+use crate::appearance::c2st::c2st;
+use crate::appearance::{FEATURES, Look, compare, measure};
+use crate::models::album::Album;
 use crate::stage::{Context, Event};
 use crate::{Error, Result};
 
@@ -35,10 +35,9 @@ const GREY: f64 = 0.02;
 /// # Errors
 /// Where the photos cannot be learned from at all: fewer than ten different ones, or of one colour
 /// each. Everything else is a warning with its remedy.
-pub fn check(context: &Context, renders: &[&RgbImage], photos: &[RgbImage]) -> Result<()> {
+pub fn check(context: &Context, renders: &Album, photos: &Album) -> Result<()> {
     let different = check_different(context, photos)?;
-    let photos: Vec<&RgbImage> = photos.iter().collect();
-    let [render_looks, photo_looks] = [renders, &photos].map(looks);
+    let (render_looks, photo_looks) = (looks(renders)?, looks(photos)?);
     check_plain(context, &photo_looks)?;
     let warn = |text: String| context.emit(Event::Warning { text });
     if different < FEW {
@@ -49,7 +48,7 @@ pub fn check(context: &Context, renders: &[&RgbImage], photos: &[RgbImage]) -> R
     }
     let saturation = |looks: &[Look], q: f64| {
         let values = compare::sorted(looks, place("saturation"));
-        crate::sample::appearance::features::quantile_of_sorted(&values, q)
+        crate::appearance::features::quantile_of_sorted(&values, q)
     };
     if saturation(&photo_looks, 0.95) < GREY && saturation(&render_looks, 0.5) > GREY {
         warn(
@@ -68,18 +67,18 @@ fn place(name: &str) -> usize {
 }
 
 /// Measures up to [`MEASURED`] pictures, evenly spread.
-fn looks(pictures: &[&RgbImage]) -> Vec<Look> {
+fn looks(pictures: &Album) -> Result<Vec<Look>> {
     let stride = pictures.len().div_ceil(MEASURED).max(1);
-    let chosen: Vec<&RgbImage> = pictures.iter().copied().step_by(stride).collect();
-    chosen.into_par_iter().map(measure).collect()
+    let chosen: Vec<usize> = (0..pictures.len()).step_by(stride).collect();
+    let look = |number| Ok(measure(&pictures.get(number)?.picture));
+    chosen.into_par_iter().map(look).collect()
 }
 
 /// How many different photos there are.
-fn check_different(context: &Context, photos: &[RgbImage]) -> Result<usize> {
-    let hashes: BTreeSet<[u8; 32]> = photos
-        .iter()
-        .map(|photo| blake3::hash(photo).into())
-        .collect();
+fn check_different(context: &Context, photos: &Album) -> Result<usize> {
+    let hash = |number| Ok(blake3::hash(&photos.get(number)?.picture).into());
+    let hashes: Result<BTreeSet<[u8; 32]>> = (0..photos.len()).into_par_iter().map(hash).collect();
+    let hashes = hashes?;
     let different = hashes.len();
     if different < FEWEST {
         return Err(Error::failed(
@@ -158,12 +157,13 @@ mod tests {
     use std::sync::Mutex;
     use std::sync::atomic::AtomicBool;
 
-    use image::Rgb;
+    use image::{Rgb, RgbImage};
     use rand::RngExt;
 
     use super::*;
     use crate::seed::Seed;
     use crate::stage::{DeviceChoice, Share};
+    use crate::testing;
 
     /// Checks, and returns warnings and notes.
     fn told(renders: &[RgbImage], photos: &[RgbImage]) -> Result<(Vec<String>, Vec<String>)> {
@@ -186,7 +186,7 @@ mod tests {
             events: &events,
             interrupted: &AtomicBool::new(false),
         };
-        check(&context, &renders.iter().collect::<Vec<_>>(), photos)?;
+        check(&context, &testing::album(renders), &testing::album(photos))?;
         Ok(told.into_inner().unwrap())
     }
 

@@ -9,7 +9,7 @@ use super::data::Data;
 use super::faults::{self, Fault};
 use super::watch::{Look, Watch};
 use super::{memory, schedule};
-use crate::models::Adapter;
+use crate::models::Learner;
 use crate::nn::device::Chosen;
 use crate::seed::{Position, Stream};
 use crate::stage::{Context, Event};
@@ -24,7 +24,7 @@ pub struct Training<'a> {
     pub context: &'a Context<'a>,
     pub data: &'a Data,
     pub device: &'a Chosen,
-    pub model: &'a mut dyn Adapter,
+    pub model: &'a mut dyn Learner,
     /// Where nobody is to look, none.
     pub watch: Option<Watch<'a>>,
     pub checkpoints: Checkpoints,
@@ -120,14 +120,14 @@ impl Training<'_> {
 
     /// One step of the model.
     fn step(&mut self, state: &mut State, stream: &mut Stream) -> Result<Vec<Fault>> {
-        let batch = self.data.draw(self.config, stream, &self.device.device);
+        let batch = self.data.draw(self.config, stream, &self.device.device)?;
         let rate = schedule::rate(self.config, state.step - 1, &state.plateau)
             * 0.5f64.powf(state.restarts as f64);
         let values = if self.device.cpu {
             self.model.step(&batch, rate)
         } else {
-            let count = self.config.batch;
-            memory::guarded(self.context, count, || self.model.step(&batch, rate))?
+            let step = || self.model.step(&batch, rate);
+            memory::guarded(self.context, self.config, step)?
         };
         if values.values().any(|value| !value.is_finite()) {
             return Ok(vec![Fault::NotFinite]);
@@ -161,7 +161,7 @@ impl Training<'_> {
             return Ok(Vec::new());
         };
         let look = watch.look(self.model);
-        watch.sheet(self.checkpoints.folder(), self.model, &look, state.step)?;
+        watch.sheet(self.checkpoints.folder(), &look, state.step)?;
         self.record(state, look.values.clone());
         if let Some(distance) = look.kid {
             state.plateau.take_in(distance, self.config.patience);

@@ -3,16 +3,18 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::sync::Arc;
 
 use burn::module::Module;
 use image::RgbImage;
 use serde_json::json;
 
 use super::config::TrainConfig;
-use super::data::{Data, Render};
-use super::faults::{self, Fault};
-use crate::models::Adapter;
+use super::data::Data;
+use super::faults::{self, Fault, fit};
+use crate::models::album::Example;
 use crate::models::task_network::{Layers, TaskNetwork, mask_targets};
+use crate::models::{Learner, Translator};
 use crate::nn::batch;
 use crate::nn::device::Chosen;
 use crate::nn::kid::{Features, Kid, encoder_hash, kid};
@@ -27,7 +29,7 @@ pub struct Watch<'a> {
     device: &'a Chosen,
     task: Option<&'a TaskNetwork>,
     encoder: Layers,
-    renders: Vec<&'a Render>,
+    renders: Vec<(Arc<Example>, usize)>,
     photos: Vec<RgbImage>,
     /// The yardstick, where there are pictures enough for one.
     pub yardstick: Option<Yardstick>,
@@ -54,6 +56,8 @@ pub struct Look {
     /// Share of translations read as their class.
     pub agreement: Option<f64>,
     translations: Vec<RgbImage>,
+    /// The first of them brought back, if the model can.
+    back: Vec<RgbImage>,
 }
 
 /// Fewer pictures than this give no distance worth a number.
@@ -62,18 +66,29 @@ const FEWEST: usize = 20;
 /// Pictures that go through a network at once.
 const AT_ONCE: usize = 32;
 
+/// Examples on a sheet.
+const COLUMNS: usize = 16;
+
 impl<'a> Watch<'a> {
     /// Picks the pictures to look at, and measures floor and ceiling.
+    ///
+    /// # Errors
+    /// If a picture cannot be read.
     pub fn new(
         config: &TrainConfig,
-        data: &'a Data,
+        data: &Data,
         task: Option<&'a TaskNetwork>,
         device: &'a Chosen,
-    ) -> Self {
+    ) -> Result<Self> {
         let encoder = task.map_or_else(|| untrained(data.extent, device), |t| t.layers.clone());
         let count = config.watch_pictures;
-        let renders: Vec<&Render> = spread(&data.renders, count).collect();
-        let photos: Vec<RgbImage> = spread(&data.photos, 2 * count).cloned().collect();
+        let renders = data.renders.spread(count);
+        let renders =
+            renders.map(|number| Ok((data.renders.get(number)?, data.renders.class(number))));
+        let renders = renders.collect::<Result<_>>()?;
+        let photos = data.photos.spread(2 * count);
+        let photos = photos.map(|number| Ok(data.photos.get(number)?.picture.clone()));
+        let photos = photos.collect::<Result<_>>()?;
         let mut watch = Watch {
             device,
             task,
@@ -85,7 +100,7 @@ impl<'a> Watch<'a> {
         if watch.renders.len() >= FEWEST && watch.photos.len() >= 2 * FEWEST {
             watch.yardstick = Some(watch.measure());
         }
-        watch
+        Ok(watch)
     }
 
     fn measure(&self) -> Yardstick {
@@ -94,7 +109,7 @@ impl<'a> Watch<'a> {
         for (number, features) in self.features(&self.photos).into_iter().enumerate() {
             halves[number % 2].push(features);
         }
-        let renders: Vec<RgbImage> = self.renders.iter().map(|r| r.picture.clone()).collect();
+        let renders = self.sources();
         let [photo_features, others] = halves;
         Yardstick {
             name: format!("KID-local/{}", encoder_hash(&self.encoder)),
@@ -124,20 +139,27 @@ impl<'a> Watch<'a> {
         )
     }
 
+    /// The renders as they are.
+    fn sources(&self) -> Vec<RgbImage> {
+        let renders = self.renders.iter();
+        renders.map(|(render, _)| render.picture.clone()).collect()
+    }
+
     /// Translates, measures and checks.
-    pub fn look(&self, model: &dyn Adapter) -> Look {
-        let pictures: Vec<&RgbImage> = self.renders.iter().map(|r| &r.picture).collect();
-        let translations: Vec<RgbImage> = pictures
-            .chunks(AT_ONCE)
-            .flat_map(|chunk| batch::to_pictures(model.translate(self.tensor(chunk))))
-            .collect();
-        let sources: Vec<RgbImage> = pictures.into_iter().cloned().collect();
+    pub fn look(&self, model: &dyn Learner) -> Look {
+        let sources = self.sources();
+        let translations = translated(model.translator().as_ref(), &sources);
+        let first = &sources[..sources.len().min(COLUMNS)];
+        let back = model
+            .round_trip()
+            .map(|way| translated(way.as_ref(), first));
         let mut look = Look {
             values: BTreeMap::new(),
             faults: faults::seen(&sources, &translations, &self.photos),
             kid: None,
             agreement: None,
             translations,
+            back: back.unwrap_or_default(),
         };
         if let Some(y) = &self.yardstick {
             let distance = kid(&self.features(&look.translations), &y.photo_features).mean;
@@ -164,9 +186,10 @@ impl<'a> Watch<'a> {
         let (mut right, mut common, mut either) = (0, 0.0, 0.0);
         let sum = |x: burn::tensor::Tensor<4>| f64::from(x.sum().into_scalar::<f32>());
         for (renders, pictures) in self.renders.chunks(AT_ONCE).zip(pictures.chunks(AT_ONCE)) {
-            let pictures: Vec<&RgbImage> = pictures.iter().collect();
-            let reading = task.layers.forward(self.tensor(&pictures));
-            let masks = renders.iter().map(|render| &render.mask);
+            let fitted: Vec<_> = pictures.iter().map(|p| fit(p, task.extent)).collect();
+            let fitted: Vec<&RgbImage> = fitted.iter().map(|picture| &**picture).collect();
+            let reading = task.layers.forward(self.tensor(&fitted));
+            let masks = renders.iter().map(|(render, _)| &render.mask);
             let masks = batch::masks_to_tensor(masks, &self.device.device);
             let truth = mask_targets(masks, task.mask_extent())
                 .greater_elem(0.5)
@@ -177,7 +200,9 @@ impl<'a> Watch<'a> {
             let best = reading.class_logits.argmax(1).into_data_as::<i32>();
             let best = best.as_slice::<i32>().unwrap_or_default();
             let pairs = renders.iter().zip(best);
-            right += pairs.filter(|(r, best)| r.class as i32 == **best).count();
+            right += pairs
+                .filter(|((_, class), best)| *class as i32 == **best)
+                .count();
         }
         let count = self.renders.len().max(1) as f64;
         (right as f64 / count, common / f64::max(either, 1.0))
@@ -188,30 +213,22 @@ impl<'a> Watch<'a> {
     ///
     /// # Errors
     /// Where the file cannot be written.
-    pub fn sheet(&self, folder: &Path, model: &dyn Adapter, look: &Look, step: u64) -> Result<()> {
-        const COLUMNS: usize = 16;
-        let renders: Vec<&RgbImage> = self
-            .renders
-            .iter()
-            .map(|r| &r.picture)
-            .take(COLUMNS)
-            .collect();
-        let back = model.reconstruct(self.tensor(&renders));
-        let (width, height) = renders[0].dimensions();
-        let row = |pictures: &mut dyn Iterator<Item = RgbImage>| {
-            let mut row: Vec<RgbImage> = pictures.take(COLUMNS).collect();
+    pub fn sheet(&self, folder: &Path, look: &Look, step: u64) -> Result<()> {
+        let (width, height) = self.renders[0].0.picture.dimensions();
+        let row = |pictures: &mut dyn Iterator<Item = &RgbImage>| {
+            let mut row: Vec<RgbImage> = pictures.take(COLUMNS).cloned().collect();
             row.resize(
                 COLUMNS,
                 RgbImage::from_pixel(width, height, image::Rgb([128; 3])),
             );
             row
         };
-        let mut cells = row(&mut renders.iter().map(|r| (*r).clone()));
-        cells.extend(row(&mut look.translations.iter().cloned()));
-        if let Some(back) = back {
-            cells.extend(row(&mut batch::to_pictures(back).into_iter()));
+        let mut cells = row(&mut self.renders.iter().map(|(render, _)| &render.picture));
+        cells.extend(row(&mut look.translations.iter()));
+        if !look.back.is_empty() {
+            cells.extend(row(&mut look.back.iter()));
         }
-        cells.extend(row(&mut self.photos.iter().cloned()));
+        cells.extend(row(&mut self.photos.iter()));
         let path = folder.join(format!("sheet-{step:06}.png"));
         let sheet = contact_sheet(&cells, COLUMNS as u32, width.max(height));
         sheet.save(&path).map_err(|e| {
@@ -251,8 +268,12 @@ fn untrained(extent: Extent, device: &Chosen) -> Layers {
         .valid()
 }
 
-/// At most `count` of `all`, evenly spread.
-fn spread<T>(all: &[T], count: usize) -> impl Iterator<Item = &T> {
-    let count = count.min(all.len());
-    (0..count).map(move |number| &all[number * all.len() / count])
+/// `renders` translated; what is drawn is drawn alike at every look.
+fn translated(model: &dyn Translator, renders: &[RgbImage]) -> Vec<RgbImage> {
+    let seed = Seed::new(0, "sheet");
+    let translate = |chunk: &[RgbImage]| {
+        let mut streams: Vec<_> = (0..chunk.len() as u64).map(|i| seed.stream(i)).collect();
+        model.translate(chunk, &mut streams)
+    };
+    renders.chunks(AT_ONCE).flat_map(translate).collect()
 }

@@ -1,14 +1,14 @@
-//! translate: every render through the trained generator; labels are carried over unchanged.
+//! translate: every render through the trained model; what becomes of its labels, the model says.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-use crate::artifact::{self, Kind};
+use crate::artifact::{Artifact, Kind};
 use crate::models::{LabelEffect, Load, MODELS, Translator};
 use crate::nn::device;
 use crate::nn::workers::Workers;
-use crate::sample::{Domain, Sample};
+use crate::sample::{Domain, Mapping, Sample};
 use crate::stage::{Context, Input, Stage, StageKind, parse};
 use crate::{Error, Result};
 
@@ -61,7 +61,6 @@ impl Stage for Translate {
                     "train again",
                 )
             })?;
-        let LabelEffect::Kept = kind.labels;
         let chosen = device::choose(context.device)?;
         let Load::Translator(load) = kind.load;
         let network = load(&model.folder, &chosen)?;
@@ -71,7 +70,7 @@ impl Stage for Translate {
             let translated: Result<Vec<Vec<Sample>>> = workers
                 .run(batches, |samples| {
                     context.check_interrupt()?;
-                    translate(context, network.as_ref(), samples, model)
+                    translate(context, network.as_ref(), kind.labels, samples, model)
                 })
                 .into_iter()
                 .collect();
@@ -84,8 +83,9 @@ impl Stage for Translate {
 fn translate(
     context: &Context,
     network: &dyn Translator,
+    effect: LabelEffect,
     samples: &[Sample],
-    model: &artifact::Artifact,
+    model: &Artifact,
 ) -> Result<Vec<Sample>> {
     let pictures: Vec<_> = samples.iter().map(Sample::pixels).collect::<Result<_>>()?;
     let mut streams: Vec<_> = samples
@@ -98,10 +98,86 @@ fn translate(
         .zip(output)
         .map(|(sample, pixels)| {
             let id = format!("{}-{:06}", context.id, sample.index);
-            let mut child = sample.child(id, sample.index, &pixels, sample.labels.clone())?;
+            let resized = Mapping::resize(sample.extent, pixels.dimensions().into());
+            let labels = effect.apply(&sample.labels, &resized, &sample.id)?;
+            let mut child = sample.child(id, sample.index, &pixels, labels)?;
             child.provenance.domain = Domain::Translated;
             child.provenance.checkpoint = Some(model.manifest.digest.clone());
             Ok(child)
         })
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+    use std::sync::atomic::AtomicBool;
+
+    use image::RgbImage;
+
+    use super::*;
+    use crate::sample::Extent;
+    use crate::seed::{Seed, Stream};
+    use crate::stage::{DeviceChoice, Share};
+    use crate::testing;
+
+    /// Makes every side twice as long.
+    struct Doubling;
+
+    impl Translator for Doubling {
+        fn translate(&self, renders: &[RgbImage], _: &mut [Stream]) -> Vec<RgbImage> {
+            let double =
+                |p: &RgbImage| crate::sample::image::resize(p, 2 * p.width(), 2 * p.height());
+            renders.iter().map(double).collect()
+        }
+    }
+
+    /// Four shapes, doubled by a model of this effect.
+    fn doubled(effect: LabelEffect) -> (Vec<Sample>, Vec<Sample>) {
+        let folder = tempfile::tempdir().unwrap();
+        let model = testing::publish(folder.path(), &[], 1);
+        let context = Context {
+            id: "translate",
+            seed: Seed::new(1, "translate"),
+            inputs: BTreeMap::new(),
+            share: Share::All,
+            out: folder.path(),
+            resume: None,
+            part_size: 4,
+            device: DeviceChoice::Cpu,
+            events: &|_| (),
+            interrupted: &AtomicBool::new(false),
+        };
+        let samples = testing::shapes(4, 16, 1);
+        let made = translate(&context, &Doubling, effect, &samples, &model).unwrap();
+        (samples, made)
+    }
+
+    #[test]
+    fn labels_are_mapped_to_the_extent_that_the_model_makes() {
+        let (before, after) = doubled(LabelEffect::Mapped);
+        for (before, after) in before.iter().zip(&after) {
+            assert_eq!(after.extent, Extent::square(32));
+            assert_eq!(after.labels.class, before.labels.class);
+            let [old, new] = [before, after].map(|sample| &sample.labels.objects()[0]);
+            assert_eq!(new.bbox_xywh, old.bbox_xywh.map(|side| 2.0 * side));
+            assert_eq!(new.area(), 4.0 * old.area());
+            assert_eq!(after.object_mask().dimensions(), (32, 32));
+        }
+    }
+
+    #[test]
+    fn samples_whose_labels_are_lost_have_none_and_are_not_emitted() {
+        let (_, after) = doubled(LabelEffect::Lost);
+        assert!(
+            after
+                .iter()
+                .all(|sample| sample.labels == Default::default())
+        );
+        let emit = testing::stage("emit", "{ formats = [] }");
+        let out = tempfile::tempdir().unwrap();
+        let refused = testing::run_into(emit.as_ref(), "emit", &after, 4, out.path());
+        let problem = refused.unwrap_err().to_string();
+        assert!(problem.contains("labels are gone"), "{problem}");
+    }
 }

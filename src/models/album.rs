@@ -1,0 +1,389 @@
+//! Examples for networks: encoded on the disk, decoded when they are drawn.
+//!
+//! Trainings draw at random, and a part can only be read as a whole. So the encoded pictures are copied
+//! once, in their order, into a file without a name, and the examples used last are kept decoded. Memory
+//! is bounded whatever the number and the size of the pictures.
+
+use std::collections::{BTreeMap, HashMap};
+use std::fs::File;
+use std::io::{Cursor, Read, Seek, SeekFrom, Write};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use image::{ExtendedColorType, GrayImage, ImageFormat, ImageReader, RgbImage};
+
+use crate::artifact::Artifact;
+use crate::sample::image::{decode_rgb, encode};
+use crate::sample::{Extent, Sample};
+use crate::{Error, Result};
+
+/// Bytes of decoded examples that an album keeps: 40,000 pictures of 64×64, or 500 of 640×480.
+const KEPT: usize = 512 << 20;
+
+/// Examples that are numbered from 0 in the order in which they came.
+pub struct Album {
+    folder: PathBuf,
+    file: Mutex<File>,
+    /// Bytes in the file.
+    length: u64,
+    entries: Vec<Entry>,
+    first: Option<Extent>,
+    /// Of a picture that measures something else than the first.
+    odd: Option<Extent>,
+    kept: Mutex<Kept>,
+}
+
+/// A decoded example.
+pub struct Example {
+    pub picture: RgbImage,
+    /// 255 where an object is visible; without a pixel if it was not asked for.
+    pub mask: GrayImage,
+}
+
+/// Where an example lies, and its class.
+struct Entry {
+    name: String,
+    at: u64,
+    /// Bytes of the picture, and those of the mask after it.
+    bytes: [usize; 2],
+    class: usize,
+}
+
+impl Album {
+    /// An empty one with its file in `folder`, from which it is gone when the album is.
+    ///
+    /// # Errors
+    /// If the file cannot be created.
+    pub fn new(folder: &Path) -> Result<Self> {
+        let file = tempfile::tempfile_in(folder).map_err(|e| Error::io(folder, e))?;
+        Ok(Album {
+            folder: folder.to_path_buf(),
+            file: Mutex::new(file),
+            length: 0,
+            entries: Vec::new(),
+            first: None,
+            odd: None,
+            kept: Mutex::new(Kept::new(KEPT)),
+        })
+    }
+
+    /// The samples that have one of `classes`.
+    ///
+    /// # Errors
+    /// If a part cannot be read or the file cannot be written.
+    pub fn of_classes(folder: &Path, samples: &Artifact, classes: &[String]) -> Result<Self> {
+        let mut album = Album::new(folder)?;
+        for sample in samples.samples() {
+            let sample = sample?;
+            if let Some(class) = class_of(&sample, classes) {
+                album.push(&sample.id, &sample.image, class)?;
+            }
+        }
+        Ok(album)
+    }
+
+    /// Adds an encoded picture; `name` is what messages call it.
+    ///
+    /// # Errors
+    /// If it is not a picture, or cannot be written.
+    pub fn push(&mut self, name: &str, picture: &[u8], class: usize) -> Result<()> {
+        self.add(name, picture, &[], class)
+    }
+
+    /// Adds a sample's picture with the mask of its objects.
+    ///
+    /// # Errors
+    /// As [`Album::push`].
+    pub fn push_with_mask(&mut self, sample: &Sample, class: usize) -> Result<()> {
+        let mask = sample.object_mask();
+        let mask = encode(mask.as_raw(), mask.dimensions(), ExtendedColorType::L8)?;
+        self.add(&sample.id, &sample.image, &mask, class)
+    }
+
+    fn add(&mut self, name: &str, picture: &[u8], mask: &[u8], class: usize) -> Result<()> {
+        let extent = extent_of(picture, name)?;
+        let first = *self.first.get_or_insert(extent);
+        if extent != first {
+            self.odd.get_or_insert(extent);
+        }
+        let mut file = locked(&self.file);
+        let written = file.seek(SeekFrom::Start(self.length));
+        let written = written.and_then(|_| file.write_all(picture));
+        let written = written.and_then(|()| file.write_all(mask));
+        written.map_err(|e| Error::io(&self.folder, e))?;
+        drop(file);
+        self.entries.push(Entry {
+            name: name.to_owned(),
+            at: self.length,
+            bytes: [picture.len(), mask.len()],
+            class,
+        });
+        self.length += (picture.len() + mask.len()) as u64;
+        Ok(())
+    }
+
+    pub fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+
+    pub fn class(&self, number: usize) -> usize {
+        self.entries[number].class
+    }
+
+    /// The class of each example.
+    pub fn classes(&self) -> Vec<usize> {
+        self.entries.iter().map(|entry| entry.class).collect()
+    }
+
+    /// The share of each class, 0..1.
+    pub fn ratio(&self, classes: usize) -> Vec<f64> {
+        let mut ratio = vec![0.0; classes];
+        for entry in &self.entries {
+            ratio[entry.class] += 1.0 / self.len() as f64;
+        }
+        ratio
+    }
+
+    /// The numbers of at most `count` examples, evenly spread.
+    pub fn spread(&self, count: usize) -> impl Iterator<Item = usize> {
+        let (all, count) = (self.len(), count.min(self.len()));
+        (0..count).map(move |place| place * all / count)
+    }
+
+    /// Bytes of memory that its examples take at most.
+    pub fn memory(&self) -> usize {
+        let area = self.first.map_or(0, Extent::area);
+        KEPT.min(4 * area * self.len())
+    }
+
+    /// Example `number`, decoded.
+    ///
+    /// # Errors
+    /// If it cannot be read; the message names it.
+    pub fn get(&self, number: usize) -> Result<Arc<Example>> {
+        if let Some(example) = locked(&self.kept).get(number) {
+            return Ok(example);
+        }
+        let example = Arc::new(self.decode(&self.entries[number])?);
+        locked(&self.kept).put(number, &example);
+        Ok(example)
+    }
+
+    fn decode(&self, entry: &Entry) -> Result<Example> {
+        let [picture, mask] = entry.bytes;
+        let mut bytes = vec![0; picture + mask];
+        let mut file = locked(&self.file);
+        let read = file.seek(SeekFrom::Start(entry.at));
+        let read = read.and_then(|_| file.read_exact(&mut bytes));
+        read.map_err(|e| Error::io(&self.folder, e))?;
+        drop(file);
+        let (picture, mask) = bytes.split_at(picture);
+        Ok(Example {
+            picture: decode_rgb(picture, &entry.name)?,
+            mask: match mask {
+                [] => GrayImage::default(),
+                mask => image::load_from_memory_with_format(mask, ImageFormat::Png)
+                    .map_err(|e| unreadable(&entry.name, e))?
+                    .into_luma8(),
+            },
+        })
+    }
+}
+
+/// What all pictures of `albums`, each with its name, measure.
+///
+/// # Errors
+/// If they differ, or there is none.
+pub fn common_extent(subject: &str, albums: &[(&str, &Album)]) -> Result<Extent> {
+    let with_pictures = albums
+        .iter()
+        .filter_map(|(name, album)| Some((name, album.first?)));
+    let Some((leader, extent)) = with_pictures.clone().next() else {
+        return Err(Error::failed(
+            subject,
+            "has no pictures",
+            "check its inputs",
+        ));
+    };
+    let mut others = albums.iter().flat_map(|(name, album)| {
+        let extents = album.first.into_iter().chain(album.odd);
+        extents.map(move |other| (name, other))
+    });
+    match others.find(|(_, other)| *other != extent) {
+        Some((name, other)) => Err(Error::failed(
+            subject,
+            format!(
+                "the pictures of `{leader}` are {extent}, but there is one of {other} in `{name}`"
+            ),
+            "give `render` and every `ingest` the same `size`",
+        )),
+        None => Ok(extent),
+    }
+}
+
+/// The place of a sample's class among `classes`.
+pub fn class_of(sample: &Sample, classes: &[String]) -> Option<usize> {
+    let name = sample.labels.class.as_ref()?;
+    classes.iter().position(|class| class == name)
+}
+
+fn extent_of(picture: &[u8], name: &str) -> Result<Extent> {
+    let reader = ImageReader::new(Cursor::new(picture)).with_guessed_format();
+    let reader = reader.map_err(|e| unreadable(name, e.into()))?;
+    let dimensions = reader.into_dimensions().map_err(|e| unreadable(name, e))?;
+    Ok(dimensions.into())
+}
+
+fn unreadable(name: &str, error: image::ImageError) -> Error {
+    let problem = format!("cannot be read as a picture: {error}");
+    Error::failed(
+        name,
+        problem,
+        "remove the folder that it comes from and run again",
+    )
+}
+
+/// A thread that panicked leaves nothing half done here.
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// The examples used last, up to a number of bytes.
+struct Kept {
+    most: usize,
+    bytes: usize,
+    /// Uses so far.
+    uses: u64,
+    /// By number, each with its last use.
+    examples: HashMap<usize, (u64, Arc<Example>)>,
+    /// Numbers by their last use.
+    order: BTreeMap<u64, usize>,
+}
+
+impl Kept {
+    fn new(most: usize) -> Self {
+        Kept {
+            most,
+            bytes: 0,
+            uses: 0,
+            examples: HashMap::new(),
+            order: BTreeMap::new(),
+        }
+    }
+
+    fn get(&mut self, number: usize) -> Option<Arc<Example>> {
+        let (used, example) = self.examples.get_mut(&number)?;
+        self.uses += 1;
+        self.order.remove(used);
+        self.order.insert(self.uses, number);
+        *used = self.uses;
+        Some(example.clone())
+    }
+
+    fn put(&mut self, number: usize, example: &Arc<Example>) {
+        let size = |example: &Example| example.picture.len() + example.mask.len();
+        // Another thread may have been as quick.
+        if self.examples.contains_key(&number) {
+            return;
+        }
+        self.bytes += size(example);
+        self.uses += 1;
+        self.order.insert(self.uses, number);
+        self.examples.insert(number, (self.uses, example.clone()));
+        while self.bytes > self.most {
+            let Some((_, oldest)) = self.order.pop_first() else {
+                return;
+            };
+            if let Some((_, example)) = self.examples.remove(&oldest) {
+                self.bytes -= size(&example);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing;
+
+    /// Shapes of 16×16 with their masks, of which `kept` stay decoded.
+    fn album(count: u64, kept: usize) -> (Album, Vec<Sample>) {
+        let folder = tempfile::tempdir().unwrap();
+        let mut album = Album::new(folder.path()).unwrap();
+        album.kept = Mutex::new(Kept::new(kept * 4 * 256));
+        let samples = testing::shapes(count, 16, 1);
+        for sample in &samples {
+            album
+                .push_with_mask(sample, sample.index as usize % 2)
+                .unwrap();
+        }
+        (album, samples)
+    }
+
+    #[test]
+    fn what_went_in_comes_out_however_little_is_kept() {
+        for kept in [0, 3, 100] {
+            let (album, samples) = album(12, kept);
+            for round in 0..3 {
+                for place in 0..12 {
+                    let number = (place * 5 + round) % 12;
+                    let example = album.get(number).unwrap();
+                    assert_eq!(example.picture, samples[number].pixels().unwrap());
+                    assert_eq!(example.mask, samples[number].object_mask());
+                    assert_eq!(album.class(number), number % 2);
+                }
+            }
+            assert_eq!(locked(&album.kept).examples.len(), kept.min(12));
+        }
+    }
+
+    #[test]
+    fn the_example_that_was_not_used_longest_goes_first() {
+        let (album, _) = album(4, 2);
+        for number in [0, 1, 0, 2] {
+            album.get(number).unwrap();
+        }
+        let kept = locked(&album.kept);
+        assert!(
+            [0, 2]
+                .iter()
+                .all(|number| kept.examples.contains_key(number))
+        );
+        assert_eq!((kept.examples.len(), kept.order.len()), (2, 2));
+    }
+
+    #[test]
+    fn examples_are_spread_evenly_and_counted_by_class() {
+        let (album, _) = album(10, 1);
+        assert_eq!(album.spread(4).collect::<Vec<_>>(), [0, 2, 5, 7]);
+        assert_eq!(album.spread(20).count(), 10);
+        assert!(
+            album
+                .ratio(2)
+                .iter()
+                .all(|share| (share - 0.5).abs() < 1e-9)
+        );
+    }
+
+    #[test]
+    fn pictures_of_different_sizes_are_told_of() {
+        let (album, _) = album(2, 1);
+        assert_eq!(
+            common_extent("x", &[("a", &album)]).unwrap(),
+            Extent::square(16)
+        );
+        let folder = tempfile::tempdir().unwrap();
+        let mut other = Album::new(folder.path()).unwrap();
+        assert!(common_extent("x", &[("b", &other)]).is_err());
+        let wide = crate::sample::image::encode_png(&RgbImage::new(24, 16)).unwrap();
+        other.push("wide", &wide, 0).unwrap();
+        let problem = common_extent("x", &[("a", &album), ("b", &other)]).unwrap_err();
+        assert!(problem.to_string().contains("24×16 in `b`"), "{problem}");
+        let error = other.push("torn", &wide[..20], 0).unwrap_err();
+        assert!(error.to_string().contains("torn"), "{error}");
+    }
+}

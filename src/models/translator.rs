@@ -1,0 +1,78 @@
+//! Trained models that make a picture of a picture, and generators on the disk, which most of them are.
+
+use std::path::Path;
+
+use burn::tensor::Device;
+use image::RgbImage;
+
+use super::weights::{load_weights, save_weights};
+use crate::nn::batch;
+use crate::nn::device::Chosen;
+use crate::nn::generator::{Generator, GeneratorConfig};
+use crate::seed::Stream;
+use crate::{Error, Result};
+
+/// Makes a picture of each picture.
+pub trait Translator: Send + Sync {
+    /// One picture for each of `renders`, in their order; `streams` holds one for each, for what is drawn.
+    ///
+    /// `renders` share one extent. What is made of them may have another one, as far as the model's
+    /// [`super::LabelEffect`] says so.
+    fn translate(&self, renders: &[RgbImage], streams: &mut [Stream]) -> Vec<RgbImage>;
+}
+
+/// Generators on their device, which a picture passes one after another.
+pub struct Chain {
+    networks: Vec<Generator>,
+    device: Device,
+}
+
+impl Chain {
+    /// `networks` must lie on `device`, which has no autodiff.
+    pub fn new(networks: Vec<Generator>, device: Device) -> Self {
+        Chain { networks, device }
+    }
+}
+
+impl Translator for Chain {
+    fn translate(&self, renders: &[RgbImage], _: &mut [Stream]) -> Vec<RgbImage> {
+        let renders = batch::to_tensor(renders.iter(), &self.device);
+        let pass = |x, network: &Generator| network.forward(x);
+        batch::to_pictures(self.networks.iter().fold(renders, pass))
+    }
+}
+
+/// Writes what [`load_generator`] reads: shape and weights.
+///
+/// # Errors
+/// If a file cannot be written.
+pub fn save_generator(shape: &GeneratorConfig, network: &Generator, folder: &Path) -> Result<()> {
+    let path = folder.join("generator.json");
+    let text = serde_json::to_vec_pretty(shape)
+        .map_err(|e| Error::failed(path.display(), e, "report this as a bug"))?;
+    std::fs::write(&path, text).map_err(|e| Error::io(&path, e))?;
+    save_weights(network.clone(), &folder.join("generator.bpk"))
+}
+
+/// A generator saved by [`save_generator`].
+///
+/// # Errors
+/// If the folder holds none.
+pub fn load_generator(folder: &Path, device: &Chosen) -> Result<Generator> {
+    let path = folder.join("generator.json");
+    let text = std::fs::read_to_string(&path).map_err(|e| Error::io(&path, e))?;
+    let remedy = "remove the folder and train again";
+    let shape: GeneratorConfig =
+        serde_json::from_str(&text).map_err(|e| Error::failed(path.display(), e, remedy))?;
+    load_weights(shape.init(&device.device), &folder.join("generator.bpk"))
+}
+
+/// As [`load_generator`], for [`super::Load::Translator`].
+///
+/// # Errors
+/// If the folder holds none.
+pub fn load_translator(folder: &Path, device: &Chosen) -> Result<Box<dyn Translator>> {
+    let network = load_generator(folder, device)?;
+    let device = device.device.clone();
+    Ok(Box::new(Chain::new(vec![network], device)))
+}

@@ -1,0 +1,31 @@
+//! Weights of networks in files.
+
+use std::path::Path;
+
+use burn::module::Module;
+
+use crate::{Error, Result};
+
+/// Writes the weights of a network as burn's `.bpk`.
+///
+/// # Errors
+/// If the file cannot be written.
+pub fn save_weights<M: Module>(module: M, path: &Path) -> Result<()> {
+    module.save_file(path).map_err(|e| {
+        Error::failed(
+            path.display(),
+            e,
+            "check the free space and the permissions of the folder",
+        )
+    })
+}
+
+/// The module with the weights that [`save_weights`] wrote.
+///
+/// # Errors
+/// If the file is missing or holds another network.
+pub fn load_weights<M: Module>(module: M, path: &Path) -> Result<M> {
+    module
+        .try_load_file(path)
+        .map_err(|e| Error::failed(path.display(), e, "remove the folder and train again"))
+}
