@@ -44,7 +44,7 @@ impl<'a, R: Stage + DeserializeOwned> Candidates<'a, R> {
     /// The measures of a candidate's pictures.
     ///
     /// # Errors
-    /// Where it cannot be rendered.
+    /// If it cannot be rendered.
     pub fn looks(&self, config: &Value, seed: &Seed) -> Result<Vec<Look>> {
         let pictures = self.pictures(config, seed, self.count)?;
         Ok(pictures.par_iter().map(measure).collect())
@@ -53,7 +53,7 @@ impl<'a, R: Stage + DeserializeOwned> Candidates<'a, R> {
     /// `count` pictures of a candidate.
     ///
     /// # Errors
-    /// Where it cannot be rendered.
+    /// If it cannot be rendered.
     pub fn pictures(&self, config: &Value, seed: &Seed, count: usize) -> Result<Vec<RgbImage>> {
         let id = self.context.id;
         let mut config = config.clone();

@@ -18,7 +18,7 @@ pub struct Dial {
 }
 
 enum Setting {
-    /// Moves in widths, along logarithms where the highest is many times the lowest.
+    /// Moves in widths, along logarithms if the highest is many times the lowest.
     Range { ends: [f64; 2], logarithmic: bool },
     /// Moves by factors: 2 a step.
     Number(f64),

@@ -88,11 +88,11 @@ impl Outcome {
         }
     }
 
-    /// Writes settings and sheet, tells how it went, and sums up. Where the search made it worse,
+    /// Writes settings and sheet, tells how it went, and sums up. If the search made it worse,
     /// on pictures that it had not seen, no setting is changed.
     ///
     /// # Errors
-    /// Where a file cannot be written.
+    /// If a file cannot be written.
     pub fn write(
         mut self,
         context: &Context,

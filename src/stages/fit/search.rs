@@ -86,7 +86,7 @@ pub struct Search {
     caution: f64,
     /// By end: the sign of moves that narrow its range; 0 for a single number.
     inwards: Vec<f64>,
-    /// By end: the change of all residuals a width; empty where it has no certain effect.
+    /// By end: the change of all residuals a width; empty if it has no certain effect.
     pub effects: Vec<Vec<f64>>,
 }
 
@@ -175,8 +175,8 @@ impl Search {
         })
     }
 
-    /// By how many widths the range whose lower end is `end` is narrower in `x`; 0 where it is wider
-    /// or `end` is no lower end. A range that only moves is as wide as before.
+    /// By how many widths the range whose lower end is `end` is narrower in `x`; 0 if it is wider
+    /// or `end` is not a lower end. A range that only moves is as wide as before.
     fn narrowing(&self, end: usize, x: &[f64]) -> f64 {
         match self.inwards[end] > 0.0 {
             true => (x[end] - x[end + 1]).max(0.0),
@@ -407,7 +407,7 @@ fn mean_size(values: &[f64]) -> f64 {
     values.iter().map(|v| v.abs()).sum::<f64>() / values.len().max(1) as f64
 }
 
-/// By feature, the share of a change that is no chance, from what two halves of the pictures say: 1
+/// By feature, the share of a change that is not chance, from what two halves of the pictures say: 1
 /// where they agree, 0 where they differ by as much as they have in common.
 fn agreement(a: &[f64], b: &[f64]) -> Vec<f64> {
     let squares = |a: &[f64], b: &[f64], sign: f64| -> f64 {

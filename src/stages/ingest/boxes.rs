@@ -18,7 +18,7 @@ pub struct Row {
     pub line: u64,
     /// Left, top, right, bottom in pixels of the photo; `None` is the whole photo.
     pub corners: Option<[f64; 4]>,
-    /// Number of the first row that shows the same thing: its own where it stands alone.
+    /// Number of the first row that shows the same thing: its own if it stands alone.
     pub first: u64,
 }
 
@@ -47,7 +47,7 @@ pub fn whole(files: Vec<String>) -> Vec<Row> {
 /// the same text in the column `track` show the same thing; one without text stands alone.
 ///
 /// # Errors
-/// Where the file or a column is missing, or a number cannot be read; the message names the line.
+/// If the file or a column is missing, or a number cannot be read; the message names the line.
 pub fn read(path: &Path, columns: Option<&[String; 5]>, track: &str) -> Result<Vec<Row>> {
     let bytes = std::fs::read(path).map_err(|e| Error::io(path, e))?;
     let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&bytes);
@@ -60,7 +60,7 @@ pub fn read(path: &Path, columns: Option<&[String; 5]>, track: &str) -> Result<V
     let broken = |e: csv::Error| {
         Error::failed(
             path.display(),
-            format!("is no CSV: {e}"),
+            format!("is not a CSV: {e}"),
             "give every row as many fields as the head has",
         )
     };

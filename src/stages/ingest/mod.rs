@@ -163,7 +163,7 @@ impl Tally {
     /// Warns of skipped boxes.
     ///
     /// # Errors
-    /// Where nothing is left.
+    /// If nothing is left.
     fn report(&self, context: &Context, config: &Ingest) -> Result<()> {
         let csv = config.boxes.as_ref().unwrap_or(&config.path).display();
         let reasons = [

@@ -21,7 +21,7 @@ impl Photos {
     /// Opens a folder, or reads the table of a tar.
     ///
     /// # Errors
-    /// Where `path` is missing, or is neither.
+    /// If `path` is missing, or is neither.
     pub fn open(path: &Path) -> Result<Self> {
         let metadata = std::fs::metadata(path).map_err(|e| Error::io(path, e))?;
         if metadata.is_dir() {
@@ -43,7 +43,7 @@ impl Photos {
     /// All pictures, sorted by name.
     ///
     /// # Errors
-    /// Where there is none, or a folder cannot be listed.
+    /// If there is none, or a folder cannot be listed.
     pub fn names(&self) -> Result<Vec<String>> {
         let mut names = self.all()?;
         names.retain(|name| has_extension(Path::new(name), &["png", "jpg", "jpeg"]));
@@ -60,7 +60,7 @@ impl Photos {
     /// Pictures that cannot be read here, by their extension, sorted by name.
     ///
     /// # Errors
-    /// Where a folder cannot be listed.
+    /// If a folder cannot be listed.
     pub fn others(&self) -> Result<Vec<String>> {
         const OTHERS: [&str; 9] = [
             "heic", "heif", "webp", "avif", "tif", "tiff", "bmp", "gif", "dng",
@@ -87,7 +87,7 @@ impl Photos {
     /// Checks that `name` is here; `place` is what the message calls the row that names it.
     ///
     /// # Errors
-    /// Where it is not.
+    /// If it is not.
     pub fn find(&self, name: &str, place: &str) -> Result<()> {
         let inside = Path::new(name)
             .components()
@@ -110,7 +110,7 @@ impl Photos {
     /// The bytes of file `name`.
     ///
     /// # Errors
-    /// Where it cannot be read.
+    /// If it cannot be read.
     pub fn read(&self, name: &str) -> Result<Vec<u8>> {
         match self {
             Photos::Folder(folder) => {
@@ -162,7 +162,7 @@ fn read_table(path: &Path) -> Result<BTreeMap<String, (u64, u64)>> {
         Error::failed(
             path.display(),
             format!("cannot be read as a tar: {e}"),
-            "the file is cut off, compressed or no tar; unpack it, or fetch it again",
+            "the file is cut off, compressed or not a tar; unpack it, or fetch it again",
         )
     };
     let file = File::open(path).map_err(|e| Error::io(path, e))?;

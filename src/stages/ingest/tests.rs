@@ -230,7 +230,7 @@ fn errors_name_file_row_and_remedy() {
         ),
         (
             "file,x1,y1,x2,y2\na.png,1,2,3,4,5\n",
-            "boxes.csv: is no CSV",
+            "boxes.csv: is not a CSV",
         ),
         ("file,x1,y1,x2,y2\n", "holds no rows"),
         (

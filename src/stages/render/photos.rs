@@ -16,10 +16,10 @@ pub struct Photos {
 }
 
 impl Photos {
-    /// Reads up to 4096 photos, evenly spread over the artifact; none where it is not given.
+    /// Reads up to 4096 photos, evenly spread over the artifact; none if it is not given.
     ///
     /// # Errors
-    /// Where a part cannot be read.
+    /// If a part cannot be read.
     pub fn load(artifact: Option<&Artifact>) -> Result<Self> {
         const MOST: u64 = 4096;
         let Some(artifact) = artifact else {
@@ -42,7 +42,7 @@ impl Photos {
     /// One of them; there must be one.
     ///
     /// # Errors
-    /// Where it cannot be decoded.
+    /// If it cannot be decoded.
     pub fn draw(&self, stream: &mut Stream) -> Result<RgbImage> {
         let (name, bytes) = &self.pictures[stream.random_range(0..self.pictures.len())];
         decode_rgb(bytes, name)

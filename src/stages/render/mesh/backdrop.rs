@@ -15,8 +15,8 @@ use crate::sample::image::resize;
 use crate::sample::{Extent, crop};
 use crate::seed::Stream;
 
-/// What is seen instead of the table, which still throws its light on the object. Photos, where the
-/// stage is given `backgrounds`, else a colour; with neither, the table is seen.
+/// What is seen instead of the table, which still throws its light on the object. Photos if the stage
+/// is given `backgrounds`, else a colour; with neither, the table is seen.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Backdrop {
@@ -24,7 +24,7 @@ pub struct Backdrop {
     pub colours: Vec<Colour>,
     /// Largest deviation of each sRGB channel from the chosen colour, 0..1.
     pub jitter: f32,
-    /// Strength of the object's shadow, 0 (none, as where the object was cut out) to 1.
+    /// Strength of the object's shadow, 0 (none, as around an object that was cut out) to 1.
     pub shadow: Range,
 }
 
@@ -50,7 +50,7 @@ impl Backdrop {
     /// as much of it as has the picture's shape, and mirrored half of the time.
     ///
     /// # Errors
-    /// Where a photo cannot be decoded.
+    /// If a photo cannot be decoded.
     pub fn draw(
         &self,
         photos: &Photos,

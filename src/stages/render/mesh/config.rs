@@ -107,7 +107,7 @@ pub struct Lie {
     /// `modelled`, `stable` or `free`; a model whose nodes name its faces lies on those.
     pub pose: Pose,
     /// Least angle in degrees by which an object must be tipped to fall over, for its pose to count
-    /// as stable. Where no pose is that steady, the steadiest is taken.
+    /// as stable. If no pose is that steady, the steadiest is taken.
     pub steadiness_degrees: f32,
     /// Turns about the vertical in degrees to choose from, for objects that are laid straight; none
     /// means any turn. What lies askew is left to `camera.roll_degrees`.

@@ -34,14 +34,14 @@ impl Environment {
     /// Reads an equirectangular EXR.
     ///
     /// # Errors
-    /// Where the file is missing, unreadable or black.
+    /// If the file is missing, unreadable or black.
     pub fn read(path: &Path) -> Result<Self> {
         let bytes = std::fs::read(path).map_err(|e| Error::io(path, e))?;
         let unusable = |problem: String| {
             Error::failed(
                 path.display(),
                 problem,
-                "the file is cut off or no RGB panorama in OpenEXR; replace it or take it out",
+                "the file is cut off or not an RGB panorama in OpenEXR; replace it or take it out",
             )
         };
         let picture = image::load_from_memory_with_format(&bytes, image::ImageFormat::OpenExr)
@@ -107,7 +107,7 @@ impl Environment {
 /// The EXR files among `paths`: files as they are, folders by name.
 ///
 /// # Errors
-/// Where a folder is unreadable, or nothing is left.
+/// If a folder is unreadable, or nothing is left.
 pub fn find(paths: &[PathBuf]) -> Result<Vec<PathBuf>> {
     let mut found = Vec::new();
     for path in paths {

@@ -16,7 +16,7 @@ use crate::{Error, Result};
 pub const REMEDY: &str =
     "export the model again as glTF 2.0 with triangles, and keep its .bin beside it";
 
-/// The buffers beside a glTF; none where it is unreadable.
+/// The buffers beside a glTF; none if it is unreadable.
 pub fn buffers(path: &Path) -> Vec<PathBuf> {
     let folder = path.parent().unwrap_or(Path::new(""));
     let Ok(gltf) = gltf::Gltf::open(path) else {
@@ -32,7 +32,7 @@ pub fn buffers(path: &Path) -> Vec<PathBuf> {
 /// Reads a `.gltf` with its buffers, or a `.glb`.
 ///
 /// # Errors
-/// Where a file is missing or cut off.
+/// If a file is missing or cut off.
 pub fn read(path: &Path) -> Result<Geometry> {
     let broken = |problem: String| Error::failed(path.display(), problem, REMEDY);
     let gltf = gltf::Gltf::open(path).map_err(|e| match e {
@@ -159,7 +159,7 @@ impl<'a> Reader<'a> {
                 return Err("a triangle names a vertex that does not exist".into());
             };
             if !(v0 + v1 + v2).is_finite() {
-                return Err("a vertex is no finite number".into());
+                return Err("a vertex is not a finite number".into());
             }
             let triangle = Triangle { v0, v1, v2 };
             let flat = triangle.compute_normal();

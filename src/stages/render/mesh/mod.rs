@@ -13,9 +13,9 @@ mod gltf;
 mod labels;
 mod model;
 mod obj;
-mod rest;
 mod scene;
 mod shade;
+mod stable_poses;
 mod stl;
 mod surface;
 mod trace;
@@ -33,6 +33,7 @@ use environment::Environment;
 use labels::Buffer;
 use model::Model;
 use scene::Scene;
+use stable_poses::stable_poses;
 
 use super::photos::Photos;
 use super::{ATTEMPTS, unseen};
@@ -247,7 +248,7 @@ impl Mesh {
     fn read_model(&self, path: &Path) -> Result<Model> {
         let mut model = Model::read(path, self.unit_metres)?;
         if self.lie.pose == Pose::Stable && !model.has_named_faces() {
-            model.rests = rest::stable(&model, self.lie.steadiness_degrees.to_radians());
+            model.stable_poses = stable_poses(&model, self.lie.steadiness_degrees.to_radians());
         }
         Ok(model)
     }

@@ -2,7 +2,7 @@
 //!
 //! `gltf`, `obj` and `stl` read the formats into a [`Geometry`], from which the model is made. A
 //! model without faces is one class, named after its file, that stands as it was modelled (+y up)
-//! or as `rest` says.
+//! or as `stable_poses` says.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -14,7 +14,7 @@ use obvhs::bvh2::builder::build_bvh2_from_tris;
 use obvhs::ray::{Ray, RayHit};
 use obvhs::triangle::Triangle;
 
-use super::rest::Rest;
+use super::stable_poses::StablePose;
 use super::{gltf, obj, stl};
 use crate::{Error, Result};
 
@@ -24,8 +24,8 @@ pub struct Model {
     pub path: String,
     pub materials: Vec<Material>,
     pub faces: Vec<Face>,
-    /// How it can lie, where it has no faces that say so; with none it stands as modelled.
-    pub rests: Vec<Rest>,
+    /// How it can lie if it has no faces that say so; without any it stands as modelled.
+    pub stable_poses: Vec<StablePose>,
     /// The outermost vertices, enough to find the extent in any direction.
     pub hull: Vec<Vec3A>,
     /// Middle of the bounding box.
@@ -112,7 +112,7 @@ impl Model {
     /// Reads a model; `unit` is that of an OBJ or STL in metres.
     ///
     /// # Errors
-    /// Where a file is missing or cut off, or the model has no triangles.
+    /// If a file is missing or cut off, or the model has no triangles.
     pub fn read(path: &Path, unit: f32) -> Result<Self> {
         let (geometry, remedy) = match Format::of(path) {
             Format::Gltf => (gltf::read(path)?, gltf::REMEDY),
@@ -214,7 +214,7 @@ impl Geometry {
         Model {
             path: path.display().to_string(),
             faces: self.faces,
-            rests: Vec::new(),
+            stable_poses: Vec::new(),
             named_faces,
             materials: self.materials,
             hull,

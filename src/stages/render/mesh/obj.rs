@@ -21,7 +21,7 @@ pub const DEFAULT_MATERIAL: &str = "default";
 /// Reads an OBJ whose unit is `unit` metres.
 ///
 /// # Errors
-/// Where the file is missing, or a line is broken or names what does not exist.
+/// If the file is missing, or a line is broken or names what does not exist.
 pub fn read(path: &Path, unit: f32) -> Result<Geometry> {
     let bytes = std::fs::read(path).map_err(|e| Error::io(path, e))?;
     let text = String::from_utf8_lossy(&bytes);
@@ -138,7 +138,7 @@ fn vector<'a>(words: impl Iterator<Item = &'a str>) -> Result<Vec3A, String> {
     for (number, word) in numbers.iter_mut().zip(words) {
         *number = match word.parse::<f32>() {
             Ok(value) if value.is_finite() => value,
-            _ => return Err(format!("`{word}` is no finite number")),
+            _ => return Err(format!("`{word}` is not a finite number")),
         };
         found += 1;
     }
@@ -152,7 +152,7 @@ fn vector<'a>(words: impl Iterator<Item = &'a str>) -> Result<Vec3A, String> {
 fn lookup(list: &[Vec3A], text: &str, what: &str) -> Result<Vec3A, String> {
     let index: i64 = text
         .parse()
-        .map_err(|_| format!("`{text}` is no number of a {what}"))?;
+        .map_err(|_| format!("`{text}` is not the number of a {what}"))?;
     let place = match index {
         1.. => usize::try_from(index - 1).ok(),
         _ => usize::try_from(list.len() as i64 + index)
@@ -220,9 +220,9 @@ mod tests {
             ("f -5 1 2", "line 5", "names vertex -5"),
             ("f 1//1 2 3", "line 5", "names normal 1, but only 0"),
             ("f 1 2", "line 5", "a face has 2 corners"),
-            ("f 1 2 x", "line 5", "`x` is no number of a vertex"),
+            ("f 1 2 x", "line 5", "`x` is not the number of a vertex"),
             ("v 0 1", "line 5", "needs three numbers"),
-            ("v 0 1 nan", "line 5", "`nan` is no finite number"),
+            ("v 0 1 nan", "line 5", "`nan` is not a finite number"),
         ];
         for (line, place, problem) in cases {
             let error = parse(&format!("{SQUARE}{line}")).err().unwrap().to_string();

@@ -174,16 +174,16 @@ fn upright(pose: Pose, model: &Model, class: usize, stream: &mut Stream) -> Quat
         let (p, q) = ((1.0 - u).sqrt(), u.sqrt());
         return Quat::from_xyzw(p * a.0, p * a.1, q * b.0, q * b.1).normalize();
     }
-    if model.rests.is_empty() {
+    if model.stable_poses.is_empty() {
         return model.faces[class].upright;
     }
-    let total: f32 = model.rests.iter().map(|rest| rest.weight).sum();
+    let total: f32 = model.stable_poses.iter().map(|pose| pose.weight).sum();
     let mut left = stream.random::<f32>() * total;
-    let chosen = model.rests.iter().find(|rest| {
-        left -= rest.weight;
+    let chosen = model.stable_poses.iter().find(|pose| {
+        left -= pose.weight;
         left < 0.0
     });
-    chosen.unwrap_or(&model.rests[0]).upright
+    chosen.unwrap_or(&model.stable_poses[0]).upright
 }
 
 /// A pinhole camera; x right, y down, looking along z.

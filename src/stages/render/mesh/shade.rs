@@ -50,7 +50,7 @@ impl Ray {
     }
 }
 
-/// Renders the picture, with `behind` instead of the table where it is given. `ids` are the
+/// Renders the picture, with `behind` instead of the table if it is given. `ids` are the
 /// instances at the pixels' centres, for spending fewer rays on bare table.
 pub fn picture(
     scene: &Scene,

@@ -23,7 +23,7 @@ const TRIANGLE: usize = 50;
 /// Reads an STL whose unit is `unit` metres.
 ///
 /// # Errors
-/// Where the file is missing, cut off, or holds what is no finite number.
+/// If the file is missing, cut off, or has a vertex that is not a finite number.
 pub fn read(path: &Path, unit: f32) -> Result<Geometry> {
     let bytes = std::fs::read(path).map_err(|e| Error::io(path, e))?;
     let vertices = match text(&bytes) {
@@ -32,7 +32,7 @@ pub fn read(path: &Path, unit: f32) -> Result<Geometry> {
     };
     let vertices = vertices.map_err(|problem| Error::failed(path.display(), problem, REMEDY))?;
     if vertices.iter().any(|v| !v.is_finite()) {
-        let problem = "a vertex is no finite number";
+        let problem = "a vertex is not a finite number";
         return Err(Error::failed(path.display(), problem, REMEDY));
     }
     let triangle = |&[v0, v1, v2]: &[Vec3A; 3]| Triangle {
@@ -61,7 +61,7 @@ pub fn read(path: &Path, unit: f32) -> Result<Geometry> {
     })
 }
 
-/// The file as text, where it is one; the heads of some binary files begin with `solid` too.
+/// The file as text, if it is one; the heads of some binary files begin with `solid` too.
 fn text(bytes: &[u8]) -> Option<&str> {
     let text = std::str::from_utf8(bytes).ok()?;
     let plain = text.trim_start().starts_with("solid") && !text.contains('\0');
@@ -153,7 +153,7 @@ mod tests {
         let cases: [(&[u8], &str); 5] = [
             (&binary()[..100], "is cut off"),
             (&binary()[..50], "less than its head"),
-            (&endless, "no finite number"),
+            (&endless, "not a finite number"),
             (&TEXT.as_bytes()[..cut], "not followed by three numbers"),
             (&TEXT.as_bytes()[..cut + 3], "last triangle is cut off"),
         ];

@@ -59,7 +59,7 @@ impl Background {
     /// Draws a background of `size`.
     ///
     /// # Errors
-    /// Where a photo cannot be decoded.
+    /// If a photo cannot be decoded.
     pub fn draw(&self, photos: &Photos, size: Extent, stream: &mut Stream) -> Result<Canvas> {
         let from_photo = chance(self.photo_share, stream) && photos.len() > 0;
         let mut canvas = if from_photo {

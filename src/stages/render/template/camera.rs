@@ -94,7 +94,7 @@ impl Camera {
     /// Takes a photo of the scene, of the scene's size.
     ///
     /// # Errors
-    /// Where JPEG fails, which it does not for pictures of at least one pixel.
+    /// If JPEG fails, which it does not for pictures of at least one pixel.
     pub fn take(&self, scene: Canvas, stream: &mut Stream) -> Result<RgbImage> {
         let size = scene.extent;
         let side = size.shorter() as f32;

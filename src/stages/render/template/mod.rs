@@ -49,7 +49,7 @@ pub struct Template {
     /// A folder of .svg files, each named by its class. Further drawings of a class, as a sign put
     /// up turned, lie in a folder of its name. Text in them must have been converted to paths.
     pub templates: PathBuf,
-    /// Share of the renders of a class that show one of its further drawings, 0..1, where it has a
+    /// Share of the renders of a class that show one of its further drawings, 0..1, if it has both a
     /// drawing of its own and further ones.
     pub variants: f64,
     /// Where the sign is in the picture, and how it is turned.

@@ -26,7 +26,7 @@ pub struct Surface {
     pub saturation: Range,
     /// Share of pictures in which the sun bleached red paint, which fades first.
     pub bleach_share: f64,
-    /// How much of the red is gone where it did; 1 leaves it white.
+    /// How much of the red is then gone; 1 leaves it white.
     pub bleach: Range,
     /// Standard deviation of each channel's strength, as a natural logarithm: paints differ.
     pub paint_spread: f64,

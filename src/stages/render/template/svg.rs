@@ -67,7 +67,7 @@ impl Class {
 /// classes in the order of their names.
 ///
 /// # Errors
-/// Where the folder is missing or holds no .svg, or one of them is broken or draws nothing.
+/// If the folder is missing or holds no .svg, or one of them is broken or draws nothing.
 pub fn load_folder(folder: &Path, side: u32, context: &Context) -> Result<Vec<Class>> {
     let mut paths = artifact::walk(folder)?;
     paths.retain(|path| {

@@ -10,7 +10,7 @@ use super::model::Model;
 
 /// A stable pose.
 #[derive(Debug, Clone)]
-pub struct Rest {
+pub struct StablePose {
     /// Turns the face that it lies on downwards.
     pub upright: Quat,
     /// Solid angle in steradians.
@@ -19,18 +19,18 @@ pub struct Rest {
 
 /// The stable poses of a model that need tipping by at least `steadiness` radians to fall over.
 /// The steadiest alone where all need less.
-pub fn stable(model: &Model, steadiness: f32) -> Vec<Rest> {
+pub fn stable_poses(model: &Model, steadiness: f32) -> Vec<StablePose> {
     let centre = model.centre_of_mass();
     let points: Vec<Vec3A> = model.hull.iter().map(|&p| p - centre).collect();
     // Points as near to a face's plane as this, over the size, lie in it.
     let tolerance = model.size * 2e-3;
-    let mut found: Vec<(f32, Rest)> = Vec::new();
+    let mut found: Vec<(f32, StablePose)> = Vec::new();
     for normal in hull_normals(&points, tolerance) {
         let Some((tipping, weight)) = support(&points, normal, tolerance) else {
             continue;
         };
         let upright = Quat::from_rotation_arc(normal.into(), glam::Vec3::NEG_Y);
-        found.push((tipping, Rest { upright, weight }));
+        found.push((tipping, StablePose { upright, weight }));
     }
     found.sort_by(|a, b| b.0.total_cmp(&a.0));
     let steady = found.iter().filter(|(tipping, _)| *tipping >= steadiness);
@@ -38,7 +38,7 @@ pub fn stable(model: &Model, steadiness: f32) -> Vec<Rest> {
     found
         .into_iter()
         .take(count)
-        .map(|(_, rest)| rest)
+        .map(|(_, pose)| pose)
         .collect()
 }
 
@@ -152,24 +152,24 @@ mod tests {
 
     #[test]
     fn a_cube_lies_on_each_of_its_six_faces_alike() {
-        let rests = stable(&cuboid([0.1; 3]), 0.0);
-        assert_eq!(rests.len(), 6);
-        for rest in &rests {
-            assert!((rest.weight - 4.0 * PI / 6.0).abs() < 1e-3, "{rest:?}");
+        let poses = stable_poses(&cuboid([0.1; 3]), 0.0);
+        assert_eq!(poses.len(), 6);
+        for pose in &poses {
+            assert!((pose.weight - 4.0 * PI / 6.0).abs() < 1e-3, "{pose:?}");
         }
     }
 
     #[test]
     fn a_thin_plate_lies_flat_where_steadiness_is_asked_for() {
         let plate = cuboid([0.03, 0.003, 0.02]);
-        assert_eq!(stable(&plate, 0.0).len(), 6);
-        let steady = stable(&plate, 30f32.to_radians());
+        assert_eq!(stable_poses(&plate, 0.0).len(), 6);
+        let steady = stable_poses(&plate, 30f32.to_radians());
         assert_eq!(steady.len(), 2);
-        for rest in steady {
-            let up = rest.upright * glam::Vec3::Y;
+        for pose in steady {
+            let up = pose.upright * glam::Vec3::Y;
             assert!(up.y.abs() > 0.999, "{up}");
         }
         // Nothing is that steady: the best is left, and a picture can be drawn.
-        assert_eq!(stable(&plate, 1.57).len(), 1);
+        assert_eq!(stable_poses(&plate, 1.57).len(), 1);
     }
 }
