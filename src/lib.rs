@@ -19,6 +19,8 @@ pub mod models;
 
 pub mod stages;
 
+pub mod report;
+
 pub mod pipeline;
 
 pub mod cli;

@@ -1,5 +1,6 @@
 //! What a stage is: a function (config, input artifacts, seed) → artifact, and its surroundings.
 
+pub mod exhibit;
 mod partwise;
 
 use std::collections::BTreeMap;
@@ -17,6 +18,8 @@ use crate::artifact::resume::Resume;
 use crate::artifact::{Artifact, Kind};
 use crate::seed::Seed;
 use crate::{Error, Result};
+
+use exhibit::{Evidence, Exhibit};
 
 /// A configured stage. Implemented by its configuration struct.
 pub trait Stage: Resolved + Send + Sync {
@@ -73,11 +76,14 @@ pub struct StageKind {
     pub about: &'static str,
     /// Raised whenever the same configuration would give other bytes.
     pub version: u32,
+    /// Of those that must be given, what it goes on with comes first.
     pub inputs: &'static [Input],
     pub output: Kind,
     /// Reads the stage's table. See [`parse`].
     pub parse: fn(Spanned<DeValue>) -> Result<Box<dyn Stage>, toml::de::Error>,
     pub schema: fn() -> schemars::Schema,
+    /// What it shows of its result, from its own artifact and those of its inputs.
+    pub exhibit: fn(&Evidence) -> Result<Vec<Exhibit>>,
 }
 
 /// An artifact that a stage reads, by its role.

@@ -1,5 +1,7 @@
 //! What tests of stages share: artifacts made of samples, and running a stage on them.
 
+pub mod dice_run;
+
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::atomic::AtomicBool;

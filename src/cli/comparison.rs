@@ -7,13 +7,14 @@ use maud::{DOCTYPE, html};
 use serde::Serialize;
 use serde_json::Value;
 
-use super::summary::{SCORES, find_tasks, score};
 use super::{columns, duration};
 use crate::artifact::Kind;
 use crate::artifact::files::write_flushed;
 use crate::pipeline::matrix::Setting;
 use crate::pipeline::run::Outcome;
 use crate::pipeline::spec::Spec;
+use crate::report::format;
+use crate::stage::exhibit::Figure;
 use crate::{Error, Result};
 
 /// All points that have run: the content of `matrix.json`.
@@ -30,8 +31,11 @@ struct Point {
     /// `outputs/runs/PIPELINE/RUN`; none where it failed.
     run: Option<PathBuf>,
     error: Option<String>,
-    /// The recogniser's tables, by the stage that measured them.
-    recognisers: BTreeMap<String, Value>,
+    /// What each stage measured, as in the run's `run.json`.
+    metrics: BTreeMap<String, Value>,
+    /// The figures that are compared, each with the id of its stage.
+    #[serde(skip)]
+    figures: Vec<(String, Figure)>,
     /// Images of its dataset.
     images: Option<u64>,
     /// Seconds of this run, the rest being cached.
@@ -50,10 +54,6 @@ impl Comparison {
 
     pub fn add(&mut self, spec: &Spec, outcome: &Outcome) {
         let record = &outcome.record;
-        let mut tasks = Vec::new();
-        for (id, value) in &record.metrics {
-            find_tasks(id, value, &mut tasks);
-        }
         let datasets = spec
             .stages
             .iter()
@@ -63,9 +63,12 @@ impl Comparison {
             settings: spec.point.clone(),
             run: Some(outcome.folder.clone()),
             error: None,
-            recognisers: tasks
-                .into_iter()
-                .map(|(id, task)| (id, task.clone()))
+            metrics: record.metrics.clone(),
+            figures: outcome
+                .figures
+                .iter()
+                .filter(is_compared)
+                .cloned()
                 .collect(),
             images: datasets.filter_map(|stage| count(&stage.id)).next_back(),
             seconds: record.seconds,
@@ -78,7 +81,8 @@ impl Comparison {
             settings: spec.point.clone(),
             run: None,
             error: Some(error.to_string()),
-            recognisers: BTreeMap::new(),
+            metrics: BTreeMap::new(),
+            figures: Vec::new(),
             images: None,
             seconds: 0.0,
             cost_seconds: 0.0,
@@ -89,22 +93,23 @@ impl Comparison {
     fn table(&self) -> (Vec<String>, Vec<Vec<String>>) {
         let settings = self.points.first().map_or(&[][..], |p| &p.settings);
         let mut heads: Vec<String> = settings.iter().map(|s| s.path.clone()).collect();
-        let mut tasks: Vec<&String> = self
-            .points
-            .iter()
-            .flat_map(|p| p.recognisers.keys())
-            .collect();
-        tasks.sort();
-        tasks.dedup();
-        for task in &tasks {
-            let of = match tasks.len() {
-                1 => String::new(),
-                _ => format!("{task} "),
-            };
-            heads.extend(SCORES.map(|name| format!("{of}{}", name.replace('_', " "))));
-            heads.push(format!("{of}gap closed"));
+        let mut compared: Vec<(&str, &str)> = Vec::new();
+        for (stage, figure) in self.points.iter().flat_map(|point| &point.figures) {
+            let column = (stage.as_str(), figure.name.as_str());
+            if !compared.contains(&column) {
+                compared.push(column);
+            }
         }
-        heads.extend(["images", "time of its stages", "this run"].map(String::from));
+        for (stage, name) in &compared {
+            let namesakes = compared.iter().filter(|(_, other)| other == name).count();
+            let of = if namesakes > 1 {
+                format!("{stage} ")
+            } else {
+                String::new()
+            };
+            heads.push(format!("{of}{}", name.replace('_', " ")));
+        }
+        heads.extend(["time of its stages", "this run"].map(String::from));
         let row = |point: &Point| {
             let mut row: Vec<String> = point.settings.iter().map(|s| plain(&s.value)).collect();
             if let Some(error) = &point.error {
@@ -112,19 +117,17 @@ impl Comparison {
                 row.push(format!("failed: {line}"));
                 return row;
             }
-            for task in &tasks {
-                let task = point.recognisers.get(*task).unwrap_or(&Value::Null);
-                row.extend(SCORES.map(|name| score(task, name)));
-                let gap = task["gap_closed"].as_f64();
-                row.push(gap.map_or("-".to_owned(), |gap| format!("{gap:.2}")));
-            }
-            row.push(point.images.map_or("-".to_owned(), |n| n.to_string()));
+            row.extend(compared.iter().map(|column| {
+                let mut figures = point.figures.iter();
+                let figure =
+                    figures.find(|(stage, f)| (stage.as_str(), f.name.as_str()) == *column);
+                figure.map_or("-".to_owned(), |(_, figure)| format::figure(figure))
+            }));
             row.push(duration(point.cost_seconds));
             row.push(duration(point.seconds));
             row
         };
-        let rows = self.points.iter().map(row).collect();
-        without_empty(heads, rows)
+        (heads, self.points.iter().map(row).collect())
     }
 
     /// For the terminal.
@@ -191,21 +194,9 @@ impl Comparison {
     }
 }
 
-/// The table without the columns in which no row has anything, such as the scores of a recogniser that
-/// the pipeline does not train.
-fn without_empty(heads: Vec<String>, rows: Vec<Vec<String>>) -> (Vec<String>, Vec<Vec<String>>) {
-    let filled = |column: usize| {
-        let mut cells = rows.iter().filter_map(|row| row.get(column));
-        cells.any(|cell| cell != "-")
-    };
-    let filled: Vec<bool> = (0..heads.len()).map(filled).collect();
-    let pick = |cells: Vec<String>| -> Vec<String> {
-        let cells = cells.into_iter().zip(&filled);
-        cells
-            .filter_map(|(cell, filled)| filled.then_some(cell))
-            .collect()
-    };
-    (pick(heads), rows.into_iter().map(pick).collect())
+/// Whether points are compared by a figure: by what belongs in the head of a report, and by means.
+fn is_compared((_, figure): &&(String, Figure)) -> bool {
+    figure.headline.is_some() || figure.spread.is_some()
 }
 
 /// `train.steps = 200, seed = 1`.
@@ -224,16 +215,38 @@ fn plain(value: &Value) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::stage::exhibit::Value as Measured;
 
     #[test]
-    fn columns_that_say_nothing_are_left_out() {
-        let cells = |text: &str| -> Vec<String> { text.split(' ').map(str::to_owned).collect() };
-        let rows = ["cut - 0.8 3", "fda - - 3", "cyclegan failed"].map(cells);
-        let (heads, rows) = without_empty(cells("model source adapted images"), rows.into());
-        // What failed says so in the first column after the settings.
-        assert_eq!(heads, cells("model source adapted images"));
-        let (heads, rows) = without_empty(heads, rows[..2].to_vec());
-        assert_eq!(heads, cells("model adapted images"));
-        assert_eq!(rows, [cells("cut 0.8 3"), cells("fda - 3")]);
+    fn figures_of_any_point_are_columns_named_by_their_stage_if_they_must() {
+        let figure = |stage: &str, name: &str, n| {
+            (stage.to_owned(), Figure::new(name, Measured::Count(n), ""))
+        };
+        let point = |figures: Vec<(String, Figure)>, error: Option<&str>| Point {
+            settings: Vec::new(),
+            run: None,
+            error: error.map(str::to_owned),
+            metrics: BTreeMap::new(),
+            figures,
+            images: None,
+            seconds: 1.0,
+            cost_seconds: 2.0,
+        };
+        let mut comparison = Comparison::new("sweep");
+        comparison.points = vec![
+            point(
+                vec![figure("emit", "images", 3), figure("old", "source_only", 1)],
+                None,
+            ),
+            point(vec![figure("new", "source_only", 2)], None),
+            point(Vec::new(), Some("too large\nmake it smaller")),
+        ];
+        let (heads, rows) = comparison.table();
+        let times = ["time of its stages", "this run"];
+        assert_eq!(heads[..3], ["images", "old source only", "new source only"]);
+        assert_eq!(heads[3..], times);
+        assert_eq!(rows[0][..3], ["3", "1", "-"]);
+        assert_eq!(rows[1][..3], ["-", "-", "2"]);
+        assert_eq!(rows[2], ["failed: too large"]);
     }
 }

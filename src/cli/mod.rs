@@ -27,8 +27,8 @@ use clap::{Args, Parser, Subcommand};
 use crate::nn::device;
 use crate::pipeline::plan::Choice;
 use crate::pipeline::spec::Spec;
+use crate::report::format::duration;
 use crate::stages::STAGES;
-use crate::stages::report::words::duration;
 use crate::{Error, Result};
 
 const EXAMPLES: &str = "\

@@ -1,11 +1,13 @@
-//! What is printed when a run has ended well: dataset, classes, recogniser, report, time.
-
-use serde_json::Value;
+//! What is printed when a run has ended well: dataset, classes, figures, report, time.
 
 use super::{columns, duration};
-use crate::artifact::run::RunRecord;
+use crate::artifact::Kind;
+use crate::artifact::run::{RunRecord, StageRecord};
 use crate::pipeline::require::line;
 use crate::pipeline::run::Outcome;
+use crate::report::format;
+use crate::stage::exhibit::Figure;
+use crate::stages::STAGES;
 
 /// The lines that close a run.
 pub fn summary(outcome: &Outcome) -> String {
@@ -17,8 +19,8 @@ pub fn summary(outcome: &Outcome) -> String {
     if let Some(classes) = classes(record) {
         blocks.push(format!("images a class:\n{classes}"));
     }
-    if let Some(table) = recognisers(record) {
-        blocks.push(format!("recogniser:\n{table}"));
+    if let Some(table) = measured(&outcome.figures) {
+        blocks.push(format!("measured:\n{table}"));
     }
     if !record.requirements.is_empty() {
         let lines = record.requirements.iter().map(line);
@@ -42,16 +44,20 @@ pub fn summary(outcome: &Outcome) -> String {
     format!("\n{}", blocks.join("\n\n"))
 }
 
-/// Counts of the published datasets, else of the last stage that has any.
+/// Counts of the last dataset, else of the last stage that has any.
 fn classes(record: &RunRecord) -> Option<String> {
-    let counted = |stage: &&crate::artifact::run::StageRecord| !stage.classes.is_empty();
-    let published = |stage: &&crate::artifact::run::StageRecord| {
-        let summary = record.metrics.get(&stage.id);
-        let name = summary.and_then(|s| s.get("name")).and_then(Value::as_str);
-        name.is_some_and(|name| record.datasets.contains_key(name))
+    let is_dataset = |stage: &&StageRecord| {
+        let mut kinds = STAGES.iter().filter(|kind| kind.output == Kind::Dataset);
+        kinds.any(|kind| kind.name == stage.stage)
     };
-    let stages = || record.stages.iter().filter(counted);
-    let stage = stages().find(published).or_else(|| stages().next_back())?;
+    let stages = || {
+        record
+            .stages
+            .iter()
+            .rev()
+            .filter(|stage| !stage.classes.is_empty())
+    };
+    let stage = stages().find(is_dataset).or_else(|| stages().next())?;
     const SHOWN: usize = 20;
     let row = |(class, count): (&String, &u64)| vec![class.clone(), count.to_string()];
     let mut rows: Vec<Vec<String>> = stage.classes.iter().take(SHOWN).map(row).collect();
@@ -61,51 +67,23 @@ fn classes(record: &RunRecord) -> Option<String> {
     Some(columns(&rows))
 }
 
-/// The sets that a recogniser may have been trained on, by the names of their scores.
-pub const SCORES: [&str; 3] = ["source_only", "adapted", "target_only"];
-
-/// The recogniser's table: every object of the metrics that has one of the [`SCORES`].
-fn recognisers(record: &RunRecord) -> Option<String> {
-    let mut tasks = Vec::new();
-    for (id, value) in &record.metrics {
-        find_tasks(id, value, &mut tasks);
-    }
-    if tasks.is_empty() {
-        return None;
-    }
-    let mut rows = vec![vec![String::new()]];
-    rows[0].extend(SCORES.map(String::from));
-    rows[0].push("gap closed".to_owned());
-    for (name, task) in tasks {
-        let mut row = vec![name];
-        row.extend(SCORES.map(|column| score(task, column)));
-        let gap = task.get("gap_closed").and_then(Value::as_f64);
-        row.push(gap.map_or("-".to_owned(), |gap| format!("{gap:.2}")));
-        rows.push(row);
-    }
-    Some(columns(&rows))
-}
-
-/// A recogniser's accuracy as it was trained on one set: mean ± standard deviation.
-pub fn score(task: &Value, column: &str) -> String {
-    let number = |key: &str| task.get(column).and_then(|c| c.get(key)?.as_f64());
-    match (number("mean"), number("std")) {
-        (Some(mean), Some(std)) => format!("{mean:.3} ± {std:.3}"),
-        (Some(mean), None) => format!("{mean:.3}"),
-        (None, _) => "-".to_owned(),
-    }
-}
-
-/// Enters every table of a recogniser within `value`, with its path.
-pub fn find_tasks<'a>(name: &str, value: &'a Value, found: &mut Vec<(String, &'a Value)>) {
-    let has = |score| value[score].get("mean").is_some();
-    if SCORES.into_iter().any(has) {
-        found.push((name.to_owned(), value));
-        return;
-    }
-    for (key, inner) in value.as_object().into_iter().flatten() {
-        find_tasks(&format!("{name}.{key}"), inner, found);
-    }
+/// The figures of all stages, each stage's id before its first one.
+fn measured(figures: &[(String, Figure)]) -> Option<String> {
+    let row = |(place, (stage, figure)): (usize, &(String, Figure))| {
+        let is_first = place == 0 || figures[place - 1].0 != *stage;
+        vec![
+            if is_first {
+                stage.clone()
+            } else {
+                String::new()
+            },
+            figure.name.clone(),
+            format::figure(figure),
+            figure.about.clone(),
+        ]
+    };
+    let rows: Vec<_> = figures.iter().enumerate().map(row).collect();
+    (!rows.is_empty()).then(|| columns(&rows))
 }
 
 /// Every stage with time, rate and peak memory; of a cached one, what it took to make.
@@ -138,26 +116,35 @@ fn times(record: &RunRecord) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
-
     use super::*;
+    use crate::stage::exhibit::{Spread, Value};
 
     #[test]
-    fn a_recogniser_is_found_whatever_it_was_trained_on() {
-        let metrics = json!({
-            "crops": 4,
-            "classification": { "source_only": { "mean": 0.5 }, "classes": ["a"] },
-            "deeper": { "classification": { "adapted": { "mean": 0.7, "std": 0.1 } } },
-        });
-        let mut tasks = Vec::new();
-        find_tasks("evaluate", &metrics, &mut tasks);
-        let names: Vec<&str> = tasks.iter().map(|(name, _)| name.as_str()).collect();
-        assert_eq!(
-            names,
-            ["evaluate.classification", "evaluate.deeper.classification"]
+    fn figures_stand_by_their_stage_with_their_spread() {
+        let kept = Figure::new("kept", Value::Count(1200), "samples kept");
+        let adapted = Figure {
+            spread: Some(Spread {
+                std: 0.012,
+                results: Vec::new(),
+            }),
+            ..Figure::new("adapted", Value::Share(0.889), "trained on this dataset")
+        };
+        let gap = Figure::new("gap closed", Value::Share(f64::NAN), "");
+        let figures = [("gate", kept), ("test", adapted), ("test", gap)];
+        let table = measured(&figures.map(|(stage, figure)| (stage.into(), figure))).unwrap();
+        let lines: Vec<&str> = table.lines().map(str::trim).collect();
+        assert!(
+            lines[0].starts_with("gate") && lines[0].contains("1\u{202f}200"),
+            "{table}"
         );
-        assert_eq!(score(tasks[0].1, "source_only"), "0.500");
-        assert_eq!(score(tasks[1].1, "adapted"), "0.700 ± 0.100");
-        assert_eq!(score(tasks[1].1, "target_only"), "-");
+        assert!(
+            lines[1].starts_with("test") && lines[1].contains("88.9 % ± 1.2 %"),
+            "{table}"
+        );
+        assert!(
+            lines[2].starts_with("gap closed") && lines[2].contains('–'),
+            "{table}"
+        );
+        assert_eq!(measured(&[]), None);
     }
 }

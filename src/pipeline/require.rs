@@ -37,9 +37,6 @@ const COMPARISONS: [(&str, Comparison); 5] = [
     ("<", f64::lt),
 ];
 
-/// The level of `evaluate`'s measurements that a path may leave out.
-const TASK: &str = "classification";
-
 /// The requirements of a document, in the order of the file; `ids` are its stages.
 ///
 /// # Errors
@@ -211,10 +208,22 @@ fn measured(record: &RunRecord, id: &str) -> Option<Value> {
     Some(Value::Object(measured))
 }
 
-fn find<'v>(measured: &'v Value, names: &[&str]) -> Option<&'v Value> {
-    names.iter().try_fold(measured, |value, name| {
-        value.get(name).or_else(|| value.get(TASK)?.get(name))
-    })
+/// The value at the end of a path. A table that is the only one in its own may be left out of it.
+fn find<'v>(value: &'v Value, names: &[&str]) -> Option<&'v Value> {
+    let Some((name, rest)) = names.split_first() else {
+        return Some(value);
+    };
+    let direct = value.get(name).and_then(|inner| find(inner, rest));
+    direct.or_else(|| find(only_table(value)?.1, names))
+}
+
+/// The table within `value`, with its name, if there is only one.
+fn only_table(value: &Value) -> Option<(&String, &Value)> {
+    let mut tables = value
+        .as_object()?
+        .iter()
+        .filter(|(_, inner)| inner.is_object());
+    tables.next().filter(|_| tables.next().is_none())
 }
 
 fn unknown(requirement: &Requirement, id: &str, measured: &Value) -> Error {
@@ -244,13 +253,46 @@ fn numbers(above: &str, value: &Value, found: &mut Vec<String>) {
     match value {
         Value::Number(_) => found.push(above.to_owned()),
         Value::Object(map) => {
+            let only = only_table(value).map(|(name, _)| name);
             for (name, inner) in map {
-                match name == TASK {
+                match only == Some(name) {
                     true => numbers(above, inner, found),
                     false => numbers(&format!("{above}.{name}"), inner, found),
                 }
             }
         }
         _ => {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_table_that_is_the_only_one_may_be_left_out_of_a_path() {
+        let measured = json!({
+            "samples": 0,
+            "readings": { "adapted": { "mean": 0.5, "by_class": { "a": 1.0 } }, "raw": { "mean": 0.2 } },
+        });
+        let number = |path: &str| {
+            let names: Vec<&str> = path.split('.').collect();
+            find(&measured, &names).and_then(Value::as_f64)
+        };
+        assert_eq!(number("samples"), Some(0.0));
+        assert_eq!(number("readings.adapted.mean"), Some(0.5));
+        assert_eq!(number("adapted.mean"), Some(0.5));
+        assert_eq!(number("adapted.a"), Some(1.0));
+        // Two tables hold a mean, so neither may be left out.
+        assert_eq!(number("mean"), None);
+        let mut known = Vec::new();
+        numbers("test", &measured, &mut known);
+        assert_eq!(known.len(), 4);
+        for path in known {
+            assert!(
+                number(path.strip_prefix("test.").unwrap()).is_some(),
+                "{path}"
+            );
+        }
     }
 }

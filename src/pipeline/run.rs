@@ -21,9 +21,10 @@ use crate::artifact::files::{temporary, write_flushed};
 use crate::artifact::resume::Resume;
 use crate::artifact::run::{RunRecord, StageRecord, Status};
 use crate::artifact::{Artifact, Cost};
+use crate::report;
 use crate::seed::Seed;
+use crate::stage::exhibit::Figure;
 use crate::stage::{Context, DatasetName, DeviceChoice, Event, Share};
-use crate::stages::report;
 use crate::{Error, Result};
 
 /// How to run.
@@ -46,6 +47,8 @@ pub struct Outcome {
     pub record: RunRecord,
     /// `outputs/runs/PIPELINE/RUN`.
     pub folder: PathBuf,
+    /// What the stages exhibit in figures, each with the id of its stage.
+    pub figures: Vec<(String, Figure)>,
 }
 
 /// Runs a pipeline.
@@ -105,10 +108,11 @@ pub fn run(spec: &Spec, options: &Options) -> Result<Outcome> {
     };
     let result = running.work(&mut planner);
     let ended = running.end(&result);
-    result.and(ended)?;
+    result?;
     Ok(Outcome {
         record: running.record,
         folder: running.folder,
+        figures: ended?,
     })
 }
 
@@ -315,8 +319,8 @@ impl<'a> Run<'a> {
         fs::rename(&new, &path).map_err(|e| Error::io(&path, e))
     }
 
-    /// Closes the record: status, report, last event.
-    fn end(&mut self, result: &Result<()>) -> Result<()> {
+    /// Closes the record: status, report, last event. Returns what the stages exhibit in figures.
+    fn end(&mut self, result: &Result<()>) -> Result<Vec<(String, Figure)>> {
         self.record.status = match result {
             Ok(()) => Status::Done,
             Err(Error::Interrupted) => Status::Interrupted,
@@ -325,7 +329,8 @@ impl<'a> Run<'a> {
         };
         self.record.error = result.as_ref().err().map(ToString::to_string);
         let saved = self.save();
-        let reported = report::write(&self.record, &self.folder.join("report.html"));
+        let kinds: Vec<_> = self.spec.stages.iter().map(|stage| stage.kind).collect();
+        let reported = report::write(&self.record, &kinds, &self.folder.join("report.html"));
         self.events.emit(
             None,
             RunEvent::End {

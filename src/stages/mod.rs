@@ -8,7 +8,6 @@ pub mod gate;
 pub mod ingest;
 pub mod pseudo_label;
 pub mod render;
-pub mod report;
 pub mod split;
 pub mod task;
 pub mod train;

@@ -32,6 +32,7 @@ macro_rules! kind {
             output: Kind::$output,
             parse: parse::<$config>,
             schema: || schemars::schema_for!($config),
+            exhibit: crate::stage::exhibit::nothing,
         }
     };
 }

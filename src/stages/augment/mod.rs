@@ -44,6 +44,7 @@ pub const STAGE: StageKind = StageKind {
     output: Kind::Samples,
     parse: parse::<Augment>,
     schema: || schemars::schema_for!(Augment),
+    exhibit: crate::stage::exhibit::nothing,
 };
 
 /// One entry of the registry of transforms.

@@ -6,6 +6,7 @@
 
 mod card;
 mod checksums;
+mod exhibit;
 mod maps;
 mod rejected;
 mod survey;
@@ -47,6 +48,7 @@ pub const STAGE: StageKind = StageKind {
     output: Kind::Dataset,
     parse: parse::<Emit>,
     schema: || schemars::schema_for!(Emit),
+    exhibit: exhibit::exhibit,
 };
 
 /// The usual splits, in the order in which they are listed; others follow by their names. All images of

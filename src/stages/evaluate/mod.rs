@@ -4,6 +4,7 @@
 //! dataset (`adapted`) and real labelled photos (`target_only`), and tested on real photos. This is
 //! the only stage that reads labels of real photos.
 
+mod exhibit;
 mod fifths;
 mod labels;
 #[cfg(test)]
@@ -49,6 +50,7 @@ pub const STAGE: StageKind = StageKind {
     output: Kind::Metrics,
     parse: parse::<Evaluate>,
     schema: || schemars::schema_for!(Evaluate),
+    exhibit: exhibit::exhibit,
 };
 
 /// Configuration of `evaluate`.

@@ -49,6 +49,7 @@ pub const fn kind<R: Stage + DeserializeOwned + 'static>() -> StageKind {
         output: Kind::Settings,
         parse: parse::<Fit<R>>,
         schema: || schemars::schema_for!(Settings),
+        exhibit: crate::stage::exhibit::nothing,
     }
 }
 

@@ -10,6 +10,7 @@
 mod criteria;
 mod distance;
 mod duplicates;
+mod exhibit;
 mod loss;
 mod measure;
 mod measured;
@@ -45,6 +46,7 @@ pub const STAGE: StageKind = StageKind {
     output: Kind::Judged,
     parse: parse::<Gate>,
     schema: || schemars::schema_for!(Gate),
+    exhibit: exhibit::exhibit,
 };
 
 /// Configuration of `gate`: the limit of each criterion, and how much may be lost.

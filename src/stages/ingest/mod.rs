@@ -33,6 +33,7 @@ pub const STAGE: StageKind = StageKind {
     output: Kind::Samples,
     parse: parse::<Ingest>,
     schema: || schemars::schema_for!(Ingest),
+    exhibit: crate::stage::exhibit::nothing,
 };
 
 /// Configuration of `ingest`.

@@ -7,6 +7,7 @@
 //! their mean counts, over all photos of a track where there are tracks; where the ratio of classes is
 //! known, readings are aligned to it (Berthelot et al., ReMixMatch, 2020).
 
+mod exhibit;
 mod learning;
 mod selection;
 
@@ -41,6 +42,7 @@ pub const STAGE: StageKind = StageKind {
     output: Kind::Samples,
     parse: parse::<PseudoLabel>,
     schema: || schemars::schema_for!(PseudoLabel),
+    exhibit: exhibit::exhibit,
 };
 
 /// Configuration of `pseudo_label`.

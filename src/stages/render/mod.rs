@@ -31,6 +31,7 @@ pub const STAGE: StageKind = StageKind {
     output: Kind::Samples,
     parse: parse::<Render>,
     schema: || schemars::schema_for!(Render),
+    exhibit: crate::stage::exhibit::nothing,
 };
 
 /// Scenes drawn for one picture until its object can be seen well.

@@ -31,6 +31,7 @@ pub const STAGE: StageKind = StageKind {
     output: Kind::Samples,
     parse: parse::<Split>,
     schema: || schemars::schema_for!(Split),
+    exhibit: crate::stage::exhibit::nothing,
 };
 
 /// Configuration of `split`.

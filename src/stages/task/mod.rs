@@ -27,6 +27,7 @@ pub const STAGE: StageKind = StageKind {
     output: Kind::Task,
     parse: parse::<Task>,
     schema: || schemars::schema_for!(Task),
+    exhibit: crate::stage::exhibit::nothing,
 };
 
 /// Configuration of `task`.

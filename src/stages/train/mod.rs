@@ -4,6 +4,7 @@ mod checkpoint;
 mod chosen;
 mod config;
 mod data;
+mod exhibit;
 mod faults;
 mod memory;
 mod preflight;
@@ -51,6 +52,7 @@ pub const STAGE: StageKind = StageKind {
     output: Kind::Adapter,
     parse: chosen::parse,
     schema: || schemars::schema_for!(Train),
+    exhibit: exhibit::exhibit,
 };
 
 impl Stage for Train {

@@ -24,6 +24,7 @@ pub const STAGE: StageKind = StageKind {
     output: Kind::Samples,
     parse: parse::<Translate>,
     schema: || schemars::schema_for!(Translate),
+    exhibit: crate::stage::exhibit::nothing,
 };
 
 /// Configuration of `translate`.

@@ -1,13 +1,15 @@
-//! Tables of the stages: class counts, time and memory, further measurements.
+//! What the run's record says: requirements, class counts, time and memory, further measurements.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use maud::{Markup, html};
-use serde_json::Value;
+use serde_json::Value as Json;
 
 use crate::artifact::run::{RunRecord, StageRecord};
+use crate::stage::exhibit::{Cell, Column, Table, Tone, Value};
 
-use super::words::{count, duration, memory, number};
+use super::format::{count, duration, memory, number};
+use super::table;
 
 /// Classes shown at most.
 const CLASSES: usize = 60;
@@ -37,7 +39,7 @@ pub fn class_counts(record: &RunRecord) -> Markup {
     let most = stages.iter().flat_map(|s| s.classes.values()).max();
     let most = most.copied().unwrap_or(0).max(1);
     if stages.is_empty() {
-        return html! { p.soft { "No stage published samples." } };
+        return html! { p.soft { "No stage made samples." } };
     }
     html! {
         div.scroll { table.counts {
@@ -78,7 +80,7 @@ fn unlabelled_row(stages: &[&StageRecord]) -> Markup {
         .collect();
     html! {
         @if unlabelled.iter().any(|n| *n > 0) {
-            tr title="samples without a class, e.g. photos whose labels are not read" {
+            tr title="samples without a class, such as photos whose labels are not read" {
                 th.soft { "unlabelled" }
                 @for n in unlabelled {
                     td.n.soft { @if n > 0 { (count(n)) } @else { "–" } }
@@ -90,124 +92,93 @@ fn unlabelled_row(stages: &[&StageRecord]) -> Markup {
 
 /// Time and memory of each stage, with the totals.
 pub fn costs(record: &RunRecord) -> Markup {
+    let stages = || record.stages.iter();
     let seconds = |s: &StageRecord| Some(s.cost.seconds).filter(|s| s.is_finite());
-    let longest = record.stages.iter().filter_map(seconds).fold(0.0, f64::max);
-    let peak = record
-        .stages
-        .iter()
-        .map(|s| s.cost.peak_memory)
-        .max()
-        .unwrap_or(0);
+    let longest = stages().filter_map(seconds).fold(0.0, f64::max);
+    let peak = stages().map(|s| s.cost.peak_memory).max().unwrap_or(0);
     let sum = |cached: bool| -> f64 {
-        let stages = record.stages.iter().filter(|s| s.cached == cached);
+        let stages = stages().filter(|s| s.cached == cached);
         stages.filter_map(seconds).sum()
     };
-    let share = |part: f64, whole: f64| {
-        let share = if whole > 0.0 {
-            100.0 * part / whole
-        } else {
-            0.0
-        };
-        format!(
-            "width:{:.1}%",
-            if share.is_finite() {
-                share.clamp(0.0, 100.0)
-            } else {
-                0.0
-            }
-        )
+    let bar = |part: f64, whole: f64, text: String| Cell::Bar {
+        share: part / whole,
+        value: Value::Text(text),
+    };
+    let row = |stage: &StageRecord| {
+        let cost = &stage.cost;
+        vec![
+            Cell::text(&stage.id),
+            bar(cost.seconds, longest, duration(cost.seconds)),
+            bar(
+                cost.peak_memory as f64,
+                peak as f64,
+                memory(cost.peak_memory),
+            ),
+            Cell::text(if stage.cached { "cached" } else { "" }),
+        ]
+    };
+    let heads = [("stage", 0), ("time", 0), ("peak memory", 6), ("", 0)];
+    let table = Table {
+        columns: heads
+            .map(|(head, tone)| Column::new(head, Tone::Series(tone)))
+            .into(),
+        rows: stages().map(row).collect(),
     };
     html! {
-        div.scroll { table.bars {
-            thead { tr {
-                th { "stage" } th { "time" }
-                th title="largest resident memory of the program while the stage ran" { "peak memory" }
-            } }
-            tbody { @for stage in &record.stages {
-                tr.cached[stage.cached] {
-                    th { (stage.id) @if stage.cached { " " span.tag { "cached" } } }
-                    td { div.cell {
-                        div.track { div.fill.time style=(share(stage.cost.seconds, longest)) {} }
-                        span { (duration(stage.cost.seconds)) }
-                    } }
-                    td { div.cell {
-                        div.track { div.fill.memory style=(share(stage.cost.peak_memory as f64, peak as f64)) {} }
-                        span { (memory(stage.cost.peak_memory)) }
-                    } }
-                }
-            } }
-        } }
+        (table::draw(&table))
         p {
-            "This run took " b { (duration(record.seconds)) } ": its stages "
-            (duration(sum(false)))
-            @if sum(true) > 0.0 { ", and the cache saved " (duration(sum(true))) }
-            "."
-            @if peak > 0 { " Peak memory " b { (memory(peak)) } "." }
+            "The run took " b { (duration(record.seconds)) } ", its stages " (duration(sum(false))) "."
+            @if sum(true) > 0.0 { " The cache saved " (duration(sum(true))) "." }
+            @if peak > 0 { " Peak memory was " b { (memory(peak)) } "." }
         }
     }
 }
 
-/// What stages measured besides the recognisers' scores: the single values of their summaries.
-pub fn measurements(record: &RunRecord, shown_elsewhere: &[&str]) -> Option<Markup> {
+/// What stages measured besides the figures that they exhibit: the single values of the summaries of
+/// all stages but those `shown` elsewhere.
+pub fn measurements(record: &RunRecord, shown: &BTreeSet<&str>) -> Option<Markup> {
     let mut rows = Vec::new();
-    for (stage, summary) in &record.metrics {
+    let metrics = record.metrics.iter();
+    for (stage, summary) in metrics.filter(|(stage, _)| !shown.contains(stage.as_str())) {
         let mut values = BTreeMap::new();
-        if !shown_elsewhere.contains(&stage.as_str()) {
-            single_values("", summary, &mut values);
+        single_values("", summary, &mut values);
+        for (i, (name, value)) in values.into_iter().take(40).enumerate() {
+            let stage = if i == 0 { stage } else { "" };
+            let value = Cell::Value(Value::Text(value));
+            rows.push(vec![Cell::text(stage), Cell::text(name), value]);
         }
-        rows.extend(
-            values
-                .into_iter()
-                .take(40)
-                .map(|(name, value)| (stage, name, value)),
-        );
     }
-    (!rows.is_empty()).then(|| {
-        html! {
-            div.scroll { table {
-                thead { tr { th { "stage" } th { "measure" } th.n { "value" } } }
-                tbody { @for (i, (stage, name, value)) in rows.iter().enumerate() { tr {
-                    th { @if i == 0 || rows[i - 1].0 != *stage { (stage) } }
-                    td { (name) }
-                    td.n { (value) }
-                } } }
-            } }
-        }
-    })
+    let columns = Column::plain(&["stage", "measure", "value"]);
+    (!rows.is_empty()).then(|| table::draw(&Table { columns, rows }))
 }
 
 /// Flattens a summary to `outer.inner` → value; lists are left out.
-fn single_values(name: &str, value: &Value, found: &mut BTreeMap<String, String>) {
+fn single_values(name: &str, value: &Json, found: &mut BTreeMap<String, String>) {
     let text = match value {
-        Value::Object(fields) => {
+        Json::Object(fields) => {
             for (key, value) in fields {
                 let dot = if name.is_empty() { "" } else { "." };
                 single_values(&format!("{name}{dot}{key}"), value, found);
             }
             return;
         }
-        Value::Number(n) => n
+        Json::Number(n) => n
             .as_u64()
             .map_or_else(|| number(n.as_f64().unwrap_or(f64::NAN)), count),
-        Value::String(text) => text.clone(),
-        Value::Bool(value) => value.to_string(),
-        Value::Null | Value::Array(_) => return,
+        Json::String(text) => text.clone(),
+        Json::Bool(value) => value.to_string(),
+        Json::Null | Json::Array(_) => return,
     };
-    found.insert(
-        if name.is_empty() {
-            "value".into()
-        } else {
-            name.into()
-        },
-        text,
-    );
+    let name = if name.is_empty() { "value" } else { name };
+    found.insert(name.to_owned(), text);
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::example::{bare_record, stage};
-    use super::*;
     use serde_json::json;
+
+    use super::*;
+    use crate::testing::dice_run::{bare_record, stage};
 
     #[test]
     fn summaries_flatten_to_single_values() {
@@ -221,7 +192,7 @@ mod tests {
     #[test]
     fn bars_of_no_time_and_no_memory_are_finite() {
         let mut record = bare_record();
-        record.stages = vec![stage("a", "render", &[])];
+        record.stages = vec![stage("a", "b", &[])];
         record.stages[0].cost.seconds = f64::NAN;
         let page = costs(&record).into_string();
         assert!(!page.contains("NaN") && !page.contains("inf"), "{page}");

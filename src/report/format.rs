@@ -1,5 +1,7 @@
 //! Numbers and times as a reader wants them.
 
+use crate::stage::exhibit::{Figure, Value};
+
 /// Seconds since 1970 as `2026-03-01 14:05 UTC`.
 pub fn date(seconds: u64) -> String {
     let time = chrono::DateTime::from_timestamp(seconds as i64, 0).unwrap_or_default();
@@ -45,7 +47,7 @@ pub fn count(value: u64) -> String {
     text
 }
 
-/// A fraction as a percentage with one decimal; a dash for what is no number.
+/// A fraction as a percentage with one decimal; a dash for what is not a number.
 pub fn percent(fraction: f64) -> String {
     if fraction.is_finite() {
         format!("{:.1} %", 100.0 * fraction)
@@ -71,6 +73,25 @@ pub fn number(value: f64) -> String {
             decimals = if size < 0.1 { 4 } else { 2 }
         );
         text.trim_end_matches('0').trim_end_matches('.').to_owned()
+    }
+}
+
+/// A value by its kind.
+pub fn value(value: &Value) -> String {
+    match value {
+        Value::Count(n) => count(*n),
+        Value::Share(share) => percent(*share),
+        Value::Number(value) => number(*value),
+        Value::Text(text) => text.clone(),
+    }
+}
+
+/// A figure's value, e.g. `88.9 % ± 1.2 %`.
+pub fn figure(figure: &Figure) -> String {
+    let mean = value(&figure.value);
+    match &figure.spread {
+        Some(spread) => format!("{mean} ± {}", percent(spread.std)),
+        None => mean,
     }
 }
 

@@ -9,7 +9,7 @@ use maud::{Markup, html};
 
 use crate::artifact::run::StageRecord;
 
-use super::words::{duration, plural};
+use super::format::{duration, plural};
 
 const BOX: (f64, f64) = (134.0, 58.0);
 /// Between the layers, and between the boxes of one.
@@ -54,7 +54,7 @@ pub fn picture(stages: &[StageRecord]) -> Markup {
     let width = width.max(1.0);
     html! {
         svg.dag viewBox=(format!("0 0 {width:.0} {height:.0}")) role="img"
-            style=(format!("--width:{width:.0}px")) aria-label="the pipeline's stages" {
+            style=(format!("--width:{width:.0}px")) aria-label="the stages of the pipeline" {
             defs {
                 marker #tip viewBox="0 0 8 8" refX="7" refY="4" markerWidth="7" markerHeight="7"
                     orient="auto" { path d="M0 0.5L8 4L0 7.5z" {} }
@@ -271,42 +271,30 @@ impl Layout {
 
 #[cfg(test)]
 mod tests {
-    use super::super::example::stage;
     use super::*;
+    use crate::testing::dice_run::stage;
 
-    fn dice() -> Vec<StageRecord> {
+    fn pottery() -> Vec<StageRecord> {
         vec![
-            stage("render", "render", &[]),
-            stage("photos", "ingest", &[]),
-            stage(
-                "train",
-                "train",
-                &[("renders", "render"), ("photos", "photos")],
-            ),
-            stage(
-                "translate",
-                "translate",
-                &[("renders", "render"), ("model", "train")],
-            ),
-            stage("test", "ingest", &[]),
-            stage(
-                "evaluate",
-                "evaluate",
-                &[("adapted", "translate"), ("test", "test")],
-            ),
+            stage("clay", "dig", &[]),
+            stage("photos", "shoot", &[]),
+            stage("form", "learn", &[("clay", "clay"), ("photos", "photos")]),
+            stage("pots", "throw", &[("clay", "clay"), ("form", "form")]),
+            stage("guests", "shoot", &[]),
+            stage("taste", "ask", &[("pots", "pots"), ("guests", "guests")]),
         ]
     }
 
     #[test]
     fn layers_follow_the_inputs() {
-        let layout = Layout::new(&dice());
+        let layout = Layout::new(&pottery());
         let layer: Vec<usize> = layout.slots[..6].iter().map(|s| s.layer).collect();
         assert_eq!(layer, [0, 0, 1, 2, 2, 3]);
     }
 
     #[test]
     fn slots_of_a_layer_do_not_overlap() {
-        let layout = Layout::new(&dice());
+        let layout = Layout::new(&pottery());
         for layer in &layout.layers {
             for pair in layer.windows(2) {
                 let (a, b) = (&layout.slots[pair[0]], &layout.slots[pair[1]]);
@@ -316,13 +304,13 @@ mod tests {
     }
 
     #[test]
-    fn no_stages_a_circle_and_unknown_inputs_are_no_panic() {
+    fn no_stages_a_circle_and_unknown_inputs_do_not_panic() {
         assert!(!picture(&[]).into_string().contains("NaN"));
         let circle = [
-            stage("a", "gate", &[("samples", "b")]),
+            stage("a", "turn", &[("samples", "b")]),
             stage(
                 "b",
-                "gate",
+                "turn",
                 &[("samples", "a"), ("model", "b"), ("other", "gone")],
             ),
         ];
@@ -332,7 +320,7 @@ mod tests {
 
     #[test]
     fn ids_are_escaped() {
-        let drawn = picture(&[stage("<b>&\"", "render", &[])]).into_string();
+        let drawn = picture(&[stage("<b>&\"", "dig", &[])]).into_string();
         assert!(drawn.contains("&lt;b&gt;&amp;") && !drawn.contains("<b>"));
     }
 }

@@ -1,11 +1,10 @@
-//! Contact sheets: one origin along the pipeline beside real photos, and labels drawn over pictures.
+//! Contact sheets: rows of pictures, and pictures with their labels drawn over them.
 
 use base64::Engine;
 use maud::{Markup, html};
 
 use crate::sample::{Keypoint, Mask, Object, Sample, Visibility, image};
-
-use super::evidence::Sheet;
+use crate::stage::exhibit::Sheet;
 
 /// Pictures are shown near this many pixels, small ones by a whole factor.
 const SHOWN: u32 = 128;
@@ -13,46 +12,29 @@ const SHOWN: u32 = 128;
 /// Larger pictures than this are shrunk before they are embedded.
 const EMBEDDED: u32 = 256;
 
-/// Strips of one origin (render, translation, …) beside a block of photos.
-pub fn strips(sheet: &Sheet) -> Markup {
-    html! {
-        div.sheet {
-            div {
-                p.flow {
-                    @for (i, column) in sheet.columns.iter().enumerate() {
-                        @if i > 0 { span.to { "→" } }
-                        span { (column) }
-                    }
-                }
-                div.strips {
-                    @for row in &sheet.rows { (strip(row, &sheet.columns)) }
-                }
-            }
-            @if let Some((id, photos)) = &sheet.photos {
-                div.photos {
-                    p.flow { span { (id) } small { "real photos" } }
-                    div.block {
-                        @for photo in photos { (picture(photo, id)) }
-                    }
-                }
-            }
-        }
+/// Rows of pictures with their captions, or pictures with their labels drawn over them.
+pub fn sheet(sheet: &Sheet) -> Markup {
+    if sheet.labels {
+        return labelled(sheet);
     }
-}
-
-fn strip(row: &[Option<Sample>], columns: &[String]) -> Markup {
-    let class = row.iter().flatten().find_map(|s| s.labels.class.as_deref());
     html! {
-        figure.strip {
-            div.row {
-                @for (sample, column) in row.iter().zip(columns) {
-                    @match sample {
-                        Some(sample) => (picture(sample, column)),
-                        None => span.none title={ "not found in " (column) } { "–" },
+        div.strips style={ "--columns:" (sheet.columns.len()) } {
+            @for row in &sheet.rows {
+                figure title=[Some(&row.details).filter(|details| !details.is_empty())] {
+                    div.row {
+                        @for (sample, column) in row.pictures.iter().zip(&sheet.columns) {
+                            @match sample {
+                                Some(sample) => (picture(sample, column)),
+                                None => span.none title={ (column) ": not available" } { "–" },
+                            }
+                        }
+                    }
+                    figcaption {
+                        (row.caption)
+                        @if !row.fault.is_empty() { " " span.why { (row.fault) } }
                     }
                 }
             }
-            figcaption { (class.unwrap_or("no class")) }
         }
     }
 }
@@ -107,7 +89,7 @@ fn data_uri(sample: &Sample) -> String {
     format!("data:image/png;base64,{encoded}")
 }
 
-/// `None` where the picture cannot be read: the page then shows the sample's id instead.
+/// `None` if the picture cannot be read: the page then shows the sample's id instead.
 fn shrunk(sample: &Sample) -> Option<Vec<u8>> {
     let pixels = sample.pixels().ok()?;
     let scale = f64::from(EMBEDDED) / f64::from(pixels.width().max(pixels.height()));
@@ -116,16 +98,20 @@ fn shrunk(sample: &Sample) -> Option<Vec<u8>> {
     image::encode_png(&small).ok()
 }
 
-/// The last column's samples with their labels drawn over them.
-pub fn labelled(sheet: &Sheet) -> Markup {
-    let samples = || sheet.rows.iter().filter_map(|row| row.last()?.as_ref());
+fn labelled(sheet: &Sheet) -> Markup {
+    let samples = || {
+        sheet
+            .rows
+            .iter()
+            .flat_map(|row| row.pictures.iter().flatten())
+    };
     let has = |test: fn(&Object) -> bool| samples().any(|s| s.labels.objects().iter().any(test));
     html! {
         p.flow {
-            @if let Some(column) = sheet.columns.last() { span { (column) } }
+            @for column in &sheet.columns { span { (column) } }
             @if has(|_| true) { small { span.key.box-key {} "box" } }
             @if has(|o| o.mask.is_some()) { small { span.key.mask-key {} "mask" } }
-            @if has(|i| !i.keypoints.is_empty()) {
+            @if has(|o| !o.keypoints.is_empty()) {
                 small { span.key.seen-key {} "keypoint" }
                 small { span.key.hidden-key {} "hidden keypoint" }
             }
@@ -232,8 +218,8 @@ fn runs(length: u32, holds: impl Fn(u32) -> bool) -> Vec<(u32, u32)> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::example::picture_of;
     use super::*;
+    use crate::testing::dice_run::picture_of;
 
     #[test]
     fn an_outline_runs_around_the_mask_and_its_hole() {
@@ -262,7 +248,7 @@ mod tests {
     }
 
     #[test]
-    fn labels_that_are_no_numbers_leave_no_trace_in_the_drawing() {
+    fn labels_that_are_not_numbers_leave_no_trace_in_the_drawing() {
         let mut sample = picture_of(8, 8);
         sample.labels.objects = Some(vec![Object {
             mask: Some(Mask::default()),

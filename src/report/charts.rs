@@ -1,0 +1,188 @@
+//! Curves over steps as inline SVG. Every coordinate written is finite.
+
+use maud::{Markup, html};
+
+use crate::stage::exhibit::{Chart, Curve};
+
+use super::format::number;
+use super::scale::{Scale, px};
+
+const WIDTH: f64 = 380.0;
+const HEIGHT: f64 = 200.0;
+
+/// A chart of curves over steps: each raw and faint, and smoothed on top.
+pub fn draw(chart: &Chart) -> Markup {
+    let Chart { title, curves } = chart;
+    let steps = curves.iter().flat_map(|c| c.points.iter().map(|p| p.0));
+    let x = Scale::over(steps, 44.0, WIDTH - 18.0);
+    let y = Scale::over(curves.iter().flat_map(inner_range), HEIGHT - 28.0, 12.0);
+    html! {
+        figure.chart {
+            figcaption { (title) }
+            svg viewBox={ "0 0 " (WIDTH) " " (HEIGHT) } role="img" aria-label=(title) {
+                (axes(&x, &y))
+                @for (i, curve) in curves.iter().enumerate() {
+                    @let smooth = smoothed(&curve.points);
+                    path class={ "raw k" (i % 8) } d=(polyline(&thinned(&curve.points), &x, &y)) {}
+                    path class={ "line k" (i % 8) } d=(polyline(&thinned(&smooth), &x, &y)) {
+                        title { (curve.name) ": ends at " (last_value(&smooth)) }
+                    }
+                }
+            }
+            ul.legend {
+                @for (i, curve) in curves.iter().enumerate() {
+                    li {
+                        span class={ "key k" (i % 8) } {}
+                        (curve.name) " " b { (last_value(&smoothed(&curve.points))) }
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn axes(x: &Scale, y: &Scale) -> Markup {
+    html! {
+        @for tick in y.ticks(5) {
+            @let at = px(y.at(tick));
+            line.grid x1=(px(x.from)) x2=(px(x.to)) y1=(at) y2=(at) {}
+            text.tick x=(px(x.from - 6.0)) y=(at) dy="0.32em" text-anchor="end" { (number(tick)) }
+        }
+        @for tick in x.ticks(6) {
+            @let at = px(x.at(tick));
+            line.mark x1=(at) x2=(at) y1=(px(y.from)) y2=(px(y.from + 4.0)) {}
+            text.tick x=(at) y=(px(y.from + 17.0)) text-anchor="middle" { (number(tick)) }
+        }
+        line.axis x1=(px(x.from)) x2=(px(x.to)) y1=(px(y.from)) y2=(px(y.from)) {}
+    }
+}
+
+/// The span of a curve's values: far outliers are cut, for one spike must not flatten the rest.
+fn inner_range(curve: &Curve) -> Vec<f64> {
+    let mut values: Vec<f64> = curve.points.iter().map(|p| p.1).collect();
+    values.retain(|v| v.is_finite());
+    values.sort_by(f64::total_cmp);
+    let Some(last) = values.len().checked_sub(1) else {
+        return values;
+    };
+    let (low, high) = (values[last / 100], values[last - last / 100]);
+    let room = high - low;
+    vec![values[0].max(low - room), values[last].min(high + room)]
+}
+
+/// The mean over a twentieth of the curve around each point.
+fn smoothed(points: &[(f64, f64)]) -> Vec<(f64, f64)> {
+    let known: Vec<(f64, f64)> = points.iter().copied().filter(|p| p.1.is_finite()).collect();
+    let half = known.len() / 40;
+    (0..known.len())
+        .map(|i| {
+            let around = &known[i.saturating_sub(half)..(i + half + 1).min(known.len())];
+            let sum: f64 = around.iter().map(|p| p.1 / around.len() as f64).sum();
+            (known[i].0, sum)
+        })
+        .collect()
+}
+
+/// At most a few hundred points: of each stretch the lowest and the highest, in their order.
+fn thinned(points: &[(f64, f64)]) -> Vec<(f64, f64)> {
+    const STRETCHES: usize = 150;
+    if points.len() <= 2 * STRETCHES {
+        return points.to_vec();
+    }
+    points
+        .chunks(points.len().div_ceil(STRETCHES))
+        .flat_map(|stretch| {
+            let indices = 0..stretch.len();
+            let by_value = |a: &usize, b: &usize| stretch[*a].1.total_cmp(&stretch[*b].1);
+            let low = indices.clone().min_by(by_value).unwrap_or(0);
+            let high = indices.max_by(by_value).unwrap_or(0);
+            [stretch[low.min(high)], stretch[low.max(high)]]
+        })
+        .collect()
+}
+
+/// Path data; a new stroke begins after each gap. A lone point becomes a dot.
+fn polyline(points: &[(f64, f64)], x: &Scale, y: &Scale) -> String {
+    let mut data = String::new();
+    let mut drawing = false;
+    for (i, &(step, value)) in points.iter().enumerate() {
+        if !step.is_finite() || !value.is_finite() {
+            drawing = false;
+            continue;
+        }
+        let command = if drawing { 'L' } else { 'M' };
+        data += &format!("{command}{:.1} {:.1}", x.at(step), y.at(value));
+        let ends = points.get(i + 1).is_none_or(|next| !next.1.is_finite());
+        if !drawing && ends {
+            data += "h0.1";
+        }
+        drawing = true;
+    }
+    data
+}
+
+fn last_value(points: &[(f64, f64)]) -> String {
+    number(points.last().map_or(f64::NAN, |p| p.1))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const WILD: [&[(f64, f64)]; 9] = [
+        &[],
+        &[(1.0, 2.0)],
+        &[(1.0, f64::NAN)],
+        &[(0.0, 0.0), (1.0, 0.0)],
+        &[(5.0, 1.0), (5.0, 3.0)],
+        &[
+            (0.0, 1.0),
+            (1.0, f64::INFINITY),
+            (2.0, f64::NAN),
+            (3.0, 4.0),
+        ],
+        &[(0.0, f64::MIN), (1.0, f64::MAX)],
+        &[(0.0, 1e-300), (1.0, 2e-300)],
+        &[(f64::NAN, 1.0), (f64::INFINITY, 2.0)],
+    ];
+
+    fn assert_finite(curves: Vec<Curve>) {
+        let title = "loss".into();
+        let drawn = draw(&Chart { title, curves }).into_string();
+        for wrong in ["NaN", "inf", "\"-\""] {
+            assert!(!drawn.contains(wrong), "{wrong} in {drawn}");
+        }
+    }
+
+    #[test]
+    fn curves_are_finite_whatever_the_points() {
+        for points in WILD {
+            let curve = Curve {
+                name: "loss".into(),
+                points: points.to_vec(),
+            };
+            assert_finite(vec![curve]);
+        }
+        assert_finite(Vec::new());
+    }
+
+    #[test]
+    fn a_gap_breaks_the_line_and_a_lone_point_is_a_dot() {
+        let scale = Scale::over([0.0, 4.0].into_iter(), 0.0, 4.0);
+        let points = [(0.0, 0.0), (1.0, 1.0), (2.0, f64::NAN), (3.0, 3.0)];
+        assert_eq!(
+            polyline(&points, &scale, &scale),
+            "M0.0 0.0L1.0 1.0M3.0 3.0h0.1"
+        );
+    }
+
+    #[test]
+    fn smoothing_keeps_a_constant_and_thinning_keeps_extremes() {
+        let points: Vec<(f64, f64)> = (0..1000).map(|i| (f64::from(i), 2.0)).collect();
+        assert!(smoothed(&points).iter().all(|p| (p.1 - 2.0).abs() < 1e-9));
+        let mut spiked = points;
+        spiked[500].1 = 9.0;
+        let thin = thinned(&spiked);
+        assert!(thin.len() <= 300 && thin.contains(&(500.0, 9.0)));
+    }
+}

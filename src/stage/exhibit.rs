@@ -1,0 +1,308 @@
+//! What a stage shows of its result: figures, tables, curves, pictures. This is data alone: the
+//! report draws it as a page, and the command line prints the figures.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
+
+use crate::Result;
+use crate::artifact::{Artifact, parts};
+use crate::sample::Sample;
+
+/// What exhibits are made from.
+pub struct Evidence<'a> {
+    /// The stage's own artifact.
+    pub artifact: &'a Artifact,
+    /// The artifacts of its inputs that can be read, by role.
+    pub inputs: BTreeMap<&'a str, &'a Artifact>,
+}
+
+/// Something to show, with its heading.
+pub struct Exhibit {
+    pub section: Section,
+    /// The heading; if it is empty, the stage's id is.
+    pub title: String,
+    /// A remark beside the heading.
+    pub note: String,
+    pub content: Content,
+}
+
+/// A part of the report, which several stages may share: where it stands, and its title.
+pub type Section = (Place, &'static str);
+
+/// How soon a reader asks for an exhibit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Place {
+    /// In the head of the page, which holds headline figures alone and has no title.
+    Head,
+    /// Before all else: what the run was for.
+    Results,
+    /// After the pictures: how the work went.
+    Work,
+    /// At the end: what explains the results.
+    Details,
+    /// In the section about the labels of real photos: a text that says what the stage read them for,
+    /// which begins in the middle of the sentence.
+    RealLabels,
+}
+
+/// The kinds of exhibits.
+pub enum Content {
+    Text(String),
+    Figures {
+        figures: Vec<Figure>,
+        /// What guessing would score, 0..1, if the figures are scores.
+        chance: Option<f64>,
+    },
+    Table(Table),
+    /// Charts side by side.
+    Curves(Vec<Chart>),
+    /// Histograms side by side.
+    Histograms(Vec<Histogram>),
+    Pictures(Sheet),
+    /// Confusion matrices side by side.
+    Confusions(Vec<Confusion>),
+}
+
+/// A value as it was measured; how it is written is up to whoever shows it.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Value {
+    Count(u64),
+    /// A share of a whole, 0..1; may be negative where it is one of a difference.
+    Share(f64),
+    Number(f64),
+    Text(String),
+}
+
+/// A value that a reader of the results asks for.
+#[derive(Debug, Clone)]
+pub struct Figure {
+    /// A word or two, e.g. `adapted`.
+    pub name: String,
+    /// What it tells, in a few words.
+    pub about: String,
+    pub value: Value,
+    /// The single results, if the value is their mean.
+    pub spread: Option<Spread>,
+    /// What it was measured on, e.g. `n_test`, 308.
+    pub counts: Vec<(&'static str, u64)>,
+    pub tone: Tone,
+    /// The words that follow the value in the head of the page, if it belongs there.
+    pub headline: Option<&'static str>,
+}
+
+/// Single results and their standard deviation.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Spread {
+    pub std: f64,
+    pub results: Vec<f64>,
+}
+
+/// What colour something is drawn in: exhibits of one tone belong together.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Tone {
+    /// One of eight colours that differ well.
+    Series(u8),
+    /// For what went wrong.
+    Bad,
+}
+
+/// The first cell of each row is its heading.
+pub struct Table {
+    pub columns: Vec<Column>,
+    pub rows: Vec<Vec<Cell>>,
+}
+
+pub struct Column {
+    pub name: String,
+    /// The colour of its bars.
+    pub tone: Tone,
+}
+
+pub enum Cell {
+    Text(String),
+    Value(Value),
+    /// A bar of `share` (0..1) of the column's width, and the value that it stands for.
+    Bar {
+        share: f64,
+        value: Value,
+    },
+}
+
+/// Curves over common steps.
+pub struct Chart {
+    pub title: String,
+    pub curves: Vec<Curve>,
+}
+
+pub struct Curve {
+    pub name: String,
+    /// Steps and values; a value that is not a number is a gap.
+    pub points: Vec<(f64, f64)>,
+}
+
+/// Scores of what passed a limit and of what failed it.
+pub struct Histogram {
+    pub name: String,
+    pub passed: Vec<f64>,
+    pub failed: Vec<f64>,
+    pub limit: f64,
+}
+
+/// A contact sheet.
+pub struct Sheet {
+    /// What the pictures of each column are, e.g. the id of the stage that made them.
+    pub columns: Vec<String>,
+    pub rows: Vec<Row>,
+    /// Whether the labels of each sample are drawn over it.
+    pub labels: bool,
+}
+
+/// Pictures that belong together.
+pub struct Row {
+    /// One a column; `None` if it is not at hand.
+    pub pictures: Vec<Option<Sample>>,
+    pub caption: String,
+    /// What is wrong with it; empty if nothing is.
+    pub fault: String,
+    /// More about it, in lines.
+    pub details: String,
+}
+
+/// How often each true class was read as each class.
+pub struct Confusion {
+    pub name: String,
+    pub tone: Tone,
+    pub classes: Vec<String>,
+    /// Rows are true classes, columns predicted ones, in the order of `classes`.
+    pub counts: Vec<Vec<f64>>,
+}
+
+/// The exhibits of a stage of which the report shows the summary alone.
+///
+/// # Errors
+/// None.
+pub fn nothing(_: &Evidence) -> Result<Vec<Exhibit>> {
+    Ok(Vec::new())
+}
+
+impl Evidence<'_> {
+    /// What the stage measured.
+    pub fn summary(&self) -> &serde_json::Value {
+        &self.artifact.manifest.summary
+    }
+
+    /// The input of this role, if it can be read.
+    pub fn input(&self, role: &str) -> Option<&Artifact> {
+        self.inputs.get(role).copied()
+    }
+}
+
+impl Exhibit {
+    pub fn new(section: Section, title: impl Into<String>, content: Content) -> Self {
+        Exhibit {
+            section,
+            title: title.into(),
+            note: String::new(),
+            content,
+        }
+    }
+
+    /// The same with a remark beside its heading.
+    pub fn with_note(mut self, note: impl Into<String>) -> Self {
+        self.note = note.into();
+        self
+    }
+}
+
+impl Figure {
+    pub fn new(name: impl Into<String>, value: Value, about: impl Into<String>) -> Self {
+        Figure {
+            name: name.into(),
+            about: about.into(),
+            value,
+            spread: None,
+            counts: Vec::new(),
+            tone: Tone::Series(0),
+            headline: None,
+        }
+    }
+}
+
+impl Column {
+    pub fn new(name: impl Into<String>, tone: Tone) -> Self {
+        Column {
+            name: name.into(),
+            tone,
+        }
+    }
+
+    /// Columns without bars.
+    pub fn plain(names: &[&str]) -> Vec<Self> {
+        let plain = |name: &&str| Column::new(*name, Tone::Series(0));
+        names.iter().map(plain).collect()
+    }
+}
+
+impl Cell {
+    pub fn text(text: impl Into<String>) -> Self {
+        Cell::Text(text.into())
+    }
+
+    pub fn count(count: usize) -> Self {
+        Cell::Value(Value::Count(count as u64))
+    }
+
+    /// A bar of a share, 0..1.
+    pub fn share(share: f64) -> Self {
+        Cell::Bar {
+            share,
+            value: Value::Share(share),
+        }
+    }
+}
+
+/// About `wanted` samples of different origins that are `fit` to be shown, evenly over their classes,
+/// each with the place of its part in `paths`. More parts are read until there are enough.
+///
+/// # Errors
+/// If a part cannot be read.
+pub fn examples(
+    paths: impl IntoIterator<Item = PathBuf>,
+    wanted: usize,
+    classes: usize,
+    fit: impl Fn(&Sample) -> bool,
+) -> Result<Vec<(usize, Sample)>> {
+    let mut by_class: BTreeMap<Option<String>, Vec<(usize, Sample)>> = BTreeMap::new();
+    let mut origins = BTreeSet::new();
+    for (number, path) in paths.into_iter().enumerate() {
+        for sample in parts::read_part(&path)?.into_iter().filter(&fit) {
+            if origins.insert(sample.provenance.origin.clone()) {
+                let alike = by_class.entry(sample.labels.class.clone()).or_default();
+                alike.push((number, sample));
+            }
+        }
+        if origins.len() >= wanted && by_class.len() >= classes {
+            break;
+        }
+    }
+    // One of each class in turn, and at least one of each unless there are very many.
+    let mut queues: Vec<_> = by_class.into_values().map(Vec::into_iter).collect();
+    let mut chosen = Vec::new();
+    while chosen.len() < wanted.max(queues.len().min(2 * wanted)) {
+        let round: Vec<_> = queues.iter_mut().filter_map(Iterator::next).collect();
+        if round.is_empty() {
+            break;
+        }
+        chosen.extend(round);
+    }
+    chosen.truncate(2 * wanted);
+    Ok(chosen)
+}
+
+/// The one of `samples` that `child` was made from, or else one of the same origin.
+pub fn ancestor<'s>(samples: &'s [Sample], child: &Sample) -> Option<&'s Sample> {
+    let parent = child.provenance.parent.as_deref();
+    let exact = samples.iter().find(|s| Some(s.id.as_str()) == parent);
+    let origin = &child.provenance.origin;
+    exact.or_else(|| samples.iter().find(|s| &s.provenance.origin == origin))
+}
