@@ -182,7 +182,7 @@ impl Comparison {
     /// Writes `matrix.json`, `matrix.md` and `matrix.html`.
     ///
     /// # Errors
-    /// Where one cannot be written.
+    /// If one cannot be written.
     pub fn write(&self, folder: &Path) -> Result<()> {
         let json = serde_json::to_string_pretty(self).unwrap_or_default();
         write_flushed(&folder.join("matrix.json"), &json)?;

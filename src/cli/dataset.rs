@@ -96,7 +96,7 @@ impl Dataset {
     }
 
     /// # Errors
-    /// Where the picture of a row cannot be read.
+    /// If the picture of a row cannot be read.
     pub fn pixels(&self, row: usize) -> Result<RgbImage> {
         let file = self.text("file", row).unwrap_or_default();
         picture::read_rgb(&self.folder.join(file))

@@ -61,8 +61,8 @@ fn stage(kind: &StageKind) -> Vec<String> {
             .map(|i| i.role)
     };
     let one_of = of_need(Need::OneOf).collect::<Vec<_>>().join(" or ");
-    let optional = of_need(Need::Never).map(|role| format!("[{role}]"));
-    let always = of_need(Need::Always).map(str::to_owned);
+    let optional = of_need(Need::Optional).map(|role| format!("[{role}]"));
+    let always = of_need(Need::Required).map(str::to_owned);
     let roles: Vec<String> = std::iter::once(one_of)
         .filter(|roles| !roles.is_empty())
         .chain(always)

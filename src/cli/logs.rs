@@ -11,7 +11,7 @@ use crate::{Error, Result};
 /// Logs from here on, if asked to. RUST_LOG goes before `verbose`, the number of `-v`.
 ///
 /// # Errors
-/// Where RUST_LOG is no list of `TARGET=LEVEL`.
+/// If RUST_LOG is no list of `TARGET=LEVEL`.
 pub fn begin(verbose: u8) -> Result<()> {
     let wanted = std::env::var("RUST_LOG")
         .ok()

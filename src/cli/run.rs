@@ -108,7 +108,7 @@ pub fn execute(
 /// Threads and Ctrl-C, once in a process.
 ///
 /// # Errors
-/// Where the machine cannot be used so.
+/// If the machine cannot be used so.
 pub fn prepare(machine: &Machine) -> Result<()> {
     if let Some(threads) = machine.threads {
         rayon::ThreadPoolBuilder::new()

@@ -80,7 +80,7 @@ fn define(kind: &StageKind, definitions: &mut Map<String, Value>) {
     let required: Vec<&str> = kind
         .inputs
         .iter()
-        .filter(|i| i.need == Need::Always)
+        .filter(|i| i.need == Need::Required)
         .map(|i| i.role)
         .collect();
     let wiring = json!({

@@ -46,7 +46,7 @@ impl Cache {
     /// Creates the folder.
     ///
     /// # Errors
-    /// Where the folder cannot be created.
+    /// If the folder cannot be created.
     pub fn prepare(&self) -> Result<()> {
         fs::create_dir_all(&self.folder).map_err(|e| Error::io(&self.folder, e))
     }
@@ -123,7 +123,7 @@ impl Cache {
     /// A fresh, empty folder to work in. Unless published, it is removed again.
     ///
     /// # Errors
-    /// Where it cannot be created.
+    /// If it cannot be created.
     pub fn begin(&self, id: &str, key: &Key) -> Result<Work> {
         let name = format!("{id}-{}", key.short());
         let folder = self.folder.join(temporary(&name));
@@ -159,7 +159,7 @@ impl Work {
     /// Describes what was written and moves it to its place.
     ///
     /// # Errors
-    /// Where a file cannot be read or written; nothing is in the cache then.
+    /// If a file cannot be read or written; nothing is in the cache then.
     pub fn publish(self, key: &Key, kind: Kind, summary: Value, cost: Cost) -> Result<Artifact> {
         let files = artifact::list_own(&self.folder, kind)?;
         let (count, classes) = self.count(kind, &files)?;

@@ -75,7 +75,7 @@ impl Contents {
     /// What the file or folder at `path` holds.
     ///
     /// # Errors
-    /// Where it cannot be read.
+    /// If it cannot be read.
     pub fn of(&mut self, path: &Path) -> Result<Content> {
         if let Some(known) = self.looked_at.get(path) {
             return Ok(known.clone());

@@ -90,7 +90,7 @@ impl<'a> Events<'a> {
     /// Opens the file.
     ///
     /// # Errors
-    /// Where it cannot be created.
+    /// If it cannot be created.
     pub fn create(path: &Path, listener: Listener<'a>) -> Result<Self> {
         let file = File::create(path).map_err(|e| Error::io(path, e))?;
         Ok(Events {

@@ -39,7 +39,7 @@ pub struct Holdings {
 /// those of the newest run that made each published version of a dataset.
 ///
 /// # Errors
-/// Where the record of a run cannot be read.
+/// If the record of a run cannot be read.
 pub fn holdings(outputs: &Path, keep_runs: usize) -> Result<Holdings> {
     let recorded = records::all(outputs)?;
     let kept = kept(&recorded, outputs, keep_runs);
@@ -71,7 +71,7 @@ pub fn holdings(outputs: &Path, keep_runs: usize) -> Result<Holdings> {
 /// go on from; returns what the cache held before.
 ///
 /// # Errors
-/// Where a run is at work, or a folder cannot be removed.
+/// If a run is at work, or a folder cannot be removed.
 pub fn collect(outputs: &Path, keep_runs: usize) -> Result<Holdings> {
     let cache = outputs.join("cache");
     if !cache.exists() {
@@ -106,7 +106,7 @@ pub fn collect(outputs: &Path, keep_runs: usize) -> Result<Holdings> {
 /// collection that is at work. Where no other run is at work, what dead ones left is removed.
 ///
 /// # Errors
-/// Where the lock cannot be taken, other than for a file system that has none.
+/// If the lock cannot be taken, other than for a file system that has none.
 pub fn hold(outputs: &Path) -> Result<File> {
     let cache = outputs.join("cache");
     let lock = open_lock(&cache)?;

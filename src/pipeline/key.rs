@@ -44,7 +44,7 @@ impl Key {
     /// The key of `stage` given its input artifacts.
     ///
     /// # Errors
-    /// Where one of the stage's files cannot be read.
+    /// If one of the stage's files cannot be read.
     pub fn new(
         spec: &Spec,
         stage: &StageSpec,
@@ -96,7 +96,7 @@ impl Key {
     /// Whether the files are still what they were when the key was made.
     ///
     /// # Errors
-    /// Where one is not, or cannot be read.
+    /// If one is not, or cannot be read.
     pub fn check_files(&self, stage: &StageSpec, contents: &mut Contents) -> Result<()> {
         for path in stage.stage.files() {
             let now = contents.of(&path)?.hash;

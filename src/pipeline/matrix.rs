@@ -28,7 +28,7 @@ pub struct Axis<'a> {
 /// Takes `[matrix]` out of the document; no axes where there is none.
 ///
 /// # Errors
-/// Where a line is no list of values, or an empty one.
+/// If a line is no list of values, or an empty one.
 pub fn axes<'a>(source: &Source, table: &mut DeTable<'a>) -> Result<Vec<Axis<'a>>> {
     let mut axes = Vec::new();
     let Some(matrix) = table.remove("matrix") else {
@@ -79,7 +79,7 @@ fn collect<'a>(
 /// The document at every point of the grid, the last axis changing fastest.
 ///
 /// # Errors
-/// Where an axis names a stage or a variable that is not there.
+/// If an axis names a stage or a variable that is not there.
 pub fn points<'a>(
     source: &'a Source,
     table: &DeTable<'a>,

@@ -60,7 +60,7 @@ pub struct Planner<'s> {
 
 impl<'s> Planner<'s> {
     /// # Errors
-    /// Where the choice names a stage that the pipeline does not have.
+    /// If the choice names a stage that the pipeline does not have.
     pub fn new(spec: &'s Spec, cache: &'s Cache, choice: &Choice) -> Result<Self> {
         let mut forced = BTreeMap::new();
         for id in &choice.force {
@@ -127,7 +127,7 @@ impl<'s> Planner<'s> {
     /// What is to be done for `stage`, `made` holding the artifacts that are there by stage id.
     ///
     /// # Errors
-    /// Where a file of the stage cannot be read, or `--only` leaves out a stage that would have to run.
+    /// If a file of the stage cannot be read, or `--only` leaves out a stage that would have to run.
     pub fn step(
         &mut self,
         stage: &'s StageSpec,

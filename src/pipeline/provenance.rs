@@ -51,7 +51,7 @@ impl Trail {
     /// Follows the sample `id` of the dataset in `folder` back through the stages below `outputs`.
     ///
     /// # Errors
-    /// Where no run there has published the dataset. A missing artifact is no error: the trail says
+    /// If no run there has published the dataset. A missing artifact is no error: the trail says
     /// where it is broken.
     pub fn follow(outputs: &Path, folder: &Path, id: &str) -> Result<Self> {
         let runs = records::that_published(outputs, folder)?;

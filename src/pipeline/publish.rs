@@ -91,7 +91,7 @@ fn holds(folder: &Path, artifact: &Artifact) -> bool {
 /// at; returns the names of those removed.
 ///
 /// # Errors
-/// Where one cannot be removed.
+/// If one cannot be removed.
 pub fn retain(shelf: &Path, keep: usize) -> Result<Vec<String>> {
     let latest = fs::read_link(shelf.join(LATEST)).unwrap_or_default();
     let mut versions = versions(shelf);

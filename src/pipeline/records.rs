@@ -16,7 +16,7 @@ pub struct Recorded {
 /// Every run with a record, pipeline by pipeline, the newest of each first.
 ///
 /// # Errors
-/// Where a record is there but cannot be read: what it needs is not known then.
+/// If a record is there but cannot be read: what it needs is not known then.
 pub fn all(outputs: &Path) -> Result<Vec<Recorded>> {
     let mut found = Vec::new();
     for pipeline in folders(&outputs.join("runs")) {

@@ -25,7 +25,7 @@ const TABLES: [&str; 4] = ["stages", "variables", "require", "matrix"];
 
 impl Set {
     /// # Errors
-    /// Where it is not `stage.key=value`.
+    /// If it is not `stage.key=value`.
     pub fn parse(argument: &str, start: usize) -> Result<Self> {
         let wrong = |problem: &str| {
             Error::usage(

@@ -70,7 +70,7 @@ impl Source {
     /// Reads the pipeline file and those it extends.
     ///
     /// # Errors
-    /// Where one is missing, no TOML or extends itself, or a `--set` argument is not
+    /// If one is missing, no TOML or extends itself, or a `--set` argument is not
     /// `stage.key=value`.
     pub fn read(file: &Path, sets: &[String]) -> Result<Self> {
         Source::new(file, read_text(file)?, sets)
@@ -110,7 +110,7 @@ impl Source {
     /// name.
     ///
     /// # Errors
-    /// Where a text is not TOML, or a `--set` names a stage or variable that is not there.
+    /// If a text is not TOML, or a `--set` names a stage or variable that is not there.
     pub fn table(&self) -> Result<DeTable<'_>> {
         let mut table = DeTable::new();
         for text in &self.texts {
@@ -128,7 +128,7 @@ impl Source {
     /// Lays `value`, which stands at `place`, into the document under `path`.
     ///
     /// # Errors
-    /// Where `path` leads through something that is no table, or to a stage or a variable that is
+    /// If `path` leads through something that is no table, or to a stage or a variable that is
     /// not there: settings can be added so, these cannot, as it would be a slip of the pen.
     pub fn lay<'a>(
         &'a self,

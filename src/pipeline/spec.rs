@@ -65,7 +65,7 @@ impl Spec {
     /// The pipeline as TOML with every default filled in.
     ///
     /// # Errors
-    /// Where a configuration holds what TOML cannot say.
+    /// If a configuration holds what TOML cannot say.
     pub fn resolved_toml(&self) -> Result<String> {
         // In a pipeline file `${` is a variable.
         let escape = |text: String| variables::escaped(&text);

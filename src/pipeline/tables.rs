@@ -26,7 +26,7 @@ pub struct Tables<'a> {
 
 impl<'a> Tables<'a> {
     /// # Errors
-    /// Where a stage is no table, or its id cannot name a folder.
+    /// If a stage is no table, or its id cannot name a folder.
     pub fn new(
         source: &'a Source,
         table: &'a DeTable<'a>,

@@ -42,7 +42,7 @@ pub fn check(source: &Source, stages: &[StageSpec]) -> Result<()> {
         } in stage.kind.inputs
         {
             let Some(target) = stage.from.get(role) else {
-                if *need != Need::Always {
+                if *need != Need::Required {
                     continue;
                 }
                 return Err(source.error(
@@ -107,7 +107,7 @@ fn noun(kind: Kind) -> &'static str {
 /// Stages after those they read; in the file's order among the ready.
 ///
 /// # Errors
-/// Where stages read each other in a circle.
+/// If stages read each other in a circle.
 pub fn in_order(source: &Source, mut waiting: Vec<StageSpec>) -> Result<Vec<StageSpec>> {
     let mut ordered: Vec<StageSpec> = Vec::new();
     let mut done = BTreeSet::new();

@@ -11,7 +11,7 @@ use crate::{Error, Result};
 /// over white where it is transparent.
 ///
 /// # Errors
-/// Where the bytes are cut off or of an unknown format; `name` is what the message calls them.
+/// If the bytes are cut off or of an unknown format; `name` is what the message calls them.
 pub fn decode_rgb(bytes: &[u8], name: &str) -> Result<RgbImage> {
     let unreadable = |e: image::ImageError| {
         Error::failed(
@@ -76,7 +76,7 @@ fn over_white(picture: &RgbaImage) -> RgbImage {
 /// Reads and decodes a picture file to 8-bit RGB.
 ///
 /// # Errors
-/// Where the file is missing or unreadable; the message names it.
+/// If the file is missing or unreadable; the message names it.
 pub fn read_rgb(path: &Path) -> Result<RgbImage> {
     let bytes = std::fs::read(path).map_err(|e| Error::io(path, e))?;
     decode_rgb(&bytes, &path.display().to_string())
@@ -85,7 +85,7 @@ pub fn read_rgb(path: &Path) -> Result<RgbImage> {
 /// Encodes as PNG, quickly rather than smallest.
 ///
 /// # Errors
-/// Where a side is zero.
+/// If a side is zero.
 pub fn encode_png(pixels: &RgbImage) -> Result<Vec<u8>> {
     encode(
         pixels.as_raw(),

@@ -207,7 +207,7 @@ impl Sample {
     /// A sample made from this one: `pixels` and `labels` are new, the provenance goes on.
     ///
     /// # Errors
-    /// Where the picture cannot be encoded.
+    /// If the picture cannot be encoded.
     pub fn child(
         &self,
         id: String,
@@ -253,7 +253,7 @@ impl Sample {
     /// The picture, decoded.
     ///
     /// # Errors
-    /// Where the bytes are not a readable picture; the message names the sample.
+    /// If the bytes are not a readable picture; the message names the sample.
     pub fn pixels(&self) -> crate::Result<::image::RgbImage> {
         image::decode_rgb(&self.image, &self.id)
     }

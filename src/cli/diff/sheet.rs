@@ -19,7 +19,7 @@ const WIDTH: u32 = 4;
 /// visible changed.
 ///
 /// # Errors
-/// Where an image cannot be read.
+/// If an image cannot be read.
 pub fn png(before: &Dataset, after: &Dataset, list: &[Change]) -> Result<Option<Vec<u8>>> {
     let mut cells = Vec::new();
     for kind in KINDS {

@@ -29,7 +29,7 @@ impl Comparison {
     /// blake3 in the dataset's manifest.
     ///
     /// # Errors
-    /// Where a stage fails; what is missing is no error but part of the comparison.
+    /// If a stage fails; what is missing is no error but part of the comparison.
     pub fn make(
         trail: &Trail,
         outputs: &Path,
@@ -63,7 +63,7 @@ impl Comparison {
     }
 
     /// # Errors
-    /// Where the image is another one, or could not be made.
+    /// If the image is another one, or could not be made.
     pub fn verdict(&self, file: &str) -> Result<()> {
         if self.matches {
             return Ok(());
@@ -146,7 +146,7 @@ const CELL: u32 = 160;
 /// Writes the pictures that the steps left, then the published one; below them those made again.
 ///
 /// # Errors
-/// Where a picture cannot be read, or the sheet not be written.
+/// If a picture cannot be read, or the sheet not be written.
 pub fn draw(trail: &Trail, made: Option<&Comparison>, published: &Path, out: &Path) -> Result<()> {
     let befores = std::iter::once(None).chain(trail.steps.iter().map(Some));
     let mut rows: Vec<Vec<RgbImage>> = vec![Vec::new()];

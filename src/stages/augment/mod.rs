@@ -146,7 +146,7 @@ pub trait Transform {
     /// the provenance, e.g. `flip()`; `None` where it left everything as it was.
     ///
     /// # Errors
-    /// Where an image-level map cannot be decoded.
+    /// If an image-level map cannot be decoded.
     fn apply(&self, view: &mut View, stream: &mut Stream) -> Result<Option<String>>;
 }
 

@@ -15,7 +15,7 @@ use crate::{Error, Result, artifact};
 /// Hashes every file of the dataset, about `expected`, sorted by name, and writes the list into it.
 ///
 /// # Errors
-/// Where a file cannot be read or the list not be written.
+/// If a file cannot be read or the list not be written.
 pub fn write(context: &Context, expected: u64) -> Result<()> {
     let list = context.out.join(FILE);
     let mut file = create(&list)?;

@@ -16,7 +16,7 @@ pub const FILE: &str = "rejected.parquet";
 /// given, a warning says what is missing.
 ///
 /// # Errors
-/// Where the gate's verdicts cannot be read, or the list not be written.
+/// If the gate's verdicts cannot be read, or the list not be written.
 pub fn write(context: &Context, gated: u64) -> Result<Option<u64>> {
     let Some(gate) = context.inputs.get("gate") else {
         if gated > 0 {
