@@ -77,7 +77,7 @@ impl Error {
     pub fn io(path: &Path, source: std::io::Error) -> Self {
         use std::io::ErrorKind::*;
         let remedy = match source.kind() {
-            NotFound => "check the path; relative paths start from the folder that verismo runs in",
+            NotFound => "check the path; relative paths start from the current folder",
             PermissionDenied | ReadOnlyFilesystem => {
                 "check the permissions, or choose another folder with --outputs"
             }

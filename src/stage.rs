@@ -267,7 +267,7 @@ impl Context<'_> {
         if let Some(resume) = self.resume {
             resume.note(taken as f64 / total as f64);
         }
-        let text = format!("{taken} of {total} {units} taken over from earlier runs");
+        let text = format!("{taken} of {total} {units} carried over from earlier runs");
         self.emit(Event::Note { text });
     }
 

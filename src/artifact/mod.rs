@@ -101,7 +101,7 @@ pub struct Cost {
     /// Whether `peak_memory` covers the whole process, because the system cannot measure one stage.
     #[serde(default)]
     pub since_start: bool,
-    /// The share of the work taken over from earlier runs, 0..1; `seconds` does not include it.
+    /// The share of the work carried over from earlier runs, 0..1; `seconds` does not include it.
     #[serde(default)]
     pub taken_over: f64,
 }

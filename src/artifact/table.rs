@@ -157,7 +157,8 @@ fn batches(
     let broken = |e| Error::parquet(path, e);
     let mut reader = ParquetRecordBatchReaderBuilder::try_new(file).map_err(broken)?;
     if let Some(columns) = columns {
-        let is_present = |column: &&FieldRef| reader.schema().column_with_name(column.name()).is_some();
+        let is_present =
+            |column: &&FieldRef| reader.schema().column_with_name(column.name()).is_some();
         let mut required = columns.iter().filter(|column| !column.is_nullable());
         if let Some(missing) = required.find(|column| !is_present(column)) {
             return Err(Error::table(

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use clap::Args;
 
 use super::{columns, say};
-use crate::pipeline::gc::{self, Entry, Holdings};
+use crate::pipeline::gc::{self, CachedResult, Holdings};
 use crate::{Error, Result};
 
 const EXAMPLES: &str = "\
@@ -84,7 +84,7 @@ fn in_words(holdings: &Holdings) -> String {
     };
     let mut rows = vec![["", "needed", "not needed"].map(String::from).to_vec()];
     rows.extend(stages.into_iter().map(|(stage, counts)| row(stage, counts)));
-    let total = |entries: &[Entry]| (entries.len(), sum(entries));
+    let total = |entries: &[CachedResult]| (entries.len(), sum(entries));
     let totals = [total(&holdings.needed), total(&holdings.unneeded)];
     rows.push(row("all", totals));
     let runs = holdings.runs;
@@ -94,7 +94,7 @@ fn in_words(holdings: &Holdings) -> String {
     )
 }
 
-fn sum(entries: &[Entry]) -> u64 {
+fn sum(entries: &[CachedResult]) -> u64 {
     entries.iter().map(|entry| entry.bytes).sum()
 }
 

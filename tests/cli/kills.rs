@@ -256,13 +256,13 @@ fn a_killed_training_goes_on_bit_by_bit_and_further_when_asked_to() {
             trained(&killed) >= step
         });
     }
-    let ends = predicates::str::contains("of 23 steps taken over");
+    let ends = predicates::str::contains("of 23 steps carried over");
     killed
         .verismo(&train("train.steps=23"))
         .assert()
         .success()
         .stderr(ends);
-    let ends = predicates::str::contains("23 of 37 steps taken over");
+    let ends = predicates::str::contains("23 of 37 steps carried over");
     killed
         .verismo(&train("train.steps=37"))
         .assert()
@@ -294,7 +294,7 @@ fn a_second_run_waits_until_the_first_is_gone_however_it_went() {
     let mut told = BufReader::new(second.stderr.take().unwrap());
     told.read_line(&mut line).unwrap();
     let holder = format!(
-        "waits for another run of this pipeline: process {} on ",
+        "waiting for another run of this pipeline: process {} on ",
         first.id()
     );
     assert!(line.contains(&holder) && line.contains("since 2"), "{line}");

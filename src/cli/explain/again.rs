@@ -8,14 +8,14 @@ use serde_json::{Value, json};
 use super::super::columns;
 use crate::artifact::hash_file;
 use crate::pipeline::provenance::Trail;
-use crate::pipeline::rerender::{Again, rerender};
+use crate::pipeline::rerender::{Rerendered, rerender};
 use crate::sample::image as picture;
 use crate::stage::DeviceChoice;
 use crate::{Error, Result};
 
 /// What came of making an image again.
 pub struct Comparison {
-    steps: Vec<Again>,
+    steps: Vec<Rerendered>,
     /// What there is not, so that it could not be made.
     missing: Vec<String>,
     /// Whether it has the published bytes.
@@ -88,7 +88,7 @@ impl Comparison {
     }
 
     pub fn in_words(&self) -> String {
-        let said = |step: &Again| {
+        let said = |step: &Rerendered| {
             let word = match (step.ran, step.same) {
                 (false, _) => "handed on",
                 (true, true) => "the same bytes",
@@ -105,7 +105,7 @@ impl Comparison {
     }
 
     pub fn as_json(&self) -> Value {
-        let step = |step: &Again| json!({ "stage": step.stage, "sample": step.sample.id, "ran": step.ran, "same": step.same });
+        let step = |step: &Rerendered| json!({ "stage": step.stage, "sample": step.sample.id, "ran": step.ran, "same": step.same });
         json!({
             "matches": self.matches,
             "missing": self.missing,
