@@ -49,9 +49,9 @@ impl Kind {
         matches!(self, Kind::Adapter | Kind::Task)
     }
 
-    /// Whether a role that reads the kind `wanted` accepts this kind.
-    pub fn serves_as(self, wanted: Kind) -> bool {
-        self == wanted || (wanted == Kind::Samples && self.has_samples())
+    /// Whether a role that reads the kind `role_kind` accepts this kind.
+    pub fn serves_as(self, role_kind: Kind) -> bool {
+        self == role_kind || (role_kind == Kind::Samples && self.has_samples())
     }
 }
 

@@ -143,7 +143,7 @@ impl EarlierParts {
         self.parts
             .iter()
             .filter(|part| part.key == key && units.is_none_or(|units| part.units == units))
-            .find(|part| part.is_sound())
+            .find(|part| part.is_intact())
     }
 
     /// The longest part made of the first units, if it is shorter than `below`; `key` returns the key of that
@@ -184,7 +184,7 @@ impl EarlierParts {
 
 impl EarlierPart {
     /// Whether the content matches the hash; removes the part if it does not.
-    fn is_sound(&self) -> bool {
+    fn is_intact(&self) -> bool {
         let sound = hash_file(&self.path).is_ok_and(|hash| hash == self.hash);
         if !sound {
             let _ = fs::remove_file(&self.path);

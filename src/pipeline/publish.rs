@@ -260,11 +260,11 @@ mod tests {
             name: "dice",
             version: None,
         };
-        let told = RefCell::new(Vec::new());
-        let tell = |done, _| told.borrow_mut().push(done);
-        let published = publish(&artifact, dataset, outputs.path(), &tell).unwrap();
+        let copied = RefCell::new(Vec::new());
+        let progress = |done, _| copied.borrow_mut().push(done);
+        let published = publish(&artifact, dataset, outputs.path(), &progress).unwrap();
         assert_eq!(
-            told.into_inner(),
+            copied.into_inner(),
             [1, 2],
             "the two that the description leaves out"
         );

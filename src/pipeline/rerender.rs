@@ -130,7 +130,7 @@ fn ready<'a>(
         };
         let digest = ingredients.inputs.get(input.role);
         let is_sample = step.role == Some(input.role);
-        match open(outputs, record).and_then(|found| whole(found, digest, !is_sample)) {
+        match open(outputs, record).and_then(|found| unchanged(found, digest, !is_sample)) {
             Ok(artifact) => drop(inputs.insert(input.role, artifact)),
             Err(problem) => missing.push(problem),
         }
@@ -143,7 +143,7 @@ fn ready<'a>(
 }
 
 /// The artifact, if it is unchanged; `files` says whether to hash its files again.
-fn whole(artifact: Artifact, digest: Option<&String>, files: bool) -> Result<Artifact, String> {
+fn unchanged(artifact: Artifact, digest: Option<&String>, files: bool) -> Result<Artifact, String> {
     let folder = artifact.folder.display();
     if digest != Some(&artifact.manifest.digest) {
         return Err(format!("{folder} is not the artifact that was read"));

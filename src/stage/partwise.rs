@@ -42,7 +42,7 @@ impl Context<'_> {
             let (units, key) = (end - start, format!("{start:09}"));
             done += units;
             if let Some(part) = earlier.whole(&key, Some(units)) {
-                self.take_over(part, number)?;
+                self.reuse(part, number)?;
                 taken += units;
                 self.progress(done, total, "")?;
                 continue;
@@ -108,7 +108,7 @@ impl Context<'_> {
         let (mut done, mut taken) = (0, 0);
         for (number, entry) in parts {
             if let Some(part) = earlier.whole(&entry.blake3, None) {
-                self.take_over(part, number)?;
+                self.reuse(part, number)?;
                 done += part.units;
                 taken += part.units;
                 self.progress(done, total, "")?;
@@ -180,7 +180,7 @@ impl Context<'_> {
         }
     }
 
-    fn take_over(&self, part: &EarlierPart, number: usize) -> Result<()> {
+    fn reuse(&self, part: &EarlierPart, number: usize) -> Result<()> {
         link_or_copy(&part.path, &self.out.join(artifact::part_name(number)))
     }
 

@@ -161,8 +161,8 @@ impl Stage for Count {
         if self.fail {
             return Err(Error::failed(
                 context.id,
-                "was told to fail",
-                "tell it not to",
+                "fails on request",
+                "set `fail = false`",
             ));
         }
         let counted = context.input("samples")?.samples().count();

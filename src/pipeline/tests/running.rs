@@ -242,7 +242,7 @@ fn a_failing_stage_leaves_the_dataset_and_keeps_what_was_done() {
     assert_eq!(place.published(), "old");
     let record = place.last_record();
     assert_eq!(record.status, Status::Failed);
-    assert!(record.error.unwrap().contains("was told to fail"));
+    assert!(record.error.unwrap().contains("fails on request"));
     assert_eq!(place.temporary(), Vec::<PathBuf>::new());
     let outcome = place.run(&["shelve.text=new"]).unwrap();
     assert_eq!(ran(&outcome), Vec::<&str>::new());
