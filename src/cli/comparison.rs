@@ -1,4 +1,4 @@
-//! The points of a matrix side by side: their settings, what they measured and what they took.
+//! The points of a matrix side by side: settings, measurements and time.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -16,9 +16,9 @@ use crate::pipeline::run::Outcome;
 use crate::pipeline::spec::Spec;
 use crate::{Error, Result};
 
-/// All points that have run: the content of `matrix.json`.
+/// All points that have run: the contents of `matrix.json`.
 #[derive(Debug, Serialize)]
-pub struct Comparison {
+pub struct MatrixComparison {
     pipeline: String,
     points: Vec<Point>,
 }
@@ -27,22 +27,22 @@ pub struct Comparison {
 #[derive(Debug, Serialize)]
 struct Point {
     settings: Vec<Setting>,
-    /// `outputs/runs/PIPELINE/RUN`; none where it failed.
+    /// `outputs/runs/PIPELINE/RUN`; `None` if the point failed.
     run: Option<PathBuf>,
     error: Option<String>,
     /// The recogniser's tables, by the stage that measured them.
     recognisers: BTreeMap<String, Value>,
-    /// Images of its dataset.
+    /// Number of images in its dataset.
     images: Option<u64>,
-    /// Seconds of this run, the rest being cached.
+    /// Seconds that this run took, without cached stages.
     seconds: f64,
-    /// Seconds of all its stages when they were made.
+    /// Seconds that all its stages took when they were made.
     cost_seconds: f64,
 }
 
-impl Comparison {
+impl MatrixComparison {
     pub fn new(pipeline: &str) -> Self {
-        Comparison {
+        MatrixComparison {
             pipeline: pipeline.to_owned(),
             points: Vec::new(),
         }
@@ -85,7 +85,7 @@ impl Comparison {
         });
     }
 
-    /// The heads and a row a point.
+    /// The column heads, and one row per point.
     fn table(&self) -> (Vec<String>, Vec<Vec<String>>) {
         let settings = self.points.first().map_or(&[][..], |p| &p.settings);
         let mut heads: Vec<String> = settings.iter().map(|s| s.path.clone()).collect();
@@ -104,7 +104,7 @@ impl Comparison {
             heads.extend(SCORES.map(|name| format!("{of}{}", name.replace('_', " "))));
             heads.push(format!("{of}gap closed"));
         }
-        heads.extend(["images", "time of its stages", "this run"].map(String::from));
+        heads.extend(["images", "time of all stages", "this run"].map(String::from));
         let row = |point: &Point| {
             let mut row: Vec<String> = point.settings.iter().map(|s| plain(&s.value)).collect();
             if let Some(error) = &point.error {
@@ -127,8 +127,8 @@ impl Comparison {
         without_empty(heads, rows)
     }
 
-    /// For the terminal.
-    pub fn in_words(&self) -> String {
+    /// The table for the terminal.
+    pub fn format_table(&self) -> String {
         let (heads, rows) = self.table();
         columns(&[vec![heads], rows].concat())
     }
@@ -149,7 +149,7 @@ impl Comparison {
         )
     }
 
-    /// A page that needs no other file; each row leads to the report of its run.
+    /// A self-contained page; each row links to the report of its run.
     fn page(&self) -> String {
         let (heads, rows) = self.table();
         let style = "body{font:16px/1.5 system-ui,sans-serif;margin:2em}table{border-collapse:collapse}\
@@ -182,7 +182,7 @@ impl Comparison {
     /// Writes `matrix.json`, `matrix.md` and `matrix.html`.
     ///
     /// # Errors
-    /// If one cannot be written.
+    /// If a file cannot be written.
     pub fn write(&self, folder: &Path) -> Result<()> {
         let json = serde_json::to_string_pretty(self).unwrap_or_default();
         write_flushed(&folder.join("matrix.json"), &json)?;
@@ -191,8 +191,8 @@ impl Comparison {
     }
 }
 
-/// The table without the columns in which no row has anything, such as the scores of a recogniser that
-/// the pipeline does not train.
+/// The table without columns that are empty in every row, such as the scores of a recogniser that the
+/// pipeline does not train.
 fn without_empty(heads: Vec<String>, rows: Vec<Vec<String>>) -> (Vec<String>, Vec<Vec<String>>) {
     let filled = |column: usize| {
         let mut cells = rows.iter().filter_map(|row| row.get(column));
@@ -209,7 +209,7 @@ fn without_empty(heads: Vec<String>, rows: Vec<Vec<String>>) -> (Vec<String>, Ve
 }
 
 /// `train.steps = 200, seed = 1`.
-pub fn settings_in_words(settings: &[Setting]) -> String {
+pub fn format_settings(settings: &[Setting]) -> String {
     let one = |setting: &Setting| format!("{} = {}", setting.path, plain(&setting.value));
     settings.iter().map(one).collect::<Vec<_>>().join(", ")
 }
@@ -230,7 +230,7 @@ mod tests {
         let cells = |text: &str| -> Vec<String> { text.split(' ').map(str::to_owned).collect() };
         let rows = ["cut - 0.8 3", "fda - - 3", "cyclegan failed"].map(cells);
         let (heads, rows) = without_empty(cells("model source adapted images"), rows.into());
-        // What failed says so in the first column after the settings.
+        // A failed point reports its error in the first column after the settings.
         assert_eq!(heads, cells("model source adapted images"));
         let (heads, rows) = without_empty(heads, rows[..2].to_vec());
         assert_eq!(heads, cells("model adapted images"));
