@@ -73,7 +73,7 @@ impl Fit {
         if let Some(few) = self.pictures.filter(|n| *n < LEAST_PICTURES) {
             return Err(Error::usage(
                 format!("--pictures {few}"),
-                "are too few to compare with photos",
+                "is too small a number to compare with photos",
                 format!("give {LEAST_PICTURES} or more"),
             ));
         }
