@@ -1,10 +1,10 @@
-//! The crate's one error type: every message names its subject, what is wrong, and the remedy.
+//! The crate's only error type: every message names its subject, the problem, and a remedy.
 
 use std::path::{Path, PathBuf};
 
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
-/// What can go wrong, by who has to act on it.
+/// Errors, grouped by who has to act on them.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// The command line or the pipeline file is wrong. Exit code 2.
@@ -15,7 +15,7 @@ pub enum Error {
         remedy: String,
     },
 
-    /// A place in a pipeline file is wrong. Exit code 2.
+    /// Something at a known position in a pipeline file is wrong. Exit code 2.
     #[error("{}:{line}:{column}: {problem}\n  help: {remedy}", file.display())]
     Pipeline {
         file: PathBuf,
@@ -25,7 +25,7 @@ pub enum Error {
         remedy: String,
     },
 
-    /// A stage or a file could not do its part. Exit code 1.
+    /// A stage failed, or a file could not be used. Exit code 1.
     #[error("{subject}: {problem}\n  help: {remedy}")]
     Failed {
         subject: String,
@@ -33,7 +33,7 @@ pub enum Error {
         remedy: String,
     },
 
-    /// All was done, but the results are not what the pipeline file requires. Exit code 3.
+    /// All stages finished, but the results do not meet the pipeline file's requirements. Exit code 3.
     #[error("{subject}: {problem}\n  help: {remedy}")]
     Unmet {
         subject: String,
@@ -42,12 +42,12 @@ pub enum Error {
     },
 
     /// Ctrl-C. Exit code 130.
-    #[error("interrupted; nothing was published, and the next run goes on from here")]
+    #[error("interrupted; nothing was published, and the next run resumes from here")]
     Interrupted,
 }
 
 impl Error {
-    /// A failure while working: `subject` is a path or a stage.
+    /// A failure at run time; `subject` is a path or a stage.
     pub fn failed(
         subject: impl std::fmt::Display,
         problem: impl std::fmt::Display,
@@ -60,7 +60,7 @@ impl Error {
         }
     }
 
-    /// A wrong command line or pipeline file.
+    /// An error in the command line or the pipeline file.
     pub fn usage(
         subject: impl std::fmt::Display,
         problem: impl std::fmt::Display,
@@ -73,18 +73,18 @@ impl Error {
         }
     }
 
-    /// A failed file operation, with the remedy that fits the operating system's reason.
+    /// A failed file operation, with a remedy that fits the operating system's reason.
     pub fn io(path: &Path, source: std::io::Error) -> Self {
         use std::io::ErrorKind::*;
         let remedy = match source.kind() {
-            NotFound => "check the path; relative paths start at the folder verismo is run in",
+            NotFound => "check the path; relative paths start from the current folder",
             PermissionDenied | ReadOnlyFilesystem => {
                 "check the permissions, or choose another folder with --outputs"
             }
             StorageFull | QuotaExceeded => {
-                "free some space, or choose another disk with --outputs; nothing published was touched"
+                "free some space, or choose another disk with --outputs; published datasets are unchanged"
             }
-            _ => "check the file and the disk it lies on",
+            _ => "check the file and the disk that it is on",
         };
         Error::failed(path.display(), source, remedy)
     }
@@ -101,9 +101,9 @@ impl Error {
         }
     }
 
-    /// A Parquet file whose columns are not those of the rows that it should hold.
+    /// A Parquet file whose columns do not match the rows that it should contain.
     pub fn table(path: &Path, source: impl std::fmt::Display) -> Self {
-        let remedy = "the file does not hold samples, or was cut off; what is missing from \
+        let remedy = "the file has other contents or is truncated; anything missing from \
                       outputs/cache is made again";
         Error::failed(path.display(), source, remedy)
     }

@@ -1,31 +1,31 @@
-//! Random streams derived by hash, so that sample N is the same for any thread count and part size.
+//! Random streams derived by hashing, so that sample N is the same for any thread count and part size.
 
 use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::SeedableRng;
 use serde::{Deserialize, Serialize};
 
-/// The portable generator behind every random draw.
+/// The portable generator used for every random draw.
 pub type Stream = ChaCha8Rng;
 
 /// A draw from the normal distribution of mean 0 and deviation 1 (Box and Muller 1958).
 pub fn standard_normal(stream: &mut Stream) -> f64 {
-    // From the half-open 0..1 to 0 < u ≤ 1, where the logarithm is finite.
+    // Maps the half-open range 0..1 to 0 < u ≤ 1, where the logarithm is finite.
     let u = 1.0 - stream.random::<f64>();
     let angle = std::f64::consts::TAU * stream.random::<f64>();
     (-2.0 * u.ln()).sqrt() * angle.cos()
 }
 
-/// Where a stream stands, to go on from there in another process.
+/// The position of a stream, to continue it in another process.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Position {
     seed: [u8; 32],
-    /// Words drawn, the low 64 bits first.
+    /// Number of words drawn, as the low and high 64 bits.
     words: [u64; 2],
 }
 
 impl Position {
-    /// Where `stream` stands.
+    /// The position of `stream`.
     pub fn of(stream: &Stream) -> Self {
         let words = stream.get_word_pos();
         Position {
@@ -34,7 +34,7 @@ impl Position {
         }
     }
 
-    /// A stream that goes on from there.
+    /// A stream that continues from this position.
     pub fn stream(&self) -> Stream {
         let mut stream = Stream::from_seed(self.seed);
         let [low, high] = self.words.map(u128::from);
@@ -43,7 +43,7 @@ impl Position {
     }
 }
 
-/// The seed of one stage of one pipeline, from which the streams of its samples derive.
+/// The seed of one stage of one pipeline; the streams of its samples derive from it.
 #[derive(Debug, Clone)]
 pub struct Seed {
     hash: blake3::Hash,
@@ -81,7 +81,7 @@ impl Seed {
         }
     }
 
-    /// What identifies that stream, for the provenance: 64 hexadecimal digits.
+    /// Identifies the stream of sample `index` in the provenance: 64 hexadecimal digits.
     pub fn hex(&self, index: u64) -> String {
         self.sample_hash(index).to_hex().to_string()
     }

@@ -1,4 +1,4 @@
-//! What a stage is: a function (config, input artifacts, seed) → artifact, and its surroundings.
+//! Stages: functions (config, input artifacts, seed) → artifact, and the context that they run in.
 
 pub mod exhibit;
 mod partwise;
@@ -23,29 +23,29 @@ use exhibit::{Evidence, Exhibit};
 
 /// A configured stage. Implemented by its configuration struct.
 pub trait Stage: Resolved + Send + Sync {
-    /// Files and folders outside the cache that it reads, relative to where verismo is run; their
-    /// contents are part of the cache key.
+    /// Files and folders outside the cache that the stage reads, relative to the working folder; the cache
+    /// key includes their contents.
     fn files(&self) -> Vec<PathBuf> {
         Vec::new()
     }
 
-    /// Checks what the types of the configuration cannot: ranges, exclusive options.
+    /// Checks what types cannot: ranges, mutually exclusive options.
     ///
     /// # Errors
-    /// What is wrong and the remedy, in words.
+    /// Returns the problem and its remedy as text.
     fn check(&self) -> Result<(), String> {
         Ok(())
     }
 
-    /// What the dataset is called that it makes; `None` of a stage that makes none.
+    /// The dataset that the stage makes, or `None` if it makes none.
     fn dataset(&self) -> Option<DatasetName<'_>> {
         None
     }
 
-    /// Does the work, writing into `context.out`; returns the summary for `artifact.json`.
+    /// Does the work, writing to `context.out`; returns the summary for `artifact.json`.
     ///
     /// # Errors
-    /// Whatever hindered it. Nothing of `context.out` is used then.
+    /// If the work fails. The contents of `context.out` are then discarded.
     fn run(&self, context: &Context) -> Result<serde_json::Value>;
 }
 
@@ -53,11 +53,11 @@ pub trait Stage: Resolved + Send + Sync {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct DatasetName<'a> {
     pub name: &'a str,
-    /// If it is not given, it follows from the content.
+    /// `None`: derived from the content.
     pub version: Option<&'a str>,
 }
 
-/// The full configuration, defaults filled in: what the cache key holds.
+/// The full configuration with defaults filled in, as it enters the cache key.
 pub trait Resolved {
     fn resolved(&self) -> serde_json::Value;
 }
@@ -70,11 +70,11 @@ impl<T: Serialize> Resolved for T {
 
 /// One entry of the registry of stages.
 pub struct StageKind {
-    /// What pipeline files call it.
+    /// The name used in pipeline files.
     pub name: &'static str,
     /// One line for `verismo list`.
     pub about: &'static str,
-    /// Raised whenever the same configuration would give other bytes.
+    /// Raised whenever the same configuration would give different bytes.
     pub version: u32,
     /// Of those that must be given, what it goes on with comes first.
     pub inputs: &'static [Input],
@@ -86,7 +86,7 @@ pub struct StageKind {
     pub exhibit: fn(&Evidence) -> Result<Vec<Exhibit>>,
 }
 
-/// An artifact that a stage reads, by its role.
+/// An artifact that a stage reads in a given role.
 pub struct Input {
     pub role: &'static str,
     pub kind: Kind,
@@ -97,10 +97,10 @@ pub struct Input {
 /// Whether an input must be given.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Need {
-    Always,
-    /// At least one of the stage's inputs of this need.
+    Required,
+    /// At least one of the stage's `OneOf` inputs must be given.
     OneOf,
-    Never,
+    Optional,
 }
 
 impl Input {
@@ -109,12 +109,12 @@ impl Input {
         Input {
             role,
             kind,
-            need: Need::Always,
+            need: Need::Required,
             about,
         }
     }
 
-    /// An input that may be left out where another one of these is given.
+    /// An input that may be left out if another `one_of` input is given.
     pub const fn one_of(role: &'static str, kind: Kind, about: &'static str) -> Self {
         Input {
             role,
@@ -129,7 +129,7 @@ impl Input {
         Input {
             role,
             kind,
-            need: Need::Never,
+            need: Need::Optional,
             about,
         }
     }
@@ -142,10 +142,10 @@ pub fn parse<C: Stage + DeserializeOwned + 'static>(
     Ok(Box::new(C::deserialize(ValueDeserializer::from(value))?))
 }
 
-/// Where networks run.
+/// The device that networks run on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum DeviceChoice {
-    /// A real GPU if there is one, else the CPU.
+    /// A real GPU if there is one, otherwise the CPU.
     Auto,
     Cpu,
     /// The n-th GPU through wgpu.
@@ -164,7 +164,7 @@ impl FromStr for DeviceChoice {
                 name,
                 index
                     .parse()
-                    .map_err(|_| format!("`{index}` is no number"))?,
+                    .map_err(|_| format!("`{index}` is not a number"))?,
             ),
             None => (text, 0),
         };
@@ -178,7 +178,7 @@ impl FromStr for DeviceChoice {
     }
 }
 
-/// What a stage tells while it works. Only the command line draws.
+/// What a stage reports while it works. Only the command line displays it.
 #[derive(Debug, Clone, Serialize)]
 #[serde(tag = "event", rename_all = "lowercase")]
 pub enum Event {
@@ -189,26 +189,25 @@ pub enum Event {
         step: u64,
         values: BTreeMap<String, f64>,
     },
-    /// Something the user should know of.
+    /// Something the user should know about.
     Warning { text: String },
-    /// Something worth a line.
+    /// Something worth one line of output.
     Note { text: String },
 }
 
-/// What of its result a stage makes. A stage that must hold all its samples at once makes all, whatever
-/// its share.
+/// How much of its result a stage makes. A stage that must hold all its samples at once always makes all.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Share {
     All,
-    /// The sample of this index alone, in a part of its own: of a stage that reads no samples.
+    /// Only the sample with this index, in a part of its own; for stages that read no samples.
     One(u64),
-    /// These parts alone, counted from 0, with the names and bytes that they have in the whole. There are
-    /// none beyond the last.
+    /// Only these parts, counted from 0, with the same names and bytes as in the full result. Numbers beyond
+    /// the last part are ignored.
     Parts(Range<usize>),
 }
 
 impl Share {
-    /// Whether part `number` is in it.
+    /// Whether the share includes part `number`.
     pub fn has_part(&self, number: usize) -> bool {
         match self {
             Share::All | Share::One(_) => true,
@@ -217,19 +216,19 @@ impl Share {
     }
 }
 
-/// A stage's surroundings: inputs, seed, where to write, whom to tell.
+/// What a stage runs with: inputs, seed, output folder, and where events go.
 pub struct Context<'a> {
-    /// The stage's place in the pipeline, e.g. `augment_source`.
+    /// The stage's id in the pipeline, e.g. `augment_source`.
     pub id: &'a str,
     pub seed: Seed,
     pub inputs: BTreeMap<&'static str, Artifact>,
-    /// What of its result the stage makes.
+    /// How much of its result the stage makes.
     pub share: Share,
     /// A fresh, empty folder.
     pub out: &'a Path,
-    /// What earlier runs left to be taken over, where there is a cache.
+    /// What earlier runs left to reuse, if there is a cache.
     pub resume: Option<&'a Resume<'a>>,
-    /// Samples a part.
+    /// Samples per part.
     pub part_size: usize,
     pub device: DeviceChoice,
     pub events: &'a (dyn Fn(Event) + Sync),
@@ -240,7 +239,7 @@ impl Context<'_> {
     /// The input with this role.
     ///
     /// # Errors
-    /// Where the pipeline gives none.
+    /// If the pipeline does not provide it.
     pub fn input(&self, role: &str) -> Result<&Artifact> {
         self.inputs.get(role).ok_or_else(|| {
             Error::usage(
@@ -269,15 +268,15 @@ impl Context<'_> {
         self.check_interrupt()
     }
 
-    /// Says how many of `total` units of work earlier runs had done, where they had.
-    pub fn tell_of_earlier(&self, taken: u64, total: u64, units: &str) {
+    /// Reports how many of `total` units earlier runs had already done, if any.
+    pub fn report_reused(&self, taken: u64, total: u64, units: &str) {
         if taken == 0 {
             return;
         }
         if let Some(resume) = self.resume {
             resume.note(taken as f64 / total as f64);
         }
-        let text = format!("{taken} of {total} {units} taken over from earlier runs");
+        let text = format!("{taken} of {total} {units} carried over from earlier runs");
         self.emit(Event::Note { text });
     }
 

@@ -1,4 +1,4 @@
-//! Names that folders can have, hidden names for work that goes on, and writing that lasts.
+//! Valid folder names, hidden names for work in progress, and durable writes.
 
 use std::fs::{self, File};
 use std::io::Write;
@@ -8,25 +8,25 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use crate::{Error, Result};
 
-/// The link beside versions and runs that points at the newest.
+/// The link beside versions and runs that points to the newest one.
 pub const LATEST: &str = "latest";
 
-/// What [`is_folder_name`] asks for, as a remedy.
-pub const FOLDER_NAME: &str = "use up to 100 letters, digits, `-`, `_` and inner dots; it may not begin with `-`, and \
-                               `latest` is the link to the newest";
+/// The rule that [`is_folder_name`] checks, worded as a remedy.
+pub const FOLDER_NAME: &str = "use up to 100 letters, digits, `-`, `_` and inner dots; it must not begin \
+                               with `-`, and `latest` is reserved for the link to the newest version";
 
-/// Whether a name is one plain, visible folder name on every system, and not [`LATEST`].
+/// Whether `name` is a single visible folder name that works on every system, and is not [`LATEST`].
 pub fn is_folder_name(name: &str) -> bool {
     let plain = |c: char| c.is_alphanumeric() || matches!(c, '-' | '_' | '.');
     (1..=100).contains(&name.len())
         && name.chars().all(plain)
         && !name.starts_with(['-', '.'])
         && !name.ends_with('.')
-        // Some systems do not tell upper from lower case.
+        // Some file systems ignore case.
         && !name.eq_ignore_ascii_case(LATEST)
 }
 
-/// The hidden name that work on `name` has in this process, on whatever machine it runs.
+/// The hidden name under which this process works on `name`; unique across machines.
 pub fn temporary(name: &str) -> String {
     static BEGUN: LazyLock<u128> = LazyLock::new(|| {
         let time = SystemTime::now().duration_since(UNIX_EPOCH);
@@ -37,12 +37,12 @@ pub fn temporary(name: &str) -> String {
 
 const HIDDEN: &str = ".tmp-";
 
-/// Removes what [`temporary`] names are given to in `folder`; nobody may be at work there.
+/// Removes everything in `folder` that has a [`temporary`] name. No run may be active there.
 pub fn remove_temporary(folder: &Path) {
     for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
         if entry.file_name().to_string_lossy().starts_with(HIDDEN) {
             let path = entry.path();
-            // Best effort: what stays is hidden and never read.
+            // Best effort: leftovers are hidden and never read.
             let _ = match path.is_dir() {
                 true => fs::remove_dir_all(path),
                 false => fs::remove_file(path),
@@ -51,10 +51,10 @@ pub fn remove_temporary(folder: &Path) {
     }
 }
 
-/// Writes a text file and waits until it is on the disk.
+/// Writes a text file and flushes it to disk.
 ///
 /// # Errors
-/// If it cannot be written.
+/// If the file cannot be written.
 pub fn write_flushed(path: &Path, text: &str) -> Result<()> {
     let mut file = File::create(path).map_err(|e| Error::io(path, e))?;
     file.write_all(text.as_bytes())
@@ -62,7 +62,7 @@ pub fn write_flushed(path: &Path, text: &str) -> Result<()> {
         .map_err(|e| Error::io(path, e))
 }
 
-/// Waits until a folder's entries are on the disk, where the system can do so.
+/// Flushes a folder's entries to disk, if the system supports it.
 pub fn flush_folder(path: &Path) {
     let _ = File::open(path).and_then(|folder| folder.sync_all());
 }

@@ -1,4 +1,4 @@
-//! Artifacts: immutable folders that stages hand to each other, described by `artifact.json`.
+//! Artifacts: immutable folders passed between stages, described by `artifact.json`.
 
 pub mod files;
 pub mod parts;
@@ -16,19 +16,19 @@ use serde::{Deserialize, Serialize};
 use crate::sample::Sample;
 use crate::{Error, Result};
 
-/// What an artifact's folder holds. A role of a stage reads one kind, and is given no other.
+/// What an artifact's folder holds. Each role of a stage reads exactly one kind.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Kind {
     /// Parts of samples.
     Samples,
-    /// Parts of the samples that a gate kept, and its [`verdicts`] on all.
+    /// Parts of the samples that a gate kept, and its [`verdicts`] on all samples.
     Judged,
     /// A model that makes renders look like photos.
-    // Of earlier versions, every checkpoint.
+    // Earlier versions called every checkpoint this.
     #[serde(alias = "checkpoint")]
     Adapter,
-    /// A network that reads labels from pictures.
+    /// A network that predicts labels from pictures.
     Task,
     /// A dataset to publish.
     Dataset,
@@ -39,19 +39,19 @@ pub enum Kind {
 }
 
 impl Kind {
-    /// Whether there are parts of samples.
+    /// Whether it contains parts of samples.
     pub fn has_samples(self) -> bool {
         matches!(self, Kind::Samples | Kind::Judged)
     }
 
-    /// Whether it is something that was trained.
+    /// Whether it is a trained model.
     pub fn is_checkpoint(self) -> bool {
         matches!(self, Kind::Adapter | Kind::Task)
     }
 
-    /// Whether a role that reads the kind `wanted` can read this.
-    pub fn serves_as(self, wanted: Kind) -> bool {
-        self == wanted || (wanted == Kind::Samples && self.has_samples())
+    /// Whether a role that reads the kind `role_kind` accepts this kind.
+    pub fn serves_as(self, role_kind: Kind) -> bool {
+        self == role_kind || (role_kind == Kind::Samples && self.has_samples())
     }
 }
 
@@ -63,23 +63,23 @@ pub struct Manifest {
     pub kind: Kind,
     /// The stage's name, e.g. `render`.
     pub stage: String,
-    /// Its place in the pipeline, e.g. `augment_source`.
+    /// The stage's id in the pipeline, e.g. `augment_source`.
     pub id: String,
-    /// The cache key it was made under.
+    /// The cache key of the result.
     pub key: String,
     /// The stage's resolved configuration.
     pub config: serde_json::Value,
     /// blake3 over the names and hashes of `files`.
     pub digest: String,
-    /// Samples in all parts.
+    /// Number of samples in all parts.
     pub count: u64,
-    /// Samples of each class.
+    /// Number of samples of each class.
     pub classes: BTreeMap<String, u64>,
-    /// Every file of the folder but this one, by name; see [`list_own`] for what a dataset leaves out.
+    /// Every file in the folder except this one, by name; see [`list_own`] for what a dataset leaves out.
     pub files: Vec<FileEntry>,
     /// What the stage measured.
     pub summary: serde_json::Value,
-    /// What it took to make; not part of the digest.
+    /// Time and memory used; not part of the digest.
     pub cost: Cost,
 }
 
@@ -92,33 +92,33 @@ pub struct FileEntry {
     pub blake3: String,
 }
 
-/// Time and memory that a stage took.
+/// Time and memory that a stage used.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
 pub struct Cost {
     pub seconds: f64,
-    /// Largest resident memory of the process while the stage ran, in bytes.
+    /// Peak resident memory of the process while the stage ran, in bytes.
     pub peak_memory: u64,
-    /// Where the system cannot tell a stage's own: `peak_memory` is since the process began.
+    /// Whether `peak_memory` covers the whole process, because the system cannot measure one stage.
     #[serde(default)]
     pub since_start: bool,
-    /// The share of the work that earlier runs had done, 0..1; not in `seconds`.
+    /// The share of the work carried over from earlier runs, 0..1; `seconds` does not include it.
     #[serde(default)]
     pub taken_over: f64,
 }
 
-/// The name of the description in every artifact's folder.
+/// The file in every artifact's folder that describes it.
 pub const MANIFEST: &str = "artifact.json";
 
 /// The version of [`Manifest`] that this program reads and writes.
 pub const SCHEMA: u32 = 1;
 
-/// The table of a dataset's images, one row each.
+/// The table of a dataset's images, one row per image.
 pub const DATASET_TABLE: &str = "manifest.parquet";
 
-/// The file of a dataset that lists the SHA-256 of all its others.
+/// The file in a dataset that lists the SHA-256 of all other files.
 pub const CHECKSUMS: &str = "SHA256SUMS";
 
-/// A finished artifact on the disk.
+/// A finished artifact on disk.
 #[derive(Debug, Clone)]
 pub struct Artifact {
     pub folder: PathBuf,
@@ -129,14 +129,14 @@ impl Artifact {
     /// Opens the artifact in `folder`.
     ///
     /// # Errors
-    /// Where there is none, or it was written by an incompatible version.
+    /// If there is no artifact, or an incompatible version wrote it.
     pub fn open(folder: &Path) -> Result<Self> {
         let path = folder.join(MANIFEST);
         let text = std::fs::read_to_string(&path).map_err(|e| Error::io(&path, e))?;
         let manifest: Manifest = serde_json::from_str(&text).map_err(|e| {
             Error::failed(
                 path.display(),
-                format!("is not an artifact's description: {e}"),
+                format!("is not a valid artifact description: {e}"),
                 "remove the folder and run again",
             )
         })?;
@@ -155,15 +155,15 @@ impl Artifact {
     pub fn part_files(&self) -> impl Iterator<Item = &FileEntry> + '_ {
         let files = self.manifest.files.iter();
         let mut parts: Vec<_> = files.filter(|f| f.file.starts_with("part-")).collect();
-        // By name alone, number 100000 would come before 99999.
+        // By name alone, part 100000 would come before 99999.
         parts.sort_by_key(|f| f.file.len());
         parts.into_iter()
     }
 
-    /// The sample of this id.
+    /// The sample with this id, if there is one.
     ///
     /// # Errors
-    /// Where a part cannot be read.
+    /// If a part cannot be read.
     pub fn find(&self, id: &str) -> Result<Option<Sample>> {
         for path in self.parts() {
             if let Some(sample) = parts::find(&path, id)? {
@@ -173,7 +173,7 @@ impl Artifact {
         Ok(None)
     }
 
-    /// All samples, one part in memory at a time.
+    /// All samples, with one part in memory at a time.
     pub fn samples(&self) -> impl Iterator<Item = Result<Sample>> + '_ {
         self.parts().flat_map(|path| match parts::read_part(&path) {
             Ok(samples) => samples.into_iter().map(Ok).collect::<Vec<_>>(),
@@ -187,18 +187,18 @@ pub fn part_name(number: usize) -> String {
     format!("part-{number:05}.parquet")
 }
 
-/// Every file under `folder` but the description, sorted by name, with its hash.
+/// Every file under `folder` except the description, sorted by name, with its hash.
 ///
 /// # Errors
-/// Where a file cannot be read.
+/// If a file cannot be read.
 pub fn list_files(folder: &Path) -> Result<Vec<FileEntry>> {
     list(folder, |_| true)
 }
 
-/// As [`list_files`], of an artifact that was just made. A dataset's pictures, and what lies beside each
-/// of them, are left out if its [`CHECKSUMS`] list them: the hash of that file covers them, and they may
-/// be millions. They are what lies two folders deep, as in `train/one/0.png`; a file of a whole split,
-/// such as `train/metadata.jsonl`, does not.
+/// Like [`list_files`], for an artifact that was just made. If a dataset has [`CHECKSUMS`], its pictures and
+/// the files beside each of them are left out: there may be millions, and the hash of the checksum file
+/// covers them. These are the files two folders deep, such as `train/one/0.png`; files of a whole split, such
+/// as `train/metadata.jsonl`, are listed.
 ///
 /// # Errors
 /// If a file cannot be read.
@@ -207,12 +207,12 @@ pub fn list_own(folder: &Path, kind: Kind) -> Result<Vec<FileEntry>> {
     list(folder, |name| !covered || name.matches('/').count() < 2)
 }
 
-fn list(folder: &Path, wanted: impl Fn(&str) -> bool) -> Result<Vec<FileEntry>> {
+fn list(folder: &Path, include: impl Fn(&str) -> bool) -> Result<Vec<FileEntry>> {
     let mut files = Vec::new();
     visit(folder, &mut |path| {
         let name = path.strip_prefix(folder).unwrap_or(path);
         let file = name.to_string_lossy().replace('\\', "/");
-        if file != MANIFEST && wanted(&file) {
+        if file != MANIFEST && include(&file) {
             let meta = std::fs::metadata(path).map_err(|e| Error::io(path, e))?;
             files.push(FileEntry {
                 file,
@@ -225,7 +225,7 @@ fn list(folder: &Path, wanted: impl Fn(&str) -> bool) -> Result<Vec<FileEntry>> 
     Ok(files)
 }
 
-/// The digest over a list of files: their names and contents, nothing else.
+/// The digest of a list of files: covers only their names and contents.
 pub fn digest(files: &[FileEntry]) -> String {
     let mut hasher = blake3::Hasher::new();
     for entry in files {
@@ -240,7 +240,7 @@ pub fn digest(files: &[FileEntry]) -> String {
 /// blake3 of a file's content, in hexadecimal.
 ///
 /// # Errors
-/// Where the file cannot be read.
+/// If the file cannot be read.
 pub fn hash_file(path: &Path) -> Result<String> {
     let mut file = std::fs::File::open(path).map_err(|e| Error::io(path, e))?;
     let mut hasher = blake3::Hasher::new();
@@ -253,7 +253,7 @@ pub fn hash_file(path: &Path) -> Result<String> {
 /// All files under `folder` (or `folder` itself if it is a file), sorted.
 ///
 /// # Errors
-/// Where a folder cannot be listed.
+/// If a folder cannot be listed.
 pub fn walk(folder: &Path) -> Result<Vec<PathBuf>> {
     let mut found = Vec::new();
     visit(folder, &mut |path| {
@@ -263,10 +263,11 @@ pub fn walk(folder: &Path) -> Result<Vec<PathBuf>> {
     Ok(found)
 }
 
-/// Hands `each` the files that [`walk`] finds, with the names of one folder in memory at a time.
+/// Calls `each` with every file that [`walk`] would find, holding the names of one folder in memory at a
+/// time.
 ///
 /// # Errors
-/// Where a folder cannot be listed, and what `each` returns.
+/// If a folder cannot be listed, and the errors of `each`.
 pub fn visit(folder: &Path, each: &mut impl FnMut(&Path) -> Result<()>) -> Result<()> {
     let unread = |e| Error::io(folder, e);
     if !std::fs::metadata(folder).map_err(unread)?.is_dir() {

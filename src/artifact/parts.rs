@@ -1,6 +1,6 @@
-//! Parts: Parquet files of a few hundred samples, readable as they are by any Parquet reader.
+//! Parts: Parquet files of a few hundred samples, readable by any Parquet reader.
 //!
-//! One row a sample. Images are encoded bytes in a binary column; objects are a list of structs.
+//! One row per sample. Images are encoded bytes in a binary column; objects are a list of structs.
 
 use std::path::Path;
 
@@ -22,10 +22,10 @@ pub fn write_part(path: &Path, samples: &[Sample]) -> Result<()> {
     table::write(path, &rows(samples))
 }
 
-/// blake3, in hexadecimal, of the file that [`write_part`] would write.
+/// The blake3 hash, in hexadecimal, of the file that [`write_part`] would write.
 ///
 /// # Errors
-/// If `samples` do not make a table.
+/// If `samples` cannot be converted to a table.
 pub fn hash(samples: &[Sample]) -> Result<String> {
     let bytes = table::to_bytes(&rows(samples))?;
     Ok(blake3::hash(&bytes).to_hex().to_string())
@@ -34,16 +34,16 @@ pub fn hash(samples: &[Sample]) -> Result<String> {
 /// Reads back what [`write_part`] wrote.
 ///
 /// # Errors
-/// If the file is missing, cut off, or has other columns; the message names it.
+/// If the file is missing, truncated, or has other columns; the message names it.
 pub fn read_part(path: &Path) -> Result<Vec<Sample>> {
     let rows: Vec<Row> = table::read(path)?;
     rows.into_iter().map(|row| row.sample(path)).collect()
 }
 
-/// The sample of this id, reading its row alone; `None` if the part does not hold it.
+/// The sample with this id, reading only its row; `None` if the part does not contain it.
 ///
 /// # Errors
-/// If the file is missing, cut off, or has other columns; the message names it.
+/// If the file is missing, truncated, or has other columns; the message names it.
 pub fn find(path: &Path, id: &str) -> Result<Option<Sample>> {
     let mut ids = read_ids(path)?.into_iter();
     let Some(row) = ids.position(|known| known == id) else {
@@ -53,10 +53,10 @@ pub fn find(path: &Path, id: &str) -> Result<Option<Sample>> {
     row.sample(path).map(Some)
 }
 
-/// The id of each sample of a part, reading that column alone.
+/// The id of each sample of a part, reading only that column.
 ///
 /// # Errors
-/// If the file is missing, cut off, or has no such column; the message names it.
+/// If the file is missing, truncated, or lacks the column; the message names it.
 pub fn read_ids(path: &Path) -> Result<Vec<String>> {
     #[derive(Deserialize)]
     struct Id {
@@ -66,11 +66,10 @@ pub fn read_ids(path: &Path) -> Result<Vec<String>> {
     Ok(rows.into_iter().map(|row| row.id).collect())
 }
 
-/// The class of each sample of a part, or of each image in a dataset's table, reading that column
-/// alone.
+/// The class of each sample of a part, or of each image in a dataset's table, reading only that column.
 ///
 /// # Errors
-/// If the file is missing, cut off, or has no such column; the message names it.
+/// If the file is missing, truncated, or lacks the column; the message names it.
 pub fn read_classes(path: &Path) -> Result<Vec<Option<String>>> {
     #[derive(Deserialize)]
     struct Class {
@@ -80,7 +79,7 @@ pub fn read_classes(path: &Path) -> Result<Vec<Option<String>>> {
     Ok(rows.into_iter().map(|row| row.class).collect())
 }
 
-/// One sample as a row of a table.
+/// One sample as a row of the table.
 #[derive(Serialize, Deserialize)]
 struct Row {
     id: String,
@@ -91,7 +90,7 @@ struct Row {
     height: u32,
     class: Option<String>,
     caption: Option<String>,
-    /// Null: not known. Empty: nothing is there.
+    /// Null: unknown. Empty: there are no objects.
     objects: Option<Vec<ObjectRow>>,
     maps: Vec<MapRow>,
     /// fx, fy, cx, cy.
@@ -122,7 +121,7 @@ struct ObjectRow {
     track: Option<String>,
 }
 
-/// A map by its name in [`MAPS`].
+/// A map, named as in [`MAPS`].
 #[derive(Serialize, Deserialize)]
 struct MapRow {
     name: String,
@@ -273,7 +272,7 @@ pub(crate) mod tests {
 
     use crate::sample::maps;
 
-    /// Two samples that use every field between them.
+    /// Two samples that together use every field.
     pub(crate) fn examples() -> Vec<Sample> {
         let mut maps = Maps::default();
         for kind in MAPS {
@@ -363,7 +362,7 @@ pub(crate) mod tests {
         assert_eq!(read_part(&path).unwrap(), samples);
     }
 
-    /// Another reader of Parquet sees the same columns, nested ones included.
+    /// Another Parquet reader sees the same columns, including nested ones.
     #[test]
     fn another_library_reads_a_part() {
         use parquet::file::reader::{FileReader, SerializedFileReader};

@@ -1,8 +1,8 @@
-//! What a stage takes over from earlier runs: finished parts, and trainings that were cut short.
+//! What a stage reuses from earlier runs: finished parts and interrupted training.
 //!
-//! `outputs/cache/resume` has one folder a scope: everything that a result follows from, but for what
-//! leaves its beginning as it is, such as the number of samples. What lies in it is shared with the
-//! artifacts by hard links, so that it takes no space of its own; all of it may be removed at any time.
+//! `outputs/cache/resume` has one folder per scope. A scope covers everything that determines a result,
+//! except settings that only change how much is made, such as the number of samples. Its files are hard links
+//! shared with the artifacts, so they take no extra space; all of it may be deleted at any time.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -16,21 +16,21 @@ use crate::{Error, Result};
 /// The name of the folder in the cache.
 pub const FOLDER: &str = "resume";
 
-/// What earlier runs of one stage left.
+/// What earlier runs of one stage left behind.
 pub struct Resume<'a> {
     folder: PathBuf,
     id: String,
     ingredients: Value,
     afresh: bool,
-    /// Whether the files that the stage reads are still those of the key.
+    /// Checks that the files that the stage reads still match the key.
     check: &'a (dyn Fn() -> Result<()> + Sync),
     taken_over: Mutex<f64>,
 }
 
 impl<'a> Resume<'a> {
-    /// For the stage `id` of a cache; `ingredients` are those of its key. Where it is to run `afresh`,
-    /// what earlier runs left is removed instead. `check` fails where a file that the stage reads is no
-    /// longer that of the key.
+    /// For the stage `id` of a cache; `ingredients` are those of its key. If it must run `afresh`, what
+    /// earlier runs left is removed instead of reused. `check` fails if a file that the stage reads no longer
+    /// matches the key.
     pub fn new(
         cache: &Path,
         id: &str,
@@ -48,30 +48,30 @@ impl<'a> Resume<'a> {
         }
     }
 
-    /// To be called before anything is kept.
+    /// Must be called before anything is kept.
     ///
     /// # Errors
-    /// Where a file that the stage reads is no longer what the scopes say.
+    /// If a file that the stage reads no longer matches the scopes.
     pub fn check(&self) -> Result<()> {
         (self.check)()
     }
 
-    /// Notes which share of its work the stage need not do, 0..1.
+    /// Records the share of the work that the stage can skip, 0..1.
     pub fn note(&self, taken_over: f64) {
         *self.taken_over.lock().unwrap_or_else(|e| e.into_inner()) = taken_over;
     }
 
-    /// The share of its work that the stage need not do, 0..1.
+    /// The share of the work that the stage can skip, 0..1.
     pub fn taken_over(&self) -> f64 {
         *self.taken_over.lock().unwrap_or_else(|e| e.into_inner())
     }
 
-    /// The folder of all results that differ in nothing but `except`, JSON pointers such as
-    /// `/config/count`. It is created when something is put into it.
+    /// The folder shared by all results that differ only in `except`, a list of JSON pointers such as
+    /// `/config/count`. It is created when something is first stored in it.
     pub fn scope(&self, except: &[&str]) -> PathBuf {
         let folder = self.place(except);
         if self.afresh {
-            // What stays is found to be damaged, or is used: both give the same result.
+            // Leftovers are either found to be damaged or reused; both give the same result.
             let _ = fs::remove_dir_all(&folder);
         }
         folder
@@ -88,17 +88,17 @@ impl<'a> Resume<'a> {
         self.folder.join(format!("{}-{}", self.id, &hash[..16]))
     }
 
-    /// Removes what can be of use to this very result alone, once that is in the cache.
+    /// Removes what only this result could reuse, once the result is in the cache.
     pub fn finished(&self) {
-        // Best effort: what stays costs space and nothing else.
+        // Best effort: leftovers only cost space.
         let _ = fs::remove_dir_all(self.place(&[]));
     }
 }
 
 /// The finished parts of a scope.
 ///
-/// A part is called `KEY-UNITS-HASH.parquet`: what it was made of, how many units of that (samples,
-/// or samples of the input), and its content's blake3, without which nothing is taken over.
+/// A part is named `KEY-UNITS-HASH.parquet`: what it was made of, how many units of it (samples to make, or
+/// input samples), and the blake3 hash of its content. A part is reused only if the hash matches.
 #[derive(Debug, Default)]
 pub struct EarlierParts {
     folder: Option<PathBuf>,
@@ -110,13 +110,13 @@ pub struct EarlierParts {
 pub struct EarlierPart {
     pub path: PathBuf,
     key: String,
-    /// How much of the input it was made of.
+    /// How many units it was made of.
     pub units: u64,
     hash: String,
 }
 
 impl EarlierParts {
-    /// What lies in `folder`, which need not be there.
+    /// The parts in `folder`, which need not exist.
     pub fn open(folder: PathBuf) -> Self {
         let entries = fs::read_dir(&folder).into_iter().flatten().flatten();
         let part = |path: PathBuf| {
@@ -137,20 +137,20 @@ impl EarlierParts {
         }
     }
 
-    /// The part made of just this, where there is one; `units` where the key does not tell how much
+    /// The part with exactly this `key`, if there is one; give `units` if the key does not determine how many
     /// it was made of.
     pub fn whole(&self, key: &str, units: Option<u64>) -> Option<&EarlierPart> {
         self.parts
             .iter()
             .filter(|part| part.key == key && units.is_none_or(|units| part.units == units))
-            .find(|part| part.is_sound())
+            .find(|part| part.is_intact())
     }
 
-    /// The longest part made of the first units, fewer than `below`, of which there are the more the
-    /// longer it is; `key` says what that many of them are called.
+    /// The longest part made of the first units, if it is shorter than `below`; `key` returns the key of that
+    /// many first units.
     ///
     /// # Errors
-    /// Those of `key`.
+    /// The errors of `key`.
     pub fn beginning(
         &self,
         below: u64,
@@ -173,7 +173,7 @@ impl EarlierParts {
         let Some(folder) = &self.folder else {
             return;
         };
-        // Where it cannot be kept, a later run makes it again.
+        // If it cannot be kept, a later run makes it again.
         let _ = fs::create_dir_all(folder);
         if let Ok(hash) = hash_file(path) {
             let kept = folder.join(format!("{key}-{units}-{hash}.parquet"));
@@ -183,8 +183,8 @@ impl EarlierParts {
 }
 
 impl EarlierPart {
-    /// Whether its content is what was written; removes it where it is not.
-    fn is_sound(&self) -> bool {
+    /// Whether the content matches the hash; removes the part if it does not.
+    fn is_intact(&self) -> bool {
         let sound = hash_file(&self.path).is_ok_and(|hash| hash == self.hash);
         if !sound {
             let _ = fs::remove_file(&self.path);
@@ -193,11 +193,11 @@ impl EarlierPart {
     }
 }
 
-/// Removes from a cache, that no run uses, what no artifact shares: parts of stages that never ended or
-/// whose artifacts are gone, and checkpoints of trainings.
+/// Removes from a cache that no run is using what no artifact shares: parts of stages that never finished or
+/// whose artifacts are gone, and training checkpoints.
 ///
 /// # Errors
-/// Where something cannot be removed.
+/// If something cannot be removed.
 pub fn sweep(cache: &Path) -> Result<()> {
     for scope in fs::read_dir(cache.join(FOLDER))
         .into_iter()
@@ -213,13 +213,13 @@ pub fn sweep(cache: &Path) -> Result<()> {
             };
             removed.map_err(|e| Error::io(&path, e))?;
         }
-        // It stays where something is left in it.
+        // This fails, and the folder stays, if something is left in it.
         let _ = fs::remove_dir(scope.path());
     }
     Ok(())
 }
 
-/// Whether another name leads to the same file.
+/// Whether the file has another name (hard link).
 fn is_shared(path: &Path) -> bool {
     #[cfg(unix)]
     {
@@ -233,10 +233,10 @@ fn is_shared(path: &Path) -> bool {
     }
 }
 
-/// Makes `to` the same file as `from`, or a copy of it where the disk has no hard links.
+/// Makes `to` a hard link to `from`, or a copy if the file system has no hard links.
 ///
 /// # Errors
-/// Where neither can be made.
+/// If neither can be created.
 pub fn link_or_copy(from: &Path, to: &Path) -> Result<()> {
     if fs::hard_link(from, to).is_ok() {
         return Ok(());

@@ -19,19 +19,20 @@ pub struct RunRecord {
     /// Seconds since 1970-01-01 UTC.
     pub started: u64,
     pub seconds: f64,
-    /// The device that networks ran on, in words.
+    /// A description of the device that networks ran on.
     pub device: String,
-    /// In the order of execution.
+    /// In order of execution.
     pub stages: Vec<StageRecord>,
-    /// The summary of each stage that measures, by its id; `evaluate` holds the recogniser's table.
+    /// The summary of each stage that measures something, by stage id; `evaluate` holds the recogniser's
+    /// table.
     pub metrics: BTreeMap<String, serde_json::Value>,
-    /// The datasets it published, by name.
+    /// The datasets that the run published, by name.
     pub datasets: BTreeMap<String, PathBuf>,
     pub warnings: Vec<String>,
-    /// What the pipeline requires of its results, as far as the run came to judge it.
+    /// The pipeline's requirements, as far as the run got to check them.
     #[serde(default)]
     pub requirements: Vec<Judgement>,
-    /// Why it did not end well.
+    /// Why the run failed or stopped.
     pub error: Option<String>,
 }
 
@@ -43,24 +44,24 @@ pub enum Status {
     Done,
     Failed,
     Interrupted,
-    /// All stages ended well, but the results are not what the pipeline requires.
+    /// All stages finished, but the results do not meet the pipeline's requirements.
     Unmet,
 }
 
-/// One requirement of a pipeline, held against what was measured.
+/// One requirement of a pipeline, checked against a measurement.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Judgement {
     /// Stage id and path into its metrics, e.g. `evaluate.adapted.mean`.
     pub path: String,
     /// What is required, e.g. `>= 0.95`.
     pub condition: String,
-    /// What was measured; `None` where the run left the stage out.
+    /// The measured value; `None` if the run left the stage out.
     pub value: Option<f64>,
     pub met: bool,
 }
 
 impl Judgement {
-    /// The value with up to five decimals, so that it does not seem to meet what it just misses.
+    /// The value with up to five decimals, so that a narrow miss does not look like a pass.
     pub fn measured(&self) -> String {
         let Some(value) = self.value else {
             return "not measured".to_owned();
@@ -80,7 +81,7 @@ pub struct StageRecord {
     /// Role to stage id.
     pub from: BTreeMap<String, String>,
     pub cached: bool,
-    /// What it took when it was made, in this run or an earlier one.
+    /// What it cost to make, in this run or an earlier one.
     pub cost: Cost,
     pub key: String,
     /// The artifact's folder.

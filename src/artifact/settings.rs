@@ -1,31 +1,31 @@
-//! Settings as an artifact: what one stage found out, another lays over its own configuration.
+//! Settings as an artifact: one stage determines them, another overlays them on its own configuration.
 
 use serde_json::Value;
 
 use super::Artifact;
 use crate::{Error, Result};
 
-/// The file of an artifact of kind [`Kind::Settings`](super::Kind::Settings): a JSON object of the
-/// reader's configuration, with the keys that are to change alone.
+/// The file of an artifact of kind [`Kind::Settings`](super::Kind::Settings): a JSON object that holds only
+/// the keys of the reader's configuration that change.
 pub const FILE: &str = "settings.json";
 
-/// The settings that an artifact holds.
+/// The settings in an artifact.
 ///
 /// # Errors
-/// Where the file is missing or no JSON.
+/// If the file is missing or is not JSON.
 pub fn read(artifact: &Artifact) -> Result<Value> {
     let path = artifact.folder.join(FILE);
     let text = std::fs::read_to_string(&path).map_err(|e| Error::io(&path, e))?;
     serde_json::from_str(&text).map_err(|e| {
         Error::failed(
             path.display(),
-            format!("holds no settings: {e}"),
+            format!("is not a valid settings file: {e}"),
             format!("run again with --force {}", artifact.manifest.id),
         )
     })
 }
 
-/// Lays `over` on `base`: objects key by key, anything else as a whole.
+/// Overlays `over` on `base`: objects key by key, anything else as a whole.
 pub fn overlay(base: &mut Value, over: Value) {
     match (base, over) {
         (Value::Object(base), Value::Object(over)) => {

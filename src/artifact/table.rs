@@ -1,7 +1,7 @@
-//! Tables: Parquet files with one serde struct a row, readable as they are by any Parquet reader.
+//! Tables: Parquet files with one serde struct per row, readable by any Parquet reader.
 //!
-//! A struct's fields are the columns. Texts, bytes and lists have 64-bit offsets, since the pictures
-//! of one part may hold more than 2 GiB.
+//! A struct's fields are the columns. Strings, bytes and lists have 64-bit offsets, since the pictures in one
+//! part may exceed 2 GiB.
 
 use std::fs::File;
 use std::marker::PhantomData;
@@ -22,10 +22,10 @@ use serde_arrow::schema::{SchemaLike, TracingOptions};
 
 use crate::{Error, Result};
 
-/// A row group of a [`Table`] holds at most as many rows.
+/// Maximum number of rows in a row group of a [`Table`].
 const BATCH: usize = 8192;
 
-/// A Parquet file that grows row group by row group, so that the whole table is never in memory.
+/// A Parquet file written one row group at a time, so that the whole table is never in memory.
 pub struct Table<R> {
     path: PathBuf,
     columns: Vec<FieldRef>,
@@ -34,7 +34,7 @@ pub struct Table<R> {
 }
 
 impl<R: Serialize + DeserializeOwned> Table<R> {
-    /// Starts the file.
+    /// Creates the file.
     ///
     /// # Errors
     /// If the file cannot be created; the message names it.
@@ -43,7 +43,7 @@ impl<R: Serialize + DeserializeOwned> Table<R> {
         Self::with_columns(path, columns)
     }
 
-    /// As [`Table::create`], for rows whose columns their type does not tell.
+    /// Like [`Table::create`], for rows whose columns do not follow from their type.
     ///
     /// # Errors
     /// If the file cannot be created; the message names it.
@@ -57,7 +57,7 @@ impl<R: Serialize + DeserializeOwned> Table<R> {
         })
     }
 
-    /// Writes a row group; none for no rows.
+    /// Writes a row group, or nothing if there are no rows.
     ///
     /// # Errors
     /// If the file cannot be written; the message names it.
@@ -68,7 +68,7 @@ impl<R: Serialize + DeserializeOwned> Table<R> {
         written.map_err(|e| Error::parquet(&self.path, e))
     }
 
-    /// Closes the file and flushes it to the disk.
+    /// Closes the file and flushes it to disk.
     ///
     /// # Errors
     /// If the file cannot be written; the message names it.
@@ -79,7 +79,7 @@ impl<R: Serialize + DeserializeOwned> Table<R> {
     }
 }
 
-/// Writes `rows` as one Parquet file, flushed to the disk.
+/// Writes `rows` as one Parquet file, flushed to disk.
 ///
 /// # Errors
 /// If the file cannot be written; the message names it.
@@ -94,7 +94,7 @@ pub fn write<R: Serialize + DeserializeOwned>(path: &Path, rows: &[R]) -> Result
 /// The bytes of the file that [`write`] would write.
 ///
 /// # Errors
-/// If `rows` do not make a table.
+/// If `rows` cannot be converted to a table.
 pub fn to_bytes<R: Serialize + DeserializeOwned>(rows: &[R]) -> Result<Vec<u8>> {
     let place = Path::new("a part in memory");
     let columns = columns::<R>().map_err(|e| Error::table(place, e))?;
@@ -109,19 +109,19 @@ pub fn to_bytes<R: Serialize + DeserializeOwned>(rows: &[R]) -> Result<Vec<u8>> 
         .map_err(|e| Error::parquet(place, e))
 }
 
-/// Reads the rows of a Parquet file, and of its columns those alone that `R` has. A column that the
-/// file lacks must be an `Option` in `R`.
+/// Reads the rows of a Parquet file, and only those columns that `R` has. If the file may lack a column, it
+/// must be an `Option` in `R`.
 ///
 /// # Errors
-/// If the file is missing, cut off, or lacks a column; the message names it.
+/// If the file is missing, truncated, or lacks a column; the message names it.
 pub fn read<R: DeserializeOwned>(path: &Path) -> Result<Vec<R>> {
     read_range(path, None)
 }
 
-/// As [`read`], the one row `row` alone.
+/// Like [`read`], but only row `row`.
 ///
 /// # Errors
-/// As for [`read`]; and if there is no such row.
+/// Like [`read`], and if there is no such row.
 pub fn read_row<R: DeserializeOwned>(path: &Path, row: usize) -> Result<R> {
     let mut rows = read_range(path, Some(row))?;
     rows.pop().ok_or_else(|| {
@@ -143,7 +143,7 @@ fn read_range<R: DeserializeOwned>(path: &Path, row: Option<usize>) -> Result<Ve
 /// Reads a whole Parquet file, whatever its columns.
 ///
 /// # Errors
-/// If the file is missing or cut off; the message names it.
+/// If the file is missing or truncated; the message names it.
 pub fn read_batches(path: &Path) -> Result<Vec<RecordBatch>> {
     batches(path, None, None)
 }
@@ -157,9 +157,10 @@ fn batches(
     let broken = |e| Error::parquet(path, e);
     let mut reader = ParquetRecordBatchReaderBuilder::try_new(file).map_err(broken)?;
     if let Some(columns) = columns {
-        let held = |column: &&FieldRef| reader.schema().column_with_name(column.name()).is_some();
+        let is_present =
+            |column: &&FieldRef| reader.schema().column_with_name(column.name()).is_some();
         let mut required = columns.iter().filter(|column| !column.is_nullable());
-        if let Some(missing) = required.find(|column| !held(column)) {
+        if let Some(missing) = required.find(|column| !is_present(column)) {
             return Err(Error::table(
                 path,
                 format!("has no column `{}`", missing.name()),
@@ -188,7 +189,7 @@ fn writer<W: std::io::Write + Send>(
 ) -> Result<ArrowWriter<W>, ParquetError> {
     let properties = WriterProperties::builder()
         .set_compression(Compression::ZSTD(ZstdLevel::default()))
-        // Of the bytes, hashes go into names: no version of a library may be among them.
+        // Hashes of these bytes become part of file names, so they must not contain a library's version.
         .set_created_by("verismo".into())
         .build();
     let schema = Arc::new(Schema::new(columns.to_vec()));

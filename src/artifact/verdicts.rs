@@ -1,7 +1,7 @@
-//! `verdicts.parquet`: a row for every sample that the gate judged, kept or not, without pictures.
+//! `verdicts.parquet`: one row for every sample that the gate judged, kept or not, without pictures.
 //!
-//! Columns `id`, `origin`, `source`, `class`, `reasons` (empty where it was kept), and one of 32-bit
-//! floats for each criterion; null is what could not be judged.
+//! Columns `id`, `origin`, `source`, `class`, `reasons` (empty if the sample was kept), and one column of
+//! 32-bit floats per criterion; null means it could not be judged.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -15,12 +15,12 @@ use super::table::{self, Table};
 use crate::sample::Verdict;
 use crate::{Error, Result};
 
-/// The file's name in the gate's artifact.
+/// The file's name in a gate's artifact.
 pub const FILE: &str = "verdicts.parquet";
 
-/// The columns that every table of verdicts has.
+/// The columns that every verdict table has.
 #[derive(Deserialize)]
-#[expect(dead_code, reason = "tells the columns, holds no values")]
+#[expect(dead_code, reason = "only defines the columns")]
 struct Fixed {
     id: String,
     origin: String,
@@ -48,7 +48,7 @@ pub fn write<'a>(path: &Path, verdicts: impl IntoIterator<Item = &'a Verdict>) -
 /// Reads back what [`write()`] wrote.
 ///
 /// # Errors
-/// If the file is missing, cut off, or has other columns; the message names it.
+/// If the file is missing, truncated, or has other columns; the message names it.
 pub fn read(path: &Path) -> Result<Vec<Verdict>> {
     let mut verdicts = Vec::new();
     for batch in table::read_batches(path)? {

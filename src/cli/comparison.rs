@@ -1,4 +1,4 @@
-//! The points of a matrix side by side: their settings, what they measured and what they took.
+//! The points of a matrix side by side: settings, measurements and time.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -17,9 +17,9 @@ use crate::report::format;
 use crate::stage::exhibit::Figure;
 use crate::{Error, Result};
 
-/// All points that have run: the content of `matrix.json`.
+/// All points that have run: the contents of `matrix.json`.
 #[derive(Debug, Serialize)]
-pub struct Comparison {
+pub struct MatrixComparison {
     pipeline: String,
     points: Vec<Point>,
 }
@@ -28,7 +28,7 @@ pub struct Comparison {
 #[derive(Debug, Serialize)]
 struct Point {
     settings: Vec<Setting>,
-    /// `outputs/runs/PIPELINE/RUN`; none where it failed.
+    /// `outputs/runs/PIPELINE/RUN`; `None` if the point failed.
     run: Option<PathBuf>,
     error: Option<String>,
     /// What each stage measured, as in the run's `run.json`.
@@ -38,15 +38,15 @@ struct Point {
     figures: Vec<(String, Figure)>,
     /// Images of its dataset.
     images: Option<u64>,
-    /// Seconds of this run, the rest being cached.
+    /// Seconds that this run took, without cached stages.
     seconds: f64,
-    /// Seconds of all its stages when they were made.
+    /// Seconds that all its stages took when they were made.
     cost_seconds: f64,
 }
 
-impl Comparison {
+impl MatrixComparison {
     pub fn new(pipeline: &str) -> Self {
-        Comparison {
+        MatrixComparison {
             pipeline: pipeline.to_owned(),
             points: Vec::new(),
         }
@@ -89,7 +89,7 @@ impl Comparison {
         });
     }
 
-    /// The heads and a row a point.
+    /// The column heads, and one row per point.
     fn table(&self) -> (Vec<String>, Vec<Vec<String>>) {
         let settings = self.points.first().map_or(&[][..], |p| &p.settings);
         let mut heads: Vec<String> = settings.iter().map(|s| s.path.clone()).collect();
@@ -130,8 +130,8 @@ impl Comparison {
         (heads, self.points.iter().map(row).collect())
     }
 
-    /// For the terminal.
-    pub fn in_words(&self) -> String {
+    /// The table for the terminal.
+    pub fn format_table(&self) -> String {
         let (heads, rows) = self.table();
         columns(&[vec![heads], rows].concat())
     }
@@ -152,7 +152,7 @@ impl Comparison {
         )
     }
 
-    /// A page that needs no other file; each row leads to the report of its run.
+    /// A self-contained page; each row links to the report of its run.
     fn page(&self) -> String {
         let (heads, rows) = self.table();
         let style = "body{font:16px/1.5 system-ui,sans-serif;margin:2em}table{border-collapse:collapse}\
@@ -185,7 +185,7 @@ impl Comparison {
     /// Writes `matrix.json`, `matrix.md` and `matrix.html`.
     ///
     /// # Errors
-    /// Where one cannot be written.
+    /// If a file cannot be written.
     pub fn write(&self, folder: &Path) -> Result<()> {
         let json = serde_json::to_string_pretty(self).unwrap_or_default();
         write_flushed(&folder.join("matrix.json"), &json)?;
@@ -200,7 +200,7 @@ fn is_compared((_, figure): &&(String, Figure)) -> bool {
 }
 
 /// `train.steps = 200, seed = 1`.
-pub fn settings_in_words(settings: &[Setting]) -> String {
+pub fn format_settings(settings: &[Setting]) -> String {
     let one = |setting: &Setting| format!("{} = {}", setting.path, plain(&setting.value));
     settings.iter().map(one).collect::<Vec<_>>().join(", ")
 }
@@ -232,7 +232,7 @@ mod tests {
             seconds: 1.0,
             cost_seconds: 2.0,
         };
-        let mut comparison = Comparison::new("sweep");
+        let mut comparison = MatrixComparison::new("sweep");
         comparison.points = vec![
             point(
                 vec![figure("emit", "images", 3), figure("old", "source_only", 1)],

@@ -1,4 +1,4 @@
-//! A published dataset as its `manifest.parquet` describes it.
+//! A published dataset, as described by its `manifest.parquet`.
 
 use std::path::{Path, PathBuf};
 
@@ -12,7 +12,7 @@ use crate::Result;
 use crate::artifact::{DATASET_TABLE, table};
 use crate::sample::image as picture;
 
-/// The rows of a dataset's `manifest.parquet`, whatever version of verismo wrote its columns.
+/// The rows of a dataset's `manifest.parquet`, whichever version of verismo wrote its columns.
 pub struct Dataset {
     pub folder: PathBuf,
     batches: Vec<RecordBatch>,
@@ -24,7 +24,7 @@ impl Dataset {
     pub fn open(folder: &Path) -> Result<Self> {
         let path = folder.join(DATASET_TABLE);
         if !path.exists() {
-            return Err(unreadable(folder, "holds no manifest.parquet"));
+            return Err(unreadable(folder, "contains no manifest.parquet"));
         }
         Ok(Dataset {
             folder: folder.to_path_buf(),
@@ -32,12 +32,13 @@ impl Dataset {
         })
     }
 
-    /// Images.
+    /// Number of images.
     pub fn len(&self) -> usize {
         self.batches.iter().map(RecordBatch::num_rows).sum()
     }
 
-    /// The column that holds a row and its place there; `None` if there is no such column or value.
+    /// The column, and the index in it, that hold the value of a row; `None` if there is no such column or
+    /// value.
     fn cell(&self, column: &str, mut row: usize) -> Option<(&ArrayRef, usize)> {
         for batch in &self.batches {
             if row < batch.num_rows() {
@@ -49,13 +50,13 @@ impl Dataset {
         None
     }
 
-    /// The items of a cell that is a list; none if it is not.
+    /// The items of a cell that is a list; empty if it is not.
     fn items(&self, column: &str, row: usize) -> Option<ArrayRef> {
         let (lists, row) = self.cell(column, row)?;
         Some(lists.as_list_opt::<i64>()?.value(row))
     }
 
-    /// A cell as text; `None` if there is no such column or no value.
+    /// A cell as text; `None` if there is no such column or value.
     pub fn text(&self, column: &str, row: usize) -> Option<String> {
         let (values, place) = self.cell(column, row)?;
         let text = match self.items(column, row) {
@@ -96,13 +97,13 @@ impl Dataset {
     }
 
     /// # Errors
-    /// Where the picture of a row cannot be read.
+    /// If the row's picture cannot be read.
     pub fn pixels(&self, row: usize) -> Result<RgbImage> {
         let file = self.text("file", row).unwrap_or_default();
         picture::read_rgb(&self.folder.join(file))
     }
 
-    /// The rows whose file is `image`: its path in the dataset, its name, or a path that ends so.
+    /// The rows whose file is `image`: its path in the dataset, its name, or the end of its path.
     pub fn find(&self, image: &str) -> Vec<(usize, String)> {
         let image = image.replace('\\', "/");
         let ends = |long: &str, short: &str| {
@@ -117,7 +118,7 @@ impl Dataset {
     }
 }
 
-/// A value of one of the types that the table has.
+/// A value, if it has one of the types that the table uses.
 fn written(values: &dyn Array, place: usize) -> String {
     if let Some(texts) = values.as_string_opt::<i64>() {
         return texts.value(place).to_owned();

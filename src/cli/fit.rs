@@ -1,7 +1,7 @@
-//! `verismo fit`: the ranges of a pipeline's renders with which they look like its photos.
+//! `verismo fit`: finds ranges with which a pipeline's renders look like its photos.
 //!
-//! Two stages are added to the pipeline in memory: a few renders like the pipeline's, and `fit` after
-//! them. What they read is taken from the cache or made, as in any run.
+//! Adds two stages to the pipeline in memory: a small version of its renders, and `fit` after it. Their
+//! inputs come from the cache or are made, as in any run.
 
 use std::path::{Path, PathBuf};
 
@@ -9,7 +9,7 @@ use clap::Args;
 use serde_json::Value;
 
 use super::run::{Machine, execute};
-use super::{Chosen, columns, say};
+use super::{Chosen, columns, print_line};
 use crate::artifact::{Artifact, settings};
 use crate::pipeline::plan::Choice;
 use crate::pipeline::spec::{Spec, StageSpec};
@@ -23,11 +23,11 @@ Examples:
   verismo fit pipelines/dice.toml
   verismo fit pipelines/dice.toml --keep mesh.camera.roll_degrees --budget 60
   verismo run pipelines/dice.toml --settings outputs/fit/dice.toml
-  verismo fit pipelines/dice.toml --settings outputs/fit/dice.toml      once more, from there
+  verismo fit pipelines/dice.toml --settings outputs/fit/dice.toml      again, starting from there
 
-It renders many small candidates; the better the ranges to begin with, the better the result. To fit
-in every run, add a `fit` stage to the pipeline: `from = { renders = …, photos = … }`, and to the
-renders `from = { fit = … }`.";
+Renders many small candidates; good initial ranges give better results. To fit the ranges in every
+run, add a `fit` stage to the pipeline with `from = { renders = …, photos = … }`, and give the
+render stage `from = { fit = … }`.";
 
 /// Arguments of `fit`.
 #[derive(Args)]
@@ -36,28 +36,27 @@ pub struct Fit {
     #[command(flatten)]
     chosen: Chosen,
 
-    /// The stage that renders; what `train` reads unless given.
+    /// The stage that renders [default: the one that `train` reads].
     #[arg(long, value_name = "ID")]
     renders: Option<String>,
 
-    /// The stage with the photos to look like; what `train` reads unless given.
+    /// The stage with the photos to match [default: the one that `train` reads].
     #[arg(long, value_name = "ID")]
     photos: Option<String>,
 
-    /// Leave settings as they are whose path begins so, e.g. `mesh.camera`; may be given again.
+    /// Do not change settings whose path starts with this, e.g. `mesh.camera`; can be repeated.
     #[arg(long, value_name = "SETTING")]
     keep: Vec<String>,
 
-    /// Most candidates to render.
+    /// Maximum number of candidates to render.
     #[arg(long, value_name = "N")]
     budget: Option<usize>,
 
-    /// Renders of each candidate.
+    /// Number of renders per candidate.
     #[arg(long, value_name = "N")]
     pictures: Option<usize>,
 
-    /// Where to write the settings; the picture is written beside it. `OUTPUTS/fit/NAME.toml` unless
-    /// given.
+    /// Where to write the settings; the picture goes next to it [default: `OUTPUTS/fit/NAME.toml`].
     #[arg(long, value_name = "FILE")]
     write: Option<PathBuf>,
 
@@ -65,7 +64,7 @@ pub struct Fit {
     machine: Machine,
 }
 
-/// Ids of the two stages that are added.
+/// Ids of the two added stages.
 const DRAFT: &str = "fit_renders";
 const FIT: &str = "fit_ranges";
 
@@ -74,7 +73,7 @@ impl Fit {
         if let Some(few) = self.pictures.filter(|n| *n < LEAST_PICTURES) {
             return Err(Error::usage(
                 format!("--pictures {few}"),
-                "is too few to compare with photos",
+                "is too small a number to compare with photos",
                 format!("give {LEAST_PICTURES} or more"),
             ));
         }
@@ -100,8 +99,8 @@ impl Fit {
         let summary = &artifact.manifest.summary;
         let place = self.write(&plain.name, &renders.id, &artifact)?;
         if !self.machine.json {
-            say(in_words(summary));
-            say(format!(
+            print_line(format_summary(summary));
+            print_line(format!(
                 "\nsettings: {0}\npicture: {1} (renders before, renders after, photos)\n  \
                  next: verismo run {2} --settings {0}",
                 place.display(),
@@ -112,7 +111,7 @@ impl Fit {
         Ok(())
     }
 
-    /// The stage `given`, or the one that `train` reads as `role`.
+    /// The stage `given`, or the one that `train` reads in `role`.
     fn stage<'s>(&self, spec: &'s Spec, role: &str, given: Option<&str>) -> Result<&'s StageSpec> {
         let ids: Vec<&str> = spec.stages.iter().map(|stage| stage.id.as_str()).collect();
         let read = || {
@@ -125,7 +124,7 @@ impl Fit {
         };
         let id = given.or_else(read).ok_or_else(|| {
             let problem = format!("has no stage `train` that reads `{role}`");
-            let remedy = format!("name the stage: --{role} ID; ids: {}", ids.join(", "));
+            let remedy = format!("give the stage: --{role} ID; ids: {}", ids.join(", "));
             Error::usage(self.chosen.pipeline.display(), problem, remedy)
         })?;
         spec.stage(id).ok_or_else(|| {
@@ -138,7 +137,7 @@ impl Fit {
         })
     }
 
-    /// The two stages that are added, as TOML.
+    /// The two added stages, as TOML.
     fn added(&self, renders: &StageSpec, photos: &StageSpec) -> String {
         let from = |own: &[(&str, &str)]| {
             let backgrounds = renders
@@ -168,7 +167,7 @@ impl Fit {
         lines.join("\n") + "\n"
     }
 
-    /// Writes settings and picture to where the user wants them.
+    /// Writes settings and picture to the place that the user chose.
     fn write(&self, name: &str, renders: &str, artifact: &Artifact) -> Result<PathBuf> {
         let usual = || self.chosen.outputs.join("fit").join(format!("{name}.toml"));
         let place = self.write.clone().unwrap_or_else(usual);
@@ -183,7 +182,7 @@ impl Fit {
             "# Written by `verismo fit {}`.\n",
             self.chosen.pipeline.display()
         );
-        if let Some(score) = score_in_words(summary) {
+        if let Some(score) = score_format_summary(summary) {
             text.push_str(&format!("# {score}\n"));
         }
         text.push_str(&as_toml(
@@ -205,7 +204,7 @@ fn copy(from: &Path, to: &Path) -> Result<()> {
     Ok(())
 }
 
-/// Nested settings as tables below `path`, each value with the one before beside it.
+/// Nested settings as tables below `path`, each value with a comment that gives the old one.
 fn as_toml(settings: &Value, path: &[&str], summary: &Value) -> String {
     let (mut own, mut below) = (String::new(), String::new());
     for (key, value) in settings.as_object().into_iter().flatten() {
@@ -228,7 +227,7 @@ fn as_toml(settings: &Value, path: &[&str], summary: &Value) -> String {
     }
 }
 
-/// A number or a range, with the digits that count.
+/// A number or a range, with its significant digits.
 fn number(value: &Value) -> String {
     let one = |value: &Value| {
         let number = value.as_f64().unwrap_or_default();
@@ -244,8 +243,8 @@ fn number(value: &Value) -> String {
     }
 }
 
-/// What was found, for the terminal.
-fn in_words(summary: &Value) -> String {
+/// The result of the fit, for the terminal.
+fn format_summary(summary: &Value) -> String {
     let list = |key: &str| summary[key].as_array().cloned().unwrap_or_default();
     let mut blocks = Vec::new();
     let changed: Vec<Vec<String>> = list("changed")
@@ -261,7 +260,7 @@ fn in_words(summary: &Value) -> String {
         })
         .collect();
     blocks.push(match changed.is_empty() {
-        true => "no better ranges were found; the settings stay as they are".to_owned(),
+        true => "no better ranges were found; the settings are unchanged".to_owned(),
         false => format!("changed:\n{}", columns(&changed)),
     });
     let unmatched: Vec<Vec<String>> = list("unmatched")
@@ -285,21 +284,15 @@ fn in_words(summary: &Value) -> String {
         })
         .collect();
     if !unmatched.is_empty() {
-        let head = [
-            "",
-            "KS",
-            "renders",
-            "photos (10, 50, 90 %)",
-            "to come closer",
-        ];
+        let head = ["", "KS", "renders", "photos (10, 50, 90 %)", "suggestion"];
         let rows = [vec![head.map(String::from).to_vec()], unmatched].concat();
         blocks.push(format!("not matched:\n{}", columns(&rows)));
     }
-    blocks.extend(score_in_words(summary));
+    blocks.extend(score_format_summary(summary));
     format!("\n{}", blocks.join("\n\n"))
 }
 
-fn score_in_words(summary: &Value) -> Option<String> {
+fn score_format_summary(summary: &Value) -> Option<String> {
     let number = |pointer: &str| summary.pointer(pointer).and_then(Value::as_f64);
     Some(format!(
         "A classifier tells renders from photos in {:.1} ± {:.1} % of cases, {:.1} ± {:.1} % before \

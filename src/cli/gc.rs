@@ -1,12 +1,12 @@
-//! `verismo gc`: what the cache holds, and removing what no kept run or dataset needs.
+//! `verismo gc`: shows what the cache contains, and removes what no kept run or dataset needs.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use clap::Args;
 
-use super::{columns, say};
-use crate::pipeline::gc::{self, Entry, Holdings};
+use super::{columns, print_line};
+use crate::pipeline::gc::{self, CachedResult, Holdings};
 use crate::{Error, Result};
 
 const EXAMPLES: &str = "\
@@ -14,23 +14,23 @@ Examples:
   verismo gc --dry-run
   verismo gc --keep-runs 10
 
-Needed are the results of the newest runs of each pipeline, and of the run behind each version of a
-dataset. Runs and datasets themselves are not touched; `keep = N` in a pipeline file limits the
-versions of its dataset. While a run is at work nothing is removed.";
+Keeps the results of the newest runs of each pipeline, and of the run that made each version of a
+dataset. Runs and datasets themselves are not removed; `keep = N` in a pipeline file limits the
+versions of its dataset. Nothing is removed while a run is active.";
 
 /// Arguments of `gc`.
 #[derive(Args)]
 #[command(after_help = EXAMPLES)]
 pub struct Gc {
-    /// Only say what would be removed.
+    /// Only print what would be removed.
     #[arg(long)]
     dry_run: bool,
 
-    /// Keep the results of this many newest runs of each pipeline.
+    /// Keep the results of the newest N runs of each pipeline.
     #[arg(long, value_name = "N", default_value_t = 3)]
     keep_runs: usize,
 
-    /// The folder of cache, runs and datasets.
+    /// The folder that contains the cache, runs and datasets.
     #[arg(long, value_name = "DIR", default_value = "outputs")]
     outputs: PathBuf,
 
@@ -44,8 +44,8 @@ impl Gc {
         if !self.outputs.is_dir() {
             return Err(Error::usage(
                 self.outputs.display(),
-                "is no folder",
-                "give the folder of cache, runs and datasets: --outputs DIR",
+                "is not a folder",
+                "give the folder that contains the cache, runs and datasets: --outputs DIR",
             ));
         }
         let holdings = match self.dry_run {
@@ -55,18 +55,18 @@ impl Gc {
         if self.json {
             let mut object = serde_json::json!(holdings);
             object["removed"] = (!self.dry_run).into();
-            say(object);
+            print_line(object);
             return Ok(());
         }
-        say(in_words(&holdings));
+        print_line(format_holdings(&holdings));
         let verb = if self.dry_run { "would free" } else { "freed" };
-        say(format!("\n{verb} {}", bytes(sum(&holdings.unneeded))));
+        print_line(format!("\n{verb} {}", bytes(sum(&holdings.unneeded))));
         Ok(())
     }
 }
 
-/// A row a stage: results and bytes, needed and not.
-fn in_words(holdings: &Holdings) -> String {
+/// One row per stage: number and size of its results, needed and not.
+fn format_holdings(holdings: &Holdings) -> String {
     let mut stages: BTreeMap<&str, [(usize, u64); 2]> = BTreeMap::new();
     for (list, entries) in [&holdings.needed, &holdings.unneeded].iter().enumerate() {
         for entry in *entries {
@@ -75,16 +75,16 @@ fn in_words(holdings: &Holdings) -> String {
             *counted = (counted.0 + 1, counted.1 + entry.bytes);
         }
     }
-    let said = |(results, size): (usize, u64)| match results {
+    let cell = |(results, size): (usize, u64)| match results {
         0 => "-".to_owned(),
         n => format!("{n}, {}", bytes(size)),
     };
     let row = |name: &str, [needed, rest]: [(usize, u64); 2]| {
-        vec![name.to_owned(), said(needed), said(rest)]
+        vec![name.to_owned(), cell(needed), cell(rest)]
     };
     let mut rows = vec![["", "needed", "not needed"].map(String::from).to_vec()];
     rows.extend(stages.into_iter().map(|(stage, counts)| row(stage, counts)));
-    let total = |entries: &[Entry]| (entries.len(), sum(entries));
+    let total = |entries: &[CachedResult]| (entries.len(), sum(entries));
     let totals = [total(&holdings.needed), total(&holdings.unneeded)];
     rows.push(row("all", totals));
     let runs = holdings.runs;
@@ -94,7 +94,7 @@ fn in_words(holdings: &Holdings) -> String {
     )
 }
 
-fn sum(entries: &[Entry]) -> u64 {
+fn sum(entries: &[CachedResult]) -> u64 {
     entries.iter().map(|entry| entry.bytes).sum()
 }
 

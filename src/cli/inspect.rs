@@ -7,7 +7,7 @@ use clap::Args;
 use image::{Rgb, RgbImage};
 
 use super::dataset::Dataset;
-use super::{columns, say, unreadable};
+use super::{columns, print_line, unreadable};
 use crate::artifact::{Artifact, DATASET_TABLE, MANIFEST, parts};
 use crate::sample::{Sample, image as picture};
 use crate::{Error, Result};
@@ -26,15 +26,15 @@ pub struct Inspect {
     /// An artifact's folder, a part file, or a dataset's folder.
     path: PathBuf,
 
-    /// Where to write the contact sheet; `NAME-sheet.png` here unless given.
+    /// Where to write the contact sheet [default: `NAME-sheet.png` in the current folder].
     #[arg(long, value_name = "FILE")]
     sheet: Option<PathBuf>,
 }
 
-/// Pictures on a contact sheet.
+/// Number of pictures on a contact sheet.
 const CELLS: usize = 64;
 const COLUMNS: u32 = 8;
-/// Width and height of each in pixels.
+/// Width and height of each picture in pixels.
 pub const CELL: u32 = 112;
 
 impl Inspect {
@@ -56,7 +56,7 @@ impl Inspect {
         } else if self.path.exists() {
             survey.parts(std::slice::from_ref(&self.path), 256)?;
         } else {
-            return Err(unreadable(&self.path, "is not there"));
+            return Err(unreadable(&self.path, "does not exist"));
         }
         survey.print();
         if !survey.cells.is_empty() {
@@ -64,7 +64,7 @@ impl Inspect {
             let sheet = picture::contact_sheet(&survey.cells, COLUMNS, CELL);
             let png = picture::encode_png(&sheet)?;
             std::fs::write(&path, png).map_err(|e| Error::io(&path, e))?;
-            say(format!("\ncontact sheet: {}", path.display()));
+            print_line(format!("\ncontact sheet: {}", path.display()));
         }
         Ok(())
     }
@@ -81,7 +81,7 @@ fn sheet_name(path: &Path) -> PathBuf {
 
 fn describe(artifact: &Artifact) {
     let m = &artifact.manifest;
-    say(format!(
+    print_line(format!(
         "{} ({}), {:?}, key {}\n{} files, made in {}\nconfig {}\nsummary {}\n",
         m.id,
         m.stage,
@@ -94,13 +94,13 @@ fn describe(artifact: &Artifact) {
     ));
 }
 
-/// What is counted over all samples.
+/// Statistics of all samples.
 #[derive(Default)]
 struct Survey {
     count: u64,
-    /// Of what is counted, by name: `size`, `class`, `split`, `domain`, …
+    /// Counts by what is counted: `size`, `class`, `split`, `domain`, …
     tallies: BTreeMap<&'static str, BTreeMap<String, u64>>,
-    /// Numbers of each object or sample, by name.
+    /// Ranges of the numbers measured for each object or sample, by name.
     ranges: BTreeMap<&'static str, Range>,
     cells: Vec<RgbImage>,
 }
@@ -133,7 +133,7 @@ impl Survey {
         range.count += 1;
     }
 
-    /// Adds the samples of parts, `expected` being about how many they are.
+    /// Adds the samples of parts; `expected` is their approximate number.
     fn parts(&mut self, paths: &[PathBuf], expected: u64) -> Result<()> {
         let every = (expected / CELLS as u64).max(1);
         for path in paths {
@@ -169,7 +169,7 @@ impl Survey {
         for (what, _) in has.into_iter().filter(|(_, present)| *present) {
             self.tally("samples with", what);
         }
-        self.measure("objects a sample", labels.objects().len() as f64);
+        self.measure("objects per sample", labels.objects().len() as f64);
         for object in labels.objects() {
             self.boxed(object.bbox_xywh);
             self.measure("visible fraction", object.visible_fraction.into());
@@ -183,7 +183,7 @@ impl Survey {
         }
     }
 
-    /// Counts why the gate rejected a sample; those of a part of rejected samples have reasons.
+    /// Counts the reasons why the gate rejected a sample; only parts of rejected samples have them.
     fn gate(&mut self, note: &str) {
         let note: serde_json::Value = serde_json::from_str(note).unwrap_or_default();
         for reason in note["reasons"].as_array().into_iter().flatten() {
@@ -206,7 +206,7 @@ impl Survey {
                 }
             }
             let boxes = dataset.boxes(row);
-            self.measure("objects a sample", boxes.len() as f64);
+            self.measure("objects per sample", boxes.len() as f64);
             boxes.iter().for_each(|(_, bbox)| self.boxed(*bbox));
             if row % every == 0 && self.cells.len() < CELLS {
                 self.cells.push(cell(&dataset.pixels(row)?, &boxes));
@@ -216,15 +216,15 @@ impl Survey {
     }
 
     fn print(&self) {
-        say(format!("{} samples", self.count));
+        print_line(format!("{} samples", self.count));
         for (what, tally) in &self.tallies {
             const SHOWN: usize = 50;
-            say(format!("\n{what}:"));
+            print_line(format!("\n{what}:"));
             let row = |(value, n): (&String, &u64)| vec![value.clone(), n.to_string()];
             let rows: Vec<Vec<String>> = tally.iter().take(SHOWN).map(row).collect();
-            say(columns(&rows));
+            print_line(columns(&rows));
             if tally.len() > SHOWN {
-                say(format!("  and {} more", tally.len() - SHOWN));
+                print_line(format!("  and {} more", tally.len() - SHOWN));
             }
         }
         if self.ranges.is_empty() {
@@ -240,7 +240,7 @@ impl Survey {
             let numbers = [range.min, mean, range.max].map(|v| format!("{v:.2}"));
             rows.push([vec![what.to_string()], numbers.to_vec()].concat());
         }
-        say(format!("\nlabels:\n{}", columns(&rows)));
+        print_line(format!("\nlabels:\n{}", columns(&rows)));
     }
 }
 
@@ -277,7 +277,7 @@ fn draw_box(image: &mut RgbImage, [left, top, right, bottom]: [f32; 4], colour: 
     }
 }
 
-/// A bright colour that is the same for the same class everywhere.
+/// A bright colour that is always the same for the same class.
 fn colour(class: &str) -> Rgb<u8> {
     const BRIGHT: [[u8; 3]; 8] = [
         [255, 64, 64],

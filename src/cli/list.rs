@@ -1,8 +1,8 @@
-//! `verismo list`: what pipelines can use, from the registries.
+//! `verismo list`: the registered parts that pipelines can use.
 
 use clap::{Args, ValueEnum};
 
-use super::{columns, say};
+use super::{columns, print_line};
 use crate::Result;
 use crate::formats::{FORMATS, Format};
 use crate::models::{MODELS, ModelKind};
@@ -15,11 +15,11 @@ use crate::stages::augment::TRANSFORMS;
 #[derive(Args)]
 #[command(after_help = "Example:\n  verismo list stages")]
 pub struct List {
-    /// Only these; everything unless given.
+    /// What to list [default: everything].
     what: Option<Listing>,
 }
 
-/// What can be listed: a line here and one in [`Listing::rows`] for each registry.
+/// What can be listed: each registry has a variant here and an arm in [`Listing::rows`].
 #[derive(Clone, Copy, PartialEq, ValueEnum)]
 enum Listing {
     Stages,
@@ -35,7 +35,7 @@ impl List {
         for listing in all.filter(|listing| self.what.is_none_or(|what| what == **listing)) {
             let name = listing.to_possible_value();
             let name = name.as_ref().map_or("", |value| value.get_name());
-            say(format!("{name}:\n{}\n", columns(&listing.rows())));
+            print_line(format!("{name}:\n{}\n", columns(&listing.rows())));
         }
         Ok(())
     }
@@ -54,34 +54,34 @@ impl Listing {
 }
 
 fn stage(kind: &StageKind) -> Vec<String> {
-    let of_need = |need| {
+    let roles_with = |need| {
         kind.inputs
             .iter()
             .filter(move |i| i.need == need)
             .map(|i| i.role)
     };
-    let one_of = of_need(Need::OneOf).collect::<Vec<_>>().join(" or ");
-    let optional = of_need(Need::Never).map(|role| format!("[{role}]"));
-    let always = of_need(Need::Always).map(str::to_owned);
+    let one_of = roles_with(Need::OneOf).collect::<Vec<_>>().join(" or ");
+    let optional = roles_with(Need::Optional).map(|role| format!("[{role}]"));
+    let required = roles_with(Need::Required).map(str::to_owned);
     let roles: Vec<String> = std::iter::once(one_of)
         .filter(|roles| !roles.is_empty())
-        .chain(always)
+        .chain(required)
         .chain(optional)
         .collect();
-    let way = match roles.is_empty() {
+    let signature = match roles.is_empty() {
         true => format!("-> {:?}", kind.output),
         false => format!("{} -> {:?}", roles.join(", "), kind.output),
     };
     vec![
         kind.name.to_owned(),
-        way.to_lowercase(),
+        signature.to_lowercase(),
         kind.about.to_owned(),
     ]
 }
 
 fn format(format: &Format) -> Vec<String> {
-    let words = [format.name, &format.holds.words(), format.about];
-    words.map(str::to_owned).to_vec()
+    let cells = [format.name, &format.holds.names(), format.about];
+    cells.map(str::to_owned).to_vec()
 }
 
 fn model(kind: &ModelKind) -> Vec<String> {

@@ -1,4 +1,4 @@
-//! Logs on stderr, above the progress bars: `-v`, `-vv`, or what RUST_LOG says.
+//! Logs on stderr, above the progress bars, as set by `-v`, `-vv` or RUST_LOG.
 
 use std::io::IsTerminal;
 
@@ -8,22 +8,22 @@ use tracing_subscriber::prelude::*;
 use super::progress::AboveBars;
 use crate::{Error, Result};
 
-/// Logs from here on, if asked to. RUST_LOG goes before `verbose`, the number of `-v`.
+/// Starts logging, if requested. RUST_LOG overrides `verbose`, the number of `-v` flags.
 ///
 /// # Errors
-/// Where RUST_LOG is no list of `TARGET=LEVEL`.
+/// If RUST_LOG is not a list of `TARGET=LEVEL`.
 pub fn begin(verbose: u8) -> Result<()> {
-    let wanted = std::env::var("RUST_LOG")
+    let levels = std::env::var("RUST_LOG")
         .ok()
         .filter(|text| !text.is_empty());
-    let wanted = wanted.unwrap_or_else(|| match verbose {
+    let levels = levels.unwrap_or_else(|| match verbose {
         0 => "off".to_owned(),
         1 => "verismo=debug".to_owned(),
         _ => "verismo=trace".to_owned(),
     });
-    let filter: Targets = wanted.parse().map_err(|e| {
+    let filter: Targets = levels.parse().map_err(|e| {
         let remedy = "give e.g. RUST_LOG=debug or RUST_LOG=verismo::pipeline=trace,warn";
-        Error::usage(format!("RUST_LOG={wanted}"), e, remedy)
+        Error::usage(format!("RUST_LOG={levels}"), e, remedy)
     })?;
     let colours = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
     let layer = tracing_subscriber::fmt::layer()

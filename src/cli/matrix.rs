@@ -1,26 +1,26 @@
-//! `verismo run` of a pipeline with a `[matrix]`: every point of the grid, then one comparison.
+//! `verismo run` for a pipeline with a `[matrix]`: runs every point of the grid, then compares them.
 
 use std::path::Path;
 
 use serde_json::json;
 
-use super::comparison::{Comparison, settings_in_words};
+use super::comparison::{MatrixComparison, format_settings};
 use super::run::{Machine, prepare, run_once};
-use super::{plan, say};
+use super::{plan, print_line};
 use crate::pipeline::plan::Choice;
 use crate::pipeline::spec::Spec;
 use crate::{Error, Result};
 
-/// Runs every point; one that fails is told in the comparison, and the others still run.
+/// Runs every point; if one fails, the comparison says so and the others still run.
 ///
-/// Nothing is published: which point came last says nothing about which is best.
+/// Nothing is published, since the last point is not necessarily the best.
 ///
 /// # Errors
-/// The first error of a point, after all have run; at once where the user stops them.
+/// The first error of a point, after all have run; immediately if the user interrupts.
 pub fn execute(points: &[Spec], outputs: &Path, choice: &Choice, machine: &Machine) -> Result<()> {
     if machine.dry_run {
         for point in points {
-            say(format!("\n{}", settings_in_words(&point.point)));
+            print_line(format!("\n{}", format_settings(&point.point)));
             plan::show(point, outputs, choice, false)?;
         }
         return Ok(());
@@ -30,12 +30,12 @@ pub fn execute(points: &[Spec], outputs: &Path, choice: &Choice, machine: &Machi
         return Ok(());
     };
     let folder = outputs.join("runs").join(&first.name);
-    let mut comparison = Comparison::new(&first.name);
+    let mut comparison = MatrixComparison::new(&first.name);
     let mut failed = None;
     for (number, point) in points.iter().enumerate() {
         if !machine.json {
-            let settings = settings_in_words(&point.point);
-            say(format!("point {}/{}: {settings}", number + 1, points.len()));
+            let settings = format_settings(&point.point);
+            print_line(format!("point {}/{}: {settings}", number + 1, points.len()));
         }
         match run_once(point, outputs, choice, machine, false) {
             Ok(outcome) => comparison.add(point, &outcome),
@@ -45,16 +45,16 @@ pub fn execute(points: &[Spec], outputs: &Path, choice: &Choice, machine: &Machi
                 failed.get_or_insert(error);
             }
         }
-        // After every point: whoever stops the rest has a table of those that ran.
+        // Written after every point, so that an interrupted matrix leaves a table of the points that ran.
         if folder.is_dir() {
             comparison.write(&folder)?;
         }
     }
     match machine.json {
-        true => say(json!({ "event": "matrix", "comparison": comparison })),
-        false => say(format!(
+        true => print_line(json!({ "event": "matrix", "comparison": comparison })),
+        false => print_line(format!(
             "\n{}\ntables: {}/matrix.html, matrix.md, matrix.json; nothing was published",
-            comparison.in_words(),
+            comparison.format_table(),
             folder.display()
         )),
     }

@@ -1,4 +1,4 @@
-//! The command line: arguments, progress, summaries. Only this module draws on the terminal.
+//! The command line: arguments, progress, summaries. Only this module writes to the terminal.
 
 mod comparison;
 mod dataset;
@@ -40,8 +40,8 @@ Examples:
   verismo fit pipelines/dice.toml            ranges with which the renders look like the photos
   verismo new screws                         a commented pipeline for your own models and photos
 
-Exit codes: 0 done, 1 failed, 2 wrong command line or pipeline file, 3 done but the results are not
-what the pipeline requires, 130 interrupted.";
+Exit codes: 0 done, 1 failed, 2 wrong command line or pipeline file, 3 done but the results do not meet
+the pipeline's requirements, 130 interrupted.";
 
 /// Turns renders of 2D and 3D models into labelled pictures that look like photographs.
 #[derive(Parser)]
@@ -50,30 +50,30 @@ struct Cli {
     #[command(subcommand)]
     command: Command,
 
-    /// Log on stderr what is done, -vv in detail; RUST_LOG chooses more finely.
+    /// Log what is done to stderr, -vv in more detail; RUST_LOG gives finer control.
     #[arg(short, long, action = clap::ArgAction::Count, global = true)]
     verbose: u8,
 }
 
 #[derive(Subcommand)]
 enum Command {
-    /// Run a pipeline: what is in the cache is taken from there, the rest is made.
+    /// Run a pipeline; results that are in the cache are reused.
     Run(run::Run),
     /// Show what a run would do, stage by stage, and why.
     Plan(plan::Plan),
-    /// Search the ranges with which a pipeline's renders look like its photos.
+    /// Find ranges with which a pipeline's renders look like its photos.
     Fit(fit::Fit),
-    /// Write a commented pipeline file to start from.
+    /// Write a commented pipeline file as a starting point.
     New(new::New),
-    /// Count and draw what an artifact, a part or a dataset holds.
+    /// Show counts, statistics and pictures of an artifact, a part or a dataset.
     Inspect(inspect::Inspect),
-    /// Trace an image of a dataset back to model, seed, render and checkpoint.
+    /// Trace an image of a dataset back to its model, seed, render and checkpoint.
     Explain(explain::Explain),
     /// Show what changed from one dataset to another.
     Diff(diff::Diff),
-    /// Remove from the cache what no kept run or dataset needs.
+    /// Remove results that no kept run or dataset needs from the cache.
     Gc(gc::Gc),
-    /// List what pipelines can use.
+    /// List what pipelines can use: stages, models and more.
     List(list::List),
     /// Print the JSON Schema of pipeline files, for editors.
     #[command(after_help = "Example:\n  verismo schema > pipeline.schema.json")]
@@ -82,42 +82,42 @@ enum Command {
     Devices,
 }
 
-/// Which pipeline, with which settings.
+/// A pipeline and its settings.
 #[derive(Args)]
 struct Chosen {
     /// The pipeline file.
     pipeline: PathBuf,
 
-    /// Change a setting for this run, e.g. `augment.copies=3`; may be given again.
+    /// Change a setting for this run, e.g. `augment.copies=3`; can be repeated.
     ///
-    /// The value is TOML (`3`, `true`, `[1, 2]`), else taken as a string. Settings in a table of a
-    /// stage: `train.cyclegan.identity=2.0`. The pipeline's own: `seed=7`, `variables.photos=PATH`,
-    /// `require.evaluate.adapted.mean=">= 0.9"`. Stages that are `like` the one changed change too.
+    /// The value is TOML (`3`, `true`, `[1, 2]`), otherwise a string. Settings in a table of a stage:
+    /// `train.cyclegan.identity=2.0`. Settings of the pipeline itself: `seed=7`, `variables.photos=PATH`,
+    /// `require.evaluate.adapted.mean=">= 0.9"`. Stages that are `like` the changed one change too.
     #[arg(long = "set", value_name = "STAGE.KEY=VALUE")]
     set: Vec<String>,
 
-    /// Lay the settings of this TOML file over the pipeline's, such as `verismo fit` writes; may be
-    /// given again. `--set` goes before them.
+    /// Apply the settings in this TOML file, such as one written by `verismo fit`; can be repeated. `--set`
+    /// overrides it.
     #[arg(long, value_name = "FILE")]
     settings: Vec<PathBuf>,
 
-    /// The folder of cache, runs and datasets.
+    /// The folder that contains the cache, runs and datasets.
     #[arg(long, value_name = "DIR", default_value = "outputs")]
     outputs: PathBuf,
 }
 
-/// Which of its stages.
+/// Which stages to run.
 #[derive(Args)]
 struct StageChoice {
-    /// Run this stage and all that follow from it anew.
+    /// Run this stage and everything that depends on it again.
     #[arg(long, value_name = "ID")]
     from: Option<String>,
 
-    /// Run just this stage, with inputs from the cache; may be given again.
+    /// Run only this stage, with inputs from the cache; can be repeated.
     #[arg(long, value_name = "ID")]
     only: Vec<String>,
 
-    /// Run this stage anew though it is cached; may be given again.
+    /// Run this stage again even if it is cached; can be repeated.
     #[arg(long, value_name = "ID")]
     force: Vec<String>,
 }
@@ -127,12 +127,12 @@ impl Chosen {
         Spec::read(&self.pipeline, &self.sets()?, STAGES)
     }
 
-    /// A spec for every point of the pipeline's matrix, or just one.
+    /// One spec for every point of the pipeline's matrix, or just one without a matrix.
     fn points(&self) -> Result<Vec<Spec>> {
         Spec::read_points(&self.pipeline, &self.sets()?, STAGES)
     }
 
-    /// The files of settings, then the `--set` arguments.
+    /// The settings files as `--set` arguments, followed by the `--set` arguments.
     fn sets(&self) -> Result<Vec<String>> {
         let mut sets = Vec::new();
         for file in &self.settings {
@@ -149,7 +149,7 @@ impl From<StageChoice> for Choice {
     }
 }
 
-/// A file of settings as `--set` arguments.
+/// Converts a settings file to `--set` arguments.
 fn settings_of(file: &std::path::Path) -> Result<Vec<String>> {
     let text = std::fs::read_to_string(file).map_err(|e| Error::io(file, e))?;
     let table: toml::Table = text.parse().map_err(|e: toml::de::Error| {
@@ -173,7 +173,7 @@ fn flatten(path: &str, table: &toml::Table, sets: &mut Vec<String>) {
     }
 }
 
-/// Parses the command line, does what it asks, and says how it went.
+/// Parses the command line, runs the command, and reports errors.
 pub fn main() -> ExitCode {
     std::panic::set_hook(Box::new(report_fault));
     let cli = Cli::parse();
@@ -183,7 +183,7 @@ pub fn main() -> ExitCode {
             let _ = writeln!(std::io::stderr(), "error: {error}");
             ExitCode::from(error.exit_code())
         }
-        // The hook has told the user.
+        // The panic hook has already printed the message.
         Err(_) => ExitCode::from(1),
     }
 }
@@ -204,13 +204,13 @@ fn dispatch(command: Command) -> Result<()> {
             let rows = device::list()
                 .into_iter()
                 .map(|(name, about)| vec![name, about]);
-            say(columns(&rows.collect::<Vec<_>>()));
+            print_line(columns(&rows.collect::<Vec<_>>()));
             Ok(())
         }
     }
 }
 
-/// What a user sees of a panic, whichever thread it is in.
+/// Reports a panic to the user, whichever thread it occurs in.
 fn report_fault(info: &std::panic::PanicHookInfo) {
     let message = info.payload_as_str().unwrap_or("no message");
     let place = info
@@ -218,13 +218,13 @@ fn report_fault(info: &std::panic::PanicHookInfo) {
         .map_or(String::new(), |l| format!(" ({}:{})", l.file(), l.line()));
     let _ = writeln!(
         std::io::stderr(),
-        "error: a fault in verismo itself: {message}{place}\n  help: please report it with this \
+        "error: a bug in verismo: {message}{place}\n  help: please report it with this \
          message, the command and the pipeline file"
     );
 }
 
-/// Prints to stdout. A reader that has gone away (`| head`) is no error; a full disk ends the program.
-fn say(text: impl std::fmt::Display) {
+/// Prints to stdout. A closed pipe (`| head`) is not an error; a full disk ends the program.
+fn print_line(text: impl std::fmt::Display) {
     match writeln!(std::io::stdout(), "{text}") {
         Err(e) if e.kind() != std::io::ErrorKind::BrokenPipe => {
             let _ = writeln!(std::io::stderr(), "error: stdout: {e}");
@@ -234,7 +234,7 @@ fn say(text: impl std::fmt::Display) {
     }
 }
 
-/// Rows in columns as wide on the screen as their longest cell, two spaces apart.
+/// Rows in columns, each as wide on screen as its longest cell, separated by two spaces.
 fn columns(rows: &[Vec<String>]) -> String {
     let mut widths: Vec<usize> = Vec::new();
     for row in rows {
@@ -256,7 +256,7 @@ fn columns(rows: &[Vec<String>]) -> String {
     rows.iter().map(line).collect::<Vec<_>>().join("\n")
 }
 
-/// The error for a file that is not what a command reads.
+/// The error for a file that a command cannot read.
 fn unreadable(path: &std::path::Path, problem: &str) -> Error {
     Error::usage(
         path.display(),

@@ -1,10 +1,10 @@
-//! `verismo new`: writes a commented pipeline file to start from.
+//! `verismo new`: writes a commented pipeline file as a starting point.
 
 use std::path::Path;
 
 use clap::Args;
 
-use super::say;
+use super::print_line;
 use crate::artifact::files::{FOLDER_NAME, is_folder_name, write_flushed};
 use crate::{Error, Result};
 
@@ -12,7 +12,7 @@ use crate::{Error, Result};
 #[derive(Args)]
 #[command(after_help = "Example:\n  verismo new screws      writes pipelines/screws.toml")]
 pub struct New {
-    /// What the pipeline and its dataset are called.
+    /// The name of the pipeline and its dataset.
     name: String,
 }
 
@@ -24,7 +24,7 @@ impl New {
         if !is_folder_name(name) {
             return Err(Error::usage(
                 format!("`{name}`"),
-                "cannot be the name of a pipeline",
+                "is not a valid pipeline name",
                 FOLDER_NAME,
             ));
         }
@@ -33,14 +33,14 @@ impl New {
         if path.exists() {
             return Err(Error::usage(
                 path.display(),
-                "is there already, and was left as it is",
+                "already exists, and was left unchanged",
                 "choose another name",
             ));
         }
         std::fs::create_dir_all(folder).map_err(|e| Error::io(folder, e))?;
         write_flushed(&path, &TEMPLATE.replace("NAME", name))?;
-        say(format!(
-            "wrote {0}\n  next: put in your model and photos, then `verismo plan {0}`",
+        print_line(format!(
+            "wrote {0}\n  next: set the paths of your model and photos, then run `verismo plan {0}`",
             path.display()
         ));
         Ok(())

@@ -1,11 +1,11 @@
-//! `verismo plan`: the stages, what is cached, what would run and why.
+//! `verismo plan`: the stages of a pipeline, which are cached, which would run, and why.
 
 use std::path::Path;
 
 use clap::Args;
 
-use super::comparison::settings_in_words;
-use super::{Chosen, StageChoice, columns, duration, say};
+use super::comparison::format_settings;
+use super::{Chosen, StageChoice, columns, duration, print_line};
 use crate::Result;
 use crate::pipeline::cache::Cache;
 use crate::pipeline::plan::{Choice, Step, plan};
@@ -26,7 +26,7 @@ pub struct Plan {
     #[command(flatten)]
     stages: StageChoice,
 
-    /// Print each key, what it is made of, and everything that changed.
+    /// Print each key, its ingredients, and everything that changed.
     #[arg(long)]
     explain: bool,
 }
@@ -36,7 +36,7 @@ impl Plan {
         let choice = self.stages.into();
         for spec in self.chosen.points()? {
             if !spec.point.is_empty() {
-                say(format!("\n{}", settings_in_words(&spec.point)));
+                print_line(format!("\n{}", format_settings(&spec.point)));
             }
             show(&spec, &self.chosen.outputs, &choice, self.explain)?;
         }
@@ -49,10 +49,10 @@ pub fn show(spec: &Spec, outputs: &Path, choice: &Choice, explain: bool) -> Resu
     let cache = Cache::new(outputs);
     let steps = plan(spec, &cache, choice)?;
     let rows: Vec<Vec<String>> = steps.iter().map(row).collect();
-    say(format!("{}: {} stages\n", spec.name, steps.len()));
-    say(columns(&rows));
+    print_line(format!("{}: {} stages\n", spec.name, steps.len()));
+    print_line(columns(&rows));
     let to_run: Vec<&Step> = steps.iter().filter(|step| !step.is_cached()).collect();
-    say(match to_run.len() {
+    print_line(match to_run.len() {
         0 => "\neverything is cached".to_owned(),
         n => format!("\n{n} to run{}, {} cached", time(&to_run), steps.len() - n),
     });
@@ -62,14 +62,14 @@ pub fn show(spec: &Spec, outputs: &Path, choice: &Choice, explain: bool) -> Resu
     Ok(())
 }
 
-/// How long `to_run` will take together, as far as it is known.
+/// How long `to_run` will take in total, as far as it can be estimated.
 fn time(to_run: &[&Step]) -> String {
     let known: Vec<f64> = to_run.iter().filter_map(|step| step.estimate).collect();
     let total = duration(known.iter().sum());
     match to_run.len() - known.len() {
         _ if known.is_empty() => String::new(),
         0 => format!(" in about {total}"),
-        n => format!(" in about {total} and the time of {n} that never ran"),
+        n => format!(" in about {total}, plus {n} that never ran before"),
     }
 }
 
@@ -80,7 +80,7 @@ fn row(step: &Step) -> Vec<String> {
         true => "cached",
         false => "will run",
     };
-    let why = match &step.reasons[..] {
+    let reasons = match &step.reasons[..] {
         [first, second, third, rest @ ..] if !rest.is_empty() => {
             format!("{first}, {second}, {third}, and {} more", rest.len())
         }
@@ -93,40 +93,40 @@ fn row(step: &Step) -> Vec<String> {
     let time = step
         .estimate
         .map_or(String::new(), |seconds| format!("~ {}", duration(seconds)));
-    vec![stage.id.clone(), reads, state.to_owned(), time, why]
+    vec![stage.id.clone(), reads, state.to_owned(), time, reasons]
 }
 
 fn explain_step(step: &Step) {
-    say(format!("\n{} ({})", step.stage.id, step.stage.kind.name));
+    print_line(format!("\n{} ({})", step.stage.id, step.stage.kind.name));
     let Some(key) = &step.key else {
-        say("  key      known once its inputs are made");
+        print_line("  key      unknown until its inputs are made");
         step.reasons
             .iter()
-            .for_each(|r| say(format!("  why      {r}")));
+            .for_each(|r| print_line(format!("  why      {r}")));
         return;
     };
-    say(format!("  key      {}", key.hash));
-    say(format!(
+    print_line(format!("  key      {}", key.hash));
+    print_line(format!(
         "  code     {} version {}, seed {}",
         key.ingredients.stage, key.ingredients.version, key.ingredients.seed
     ));
-    say(format!("  config   {}", key.ingredients.config));
+    print_line(format!("  config   {}", key.ingredients.config));
     for (role, digest) in &key.ingredients.inputs {
         let id = step
             .stage
             .from
             .get(role.as_str())
             .map_or("", String::as_str);
-        say(format!("  input    {role} = {id} {}", &digest[..16]));
+        print_line(format!("  input    {role} = {id} {}", &digest[..16]));
     }
     for (file, hash) in &key.ingredients.files {
-        say(format!("  file     {file} {}", &hash[..16]));
+        print_line(format!("  file     {file} {}", &hash[..16]));
     }
     match step.is_cached() {
-        true => say("  why      cached"),
+        true => print_line("  why      cached"),
         false => step
             .reasons
             .iter()
-            .for_each(|r| say(format!("  why      {r}"))),
+            .for_each(|r| print_line(format!("  why      {r}"))),
     }
 }

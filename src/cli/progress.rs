@@ -1,6 +1,6 @@
-//! Progress of a run: a bar a stage on a terminal, plain lines in a log, JSON lines for machines.
+//! Progress of a run: one bar per stage on a terminal, plain lines in a log, JSON lines for machines.
 //!
-//! A bar fits the terminal's width; what matters most stands first and is cut off last.
+//! A bar fits the terminal's width; the most important part comes first and is cut off last.
 
 use std::io::{IsTerminal, Write};
 use std::sync::{LazyLock, Mutex};
@@ -12,7 +12,7 @@ use super::duration;
 use crate::pipeline::events::{Line, RunEvent};
 use crate::stage::Event;
 
-/// How progress is shown.
+/// How to show progress.
 pub enum Style {
     Bars,
     Lines,
@@ -20,7 +20,7 @@ pub enum Style {
 }
 
 impl Style {
-    /// Bars where stderr is a terminal, else lines.
+    /// Bars if stderr is a terminal, otherwise lines.
     pub fn for_terminal() -> Self {
         match std::io::stderr().is_terminal() {
             true => Style::Bars,
@@ -29,10 +29,10 @@ impl Style {
     }
 }
 
-/// The bars on stderr, shared with whatever else writes there.
+/// The bars on stderr, shared with everything else that writes there.
 static BARS: LazyLock<MultiProgress> = LazyLock::new(MultiProgress::new);
 
-/// Stderr above the bars: a write takes them away, and draws them again below it.
+/// Writes to stderr above the bars: each write clears them and redraws them below it.
 pub struct AboveBars;
 
 impl Write for AboveBars {
@@ -52,10 +52,10 @@ pub struct Progress {
     stage: Mutex<Option<Running>>,
 }
 
-/// The stage at work.
+/// The running stage.
 struct Running {
     id: String,
-    /// Where the work that is counted began: units done, and when. A stage may count several times.
+    /// When the current count started, and at how many units. A stage may start counting several times.
     first: Option<(u64, Instant)>,
     /// Units done at the last event.
     done: u64,
@@ -66,11 +66,11 @@ struct Running {
     shown: &'static str,
 }
 
-/// Before the first plain line of a stage, and between the others.
+/// Time before the first plain line of a stage, and between later ones.
 const FIRST: Duration = Duration::from_secs(2);
 const EVERY: Duration = Duration::from_secs(10);
 
-/// What a bar shows on terminals of at least this many columns; `wide_msg` takes what is left.
+/// Templates of a bar, by minimum width of the terminal in columns; `wide_msg` takes the remaining space.
 const TEMPLATES: [(u16, &str); 3] = [
     (
         72,
@@ -80,13 +80,13 @@ const TEMPLATES: [(u16, &str); 3] = [
     (0, "{percent}% {eta} {wide_msg}"),
 ];
 
-/// The same while nothing is counted yet.
+/// The same, before the stage reports a count.
 const UNCOUNTED: [(u16, &str); 2] = [
-    (36, "  {prefix:15} at work for {elapsed} {wide_msg}"),
+    (36, "  {prefix:15} running for {elapsed} {wide_msg}"),
     (0, "{elapsed} {wide_msg}"),
 ];
 
-/// The template for a terminal of so many columns.
+/// The template for a terminal with this many columns.
 fn fitting(templates: &[(u16, &'static str)], columns: u16) -> &'static str {
     let mut fits = templates.iter().filter(|(least, _)| columns >= *least);
     fits.next().map_or("{wide_msg}", |(_, template)| template)
@@ -104,7 +104,7 @@ impl Progress {
     pub fn tell(&self, line: &Line) {
         if let Style::Json = self.style {
             let text = serde_json::to_string(line).unwrap_or_default();
-            super::say(text);
+            super::print_line(text);
             return;
         }
         let id = line.stage.as_deref().unwrap_or_default();
@@ -144,7 +144,7 @@ impl Progress {
     fn stage_event(&self, id: &str, event: &Event) {
         match event {
             Event::Progress { done, total, note } => {
-                // What is done once the stages have ended has no beginning of its own.
+                // Publishing reports progress without a start event.
                 if self.lock().is_none() {
                     self.begin(id);
                 }
@@ -160,10 +160,10 @@ impl Progress {
         self.stage.lock().unwrap_or_else(|e| e.into_inner())
     }
 
-    /// A line above the bars.
+    /// Prints a line above the bars.
     fn print(&self, text: &str) {
         match self.style {
-            // A terminal that has gone away is no reason to stop.
+            // A closed terminal must not stop the run.
             Style::Bars => BARS.suspend(|| drop(writeln!(std::io::stderr(), "{text}"))),
             _ => drop(writeln!(std::io::stderr(), "{text}")),
         }
@@ -193,7 +193,7 @@ impl Progress {
         let Some(running) = stage.as_mut() else {
             return;
         };
-        // Threads tell out of order; only a fall by half is a new count.
+        // Threads report out of order; only a drop by half is a new count.
         if done < running.done / 2 {
             running.first = None;
         }
@@ -234,7 +234,7 @@ impl Progress {
 }
 
 impl Running {
-    /// Lets the bar show `note` in the template that fits the terminal as it is now.
+    /// Sets the bar's message to `note`, with the template that fits the terminal's current width.
     fn show(&mut self, templates: &[(u16, &'static str)], note: &str) {
         let Some(bar) = &self.bar else {
             return;
@@ -245,13 +245,13 @@ impl Running {
             self.shown = template;
             if let Ok(style) = ProgressStyle::with_template(template) {
                 let rate = |state: &ProgressState, text: &mut dyn std::fmt::Write| {
-                    // A bar that cannot be written to is no reason to stop.
+                    // A bar that cannot be written must not stop the run.
                     let _ = write!(text, "{:.1}/s", state.per_sec());
                 };
                 bar.set_style(style.progress_chars("━╸─").with_key("rate", rate));
             }
         }
-        // Where there is no room for the prefix, the note says which stage it is.
+        // If there is no room for the prefix, the message names the stage.
         bar.set_message(match template.contains("prefix") {
             true => note.to_owned(),
             false => format!("{} {note}", self.id),
@@ -259,7 +259,7 @@ impl Running {
     }
 }
 
-/// `, 1800 samples`, or nothing for what has none.
+/// `, 1800 samples`, or nothing if there are none.
 fn counted(count: u64) -> String {
     match count {
         0 => String::new(),

@@ -1,4 +1,4 @@
-//! `verismo run`: runs a pipeline with progress on the terminal.
+//! `verismo run`: runs a pipeline and shows its progress on the terminal.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -9,7 +9,7 @@ use std::str::FromStr;
 use clap::Args;
 
 use super::progress::{Progress, Style};
-use super::{Chosen, StageChoice, matrix, plan, say, summary};
+use super::{Chosen, StageChoice, matrix, plan, print_line, summary};
 use crate::nn::device;
 use crate::pipeline::plan::Choice;
 use crate::pipeline::run::{Options, Outcome, run};
@@ -21,19 +21,19 @@ const EXAMPLES: &str = "\
 Examples:
   verismo run pipelines/dice.toml
   verismo run pipelines/dice.toml --set train.steps=200 --set render.count=300
-  verismo run pipelines/dice.toml --from augment         augment and all after it, anew
+  verismo run pipelines/dice.toml --from augment         run augment and everything after it again
   verismo run pipelines/dice.toml --only render          just the renders, to look at them
-  verismo run pipelines/dice.toml --dry-run              only say what would run
+  verismo run pipelines/dice.toml --dry-run              only show what would run
   verismo run pipelines/dice.toml --json | jq .event     events for machines
 
-A pipeline with a table `[matrix]`, such as `\"train.steps\" = [200, 400]`, runs at every point of the
+A pipeline with a `[matrix]`, such as `\"train.steps\" = [200, 400]`, runs at every point of the
 grid, publishes nothing and ends in a table that compares them.
 
 Exit codes: 0 done, 1 failed, 2 wrong command line or pipeline file, 3 done but the results do not meet
 `[require]` (nothing was published), 130 interrupted.
 
-A second run with nothing changed takes everything from the cache. Ctrl-C stops at once and leaves
-nothing half-made; the next run goes on at the first missing part, or the training's last step.";
+A second run with nothing changed takes everything from the cache. Ctrl-C stops the run and leaves
+nothing half-finished; the next run resumes at the first missing part, or at the last training step.";
 
 /// Arguments of `run`.
 #[derive(Args)]
@@ -49,22 +49,22 @@ pub struct Run {
     machine: Machine,
 }
 
-/// How a run is done and shown.
+/// How to run and show progress.
 #[derive(Args)]
 pub struct Machine {
-    /// Where networks run: auto, cpu, gpu, gpu:1, cuda, cuda:1.
+    /// Device for networks: auto, cpu, gpu, gpu:1, cuda, cuda:1.
     #[arg(long, default_value = "auto", value_parser = DeviceChoice::from_str)]
     device: DeviceChoice,
 
-    /// Threads for everything else; all cores unless given.
+    /// Threads for everything else [default: all cores].
     #[arg(long, visible_alias = "jobs", value_name = "N")]
     threads: Option<NonZeroUsize>,
 
-    /// Only say what would run.
+    /// Only show what would run.
     #[arg(long)]
     pub dry_run: bool,
 
-    /// Print events as JSON lines on stdout instead of bars and a summary.
+    /// Print events as JSON lines on stdout, instead of bars and a summary.
     #[arg(long)]
     pub json: bool,
 }
@@ -81,16 +81,16 @@ impl Run {
             points => return matrix::execute(points, outputs, &choice, &self.machine),
         };
         if let Some(outcome) = outcome.filter(|_| !self.machine.json) {
-            say(summary::summary(&outcome));
+            print_line(summary::summary(&outcome));
         }
         Ok(())
     }
 }
 
-/// Runs `spec` with progress on the terminal; `None` where it was only to be said what would run.
+/// Runs `spec` with progress on the terminal; `None` for a dry run.
 ///
 /// # Errors
-/// As [`run`], or where the machine cannot be used so.
+/// The errors of [`run`], and if the machine cannot be used as requested.
 pub fn execute(
     spec: &Spec,
     outputs: &Path,
@@ -105,10 +105,10 @@ pub fn execute(
     run_once(spec, outputs, choice, machine, true).map(Some)
 }
 
-/// Threads and Ctrl-C, once in a process.
+/// Sets up threads and Ctrl-C, once per process.
 ///
 /// # Errors
-/// Where the machine cannot be used so.
+/// If the machine cannot be used as requested.
 pub fn prepare(machine: &Machine) -> Result<()> {
     if let Some(threads) = machine.threads {
         rayon::ThreadPoolBuilder::new()
@@ -119,10 +119,10 @@ pub fn prepare(machine: &Machine) -> Result<()> {
     stop_on_ctrl_c()
 }
 
-/// Runs `spec`, once [`prepare`] has been called.
+/// Runs `spec` after [`prepare`] has been called.
 ///
 /// # Errors
-/// As [`run`].
+/// The errors of [`run`].
 pub fn run_once(
     spec: &Spec,
     outputs: &Path,

@@ -1,14 +1,14 @@
-//! `verismo schema`: the JSON Schema of a pipeline file, put together from the stages' own.
+//! `verismo schema`: the JSON Schema of a pipeline file, assembled from those of the stages.
 
 use serde_json::{Map, Value, json};
 
-use super::say;
+use super::print_line;
 use crate::Result;
 use crate::stage::{Need, StageKind};
 use crate::stages::STAGES;
 
 pub fn execute() -> Result<()> {
-    say(serde_json::to_string_pretty(&pipeline(STAGES)).unwrap_or_default());
+    print_line(serde_json::to_string_pretty(&pipeline(STAGES)).unwrap_or_default());
     Ok(())
 }
 
@@ -20,7 +20,7 @@ pub fn pipeline(registry: &[StageKind]) -> Value {
     let any: Vec<Value> = registry.iter().map(reference).collect();
     for kind in registry {
         define(kind, &mut definitions);
-        // Without `use`, the id says which stage it is.
+        // Without `use`, the id names the stage.
         named.insert(
             kind.name.to_owned(),
             json!({ "if": { "required": ["use"] }, "then": { "oneOf": any }, "else": reference(kind) }),
@@ -33,17 +33,17 @@ pub fn pipeline(registry: &[StageKind]) -> Value {
         "anyOf": [{ "required": ["stages"] }, { "required": ["extends"] }],
         "additionalProperties": false,
         "properties": {
-            "name": { "type": "string", "description": "What its runs are called." },
-            "extends": { "type": "string", "description": "The pipeline file that this one changes; its path starts at this file's folder." },
+            "name": { "type": "string", "description": "The name of its runs." },
+            "extends": { "type": "string", "description": "The pipeline file that this one extends; the path is relative to this file." },
             "variables": {
-                "type": "object", "description": "Values for `${name}` in strings, which --set variables.NAME=VALUE changes.",
+                "type": "object", "description": "Values for `${name}` in strings; change them with --set variables.NAME=VALUE.",
                 "additionalProperties": { "type": ["string", "number", "boolean", "array"] },
             },
             "matrix": { "type": "object", "description": "Settings with the values to try, e.g. `\"train.steps\" = [200, 400]`." },
-            "require": { "type": "object", "description": "What must hold for a dataset to be published, e.g. `\"evaluate.adapted.mean\" = \">= 0.95\"`." },
-            "keep": { "type": "integer", "minimum": 1, "description": "Newest versions of the dataset to keep; all unless given." },
+            "require": { "type": "object", "description": "What must hold before a dataset is published, e.g. `\"evaluate.adapted.mean\" = \">= 0.95\"`." },
+            "keep": { "type": "integer", "minimum": 1, "description": "How many of the newest versions of the dataset to keep; all by default." },
             "seed": { "type": "integer", "minimum": 0, "default": 1 },
-            "part_size": { "type": "integer", "minimum": 1, "default": 256, "description": "Samples a part." },
+            "part_size": { "type": "integer", "minimum": 1, "default": 256, "description": "Samples per part." },
             "stages": {
                 "type": "object",
                 "properties": named,
@@ -54,7 +54,7 @@ pub fn pipeline(registry: &[StageKind]) -> Value {
     })
 }
 
-/// Enters a stage's schema, and those it refers to under names of their own.
+/// Adds a stage's schema, and the schemas it refers to under names of their own.
 fn define(kind: &StageKind, definitions: &mut Map<String, Value>) {
     let mut schema = (kind.schema)().to_value();
     rename_references(&mut schema, kind.name);
@@ -62,7 +62,7 @@ fn define(kind: &StageKind, definitions: &mut Map<String, Value>) {
         return;
     };
     object.remove("$schema");
-    // `like` may give any of them.
+    // `like` may provide any of them.
     object.remove("required");
     if let Some(Value::Object(inner)) = object.remove("$defs") {
         for (name, value) in inner {
@@ -80,14 +80,14 @@ fn define(kind: &StageKind, definitions: &mut Map<String, Value>) {
     let required: Vec<&str> = kind
         .inputs
         .iter()
-        .filter(|i| i.need == Need::Always)
+        .filter(|i| i.need == Need::Required)
         .map(|i| i.role)
         .collect();
     let wiring = json!({
         "use": { "const": kind.name, "description": kind.about },
         "like": { "type": "string", "description": "The stage whose settings are the defaults." },
         "from": {
-            "type": "object", "description": "Which stage is read in which role.",
+            "type": "object", "description": "The stage to read in each role.",
             "properties": roles, "required": required, "additionalProperties": false,
         },
     });

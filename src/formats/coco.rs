@@ -1,9 +1,9 @@
 //! COCO's instances files: <https://cocodataset.org/#format-data>.
 //!
-//! Images go to the file as they come, annotations to a nameless temporary file that is appended
-//! at the end, so that memory does not grow with the dataset. Masks are compressed run lengths, since
-//! some trainers skip uncompressed ones without a word. Polygons and both kinds of run lengths are
-//! read. A crowd, which no box belongs to, is left out.
+//! Images go straight to the file; annotations go to an anonymous temporary file that is appended at the end,
+//! so that memory use does not grow with the dataset. Masks are written as compressed run lengths, since some
+//! trainers silently skip uncompressed ones. Polygons and both kinds of run lengths can be read. Crowd
+//! annotations are skipped, since they do not describe single objects.
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 use hotcoco::mask as rle;
 use serde::{Deserialize, Serialize};
 
-use super::{Entry, Format, Holds, Picture, Plan, Writer, create, entries, wrong};
+use super::{DatasetInfo, Format, Holds, ImageEntry, Picture, Writer, create, entries, wrong};
 use crate::sample::{Camera, Extent, Keypoint, Labels, Mask, Object, Sample, Visibility};
 use crate::{Error, Result};
 
@@ -44,7 +44,7 @@ struct Image<'a> {
     height: u32,
     #[serde(skip_serializing_if = "Option::is_none")]
     license: Option<u32>,
-    /// Not COCO's own: pinhole intrinsics in pixels.
+    /// An extension of COCO: pinhole intrinsics in pixels.
     #[serde(skip_serializing_if = "Option::is_none")]
     camera: Option<Camera>,
 }
@@ -58,7 +58,7 @@ struct Annotation {
     area: f32,
     segmentation: Segmentation,
     iscrowd: u8,
-    /// Not COCO's own: object to camera, row-major 3×4, metres.
+    /// An extension of COCO: object-to-camera transform, row-major 3×4, in metres.
     #[serde(skip_serializing_if = "Option::is_none")]
     pose: Option<[f32; 12]>,
     visible_fraction: f32,
@@ -71,7 +71,7 @@ struct Annotation {
 enum Segmentation {
     /// `size` is height, width.
     RunLengths { counts: Counts, size: [u32; 2] },
-    /// x, y, x, y, … each. None: no mask is known.
+    /// Polygons of x, y, x, y, …; an empty list means that no mask is known.
     Polygons(Vec<Vec<f64>>),
 }
 
@@ -99,30 +99,32 @@ struct Category<'a> {
     skeleton: Option<[[usize; 2]; 0]>,
 }
 
-/// The file of one split as it grows.
+/// The file of one split while it is written.
 struct Half {
     path: PathBuf,
     file: BufWriter<File>,
     annotations: BufWriter<File>,
-    /// Whether an image or an annotation precedes the next, so that a comma must.
+    /// Whether the next image or annotation needs a comma before it.
     has_image: bool,
     has_annotation: bool,
 }
 
 struct Coco<'a> {
-    plan: Plan<'a>,
+    dataset: DatasetInfo<'a>,
     halves: BTreeMap<&'a str, Half>,
-    /// Ids of both splits' files run on, so that the files can be merged.
+    /// Ids continue across the splits' files, so that the files can be merged.
     images: u64,
     annotations: u64,
 }
 
-fn write<'a>(plan: &Plan<'a>) -> Result<Box<dyn Writer + 'a>> {
+fn write<'a>(dataset: &DatasetInfo<'a>) -> Result<Box<dyn Writer + 'a>> {
     let start = |split: &'a String| {
-        let path = plan.out.join(format!("annotations/instances_{split}.json"));
+        let path = dataset
+            .out
+            .join(format!("annotations/instances_{split}.json"));
         let mut file = create(&path)?;
-        let spool = tempfile::tempfile_in(plan.out).map_err(|e| Error::io(plan.out, e))?;
-        write_head(&mut file, plan).map_err(|e| Error::io(&path, e))?;
+        let spool = tempfile::tempfile_in(dataset.out).map_err(|e| Error::io(dataset.out, e))?;
+        write_head(&mut file, dataset).map_err(|e| Error::io(&path, e))?;
         let half = Half {
             path,
             file,
@@ -133,21 +135,21 @@ fn write<'a>(plan: &Plan<'a>) -> Result<Box<dyn Writer + 'a>> {
         Ok((split.as_str(), half))
     };
     Ok(Box::new(Coco {
-        plan: *plan,
-        halves: plan.images.keys().map(start).collect::<Result<_>>()?,
+        dataset: *dataset,
+        halves: dataset.images.keys().map(start).collect::<Result<_>>()?,
         images: 0,
         annotations: 0,
     }))
 }
 
 impl Writer for Coco<'_> {
-    fn add(&mut self, entry: &Entry) -> Result<()> {
+    fn add(&mut self, entry: &ImageEntry) -> Result<()> {
         let Some(half) = self.halves.get_mut(entry.split) else {
             return Ok(());
         };
         let sample = entry.sample;
         if sample.labels.objects.is_none() {
-            // Its objects are not known: listed, it would say that nothing is to be seen.
+            // Its objects are unknown; listing it would mean that there are none.
             return Ok(());
         }
         self.images += 1;
@@ -156,10 +158,10 @@ impl Writer for Coco<'_> {
             file_name: &entry.file,
             width: sample.extent.width,
             height: sample.extent.height,
-            license: self.plan.license.map(|_| 1),
+            license: self.dataset.license.map(|_| 1),
             camera: sample.labels.camera,
         };
-        let annotations = annotations(sample, self.images, self.annotations, &self.plan)?;
+        let annotations = annotations(sample, self.images, self.annotations, &self.dataset)?;
         half.add(&image, &annotations)
             .map_err(|e| Error::io(&half.path, e))?;
         self.annotations += annotations.len() as u64;
@@ -167,7 +169,7 @@ impl Writer for Coco<'_> {
     }
 
     fn finish(self: Box<Self>) -> Result<()> {
-        let categories = categories(&self.plan);
+        let categories = categories(&self.dataset);
         for half in self.halves.into_values() {
             let path = half.path.clone();
             half.finish(&categories).map_err(|e| Error::io(&path, e))?;
@@ -199,21 +201,21 @@ impl Half {
     }
 }
 
-/// Starts a line for the next element of a list.
+/// Starts the line of the next list element.
 fn separate(file: &mut impl Write, follows: &mut bool) -> std::io::Result<()> {
     file.write_all(if *follows { b",\n" } else { b"\n" })?;
     *follows = true;
     Ok(())
 }
 
-/// Everything up to the first image.
-fn write_head(file: &mut impl Write, plan: &Plan) -> std::io::Result<()> {
+/// Writes everything before the first image.
+fn write_head(file: &mut impl Write, dataset: &DatasetInfo) -> std::io::Result<()> {
     let info = serde_json::json!({
-        "description": plan.description.unwrap_or(plan.name),
-        "version": plan.version.unwrap_or_default(),
+        "description": dataset.description.unwrap_or(dataset.name),
+        "version": dataset.version.unwrap_or_default(),
         "contributor": "verismo",
     });
-    let licenses: Vec<_> = plan
+    let licenses: Vec<_> = dataset
         .license
         .iter()
         .map(|name| serde_json::json!({ "id": 1, "name": name, "url": "" }))
@@ -223,33 +225,33 @@ fn write_head(file: &mut impl Write, plan: &Plan) -> std::io::Result<()> {
     file.write_all(b",\n\"images\":[")
 }
 
-/// The classes, sorted, ids from 1.
-fn categories<'a>(plan: &Plan<'a>) -> Vec<Category<'a>> {
+/// The classes, sorted, with ids from 1.
+fn categories<'a>(dataset: &DatasetInfo<'a>) -> Vec<Category<'a>> {
     (1..)
-        .zip(plan.categories)
+        .zip(dataset.categories)
         .map(|(id, (name, keypoints))| Category {
             id,
             name,
-            supercategory: plan.name,
+            supercategory: dataset.name,
             keypoints: (!keypoints.is_empty()).then_some(keypoints),
             skeleton: (!keypoints.is_empty()).then_some([]),
         })
         .collect()
 }
 
-/// The annotations of one image; their ids follow `before`. A box without area is left out.
+/// The annotations of one image, with ids that follow `before`. Boxes without area are left out.
 fn annotations(
     sample: &Sample,
     image_id: u64,
     before: u64,
-    plan: &Plan,
+    dataset: &DatasetInfo,
 ) -> Result<Vec<Annotation>> {
     let mut annotations = Vec::new();
     for object in sample.labels.objects() {
         let Some(bbox) = clip(object.bbox_xywh, sample.extent) else {
             continue;
         };
-        let mut names = plan.categories.iter().enumerate();
+        let mut names = dataset.categories.iter().enumerate();
         let Some((position, (_, keypoints))) = names.find(|(_, (n, _))| **n == object.class) else {
             continue;
         };
@@ -286,7 +288,7 @@ fn segmentation(object: &Object, Extent { width, height }: Extent) -> Result<Seg
     })
 }
 
-/// A row-major bitmap in the order in which COCO counts.
+/// A row-major bitmap, converted to COCO's column-major order.
 fn by_columns(bitmap: &[bool], width: u32, height: u32) -> Vec<u8> {
     let (width, height) = (width as usize, height as usize);
     let columns = (0..width).flat_map(|x| (0..height).map(move |y| y * width + x));
@@ -300,7 +302,7 @@ fn clip([x, y, w, h]: [f32; 4], Extent { width, height }: Extent) -> Option<[f32
     (x0 < x1 && y0 < y1).then_some([x0, y0, x1 - x0, y1 - y0])
 }
 
-/// COCO's triples in the order of the category's `names`; a point that is not labelled is 0, 0, 0.
+/// COCO's triples in the order of the category's `names`; unlabelled points are 0, 0, 0.
 fn flat_keypoints(keypoints: &[Keypoint], names: &[String]) -> Keypoints {
     let labelled = |name: &String| {
         let mut known = keypoints
@@ -319,7 +321,7 @@ fn flat_keypoints(keypoints: &[Keypoint], names: &[String]) -> Keypoints {
     }
 }
 
-/// What a reader needs of a file; all else is passed over.
+/// The parts of a file that the reader uses; everything else is ignored.
 #[derive(Deserialize)]
 struct Dataset {
     images: Vec<ReadImage>,
@@ -360,7 +362,7 @@ struct ReadCategory {
     keypoints: Vec<String>,
 }
 
-/// The files of annotations of a dataset: a file itself, or those of a folder or its `annotations`.
+/// The annotation files of a dataset: a file itself, or those in a folder or its `annotations`.
 fn files(path: &Path) -> Result<Vec<PathBuf>> {
     let is_coco = |file: &PathBuf| {
         file.extension().is_some_and(|e| e == "json") && begins_like_coco(file).unwrap_or(false)
@@ -428,7 +430,7 @@ impl Dataset {
                     let id = annotation.category_id;
                     wrong(
                         file,
-                        format!("has an annotation of the category {id}, which it does not list"),
+                        format!("has an annotation with the unlisted category {id}"),
                     )
                 })?;
                 annotation
@@ -473,7 +475,7 @@ impl ReadAnnotation {
             mask,
             ..Object::new(
                 &category.name,
-                bbox.ok_or("has an annotation without box and mask")?,
+                bbox.ok_or("has an annotation without a box or mask")?,
             )
         })
     }
@@ -508,14 +510,14 @@ impl Segmentation {
     }
 }
 
-/// What the name of a file of annotations says after its last `_`: `instances_train.json`.
+/// The split, from the part of an annotation file's name after the last `_`: `instances_train.json`.
 fn split_of(file: &Path) -> Option<String> {
     let stem = file.file_stem()?.to_string_lossy();
     let (_, split) = stem.rsplit_once('_')?;
     Some(split.to_owned())
 }
 
-/// Where an image lies: below the dataset's folder, its `images`, or a folder named after the split.
+/// The path of an image: in the dataset's folder, its `images`, or a folder named after the split.
 fn locate(file: &Path, name: &str, split: Option<&str>) -> PathBuf {
     let here = file.parent().unwrap_or(Path::new(""));
     let above = here.parent().unwrap_or(here);

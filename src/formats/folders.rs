@@ -1,18 +1,18 @@
-//! Class folders: `train/one/ID.png`, as torchvision's `ImageFolder` and Keras read them, and
-//! `classes.txt`, the classes in the order of the folders, one a line.
-//!
+//! Class folders: `train/one/ID.png`, as read by torchvision's `ImageFolder` and Keras, and `classes.txt`,
+//! which lists the classes in the order of the folders, one per line.
+//! Reads folders with or without a split level above them.
 //! Folders with or without a split above them are read.
 
 use std::path::{Path, PathBuf};
 
-use super::{Entry, Format, Holds, Picture, Plan, Writer, entries, is_picture};
+use super::{DatasetInfo, Format, Holds, ImageEntry, Picture, Writer, entries, is_picture};
 use crate::sample::Labels;
 use crate::{Error, Result};
 
 /// The registry entry.
 pub const FORMAT: Format = Format {
     name: "folders",
-    about: "SPLIT/CLASS/ID.png and classes.txt, as torchvision's ImageFolder reads them",
+    about: "SPLIT/CLASS/ID.png and classes.txt, as read by torchvision's ImageFolder",
     required: true,
     holds: Holds {
         class: true,
@@ -24,32 +24,34 @@ pub const FORMAT: Format = Format {
     read: pictures,
 };
 
-/// Names of folders that mean a split, not a class.
+/// Names of folders that denote a split, not a class.
 const SPLITS: [&str; 6] = ["train", "val", "valid", "validation", "test", "testing"];
 
 struct Folders<'a> {
-    plan: Plan<'a>,
+    dataset: DatasetInfo<'a>,
 }
 
-fn write<'a>(plan: &Plan<'a>) -> Result<Box<dyn Writer + 'a>> {
-    for (split, classes) in plan.images {
+fn write<'a>(dataset: &DatasetInfo<'a>) -> Result<Box<dyn Writer + 'a>> {
+    for (split, classes) in dataset.images {
         for class in classes.keys() {
-            let folder: PathBuf = [plan.out, split.as_ref(), class.as_ref()].iter().collect();
+            let folder: PathBuf = [dataset.out, split.as_ref(), class.as_ref()]
+                .iter()
+                .collect();
             std::fs::create_dir_all(&folder).map_err(|e| Error::io(&folder, e))?;
         }
     }
-    Ok(Box::new(Folders { plan: *plan }))
+    Ok(Box::new(Folders { dataset: *dataset }))
 }
 
 impl Writer for Folders<'_> {
-    fn add(&mut self, entry: &Entry) -> Result<()> {
-        let path = self.plan.out.join(&entry.file);
+    fn add(&mut self, entry: &ImageEntry) -> Result<()> {
+        let path = self.dataset.out.join(&entry.file);
         std::fs::write(&path, &entry.sample.image).map_err(|e| Error::io(&path, e))
     }
 
     fn finish(self: Box<Self>) -> Result<()> {
-        let path = self.plan.out.join("classes.txt");
-        let classes = self.plan.classes();
+        let path = self.dataset.out.join("classes.txt");
+        let classes = self.dataset.classes();
         let lines: String = classes.iter().map(|class| format!("{class}\n")).collect();
         std::fs::write(&path, lines).map_err(|e| Error::io(&path, e))
     }
@@ -71,7 +73,7 @@ fn pictures(root: &Path) -> Result<Vec<Picture>> {
     Ok(found)
 }
 
-/// The pictures of one class's folder.
+/// The pictures in one class folder.
 fn of_class(folder: &Path, split: Option<&str>, found: &mut Vec<Picture>) -> Result<()> {
     for file in entries(folder)?.into_iter().filter(|file| is_picture(file)) {
         found.push(Picture {

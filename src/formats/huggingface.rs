@@ -1,5 +1,5 @@
-//! `metadata.jsonl` beside each split's images, as the `imagefolder` loader of Hugging Face
-//! `datasets` reads it: <https://huggingface.co/docs/datasets/image_dataset>.
+//! `metadata.jsonl` beside each split's images, as read by the `imagefolder` loader of Hugging Face
+//! `datasets`: <https://huggingface.co/docs/datasets/image_dataset>.
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -8,14 +8,14 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use super::{Entry, Format, Holds, Picture, Plan, Writer, create, entries, wrong};
+use super::{DatasetInfo, Format, Holds, ImageEntry, Picture, Writer, create, entries, wrong};
 use crate::sample::{Keypoint, Labels, Object, Visibility};
 use crate::{Error, Result};
 
 /// The registry entry.
 pub const FORMAT: Format = Format {
     name: "huggingface",
-    about: "SPLIT/metadata.jsonl, as the imagefolder loader of Hugging Face reads it",
+    about: "SPLIT/metadata.jsonl, as read by the imagefolder loader of Hugging Face",
     required: false,
     holds: Holds {
         class: true,
@@ -32,7 +32,7 @@ pub const FORMAT: Format = Format {
 /// The file beside the images.
 const FILE: &str = "metadata.jsonl";
 
-/// One line: an image.
+/// One line, for one image.
 #[derive(Serialize)]
 struct Line<'a> {
     /// Relative to the metadata file.
@@ -44,18 +44,18 @@ struct Line<'a> {
     source: &'a str,
     domain: &'a str,
     seed: &'a str,
-    /// One text, as an empty list has no type of element for the loader.
+    /// One string, since the loader cannot infer the element type of an empty list.
     transforms: String,
 }
 
-/// The objects of an image: lists of equal length.
+/// The objects of an image, as lists of equal length.
 #[derive(Serialize)]
 struct Objects<'a> {
     /// x, y, width, height in pixels.
     bbox: Vec<[f32; 4]>,
     category: Vec<&'a str>,
     visible_fraction: Vec<f32>,
-    /// x, y in pixels and COCO's visibility of each keypoint.
+    /// x, y in pixels and COCO's visibility, for each keypoint.
     #[serde(skip_serializing_if = "Option::is_none")]
     keypoints: Option<Vec<Vec<f32>>>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -67,20 +67,20 @@ struct Metadata<'a> {
     with_keypoints: bool,
 }
 
-fn write<'a>(plan: &Plan<'a>) -> Result<Box<dyn Writer + 'a>> {
+fn write<'a>(dataset: &DatasetInfo<'a>) -> Result<Box<dyn Writer + 'a>> {
     let start = |split: &'a String| {
-        let path = plan.out.join(split).join(FILE);
+        let path = dataset.out.join(split).join(FILE);
         let file = create(&path)?;
         Ok((split.as_str(), (path, file)))
     };
     Ok(Box::new(Metadata {
-        files: plan.images.keys().map(start).collect::<Result<_>>()?,
-        with_keypoints: plan.has_keypoints(),
+        files: dataset.images.keys().map(start).collect::<Result<_>>()?,
+        with_keypoints: dataset.has_keypoints(),
     }))
 }
 
 impl Writer for Metadata<'_> {
-    fn add(&mut self, entry: &Entry) -> Result<()> {
+    fn add(&mut self, entry: &ImageEntry) -> Result<()> {
         let Some((path, file)) = self.files.get_mut(entry.split) else {
             return Ok(());
         };
@@ -132,7 +132,7 @@ fn keypoint_names(object: &Object) -> Vec<&str> {
     object.keypoints.iter().map(|k| k.name.as_str()).collect()
 }
 
-/// What a reader needs of a line; all else is passed over.
+/// The parts of a line that the reader uses; everything else is ignored.
 #[derive(Deserialize)]
 struct ReadLine {
     file_name: String,
@@ -152,7 +152,7 @@ struct ReadObjects {
     keypoint_names: Vec<Vec<String>>,
 }
 
-/// The metadata of a folder and of the folders in it, each with its split.
+/// The metadata files in a folder and its subfolders, each with its split.
 fn files(root: &Path) -> Result<Vec<(PathBuf, Option<String>)>> {
     let mut found = vec![(root.join(FILE), None)];
     for folder in entries(root)?.into_iter().filter(|path| path.is_dir()) {

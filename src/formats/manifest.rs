@@ -1,10 +1,10 @@
-//! `manifest.parquet`: one row an image, with what `explain`, `diff` and other programs need.
+//! `manifest.parquet`: one row per image, with what `explain`, `diff` and other programs need.
 
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Entry, Format, Holds, Picture, Plan, Writer};
+use super::{DatasetInfo, Format, Holds, ImageEntry, Picture, Writer};
 use crate::Result;
 use crate::artifact::{DATASET_TABLE, table, table::Table};
 use crate::sample::{Camera, Domain, Extent, Labels, Object};
@@ -12,7 +12,7 @@ use crate::sample::{Camera, Domain, Extent, Labels, Object};
 /// The registry entry.
 pub const FORMAT: Format = Format {
     name: "manifest",
-    about: "manifest.parquet: a row an image, with its provenance and hash",
+    about: "manifest.parquet: one row per image, with its provenance and hash",
     required: true,
     holds: Holds {
         class: true,
@@ -35,13 +35,13 @@ struct Row {
     class: Option<String>,
     width: u32,
     height: u32,
-    /// x, y, width, height of each object in pixels, one after the other; null: not known.
+    /// x, y, width, height of each object in pixels, concatenated; null: unknown.
     boxes: Option<Vec<f32>>,
     box_classes: Option<Vec<String>>,
     box_count: u32,
     /// fx, fy, cx, cy in pixels.
     camera: Option<Vec<f32>>,
-    /// Twelve numbers of each object, where all have a pose.
+    /// Twelve numbers per object, if all objects have a pose.
     poses: Option<Vec<f32>>,
     id: String,
     parent: Option<String>,
@@ -52,7 +52,7 @@ struct Row {
     checkpoint: Option<String>,
     transforms: Vec<String>,
     gate: Option<String>,
-    /// Of the file, hexadecimal.
+    /// Hash of the file, hexadecimal.
     blake3: String,
 }
 
@@ -61,11 +61,11 @@ struct Manifest {
     rows: Vec<Row>,
 }
 
-/// Rows in memory at once, each of a few hundred bytes: those of one row group.
+/// Rows held in memory at once, a few hundred bytes each: one row group.
 const ROWS: usize = 8192;
 
-fn write<'a>(plan: &Plan<'a>) -> Result<Box<dyn Writer + 'a>> {
-    let path = plan.out.join(DATASET_TABLE);
+fn write<'a>(dataset: &DatasetInfo<'a>) -> Result<Box<dyn Writer + 'a>> {
+    let path = dataset.out.join(DATASET_TABLE);
     Ok(Box::new(Manifest {
         table: Table::create(&path)?,
         rows: Vec::new(),
@@ -81,7 +81,7 @@ impl Manifest {
 }
 
 impl Writer for Manifest {
-    fn add(&mut self, entry: &Entry) -> Result<()> {
+    fn add(&mut self, entry: &ImageEntry) -> Result<()> {
         let sample = entry.sample;
         let known = sample.labels.objects.as_ref();
         let objects = sample.labels.objects();
@@ -120,13 +120,13 @@ impl Writer for Manifest {
     }
 }
 
-/// The poses one after the other; `None` where one is not known, or there are none.
+/// The concatenated poses; `None` if one is unknown, or there are none.
 fn poses(objects: &[Object]) -> Option<Vec<f32>> {
     let all: Option<Vec<[f32; 12]>> = objects.iter().map(|i| i.pose).collect();
     all.map(|all| all.concat()).filter(|all| !all.is_empty())
 }
 
-/// What a reader needs of a row.
+/// The parts of a row that the reader uses.
 #[derive(Deserialize)]
 struct ReadRow {
     file: String,
@@ -158,7 +158,7 @@ impl ReadRow {
             pose: poses.get(place).copied(),
             ..Object::new(class, *bbox)
         };
-        // Versions before wrote an empty list for photos, whose objects were not known either.
+        // Earlier versions wrote an empty list for photos, whose objects were unknown as well.
         let photo = self.domain == Domain::Photo.name();
         let classes = self
             .box_classes

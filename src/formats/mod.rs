@@ -1,7 +1,7 @@
-//! Dataset formats: one file each, that both writes and reads it.
+//! Dataset formats: one file each, which both writes and reads the format.
 //!
-//! Adding one means one new file and one line in [`FORMATS`]. A test writes random labels in every
-//! format, reads them back and compares what the format says it [holds](Format::holds).
+//! To add one, write one file and add one line to [`FORMATS`]. A test writes random labels in every format,
+//! reads them back and compares the labels that the format [holds](Format::holds).
 
 mod coco;
 mod folders;
@@ -21,21 +21,21 @@ use crate::{Error, Result};
 
 /// One entry of the registry of dataset formats.
 pub struct Format {
-    /// What pipeline files call it.
+    /// The name used in pipeline files.
     pub name: &'static str,
     /// One line for `verismo list`.
     pub about: &'static str,
-    /// Whether every dataset is written in it, since others refer to its files.
+    /// Whether every dataset includes it, because other formats refer to its files.
     pub required: bool,
     pub holds: Holds,
-    pub write: for<'a> fn(&Plan<'a>) -> Result<Box<dyn Writer + 'a>>,
-    /// Whether a folder, or a file, looks like a dataset of this format.
+    pub write: for<'a> fn(&DatasetInfo<'a>) -> Result<Box<dyn Writer + 'a>>,
+    /// Whether a folder or file looks like a dataset of this format.
     pub detect: fn(&Path) -> bool,
-    /// The pictures of a dataset with what is known of them, in its own order.
+    /// The pictures of a dataset with their labels, in the dataset's order.
     pub read: fn(&Path) -> Result<Vec<Picture>>,
 }
 
-/// Every format; the first that fits a folder reads it.
+/// Every format; a folder is read by the first that matches.
 pub const FORMATS: &[Format] = &[
     manifest::FORMAT,
     coco::FORMAT,
@@ -43,7 +43,7 @@ pub const FORMATS: &[Format] = &[
     folders::FORMAT,
 ];
 
-/// Which labels a format has a place for.
+/// The labels that a format can store.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Holds {
     /// The class of a picture.
@@ -55,12 +55,12 @@ pub struct Holds {
     pub poses: bool,
     pub camera: bool,
     pub visible_fraction: bool,
-    /// Pictures of which the objects are not known.
+    /// Pictures whose objects are unknown.
     pub unknown_objects: bool,
 }
 
 impl Holds {
-    /// Nothing.
+    /// No labels.
     pub const NOTHING: Holds = Holds {
         class: false,
         objects: false,
@@ -72,8 +72,8 @@ impl Holds {
         unknown_objects: false,
     };
 
-    /// In words, for `verismo list`.
-    pub fn words(self) -> String {
+    /// The names of the labels, separated by commas, for `verismo list`.
+    pub fn names(self) -> String {
         let all = [
             ("class", self.class),
             ("boxes", self.objects),
@@ -82,66 +82,66 @@ impl Holds {
             ("poses", self.poses),
             ("camera", self.camera),
         ];
-        let held = all.into_iter().filter(|(_, held)| *held);
-        held.map(|(name, _)| name).collect::<Vec<_>>().join(", ")
+        let present = all.into_iter().filter(|(_, present)| *present);
+        present.map(|(name, _)| name).collect::<Vec<_>>().join(", ")
     }
 }
 
 /// What a writer knows before the first image.
 #[derive(Clone, Copy)]
-pub struct Plan<'a> {
+pub struct DatasetInfo<'a> {
     /// The dataset's folder.
     pub out: &'a Path,
     pub name: &'a str,
     pub version: Option<&'a str>,
     pub description: Option<&'a str>,
     pub license: Option<&'a str>,
-    /// Images by split and class; those that are of no one class have an empty one.
+    /// Images by split and class; pictures without a single class count under the empty name.
     pub images: &'a BTreeMap<String, BTreeMap<String, u64>>,
-    /// Every class of an image or an object, with the names of its keypoints.
+    /// Every class of an image or object, with the names of its keypoints.
     pub categories: &'a BTreeMap<String, Vec<String>>,
 }
 
-/// One image to be written.
-pub struct Entry<'a> {
+/// An image to write.
+pub struct ImageEntry<'a> {
     pub sample: &'a Sample,
-    /// `None` for a picture of no one class.
+    /// `None` for a picture without a single class.
     pub class: Option<&'a str>,
     pub split: &'a str,
     /// Relative to the dataset's folder, e.g. `train/one/augment-000012.png`.
     pub file: String,
 }
 
-/// Writes one format below [`Plan::out`].
+/// Writes one format below [`DatasetInfo::out`].
 pub trait Writer {
-    /// Takes the next image; they come in the order of the input.
+    /// Adds the next image, in the order of the input.
     ///
     /// # Errors
     /// If a file cannot be written.
-    fn add(&mut self, entry: &Entry) -> Result<()>;
+    fn add(&mut self, entry: &ImageEntry) -> Result<()>;
 
-    /// Writes what stands after the last image.
+    /// Writes what comes after the last image.
     ///
     /// # Errors
     /// If a file cannot be written.
     fn finish(self: Box<Self>) -> Result<()>;
 }
 
-/// One image of a dataset that is read.
+/// An image read from a dataset.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Picture {
-    /// Where it lies.
+    /// Path of the picture.
     pub file: PathBuf,
     pub split: Option<String>,
-    /// As the labels say it; `None` if they do not.
+    /// From the labels; `None` if they do not give it.
     pub extent: Option<Extent>,
     pub labels: Labels,
 }
 
-/// The format of a folder or a file.
+/// Detects the format of a folder or file.
 ///
 /// # Errors
-/// If no format fits; the message says which there are.
+/// If no format matches; the message lists the known ones.
 pub fn detect(path: &Path) -> Result<&'static Format> {
     std::fs::metadata(path).map_err(|e| Error::io(path, e))?;
     let found = FORMATS.iter().find(|format| (format.detect)(path));
@@ -158,8 +158,8 @@ pub fn detect(path: &Path) -> Result<&'static Format> {
     })
 }
 
-impl Plan<'_> {
-    /// The classes of images, sorted: what a class folder's index refers to.
+impl DatasetInfo<'_> {
+    /// The classes of images, sorted, so that positions match those of the class folders.
     pub fn classes(&self) -> std::collections::BTreeSet<&str> {
         let classes = self.images.values().flat_map(BTreeMap::keys);
         classes
@@ -177,7 +177,7 @@ impl Plan<'_> {
 /// Creates `path` and the folders above it.
 ///
 /// # Errors
-/// If that is not possible; the message names it.
+/// If it cannot be created; the message names it.
 pub fn create(path: &Path) -> Result<std::io::BufWriter<std::fs::File>> {
     if let Some(folder) = path.parent() {
         std::fs::create_dir_all(folder).map_err(|e| Error::io(folder, e))?;
@@ -186,13 +186,13 @@ pub fn create(path: &Path) -> Result<std::io::BufWriter<std::fs::File>> {
     Ok(std::io::BufWriter::new(file))
 }
 
-/// Whether a file's name is that of a picture.
+/// Whether a file name is that of a picture.
 fn is_picture(path: &Path) -> bool {
     let extension = path.extension().unwrap_or_default().to_string_lossy();
     matches!(&*extension.to_lowercase(), "png" | "jpg" | "jpeg")
 }
 
-/// Names in a folder that are neither hidden nor a system's own, sorted.
+/// Paths in a folder, sorted, without hidden files and those of operating systems.
 ///
 /// # Errors
 /// If the folder cannot be listed.
@@ -209,8 +209,8 @@ fn entries(folder: &Path) -> Result<Vec<PathBuf>> {
     Ok(paths)
 }
 
-/// The error for a file that does not hold what its format says.
+/// The error for a file that does not match its format.
 fn wrong(path: &Path, problem: impl std::fmt::Display) -> Error {
-    let remedy = "check that the file is whole, and of the format that its folder looks like";
+    let remedy = "check that the file is complete and in the format that its folder suggests";
     Error::failed(path.display(), problem, remedy)
 }

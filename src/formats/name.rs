@@ -1,4 +1,4 @@
-//! The name of a dataset format in a configuration, checked against the registry as it is read.
+//! The name of a dataset format in a configuration, checked against the registry on parsing.
 
 use std::borrow::Cow;
 
@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{FORMATS, Format};
 
-/// One of [`FORMATS`], by its place there; in a file it is the name.
+/// An index into [`FORMATS`]; files use the name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "&'static str")]
 pub struct FormatName(usize);

@@ -1,4 +1,4 @@
-//! What a format writes it reads back, up to what it says that it holds.
+//! Every format reads back what it writes, as far as it holds it.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -12,7 +12,7 @@ use crate::sample::{Camera, Keypoint, Maps, Mask, Object, Visibility};
 
 const EXTENT: Extent = Extent::new(37, 23);
 
-/// Names that readers trip over: spaces, Unicode, digits alone, quotes.
+/// Names that break careless readers: spaces, Unicode, only digits, quotes.
 fn any_class() -> impl Strategy<Value = String> {
     let odd = ["a b", "vélo", "交通", "07", "it's", "\"x\"", "a,b", "null"].map(str::to_owned);
     prop_oneof![prop::sample::select(odd.to_vec()), "[a-z]{1,8}"]
@@ -81,7 +81,7 @@ fn samples(labels: Vec<Labels>) -> Vec<Sample> {
     labels.into_iter().enumerate().map(sample).collect()
 }
 
-/// Writes `samples` in every format that is required, and in `format`; reads back what it wrote.
+/// Writes `samples` in every required format and in `format`, and reads back the latter.
 fn round_trip(format: &Format, samples: &[Sample]) -> Vec<Picture> {
     let out = tempfile::tempdir().unwrap();
     let split = |index: usize| if index % 3 == 2 { "val" } else { "train" };
@@ -104,7 +104,7 @@ fn round_trip(format: &Format, samples: &[Sample]) -> Vec<Picture> {
     let categories = categories
         .into_iter()
         .map(|(class, names)| (class, names.into_iter().collect()));
-    let plan = Plan {
+    let dataset = DatasetInfo {
         out: out.path(),
         name: "test",
         version: None,
@@ -117,11 +117,11 @@ fn round_trip(format: &Format, samples: &[Sample]) -> Vec<Picture> {
         .iter()
         .filter(|other| other.name == "folders" || other.name == format.name);
     for other in written {
-        let mut writer = (other.write)(&plan).unwrap();
+        let mut writer = (other.write)(&dataset).unwrap();
         for (index, sample) in samples.iter().enumerate() {
             let class = sample.labels.class.as_deref();
             writer
-                .add(&Entry {
+                .add(&ImageEntry {
                     sample,
                     class,
                     split: split(index),
@@ -145,8 +145,8 @@ fn round_trip(format: &Format, samples: &[Sample]) -> Vec<Picture> {
     pictures
 }
 
-/// What a format that holds this much can give back of `labels`.
-fn held(holds: Holds, labels: &Labels) -> Labels {
+/// The part of `labels` that a format holds.
+fn restrict(holds: Holds, labels: &Labels) -> Labels {
     let object = |object: &Object| {
         let sorted = |mut keypoints: Vec<Keypoint>| {
             keypoints.sort_by(|a, b| a.name.cmp(&b.name));
@@ -189,7 +189,7 @@ proptest! {
         for format in FORMATS {
             let mut expected: Vec<&Sample> = samples.iter().collect();
             if format.name == "coco" {
-                // A picture whose objects are not known is not listed: it would say that there are none.
+                // A picture with unknown objects is not listed, since that would mean that there are none.
                 expected.retain(|sample| sample.labels.objects.is_some());
                 if expected.is_empty() {
                     continue;
@@ -201,7 +201,7 @@ proptest! {
                 for object in picture.labels.objects_mut() {
                     object.keypoints.sort_by(|a, b| a.name.cmp(&b.name));
                 }
-                prop_assert_eq!(&picture.labels, &held(format.holds, &sample.labels), "{}", format.name);
+                prop_assert_eq!(&picture.labels, &restrict(format.holds, &sample.labels), "{}", format.name);
                 prop_assert!(picture.extent.is_none_or(|extent| extent == EXTENT));
                 prop_assert!(picture.split.is_some());
             }

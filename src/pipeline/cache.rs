@@ -1,7 +1,7 @@
-//! The cache: one folder an artifact, named by stage id and key, whole or not there at all.
+//! The cache: one folder per artifact, named by stage id and key, either complete or absent.
 //!
-//! Work is written to a hidden folder beside it, described, flushed and renamed. A killed process
-//! leaves only its hidden folder, which the next run removes.
+//! Work is written to a hidden folder beside it, then described, flushed and renamed. A killed process leaves
+//! only its hidden folder, which the next run removes.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -15,10 +15,10 @@ use crate::artifact::files::{flush_folder, temporary, write_flushed};
 use crate::artifact::{self, Artifact, Cost, Kind, MANIFEST, Manifest, SCHEMA, parts};
 use crate::{Error, Result};
 
-/// The name of the ingredients' file in a cached artifact's folder.
+/// The file with the key's ingredients in a cached artifact's folder.
 pub const KEY_FILE: &str = "key.json";
 
-/// The name of the file that says what the folders hold that a result was made from.
+/// The file that lists the contents of the folders that a result was made from.
 const LISTINGS_FILE: &str = "folders.json";
 
 /// `outputs/cache`.
@@ -30,13 +30,13 @@ pub struct Cache {
 /// What the cache has under a key.
 pub enum Lookup {
     Found(Box<Artifact>),
-    /// A folder is there, but not whole; in words, why.
+    /// The folder exists but is incomplete; holds the reason.
     Damaged(String),
     Missing,
 }
 
 impl Cache {
-    /// The cache below `outputs`; nothing is created.
+    /// The cache below `outputs`; creates nothing.
     pub fn new(outputs: &Path) -> Self {
         Cache {
             folder: outputs.join("cache"),
@@ -46,7 +46,7 @@ impl Cache {
     /// Creates the folder.
     ///
     /// # Errors
-    /// Where the folder cannot be created.
+    /// If the folder cannot be created.
     pub fn prepare(&self) -> Result<()> {
         fs::create_dir_all(&self.folder).map_err(|e| Error::io(&self.folder, e))
     }
@@ -55,7 +55,7 @@ impl Cache {
         self.folder.join(format!("{id}-{}", key.short()))
     }
 
-    /// What is there for this stage under this key.
+    /// What the cache has for this stage under this key.
     pub fn lookup(&self, id: &str, key: &Key) -> Lookup {
         let folder = self.place(id, key);
         if !folder.exists() {
@@ -66,13 +66,13 @@ impl Cache {
             Err(_) => return Lookup::Damaged(format!("{MANIFEST} cannot be read")),
         };
         if artifact.manifest.schema != SCHEMA || artifact.manifest.key != key.hash {
-            return Lookup::Damaged(format!("{MANIFEST} belongs to another result"));
+            return Lookup::Damaged(format!("{MANIFEST} belongs to a different result"));
         }
         for entry in &artifact.manifest.files {
             match fs::metadata(folder.join(&entry.file)) {
                 Err(_) => return Lookup::Damaged(format!("{} is missing", entry.file)),
                 Ok(meta) if meta.len() != entry.bytes => {
-                    return Lookup::Damaged(format!("{} has another size", entry.file));
+                    return Lookup::Damaged(format!("{} has a different size", entry.file));
                 }
                 Ok(_) => {}
             }
@@ -80,12 +80,12 @@ impl Cache {
         Lookup::Found(Box::new(artifact))
     }
 
-    /// The folder.
+    /// The folder of the cache.
     pub fn folder(&self) -> &Path {
         &self.folder
     }
 
-    /// The folders of all results of this stage, for any key, the newest first.
+    /// The folders of all results of this stage, for any key, newest first.
     pub fn results(&self, id: &str) -> Vec<PathBuf> {
         let prefix = format!("{id}-");
         let of_stage = |name: &str| {
@@ -106,24 +106,24 @@ impl Cache {
         found.into_iter().rev().map(|(_, folder)| folder).collect()
     }
 
-    /// The newest result of this stage, for any key: its folder and what it was made of.
+    /// The newest result of this stage, for any key: its folder and the ingredients of its key.
     pub fn newest(&self, id: &str) -> Option<(PathBuf, Ingredients)> {
         let folder = self.results(id).into_iter().next()?;
         let text = fs::read_to_string(folder.join(KEY_FILE)).ok()?;
         Some((folder, serde_json::from_str(&text).ok()?))
     }
 
-    /// What the folder `name` held when the result in `folder` was made from it.
+    /// What the folder `name` contained when the result in `folder` was made from it.
     pub fn listing(folder: &Path, name: &str) -> Option<Listing> {
         let text = fs::read(folder.join(LISTINGS_FILE)).ok()?;
         let mut listings: BTreeMap<String, Listing> = serde_json::from_slice(&text).ok()?;
         listings.remove(name)
     }
 
-    /// A fresh, empty folder to work in. Unless published, it is removed again.
+    /// A fresh, empty folder to work in. It is removed again unless it is published.
     ///
     /// # Errors
-    /// Where it cannot be created.
+    /// If the folder cannot be created.
     pub fn begin(&self, id: &str, key: &Key) -> Result<Work> {
         let name = format!("{id}-{}", key.short());
         let folder = self.folder.join(temporary(&name));
@@ -138,7 +138,7 @@ impl Cache {
     }
 }
 
-/// A folder being worked in.
+/// A folder in which a result is being made.
 pub struct Work {
     folder: PathBuf,
     place: PathBuf,
@@ -156,10 +156,10 @@ impl Work {
         &self.folder
     }
 
-    /// Describes what was written and moves it to its place.
+    /// Describes what was written and moves it to its final place.
     ///
     /// # Errors
-    /// Where a file cannot be read or written; nothing is in the cache then.
+    /// If a file cannot be read or written; the cache is then unchanged.
     pub fn publish(self, key: &Key, kind: Kind, summary: Value, cost: Cost) -> Result<Artifact> {
         let files = artifact::list_own(&self.folder, kind)?;
         let (count, classes) = self.count(kind, &files)?;
@@ -195,7 +195,7 @@ impl Work {
         })
     }
 
-    /// Samples, and samples of each class.
+    /// The number of samples, in total and per class.
     fn count(
         &self,
         kind: Kind,
@@ -204,7 +204,7 @@ impl Work {
         let mut total = (0, BTreeMap::new());
         let counted = |file: &str| match kind {
             Kind::Samples | Kind::Judged => file.starts_with("part-"),
-            // One row an image, as in a part.
+            // One row per image, as in a part.
             Kind::Dataset => file == artifact::DATASET_TABLE,
             Kind::Adapter | Kind::Task | Kind::Metrics | Kind::Settings => false,
         };
@@ -215,7 +215,7 @@ impl Work {
     }
 }
 
-/// Adds up a part's classes, reading that one column.
+/// Adds the class counts of a part, reading only that column.
 fn count_classes(path: &Path, total: &mut (u64, BTreeMap<String, u64>)) -> Result<()> {
     let classes = parts::read_classes(path)?;
     total.0 += classes.len() as u64;
@@ -225,7 +225,7 @@ fn count_classes(path: &Path, total: &mut (u64, BTreeMap<String, u64>)) -> Resul
     Ok(())
 }
 
-/// Moves `new` to `place`; what was there is removed after.
+/// Moves `new` to `place`, then removes what was there before.
 fn replace_folder(new: &Path, place: &Path) -> Result<()> {
     let name = place.file_name().unwrap_or_default().to_string_lossy();
     let old = place.with_file_name(temporary(&format!("{name}-old")));
@@ -233,7 +233,7 @@ fn replace_folder(new: &Path, place: &Path) -> Result<()> {
         fs::rename(place, &old).map_err(|e| Error::io(place, e))?;
     }
     if let Err(error) = fs::rename(new, place) {
-        // Nothing may be lost: what was there goes back, where there was something.
+        // On failure, put back what was there, so that nothing is lost.
         let _ = fs::rename(&old, place);
         return Err(Error::io(place, error));
     }

@@ -1,5 +1,5 @@
-//! Hashes of files by content. A file whose size, times and inode are those of an earlier run is not
-//! read again.
+//! Hashes of file contents. A file whose size, times and inode match those of an earlier run is not read
+//! again.
 
 use std::collections::BTreeMap;
 use std::fs::{self, Metadata};
@@ -14,51 +14,51 @@ use crate::artifact::files::temporary;
 use crate::artifact::{self, FileEntry};
 use crate::{Error, Result};
 
-/// The name of the remembered hashes' file, beside the cache.
+/// The file with the remembered hashes, beside the cache.
 const FILE: &str = "hashes.json";
 
-/// A file changed so shortly before it was read may change again with the same time: disks count time
-/// in steps of up to two seconds.
+/// A file that changed this shortly before it was read may change again with the same time stamp: file
+/// systems count time in steps of up to two seconds.
 const STEP: Duration = Duration::from_secs(2);
 
-/// The files of a folder by name, each with the first 16 digits of its hash.
+/// The files in a folder by name, each with the first 16 digits of its hash.
 pub type Listing = BTreeMap<String, String>;
 
-/// What files and folders hold, each looked at once.
+/// The contents of files and folders, each read once.
 #[derive(Default)]
 pub struct Contents {
-    /// Where hashes are remembered, and the cache, if anywhere.
+    /// The file of remembered hashes and the cache folder, if there is a cache.
     file: Option<(PathBuf, PathBuf)>,
     /// By absolute path.
     remembered: BTreeMap<String, Remembered>,
     looked_at: BTreeMap<PathBuf, Content>,
 }
 
-/// What a file or folder holds.
+/// The content of a file or folder.
 #[derive(Debug, Clone)]
 pub struct Content {
     pub hash: String,
-    /// Of a folder.
+    /// Only for folders.
     pub listing: Option<Arc<Listing>>,
 }
 
-/// What a file looked like when it was hashed.
+/// The stamp and hash of a file at the time when it was hashed.
 #[derive(Clone, PartialEq, Serialize, Deserialize)]
 struct Remembered(Stamp, String);
 
-/// What changes when a file is written, as far as the system tells: size in bytes, times of the last
-/// change of content and of the file's entry in nanoseconds since 1970, inode.
+/// What changes when a file is written, as far as the system reports it: size in bytes, times of the last
+/// change of content and of metadata in nanoseconds since 1970, inode.
 #[derive(Clone, Copy, PartialEq, Serialize, Deserialize)]
 struct Stamp(u64, u64, u64, u64);
 
-/// Size and hash of a file, and under which name and stamp to remember it.
+/// Size and hash of a file, and the name and stamp to remember it by.
 type Hashed = (u64, String, Option<(String, Stamp)>);
 
 impl Contents {
-    /// With the hashes remembered beside the folder `cache`.
+    /// Uses the hashes remembered beside the folder `cache`.
     pub fn open(cache: &Path) -> Self {
         let file = cache.with_file_name(FILE);
-        // What cannot be read is read from the files themselves.
+        // If the hashes cannot be read, the files themselves are.
         let text = fs::read(&file).unwrap_or_default();
         Contents {
             remembered: serde_json::from_slice(&text).unwrap_or_default(),
@@ -67,15 +67,15 @@ impl Contents {
         }
     }
 
-    /// Looks again at what was looked at before.
+    /// Forgets what was read in this run, so that it is checked again.
     pub fn look_again(&mut self) {
         self.looked_at.clear();
     }
 
-    /// What the file or folder at `path` holds.
+    /// The content of the file or folder at `path`.
     ///
     /// # Errors
-    /// Where it cannot be read.
+    /// If it cannot be read.
     pub fn of(&mut self, path: &Path) -> Result<Content> {
         if let Some(known) = self.looked_at.get(path) {
             return Ok(known.clone());
@@ -100,7 +100,7 @@ impl Contents {
         Ok(content)
     }
 
-    /// Every file under `path`, in order; those that are not remembered are read, on all threads.
+    /// Every file under `path`, in order; those that are not remembered are read, in all threads.
     fn hash_all(&mut self, path: &Path) -> Result<Vec<FileEntry>> {
         let paths = artifact::walk(path)?;
         let hashed = paths
@@ -122,8 +122,8 @@ impl Contents {
                 blake3: hash,
             });
         }
-        // A description there is no artifact's, but a file like any other; folders of artifacts were
-        // hashed without it from the beginning.
+        // A file with this name here belongs to no artifact and is like any other; folders of artifacts have
+        // always been hashed without it.
         files.retain(|entry| entry.file != artifact::MANIFEST);
         if new {
             self.remember();
@@ -131,7 +131,7 @@ impl Contents {
         Ok(files)
     }
 
-    /// Size and hash of a file, and what is to be remembered of it.
+    /// Size and hash of a file, and what to remember of it.
     fn hash_one(&self, path: &Path) -> Result<Hashed> {
         let absolute = std::path::absolute(path).map_err(|e| Error::io(path, e))?;
         let name = absolute.to_string_lossy().into_owned();
@@ -147,12 +147,12 @@ impl Contents {
         Ok((meta.len(), hash, settled.map(|stamp| (name, stamp))))
     }
 
-    /// Writes down what is known, for later runs.
+    /// Saves the known hashes for later runs.
     fn remember(&self) {
         let Some((file, cache)) = &self.file else {
             return;
         };
-        // Nothing is lost but time where there is no cache yet, or it cannot be written.
+        // If there is no cache yet, or it cannot be written, only time is lost.
         if !cache.exists() {
             return;
         }
@@ -168,7 +168,7 @@ impl Contents {
 }
 
 impl Stamp {
-    /// `None` where the system does not tell all of it.
+    /// `None` if the system does not report all of it.
     #[cfg(unix)]
     fn of(meta: &Metadata) -> Option<Self> {
         use std::os::unix::fs::MetadataExt;
@@ -187,7 +187,7 @@ impl Stamp {
         ))
     }
 
-    /// `None` where the system does not tell all of it.
+    /// `None` if the system does not report all of it.
     #[cfg(not(unix))]
     fn of(meta: &Metadata) -> Option<Self> {
         let nanos = meta
@@ -200,7 +200,8 @@ impl Stamp {
         Some(Stamp(meta.len(), nanos, nanos, 0))
     }
 
-    /// Whether the last change was long enough before `moment` for the next one to have another time.
+    /// Whether the last change was long enough before `moment` that another change would get a different
+    /// time.
     fn is_before(&self, moment: SystemTime) -> bool {
         let Stamp(_, content, entry, _) = *self;
         let changed = UNIX_EPOCH + Duration::from_nanos(content.max(entry));
@@ -208,7 +209,7 @@ impl Stamp {
     }
 }
 
-/// In words, which files were added, removed and changed from `old` to `new`.
+/// Describes which files were added, removed and changed from `old` to `new`.
 pub fn differences(old: &Listing, new: &Listing) -> String {
     let list = |what: &str, names: Vec<&String>| {
         const MOST: usize = 3;
@@ -235,7 +236,7 @@ pub fn differences(old: &Listing, new: &Listing) -> String {
 mod tests {
     use super::*;
 
-    /// Sets the time at which a file's content changed.
+    /// Sets a file's modification time.
     fn set_time(path: &Path, time: SystemTime) {
         let file = fs::File::options().write(true).open(path).unwrap();
         file.set_modified(time).unwrap();
@@ -249,7 +250,7 @@ mod tests {
         fs::write(&file, "one").unwrap();
         let hash = |path: &Path| Contents::open(&cache).of(path).unwrap().hash;
         assert_eq!(hash(&file), blake3::hash(b"one").to_hex().as_str());
-        // Changed just now: it may change again within the same moment.
+        // Changed just now: it may change again within the same time step.
         assert!(Contents::open(&cache).remembered.is_empty());
 
         let meta = fs::metadata(&file).unwrap();

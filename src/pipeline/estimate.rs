@@ -1,4 +1,4 @@
-//! How long a stage will take, from what it took before.
+//! Estimates how long a stage will take from how long it took before.
 
 use std::fs;
 
@@ -9,13 +9,13 @@ use super::cache::Cache;
 use super::key::{Ingredients, distance};
 use crate::artifact::{Cost, MANIFEST};
 
-/// Earlier results that are looked at, the newest of the stage.
+/// How many earlier results to consider, newest first.
 const MOST: usize = 20;
 
-/// Settings with which the time grows in proportion.
+/// Settings to which the time is proportional.
 const PROPORTIONAL: [&str; 2] = ["steps", "count"];
 
-/// What an earlier result tells.
+/// What an earlier result tells about the time.
 #[derive(Deserialize)]
 struct Earlier {
     stage: String,
@@ -23,8 +23,8 @@ struct Earlier {
     cost: Cost,
 }
 
-/// Seconds that the stage `id` will take: those of the earlier result with the most similar settings,
-/// scaled by the number of steps or samples. `None` without an earlier result.
+/// Estimated seconds for the stage `id`: those of the earlier result with the most similar settings, scaled
+/// by the number of steps or samples. `None` without an earlier result.
 pub fn seconds(cache: &Cache, id: &str, ingredients: &Ingredients) -> Option<f64> {
     let read = |folder: std::path::PathBuf| -> Option<Earlier> {
         let text = fs::read(folder.join(MANIFEST)).ok()?;
@@ -37,16 +37,16 @@ pub fn seconds(cache: &Cache, id: &str, ingredients: &Ingredients) -> Option<f64
             let differ = distance(&earlier.config, &ingredients.config);
             Some((differ, scaled(&earlier, &ingredients.config)?))
         })
-        // The first of equals: the newest.
+        // Takes the first of equals, which is the newest.
         .min_by_key(|(differ, _)| *differ)
         .map(|(_, seconds)| seconds)
 }
 
-/// The seconds of all its work, for another configuration.
+/// Seconds for all of the work, scaled to another configuration.
 fn scaled(earlier: &Earlier, config: &Value) -> Option<f64> {
     let done = 1.0 - earlier.cost.taken_over;
     if done < 0.05 {
-        // Most of what was measured is not the work itself.
+        // Most of the measured time was not the work itself.
         return None;
     }
     let number = |config: &Value| {

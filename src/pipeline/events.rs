@@ -1,4 +1,4 @@
-//! What a run tells while it works: to whoever listens, and to `events.jsonl`.
+//! The events of a run: sent to a listener and written to `events.jsonl`.
 
 use std::fs::File;
 use std::io::Write;
@@ -25,7 +25,7 @@ pub struct Line {
 }
 
 impl Line {
-    /// `seconds` after the run began.
+    /// An event `seconds` after the run began.
     pub fn new(seconds: f64, stage: Option<&str>, event: RunEvent) -> Self {
         Line {
             time: (seconds * 1e3).round() / 1e3,
@@ -35,27 +35,27 @@ impl Line {
     }
 }
 
-/// What happens in a run.
+/// Something that happens in a run.
 #[derive(Debug, Clone, Serialize)]
 #[serde(tag = "event", rename_all = "lowercase")]
 pub enum RunEvent {
-    /// Another run of this pipeline must end first; in words, whose.
+    /// Another run of this pipeline must finish first; `text` says which.
     Wait { text: String },
-    /// The run begins; its folder is there.
+    /// The run begins; its folder exists.
     Run { pipeline: String, folder: String },
     /// A stage is taken from the cache.
     Cached { count: u64 },
-    /// A stage begins; in words, why it runs.
+    /// A stage begins; `reason` says why it runs.
     Start {
         position: usize,
         stages: usize,
         reason: String,
     },
-    /// A stage has ended well.
+    /// A stage has finished successfully.
     Done { seconds: f64, count: u64 },
-    /// A dataset is there; `new` is false where the same version already was.
+    /// A dataset is published; `new` is false if the same version already was.
     Published { folder: String, new: bool },
-    /// One of the pipeline's requirements, judged before anything is published.
+    /// One of the pipeline's requirements, checked before anything is published.
     Required(Judgement),
     /// The run has ended.
     End {
@@ -64,41 +64,41 @@ pub enum RunEvent {
         #[serde(skip_serializing_if = "Option::is_none")]
         error: Option<String>,
     },
-    /// What the stage itself says.
+    /// An event of the stage itself.
     #[serde(untagged)]
     Stage(Event),
 }
 
-/// Where events go.
+/// Receives events.
 pub type Listener<'a> = &'a (dyn Fn(&Line) + Sync);
 
-/// Passes events on: to the listener at most ten progress events a second, to the file one.
+/// Passes events on: to the listener at most ten progress events per second, to the file at most one.
 pub struct Events<'a> {
     began: Instant,
     listener: Listener<'a>,
-    state: Mutex<State>,
+    output: Mutex<Output>,
 }
 
-struct State {
+struct Output {
     file: Option<File>,
-    told: Option<Instant>,
+    shown: Option<Instant>,
     written: Option<Instant>,
     warnings: Vec<String>,
 }
 
 impl<'a> Events<'a> {
-    /// Opens the file.
+    /// Creates the file.
     ///
     /// # Errors
-    /// Where it cannot be created.
+    /// If the file cannot be created.
     pub fn create(path: &Path, listener: Listener<'a>) -> Result<Self> {
         let file = File::create(path).map_err(|e| Error::io(path, e))?;
         Ok(Events {
             began: Instant::now(),
             listener,
-            state: Mutex::new(State {
+            output: Mutex::new(Output {
                 file: Some(file),
-                told: None,
+                shown: None,
                 written: None,
                 warnings: Vec::new(),
             }),
@@ -115,19 +115,19 @@ impl<'a> Events<'a> {
         self.lock().warnings.clone()
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, State> {
-        // A listener that panicked leaves the state usable.
-        self.state.lock().unwrap_or_else(|e| e.into_inner())
+    fn lock(&self) -> std::sync::MutexGuard<'_, Output> {
+        // The output stays usable if a listener panicked.
+        self.output.lock().unwrap_or_else(|e| e.into_inner())
     }
 
-    /// Tells of an event.
+    /// Sends an event.
     pub fn emit(&self, stage: Option<&str>, event: RunEvent) {
         if let RunEvent::Stage(Event::Metric { step, values }) = &event {
             tracing::debug!(stage, step, ?values, "metric");
         }
-        let mut state = self.lock();
-        let (tell, write) = match &event {
-            // Only progress counts for the rate: a metric must not silence the progress after it.
+        let mut output = self.lock();
+        let (show, write) = match &event {
+            // Only progress counts towards the rate: a metric must not suppress the progress after it.
             RunEvent::Stage(Event::Progress { done, total, .. }) if done < total => {
                 let due = |last: &mut Option<Instant>, every| {
                     let due = last.is_none_or(|last| last.elapsed() >= every);
@@ -136,28 +136,28 @@ impl<'a> Events<'a> {
                     }
                     due
                 };
-                let tell = due(&mut state.told, Duration::from_millis(100));
-                (tell, due(&mut state.written, Duration::from_secs(1)))
+                let show = due(&mut output.shown, Duration::from_millis(100));
+                (show, due(&mut output.written, Duration::from_secs(1)))
             }
             RunEvent::Stage(Event::Warning { text }) => {
-                state.warnings.push(text.clone());
+                output.warnings.push(text.clone());
                 (true, true)
             }
             _ => (true, true),
         };
-        if !tell && !write {
+        if !show && !write {
             return;
         }
         let line = Line::new(self.seconds(), stage, event);
         if write {
             let text = serde_json::to_string(&line).unwrap_or_default();
-            // A full disk must not end the work that is going on: it will say so itself.
-            let failed = state.file.as_mut().map(|file| writeln!(file, "{text}"));
+            // A full disk must not end the work in progress; the work will report it itself.
+            let failed = output.file.as_mut().map(|file| writeln!(file, "{text}"));
             if let Some(Err(_)) = failed {
-                state.file = None;
+                output.file = None;
             }
         }
-        if tell {
+        if show {
             (self.listener)(&line);
         }
     }

@@ -1,7 +1,8 @@
-//! What the cache holds, what of it a kept run or dataset needs, and removing the rest.
+//! What the cache contains, which of it a kept run or dataset needs, and how the rest is removed.
 //!
-//! A run holds the cache with a shared lock for as long as it works, removal holds it alone: what a
-//! running run uses is never removed. The system gives a lock back when its process ends, however.
+//! A run holds a shared lock on the cache for as long as it works, and removal holds an exclusive one: what
+//! an active run uses is never removed. The system releases a lock when its process ends, for whatever
+//! reason.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
@@ -18,7 +19,7 @@ use crate::{Error, Result, artifact};
 
 /// One result in the cache.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Entry {
+pub struct CachedResult {
     /// The folder's name: stage id and key.
     pub name: String,
     pub bytes: u64,
@@ -26,20 +27,20 @@ pub struct Entry {
     folder: PathBuf,
 }
 
-/// What the cache holds.
+/// What the cache contains.
 #[derive(Debug, Serialize)]
 pub struct Holdings {
     /// Runs whose results are kept.
     pub runs: usize,
-    pub needed: Vec<Entry>,
-    pub unneeded: Vec<Entry>,
+    pub needed: Vec<CachedResult>,
+    pub unneeded: Vec<CachedResult>,
 }
 
-/// Sums up the cache: the results of the newest `keep_runs` runs of each pipeline are needed, and
-/// those of the newest run that made each published version of a dataset.
+/// Sums up the cache. Needed are the results of the newest `keep_runs` runs of each pipeline, and those of
+/// the newest run that made each published version of a dataset.
 ///
 /// # Errors
-/// Where the record of a run cannot be read.
+/// If a run's record cannot be read.
 pub fn holdings(outputs: &Path, keep_runs: usize) -> Result<Holdings> {
     let recorded = records::all(outputs)?;
     let kept = kept(&recorded, outputs, keep_runs);
@@ -58,7 +59,7 @@ pub fn holdings(outputs: &Path, keep_runs: usize) -> Result<Holdings> {
             true => &mut holdings.needed,
             false => &mut holdings.unneeded,
         };
-        list.push(Entry {
+        list.push(CachedResult {
             name: name.to_string_lossy().into_owned(),
             bytes: size(&folder)?,
             folder,
@@ -67,11 +68,11 @@ pub fn holdings(outputs: &Path, keep_runs: usize) -> Result<Holdings> {
     Ok(holdings)
 }
 
-/// Removes what [`holdings`] finds to be unneeded, what dead processes left, and what stopped runs could
-/// go on from; returns what the cache held before.
+/// Removes what [`holdings`] lists as unneeded, what dead processes left, and what stopped runs could resume
+/// from; returns what the cache contained before.
 ///
 /// # Errors
-/// Where a run is at work, or a folder cannot be removed.
+/// If a run is active, or a folder cannot be removed.
 pub fn collect(outputs: &Path, keep_runs: usize) -> Result<Holdings> {
     let cache = outputs.join("cache");
     if !cache.exists() {
@@ -84,7 +85,7 @@ pub fn collect(outputs: &Path, keep_runs: usize) -> Result<Holdings> {
             return Err(Error::failed(
                 cache.display(),
                 "a run is using the cache; nothing was removed",
-                "try again when it has ended",
+                "try again when it has finished",
             ));
         }
         Err(TryLockError::Error(e)) => return Err(Error::io(&cache.join(LOCK), e)),
@@ -92,21 +93,21 @@ pub fn collect(outputs: &Path, keep_runs: usize) -> Result<Holdings> {
     remove_leftovers(outputs);
     let holdings = holdings(outputs, keep_runs)?;
     for entry in &holdings.unneeded {
-        // Hidden first: a folder that is half gone must not look like a result.
+        // Hidden first: a partly removed folder must not look like a result.
         let hidden = cache.join(temporary(&entry.name));
         fs::rename(&entry.folder, &hidden).map_err(|e| Error::io(&entry.folder, e))?;
         fs::remove_dir_all(&hidden).map_err(|e| Error::io(&hidden, e))?;
     }
-    // What was removed shares its parts with these, and frees their space only now.
+    // Parts shared with what was just removed take space until they are removed here too.
     artifact::resume::sweep(&cache)?;
     Ok(holdings)
 }
 
-/// Holds the cache for a run: until the file is dropped, nothing is collected. Waits for a
-/// collection that is at work. Where no other run is at work, what dead ones left is removed.
+/// Locks the cache for a run: nothing is collected until the file is dropped. Waits for a collection in
+/// progress. If no other run is active, removes what dead runs left.
 ///
 /// # Errors
-/// Where the lock cannot be taken, other than for a file system that has none.
+/// If the lock cannot be taken, except on file systems without locks.
 pub fn hold(outputs: &Path) -> Result<File> {
     let cache = outputs.join("cache");
     let lock = open_lock(&cache)?;
@@ -121,7 +122,7 @@ pub fn hold(outputs: &Path) -> Result<File> {
     }
 }
 
-/// Removes hidden work wherever there can be some; nobody may be at work.
+/// Removes hidden work from every place that can contain some; no run may be active.
 fn remove_leftovers(outputs: &Path) {
     let pipelines = folders(&outputs.join("runs"));
     let runs: Vec<PathBuf> = pipelines.iter().flat_map(|p| folders(p)).collect();
@@ -133,7 +134,7 @@ fn remove_leftovers(outputs: &Path) {
     places.iter().for_each(|place| remove_temporary(place));
 }
 
-/// The lock's file in the cache; never removed, as another process may hold it.
+/// The cache's lock file; never removed, since another process may hold it.
 const LOCK: &str = ".lock";
 
 fn open_lock(cache: &Path) -> Result<File> {
@@ -157,7 +158,7 @@ fn kept<'r>(recorded: &'r [Recorded], outputs: &Path, keep_runs: usize) -> Vec<&
         *place += 1;
         let made = run.record.datasets.values();
         let made: Vec<PathBuf> = made.filter_map(|folder| name_and_version(folder)).collect();
-        // The newest run that made a version comes first, and is the one it needs.
+        // The newest run that made a version comes first; the version needs that one.
         let first = made.iter().filter(|version| published.remove(*version));
         if first.count() > 0 || *place <= keep_runs {
             kept.push(run);
@@ -166,7 +167,7 @@ fn kept<'r>(recorded: &'r [Recorded], outputs: &Path, keep_runs: usize) -> Vec<&
     kept
 }
 
-/// The folders of results in the cache, `ID-KEY`; nothing else that may lie there.
+/// The folders of results in the cache, `ID-KEY`; ignores anything else there.
 fn results(outputs: &Path) -> Vec<PathBuf> {
     let is_result = |folder: &PathBuf| {
         let name = folder.file_name().unwrap_or_default().to_string_lossy();
@@ -177,7 +178,7 @@ fn results(outputs: &Path) -> Vec<PathBuf> {
     found.into_iter().filter(is_result).collect()
 }
 
-/// Bytes of all files below a folder.
+/// Total size in bytes of all files below a folder.
 fn size(folder: &Path) -> Result<u64> {
     let length = |path: &PathBuf| fs::metadata(path).map(|meta| meta.len());
     let files = artifact::walk(folder)?;

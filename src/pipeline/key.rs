@@ -1,4 +1,4 @@
-//! Cache keys: everything that a stage's result follows from, as data, and what differs between two.
+//! Cache keys: everything that determines a stage's result, as data, and how two keys differ.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -12,31 +12,31 @@ use super::spec::{Spec, StageSpec};
 use crate::artifact::Artifact;
 use crate::{Error, Result};
 
-/// What a stage's result follows from. Its JSON is hashed, and lies as `key.json` beside the result.
+/// What determines a stage's result. Its JSON is hashed, and stored as `key.json` beside the result.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Ingredients {
     pub stage: String,
-    /// The stage's code version.
+    /// The version of the stage's code.
     pub version: u32,
     pub id: String,
     pub config: Value,
     /// The pipeline's seed.
     pub seed: u64,
-    /// Role to digest of the artifact.
+    /// Role to digest of the input artifact.
     pub inputs: BTreeMap<String, String>,
-    /// Files and folders outside the cache, to the hash of their content.
+    /// Files and folders outside the cache, with the hash of their content.
     pub files: BTreeMap<String, String>,
 }
 
-/// Ingredients with their hash.
+/// Ingredients and their hash.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Key {
     pub ingredients: Ingredients,
-    /// `ingredients` as JSON: what was hashed.
+    /// `ingredients` as JSON, as hashed.
     pub json: String,
-    /// blake3 of `json`, 64 hexadecimal digits.
+    /// The blake3 hash of `json`, 64 hexadecimal digits.
     pub hash: String,
-    /// What the folders among its files hold.
+    /// The contents of the folders among its files.
     pub listings: BTreeMap<String, Arc<Listing>>,
 }
 
@@ -44,7 +44,7 @@ impl Key {
     /// The key of `stage` given its input artifacts.
     ///
     /// # Errors
-    /// Where one of the stage's files cannot be read.
+    /// If one of the stage's files cannot be read.
     pub fn new(
         spec: &Spec,
         stage: &StageSpec,
@@ -85,18 +85,18 @@ impl Key {
         })
     }
 
-    /// The ingredients with the device. Networks compute a little differently on another one, so that
-    /// a part made there is not a part of this result.
+    /// The ingredients and the device. Networks compute slightly different values on another device, so a
+    /// part made there is not a part of this result.
     pub fn on_device(&self, device: &str) -> Value {
         let mut ingredients = serde_json::json!(self.ingredients);
         ingredients["device"] = device.into();
         ingredients
     }
 
-    /// Whether the files are still what they were when the key was made.
+    /// Checks that the files have not changed since the key was made.
     ///
     /// # Errors
-    /// Where one is not, or cannot be read.
+    /// If one has changed or cannot be read.
     pub fn check_files(&self, stage: &StageSpec, contents: &mut Contents) -> Result<()> {
         for path in stage.stage.files() {
             let now = contents.of(&path)?.hash;
@@ -104,7 +104,7 @@ impl Key {
                 return Err(Error::failed(
                     path.display(),
                     format!("changed while stage `{}` read it", stage.id),
-                    "run again once nobody writes there",
+                    "run again when nothing writes to it",
                 ));
             }
         }
@@ -117,7 +117,7 @@ impl Key {
     }
 }
 
-/// What a file or folder is called in a key.
+/// The name of a file or folder in a key.
 fn name(path: &Path) -> String {
     path.to_string_lossy().replace('\\', "/")
 }
@@ -139,14 +139,14 @@ fn unreadable(stage: &StageSpec, path: &Path, error: Error) -> Error {
         subject,
         format!("{problem} (stage `{}` reads it)", stage.id),
         format!(
-            "paths start at the folder verismo is run in; another place: --set {}.{key}=PATH",
+            "relative paths start from the current folder; to change the path: --set {}.{key}=PATH",
             stage.id
         ),
     )
 }
 
-/// In words, what changed from `old` to `new`; `from` names the stages behind the roles, `listed` says
-/// what a folder held before.
+/// Describes what changed from `old` to `new`. `from` maps roles to stages; `listed` returns what a folder
+/// contained before.
 pub fn changes(
     old: &Ingredients,
     key: &Key,
@@ -171,9 +171,9 @@ pub fn changes(
             found.push(format!("input {source} changed"));
         }
     }
-    let gone = |role: &&String| !new.inputs.contains_key(*role);
-    for role in old.inputs.keys().filter(gone) {
-        found.push(format!("input {role} taken away"));
+    let removed = |role: &&String| !new.inputs.contains_key(*role);
+    for role in old.inputs.keys().filter(removed) {
+        found.push(format!("input {role} removed"));
     }
     for (file, hash) in &new.files {
         match old.files.get(file) {
@@ -190,7 +190,7 @@ pub fn changes(
     found
 }
 
-/// How many settings differ.
+/// The number of settings that differ.
 pub fn distance(old: &Value, new: &Value) -> usize {
     let mut found = Vec::new();
     config_changes("", old, new, &mut found);
@@ -218,22 +218,22 @@ fn config_changes(at: &str, old: &Value, new: &Value, found: &mut Vec<String>) {
     }
 }
 
-/// A value short enough for a line.
+/// A value, shortened to fit on a line.
 fn brief(value: &Value) -> String {
-    let text = written(value);
+    let text = format_value(value);
     match text.char_indices().nth(40) {
         Some((end, _)) => format!("{}…", &text[..end]),
         None => text,
     }
 }
 
-/// A value as the pipeline file would say it: a number of single precision with the digits it needs.
-fn written(value: &Value) -> String {
+/// A value as written in a pipeline file; a single-precision number with only the digits that it needs.
+fn format_value(value: &Value) -> String {
     match value {
         Value::Null => "unset".to_owned(),
         Value::Object(_) => "{…}".to_owned(),
         Value::Array(values) => {
-            let values: Vec<String> = values.iter().map(written).collect();
+            let values: Vec<String> = values.iter().map(format_value).collect();
             format!("[{}]", values.join(", "))
         }
         Value::Number(number) if number.is_f64() => {

@@ -1,6 +1,6 @@
-//! One run of a pipeline at a time: the second waits, and says for whom.
+//! One run of a pipeline at a time: a second run waits, and reports which run it waits for.
 //!
-//! The operating system holds the lock and frees it when its process ends, however it ends.
+//! The operating system holds the lock and releases it when the process ends, for whatever reason.
 
 use std::fs::{self, File, TryLockError};
 use std::io::{Seek, Write};
@@ -12,12 +12,12 @@ use serde::{Deserialize, Serialize};
 
 use crate::{Error, Result};
 
-/// Who holds a lock.
+/// The process that holds a lock.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct Holder {
     pub pid: u32,
     pub host: String,
-    /// When it got the lock, e.g. `2026-11-22 00:45:12 UTC`.
+    /// When it took the lock, e.g. `2026-11-22 00:45:12 UTC`.
     pub since: String,
 }
 
@@ -28,15 +28,15 @@ pub struct Lock {
 }
 
 impl Lock {
-    /// Locks runs of `pipeline` below `outputs`. While another process holds the lock, it waits, after
-    /// calling `tell` once; `check` ends the waiting with its error.
+    /// Locks runs of `pipeline` below `outputs`. While another process holds the lock, calls `notify` once
+    /// and waits; an error from `check` ends the wait.
     ///
     /// # Errors
-    /// That of `check`, or where the file cannot be written.
+    /// The error of `check`, or if the file cannot be written.
     pub fn wait(
         outputs: &Path,
         pipeline: &str,
-        tell: impl Fn(&str),
+        notify: impl Fn(&str),
         check: impl Fn() -> Result<()>,
     ) -> Result<Self> {
         let folder = outputs.join("locks");
@@ -48,12 +48,12 @@ impl Lock {
             .truncate(false)
             .open(&path);
         let mut file = open.map_err(|e| Error::io(&path, e))?;
-        let mut told = false;
-        // A disk that knows no locks is no reason not to run.
+        let mut notified = false;
+        // A file system without locks must not prevent a run.
         while let Err(TryLockError::WouldBlock) = file.try_lock() {
-            if !told {
-                tell(&waiting_for(&path));
-                told = true;
+            if !notified {
+                notify(&waiting_for(&path));
+                notified = true;
             }
             check()?;
             sleep(Duration::from_millis(100));
@@ -69,13 +69,13 @@ fn waiting_for(path: &PathBuf) -> String {
         .and_then(|text| serde_json::from_str::<Holder>(&text).ok());
     match holder {
         Some(Holder { pid, host, since }) => format!(
-            "waits for another run of this pipeline: process {pid} on {host}, since {since}"
+            "waiting for another run of this pipeline: process {pid} on {host}, since {since}"
         ),
-        None => "waits for another run of this pipeline".to_owned(),
+        None => "waiting for another run of this pipeline".to_owned(),
     }
 }
 
-/// Writes who holds the lock.
+/// Writes which process holds the lock.
 fn sign(file: &mut File) -> std::io::Result<()> {
     let now = chrono::Utc::now();
     let holder = Holder {
@@ -90,10 +90,10 @@ fn sign(file: &mut File) -> std::io::Result<()> {
 
 /// This machine's name.
 fn host() -> String {
-    let told = fs::read_to_string("/proc/sys/kernel/hostname").ok();
-    let told = told.or_else(|| std::env::var("HOSTNAME").ok());
-    let told = told.or_else(|| std::env::var("COMPUTERNAME").ok());
-    told.map_or("an unknown machine".to_owned(), |name| {
+    let name = fs::read_to_string("/proc/sys/kernel/hostname").ok();
+    let name = name.or_else(|| std::env::var("HOSTNAME").ok());
+    let name = name.or_else(|| std::env::var("COMPUTERNAME").ok());
+    name.map_or("an unknown machine".to_owned(), |name| {
         name.trim().to_owned()
     })
 }
@@ -109,12 +109,12 @@ mod tests {
         let silent = |_: &str| panic!("nobody to wait for");
         let first = Lock::wait(folder.path(), "p", silent, || Ok(())).unwrap();
         Lock::wait(folder.path(), "other", silent, || Ok(())).unwrap();
-        let told = RefCell::new(Vec::new());
-        let tell = |text: &str| told.borrow_mut().push(text.to_owned());
-        let stopped = Lock::wait(folder.path(), "p", tell, || Err(Error::Interrupted));
+        let messages = RefCell::new(Vec::new());
+        let notify = |text: &str| messages.borrow_mut().push(text.to_owned());
+        let stopped = Lock::wait(folder.path(), "p", notify, || Err(Error::Interrupted));
         assert!(matches!(stopped, Err(Error::Interrupted)));
         let pid = format!("process {} on ", std::process::id());
-        assert!(told.borrow()[0].contains(&pid), "{told:?}");
+        assert!(messages.borrow()[0].contains(&pid), "{messages:?}");
         drop(first);
         Lock::wait(folder.path(), "p", silent, || Ok(())).unwrap();
     }

@@ -11,7 +11,7 @@ use super::set::setting_path;
 use super::source::Source;
 use crate::Result;
 
-/// One setting of one point: the path as the file has it, and the value.
+/// One setting at one point: its path as written in the file, and its value.
 #[derive(Debug, Clone, PartialEq, serde::Serialize)]
 pub struct Setting {
     pub path: String,
@@ -25,10 +25,10 @@ pub struct Axis<'a> {
     values: Vec<Spanned<DeValue<'a>>>,
 }
 
-/// Takes `[matrix]` out of the document; no axes where there is none.
+/// Removes `[matrix]` from the document and returns its axes; no axes if there is none.
 ///
 /// # Errors
-/// Where a line is no list of values, or an empty one.
+/// If a line is not a list of values, or the list is empty.
 pub fn axes<'a>(source: &Source, table: &mut DeTable<'a>) -> Result<Vec<Axis<'a>>> {
     let mut axes = Vec::new();
     let Some(matrix) = table.remove("matrix") else {
@@ -39,8 +39,8 @@ pub fn axes<'a>(source: &Source, table: &mut DeTable<'a>) -> Result<Vec<Axis<'a>
         _ => {
             return Err(source.error(
                 matrix.span(),
-                "`matrix` is no table",
-                "write `[matrix]` and below it `\"train.steps\" = [200, 400]`",
+                "`matrix` is not a table",
+                "write `[matrix]` and, below it, `\"train.steps\" = [200, 400]`",
             ));
         }
     }
@@ -48,7 +48,7 @@ pub fn axes<'a>(source: &Source, table: &mut DeTable<'a>) -> Result<Vec<Axis<'a>
     Ok(axes)
 }
 
-/// `train.steps` without quotes is a table in a table: the same axis as with quotes.
+/// `train.steps` without quotes is a nested table: it gives the same axis as with quotes.
 fn collect<'a>(
     source: &Source,
     above: &str,
@@ -67,7 +67,7 @@ fn collect<'a>(
             _ => {
                 return Err(source.error(
                     value.span(),
-                    format!("`{path}` in `[matrix]` is no list of values"),
+                    format!("`{path}` in `[matrix]` is not a non-empty list of values"),
                     format!("write the values to try: `\"{path}\" = [1, 2]`"),
                 ));
             }
@@ -76,10 +76,10 @@ fn collect<'a>(
     Ok(())
 }
 
-/// The document at every point of the grid, the last axis changing fastest.
+/// The document at every point of the grid; the last axis changes fastest.
 ///
 /// # Errors
-/// Where an axis names a stage or a variable that is not there.
+/// If an axis names a stage or a variable that does not exist.
 pub fn points<'a>(
     source: &'a Source,
     table: &DeTable<'a>,
@@ -105,7 +105,7 @@ pub fn points<'a>(
     Ok(points)
 }
 
-/// The value as it stands in the file; null for what JSON cannot say.
+/// The value as written in the file; null if JSON cannot represent it.
 fn as_json(value: &Spanned<DeValue>) -> Value {
     Value::deserialize(ValueDeserializer::from(value.clone())).unwrap_or_default()
 }

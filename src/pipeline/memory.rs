@@ -1,23 +1,23 @@
-//! The largest memory that the process held while something ran.
+//! The peak memory of the process while something ran.
 
 use std::fs;
 
-/// A measurement that has begun.
+/// A measurement in progress.
 pub struct PeakMemory {
-    /// Whether it goes back to the process's start, since the system cannot begin anew.
+    /// Whether it covers the time since the process started, because the system cannot reset the peak.
     pub since_start: bool,
 }
 
 impl PeakMemory {
-    /// Begins anew: Linux forgets the peak so far when it is told to (`man 5 proc_pid_clear_refs`).
-    /// What the process holds already still counts.
+    /// Starts a measurement. Linux resets the peak on request (`man 5 proc_pid_clear_refs`); memory that the
+    /// process already holds still counts.
     pub fn measure() -> Self {
         PeakMemory {
             since_start: fs::write("/proc/self/clear_refs", "5").is_err(),
         }
     }
 
-    /// Largest resident memory since, in bytes; 0 where the system does not say.
+    /// Peak resident memory since the start, in bytes; 0 if the system does not report it.
     pub fn bytes(&self) -> u64 {
         let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
         let line = status.lines().find_map(|l| l.strip_prefix("VmHWM:"));

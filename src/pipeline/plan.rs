@@ -1,4 +1,4 @@
-//! What a run would do, and why: each stage from the cache, or to be run.
+//! What a run would do, and why: whether each stage comes from the cache or has to run.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -10,63 +10,63 @@ use super::{estimate, suggest};
 use crate::artifact::Artifact;
 use crate::{Error, Result};
 
-/// Which stages to run, beyond what has changed.
+/// Which stages to run, besides those that have changed.
 #[derive(Debug, Clone, Default)]
 pub struct Choice {
-    /// This stage and all that follow from it run anew.
+    /// Run this stage and everything that depends on it again.
     pub from: Option<String>,
-    /// Just these; what they read comes from the cache.
+    /// Run only these; their inputs come from the cache.
     pub only: Vec<String>,
-    /// These run anew.
+    /// Run these again.
     pub force: Vec<String>,
 }
 
 /// One stage of a plan.
 pub struct Step<'s> {
     pub stage: &'s StageSpec,
-    pub state: State,
-    /// In words, why it runs; empty if it is cached.
+    pub state: StepState,
+    /// Why it runs; empty if it is cached.
     pub reasons: Vec<String>,
-    /// `None` while an input is still to be made.
+    /// `None` if an input has yet to be made.
     pub key: Option<Key>,
-    /// Seconds that it will take, as far as earlier runs tell.
+    /// Estimated duration in seconds, if earlier runs allow an estimate.
     pub estimate: Option<f64>,
 }
 
-/// Whether a stage's result is there.
-pub enum State {
+/// Whether a stage's result is in the cache.
+pub enum StepState {
     Cached(Box<Artifact>),
     ToRun,
 }
 
 impl Step<'_> {
     pub fn is_cached(&self) -> bool {
-        matches!(self.state, State::Cached(_))
+        matches!(self.state, StepState::Cached(_))
     }
 }
 
-/// Decides stage by stage, in the spec's order.
+/// Decides stage by stage, in the order of the spec.
 pub struct Planner<'s> {
     spec: &'s Spec,
     cache: &'s Cache,
-    /// Stages that the choice leaves in.
+    /// Stages that are part of the run, including those only needed as inputs.
     needed: BTreeSet<&'s str>,
     /// Stages that may run.
     selected: BTreeSet<&'s str>,
-    /// Stages that run whatever the cache holds, and why.
+    /// Stages that run whatever the cache contains, with the reason.
     forced: BTreeMap<&'s str, String>,
     contents: Contents,
 }
 
 impl<'s> Planner<'s> {
     /// # Errors
-    /// Where the choice names a stage that the pipeline does not have.
+    /// If the choice names a stage that the pipeline does not have.
     pub fn new(spec: &'s Spec, cache: &'s Cache, choice: &Choice) -> Result<Self> {
         let mut forced = BTreeMap::new();
         for id in &choice.force {
             forced.insert(
                 find(spec, "--force", id)?,
-                "asked for by --force".to_owned(),
+                "requested by --force".to_owned(),
             );
         }
         if let Some(id) = &choice.from {
@@ -81,8 +81,8 @@ impl<'s> Planner<'s> {
                     after.insert(&stage.id);
                 }
             }
-            let why = format!("asked for by --from {id}");
-            forced.extend(after.into_iter().map(|id| (id, why.clone())));
+            let reason = format!("requested by --from {id}");
+            forced.extend(after.into_iter().map(|id| (id, reason.clone())));
         }
         let all = spec.stages.iter().map(|s| s.id.as_str());
         let mut selected: BTreeSet<&str> = all.collect();
@@ -108,26 +108,26 @@ impl<'s> Planner<'s> {
         })
     }
 
-    /// The stages that the choice leaves in.
+    /// The stages that are part of the run.
     pub fn stages(&self) -> Vec<&'s StageSpec> {
         let needed = |stage: &&StageSpec| self.needed.contains(stage.id.as_str());
         self.spec.stages.iter().filter(needed).collect()
     }
 
-    /// Whether the stage was chosen itself, not only as an input.
+    /// Whether the stage was chosen itself, rather than only as an input.
     pub fn is_selected(&self, stage: &StageSpec) -> bool {
         self.selected.contains(stage.id.as_str())
     }
 
-    /// Whether the stage runs anew whatever the cache holds.
+    /// Whether the stage runs whatever the cache contains.
     pub fn is_forced(&self, stage: &StageSpec) -> bool {
         self.forced.contains_key(stage.id.as_str())
     }
 
-    /// What is to be done for `stage`, `made` holding the artifacts that are there by stage id.
+    /// What to do for `stage`, given the `made` artifacts by stage id.
     ///
     /// # Errors
-    /// Where a file of the stage cannot be read, or `--only` leaves out a stage that would have to run.
+    /// If a file of the stage cannot be read, or `--only` leaves out a stage that would have to run.
     pub fn step(
         &mut self,
         stage: &'s StageSpec,
@@ -145,13 +145,16 @@ impl<'s> Planner<'s> {
         let (state, reasons) = if waits.is_empty() {
             self.decide(stage, &key)
         } else {
-            (State::ToRun, vec![format!("after {}", waits.join(", "))])
+            (
+                StepState::ToRun,
+                vec![format!("after {}", waits.join(", "))],
+            )
         };
-        if matches!(state, State::ToRun) && !self.is_selected(stage) {
+        if matches!(state, StepState::ToRun) && !self.is_selected(stage) {
             return Err(Error::usage(
                 "--only",
                 format!(
-                    "needs the result of `{}`, which is not in the cache as configured ({})",
+                    "needs the result of `{}`, which is not in the cache for this configuration ({})",
                     stage.id,
                     reasons.join(", ")
                 ),
@@ -159,8 +162,8 @@ impl<'s> Planner<'s> {
             ));
         }
         let estimate = match state {
-            State::ToRun => estimate::seconds(self.cache, &stage.id, &key.ingredients),
-            State::Cached(_) => None,
+            StepState::ToRun => estimate::seconds(self.cache, &stage.id, &key.ingredients),
+            StepState::Cached(_) => None,
         };
         Ok(Step {
             stage,
@@ -171,21 +174,21 @@ impl<'s> Planner<'s> {
         })
     }
 
-    /// Looks at the files again before the next step: they may have changed.
+    /// Forgets the files' contents before the next step: they may have changed.
     pub fn look_again(&mut self) {
         self.contents.look_again();
     }
 
-    /// Every step as far as it can be told before anything has run.
+    /// Every step, as far as it can be decided before anything has run.
     ///
     /// # Errors
-    /// As [`Planner::step`].
+    /// The errors of [`Planner::step`].
     pub fn all(&mut self) -> Result<Vec<Step<'s>>> {
         let mut made = BTreeMap::new();
         let mut steps = Vec::new();
         for stage in self.stages() {
             let step = self.step(stage, &made)?;
-            if let State::Cached(artifact) = &step.state {
+            if let StepState::Cached(artifact) = &step.state {
                 made.insert(stage.id.clone(), (**artifact).clone());
             }
             steps.push(step);
@@ -193,12 +196,12 @@ impl<'s> Planner<'s> {
         Ok(steps)
     }
 
-    fn decide(&self, stage: &StageSpec, key: &Key) -> (State, Vec<String>) {
-        if let Some(why) = self.forced.get(stage.id.as_str()) {
-            return (State::ToRun, vec![why.clone()]);
+    fn decide(&self, stage: &StageSpec, key: &Key) -> (StepState, Vec<String>) {
+        if let Some(reason) = self.forced.get(stage.id.as_str()) {
+            return (StepState::ToRun, vec![reason.clone()]);
         }
         let damage = match self.cache.lookup(&stage.id, key) {
-            Lookup::Found(artifact) => return (State::Cached(artifact), Vec::new()),
+            Lookup::Found(artifact) => return (StepState::Cached(artifact), Vec::new()),
             Lookup::Damaged(what) => Some(format!("earlier result damaged: {what}")),
             Lookup::Missing => None,
         };
@@ -214,14 +217,14 @@ impl<'s> Planner<'s> {
         } else if reasons.is_empty() {
             reasons.push("no earlier result".to_owned());
         }
-        (State::ToRun, reasons)
+        (StepState::ToRun, reasons)
     }
 }
 
 /// The whole plan, without running anything.
 ///
 /// # Errors
-/// As [`Planner::new`] and [`Planner::step`].
+/// The errors of [`Planner::new`] and [`Planner::step`].
 pub fn plan<'s>(spec: &'s Spec, cache: &'s Cache, choice: &Choice) -> Result<Vec<Step<'s>>> {
     Planner::new(spec, cache, choice)?.all()
 }

@@ -1,7 +1,7 @@
-//! The way back: from an image of a dataset through every stage to the model or photo it began as.
+//! Provenance: traces an image of a dataset back through every stage to its original model or photo.
 //!
-//! The record of the run that published the dataset names the stages and their artifacts; in these,
-//! the sample and its parents are found by their ids.
+//! The record of the run that published the dataset names the stages and their artifacts; there, the sample
+//! and its parents are found by id.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -15,17 +15,17 @@ use crate::sample::Sample;
 use crate::stages::STAGES;
 use crate::{Error, Result};
 
-/// What is known of how an image was made.
+/// What is known about how an image was made.
 pub struct Trail {
-    /// The run that published the dataset last.
+    /// The newest run that published the dataset.
     pub run: RunRecord,
     /// The run that published it first.
     pub first_run: String,
     /// The run's folder.
     pub folder: PathBuf,
-    /// From the render or photo to what was published.
+    /// From the render or photo to the published image.
     pub steps: Vec<Step>,
-    /// Why the steps do not go back to the beginning, where they do not.
+    /// Why the steps do not reach the beginning, if they do not.
     pub broken: Option<String>,
 }
 
@@ -36,23 +36,23 @@ pub struct Step {
     pub ingredients: Ingredients,
     /// What the stage made.
     pub sample: Sample,
-    /// The role in which it read the sample of the step before; `None` at the beginning.
+    /// The role in which it read the sample of the previous step; `None` at the beginning.
     pub role: Option<&'static str>,
 }
 
 impl Step {
-    /// Whether it changed the picture that the step `before` made.
+    /// Whether it changed the picture that the previous step made.
     pub fn changes(&self, before: Option<&Step>) -> bool {
         before.is_none_or(|before| before.sample.image != self.sample.image)
     }
 }
 
 impl Trail {
-    /// Follows the sample `id` of the dataset in `folder` back through the stages below `outputs`.
+    /// Traces the sample `id` of the dataset in `folder` back through the stages below `outputs`.
     ///
     /// # Errors
-    /// Where no run there has published the dataset. A missing artifact is no error: the trail says
-    /// where it is broken.
+    /// If no run there has published the dataset. A missing artifact is not an error: the trail records where
+    /// it is broken.
     pub fn follow(outputs: &Path, folder: &Path, id: &str) -> Result<Self> {
         let runs = records::that_published(outputs, folder)?;
         let first_run = runs.last().map(|first| first.record.run.clone());
@@ -60,7 +60,7 @@ impl Trail {
             return Err(Error::failed(
                 folder.display(),
                 format!("no run in {} published it", outputs.join("runs").display()),
-                "if runs and cache lie elsewhere, say where: --outputs DIR",
+                "if the runs and the cache are elsewhere, give their folder: --outputs DIR",
             ));
         };
         let mut trail = Trail {
@@ -75,13 +75,16 @@ impl Trail {
             |stage: &&StageRecord| is_dataset(stage) && trail.publishes(stage, &version);
         match trail.run.stages.iter().find(publishes).cloned() {
             Some(emit) => trail.walk(outputs, emit, id),
-            None => trail.broken = Some("the run's record names no stage that made it".to_owned()),
+            None => {
+                trail.broken =
+                    Some("the run's record does not name the stage that made it".to_owned())
+            }
         }
         trail.steps.reverse();
         Ok(trail)
     }
 
-    /// Whether `stage` made the version; where the run published one dataset, it did.
+    /// Whether `stage` made the version; true if the run published only one dataset.
     fn publishes(&self, stage: &StageRecord, version: &str) -> bool {
         let named = |name: &str| {
             let folder = self.run.datasets.get(name);
@@ -92,7 +95,7 @@ impl Trail {
         self.run.datasets.len() == 1 || name.is_some_and(named)
     }
 
-    /// Adds the steps before `stage`, the last first.
+    /// Adds the steps before `stage`, last first.
     fn walk(&mut self, outputs: &Path, stage: StageRecord, id: &str) {
         let (mut stage, mut ids) = (stage, vec![id.to_owned()]);
         loop {
@@ -101,7 +104,7 @@ impl Trail {
                     if let Some(after) = self.steps.last_mut() {
                         after.role = Some(role);
                     }
-                    // A stage that hands samples on leaves their ids as they are.
+                    // A stage that passes samples through keeps their ids.
                     ids = vec![step.sample.id.clone()];
                     ids.extend(step.sample.provenance.parent.clone());
                     stage = step.stage.clone();
@@ -110,7 +113,7 @@ impl Trail {
                 Ok(None) if ids.len() == 1 && !self.steps.is_empty() => return,
                 Ok(None) => {
                     let id = ids.last().map_or("", String::as_str);
-                    return self.stop(format!("nothing that `{}` read holds {id}", stage.id));
+                    return self.stop(format!("no input of `{}` contains {id}", stage.id));
                 }
                 Err(problem) => return self.stop(problem),
             }
@@ -121,7 +124,7 @@ impl Trail {
         self.broken = Some(problem);
     }
 
-    /// The stage among the inputs of `stage` whose artifact holds one of `ids`, with the role.
+    /// The stage among the inputs of `stage` whose artifact contains one of `ids`, and its role.
     fn before(
         &self,
         outputs: &Path,
@@ -162,7 +165,7 @@ impl Trail {
 /// The artifact of a stage, in the cache below `outputs`.
 ///
 /// # Errors
-/// In words, what is missing of it.
+/// What is missing, as text.
 pub fn open(outputs: &Path, stage: &StageRecord) -> Result<Artifact, String> {
     let name = stage.folder.file_name().unwrap_or_default();
     let folder = outputs.join("cache").join(name);
@@ -176,7 +179,7 @@ pub fn open(outputs: &Path, stage: &StageRecord) -> Result<Artifact, String> {
     let artifact = Artifact::open(&folder).map_err(|e| e.to_string())?;
     match artifact.manifest.key == stage.key {
         true => Ok(artifact),
-        false => Err(format!("{} holds another result", folder.display())),
+        false => Err(format!("{} contains a different result", folder.display())),
     }
 }
 
@@ -191,7 +194,7 @@ fn is_dataset(stage: &StageRecord) -> bool {
     kind.is_some_and(|kind| kind.output == Kind::Dataset)
 }
 
-/// The last name of a dataset's folder, `latest` followed.
+/// The last component of a dataset's folder, with `latest` resolved.
 fn version_of(folder: &Path) -> String {
     let real = fs::canonicalize(folder).unwrap_or_else(|_| folder.to_path_buf());
     real.file_name()

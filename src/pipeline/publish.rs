@@ -1,4 +1,4 @@
-//! Publishing a dataset: `outputs/datasets/NAME/VERSION` and `latest`, whole or untouched.
+//! Publishing a dataset to `outputs/datasets/NAME/VERSION` and `latest`: completely or not at all.
 
 use std::collections::HashSet;
 use std::fs;
@@ -12,37 +12,37 @@ use crate::artifact::{Artifact, CHECKSUMS, DATASET_TABLE, hash_file};
 use crate::stage::DatasetName;
 use crate::{Error, Result};
 
-/// A dataset that is there for others.
+/// A published dataset.
 pub struct Published {
     pub name: String,
     /// `outputs/datasets/NAME/VERSION`.
     pub folder: PathBuf,
-    /// Whether this run put it there.
+    /// Whether this run published it.
     pub new: bool,
 }
 
-/// The folder of all versions of the dataset `name`.
+/// The folder that holds all versions of the dataset `name`.
 fn shelf(outputs: &Path, name: &str) -> PathBuf {
     outputs.join("datasets").join(name)
 }
 
-/// Whether versions of the dataset `name` can be published below `outputs`, as far as it can be told
-/// before it is made.
+/// Checks that versions of the dataset `name` can be published below `outputs`, as far as possible before it
+/// is made.
 ///
 /// # Errors
-/// If something of the user's stands in the place of `latest`.
+/// If `latest` exists and is a file or folder of the user's.
 pub fn check(outputs: &Path, name: &str) -> Result<()> {
     check_latest(&shelf(outputs, name))
 }
 
-/// Copies a dataset out of the cache, unless this version is there, and points `latest` at it.
+/// Copies a dataset out of the cache, unless this version exists, and points `latest` to it.
 ///
-/// Copies rather than links: whoever edits a published file must not edit the cache. `progress` is
-/// told how many pictures and files beside them are copied, and of how many.
+/// Copies instead of linking, so that editing a published file does not edit the cache. `progress` gets the
+/// number of pictures, and files beside them, that are copied so far, and the total.
 ///
 /// # Errors
-/// If a file cannot be written, or the version that the user chose is there with other content. The
-/// versions that were there, and `latest`, are untouched then.
+/// If a file cannot be written, or the version chosen by the user exists with different content. The existing
+/// versions and `latest` are then unchanged.
 pub fn publish(
     artifact: &Artifact,
     dataset: DatasetName,
@@ -57,8 +57,8 @@ pub fn publish(
     if !new && dataset.version.is_some() && !holds(&folder, artifact) {
         return Err(Error::failed(
             folder.display(),
-            "this version is published already, with other content, and was left as it is",
-            "give the dataset another `version`, or leave that out: it then follows from the content",
+            "this version is already published with different content, and was left unchanged",
+            "give the dataset another `version`, or omit it to derive it from the content",
         ));
     }
     if new {
@@ -66,7 +66,7 @@ pub fn publish(
         let copied = copy(artifact, &work, progress)
             .and_then(|()| fs::rename(&work, &folder).map_err(|e| Error::io(&folder, e)));
         if let Err(error) = copied {
-            // Hidden and never read; the error at hand says more than a failed clean-up.
+            // Leftovers are hidden and never read; the original error matters more than a failed clean-up.
             let _ = fs::remove_dir_all(&work);
             return Err(error);
         }
@@ -80,22 +80,22 @@ pub fn publish(
     })
 }
 
-/// Whether the published `folder` lists the same files, with the same content, as `artifact`.
+/// Whether the published `folder` lists the same files as `artifact`, with the same content.
 fn holds(folder: &Path, artifact: &Artifact) -> bool {
     let mut files = artifact.manifest.files.iter();
     let list = files.find(|entry| entry.file == CHECKSUMS);
     list.is_none_or(|list| hash_file(&folder.join(CHECKSUMS)).is_ok_and(|hash| hash == list.blake3))
 }
 
-/// Removes all but the newest `keep` versions of a dataset, and never the one that `latest` points
-/// at; returns the names of those removed.
+/// Removes all but the newest `keep` versions of a dataset, but never the one that `latest` points to;
+/// returns the names of the removed versions.
 ///
 /// # Errors
-/// Where one cannot be removed.
+/// If a version cannot be removed.
 pub fn retain(shelf: &Path, keep: usize) -> Result<Vec<String>> {
     let latest = fs::read_link(shelf.join(LATEST)).unwrap_or_default();
     let mut versions = versions(shelf);
-    // `latest` may be an old version that came back; it counts as the newest.
+    // `latest` may point to an older version that was published again; it counts as the newest.
     versions.sort_by_key(|(made, path)| {
         let is_latest = path.file_name() == latest.file_name();
         std::cmp::Reverse((is_latest, *made))
@@ -103,7 +103,7 @@ pub fn retain(shelf: &Path, keep: usize) -> Result<Vec<String>> {
     let mut removed = Vec::new();
     for (_, path) in versions.into_iter().skip(keep.max(1)) {
         let name = path.file_name().unwrap_or_default().to_string_lossy();
-        // Out of sight first: a reader finds it whole or not at all.
+        // Hidden first, so that a reader finds it complete or not at all.
         let hidden = shelf.join(temporary(&name));
         fs::rename(&path, &hidden).map_err(|e| Error::io(&path, e))?;
         fs::remove_dir_all(&hidden).map_err(|e| Error::io(&hidden, e))?;
@@ -112,7 +112,7 @@ pub fn retain(shelf: &Path, keep: usize) -> Result<Vec<String>> {
     Ok(removed)
 }
 
-/// The versions of a dataset with the time they were made: what `emit` wrote, no other folder.
+/// The versions of a dataset with their time of creation: only folders that `emit` wrote.
 pub fn versions(shelf: &Path) -> Vec<(SystemTime, PathBuf)> {
     let dataset = |path: &PathBuf| path.join(DATASET_TABLE).exists();
     let made = |path: PathBuf| Some((fs::metadata(&path).ok()?.modified().ok()?, path));
@@ -131,14 +131,14 @@ fn copy(artifact: &Artifact, to: &Path, progress: &dyn Fn(u64, u64)) -> Result<(
             return Err(damaged(
                 artifact,
                 &entry.file,
-                "has another size than when it was made",
+                "has changed in size since it was made",
             ));
         }
     }
     copy_covered(artifact, to, progress)
 }
 
-/// Copies the files that [`CHECKSUMS`] list and the artifact's description leaves out.
+/// Copies the files that [`CHECKSUMS`] lists and the artifact's description leaves out.
 fn copy_covered(artifact: &Artifact, to: &Path, progress: &dyn Fn(u64, u64)) -> Result<()> {
     let list = artifact.folder.join(CHECKSUMS);
     let Ok(file) = fs::File::open(&list) else {
@@ -168,7 +168,7 @@ fn copy_file(artifact: &Artifact, name: &str, to: &Path) -> Result<u64> {
         fs::create_dir_all(parent).map_err(|e| Error::io(parent, e))?;
     }
     match fs::copy(&source, &target) {
-        Err(_) if !source.exists() => Err(damaged(artifact, name, "is gone since it was made")),
+        Err(_) if !source.exists() => Err(damaged(artifact, name, "was deleted after it was made")),
         copied => copied.map_err(|e| Error::io(&target, e)),
     }
 }
@@ -181,23 +181,23 @@ fn damaged(artifact: &Artifact, name: &str, problem: &str) -> Error {
     )
 }
 
-/// Whether [`LATEST`] in `folder` is a link, or not there yet.
+/// Checks that [`LATEST`] in `folder` is a link, or does not exist.
 ///
 /// # Errors
-/// If it is a file or folder, as in a copy that followed links: what it holds is not ours to remove.
+/// If it is a file or folder, as in a copy that followed links: its contents are not ours to remove.
 fn check_latest(folder: &Path) -> Result<()> {
     let latest = folder.join(LATEST);
     match fs::symlink_metadata(&latest) {
         Ok(meta) if !meta.is_symlink() => Err(Error::failed(
             latest.display(),
-            "is not a link, and the newest version cannot be linked there",
+            "is not a link, so it cannot point to the newest version",
             "move it away, or choose another folder with --outputs",
         )),
         _ => Ok(()),
     }
 }
 
-/// Points `folder/latest` at `target` in one step: readers see the old or the new, never none.
+/// Points `folder/latest` to `target` in one step: readers always see the old or the new version.
 ///
 /// # Errors
 /// If the link cannot be written.
@@ -260,11 +260,11 @@ mod tests {
             name: "dice",
             version: None,
         };
-        let told = RefCell::new(Vec::new());
-        let tell = |done, _| told.borrow_mut().push(done);
-        let published = publish(&artifact, dataset, outputs.path(), &tell).unwrap();
+        let copied = RefCell::new(Vec::new());
+        let progress = |done, _| copied.borrow_mut().push(done);
+        let published = publish(&artifact, dataset, outputs.path(), &progress).unwrap();
         assert_eq!(
-            told.into_inner(),
+            copied.into_inner(),
             [1, 2],
             "the two that the description leaves out"
         );

@@ -1,6 +1,6 @@
-//! A pipeline file, read and checked.
+//! Reads and checks a pipeline file.
 //!
-//! Everything wrong in the file is found here, before any work, with line and column.
+//! Every mistake in the file is found here, before any work, with its line and column.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -30,7 +30,7 @@ struct Head {
     keep: Option<usize>,
     #[serde(default)]
     stages: BTreeMap<String, IgnoredAny>,
-    // Read elsewhere; here so that they are known keys.
+    // Read elsewhere; listed here so that they are known keys.
     #[serde(rename = "extends")]
     _extends: Option<IgnoredAny>,
     #[serde(rename = "variables")]
@@ -50,18 +50,18 @@ fn default_part_size() -> usize {
 }
 
 impl Spec {
-    /// Reads a pipeline file, `sets` being the `--set` arguments; its `[matrix]` is left aside.
+    /// Reads a pipeline file; `sets` are the `--set` arguments. Ignores its `[matrix]`.
     ///
     /// # Errors
-    /// The first thing that is wrong, where it stands and the remedy.
+    /// The first mistake, with its position and a remedy.
     pub fn read(file: &Path, sets: &[String], registry: &'static [StageKind]) -> Result<Self> {
         Spec::from_source(&Source::read(file, sets)?, registry)
     }
 
-    /// From a text in memory; `file` is what messages call it.
+    /// Like [`Spec::read`], from a string; messages call it `file`.
     ///
     /// # Errors
-    /// The first thing that is wrong, where it stands and the remedy.
+    /// The first mistake, with its position and a remedy.
     pub fn parse(
         file: &Path,
         text: &str,
@@ -74,7 +74,7 @@ impl Spec {
     /// Reads a pipeline file once for every point of its `[matrix]`; once if it has none.
     ///
     /// # Errors
-    /// The first thing that is wrong with any point, where it stands and the remedy.
+    /// The first mistake at any point, with its position and a remedy.
     pub fn read_points(
         file: &Path,
         sets: &[String],
@@ -159,7 +159,7 @@ fn read_head(source: &Source, table: &DeTable) -> Result<Head> {
         let span = table.get("name").map_or(0..0, Spanned::span);
         return Err(source.error(
             span,
-            format!("`{name}` cannot be the name of a folder"),
+            format!("`{name}` is not a valid folder name"),
             format!("`name`: {FOLDER_NAME}"),
         ));
     }

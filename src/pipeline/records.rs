@@ -6,17 +6,17 @@ use std::path::{Path, PathBuf};
 use crate::artifact::run::RunRecord;
 use crate::{Error, Result};
 
-/// One run that left a record.
+/// A run that left a record.
 pub struct Recorded {
     /// `outputs/runs/PIPELINE/RUN`.
     pub folder: PathBuf,
     pub record: RunRecord,
 }
 
-/// Every run with a record, pipeline by pipeline, the newest of each first.
+/// Every run with a record, pipeline by pipeline, newest first.
 ///
 /// # Errors
-/// Where a record is there but cannot be read: what it needs is not known then.
+/// If a record exists but cannot be read: what it needs is then unknown.
 pub fn all(outputs: &Path) -> Result<Vec<Recorded>> {
     let mut found = Vec::new();
     for pipeline in folders(&outputs.join("runs")) {
@@ -24,7 +24,7 @@ pub fn all(outputs: &Path) -> Result<Vec<Recorded>> {
         for folder in folders(&pipeline) {
             runs.extend(read(folder)?);
         }
-        // Of runs in one second, the later have a number in their name.
+        // Runs that started in the same second have a number appended to their name.
         let age = |run: &Recorded| {
             (
                 run.record.started,
@@ -38,10 +38,10 @@ pub fn all(outputs: &Path) -> Result<Vec<Recorded>> {
     Ok(found)
 }
 
-/// The runs that published the dataset in `folder`, the newest first.
+/// The runs that published the dataset in `folder`, newest first.
 ///
 /// # Errors
-/// As [`all`], or where the folder is not there.
+/// As [`all`], and if the folder does not exist.
 pub fn that_published(outputs: &Path, folder: &Path) -> Result<Vec<Recorded>> {
     let real = fs::canonicalize(folder).map_err(|e| Error::io(folder, e))?;
     let own = name_and_version(&real);
@@ -50,18 +50,18 @@ pub fn that_published(outputs: &Path, folder: &Path) -> Result<Vec<Recorded>> {
         let mut made = run.record.datasets.values();
         made.any(|folder| name_and_version(folder) == own)
     });
-    // Of several pipelines; within one they are in order.
+    // Runs of different pipelines; within one pipeline they are already in order.
     runs.sort_by_key(|run| std::cmp::Reverse(run.record.started));
     Ok(runs)
 }
 
-/// `NAME/VERSION` of a dataset's folder, wherever the outputs are.
+/// `NAME/VERSION` of a dataset's folder, wherever the output folder is.
 pub fn name_and_version(folder: &Path) -> Option<PathBuf> {
     let name = folder.parent()?.file_name()?;
     Some(Path::new(name).join(folder.file_name()?))
 }
 
-/// The run in a folder; none where it was killed before it began.
+/// The run in a folder; `None` if it was killed before it wrote a record.
 fn read(folder: PathBuf) -> Result<Option<Recorded>> {
     let path = folder.join("run.json");
     if !path.exists() {
@@ -71,14 +71,14 @@ fn read(folder: PathBuf) -> Result<Option<Recorded>> {
     let record = serde_json::from_str(&text).map_err(|e| {
         Error::failed(
             path.display(),
-            format!("is no record of a run: {e}"),
-            "remove the run's folder if it is of no use any more",
+            format!("is not a run record: {e}"),
+            "remove the run's folder if you no longer need it",
         )
     })?;
     Ok(Some(Recorded { folder, record }))
 }
 
-/// Visible folders in a folder, sorted; links such as `latest` are none.
+/// Visible subfolders, sorted; excludes links such as `latest`.
 pub fn folders(folder: &Path) -> Vec<PathBuf> {
     let entries = fs::read_dir(folder).into_iter().flatten().flatten();
     let mut found: Vec<PathBuf> = entries

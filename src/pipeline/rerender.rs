@@ -1,8 +1,8 @@
-//! One image made again: each stage of its way runs for that one sample alone, as it was configured.
+//! Makes one image again: each of its stages runs for that one sample, with its recorded configuration.
 //!
-//! The first stage makes the one index ([`Share::One`]); each later stage that changed the picture
-//! reads an artifact of the one sample that was made before. Stages that hand pictures on have
-//! nothing to make again; what they said of the sample is taken as recorded.
+//! The first stage makes the sample with the recorded index ([`Share::One`]); each later stage that changed
+//! the picture reads an artifact that contains only the sample made before. Stages that pass pictures through
+//! do not run; what they recorded about the sample is used.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -20,19 +20,19 @@ use crate::stage::{Context, DeviceChoice, Share, Stage, StageKind};
 use crate::stages::STAGES;
 use crate::{Error, Result};
 
-/// A step of the way, made again.
-pub struct Again {
+/// A step of the trail, made again.
+pub struct Rerendered {
     /// The stage's id.
     pub stage: String,
-    /// Whether it ran; a stage that hands pictures on does not.
+    /// Whether it ran; a stage that passes pictures through does not.
     pub ran: bool,
-    /// With the picture that was made now.
+    /// The sample with the new picture.
     pub sample: Sample,
-    /// Whether the picture's bytes are those that were recorded.
+    /// Whether the picture has the same bytes as the recorded one.
     pub same: bool,
 }
 
-/// A step that can run again: what it takes, checked.
+/// A step that can run again, with its checked inputs.
 struct Ready<'a> {
     step: &'a Step,
     stage: Box<dyn Stage>,
@@ -42,12 +42,12 @@ struct Ready<'a> {
 /// Makes the image at the end of `trail` again.
 ///
 /// # Errors
-/// In words, everything that is missing; or the first error of a stage.
+/// The outer error is the first error of a stage; the inner one lists everything that is missing.
 pub fn rerender(
     trail: &Trail,
     outputs: &Path,
     device: DeviceChoice,
-) -> Result<Result<Vec<Again>, Vec<String>>> {
+) -> Result<Result<Vec<Rerendered>, Vec<String>>> {
     let mut missing: Vec<String> = trail.broken.iter().cloned().collect();
     let mut contents = Contents::default();
     let (mut plan, mut before) = (Vec::new(), None);
@@ -62,9 +62,9 @@ pub fn rerender(
     if !missing.is_empty() {
         return Ok(Err(missing));
     }
-    let mut made: Vec<Again> = Vec::new();
+    let mut made: Vec<Rerendered> = Vec::new();
     for (step, ready) in plan {
-        let before = made.last().map(|again| &again.sample);
+        let before = made.last().map(|last| &last.sample);
         let sample = match (&ready, before) {
             (Some(ready), before) => ready.run(before, device)?,
             (None, before) => Sample {
@@ -72,7 +72,7 @@ pub fn rerender(
                 ..step.sample.clone()
             },
         };
-        made.push(Again {
+        made.push(Rerendered {
             stage: step.stage.id.clone(),
             ran: ready.is_some(),
             same: sample.image == step.sample.image,
@@ -82,7 +82,7 @@ pub fn rerender(
     Ok(Ok(made))
 }
 
-/// The step with all that it takes; `None` where something is missing, which is added to `missing`.
+/// The step with everything that it needs; `None` if something is missing, which is added to `missing`.
 fn ready<'a>(
     trail: &Trail,
     outputs: &Path,
@@ -99,7 +99,10 @@ fn ready<'a>(
                 "{file} has changed since `{}` read it",
                 step.stage.id
             )),
-            Err(_) => missing.push(format!("{file} is gone, which `{}` read", step.stage.id)),
+            Err(_) => missing.push(format!(
+                "{file}, which `{}` read, no longer exists",
+                step.stage.id
+            )),
         }
     }
     let kind = STAGES.iter().find(|kind| kind.name == ingredients.stage);
@@ -127,7 +130,7 @@ fn ready<'a>(
         };
         let digest = ingredients.inputs.get(input.role);
         let is_sample = step.role == Some(input.role);
-        match open(outputs, record).and_then(|found| whole(found, digest, !is_sample)) {
+        match open(outputs, record).and_then(|found| unchanged(found, digest, !is_sample)) {
             Ok(artifact) => drop(inputs.insert(input.role, artifact)),
             Err(problem) => missing.push(problem),
         }
@@ -139,24 +142,24 @@ fn ready<'a>(
     })
 }
 
-/// The artifact, if it is what was read; `files` says whether its files are read again.
-fn whole(artifact: Artifact, digest: Option<&String>, files: bool) -> Result<Artifact, String> {
+/// The artifact, if it is unchanged; `files` says whether to hash its files again.
+fn unchanged(artifact: Artifact, digest: Option<&String>, files: bool) -> Result<Artifact, String> {
     let folder = artifact.folder.display();
     if digest != Some(&artifact.manifest.digest) {
-        return Err(format!("{folder} is not what was read"));
+        return Err(format!("{folder} is not the artifact that was read"));
     }
     for entry in artifact.manifest.files.iter().filter(|_| files) {
         let path = artifact.folder.join(&entry.file);
         match artifact::hash_file(&path) {
             Ok(hash) if hash == entry.blake3 => {}
             Ok(_) => return Err(format!("{} has changed since it was made", path.display())),
-            Err(_) => return Err(format!("{} is gone", path.display())),
+            Err(_) => return Err(format!("{} no longer exists", path.display())),
         }
     }
     Ok(artifact)
 }
 
-/// The stage as `config` resolved it.
+/// The stage with the resolved configuration `config`.
 fn configured(kind: &StageKind, config: &serde_json::Value) -> Result<Box<dyn Stage>, String> {
     let value = toml::Value::try_from(without_nulls(config.clone(), |text| text))
         .map_err(|e| e.to_string())?;
@@ -165,12 +168,12 @@ fn configured(kind: &StageKind, config: &serde_json::Value) -> Result<Box<dyn St
     let stage = (kind.parse)(value).map_err(|e| e.message().to_owned())?;
     match stage.resolved() == *config {
         true => Ok(stage),
-        false => Err("this version of verismo reads them differently".to_owned()),
+        false => Err("this version of verismo interprets them differently".to_owned()),
     }
 }
 
 impl Ready<'_> {
-    /// Runs the stage for the one sample; `before` is what it reads, made again.
+    /// Runs the stage for the one sample; `before` is the sample that it reads, made again.
     fn run(&self, before: Option<&Sample>, device: DeviceChoice) -> Result<Sample> {
         let (step, ingredients) = (self.step, &self.step.ingredients);
         let (out, given) = (temporary()?, temporary()?);
@@ -205,13 +208,13 @@ impl Ready<'_> {
         }
         Err(Error::failed(
             format!("stage `{}`", step.stage.id),
-            format!("made again, it gave no {}", step.sample.id),
-            "its result depends on more than its inputs; please report it with the pipeline file",
+            format!("did not make sample {} when it ran again", step.sample.id),
+            "this is a bug in the stage; please report it with the pipeline file",
         ))
     }
 }
 
-/// An artifact like `recorded` that holds `sample` alone.
+/// An artifact like `recorded` that contains only `sample`.
 fn alone(recorded: Artifact, sample: &Sample, folder: &Path) -> Result<Artifact> {
     let part = folder.join(artifact::part_name(0));
     parts::write_part(&part, std::slice::from_ref(sample))?;

@@ -1,4 +1,4 @@
-//! Executes a pipeline stage by stage, and leaves a record of it.
+//! Executes a pipeline stage by stage and records the run.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -14,7 +14,7 @@ use super::events::{Events, Line, Listener, RunEvent};
 use super::key::Key;
 use super::lock::Lock;
 use super::memory::PeakMemory;
-use super::plan::{Choice, Planner, State};
+use super::plan::{Choice, Planner, StepState};
 use super::spec::{Spec, StageSpec};
 use super::{gc, publish, require};
 use crate::artifact::files::{temporary, write_flushed};
@@ -27,22 +27,22 @@ use crate::stage::exhibit::Figure;
 use crate::stage::{Context, DatasetName, DeviceChoice, Event, Share};
 use crate::{Error, Result};
 
-/// How to run.
+/// Options of a run.
 pub struct Options<'a> {
-    /// The folder of cache, runs and datasets.
+    /// The folder that contains the cache, runs and datasets.
     pub outputs: &'a Path,
     pub choice: Choice,
     pub device: DeviceChoice,
-    /// The device in words, for the record.
+    /// A description of the device, for the record.
     pub device_name: String,
     /// Set from outside to stop the run.
     pub interrupted: &'a AtomicBool,
     pub listener: Listener<'a>,
-    /// Whether datasets are published, once all that is required is met.
+    /// Whether to publish datasets once all requirements are met.
     pub publish: bool,
 }
 
-/// What a run that ended well leaves.
+/// The result of a successful run.
 pub struct Outcome {
     pub record: RunRecord,
     /// `outputs/runs/PIPELINE/RUN`.
@@ -54,9 +54,9 @@ pub struct Outcome {
 /// Runs a pipeline.
 ///
 /// # Errors
-/// The first error of a stage or of publishing. The run's folder says so too, finished stages stay
-/// in the cache, and no dataset is touched. [`Error::Unmet`] where all went well, but the results
-/// are not what the pipeline requires.
+/// The first error of a stage or of publishing. The run's folder records it, finished stages stay in the
+/// cache, and published datasets are unchanged. [`Error::Unmet`] if all stages finished, but the results do
+/// not meet the pipeline's requirements.
 pub fn run(spec: &Spec, options: &Options) -> Result<Outcome> {
     check_writable(options.outputs)?;
     let _lock = Lock::wait(
@@ -71,7 +71,7 @@ pub fn run(spec: &Spec, options: &Options) -> Result<Outcome> {
     let cache = Cache::new(options.outputs);
     cache.prepare()?;
     let _in_use = gc::hold(options.outputs)?;
-    // Before any work: are all files there, and is what `--only` needs in the cache?
+    // Before any work, check that all files exist and that the cache has what `--only` needs.
     let mut planner = Planner::new(spec, &cache, &options.choice)?;
     planner.all()?;
     for (_, dataset) in datasets(&planner, options) {
@@ -84,7 +84,7 @@ pub fn run(spec: &Spec, options: &Options) -> Result<Outcome> {
     let (name, folder) = create_folder(options.outputs, &spec.name, started)?;
     let toml = folder.join("pipeline.toml");
     fs::write(&toml, spec.resolved_toml()?).map_err(|e| Error::io(&toml, e))?;
-    let mut running = Run {
+    let mut running = ActiveRun {
         spec,
         options,
         cache: &cache,
@@ -116,7 +116,7 @@ pub fn run(spec: &Spec, options: &Options) -> Result<Outcome> {
     })
 }
 
-struct Run<'a> {
+struct ActiveRun<'a> {
     spec: &'a Spec,
     options: &'a Options<'a>,
     cache: &'a Cache,
@@ -125,7 +125,7 @@ struct Run<'a> {
     folder: PathBuf,
 }
 
-impl<'a> Run<'a> {
+impl<'a> ActiveRun<'a> {
     fn work(&mut self, planner: &mut Planner<'a>) -> Result<()> {
         self.events.emit(
             None,
@@ -145,7 +145,7 @@ impl<'a> Run<'a> {
             planner.look_again();
             let step = planner.step(stage, &made)?;
             let artifact = match (step.state, step.key) {
-                (State::Cached(artifact), _) => {
+                (StepState::Cached(artifact), _) => {
                     let folder = artifact.folder.display();
                     tracing::debug!(stage = stage.id, %folder, "from the cache");
                     let count = artifact.manifest.count;
@@ -154,7 +154,7 @@ impl<'a> Run<'a> {
                     self.note(stage, &artifact, true);
                     *artifact
                 }
-                (State::ToRun, Some(key)) => {
+                (StepState::ToRun, Some(key)) => {
                     tracing::debug!(stage = stage.id, key = key.short(), inputs = ?key.ingredients.inputs, "runs");
                     let start = RunEvent::Start {
                         position: position + 1,
@@ -166,8 +166,8 @@ impl<'a> Run<'a> {
                     self.note(stage, &artifact, false);
                     artifact
                 }
-                // The spec's order has every input made before the stage.
-                (State::ToRun, None) => unreachable!("an input of `{}` was not made", stage.id),
+                // In the spec's order, every input is made before the stage that reads it.
+                (StepState::ToRun, None) => unreachable!("an input of `{}` was not made", stage.id),
             };
             made.insert(stage.id.clone(), artifact);
             self.save()?;
@@ -184,7 +184,7 @@ impl<'a> Run<'a> {
         Ok(())
     }
 
-    /// Holds the results against what the pipeline requires.
+    /// Checks the results against the pipeline's requirements.
     fn require(&mut self) -> Result<()> {
         let judged = require::judge(&self.spec.require, &self.record)?;
         self.record.requirements.clone_from(&judged);
@@ -195,7 +195,7 @@ impl<'a> Run<'a> {
         require::all_met(&self.spec.name, &judged, &self.folder)
     }
 
-    /// Runs one stage in a folder of its own, and moves that into the cache.
+    /// Runs one stage in a folder of its own, which then moves into the cache.
     fn execute(
         &self,
         stage: &StageSpec,
@@ -277,7 +277,7 @@ impl<'a> Run<'a> {
         Ok(())
     }
 
-    /// Enters a stage into the record.
+    /// Adds a stage to the record.
     fn note(&mut self, stage: &StageSpec, artifact: &Artifact, cached: bool) {
         let manifest = &artifact.manifest;
         if manifest.summary.as_object().is_some_and(|s| !s.is_empty()) {
@@ -352,12 +352,12 @@ fn datasets<'s>(planner: &Planner<'s>, options: &Options) -> Vec<(&'s StageSpec,
         .collect()
 }
 
-/// Runs the stage. A fault in it must not take the record of the run with it.
+/// Runs the stage and catches panics, so that the run's record is still written.
 fn run_stage(stage: &StageSpec, context: &Context) -> Result<serde_json::Value> {
     catch_unwind(AssertUnwindSafe(|| stage.stage.run(context))).unwrap_or_else(|_| {
         Err(Error::failed(
             format!("stage `{}`", stage.id),
-            "stopped by a fault in verismo itself",
+            "stopped by a bug in verismo",
             "please report it with the message above and the pipeline file",
         ))
     })
@@ -370,7 +370,7 @@ fn check_interrupt(interrupted: &AtomicBool) -> Result<()> {
     }
 }
 
-/// Fails early where the outputs cannot be written.
+/// Fails early if the output folder cannot be written.
 fn check_writable(outputs: &Path) -> Result<()> {
     let probe = outputs.join(temporary("probe"));
     fs::create_dir_all(outputs)
@@ -378,16 +378,16 @@ fn check_writable(outputs: &Path) -> Result<()> {
         .map_err(|e| {
             Error::failed(
                 outputs.display(),
-                format!("the output folder cannot be written: {e}"),
-                "free space or permissions there, or choose another folder with --outputs",
+                format!("the output folder cannot be written to: {e}"),
+                "check its free space and permissions, or choose another folder with --outputs",
             )
         })?;
-    // A run that begins just now may have swept it away.
+    // A run that is just starting may already have removed it.
     let _ = fs::remove_file(&probe);
     Ok(())
 }
 
-/// Creates `outputs/runs/PIPELINE/RUN`, RUN being the time, with a number if that is taken.
+/// Creates `outputs/runs/PIPELINE/RUN`, where RUN is the time, with a number appended if that is taken.
 fn create_folder(outputs: &Path, pipeline: &str, started: u64) -> Result<(String, PathBuf)> {
     let runs = outputs.join("runs").join(pipeline);
     fs::create_dir_all(&runs).map_err(|e| Error::io(&runs, e))?;

@@ -7,11 +7,11 @@ use toml::de::{DeTable, DeValue};
 
 use crate::{Error, Result};
 
-/// A `--set` argument, read as far as that is possible without the pipeline.
+/// A `--set` argument, parsed as far as possible without the pipeline.
 pub struct Set {
     pub argument: String,
     pub path: Vec<String>,
-    /// Where its spans begin.
+    /// Offset at which its spans start.
     pub start: usize,
     value: String,
     /// `value` as TOML, padded with blank lines up to `start`.
@@ -20,12 +20,12 @@ pub struct Set {
 
 const PREFIX: &str = "value = ";
 
-/// Tables of a pipeline file that a path may begin with; any other name is the id of a stage.
+/// Tables of a pipeline file that a path may begin with; any other name is a stage id.
 const TABLES: [&str; 4] = ["stages", "variables", "require", "matrix"];
 
 impl Set {
     /// # Errors
-    /// Where it is not `stage.key=value`.
+    /// If it does not have the form `stage.key=value`.
     pub fn parse(argument: &str, start: usize) -> Result<Self> {
         let wrong = |problem: &str| {
             Error::usage(
@@ -44,8 +44,8 @@ impl Set {
         if path == ["extends"] {
             return Err(Error::usage(
                 format!("--set {argument}"),
-                "a pipeline's base cannot be chosen here",
-                "write a file of its own that extends it",
+                "`extends` cannot be set here",
+                "write a pipeline file that extends the other",
             ));
         }
         let value = value.trim().to_owned();
@@ -58,12 +58,12 @@ impl Set {
         })
     }
 
-    /// Where its spans end.
+    /// Offset at which its spans end.
     pub fn end(&self) -> usize {
         self.padded.len()
     }
 
-    /// The value as TOML, or as a string where it is no TOML.
+    /// The value as TOML, or as a string if it is not valid TOML.
     pub fn parsed(&self) -> Spanned<DeValue<'_>> {
         let single = DeTable::parse(&self.padded)
             .ok()
@@ -77,9 +77,9 @@ impl Set {
     }
 }
 
-/// A dotted path as names from the top of the pipeline file.
+/// A dotted path, as names from the top of the pipeline file.
 ///
-/// Pipeline files say `[stages.ID]`; in a path the stage's id is enough.
+/// Pipeline files write `[stages.ID]`; in a path the stage's id is enough.
 pub fn setting_path(text: &str) -> Vec<String> {
     let mut path: Vec<String> = text.split('.').map(|name| name.trim().to_owned()).collect();
     if path.len() > 1 && !TABLES.contains(&path[0].as_str()) {

@@ -1,9 +1,9 @@
-//! The text of a pipeline file, of the files it extends, and the `--set` arguments, as TOML whose
-//! every value knows its place.
+//! The text of a pipeline file, the files it extends and the `--set` arguments, as TOML whose values know
+//! their position.
 //!
-//! Each text is parsed with blank lines before it, so that its spans lie past the end of the text
-//! before: one offset then tells where any value came from. Offset 0 belongs to no text and stands
-//! for the pipeline file as a whole.
+//! Each text is parsed with blank lines before it, so that its spans start after the end of the previous
+//! text: a single offset then identifies the source of any value. Offset 0 belongs to no text and stands for
+//! the pipeline file as a whole.
 
 use std::borrow::Cow;
 use std::ops::Range;
@@ -16,10 +16,10 @@ use super::set::Set;
 use super::suggest;
 use crate::{Error, Result};
 
-/// A pipeline file's text, those of the files it extends, and the `--set` arguments.
+/// The texts of a pipeline file and of the files it extends, and the `--set` arguments.
 pub struct Source {
     file: PathBuf,
-    /// The file that extends nothing first, the pipeline file last.
+    /// Base file first, the pipeline file last.
     texts: Vec<Text>,
     sets: Vec<Set>,
 }
@@ -28,13 +28,13 @@ pub struct Source {
 struct Text {
     file: PathBuf,
     text: String,
-    /// Where its spans begin.
+    /// Offset at which its spans start.
     start: usize,
-    /// `text` after blank lines up to `start`.
+    /// `text`, padded with blank lines up to `start`.
     padded: String,
 }
 
-/// Where something stands, for errors that are found later.
+/// The position of something, for errors that are found later.
 #[derive(Debug, Clone)]
 pub enum Place {
     /// A `--set` argument.
@@ -47,7 +47,7 @@ pub enum Place {
 }
 
 impl Place {
-    /// An error at this place.
+    /// An error at this position.
     pub fn error(&self, problem: impl ToString, remedy: impl ToString) -> Error {
         match self.clone() {
             Place::Set(argument) => Error::usage(
@@ -70,16 +70,16 @@ impl Source {
     /// Reads the pipeline file and those it extends.
     ///
     /// # Errors
-    /// Where one is missing, no TOML or extends itself, or a `--set` argument is not
+    /// If one is missing, is not TOML or extends itself, or a `--set` argument does not have the form
     /// `stage.key=value`.
     pub fn read(file: &Path, sets: &[String]) -> Result<Self> {
         Source::new(file, read_text(file)?, sets)
     }
 
-    /// From a text in memory; `file` is what messages call it, and where `extends` starts from.
+    /// Like [`Source::read`], from a string; messages call it `file`, and `extends` is relative to it.
     ///
     /// # Errors
-    /// As [`Source::read`].
+    /// The errors of [`Source::read`].
     pub fn new(file: &Path, text: String, sets: &[String]) -> Result<Self> {
         let mut texts = with_bases(file, text)?;
         texts.reverse();
@@ -106,11 +106,11 @@ impl Source {
         &self.file
     }
 
-    /// The whole document: the file over those it extends, `--set` over all. Variables are still by
-    /// name.
+    /// The whole document: the file overlaid on those it extends, and `--set` over both. Variables are not
+    /// yet replaced.
     ///
     /// # Errors
-    /// Where a text is not TOML, or a `--set` names a stage or variable that is not there.
+    /// If a text is not TOML, or a `--set` names a stage or variable that does not exist.
     pub fn table(&self) -> Result<DeTable<'_>> {
         let mut table = DeTable::new();
         for text in &self.texts {
@@ -125,11 +125,11 @@ impl Source {
         Ok(table)
     }
 
-    /// Lays `value`, which stands at `place`, into the document under `path`.
+    /// Sets `path` in the document to `value`, which comes from `place`.
     ///
     /// # Errors
-    /// Where `path` leads through something that is no table, or to a stage or a variable that is
-    /// not there: settings can be added so, these cannot, as it would be a slip of the pen.
+    /// If `path` leads through something that is not a table, or to a stage or variable that does not exist.
+    /// Settings can be added this way, but a new stage or variable would be a typo.
     pub fn lay<'a>(
         &'a self,
         table: &mut DeTable<'a>,
@@ -156,7 +156,7 @@ impl Source {
                 ));
             }
             if depth + 1 == path.len() {
-                // An equal key would keep the place of the old one.
+                // Inserting an equal key would keep the position of the old one.
                 table.remove(name.as_str());
                 table.insert(name_at(name), value);
                 return Ok(());
@@ -169,7 +169,7 @@ impl Source {
                 other => {
                     let at = path[..=depth].join(".");
                     let problem = format!("`{at}` is a {}, not a table", other.type_str());
-                    let remedy = "set the key itself, or a key of a table";
+                    let remedy = "set this key itself, or a key inside a table";
                     return Err(self.error(place, problem, remedy));
                 }
             };
@@ -177,7 +177,7 @@ impl Source {
         Ok(())
     }
 
-    /// Where a span stands: file, line and column, or the `--set` argument.
+    /// The position of a span: file, line and column, or the `--set` argument.
     pub fn place(&self, span: Range<usize>) -> Place {
         if let Some(set) = self.sets.iter().rev().find(|s| s.start <= span.start) {
             return Place::Set(set.argument.clone());
@@ -192,14 +192,14 @@ impl Source {
         }
     }
 
-    /// What stands in a span, as it is written; nothing for a `--set`.
+    /// The text of a span as written; empty for a `--set`.
     pub fn written(&self, span: Range<usize>) -> &str {
         let text = self.texts.iter().rev().find(|t| t.start <= span.start);
         text.and_then(|text| text.padded.get(span))
             .unwrap_or_default()
     }
 
-    /// An error at a place: file, line and column, or the `--set` argument.
+    /// An error at a position: file, line and column, or the `--set` argument.
     pub fn error(
         &self,
         span: Range<usize>,
@@ -214,21 +214,21 @@ impl Text {
     fn new(file: PathBuf, text: &str) -> Self {
         Text {
             file,
-            // After blank lines, a byte order mark would be no TOML.
+            // After blank lines, a byte order mark would be invalid TOML.
             text: text.trim_start_matches('\u{feff}').to_owned(),
             start: 0,
             padded: String::new(),
         }
     }
 
-    /// `text` as TOML: this text, before its place is known, or its padded form.
+    /// Parses `text`: this text before its position is known, or its padded form.
     fn parse<'a>(&self, text: &'a str) -> Result<DeTable<'a>> {
         let table = DeTable::parse(text).map_err(|e| {
             let problem = e.message().lines().collect::<Vec<_>>().join("; ");
             let remedy = if problem.contains("duplicate key") {
-                "every name may stand once; give a second stage of one kind its own id and `use = \"STAGE\"`"
+                "names must be unique; give a second stage of the same kind its own id and `use = \"STAGE\"`"
             } else {
-                "correct the TOML here; strings stand in quotes, tables are `[stages.ID]`"
+                "fix the TOML here; strings are in quotes, tables look like `[stages.ID]`"
             };
             let offset = e.span().map_or(0, |span| span.start);
             self.place(offset.saturating_sub(self.start)).error(problem, remedy)
@@ -247,7 +247,7 @@ impl Text {
         }
     }
 
-    /// The file named by `extends`, and where that stands.
+    /// The file named by `extends`, and the position of `extends`.
     fn base(&self) -> Result<Option<(PathBuf, Place)>> {
         let table = self.parse(&self.text)?;
         let Some(value) = table.get("extends") else {
@@ -260,14 +260,14 @@ impl Text {
                 Ok(Some((folder.join(base), place)))
             }
             None => Err(place.error(
-                "`extends` is no string",
-                "name one pipeline file, from the folder of this one: `extends = \"base.toml\"`",
+                "`extends` is not a string",
+                "give the path of one pipeline file, relative to this one: `extends = \"base.toml\"`",
             )),
         }
     }
 }
 
-/// The file, the file it extends, the file that extends, and so on.
+/// The pipeline file, the file that it extends, and so on.
 fn with_bases(file: &Path, text: String) -> Result<Vec<Text>> {
     let same = |a: &Path, b: &Path| a == b || a.canonicalize().ok() == b.canonicalize().ok();
     let mut texts = vec![Text::new(file.to_path_buf(), &text)];
@@ -276,14 +276,14 @@ fn with_bases(file: &Path, text: String) -> Result<Vec<Text>> {
             let seen = texts.iter().map(|text| text.file.display().to_string());
             let round: Vec<String> = seen.chain([base.display().to_string()]).collect();
             return Err(place.error(
-                format!("`extends` goes round: {}", round.join(" -> ")),
-                "take out one of these `extends`",
+                format!("`extends` forms a cycle: {}", round.join(" -> ")),
+                "remove one of these `extends`",
             ));
         }
         let text = read_text(&base).map_err(|_| {
             place.error(
                 format!("`extends` names {}, which cannot be read", base.display()),
-                "the path starts at the folder of this file",
+                "the path is relative to the folder of this file",
             )
         })?;
         texts.push(Text::new(base, &text));
@@ -291,11 +291,11 @@ fn with_bases(file: &Path, text: String) -> Result<Vec<Text>> {
     Ok(texts)
 }
 
-/// Lays `over` on `base`: tables key by key, anything else as a whole.
+/// Overlays `over` on `base`: tables key by key, anything else as a whole.
 pub fn overlay<'a>(base: &mut DeTable<'a>, over: DeTable<'a>) {
     for (key, value) in over {
         let name = key.get_ref().to_string();
-        // An equal key would keep the place of the old one.
+        // Inserting an equal key would keep the position of the old one.
         match (base.remove(name.as_str()), value.get_ref()) {
             (Some(mut under), DeValue::Table(inner)) if under.get_ref().is_table() => {
                 if let DeValue::Table(under) = under.get_mut() {
@@ -314,12 +314,12 @@ fn read_text(file: &Path) -> Result<String> {
         _ => Error::usage(
             file.display(),
             e,
-            "give a readable pipeline file, a text in TOML",
+            "give a pipeline file that is readable and in TOML",
         ),
     })
 }
 
-/// The error for a pipeline file that is not there.
+/// The error for a missing pipeline file.
 fn missing(file: &Path) -> Error {
     let mut names: Vec<String> = std::fs::read_dir("pipelines")
         .into_iter()

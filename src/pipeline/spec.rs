@@ -1,4 +1,4 @@
-//! A checked pipeline: which stages, how they are configured, who reads whom.
+//! A checked pipeline: its stages, their configuration, and their inputs.
 
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -17,15 +17,15 @@ pub struct Spec {
     pub file: PathBuf,
     pub name: String,
     pub seed: u64,
-    /// Samples a part.
+    /// Samples per part.
     pub part_size: usize,
-    /// In an order of execution: after the stages they read; in the file's order otherwise.
+    /// In order of execution: each stage after its inputs, otherwise in the file's order.
     pub stages: Vec<StageSpec>,
-    /// What must hold for a dataset to be published.
+    /// What must hold before a dataset is published.
     pub require: Vec<Requirement>,
-    /// Versions of a dataset to keep; all unless given.
+    /// Versions of a dataset to keep; `None` keeps all.
     pub keep: Option<usize>,
-    /// The settings by which this point of a `[matrix]` differs from the others.
+    /// The settings that distinguish this point of a `[matrix]` from the others.
     pub point: Vec<Setting>,
 }
 
@@ -38,9 +38,9 @@ pub struct StageSpec {
     /// The stage whose settings are the defaults of this one.
     pub like: Option<String>,
     pub stage: Box<dyn Stage>,
-    /// Where its table begins in the file.
+    /// The position of its table in the file.
     pub(super) span: Range<usize>,
-    /// Where its `from` stands.
+    /// The position of its `from`.
     pub(super) from_span: Range<usize>,
 }
 
@@ -50,10 +50,10 @@ impl Spec {
         self.stages.iter().find(|stage| stage.id == id)
     }
 
-    /// Takes out every stage that the stage `id` does not follow from.
+    /// Removes every stage that the stage `id` does not depend on.
     pub fn keep_up_to(&mut self, id: &str) {
         let mut needed = std::collections::BTreeSet::from([id.to_owned()]);
-        // Backwards, a stage comes before those that it reads.
+        // In reverse order, a stage comes before its inputs.
         for stage in self.stages.iter().rev() {
             if needed.contains(&stage.id) {
                 needed.extend(stage.from.values().cloned());
@@ -65,9 +65,9 @@ impl Spec {
     /// The pipeline as TOML with every default filled in.
     ///
     /// # Errors
-    /// Where a configuration holds what TOML cannot say.
+    /// If a configuration contains values that TOML cannot represent.
     pub fn resolved_toml(&self) -> Result<String> {
-        // In a pipeline file `${` is a variable.
+        // In a pipeline file, `${` starts a variable.
         let escape = |text: String| variables::escaped(&text);
         let unsayable = |e: toml::ser::Error| {
             Error::failed(
@@ -103,7 +103,7 @@ impl Spec {
     }
 }
 
-/// TOML has no null, an absent key says the same; `text` rewrites the strings.
+/// TOML has no null, so those keys are left out; `text` rewrites the strings.
 pub(super) fn without_nulls(value: Value, text: fn(String) -> String) -> Value {
     let inside = |value| without_nulls(value, text);
     match value {

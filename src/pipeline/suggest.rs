@@ -1,6 +1,6 @@
 //! "Did you mean": the known name nearest to an unknown one.
 
-/// The candidate most like `name`, if any is like enough to be a slip of the pen.
+/// The candidate most similar to `name`, if any is similar enough to be a typo.
 pub fn nearest<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     candidates
         .into_iter()
@@ -10,7 +10,7 @@ pub fn nearest<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>) ->
         .map(|(_, candidate)| candidate)
 }
 
-/// 1 for equal names, 0 for names with nothing in common.
+/// Similarity: 1 for equal names, 0 for names with nothing in common.
 fn closeness(name: &str, candidate: &str) -> f64 {
     let (name, candidate) = (name.to_lowercase(), candidate.to_lowercase());
     let edits = strsim::normalized_damerau_levenshtein(&name, &candidate);
@@ -18,7 +18,7 @@ fn closeness(name: &str, candidate: &str) -> f64 {
     if within { edits.max(0.7) } else { edits }
 }
 
-/// A remedy for an unknown name: the nearest known one, and all of them.
+/// A remedy for an unknown name: the nearest known one, and the list of all.
 pub fn remedy(name: &str, what: &str, known: &[&str]) -> String {
     let all = match known {
         [] => format!("{what}: none"),

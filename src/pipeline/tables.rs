@@ -1,4 +1,4 @@
-//! The tables of a pipeline file on their way to configured stages.
+//! From the tables of a pipeline file to configured stages.
 
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -15,7 +15,7 @@ use crate::{Error, Result};
 /// The keys of a stage that belong to the pipeline, not to the stage's configuration.
 const WIRING: [&str; 3] = ["use", "from", "like"];
 
-/// The stages' tables on their way to [`StageSpec`]s.
+/// The stages' tables before they become [`StageSpec`]s.
 pub struct Tables<'a> {
     source: &'a Source,
     registry: &'static [StageKind],
@@ -26,7 +26,7 @@ pub struct Tables<'a> {
 
 impl<'a> Tables<'a> {
     /// # Errors
-    /// Where a stage is no table, or its id cannot name a folder.
+    /// If a stage is not a table, or its id is not a valid folder name.
     pub fn new(
         source: &'a Source,
         table: &'a DeTable<'a>,
@@ -39,7 +39,7 @@ impl<'a> Tables<'a> {
             let Some(stage) = value.get_ref().as_table() else {
                 return Err(source.error(
                     value.span(),
-                    format!("`stages.{id}` is no table"),
+                    format!("`stages.{id}` is not a table"),
                     format!("write `[stages.{id}]` and its settings below"),
                 ));
             };
@@ -47,7 +47,7 @@ impl<'a> Tables<'a> {
             if id.is_empty() || id.len() > 64 || !id.chars().all(plain) {
                 return Err(source.error(
                     key.span(),
-                    format!("`{id}` cannot be the id of a stage"),
+                    format!("`{id}` is not a valid stage id"),
                     "use up to 64 letters, digits, `-` and `_`",
                 ));
             }
@@ -66,7 +66,7 @@ impl<'a> Tables<'a> {
     /// Configures the stage `id`, one of [`Tables::ids`].
     ///
     /// # Errors
-    /// The first thing that is wrong with it, where it stands.
+    /// The first mistake, with its position.
     pub fn stage(&self, id: &str) -> Result<StageSpec> {
         let (span, table) = &self.tables[id];
         let kind = self.kind(id)?;
@@ -84,7 +84,7 @@ impl<'a> Tables<'a> {
             self.source.error(
                 first_named(&problem, &values).unwrap_or(span.clone()),
                 format!("stage `{id}`: {problem}"),
-                format!("correct the settings of `[stages.{id}]`"),
+                format!("fix the settings of `[stages.{id}]`"),
             )
         })?;
         Ok(StageSpec {
@@ -106,7 +106,7 @@ impl<'a> Tables<'a> {
                 Some(text) => Ok(Some((text, value.span()))),
                 None => Err(self.source.error(
                     value.span(),
-                    format!("`{key}` of stage `{id}` is no string"),
+                    format!("`{key}` of stage `{id}` is not a string"),
                     format!("write `{key} = \"…\"`"),
                 )),
             },
@@ -121,7 +121,7 @@ impl<'a> Tables<'a> {
             .find(|k| k.name == name)
             .ok_or_else(|| {
                 let known: Vec<&str> = self.registry.iter().map(|k| k.name).collect();
-                let own_id = "; a stage with an id of its own says which it is: `use = \"STAGE\"`";
+                let own_id = "; a stage with its own id names its kind: `use = \"STAGE\"`";
                 self.source.error(
                     span,
                     format!("there is no stage `{name}`"),
@@ -144,14 +144,14 @@ impl<'a> Tables<'a> {
         if above.iter().any(|seen| seen == like) {
             return Err(self.source.error(
                 span,
-                format!("`like` goes round: {} -> {like}", above.join(" -> ")),
-                "take out one of these `like`",
+                format!("`like` forms a cycle: {} -> {like}", above.join(" -> ")),
+                "remove one of these `like`",
             ));
         }
         if self.kind(like)?.name != kind.name {
             return Err(self.source.error(
                 span,
-                format!("`{id}` cannot be like `{like}`, which is another kind of stage"),
+                format!("`{id}` cannot be like `{like}`, which is a different kind of stage"),
                 format!("name a stage with `use = \"{}\"`", kind.name),
             ));
         }
@@ -169,7 +169,7 @@ impl<'a> Tables<'a> {
         let Some(wires) = value.get_ref().as_table() else {
             return Err(self.source.error(
                 value.span(),
-                format!("`from` of stage `{id}` is no table"),
+                format!("`from` of stage `{id}` is not a table"),
                 format!(
                     "write `from = {{ ROLE = \"ID\" }}`; roles: {}",
                     roles.join(", ")
@@ -191,8 +191,8 @@ impl<'a> Tables<'a> {
             let Some(target_id) = target.get_ref().as_str() else {
                 return Err(self.source.error(
                     target.span(),
-                    format!("the input `{}` of stage `{id}` is no string", input.role),
-                    "name one stage by its id",
+                    format!("the input `{}` of stage `{id}` is not a string", input.role),
+                    "give the id of one stage",
                 ));
             };
             if !self.tables.contains_key(target_id) {
@@ -212,14 +212,14 @@ impl<'a> Tables<'a> {
     }
 }
 
-/// Where the first setting stands that `problem` names between backticks and the file gives.
+/// The position of the first setting that `problem` names in backticks and the file gives.
 fn first_named(problem: &str, values: &BTreeMap<String, Range<usize>>) -> Option<Range<usize>> {
     let mut names = problem.split('`').skip(1).step_by(2);
     names.find_map(|name| values.get(name).cloned())
 }
 
-/// A parse error of serde in our words: what is unknown, and what is known. A stage that parses its table
-/// itself can say what helps, in a line of its own after `help: `.
+/// Rewords a parse error of serde: the unknown name, and the known ones. A stage that parses its table itself
+/// can add a remedy, in a line of its own after `help: `.
 pub fn explain(
     source: &Source,
     error: &toml::de::Error,

@@ -10,13 +10,13 @@ use super::source::Source;
 use super::suggest;
 use crate::{Error, Result};
 
-/// Replaces `${name}` in every string of the document, and takes `[variables]` out of it.
+/// Replaces `${name}` in every string of the document, and removes `[variables]` from it.
 ///
-/// A string that is nothing but `${name}` becomes the variable's value with its type. `$${` stands
-/// for `${` itself.
+/// A string that is only `${name}` becomes the variable's value, with its type. `$${` stands for a literal
+/// `${`.
 ///
 /// # Errors
-/// The first unknown variable, unclosed `${`, or variable that is no plain value, where it stands.
+/// The first unknown variable, unclosed `${`, or variable that is not a plain value, with its position.
 pub fn substitute<'a>(source: &Source, table: &mut DeTable<'a>) -> Result<()> {
     let variables = match table.remove("variables") {
         None => DeTable::new(),
@@ -25,14 +25,14 @@ pub fn substitute<'a>(source: &Source, table: &mut DeTable<'a>) -> Result<()> {
             _ => {
                 return Err(source.error(
                     value.span(),
-                    "`variables` is no table",
-                    "write `[variables]` and below it `name = \"default\"`",
+                    "`variables` is not a table",
+                    "write `[variables]` and, below it, `name = \"default\"`",
                 ));
             }
         },
     };
     let expander = Expander { source, variables };
-    // A variable that nobody uses must be sound as well.
+    // An unused variable must be valid as well.
     for (name, value) in &expander.variables {
         let mut value = value.clone();
         expander.value(&mut value, &mut vec![name.get_ref().to_string()])?;
@@ -42,7 +42,7 @@ pub fn substitute<'a>(source: &Source, table: &mut DeTable<'a>) -> Result<()> {
         .try_for_each(|(_, value)| expander.value(value, &mut Vec::new()))
 }
 
-/// A text as it must be written so that reading gives it again.
+/// Escapes a text so that reading it gives the same text.
 pub fn escaped(text: &str) -> String {
     text.replace("${", "$${")
 }
@@ -53,7 +53,7 @@ struct Expander<'s, 'a> {
 }
 
 impl<'a> Expander<'_, 'a> {
-    /// Replaces in a value and all within; `above` are the variables being expanded.
+    /// Replaces variables in a value and everything in it; `above` are the variables being expanded.
     fn value(&self, value: &mut Spanned<DeValue<'a>>, above: &mut Vec<String>) -> Result<()> {
         let span = value.span();
         match value.get_mut() {
@@ -90,14 +90,14 @@ impl<'a> Expander<'_, 'a> {
                 rest = &rest[at + 2..];
                 continue;
             }
-            // A name holds no `$`: one before the brace belongs to the next variable.
+            // A name contains no `$`: one before the brace starts the next variable.
             let length = rest[at + 1..].find(['}', '$']).map(|found| found + 1);
             let Some(length) = length.filter(|&l| rest[at + l..].starts_with('}')) else {
                 return Err(self.error(
                     span,
                     &rest[at..],
                     format!("`{}` is not closed", &rest[at..]),
-                    "write `${name}`; a `${` that is meant as such is written `$${`".to_owned(),
+                    "write `${name}`; write `$${` for a literal `${`".to_owned(),
                 ));
             };
             let written = &rest[at..=at + length];
@@ -113,7 +113,7 @@ impl<'a> Expander<'_, 'a> {
         Ok(DeValue::String(Cow::Owned(out)))
     }
 
-    /// The value of the variable that `written`, `${name}`, stands for.
+    /// The value of the variable in `written`, which is `${name}`.
     fn variable(
         &self,
         written: &str,
@@ -126,7 +126,7 @@ impl<'a> Expander<'_, 'a> {
             return Err(self.error(
                 span,
                 written,
-                format!("variables go round: {round} -> {name}"),
+                format!("variables form a cycle: {round} -> {name}"),
                 "give one of them a value without variables".to_owned(),
             ));
         }
@@ -136,8 +136,7 @@ impl<'a> Expander<'_, 'a> {
                 span,
                 written,
                 format!("there is no variable `{name}`"),
-                suggest::remedy(name, "variables", &known)
-                    + "; a `${` that is meant as such is written `$${`",
+                suggest::remedy(name, "variables", &known) + "; write `$${` for a literal `${`",
             ));
         };
         let mut value = value.clone();
@@ -147,7 +146,7 @@ impl<'a> Expander<'_, 'a> {
         Ok(value.into_inner())
     }
 
-    /// A value as it stands in a longer string.
+    /// A value as part of a longer string.
     fn inserted(&self, value: &DeValue, written: &str, span: &Range<usize>) -> Result<String> {
         Ok(match value {
             DeValue::String(text) => text.to_string(),
@@ -158,14 +157,14 @@ impl<'a> Expander<'_, 'a> {
                 return Err(self.error(
                     span,
                     written,
-                    format!("`{written}` stands in a string, but is no text or number"),
-                    "let the string be the variable alone, or make the variable a text".to_owned(),
+                    format!("`{written}` is part of a string, but is not a string or number"),
+                    "make the variable the whole string, or make it a string itself".to_owned(),
                 ));
             }
         })
     }
 
-    /// An error at `written` within the string at `span`, where it can be found there.
+    /// An error at `written` within the string at `span`, if it can be found there.
     fn error(&self, span: &Range<usize>, written: &str, problem: String, remedy: String) -> Error {
         let inside = self.source.written(span.clone()).find(written);
         let start = span.start + inside.unwrap_or(0);

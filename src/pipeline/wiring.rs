@@ -1,4 +1,4 @@
-//! Who reads whom in a pipeline: every input there and of the right kind, no circles, an order.
+//! The inputs of each stage: all present, of the right kind, and without cycles; and an execution order.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -8,11 +8,11 @@ use crate::artifact::Kind;
 use crate::stage::{Input, Need};
 use crate::{Error, Result};
 
-/// Every role that is needed is given, every input is of the kind its role reads, and no dataset is
-/// published by two stages.
+/// Checks that every required role is given, that every input is of the kind its role reads, and that no two
+/// stages publish the same dataset.
 ///
 /// # Errors
-/// The first that is not so, at its stage.
+/// The first violation, at its stage.
 pub fn check(source: &Source, stages: &[StageSpec]) -> Result<()> {
     datasets(source, stages)?;
     let giving = |kind: Kind| {
@@ -42,7 +42,7 @@ pub fn check(source: &Source, stages: &[StageSpec]) -> Result<()> {
         } in stage.kind.inputs
         {
             let Some(target) = stage.from.get(role) else {
-                if *need != Need::Always {
+                if *need != Need::Required {
                     continue;
                 }
                 return Err(source.error(
@@ -69,14 +69,14 @@ pub fn check(source: &Source, stages: &[StageSpec]) -> Result<()> {
     Ok(())
 }
 
-/// `latest`, `keep` and a run's record go by the name of a dataset, so that one stage alone may publish it.
+/// `latest`, `keep` and run records identify a dataset by name, so only one stage may publish it.
 fn datasets(source: &Source, stages: &[StageSpec]) -> Result<()> {
     let mut seen = BTreeMap::new();
     for stage in stages {
         let Some(dataset) = stage.stage.dataset() else {
             continue;
         };
-        // Some disks do not tell upper from lower case.
+        // Some file systems ignore case.
         if let Some(first) = seen.insert(dataset.name.to_lowercase(), &stage.id) {
             return Err(source.error(
                 stage.span.clone(),
@@ -91,7 +91,7 @@ fn datasets(source: &Source, stages: &[StageSpec]) -> Result<()> {
     Ok(())
 }
 
-/// What an artifact of a kind is called in messages.
+/// What messages call an artifact of a kind.
 fn noun(kind: Kind) -> &'static str {
     match kind {
         Kind::Samples => "samples",
@@ -104,10 +104,10 @@ fn noun(kind: Kind) -> &'static str {
     }
 }
 
-/// Stages after those they read; in the file's order among the ready.
+/// Each stage after its inputs, otherwise in the file's order.
 ///
 /// # Errors
-/// Where stages read each other in a circle.
+/// If stages depend on each other in a cycle.
 pub fn in_order(source: &Source, mut waiting: Vec<StageSpec>) -> Result<Vec<StageSpec>> {
     let mut ordered: Vec<StageSpec> = Vec::new();
     let mut done = BTreeSet::new();
@@ -123,7 +123,7 @@ pub fn in_order(source: &Source, mut waiting: Vec<StageSpec>) -> Result<Vec<Stag
     Ok(ordered)
 }
 
-/// The error for stages that read each other; every one of `waiting` reads another of them.
+/// The error for a cycle; every stage of `waiting` reads another of them.
 fn cycle(source: &Source, waiting: &[StageSpec]) -> Error {
     let find = |id: &str| waiting.iter().find(|stage| stage.id == id);
     let mut path: Vec<&StageSpec> = Vec::new();
@@ -140,10 +140,7 @@ fn cycle(source: &Source, waiting: &[StageSpec]) -> Error {
     let ids: Vec<&str> = path.iter().map(|stage| stage.id.as_str()).collect();
     source.error(
         path.first().map_or(0..0, |stage| stage.from_span.clone()),
-        format!(
-            "the stages read each other in a circle: {}",
-            ids.join(" <- ")
-        ),
-        "let one of them read a stage outside the circle",
+        format!("the stages form a cycle: {}", ids.join(" <- ")),
+        "make one of them read a stage outside the cycle",
     )
 }

@@ -90,7 +90,7 @@ impl<'a> Archive<'a> {
     fn before(&self, stage: &StageRecord) -> Option<&'a StageRecord> {
         let kind = self.kinds.iter().find(|kind| kind.name == stage.stage)?;
         let needed = kind.inputs.iter();
-        let mut needed = needed.filter(|input| matches!(input.need, Need::Always | Need::OneOf));
+        let mut needed = needed.filter(|input| matches!(input.need, Need::Required | Need::OneOf));
         needed.find_map(|input| self.stage(stage.from.get(input.role)?))
     }
 

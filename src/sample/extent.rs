@@ -15,7 +15,7 @@ impl Extent {
         Extent { width, height }
     }
 
-    /// As wide as it is high.
+    /// A square.
     pub const fn square(side: u32) -> Self {
         Extent::new(side, side)
     }
@@ -43,7 +43,7 @@ impl Extent {
         (0.0..=f64::from(self.width)).contains(&x) && (0.0..=f64::from(self.height)).contains(&y)
     }
 
-    /// Both sides as `image` gives and takes them: width, height.
+    /// Width and height, in the form that the `image` crate uses.
     pub fn dimensions(self) -> (u32, u32) {
         (self.width, self.height)
     }
@@ -61,7 +61,7 @@ impl std::fmt::Display for Extent {
     }
 }
 
-/// What a pipeline file may hold.
+/// The forms that a pipeline file may use.
 #[derive(Serialize, Deserialize)]
 #[serde(untagged)]
 enum Written {

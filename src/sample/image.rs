@@ -1,4 +1,4 @@
-//! Pictures in and out of bytes: decoding photos of every common kind, encoding PNG, resizing.
+//! Converts pictures from and to bytes: decodes common photo formats, encodes PNG, resizes.
 
 use std::io::Cursor;
 use std::path::Path;
@@ -7,24 +7,24 @@ use image::{DynamicImage, ImageDecoder, ImageEncoder, ImageReader, RgbImage, Rgb
 
 use crate::{Error, Result};
 
-/// Decodes PNG, JPEG or another supported format to 8-bit RGB, upright (EXIF orientation applied) and
-/// over white where it is transparent.
+/// Decodes PNG, JPEG or another supported format to 8-bit RGB. Applies the EXIF orientation, and puts
+/// transparent pictures on white.
 ///
 /// # Errors
-/// Where the bytes are cut off or of an unknown format; `name` is what the message calls them.
+/// If the bytes are truncated or of an unknown format; the message calls them `name`.
 pub fn decode_rgb(bytes: &[u8], name: &str) -> Result<RgbImage> {
     let unreadable = |e: image::ImageError| {
         Error::failed(
             name,
             format!("cannot be read as a picture: {e}"),
-            "the file is cut off or no PNG or JPEG; replace it or take it out of the folder",
+            "the file is truncated, or is not a PNG or JPEG; replace it or remove it from the folder",
         )
     };
     if is_cut_off_jpeg(bytes) {
         return Err(Error::failed(
             name,
-            "is a JPEG that is cut off: it has no end",
-            "fetch the file again, or take it out of the folder",
+            "is a truncated JPEG without an end marker",
+            "get the file again, or remove it from the folder",
         ));
     }
     let mut decoder = ImageReader::new(Cursor::new(bytes))
@@ -42,20 +42,20 @@ pub fn decode_rgb(bytes: &[u8], name: &str) -> Result<RgbImage> {
     })
 }
 
-/// Whether a JPEG lacks the marker of its end. The decoder would fill the missing part with grey.
+/// Whether a JPEG lacks its end marker. The decoder would fill the missing part with grey.
 fn is_cut_off_jpeg(bytes: &[u8]) -> bool {
     const START_OF_SCAN: u8 = 0xda;
     if !bytes.starts_with(&[0xff, 0xd8]) {
         return false;
     }
-    // Segments of a header are skipped, since a thumbnail in them has an end of its own.
+    // Header segments are skipped, since a thumbnail in them has its own end marker.
     let mut at = 2;
     while let Some(&[0xff, marker, high, low]) = bytes.get(at..at + 4) {
         if marker == START_OF_SCAN {
             break;
         }
         at += match marker {
-            // Filling before a marker.
+            // Fill bytes before a marker.
             0xff => 1,
             _ => 2 + usize::from(u16::from_be_bytes([high, low])),
         };
@@ -64,7 +64,7 @@ fn is_cut_off_jpeg(bytes: &[u8]) -> bool {
     !rest.windows(2).any(|pair| pair == [0xff, 0xd9])
 }
 
-/// Flattens transparency, below which the colours of a file mean nothing.
+/// Flattens transparency; the colours of transparent pixels are meaningless.
 fn over_white(picture: &RgbaImage) -> RgbImage {
     RgbImage::from_fn(picture.width(), picture.height(), |x, y| {
         let [r, g, b, alpha] = picture.get_pixel(x, y).0.map(u16::from);
@@ -76,16 +76,16 @@ fn over_white(picture: &RgbaImage) -> RgbImage {
 /// Reads and decodes a picture file to 8-bit RGB.
 ///
 /// # Errors
-/// Where the file is missing or unreadable; the message names it.
+/// If the file is missing or unreadable; the message names it.
 pub fn read_rgb(path: &Path) -> Result<RgbImage> {
     let bytes = std::fs::read(path).map_err(|e| Error::io(path, e))?;
     decode_rgb(&bytes, &path.display().to_string())
 }
 
-/// Encodes as PNG, quickly rather than smallest.
+/// Encodes as PNG, favouring speed over size.
 ///
 /// # Errors
-/// Where a side is zero.
+/// If a side is zero.
 pub fn encode_png(pixels: &RgbImage) -> Result<Vec<u8>> {
     encode(
         pixels.as_raw(),
@@ -94,13 +94,13 @@ pub fn encode_png(pixels: &RgbImage) -> Result<Vec<u8>> {
     )
 }
 
-/// Encodes rows of pixels of any colour type as PNG, quickly rather than smallest.
+/// Encodes rows of pixels of any colour type as PNG, favouring speed over size.
 ///
 /// # Errors
 /// If a side is zero.
 ///
 /// # Panics
-/// If `bytes` do not fill the picture.
+/// If the length of `bytes` does not match the size and colour type.
 pub fn encode(
     bytes: &[u8],
     (width, height): (u32, u32),
@@ -130,7 +130,7 @@ pub fn resize(pixels: &RgbImage, width: u32, height: u32) -> RgbImage {
     )
 }
 
-/// A sheet of equal cells, row by row, two grey pixels between them.
+/// A sheet of equal cells, row by row, separated by two grey pixels.
 ///
 /// A cell is `cell` pixels square; pictures of other sizes are fitted into it, the rest stays grey.
 /// `columns` of them stand side by side.

@@ -1,5 +1,5 @@
-//! Where the pixels of one picture went in another, and what becomes of everything that is known of
-//! them. Crop, resize, augmentation and translation all map labels through this one place.
+//! Affine maps between pictures, applied to pixels and labels alike. Crop, resize, augmentation and
+//! translation all map labels through this module.
 
 use ::image::RgbImage;
 use glam::{DAffine2, DMat2, DVec2};
@@ -10,30 +10,30 @@ use super::{Amodal, Camera, Extent, Labels, Mask, Object, Visibility};
 use crate::Result;
 
 /// An affine map from the pixels of one picture to those of another. Pixel (0, 0) covers 0..1 in both
-/// directions; x right, y down.
+/// directions; x points right, y down.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Mapping {
     forward: DAffine2,
     inverse: DAffine2,
-    /// Of the old picture.
+    /// Size of the old picture.
     pub from: Extent,
-    /// Of the new picture.
+    /// Size of the new picture.
     pub to: Extent,
 }
 
-/// What lies beyond the edges of the old picture.
+/// What is beyond the edges of the old picture.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Border {
-    /// The outermost pixels go on.
+    /// Repeats the outermost pixels.
     #[default]
     Replicate,
-    /// The picture is mirrored at its edges.
+    /// Mirrors the picture at its edges.
     Reflect,
 }
 
 impl Border {
-    /// The pixel, 0..`length`, that stands for the one at `position`.
+    /// The pixel, 0..`length`, used in place of the one at `position`.
     pub fn index(self, position: i64, length: u32) -> u32 {
         let length = i64::from(length);
         let index = match self {
@@ -47,17 +47,17 @@ impl Border {
     }
 }
 
-/// What [`Mapping::nearest`] finds beyond the edges of the old picture.
+/// The values that [`Mapping::nearest`] uses beyond the edges of the old picture.
 #[derive(Debug, Clone, Copy)]
 pub enum Beyond<T> {
     /// Always this value.
     Value(T),
-    /// What the picture itself is continued with.
+    /// The values of the picture itself, continued.
     Border(Border),
 }
 
 impl Mapping {
-    /// By the map of a point of the old picture to one of the new; it must be invertible.
+    /// From the map of old points to new points, which must be invertible.
     pub fn new(forward: DAffine2, from: Extent, to: Extent) -> Self {
         Mapping {
             forward,
@@ -67,15 +67,15 @@ impl Mapping {
         }
     }
 
-    /// Left and right exchanged.
+    /// Swaps left and right.
     pub fn mirror(extent: Extent) -> Self {
         let axis = DMat2::from_diagonal(DVec2::new(-1.0, 1.0));
         let shift = DVec2::new(extent.width.into(), 0.0);
         Mapping::new(DAffine2::from_mat2_translation(axis, shift), extent, extent)
     }
 
-    /// Rotation by `angle` radians, clockwise as one sees it, and scale, both about the middle; then
-    /// `shift` in pixels.
+    /// Rotates by `angle` radians, clockwise as seen, and scales, both about the centre; then shifts by
+    /// `shift` pixels.
     pub fn similarity(extent: Extent, angle: f64, scale: f64, shift: [f64; 2]) -> Self {
         let middle = DVec2::new(extent.width.into(), extent.height.into()) / 2.0;
         let matrix = DMat2::from_angle(angle) * scale;
@@ -87,35 +87,35 @@ impl Mapping {
         )
     }
 
-    /// Scaled to another width and height.
+    /// Scales to another width and height.
     pub fn resize(from: Extent, to: Extent) -> Self {
         let sides = |extent: Extent| DVec2::new(extent.width.into(), extent.height.into());
         Mapping::new(DAffine2::from_scale(sides(to) / sides(from)), from, to)
     }
 
-    /// A part whose left upper pixel is (`left`, `top`), which may lie outside.
+    /// Crops to the area whose top left pixel is (`left`, `top`), which may be outside the picture.
     pub fn crop(from: Extent, left: i64, top: i64, to: Extent) -> Self {
         let shift = DVec2::new(-left as f64, -top as f64);
         Mapping::new(DAffine2::from_translation(shift), from, to)
     }
 
-    /// This one, then `next`.
+    /// This mapping, followed by `next`.
     pub fn then(&self, next: &Mapping) -> Self {
         Mapping::new(next.forward * self.forward, self.from, next.to)
     }
 
-    /// Where a point of the old picture went.
+    /// The new position of a point of the old picture.
     pub fn forward(&self, point: [f64; 2]) -> [f64; 2] {
         self.forward.transform_point2(point.into()).to_array()
     }
 
-    /// Where a point of the new picture was.
+    /// The old position of a point of the new picture.
     pub fn inverse(&self, point: [f64; 2]) -> [f64; 2] {
         self.inverse.transform_point2(point.into()).to_array()
     }
 
-    /// How directions turn, and the scale along the new picture's axes, where lengths in the old one
-    /// are in units of `unit`; `None` if right angles do not stay right.
+    /// The rotation of directions, and the scale along the new picture's axes, if lengths in the old one are
+    /// in units of `unit`; `None` if the map does not preserve right angles.
     pub(super) fn turn(&self, unit: DVec2) -> Option<(DMat2, DVec2)> {
         let rows = (self.forward.matrix2 * DMat2::from_diagonal(unit)).transpose();
         let scale = DVec2::new(rows.x_axis.length(), rows.y_axis.length());
@@ -146,7 +146,7 @@ impl Mapping {
         mapped
     }
 
-    /// The picture, sampled bilinearly once.
+    /// The mapped picture, sampled bilinearly in one pass.
     pub fn bilinear(&self, pixels: &RgbImage, border: Border) -> RgbImage {
         let (width, height) = pixels.dimensions();
         RgbImage::from_fn(self.to.width, self.to.height, |x, y| {
@@ -169,7 +169,7 @@ impl Mapping {
         })
     }
 
-    /// The tight box x, y, width, height of a mapped box, not clipped.
+    /// The tight box (x, y, width, height) around a mapped box, not clipped.
     fn bounds(&self, [x, y, w, h]: [f32; 4]) -> [f64; 4] {
         let [x, y, w, h] = [x, y, w, h].map(f64::from);
         let corners = [[x, y], [x + w, y], [x, y + h], [x + w, y + h]];
@@ -181,11 +181,11 @@ impl Mapping {
 }
 
 impl Labels {
-    /// The labels of the mapped picture. An object of which nothing is left is left out; one that the
-    /// old frame cut goes on into what `border` fills, and so does its mask.
+    /// The labels of the mapped picture. Objects of which nothing is left are removed. An object that the old
+    /// frame cut off continues into what `border` fills, and so does its mask.
     ///
     /// # Errors
-    /// If a map cannot be decoded; `name` is whose it is.
+    /// If a map cannot be decoded; the message calls its sample `name`.
     pub fn map(&self, mapping: &Mapping, border: Border, name: &str) -> Result<Labels> {
         let mut labels = self.clone();
         labels.maps = self.maps.map(mapping, name)?;
@@ -201,7 +201,7 @@ impl Labels {
             (Some(camera), Some((_, scale))) => Some(camera.map(mapping, scale)),
             _ => None,
         };
-        // A mirrored object is not a rigid motion of the object.
+        // Mirroring is not a rigid motion of the object.
         let turn = turned
             .map(|(turn, _)| turn)
             .filter(|turn| turn.determinant() > 0.0);
@@ -227,7 +227,7 @@ impl Camera {
     }
 }
 
-/// Turns a row-major 3×4 pose about the optical axis.
+/// Rotates a row-major 3×4 pose about the optical axis.
 fn turn_pose(mut pose: [f32; 12], turn: DMat2) -> [f32; 12] {
     let turn = turn.as_mat2();
     for column in 0..4 {
@@ -238,7 +238,7 @@ fn turn_pose(mut pose: [f32; 12], turn: DMat2) -> [f32; 12] {
 }
 
 impl Object {
-    /// Maps everything but the pose; `false` if nothing of the object is left.
+    /// Maps everything except the pose; `false` if nothing of the object is left.
     fn map(&mut self, mapping: &Mapping, border: Border) -> bool {
         for keypoint in &mut self.keypoints {
             let to = mapping.forward([keypoint.x.into(), keypoint.y.into()]);
@@ -259,7 +259,7 @@ impl Object {
         bbox.map(|bbox| self.bbox_xywh = bbox).is_some()
     }
 
-    /// Maps the box of an object without a mask: the tight box of its corners, clipped.
+    /// Maps the box of an object without a mask: the tight box around its corners, clipped.
     fn map_box(&mut self, mapping: &Mapping) -> bool {
         let [x, y, w, h] = mapping.bounds(self.bbox_xywh);
         let clip = |low: f64, length: f64, side: u32| {
@@ -274,7 +274,7 @@ impl Object {
         share > 0.0
     }
 
-    /// Takes note that of what was seen only this share, 0..1, still is.
+    /// Records that only this share, 0..1, of what was visible still is.
     fn cut(&mut self, share: f64) {
         self.visible_fraction *= share as f32;
         if let Some(truncation) = &mut self.truncation {
@@ -296,8 +296,8 @@ impl Amodal {
     }
 }
 
-/// The share of a bitmap's pixels that stay in the frame; counted over the old pixels, so that it is
-/// exactly 1 if all of them do.
+/// The share of a bitmap's pixels that stay in the frame, counted over the old pixels so that it is exactly 1
+/// if all of them do.
 fn share_inside(bitmap: &[bool], mapping: &Mapping) -> f64 {
     let width = mapping.from.width;
     let (mut all, mut kept) = (0_u32, 0_u32);
@@ -310,7 +310,7 @@ fn share_inside(bitmap: &[bool], mapping: &Mapping) -> f64 {
     f64::from(kept) / f64::from(all.max(1))
 }
 
-/// A mask goes on beyond the old frame only if it touched its edge.
+/// A mask continues beyond the old frame only if it touched the edge.
 fn map_mask(bitmap: &[bool], mapping: &Mapping, border: Option<Border>) -> Mask {
     let beyond = match border {
         Some(border) if touches_edge(bitmap, mapping.from.width) => Beyond::Border(border),
@@ -384,7 +384,7 @@ mod tests {
         }
     }
 
-    /// One that touches no edge.
+    /// A rectangle that touches no edge.
     fn any_rectangle() -> impl Strategy<Value = Labels> {
         let corner = (1..FROM.width - 5, 1..FROM.height - 5);
         corner.prop_flat_map(|(x, y)| {
@@ -393,7 +393,7 @@ mod tests {
         })
     }
 
-    /// Where the camera sees the object's origin.
+    /// The image position of the object's origin.
     fn project(labels: &Labels) -> Option<[f32; 2]> {
         let (pose, camera) = (labels.objects().first()?.pose?, labels.camera?);
         let [x, y, z] = [pose[3], pose[7], pose[11]];

@@ -1,6 +1,6 @@
-//! Binary masks as COCO's uncompressed run lengths, and the boxes that follow from them.
+//! Binary masks as COCO's uncompressed run lengths, and their boxes.
 
-/// A mask as run lengths in column-major order, the first run of zeros (COCO's `counts`).
+/// A mask as run lengths in column-major order, starting with a run of zeros (COCO's `counts`).
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Mask {
     pub counts: Vec<u32>,
@@ -26,7 +26,7 @@ impl Mask {
         Mask { counts }
     }
 
-    /// Back to a row-major bitmap; runs beyond the picture are cut.
+    /// Converts to a row-major bitmap; runs beyond the picture are cut.
     pub fn to_bitmap(&self, width: u32, height: u32) -> Vec<bool> {
         let (width, height) = (width as usize, height as usize);
         let mut bitmap = vec![false; width * height];
@@ -43,12 +43,13 @@ impl Mask {
         bitmap
     }
 
-    /// Pixels that are set.
+    /// Number of set pixels.
     pub fn area(&self) -> u32 {
         self.counts.iter().skip(1).step_by(2).sum()
     }
 
-    /// The tight box x, y, width, height in pixels of a picture `height` high; `None` if empty.
+    /// The tight box (x, y, width, height) in pixels, for a picture `height` pixels high; `None` if the mask
+    /// is empty.
     pub fn bbox_xywh(&self, height: u32) -> Option<[f32; 4]> {
         let (mut x0, mut y0, mut x1, mut y1) = (u32::MAX, u32::MAX, 0, 0);
         let mut position = 0;

@@ -1,4 +1,4 @@
-//! A sample: one image with its labels and its provenance, the one currency between stages.
+//! A sample: one image with its labels and provenance, the unit of data passed between stages.
 
 pub mod colour;
 pub mod crop;
@@ -17,12 +17,12 @@ pub use maps::Maps;
 pub use mask::Mask;
 pub use verdict::Verdict;
 
-/// One image, what is known of its content, and where it comes from.
+/// One image, with labels for its content and a record of its origin.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Sample {
     /// Unique within its artifact, e.g. `render-000012`.
     pub id: String,
-    /// Place in the stage's order; names the random stream that made it.
+    /// Position in the stage's order; determines the random stream that made it.
     pub index: u64,
     /// The picture as an 8-bit RGB PNG.
     pub image: Vec<u8>,
@@ -31,46 +31,46 @@ pub struct Sample {
     pub provenance: Provenance,
 }
 
-/// What is known of a picture's content. Empty for an unlabelled photo.
+/// The labels of a picture; empty for an unlabelled photo.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Labels {
     /// The class of the whole picture.
     pub class: Option<String>,
-    /// What it shows, in a sentence.
+    /// A sentence that describes the picture.
     pub caption: Option<String>,
-    /// `None`: the objects are not known; empty: there is nothing to be seen.
+    /// `None`: unknown; empty: there are no objects.
     pub objects: Option<Vec<Object>>,
     pub maps: Maps,
     pub camera: Option<Camera>,
 }
 
-/// One object in a picture. Pixel (0, 0) covers 0..1 in both directions; x right, y down.
+/// One object in a picture. Pixel (0, 0) covers 0..1 in both directions; x points right, y down.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Object {
     pub class: String,
-    /// x, y, width, height in pixels: the tight box of the visible mask, where that is known.
+    /// x, y, width, height in pixels: the tight box of the visible mask, if known.
     pub bbox_xywh: [f32; 4],
     /// The visible pixels.
     pub mask: Option<Mask>,
-    /// All that the object would cover with nothing before it.
+    /// The full extent of the object, including hidden parts.
     pub amodal: Option<Amodal>,
     pub keypoints: Vec<Keypoint>,
-    /// Object to camera, row-major 3×4, metres; the camera looks along +z, x right, y down.
+    /// Object-to-camera transform, row-major 3×4, in metres; the camera looks along +z, x right, y down.
     pub pose: Option<[f32; 12]>,
-    /// Visible pixels over the pixels it would cover alone and unclipped, 0..1.
+    /// Visible pixels divided by the pixels it would cover without occlusion and clipping, 0..1.
     pub visible_fraction: f32,
-    /// The share of it that lies beyond the frame, 0..1.
+    /// The share of the object beyond the frame, 0..1.
     pub truncation: Option<f32>,
-    /// What it is called in every frame in which it was followed.
+    /// An identifier that is the same in every frame in which the object was tracked.
     pub track: Option<String>,
 }
 
-/// What an object would cover with nothing before it.
+/// What an object would cover without occlusion.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Amodal {
-    /// x, y, width, height in pixels; it may reach beyond the frame.
+    /// x, y, width, height in pixels; may extend beyond the frame.
     pub bbox_xywh: [f32; 4],
-    /// The part of it within the frame.
+    /// The part within the frame.
     pub mask: Option<Mask>,
 }
 
@@ -85,19 +85,19 @@ pub struct Keypoint {
 }
 
 impl Labels {
-    /// The objects that are known.
+    /// The known objects.
     pub fn objects(&self) -> &[Object] {
         self.objects.as_deref().unwrap_or_default()
     }
 
-    /// The objects that are known, to be changed.
+    /// The known objects, mutable.
     pub fn objects_mut(&mut self) -> &mut [Object] {
         self.objects.as_deref_mut().unwrap_or_default()
     }
 }
 
 impl Object {
-    /// An object of which the class and the box are known.
+    /// An object with only class and box known.
     pub fn new(class: impl Into<String>, bbox_xywh: [f32; 4]) -> Self {
         Object {
             class: class.into(),
@@ -112,13 +112,13 @@ impl Object {
         }
     }
 
-    /// The same with a mask.
+    /// Sets the mask.
     pub fn with_mask(mut self, mask: Mask) -> Self {
         self.mask = Some(mask);
         self
     }
 
-    /// Visible pixels: those of the mask, or of the box where there is no mask.
+    /// Number of visible pixels: those of the mask, or of the box if there is no mask.
     pub fn area(&self) -> f32 {
         let [_, _, width, height] = self.bbox_xywh;
         self.mask
@@ -137,7 +137,7 @@ pub enum Visibility {
 }
 
 impl Visibility {
-    /// From COCO's number; anything unknown counts as outside.
+    /// From COCO's number; unknown numbers count as outside.
     pub fn from_coco(value: u8) -> Self {
         match value {
             2 => Visibility::Visible,
@@ -156,7 +156,7 @@ pub struct Camera {
     pub cy: f32,
 }
 
-/// Where a sample's pixels come from.
+/// The origin of a sample's pixels.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Domain {
@@ -181,16 +181,16 @@ impl Domain {
     }
 }
 
-/// How a sample came to be, from model file to last transform.
+/// How a sample was made, from model file to last transform.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Provenance {
     pub domain: Domain,
     /// The model, template or photo file it was made from.
     pub source: String,
-    /// Id of the render or photo it began as; of a photo in a track, the track's first. What splits
-    /// go by.
+    /// Id of the original render or photo; for photos in a track, the id of the track's first photo. Splits
+    /// are made by origin.
     pub origin: String,
-    /// Id of the sample it was made from in the stage before; `None` at the origin.
+    /// Id of the sample in the previous stage that it was made from; `None` at the origin.
     pub parent: Option<String>,
     /// The random stream that drew the origin (see [`crate::seed::Seed::hex`]).
     pub seed: String,
@@ -198,17 +198,17 @@ pub struct Provenance {
     pub checkpoint: Option<String>,
     /// The transforms applied, in order, with their parameters.
     pub transforms: Vec<String>,
-    /// `train` or `val` once split.
+    /// The split, e.g. `train` or `val`, once assigned.
     pub split: Option<String>,
-    /// What the gate measured, as JSON; see [`Verdict::note`].
+    /// The gate's measurements as JSON; see [`Verdict::note`].
     pub gate: Option<String>,
 }
 
 impl Sample {
-    /// A sample made from this one: `pixels` and `labels` are new, the provenance goes on.
+    /// A sample derived from this one, with new `pixels` and `labels` and continued provenance.
     ///
     /// # Errors
-    /// Where the picture cannot be encoded.
+    /// If the picture cannot be encoded.
     pub fn child(
         &self,
         id: String,
@@ -229,7 +229,7 @@ impl Sample {
         })
     }
 
-    /// Where any object is visible: 255 inside, 0 elsewhere. An object without a mask fills its box.
+    /// A mask of all visible objects: 255 inside, 0 elsewhere. Objects without a mask fill their box.
     pub fn object_mask(&self) -> ::image::GrayImage {
         let (width, height) = self.extent.dimensions();
         let mut union = ::image::GrayImage::new(width, height);
@@ -254,7 +254,7 @@ impl Sample {
     /// The picture, decoded.
     ///
     /// # Errors
-    /// Where the bytes are not a readable picture; the message names the sample.
+    /// If the bytes are not a readable picture; the message names the sample.
     pub fn pixels(&self) -> crate::Result<::image::RgbImage> {
         image::decode_rgb(&self.image, &self.id)
     }

@@ -1,22 +1,22 @@
-//! What the gate found of a sample, as the gate, `emit` and the report hand it on.
+//! The gate's verdict on a sample, as used by the gate, `emit` and the report.
 
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Deserializer, Serialize};
 
-/// The gate's judgement of one sample.
+/// The gate's verdict on one sample.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Verdict {
     /// Id of the sample judged.
     pub id: String,
-    /// Id of the render that it began as.
+    /// Id of its original render.
     pub origin: String,
     /// The model or template that it shows.
     pub source: String,
     pub class: Option<String>,
-    /// The criteria that it failed; none where it was kept.
+    /// The criteria that it failed; empty if it was kept.
     pub reasons: Vec<String>,
-    /// By criterion; what could not be judged is missing.
+    /// By criterion; criteria that could not be judged are missing.
     #[serde(flatten, deserialize_with = "without_nulls")]
     pub scores: BTreeMap<String, f32>,
 }
@@ -26,9 +26,9 @@ impl Verdict {
         self.reasons.is_empty()
     }
 
-    /// The scores as one JSON object, with a list `reasons` where the sample was rejected.
+    /// The scores as one JSON object, with a list `reasons` if the sample was rejected.
     pub fn note(&self) -> String {
-        // Rounded, as more digits say nothing and JSON would write many.
+        // Rounded: more digits carry no information, and JSON would write many.
         let round = |value: f32| (f64::from(value) * 1e4).round() / 1e4;
         let mut note = serde_json::Map::new();
         if !self.is_kept() {
@@ -41,7 +41,7 @@ impl Verdict {
     }
 }
 
-/// In a table what could not be judged is null.
+/// In a table, criteria that could not be judged are null.
 fn without_nulls<'de, D: Deserializer<'de>>(from: D) -> Result<BTreeMap<String, f32>, D::Error> {
     let all = BTreeMap::<String, Option<f32>>::deserialize(from)?;
     let judged = all

@@ -1,8 +1,8 @@
-//! Work part by part: a part that an earlier run made is taken over, and one that grew is made from
-//! where the earlier one ended.
+//! Part-by-part work: parts that an earlier run made are reused, and a part that grew is continued where the
+//! earlier one ended.
 //!
-//! The result is the same bytes as one made from nothing, since a sample depends on its index or on
-//! the one that it is made of alone. What depends on all samples is for [`Context::map_samples`].
+//! The bytes are the same as without reuse, since a sample depends only on its index or on the sample that it
+//! is made from. If samples depend on all others, use [`Context::map_samples`].
 
 use std::ops::Range;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -16,9 +16,8 @@ use crate::artifact::{self, Artifact, FileEntry, parts};
 use crate::sample::Sample;
 
 impl Context<'_> {
-    /// Makes samples 0..`count` in parallel, as far as they are in [`Context::share`], and writes them
-    /// part by part; `count_key` is the name of `count` in the configuration, on which no sample may
-    /// depend.
+    /// Makes the samples 0..`count` that are in [`Context::share`], in parallel, and writes them part by
+    /// part. `count_key` is the configuration key of `count`; no sample may depend on it.
     ///
     /// # Errors
     /// The first error of `make`, or of writing.
@@ -43,7 +42,7 @@ impl Context<'_> {
             let (units, key) = (end - start, format!("{start:09}"));
             done += units;
             if let Some(part) = earlier.whole(&key, Some(units)) {
-                self.take_over(part, number)?;
+                self.reuse(part, number)?;
                 taken += units;
                 self.progress(done, total, "")?;
                 continue;
@@ -58,7 +57,7 @@ impl Context<'_> {
             samples.extend(self.parallel((from..end).collect(), before, total, &make)?);
             self.write(&earlier, number, &key, units, &samples)?;
         }
-        self.tell_of_earlier(taken, total, "samples");
+        self.report_reused(taken, total, "samples");
         Ok(())
     }
 
@@ -78,10 +77,10 @@ impl Context<'_> {
         })
     }
 
-    /// Maps the samples of the input `role`, part by part, where the device makes a difference.
+    /// Maps the samples of the input `role`, part by part, if the result depends on the device.
     ///
-    /// `map` is given samples of one part, and makes one of each. It takes them in batches of `batch`,
-    /// counted from the beginning of a part, and each may depend on the others of its batch.
+    /// `map` gets samples of one part and returns one for each. It processes them in batches of `batch`,
+    /// counted from the start of the part; a sample may depend on the others in its batch.
     ///
     /// # Errors
     /// The first error of `map`, of reading or of writing.
@@ -95,7 +94,7 @@ impl Context<'_> {
         self.map_batches(role, &scope, batch, |samples, _, _| map(&samples))
     }
 
-    /// `map` is given samples, and how many of how many were done before them.
+    /// `map` gets the samples, the number already done and the total.
     fn map_batches(
         &self,
         role: &str,
@@ -109,7 +108,7 @@ impl Context<'_> {
         let (mut done, mut taken) = (0, 0);
         for (number, entry) in parts {
             if let Some(part) = earlier.whole(&entry.blake3, None) {
-                self.take_over(part, number)?;
+                self.reuse(part, number)?;
                 done += part.units;
                 taken += part.units;
                 self.progress(done, total, "")?;
@@ -123,7 +122,8 @@ impl Context<'_> {
             if let Some(part) = earlier.beginning(units, key)? {
                 mapped = parts::read_part(&part.path)?;
                 from = part.units as usize / batch * batch;
-                // Batches of one map to any number, larger ones to as many samples as they have.
+                // Batches of one may map to any number of samples, larger ones to exactly as many as they
+                // have.
                 if batch > 1 {
                     mapped.truncate(from);
                 }
@@ -134,12 +134,12 @@ impl Context<'_> {
             done += units;
             self.progress(done, total, "")?;
         }
-        self.tell_of_earlier(taken, total, "samples");
+        self.report_reused(taken, total, "samples");
         Ok(())
     }
 
-    /// The numbered parts of `input` that are in the share, and about how many samples they hold: parts
-    /// are alike, and all hold what the description says.
+    /// The numbered parts of `input` that are in the share, and roughly how many samples they hold, assuming
+    /// that all parts have the same size.
     fn shared_parts<'i>(&self, input: &'i Artifact) -> (Vec<(usize, &'i FileEntry)>, u64) {
         let all: Vec<(usize, &FileEntry)> = input.part_files().enumerate().collect();
         let count = all.len().max(1) as u64;
@@ -149,8 +149,8 @@ impl Context<'_> {
         (shared, total)
     }
 
-    /// Maps every sample of `input` to any number of samples, in parallel, part by part; each may
-    /// depend on the whole of the input.
+    /// Maps every sample of `input` to any number of samples, in parallel, part by part; each may depend on
+    /// the whole input.
     ///
     /// # Errors
     /// The first error of `map`, of reading or of writing.
@@ -172,8 +172,7 @@ impl Context<'_> {
         Ok(())
     }
 
-    /// What earlier runs made that differ in nothing but `except`, JSON pointers into the key's
-    /// ingredients.
+    /// The parts of earlier runs that differ only in `except`, JSON pointers into the key's ingredients.
     pub fn earlier_parts(&self, except: &[&str]) -> EarlierParts {
         match self.resume {
             Some(resume) => EarlierParts::open(resume.scope(except)),
@@ -181,7 +180,7 @@ impl Context<'_> {
         }
     }
 
-    fn take_over(&self, part: &EarlierPart, number: usize) -> Result<()> {
+    fn reuse(&self, part: &EarlierPart, number: usize) -> Result<()> {
         link_or_copy(&part.path, &self.out.join(artifact::part_name(number)))
     }
 
@@ -202,7 +201,7 @@ impl Context<'_> {
         Ok(())
     }
 
-    /// Runs `work` over `items` on all threads, in order, with progress.
+    /// Runs `work` on `items` in all threads, in order, and reports progress.
     fn parallel<I: Send, O: Send>(
         &self,
         items: Vec<I>,
@@ -238,7 +237,7 @@ mod tests {
     const COUNT: u64 = 10;
     const PART_SIZES: [usize; 5] = [1, 3, 4, 10, 256];
 
-    /// Shares that together are the whole, for every one of [`PART_SIZES`].
+    /// Shares that together make up the whole, for each of [`PART_SIZES`].
     fn shares() -> Vec<Share> {
         vec![
             Share::Parts(4..7),
@@ -272,7 +271,7 @@ mod tests {
         }
     }
 
-    /// Holds what `work` makes of all shares against what it makes as a whole.
+    /// Compares what `work` makes from all shares with the whole.
     fn union_is_whole(part_size: usize, work: impl Fn(&mut Context) -> Result<()>) {
         let (whole, union) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
         work(&mut context(whole.path(), Share::All, part_size)).unwrap();
@@ -305,7 +304,7 @@ mod tests {
         for part_size in PART_SIZES {
             let folder = tempfile::tempdir().unwrap();
             let input = testing::publish(folder.path(), &samples, part_size);
-            // None, one or two of each.
+            // Zero, one or two of each.
             let several = |sample: Sample| Ok(vec![sample.clone(); sample.index as usize % 3]);
             union_is_whole(part_size, |context| {
                 context.inputs.insert("samples", input.clone());
@@ -315,7 +314,7 @@ mod tests {
             union_is_whole(part_size, |context| {
                 context.inputs.insert("samples", input.clone());
                 context.map_parts("samples", 3, |samples| {
-                    // Each says which others are in its batch.
+                    // Each sample records which others are in its batch.
                     let batches = samples.chunks(3).flat_map(|batch| {
                         let ids: Vec<String> = batch.iter().map(|s| s.id.clone()).collect();
                         batch.iter().map(move |sample| {

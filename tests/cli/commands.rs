@@ -1,4 +1,4 @@
-//! The commands beside `run` and `plan`.
+//! The commands other than `run` and `plan`.
 
 use predicates::prelude::*;
 use predicates::str::contains;
@@ -78,7 +78,7 @@ fn the_schema_describes_every_stage() {
             assert!(own["properties"]["from"]["properties"][input.role].is_object());
         }
     }
-    // Every reference leads somewhere.
+    // Every reference resolves.
     let text = schema.to_string();
     for (at, _) in text.match_indices("\"#/") {
         let pointer = text[at + 2..].split('"').next().unwrap();
@@ -100,7 +100,7 @@ fn new_writes_a_pipeline_once() {
         .verismo(&["new", "screws"])
         .assert()
         .code(2)
-        .stderr(contains("is there already"));
+        .stderr(contains("already exists"));
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! What is wrong is said with its place and the remedy, and with the right exit code.
+//! Mistakes are reported with their position, a remedy and the right exit code.
 
 use predicates::prelude::*;
 use predicates::str::contains;
@@ -42,7 +42,7 @@ fn an_unknown_stage_is_refused_with_the_nearest() {
 
 #[test]
 fn a_circle_is_refused() {
-    let circle = "\
+    let cycle = "\
 [stages.a]
 use = \"translate\"
 from = { renders = \"b\", model = \"train\" }
@@ -52,12 +52,12 @@ from = { renders = \"a\", model = \"train\" }
 [stages.train]
 from = { renders = \"a\", photos = \"b\" }
 ";
-    let project = Project::new().file("p.toml", circle);
+    let project = Project::new().file("p.toml", cycle);
     project
         .verismo(&["plan", "p.toml"])
         .assert()
         .code(2)
-        .stderr(contains("p.toml:8:8").and(contains("in a circle: train <- b <- train")));
+        .stderr(contains("p.toml:8:8").and(contains("form a cycle: train <- b <- train")));
 }
 
 #[test]
@@ -131,8 +131,8 @@ from = {{ renders = \"photos\", photos = \"photos\" }}
         let text = format!("{stages}use = \"{stage}\"\nfrom = {{ {from} }}\n");
         let project = project().file("p.toml", text);
         for command in ["run", "plan"] {
-            let told = project.verismo(&[command, "p.toml"]).assert().code(2);
-            told.stderr(
+            let output = project.verismo(&[command, "p.toml"]).assert().code(2);
+            output.stderr(
                 contains("p.toml:11:8")
                     .and(contains(problem))
                     .and(contains(remedy)),
@@ -189,7 +189,7 @@ fn a_cut_off_photo_is_named_and_leaves_nothing() {
 
 #[test]
 fn an_unwritable_output_folder_is_said_before_any_work() {
-    // Below a regular file nobody can write, not even root.
+    // Nobody can write below a regular file, not even root.
     let project = project().file("file", "");
     project
         .verismo(&["run", "pipelines/p.toml", "--outputs", "file/outputs"])
@@ -201,7 +201,7 @@ fn an_unwritable_output_folder_is_said_before_any_work() {
         );
 }
 
-/// A small disk, where the system lets us make one.
+/// A small disk, if the system allows mounting one.
 struct SmallDisk(std::path::PathBuf);
 
 impl SmallDisk {
@@ -233,7 +233,7 @@ fn a_full_disk_is_said_and_leaves_the_cache_as_it_was() {
     project.verismo(&run).assert().success();
     let before = names(&project.path("outputs/cache"));
     std::fs::write(project.path("outputs/ballast"), vec![1; 700_000]).unwrap();
-    // Noise, so that PNG cannot make it small: 3 × 400 × 400 × 3 bytes.
+    // Noise, which PNG cannot compress: 3 × 400 × 400 × 3 bytes.
     let noise = |i: u32| (i.wrapping_mul(2_654_435_761) >> 13) as u8;
     let pixels = image::RgbImage::from_fn(400, 400, |x, y| {
         image::Rgb([noise(x * 977 + y), noise(y * 7919 + x), noise(x ^ (y << 9))])

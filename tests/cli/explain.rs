@@ -1,4 +1,4 @@
-//! From a published image back to where it began, and from there to the same bytes again.
+//! From a published image back to its origin, and from there to the same bytes again.
 
 use predicates::prelude::*;
 use predicates::str::contains;
@@ -8,7 +8,7 @@ use crate::project::{Project, names};
 
 const DATASET: &str = "outputs/datasets/tiny/latest";
 
-/// A small pipeline from `render` on, through a trained network, a gate and augmentation.
+/// A small pipeline starting at `render`, with a trained network, a gate and augmentation.
 fn pipeline(render: &str) -> String {
     format!(
         "\
@@ -83,7 +83,7 @@ fn images(project: &Project) -> Vec<String> {
     images.map(|(_, file)| file.to_owned()).collect()
 }
 
-/// What `explain --json --rerender` says of an image; it must match.
+/// The output of `explain --json --rerender` for an image, which must match.
 fn made_again(project: &Project, image: &str) -> Value {
     let explain = ["explain", DATASET, image, "--json", "--rerender"];
     let output = project.verismo(&explain).output().unwrap();
@@ -94,7 +94,7 @@ fn made_again(project: &Project, image: &str) -> Value {
     story
 }
 
-/// Makes an image of each domain again; returns what is said of them.
+/// Makes one image of each domain again, and returns their stories.
 fn of_each_domain(project: &Project) -> Vec<Value> {
     let mut stories: Vec<Value> = Vec::new();
     for image in images(project) {
@@ -168,21 +168,25 @@ fn templates_are_made_again_byte_for_byte() {
 }
 
 #[test]
-fn the_way_is_told_and_drawn() {
+fn the_steps_are_printed_and_drawn() {
     let project = meshes();
     let image = images(&project).into_iter().find(|i| !i.contains("photo"));
     let image = image.unwrap();
     let explain = ["explain", DATASET, &image, "--rerender", "--out", "way.png"];
-    let told = contains("step by step").and(contains("byte for byte"));
-    project.verismo(&explain).assert().success().stdout(told);
+    let expected = contains("step by step").and(contains("byte for byte"));
+    project
+        .verismo(&explain)
+        .assert()
+        .success()
+        .stdout(expected);
     let sheet = verismo::sample::image::read_rgb(&project.path("way.png")).unwrap();
     assert!(sheet.width() > 300 && sheet.height() > 300);
 }
 
 #[test]
-fn what_is_missing_is_said() {
+fn missing_inputs_are_reported() {
     let project = meshes();
-    let again = |image: &str| {
+    let rerender = |image: &str| {
         project
             .verismo(&["explain", DATASET, image, "--rerender"])
             .assert()
@@ -199,11 +203,11 @@ fn what_is_missing_is_said() {
     let published = project.path(DATASET).join(&photo);
     let bytes = std::fs::read(&published).unwrap();
     std::fs::write(&published, [&bytes[..], b"x"].concat()).unwrap();
-    again(&photo).stderr(contains("is not as it was published"));
+    rerender(&photo).stderr(contains("has changed since it was published"));
     std::fs::write(&published, bytes).unwrap();
 
     std::fs::write(project.path("photos/new.png"), b"x").unwrap();
-    again(&photo).stderr(contains("photos has changed since `photos` read it"));
+    rerender(&photo).stderr(contains("photos has changed since `photos` read it"));
     std::fs::remove_file(project.path("photos/new.png")).unwrap();
     made_again(&project, &photo);
 
@@ -212,14 +216,14 @@ fn what_is_missing_is_said() {
         .into_iter()
         .find(|n| n.starts_with("augment_photos-"));
     std::fs::remove_dir_all(cache.join(name.unwrap())).unwrap();
-    again(&photo).stderr(contains("`augment_photos` is no longer in the cache"));
+    rerender(&photo).stderr(contains("`augment_photos` is no longer in the cache"));
 
     std::fs::remove_dir_all(project.path("outputs/runs")).unwrap();
-    again(&photo).stderr(contains("no run in outputs/runs published it"));
+    rerender(&photo).stderr(contains("no run in outputs/runs published it"));
     let explain = ["explain", DATASET, &photo];
     project
         .verismo(&explain)
         .assert()
         .success()
-        .stdout(contains("no more is known"));
+        .stdout(contains("nothing more is known"));
 }

@@ -5,7 +5,7 @@ use predicates::str::contains;
 
 use crate::project::Project;
 
-/// Dark "photos", which are renders too: the tests know what is to be found.
+/// Dark "photos" that are renders too, so that the tests know what must be found.
 const PIPELINE: &str = "\
 name = \"signs\"
 [stages.render]
@@ -39,7 +39,7 @@ fn project(more: &str) -> Project {
         .file("signs.toml", format!("{PIPELINE}{more}"))
 }
 
-/// All but the light stays as it is, so that few candidates do.
+/// Keeps everything except the light, so that a few candidates are enough.
 const FIT: [&str; 18] = [
     "fit",
     "signs.toml",
@@ -63,7 +63,7 @@ const FIT: [&str; 18] = [
 
 #[test]
 fn ranges_are_written_as_settings_that_a_run_takes() {
-    // What the pipeline requires is not for `fit`, which leaves stages out.
+    // The pipeline's requirements do not apply to `fit`, which leaves stages out.
     let project = project(
         "[stages.copy]\nuse = \"render\"\nlike = \"render\"\n[require]\n\"copy.samples\" = \">= 24\"\n",
     );
@@ -121,9 +121,9 @@ from = { fit = \"fit\" }
 }
 
 #[test]
-fn what_is_to_be_fitted_must_be_told() {
+fn the_stages_to_fit_must_be_given() {
     let project = project("");
-    for (arguments, wanted) in [
+    for (arguments, expected) in [
         (vec!["fit", "signs.toml"], "--renders ID; ids: "),
         (
             vec![
@@ -138,7 +138,7 @@ fn what_is_to_be_fitted_must_be_told() {
         ),
         (vec!["fit", "nowhere.toml"], "nowhere.toml"),
     ] {
-        let told = project.verismo(&arguments).assert().code(2);
-        told.stderr(contains(wanted).and(contains("help: ")));
+        let output = project.verismo(&arguments).assert().code(2);
+        output.stderr(contains(expected).and(contains("help: ")));
     }
 }

@@ -1,8 +1,7 @@
-//! Golden digests: the bytes that every stage makes of a tiny input belong to its version.
+//! Golden digests: a stage's version determines the bytes that it makes from a tiny input.
 //!
-//! A version that stays while the bytes change would hand out stale results from the cache. What
-//! networks compute differs in its last digits from one processor to the next, so of these stages
-//! numbers are compared, within a thousandth.
+//! If the bytes changed and the version did not, the cache would return stale results. The last digits of
+//! network results differ between processors, so for these stages numbers are compared, within a thousandth.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -25,11 +24,11 @@ const LEARNED: [&str; 6] = [
     "evaluate",
 ];
 
-/// What one stage of the pipeline made.
+/// The result of one stage of the pipeline.
 #[derive(Debug, PartialEq, Serialize, Deserialize)]
 struct Golden {
     version: u32,
-    /// Of the bytes; empty for what networks compute.
+    /// Digest of the bytes; empty for results of networks.
     digest: String,
     numbers: BTreeMap<String, f64>,
 }
@@ -95,7 +94,7 @@ fn problem(stage: &str, made: &Golden, known: Option<&Golden>) -> Option<String>
     ))
 }
 
-/// Runs the pipeline; by the id of each stage, its name in the registry and what it made.
+/// Runs the pipeline; returns each stage's registry name and result, by id.
 fn run(root: &Path) -> BTreeMap<String, (String, Golden)> {
     let text = std::fs::read_to_string(root.join("tests/golden/pipeline.toml")).unwrap();
     let project = Project::new().file("golden.toml", text);
@@ -145,7 +144,7 @@ fn golden(stage: &str, folder: &Path) -> Golden {
     }
 }
 
-/// Of all samples, or of what else the artifact holds.
+/// Digest of all samples, or of what else the artifact contains.
 fn digest(artifact: &Artifact, samples: &[Sample]) -> String {
     let mut hasher = blake3::Hasher::new();
     for sample in samples {
@@ -161,7 +160,7 @@ fn digest(artifact: &Artifact, samples: &[Sample]) -> String {
         .filter(|path| !path.ends_with("artifact.json"))
     {
         let bytes = std::fs::read(path).unwrap();
-        // The bytes of tables belong to the library that writes them.
+        // The bytes of tables depend on the library that writes them.
         let lines = bytes
             .split(|&byte| byte == b'\n')
             .filter(|line| !line.ends_with(b".parquet"));
@@ -170,7 +169,7 @@ fn digest(artifact: &Artifact, samples: &[Sample]) -> String {
     hasher.finalize().to_hex()[..16].to_owned()
 }
 
-/// All of a sample but the hash of a checkpoint, independent of how parts are written.
+/// Everything about a sample except checkpoint hashes, independent of how parts are written.
 fn described(sample: &Sample) -> String {
     let hash = |bytes: &[u8]| blake3::hash(bytes).to_hex().to_string();
     let labels = &sample.labels;
@@ -224,7 +223,7 @@ fn weights(folder: &Path, numbers: &mut BTreeMap<String, f64>) {
             .0
             .iter()
             .map(|b| f64::from(f32::from_le_bytes(*b)));
-        // The file's head is no weights, but makes few numbers of this range.
+        // The file's header is not weights, but contributes few numbers in this range.
         let weights: Vec<f64> = floats.filter(|w| (1e-6..1e3).contains(&w.abs())).collect();
         let squares: f64 = weights.iter().map(|w| w * w).sum();
         numbers.insert(format!("bytes of {name}"), bytes.len() as f64);
@@ -235,8 +234,8 @@ fn weights(folder: &Path, numbers: &mut BTreeMap<String, f64>) {
     }
 }
 
-/// Losses and other continuous measures. What counts right answers may turn on the last digit of a
-/// score, and is left out.
+/// Losses and other continuous measures. Counts of right answers may depend on the last digit of a score, and
+/// are left out.
 fn collect(path: &str, value: &serde_json::Value, numbers: &mut BTreeMap<String, f64>) {
     const COUNTS: [&str; 8] = [
         "accuracy",

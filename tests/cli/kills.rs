@@ -1,6 +1,6 @@
-//! Runs killed at random moments: what is there afterwards is whole, and what follows is the same bytes.
+//! Runs killed at random moments leave complete results, and the next run makes the same bytes.
 //!
-//! `VERISMO_KILLS` says how many kills, `VERISMO_KILLS_SEED` from which seed their moments are drawn.
+//! `VERISMO_KILLS` sets the number of kills, `VERISMO_KILLS_SEED` the seed of their moments.
 #![cfg(target_os = "linux")]
 
 use std::collections::BTreeMap;
@@ -16,7 +16,7 @@ use verismo::seed::Seed;
 
 use crate::project::{Project, names};
 
-/// The dice pipeline with all its stages, as small as it runs.
+/// The dice pipeline with all its stages, as small as possible.
 fn project() -> Project {
     let root = env!("CARGO_MANIFEST_DIR");
     let pipeline = format!(
@@ -84,7 +84,7 @@ name = \"tiny\"
 
 const RUN: [&str; 4] = ["run", "tiny.toml", "--device", "cpu"];
 
-/// A run that is under way.
+/// Starts a run in the background.
 fn start(project: &Project, arguments: &[&str]) -> Child {
     Command::new(assert_cmd::cargo::cargo_bin!("verismo"))
         .current_dir(project.path(""))
@@ -102,13 +102,13 @@ fn cached(project: &Project) -> BTreeMap<String, String> {
         let artifact = Artifact::open(&cache.join(&name)).ok()?;
         Some((name, artifact.manifest.digest))
     };
-    // Hidden ones were about to be moved into place: the next run removes them.
+    // Hidden folders were about to be moved into place; the next run removes them.
     let shown = names(&cache).into_iter().filter(|n| !n.starts_with('.'));
     shown.filter_map(artifact).collect()
 }
 
-/// The checksums of the dataset that `latest` points at, after holding them against its files; `None`
-/// where there is no dataset yet.
+/// The checksums of the dataset that `latest` points to, after checking its files; `None` if there is no
+/// dataset yet.
 fn dataset(project: &Project) -> Option<String> {
     let latest = project.path("outputs/datasets/tiny/latest");
     std::fs::symlink_metadata(&latest).ok()?;
@@ -152,10 +152,10 @@ fn a_run_killed_again_and_again_ends_with_the_same_bytes() {
     project.verismo(&RUN).assert().success();
     let whole = began.elapsed();
     let (expected, artifacts) = (dataset(&project).unwrap(), cached(&project));
-    let wanted = variable("VERISMO_KILLS", 4);
+    let target = variable("VERISMO_KILLS", 4);
     let mut stream = Seed::new(variable("VERISMO_KILLS_SEED", 1), "kills").stream(0);
     let mut kills = 0;
-    while kills < wanted {
+    while kills < target {
         std::fs::remove_dir_all(project.path("outputs")).unwrap();
         let before = kills;
         loop {
@@ -167,7 +167,7 @@ fn a_run_killed_again_and_again_ends_with_the_same_bytes() {
                 assert!(status.success(), "{status}");
                 break;
             }
-            if kills == wanted {
+            if kills == target {
                 assert!(child.wait().unwrap().success());
                 break;
             }
@@ -186,7 +186,7 @@ fn a_run_killed_again_and_again_ends_with_the_same_bytes() {
             }
         }
         println!("whole after {} kills", kills - before);
-        // Once more, for what was killed at its very end.
+        // One more run, in case the last one was killed at its very end.
         project.verismo(&RUN).assert().success();
         assert_eq!(dataset(&project).unwrap(), expected);
         assert_eq!(cached(&project), artifacts);
@@ -194,7 +194,7 @@ fn a_run_killed_again_and_again_ends_with_the_same_bytes() {
     }
 }
 
-/// Starts a run and kills it once `seen` holds.
+/// Starts a run and kills it once `seen` returns true.
 fn kill_when(project: &Project, arguments: &[&str], seen: impl Fn() -> bool) {
     let mut child = start(project, arguments);
     while !seen() {
@@ -205,7 +205,7 @@ fn kill_when(project: &Project, arguments: &[&str], seen: impl Fn() -> bool) {
     child.wait().unwrap();
 }
 
-/// The step of the newest checkpoint of the training; 0 without any.
+/// The step of the newest training checkpoint; 0 if there is none.
 fn trained(project: &Project) -> u64 {
     let resume = project.path("outputs/cache/resume");
     let training = names(&resume).into_iter().find(|n| n.starts_with("train-"));
@@ -215,7 +215,7 @@ fn trained(project: &Project) -> u64 {
     steps.max().unwrap_or(0)
 }
 
-/// The blake3 of each file of the training's artifact, which holds its averaged weights and curves.
+/// The blake3 hash of each file in the training's artifact, which contains averaged weights and curves.
 fn weights(project: &Project, steps: u64) -> BTreeMap<String, String> {
     let cache = project.path("outputs/cache");
     let trained = names(&cache)
@@ -256,13 +256,13 @@ fn a_killed_training_goes_on_bit_by_bit_and_further_when_asked_to() {
             trained(&killed) >= step
         });
     }
-    let ends = predicates::str::contains("of 23 steps taken over");
+    let ends = predicates::str::contains("of 23 steps carried over");
     killed
         .verismo(&train("train.steps=23"))
         .assert()
         .success()
         .stderr(ends);
-    let ends = predicates::str::contains("23 of 37 steps taken over");
+    let ends = predicates::str::contains("23 of 37 steps carried over");
     killed
         .verismo(&train("train.steps=37"))
         .assert()
@@ -291,15 +291,15 @@ fn a_second_run_waits_until_the_first_is_gone_however_it_went() {
         .spawn()
         .unwrap();
     let mut line = String::new();
-    let mut told = BufReader::new(second.stderr.take().unwrap());
-    told.read_line(&mut line).unwrap();
+    let mut messages = BufReader::new(second.stderr.take().unwrap());
+    messages.read_line(&mut line).unwrap();
     let holder = format!(
-        "waits for another run of this pipeline: process {} on ",
+        "waiting for another run of this pipeline: process {} on ",
         first.id()
     );
     assert!(line.contains(&holder) && line.contains("since 2"), "{line}");
     first.kill().unwrap();
     first.wait().unwrap();
-    std::io::copy(&mut told, &mut std::io::sink()).unwrap();
+    std::io::copy(&mut messages, &mut std::io::sink()).unwrap();
     assert!(second.wait().unwrap().success());
 }

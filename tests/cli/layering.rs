@@ -1,9 +1,9 @@
-//! Who may import whom, as ARCHITECTURE.md draws it: only what lies below.
+//! Which modules may import which, as shown in ARCHITECTURE.md: only those below.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
-/// The rows from top to bottom. A module may import lower rows, and in its own row those named after it.
+/// The rows from top to bottom. A module may import lower rows, and modules after it in its own row.
 const ROWS: &[&[&str]] = &[
     &["cli"],
     &["pipeline", "report"],
@@ -17,13 +17,13 @@ const ROWS: &[&[&str]] = &[
     &["seed", "error"],
 ];
 
-/// What belongs to no row: it holds the rows together, or serves their tests.
+/// Modules outside the rows: they hold the crate together, or serve tests.
 const OUTSIDE: &[&str] = &["lib", "main", "testing"];
 
-/// Folders whose own modules import each other one way, too.
+/// Folders whose own modules must not import each other in cycles either.
 const ONE_WAY: &[&str] = &["pipeline"];
 
-/// External crates, and the modules that alone may use them.
+/// External crates, and the only modules that may use them.
 const CRATES: &[(&str, &[&str])] = &[
     ("clap", &["cli"]),
     ("indicatif", &["cli"]),
@@ -95,7 +95,7 @@ fn modules_of_a_folder_import_each_other_one_way() {
             let imports = imports.into_iter().map(|(_, name)| name);
             above.entry(module).or_default().extend(imports);
         }
-        // Those that import nothing that is left are taken away, until none is left or all are in a ring.
+        // Repeatedly removes modules that import none of the rest, until none are left or all are in a cycle.
         loop {
             let left: BTreeSet<String> = above.keys().cloned().collect();
             above.retain(|module, imports| imports.iter().any(|i| i != module && left.contains(i)));
@@ -171,7 +171,7 @@ fn every_file_says_what_it_is_for() {
     );
 }
 
-/// Every Rust file below `src`, its path with forward slashes, and its text.
+/// Every Rust file below `src`: its path with forward slashes, and its text.
 fn sources() -> Vec<(String, String)> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
     let mut open = vec![root.clone()];
@@ -198,7 +198,7 @@ fn sources() -> Vec<(String, String)> {
     found.into_iter().map(read).collect()
 }
 
-/// The module a file belongs to: `stages` for `stages/render/mod.rs`, `seed` for `seed.rs`.
+/// The module that a file belongs to: `stages` for `stages/render/mod.rs`, `seed` for `seed.rs`.
 fn first(path: &str) -> String {
     path.split('/')
         .next()
@@ -207,7 +207,7 @@ fn first(path: &str) -> String {
         .to_owned()
 }
 
-/// Row and place in it.
+/// Row, and position in it.
 fn place(module: &str) -> Option<(usize, usize)> {
     let places = ROWS.iter().enumerate();
     let mut places = places.filter_map(|(row, modules)| {
@@ -228,14 +228,14 @@ fn imports(text: &str) -> Vec<(usize, String)> {
     named(text, "crate::")
 }
 
-/// What a file names after `prefix`, with the line.
+/// The names that follow `prefix` in a file, with the line.
 fn named(text: &str, prefix: &str) -> Vec<(usize, String)> {
     let mut found = Vec::new();
     for (number, line) in code(text) {
         for (at, _) in line.match_indices(prefix) {
             let rest = &line[at + prefix.len()..];
             if rest.starts_with('{') {
-                // The group may go on over the next lines.
+                // The group may continue on the next lines.
                 let start = line.as_ptr() as usize - text.as_ptr() as usize + at + prefix.len() + 1;
                 let names = group(&text[start..]);
                 found.extend(names.into_iter().map(|name| (number, name)));
@@ -247,7 +247,7 @@ fn named(text: &str, prefix: &str) -> Vec<(usize, String)> {
     found
 }
 
-/// The first names of the items in a group whose opening brace has been read.
+/// The first names of the items in a group, after its opening brace.
 fn group(text: &str) -> Vec<String> {
     let (mut depth, mut names, mut fresh) = (0, Vec::new(), true);
     for (at, c) in text.char_indices() {

@@ -1,4 +1,4 @@
-//! What a user of the program sees, command by command.
+//! The program as its users see it, command by command.
 
 mod adapters;
 mod commands;

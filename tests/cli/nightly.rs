@@ -1,11 +1,11 @@
-//! Night after night: what changed, what must hold before it is published, what is kept.
+//! Nightly runs: what changed, what must hold before publishing, and what is kept.
 
 use predicates::prelude::*;
 use predicates::str::contains;
 
 use crate::project::{Project, names};
 
-/// Renders of the shipped die and a folder of photos that join with pseudo labels, hardly trained.
+/// Renders of the shipped die, and a folder of photos with pseudo labels, with hardly any training.
 fn project() -> Project {
     let root = env!("CARGO_MANIFEST_DIR");
     let base = format!(
@@ -139,7 +139,7 @@ fn old_versions_and_results_go_and_the_newest_stay() {
     let cached = |project: &Project| names(&project.path("outputs/cache")).len();
     let mistyped = ["gc", "--outputs", "output"];
     let refusal = project.verismo(&mistyped).assert().code(2);
-    refusal.stderr(contains("output: is no folder"));
+    refusal.stderr(contains("output: is not a folder"));
     let before = cached(&project);
     project
         .verismo(&["gc", "--keep-runs", "0", "--dry-run"])
@@ -210,5 +210,5 @@ fn diff_names_the_datasets_that_are_there() {
         .verismo(&["diff", "a", "b"])
         .assert()
         .code(2)
-        .stderr(contains("a: is no dataset"));
+        .stderr(contains("a: is not a dataset"));
 }

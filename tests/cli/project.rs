@@ -1,4 +1,4 @@
-//! A folder of its own with pipelines and photos, in which tests run the program.
+//! A temporary folder with pipelines and photos, in which tests run the program.
 
 use std::path::{Path, PathBuf};
 
@@ -21,7 +21,7 @@ impl Project {
         self.folder.path().join(name)
     }
 
-    /// Writes a file, with the folders above it.
+    /// Writes a file, and creates the folders above it.
     pub fn file(self, name: &str, content: impl AsRef<[u8]>) -> Self {
         let path = self.path(name);
         std::fs::create_dir_all(path.parent().unwrap()).unwrap();
@@ -55,7 +55,7 @@ impl Project {
     }
 }
 
-/// Names in a folder, sorted, without the cache's lock; none where there is no folder.
+/// Names in a folder, sorted, without the cache's lock file; empty if there is no folder.
 pub fn names(folder: &Path) -> Vec<String> {
     let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
     let mut names: Vec<String> = entries

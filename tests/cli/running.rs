@@ -1,4 +1,4 @@
-//! Runs of real stages: what is printed, what is cached, what an interruption leaves.
+//! Runs of real stages: what is printed, what is cached, and what an interruption leaves behind.
 
 use predicates::prelude::*;
 use predicates::str::contains;
@@ -100,7 +100,7 @@ fn a_change_says_why_and_a_touch_changes_nothing() {
         .assert()
         .success()
         .stdout(contains("file photos changed: added 003.png").and(contains("1 to run in about")));
-    // One byte of one file, in place: the very file is named.
+    // One byte of one file, in place: exactly that file is named.
     let mut photo = std::fs::read(project.path("photos/001.png")).unwrap();
     *photo.last_mut().unwrap() ^= 1;
     std::fs::remove_file(project.path("photos/003.png")).unwrap();
@@ -152,7 +152,7 @@ fn json_events_are_json_lines() {
     }
 }
 
-/// A run that is at work on a stage for some seconds.
+/// A run that works on one stage for several seconds.
 #[cfg(unix)]
 fn at_work(project: Project) -> (Project, std::process::Child) {
     use std::process::{Command, Stdio};
@@ -202,7 +202,7 @@ fn ctrl_c_and_sigterm_leave_nothing_half_made() {
 fn what_a_killed_run_leaves_is_not_used_and_removed_by_the_next() {
     let (project, mut child) = at_work(project());
     child.kill().unwrap();
-    // Not waited for, a killed process is a zombie: that must not count as being at work.
+    // Until it is waited for, a killed process is a zombie, which must not count as active.
     let stat = format!("/proc/{}/stat", child.id());
     while std::fs::read_to_string(&stat).is_ok_and(|stat| !stat.contains(") Z ")) {
         std::thread::sleep(std::time::Duration::from_millis(5));

@@ -7,7 +7,7 @@ use verismo::stages::STAGES;
 
 use crate::project::{Project, names};
 
-/// Renders of the shipped die, varied, split and published; no training.
+/// Renders of the shipped die, augmented, split and published; no training.
 fn project() -> Project {
     let root = env!("CARGO_MANIFEST_DIR");
     let pipeline = format!(
@@ -84,7 +84,7 @@ fn renders_become_a_dataset_that_can_be_inspected_and_explained() {
         .verismo(&["explain", "outputs/datasets/tiny/latest", "x.png"])
         .assert()
         .code(2)
-        .stderr(contains("images are called like"));
+        .stderr(contains("image paths look like"));
 }
 
 #[test]
@@ -125,7 +125,7 @@ fn threads_and_part_size_change_no_sample() {
     assert_eq!(one, files(&["--threads", "2", "--set", "part_size=256"]));
 }
 
-/// Renders made darker or lighter in place of a translation, judged by a gate.
+/// Renders made darker or lighter instead of translated, judged by a gate.
 fn gated() -> Project {
     let root = env!("CARGO_MANIFEST_DIR");
     let pipeline = format!(
@@ -180,9 +180,9 @@ fn what_the_gate_rejects_is_in_no_dataset_but_in_its_list_and_in_the_report() {
         |image: &str| project.verismo(&["explain", "outputs/datasets/tiny/latest", image]);
     let class = names(&dataset.join("train")).remove(0);
     let image = names(&dataset.join("train").join(class)).remove(0);
-    let scores = contains("the gate's scores").and(contains("edges 0."));
+    let scores = contains("gate scores").and(contains("edges 0."));
     explain(&image).assert().success().stdout(scores);
-    let reason = contains("rejected by the gate for").and(contains(&listed[0].reasons[0]));
+    let reason = contains("rejected by the gate because of").and(contains(&listed[0].reasons[0]));
     explain(&listed[0].id).assert().success().stdout(reason);
     let again = [
         "explain",

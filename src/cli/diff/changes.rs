@@ -1,4 +1,4 @@
-//! Which images are new, gone or different, by the hash of their file, their id and their origin.
+//! Which images are added, removed or different, by file hash, id and origin.
 
 use std::collections::{BTreeMap, VecDeque};
 
@@ -6,55 +6,55 @@ use crate::cli::dataset::Dataset;
 
 /// How an image changed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kind {
+pub enum ChangeKind {
     Added,
     Removed,
-    /// Other pixels, the same labels.
+    /// Different pixels, same labels.
     Picture,
-    /// Another class or box; maybe other pixels too.
+    /// Different class or boxes; the pixels may differ too.
     Label,
-    /// The same pixels and labels under another id or in another split.
+    /// Same pixels and labels, but another id or split.
     Moved,
 }
 
-/// Every kind, in the order in which they are told.
-pub const KINDS: [Kind; 5] = [
-    Kind::Added,
-    Kind::Removed,
-    Kind::Picture,
-    Kind::Label,
-    Kind::Moved,
+/// Every kind, in order of display.
+pub const KINDS: [ChangeKind; 5] = [
+    ChangeKind::Added,
+    ChangeKind::Removed,
+    ChangeKind::Picture,
+    ChangeKind::Label,
+    ChangeKind::Moved,
 ];
 
-impl Kind {
+impl ChangeKind {
     pub fn name(self) -> &'static str {
         match self {
-            Kind::Added => "added",
-            Kind::Removed => "removed",
-            Kind::Picture => "picture changed",
-            Kind::Label => "label changed",
-            Kind::Moved => "moved",
+            ChangeKind::Added => "added",
+            ChangeKind::Removed => "removed",
+            ChangeKind::Picture => "picture changed",
+            ChangeKind::Label => "label changed",
+            ChangeKind::Moved => "moved",
         }
     }
 }
 
-/// One image that changed: its rows before and after.
+/// One image that changed, with its rows before and after.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Change {
-    pub kind: Kind,
+    pub kind: ChangeKind,
     pub before: Option<usize>,
     pub after: Option<usize>,
 }
 
-/// All that changed.
+/// All changes.
 #[derive(Debug)]
 pub struct Changes {
     pub unchanged: usize,
     pub list: Vec<Change>,
 }
 
-/// What two rows must have in common to be the same image, the surest first. Ids alone are not
-/// enough: a stage that numbers what it lets through gives old numbers to other images.
+/// The columns in which two rows must agree to be the same image, most reliable first. The id alone is not
+/// enough: a stage that renumbers what it keeps gives old ids to other images.
 const SAME: [&[&str]; 4] = [
     &["blake3", "id"],
     &["blake3", "class"],
@@ -62,16 +62,16 @@ const SAME: [&[&str]; 4] = [
     &["id", "origin"],
 ];
 
-/// Compares image by image.
+/// Compares two datasets image by image.
 pub fn between(before: &Dataset, after: &Dataset) -> Changes {
-    let mut gone: Vec<usize> = (0..before.len()).collect();
-    let mut fresh: Vec<usize> = (0..after.len()).collect();
+    let mut removed: Vec<usize> = (0..before.len()).collect();
+    let mut added: Vec<usize> = (0..after.len()).collect();
     let mut changes = Changes {
         unchanged: 0,
         list: Vec::new(),
     };
     for columns in SAME {
-        for (old, new) in pair(before, &mut gone, after, &mut fresh, columns) {
+        for (old, new) in pair(before, &mut removed, after, &mut added, columns) {
             match kind(before, old, after, new) {
                 None => changes.unchanged += 1,
                 Some(kind) => changes.list.push(Change {
@@ -82,25 +82,25 @@ pub fn between(before: &Dataset, after: &Dataset) -> Changes {
             }
         }
     }
-    changes.list.extend(fresh.into_iter().map(|row| Change {
-        kind: Kind::Added,
+    changes.list.extend(added.into_iter().map(|row| Change {
+        kind: ChangeKind::Added,
         before: None,
         after: Some(row),
     }));
-    changes.list.extend(gone.into_iter().map(|row| Change {
-        kind: Kind::Removed,
+    changes.list.extend(removed.into_iter().map(|row| Change {
+        kind: ChangeKind::Removed,
         before: Some(row),
         after: None,
     }));
     changes
 }
 
-/// Takes out of `gone` and `fresh` the rows that are equal in `columns`, two by two.
+/// Pairs rows that are equal in `columns`, and removes them from `removed` and `added`.
 fn pair(
     before: &Dataset,
-    gone: &mut Vec<usize>,
+    removed: &mut Vec<usize>,
     after: &Dataset,
-    fresh: &mut Vec<usize>,
+    added: &mut Vec<usize>,
     columns: &[&str],
 ) -> Vec<(usize, usize)> {
     let key = |dataset: &Dataset, row| -> Vec<Option<String>> {
@@ -108,30 +108,30 @@ fn pair(
         values.collect()
     };
     let mut waiting: BTreeMap<_, VecDeque<usize>> = BTreeMap::new();
-    for row in std::mem::take(gone) {
+    for row in std::mem::take(removed) {
         waiting.entry(key(before, row)).or_default().push_back(row);
     }
     let mut pairs = Vec::new();
-    fresh.retain(|&new| {
+    added.retain(|&new| {
         let old = waiting.get_mut(&key(after, new));
         let old = old.and_then(VecDeque::pop_front);
         pairs.extend(old.map(|old| (old, new)));
         old.is_none()
     });
-    gone.extend(waiting.into_values().flatten());
-    gone.sort_unstable();
+    removed.extend(waiting.into_values().flatten());
+    removed.sort_unstable();
     pairs
 }
 
-/// How the same image differs; `None` where it does not.
-fn kind(before: &Dataset, old: usize, after: &Dataset, new: usize) -> Option<Kind> {
+/// How the same image differs; `None` if it does not.
+fn kind(before: &Dataset, old: usize, after: &Dataset, new: usize) -> Option<ChangeKind> {
     let differs = |column| before.text(column, old) != after.text(column, new);
     if differs("class") || before.boxes(old) != after.boxes(new) {
-        Some(Kind::Label)
+        Some(ChangeKind::Label)
     } else if differs("blake3") {
-        Some(Kind::Picture)
+        Some(ChangeKind::Picture)
     } else if differs("id") || differs("split") {
-        Some(Kind::Moved)
+        Some(ChangeKind::Moved)
     } else {
         None
     }

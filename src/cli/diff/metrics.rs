@@ -1,4 +1,4 @@
-//! What the runs that made two datasets measured differently.
+//! How the measurements of the runs that made two datasets differ.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -9,10 +9,10 @@ use crate::artifact::run::RunRecord;
 use crate::cli::columns;
 use crate::pipeline::records;
 
-/// Numbers that differ, by their path; before and after.
+/// Numbers that differ, by path: before and after.
 pub type Metrics = BTreeMap<String, [Option<f64>; 2]>;
 
-/// The numbers that differ; `None` where no record of one of the runs is found.
+/// The numbers that differ; `None` if no record of one of the runs is found.
 pub fn changes(before: &Path, after: &Path) -> Option<Metrics> {
     let mut metrics = Metrics::new();
     for (side, folder) in [before, after].into_iter().enumerate() {
@@ -41,7 +41,7 @@ fn run_of(folder: &Path) -> Option<RunRecord> {
     runs.max_by_key(|record| record.started)
 }
 
-/// Enters every number below `value`; those of single classes are too many to be told.
+/// Collects every number below `value`, except those of single classes, which would be too many.
 fn numbers(path: &str, value: &Value, side: usize, found: &mut Metrics) {
     match value {
         Value::Number(number) => {
@@ -59,8 +59,8 @@ fn numbers(path: &str, value: &Value, side: usize, found: &mut Metrics) {
     }
 }
 
-/// A table: means of recognisers first, then those with the shortest paths.
-pub fn in_words(metrics: &Metrics) -> String {
+/// A table: recogniser means first, then the shortest paths.
+pub fn format_changes(metrics: &Metrics) -> String {
     if metrics.is_empty() {
         return "metrics: no change".to_owned();
     }

@@ -1,4 +1,4 @@
-//! `verismo diff`: what changed from one dataset to another, in words, as JSON and as a picture.
+//! `verismo diff`: what changed from one dataset to another, as text, JSON and a picture.
 
 mod changes;
 mod metrics;
@@ -11,43 +11,43 @@ use clap::Args;
 use serde_json::json;
 
 use super::dataset::Dataset;
-use super::{columns, say};
+use super::{columns, print_line};
 use crate::artifact::DATASET_TABLE;
 use crate::pipeline::publish::versions;
 use crate::pipeline::records::folders;
 use crate::pipeline::suggest;
 use crate::{Error, Result};
-use changes::{Change, KINDS, Kind};
+use changes::{Change, ChangeKind, KINDS};
 
 const EXAMPLES: &str = "\
 Examples:
-  verismo diff dice                          the newest version against the one before it
+  verismo diff dice                          the newest version compared with the one before it
   verismo diff dice/0123456789ab dice/latest
   verismo diff outputs/datasets/dice/latest outputs/cache/emit-0123456789abcdef
 
-In the picture each pair is before and after: green frames are new images, red ones gone, blue other
-pixels, yellow other labels.";
+In the picture, each pair shows before and after. Frames: green = added image, red = removed,
+blue = different pixels, yellow = different labels.";
 
 /// Arguments of `diff`.
 #[derive(Args)]
 #[command(after_help = EXAMPLES)]
 pub struct Diff {
-    /// The dataset before: its folder, NAME/VERSION, NAME for its `latest`, or VERSION.
+    /// The dataset before: a folder, NAME/VERSION, NAME for its `latest`, or VERSION.
     before: String,
 
-    /// The dataset after. Unless given, BEFORE is it, and is held against the version before it.
+    /// The dataset after. If omitted, BEFORE is compared with the version before it.
     after: Option<String>,
 
-    /// Where to write the picture; `NAME-VERSION-diff.png` here unless given. With --json it is drawn
-    /// only if this is given.
+    /// Where to write the picture [default: `NAME-VERSION-diff.png` in the current folder]. With --json it is
+    /// only drawn if this is given.
     #[arg(long, value_name = "FILE")]
     sheet: Option<PathBuf>,
 
-    /// The folder of cache, runs and datasets.
+    /// The folder that contains the cache, runs and datasets.
     #[arg(long, value_name = "DIR", default_value = "outputs")]
     outputs: PathBuf,
 
-    /// Print one JSON object, with the files of all changed images.
+    /// Print one JSON object that lists the files of all changed images.
     #[arg(long)]
     json: bool,
 }
@@ -62,34 +62,36 @@ impl Diff {
             if self.sheet.is_some() {
                 self.draw(&before, &after, &changes.list)?;
             }
-            say(as_json(&before, &after, &changes, &metrics));
+            print_line(as_json(&before, &after, &changes, &metrics));
             return Ok(());
         }
-        say(format!(
+        print_line(format!(
             "before {}, {} images\nafter  {}, {} images\n",
             before.folder.display(),
             before.len(),
             after.folder.display(),
             after.len()
         ));
-        say(images_in_words(&before, &after, &changes));
+        print_line(format_images(&before, &after, &changes));
         let tables = [
-            ("class", "images a class"),
-            ("split", "images a split"),
-            ("domain", "images a domain"),
+            ("class", "images per class"),
+            ("split", "images per split"),
+            ("domain", "images per domain"),
         ];
         for (column, title) in tables {
             let counts = balance(&before, &after, column);
             if column == "class" || counts.values().any(|[a, b]| a != b) {
-                say(format!("\n{title}:\n{}", balance_in_words(&counts)));
+                print_line(format!("\n{title}:\n{}", format_balance(&counts)));
             }
         }
         match &metrics {
-            None => say("\nmetrics: the runs that made these datasets are not known here"),
-            Some(metrics) => say(format!("\n{}", metrics::in_words(metrics))),
+            None => {
+                print_line("\nmetrics: no records of the runs that made these datasets were found")
+            }
+            Some(metrics) => print_line(format!("\n{}", metrics::format_changes(metrics))),
         }
         if let Some(sheet) = self.draw(&before, &after, &changes.list)? {
-            say(format!("\npicture: {}", sheet.display()));
+            print_line(format!("\npicture: {}", sheet.display()));
         }
         Ok(())
     }
@@ -122,7 +124,7 @@ impl Diff {
     }
 }
 
-/// The folder of a dataset by path, `NAME/VERSION`, `NAME` or `VERSION`; links resolved.
+/// The folder of a dataset given by path, `NAME/VERSION`, `NAME` or `VERSION`; links are resolved.
 fn find(outputs: &Path, name: &str) -> Result<PathBuf> {
     let shelves = outputs.join("datasets");
     let versions = |shelf: &PathBuf| shelf.join(name);
@@ -149,12 +151,12 @@ fn find(outputs: &Path, name: &str) -> Result<PathBuf> {
     let known: Vec<&str> = known.iter().map(String::as_str).collect();
     Err(Error::usage(
         name,
-        "is no dataset: there is no such folder with a manifest.parquet, and no such version",
+        "is not a dataset: neither a folder with a manifest.parquet nor a known version",
         suggest::remedy(name, "datasets", &known),
     ))
 }
 
-/// The version of the same dataset that was made before this one.
+/// The version of the same dataset made before this one.
 fn version_before(folder: &Path) -> Result<PathBuf> {
     let mut versions = folder.parent().map(versions).unwrap_or_default();
     versions.sort();
@@ -165,12 +167,12 @@ fn version_before(folder: &Path) -> Result<PathBuf> {
         None => Err(Error::usage(
             folder.display(),
             "there is no version before this one",
-            "name two datasets: verismo diff BEFORE AFTER",
+            "give two datasets: verismo diff BEFORE AFTER",
         )),
     }
 }
 
-/// Images before and after by the value of a column.
+/// The number of images before and after, for each value of a column.
 fn balance(before: &Dataset, after: &Dataset, column: &str) -> BTreeMap<String, [u64; 2]> {
     let mut counts: BTreeMap<String, [u64; 2]> = BTreeMap::new();
     for (side, dataset) in [before, after].into_iter().enumerate() {
@@ -181,7 +183,7 @@ fn balance(before: &Dataset, after: &Dataset, column: &str) -> BTreeMap<String, 
     counts
 }
 
-fn balance_in_words(counts: &BTreeMap<String, [u64; 2]>) -> String {
+fn format_balance(counts: &BTreeMap<String, [u64; 2]>) -> String {
     const SHOWN: usize = 50;
     let row = |(value, [before, after]): (&String, &[u64; 2])| {
         let change = match *after as i64 - *before as i64 {
@@ -197,7 +199,7 @@ fn balance_in_words(counts: &BTreeMap<String, [u64; 2]>) -> String {
         ]
     };
     let mut rows: Vec<Vec<String>> = counts.iter().map(row).collect();
-    // The changed first, where not all can be shown.
+    // Changed rows first, if not all can be shown.
     if rows.len() > SHOWN {
         rows.sort_by_key(|row| row[4].is_empty());
         let more = format!("and {} more", rows.len() - SHOWN);
@@ -207,8 +209,8 @@ fn balance_in_words(counts: &BTreeMap<String, [u64; 2]>) -> String {
     columns(&rows)
 }
 
-/// How many images changed, and some of their names.
-fn images_in_words(before: &Dataset, after: &Dataset, changes: &changes::Changes) -> String {
+/// How many images changed, and some of their file names.
+fn format_images(before: &Dataset, after: &Dataset, changes: &changes::Changes) -> String {
     const NAMED: usize = 3;
     let mut rows = vec![vec!["unchanged".to_owned(), changes.unchanged.to_string()]];
     for kind in KINDS {
@@ -225,8 +227,8 @@ fn images_in_words(before: &Dataset, after: &Dataset, changes: &changes::Changes
     format!("images:\n{}", columns(&rows))
 }
 
-/// The files of the images that changed so: as they are called after, or were before.
-fn files(before: &Dataset, after: &Dataset, list: &[Change], kind: Kind) -> Vec<String> {
+/// The files of the images with this kind of change, as named after the change if they still exist.
+fn files(before: &Dataset, after: &Dataset, list: &[Change], kind: ChangeKind) -> Vec<String> {
     let of_kind = list.iter().filter(|change| change.kind == kind);
     let file = |change: &Change| match (change.after, change.before) {
         (Some(row), _) => after.text("file", row),

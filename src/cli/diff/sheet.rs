@@ -1,25 +1,25 @@
-//! The picture of a diff: pairs of before and after, framed by how they changed.
+//! The picture of a diff: pairs of before and after, framed by kind of change.
 
 use image::{Rgb, RgbImage};
 
-use super::changes::{Change, KINDS, Kind};
+use super::changes::{Change, ChangeKind, KINDS};
 use crate::Result;
 use crate::cli::dataset::Dataset;
 use crate::cli::inspect::{CELL, cell};
 use crate::sample::image as picture;
 
-/// Pairs of one kind on a picture.
+/// Number of pairs shown of each kind.
 const PAIRS: usize = 16;
-/// Pictures side by side: four pairs.
+/// Pictures per row: four pairs.
 const COLUMNS: u32 = 8;
-/// Of a frame, in pixels.
+/// Width of a frame in pixels.
 const WIDTH: u32 = 4;
 
-/// Draws up to [`PAIRS`] changes of each kind, spread over all of that kind; `None` where nothing
-/// visible changed.
+/// Draws up to [`PAIRS`] changes of each kind, spread evenly over all of that kind; `None` if nothing visible
+/// changed.
 ///
 /// # Errors
-/// Where an image cannot be read.
+/// If an image cannot be read.
 pub fn png(before: &Dataset, after: &Dataset, list: &[Change]) -> Result<Option<Vec<u8>>> {
     let mut cells = Vec::new();
     for kind in KINDS {
@@ -38,7 +38,7 @@ pub fn png(before: &Dataset, after: &Dataset, list: &[Change]) -> Result<Option<
                 cells.push(cell);
             }
         }
-        // Each kind begins a line of its own.
+        // Each kind starts a new row.
         while !cells.len().is_multiple_of(COLUMNS as usize) {
             cells.push(RgbImage::from_pixel(CELL, CELL, Rgb([128; 3])));
         }
@@ -49,14 +49,14 @@ pub fn png(before: &Dataset, after: &Dataset, list: &[Change]) -> Result<Option<
     }
 }
 
-/// The frame's colour; none for what looks as before.
-fn colour(kind: Kind) -> Option<Rgb<u8>> {
+/// The frame's colour; `None` if the image looks the same.
+fn colour(kind: ChangeKind) -> Option<Rgb<u8>> {
     match kind {
-        Kind::Added => Some(Rgb([40, 200, 80])),
-        Kind::Removed => Some(Rgb([225, 50, 50])),
-        Kind::Picture => Some(Rgb([60, 120, 255])),
-        Kind::Label => Some(Rgb([250, 210, 0])),
-        Kind::Moved => None,
+        ChangeKind::Added => Some(Rgb([40, 200, 80])),
+        ChangeKind::Removed => Some(Rgb([225, 50, 50])),
+        ChangeKind::Picture => Some(Rgb([60, 120, 255])),
+        ChangeKind::Label => Some(Rgb([250, 210, 0])),
+        ChangeKind::Moved => None,
     }
 }
 

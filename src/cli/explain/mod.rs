@@ -1,7 +1,7 @@
-//! `verismo explain`: from an image of a dataset back to model, seed, render and checkpoint, and from
-//! there to the same image again.
+//! `verismo explain`: traces an image of a dataset back to its model, seed, render and checkpoint, and makes
+//! it again.
 
-mod again;
+mod rerender_check;
 mod story;
 
 use std::path::{Path, PathBuf};
@@ -10,8 +10,9 @@ use std::str::FromStr;
 use clap::Args;
 use serde_json::json;
 
+use self::rerender_check::RerenderCheck;
 use super::dataset::Dataset;
-use super::{columns, say};
+use super::{columns, print_line};
 use crate::artifact::verdicts;
 use crate::pipeline::provenance::Trail;
 use crate::pipeline::suggest;
@@ -26,7 +27,7 @@ Examples:
   verismo explain outputs/datasets/dice/latest augment-000012 --rerender --out way.png
   verismo explain outputs/datasets/dice/latest augment-000012 --json | jq .steps
 
-With --rerender the exit code is 0 only where the image made again has the same bytes.";
+With --rerender, the exit code is 0 only if the image made again has the same bytes.";
 
 /// Arguments of `explain`.
 #[derive(Args)]
@@ -42,19 +43,19 @@ pub struct Explain {
     #[arg(long)]
     rerender: bool,
 
-    /// Write the picture as each stage left it to a PNG, side by side; below it, as made again.
+    /// Write a PNG of the picture after each stage, side by side, with those made again below.
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
 
-    /// Print everything that is known as JSON.
+    /// Print everything known about the image as JSON.
     #[arg(long)]
     json: bool,
 
-    /// The folder of cache and runs; the one in which the dataset lies unless given.
+    /// The folder that contains the cache and runs [default: the one that the dataset is in].
     #[arg(long, value_name = "DIR")]
     outputs: Option<PathBuf>,
 
-    /// Where networks run again: auto, cpu, gpu, gpu:1, cuda; as recorded unless given.
+    /// Device to make the image again on: auto, cpu, gpu, gpu:1, cuda [default: as recorded].
     #[arg(long, value_parser = DeviceChoice::from_str)]
     device: Option<DeviceChoice>,
 }
@@ -69,8 +70,8 @@ impl Explain {
                 let files: Vec<&str> = several.iter().take(5).map(|(_, f)| f.as_str()).collect();
                 return Err(Error::usage(
                     &self.image,
-                    format!("{} images of the dataset end so", several.len()),
-                    format!("give the whole path: {}", files.join(", ")),
+                    format!("{} images of the dataset match", several.len()),
+                    format!("give the full path: {}", files.join(", ")),
                 ));
             }
         };
@@ -85,25 +86,23 @@ impl Explain {
                 let published = self.dataset.join(&file);
                 let hash = dataset.text("blake3", row).unwrap_or_default();
                 let comparison =
-                    again::Comparison::make(trail, &outputs, &published, &hash, self.device)?;
+                    RerenderCheck::make(trail, &outputs, &published, &hash, self.device)?;
                 Some(comparison)
             }
             _ => None,
         };
         if self.json {
             let mut story = story::as_json(&dataset, row, trail.as_ref());
-            story["rerender"] = made
-                .as_ref()
-                .map_or(json!(null), again::Comparison::as_json);
-            say(format!("{story:#}"));
+            story["rerender"] = made.as_ref().map_or(json!(null), RerenderCheck::as_json);
+            print_line(format!("{story:#}"));
         } else {
-            say(story::in_words(&dataset, row, trail.as_ref()));
-            made.iter().for_each(|made| say(made.in_words()));
+            print_line(story::format_text(&dataset, row, trail.as_ref()));
+            made.iter().for_each(|made| print_line(made.format_text()));
         }
         if let (Some(out), Ok(trail)) = (&self.out, &trail) {
-            again::draw(trail, made.as_ref(), &self.dataset.join(&file), out)?;
+            rerender_check::draw(trail, made.as_ref(), &self.dataset.join(&file), out)?;
             if !self.json {
-                say(format!("\npicture: {}", out.display()));
+                print_line(format!("\npicture: {}", out.display()));
             }
         }
         made.map_or(Ok(()), |made| made.verdict(&file))
@@ -114,7 +113,7 @@ impl Explain {
         let real = std::fs::canonicalize(&self.dataset).unwrap_or_else(|_| self.dataset.clone());
         let above = real.ancestors().nth(3).map(Path::to_path_buf);
         let here = std::env::current_dir().unwrap_or_default();
-        // As short as the user would write it.
+        // Relative, as the user would write it.
         let short = |path: PathBuf| match path.strip_prefix(&here) {
             Ok(inside) => inside.to_path_buf(),
             Err(_) => path,
@@ -125,12 +124,12 @@ impl Explain {
             .unwrap_or_else(|| "outputs".into())
     }
 
-    /// Says why the gate kept a sample of this name out of the dataset.
+    /// Prints why the gate rejected the sample with this name.
     fn tell_of_rejected(&self, dataset: &Dataset) -> Result<()> {
         let Some(verdict) = self.rejected()? else {
             return Err(self.unknown(dataset));
         };
-        say(match self.json {
+        print_line(match self.json {
             true => format!("{:#}", story::rejection_as_json(&verdict)),
             false => columns(&story::rejection(&verdict)),
         });
@@ -138,13 +137,13 @@ impl Explain {
             return Err(Error::failed(
                 &self.image,
                 "was rejected, so there is no published image to compare with",
-                "leave out --rerender and --out",
+                "omit --rerender and --out",
             ));
         }
         Ok(())
     }
 
-    /// The sample of this name among those that the gate kept out of the dataset.
+    /// The sample with this name among those that the gate rejected.
     fn rejected(&self) -> Result<Option<Verdict>> {
         let path = self.dataset.join(emit::REJECTED);
         if !path.exists() {
@@ -165,7 +164,7 @@ impl Explain {
             &self.image,
             format!("{} has no such image", self.dataset.display()),
             match near {
-                Some(near) => format!("images are called like {near}"),
+                Some(near) => format!("image paths look like {near}"),
                 None => "the dataset is empty".to_owned(),
             },
         )

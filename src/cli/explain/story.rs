@@ -1,4 +1,4 @@
-//! What is known of an image, in words and as JSON.
+//! What is known about an image, as text and as JSON.
 
 use std::collections::BTreeMap;
 
@@ -10,7 +10,7 @@ use crate::Error;
 use crate::pipeline::provenance::{Step, Trail};
 use crate::sample::{Domain, Object, Sample, Verdict};
 
-/// What is said of an image, in this order: the column, and what it means.
+/// The rows of the text, in order: the column, and its meaning.
 const ROWS: [(&str, &str); 14] = [
     ("file", "image"),
     ("split", "split"),
@@ -18,40 +18,40 @@ const ROWS: [(&str, &str); 14] = [
     ("boxes", "boxes, x y width height in pixels"),
     ("transforms", "transforms, in order"),
     ("id", "sample"),
-    ("parent", "made from the sample"),
-    ("checkpoint", "through the checkpoint"),
-    ("gate", "the gate's scores"),
-    ("origin", "which began as"),
+    ("parent", "made from sample"),
+    ("checkpoint", "translated by checkpoint"),
+    ("gate", "gate scores"),
+    ("origin", "originally"),
     ("domain", "domain"),
-    ("source", "of the model or photo"),
-    ("seed", "drawn by the random stream"),
+    ("source", "model or photo"),
+    ("seed", "random stream"),
     ("blake3", "blake3 of the file"),
 ];
 
-/// Everything that is known, for a person.
-pub fn in_words(dataset: &Dataset, row: usize, trail: Result<&Trail, &Error>) -> String {
-    let said = |(column, meaning): (&str, &str)| {
+/// Everything known about an image, for a person.
+pub fn format_text(dataset: &Dataset, row: usize, trail: Result<&Trail, &Error>) -> String {
+    let row_of = |(column, meaning): (&str, &str)| {
         let mut value = dataset.text(column, row)?;
         if column == "gate" {
-            value = scores_in_words(&value);
+            value = format_scores(&value);
         }
         Some(vec![meaning.to_owned(), value])
     };
-    let mut rows: Vec<Vec<String>> = ROWS.into_iter().filter_map(said).collect();
+    let mut rows: Vec<Vec<String>> = ROWS.into_iter().filter_map(row_of).collect();
     if let Some((class, confidence)) = pseudo_label(&dataset.texts("transforms", row)) {
-        let read = format!("{class}, {confidence} sure; no human said so");
-        rows.push(vec!["the photo is read as".to_owned(), read]);
+        let read = format!("{class}, confidence {confidence}; not checked by a human");
+        rows.push(vec!["pseudo-label".to_owned(), read]);
     }
     let trail = match trail {
         Ok(trail) => trail,
-        Err(error) => return format!("{}\n\nno more is known: {error}", columns(&rows)),
+        Err(error) => return format!("{}\n\nnothing more is known: {error}", columns(&rows)),
     };
     if let Some(step) = trail.steps.last() {
-        rows.extend(geometry_in_words(&step.sample));
+        rows.extend(format_geometry(&step.sample));
     }
     let mut text = columns(&rows);
     text += &format!(
-        "\n\nmade by the run {} of the pipeline {} (seed {}, {}): {}",
+        "\n\nmade by run {} of pipeline {} (seed {}, {}): {}",
         trail.run.run,
         trail.run.pipeline,
         trail.steps.first().map_or(0, |step| step.ingredients.seed),
@@ -59,10 +59,10 @@ pub fn in_words(dataset: &Dataset, row: usize, trail: Result<&Trail, &Error>) ->
         trail.folder.display()
     );
     if trail.first_run != trail.run.run {
-        text += &format!("\nfirst published by the run {}", trail.first_run);
+        text += &format!("\nfirst published by run {}", trail.first_run);
     }
     let steps: Vec<Vec<String>> = with_before(&trail.steps)
-        .map(|(step, before)| step_in_words(trail, step, before))
+        .map(|(step, before)| format_step(trail, step, before))
         .collect();
     text += &format!("\n\nstep by step:\n{}", columns(&steps));
     if let Some(problem) = &trail.broken {
@@ -71,14 +71,14 @@ pub fn in_words(dataset: &Dataset, row: usize, trail: Result<&Trail, &Error>) ->
     text
 }
 
-/// Each step with the one before it.
+/// Each step, paired with the previous one.
 fn with_before(steps: &[Step]) -> impl Iterator<Item = (&Step, Option<&Step>)> {
     let before = std::iter::once(None).chain(steps.iter().map(Some));
     steps.iter().zip(before)
 }
 
-/// Stage, sample, what was done, and where the result lies.
-fn step_in_words(trail: &Trail, step: &Step, before: Option<&Step>) -> Vec<String> {
+/// Stage, sample, what was done, and the folder of the result.
+fn format_step(trail: &Trail, step: &Step, before: Option<&Step>) -> Vec<String> {
     let provenance = &step.sample.provenance;
     let mut done = Vec::new();
     match before {
@@ -102,7 +102,7 @@ fn step_in_words(trail: &Trail, step: &Step, before: Option<&Step>) -> Vec<Strin
             if let Some(gate) = &new.provenance.gate
                 && old.provenance.gate.is_none()
             {
-                done.push(scores_in_words(gate));
+                done.push(format_scores(gate));
             }
             if let Some(split) = &new.provenance.split
                 && old.provenance.split.is_none()
@@ -110,7 +110,7 @@ fn step_in_words(trail: &Trail, step: &Step, before: Option<&Step>) -> Vec<Strin
                 done.push(split.clone());
             }
             if !step.changes(Some(before)) {
-                done.push("the picture is handed on".to_owned());
+                done.push("the picture is passed through".to_owned());
             }
         }
     }
@@ -121,48 +121,48 @@ fn step_in_words(trail: &Trail, step: &Step, before: Option<&Step>) -> Vec<Strin
     ]
 }
 
-/// Camera and pose, as the published picture shows them.
-fn geometry_in_words(sample: &Sample) -> Vec<Vec<String>> {
+/// Camera and pose in the published picture.
+fn format_geometry(sample: &Sample) -> Vec<Vec<String>> {
     let mut rows = Vec::new();
     if let Some(camera) = &sample.labels.camera {
         let numbers = [camera.fx, camera.fy, camera.cx, camera.cy];
-        let row = numbers_in_words(&numbers);
+        let row = format_numbers(&numbers);
         rows.push(vec!["camera, fx fy cx cy in pixels".to_owned(), row]);
     }
     for Object { class, pose, .. } in sample.labels.objects() {
         if let Some(pose) = pose {
             let meaning = format!("pose of {class}, object to camera in metres");
-            let lines: Vec<String> = pose.chunks(4).map(numbers_in_words).collect();
+            let lines: Vec<String> = pose.chunks(4).map(format_numbers).collect();
             rows.push(vec![meaning, lines.join(" | ")]);
         }
     }
     rows
 }
 
-fn numbers_in_words(numbers: &[f32]) -> String {
-    let words: Vec<String> = numbers.iter().map(|n| format!("{n:.4}")).collect();
-    words.join(" ")
+fn format_numbers(numbers: &[f32]) -> String {
+    let texts: Vec<String> = numbers.iter().map(|n| format!("{n:.4}")).collect();
+    texts.join(" ")
 }
 
-/// `{"edges":0.7,"mask":0.9}` as `edges 0.7, mask 0.9`; any other text as it is.
-fn scores_in_words(note: &str) -> String {
+/// `{"edges":0.7,"mask":0.9}` as `edges 0.7, mask 0.9`; any other text unchanged.
+fn format_scores(note: &str) -> String {
     match serde_json::from_str::<BTreeMap<String, Value>>(note) {
         Ok(scores) => {
-            let words = scores.iter().map(|(name, score)| format!("{name} {score}"));
-            words.collect::<Vec<_>>().join(", ")
+            let texts = scores.iter().map(|(name, score)| format!("{name} {score}"));
+            texts.collect::<Vec<_>>().join(", ")
         }
         Err(_) => note.to_owned(),
     }
 }
 
-/// Class and confidence that `pseudo_label` noted.
+/// The class and confidence recorded by `pseudo_label`.
 fn pseudo_label(transforms: &[String]) -> Option<(&str, &str)> {
     let notes = transforms.iter().rev();
     let mut notes = notes.filter_map(|note| note.strip_prefix("pseudo_label("));
     notes.next()?.strip_suffix(')')?.rsplit_once(", ")
 }
 
-/// Everything that is known, for machines.
+/// Everything known about an image, as JSON.
 pub fn as_json(dataset: &Dataset, row: usize, trail: Result<&Trail, &Error>) -> Value {
     let text = |column: &str| json!(dataset.text(column, row));
     let parsed = |column: &str| {
@@ -259,7 +259,7 @@ fn poses(sample: &Sample) -> Value {
     objects.map(one).collect()
 }
 
-/// The checkpoint through which `step` translated, if it did.
+/// The checkpoint that `step` translated with, if any.
 fn checkpoint(trail: &Trail, step: &Step) -> Option<Value> {
     let digest = step.sample.provenance.checkpoint.as_ref()?;
     let (role, _) = step.ingredients.inputs.iter().find(|(_, d)| *d == digest)?;
@@ -274,24 +274,27 @@ fn checkpoint(trail: &Trail, step: &Step) -> Option<Value> {
     }))
 }
 
-/// What is said of a sample that is no image of the dataset.
+/// What is known about a sample that is not in the dataset.
 pub fn rejection(verdict: &Verdict) -> Vec<Vec<String>> {
     let scores = verdict.scores.iter();
     let scores: Vec<String> = scores.map(|(name, s)| format!("{name} {s:.4}")).collect();
     let rows = [
         ("sample", verdict.id.clone()),
-        ("rejected by the gate for", verdict.reasons.join(", ")),
-        ("the gate's scores", scores.join(", ")),
+        (
+            "rejected by the gate because of",
+            verdict.reasons.join(", "),
+        ),
+        ("gate scores", scores.join(", ")),
         ("class", verdict.class.clone().unwrap_or_default()),
-        ("which began as", verdict.origin.clone()),
-        ("of the model or photo", verdict.source.clone()),
+        ("originally", verdict.origin.clone()),
+        ("model or photo", verdict.source.clone()),
     ];
     rows.into_iter()
         .map(|(meaning, value)| vec![meaning.to_owned(), value])
         .collect()
 }
 
-/// The same for machines.
+/// The same as JSON.
 pub fn rejection_as_json(verdict: &Verdict) -> Value {
     json!({
         "sample": verdict.id,

@@ -1,4 +1,4 @@
-//! What is required before publishing, and what is removed from the cache and what never.
+//! Requirements before publishing, and what is and is not removed from the cache.
 
 use std::fs;
 use std::path::Path;
@@ -98,7 +98,7 @@ fn a_stage_that_was_left_out_has_met_nothing() {
     let error = place.execute(&spec, only("shelve"), true).err().unwrap();
     assert_eq!(error.exit_code(), 3);
     assert!(error.to_string().contains("is not measured"), "{error}");
-    // Nothing would be published: nothing is required.
+    // Nothing would be published, so nothing is required.
     place.execute(&spec, only("copy"), true).unwrap();
 }
 
@@ -116,7 +116,7 @@ fn what_no_kept_run_needs_is_collected_and_nothing_else() {
         .iter()
         .map(|entry| entry.name.split('-').next().unwrap())
         .collect();
-    // `solid` is the same for both runs, and what `copy` made differs.
+    // `solid` is the same in both runs; the results of `copy` differ.
     assert_eq!(names, ["copy", "count", "shelve"]);
     assert!(before.unneeded.iter().all(|entry| entry.bytes > 0));
     let cache = place.outputs().join("cache");
@@ -126,7 +126,7 @@ fn what_no_kept_run_needs_is_collected_and_nothing_else() {
     assert_eq!(gc::holdings(&place.outputs(), 1).unwrap().unneeded, []);
     assert!(cache.join("mine").exists(), "is no result");
 
-    // What was kept is whole.
+    // What was kept is complete.
     let outcome = place
         .execute(&spec("", &["copy.tag=b"]), Choice::default(), true)
         .unwrap();

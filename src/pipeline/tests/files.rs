@@ -1,5 +1,5 @@
-//! Pipeline files that extend others, with variables and a matrix: what they come to, and where
-//! what is wrong in them stands.
+//! Pipeline files that extend others, with variables and a matrix: their result, and the positions of their
+//! mistakes.
 
 use std::fs;
 use std::path::Path;
@@ -87,7 +87,7 @@ fn the_base_cannot_be_set() {
     let error = error.expect("was accepted");
     assert_eq!(error.exit_code(), 2);
     assert!(
-        error.to_string().contains("base cannot be chosen here"),
+        error.to_string().contains("`extends` cannot be set here"),
         "{error}"
     );
 }
@@ -126,7 +126,7 @@ fn extends_in_a_circle_or_of_nothing_is_refused() {
     let (a, b) = ("\nextends = 'b.toml'\n", "extends = 'a.toml'\n");
     says(
         &refused(&[("a.toml", a), ("b.toml", b)], &[]),
-        &["b.toml:1:11:", "goes round"],
+        &["b.toml:1:11:", "forms a cycle"],
     );
     says(
         &refused(&[("a.toml", a)], &[]),
@@ -134,7 +134,7 @@ fn extends_in_a_circle_or_of_nothing_is_refused() {
     );
     says(
         &refused(&[("a.toml", "extends = 3\n")], &[]),
-        &["a.toml:1:11:", "is no string"],
+        &["a.toml:1:11:", "is not a string"],
     );
 }
 
@@ -161,7 +161,7 @@ fn variables_stand_in_strings_and_keep_their_type() {
     );
     assert_eq!(setting(&spec, "copy", "/tag"), "in/other/7 ${word} $1");
 
-    // What a run writes down is a pipeline that says the same.
+    // The pipeline that a run records means the same.
     let resolved = spec.resolved_toml().unwrap();
     let again = one(&[("v.toml", &resolved)], &[]);
     assert_eq!(setting(&again, "copy", "/tag"), "in/other/7 ${word} $1");
@@ -186,12 +186,12 @@ fn an_unknown_variable_is_named_with_its_place_and_the_nearest() {
     let round = VARIABLES.replace("'plain'", "'${root}'");
     says(
         &refused(&[("v.toml", &round)], &[]),
-        &["v.toml:", "go round"],
+        &["v.toml:", "form a cycle"],
     );
     let list = VARIABLES.replace("'plain'", "[1, 2]");
     says(
         &refused(&[("v.toml", &list)], &[]),
-        &["v.toml:3:12:", "is no text or number"],
+        &["v.toml:3:12:", "is not a string or number"],
     );
 }
 
@@ -221,7 +221,7 @@ fn a_matrix_is_every_point_of_its_grid() {
     assert_eq!(points[5], (4.into(), "c".into()));
     assert_eq!(specs[5].point[0].path, "solid.count");
     assert_eq!(specs[5].point[1].value, "c");
-    // From the command line too; and without one there is a single point.
+    // Works from the command line too; without a matrix there is a single point.
     let text = "[stages.solid]\n";
     assert_eq!(
         read(&[("p.toml", text)], &["matrix.seed=[1, 2]"])
@@ -251,10 +251,13 @@ fn what_is_wrong_in_a_matrix_has_its_place() {
             "'solid.count' = [3, 'x']",
             ["m.toml:2:21:", "stage `solid`", "u64"],
         ),
-        ("'solid.count' = 3", ["m.toml:2:17:", "no list", "= [1, 2]"]),
+        (
+            "'solid.count' = 3",
+            ["m.toml:2:17:", "non-empty list", "= [1, 2]"],
+        ),
         (
             "'solid.count' = []",
-            ["m.toml:2:17:", "no list", "= [1, 2]"],
+            ["m.toml:2:17:", "non-empty list", "= [1, 2]"],
         ),
         (
             "sede = [3]",

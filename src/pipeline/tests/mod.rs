@@ -1,4 +1,4 @@
-//! The engine by its behaviour, on small real stages: what is refused, what runs, what is left.
+//! Tests of the engine on small real stages: what is refused, what runs, and what is left behind.
 
 mod control;
 mod files;
@@ -37,7 +37,7 @@ macro_rules! kind {
     };
 }
 
-/// Registry of the tests.
+/// The registry of the tests.
 const TEST_STAGES: &[StageKind] = &[
     kind!("solid", Solid, &[], Samples),
     kind!("copy", Copy, SAMPLES, Samples),
@@ -55,7 +55,7 @@ struct Solid {
     palette: Option<PathBuf>,
     /// Stops with Ctrl-C after this many.
     interrupt_at: Option<u64>,
-    /// The same, where this file says how many; the setting is not part of the key.
+    /// The same, read from this file; the setting is not part of the key.
     #[serde(skip_serializing)]
     stop_file: Option<PathBuf>,
 }
@@ -127,7 +127,7 @@ impl Stage for Solid {
     }
 }
 
-/// Hands samples on.
+/// Passes samples through.
 #[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 struct Copy {
@@ -148,7 +148,7 @@ impl Stage for Copy {
     }
 }
 
-/// Counts samples; fails or falls over if told so.
+/// Counts samples; fails or panics on request.
 #[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 struct Count {
@@ -162,8 +162,8 @@ impl Stage for Count {
         if self.fail {
             return Err(Error::failed(
                 context.id,
-                "was told to fail",
-                "tell it not to",
+                "fails on request",
+                "set `fail = false`",
             ));
         }
         let counted = context.input("samples")?.samples().count();

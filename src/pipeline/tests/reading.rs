@@ -1,4 +1,4 @@
-//! What is wrong in a pipeline file or a `--set` is said with its place and the remedy.
+//! Mistakes in a pipeline file or a `--set` are reported with their position and a remedy.
 
 use std::path::Path;
 
@@ -198,9 +198,12 @@ red = 9
     );
 
     let round = "[stages.a]\nuse = 'solid'\nlike = 'b'\n[stages.b]\nuse = 'solid'\nlike = 'a'\n";
-    says(&refused(round, &[]), &["goes round", "a -> b -> a"]);
+    says(&refused(round, &[]), &["forms a cycle", "a -> b -> a"]);
     let stranger = "[stages.solid]\n[stages.copy]\nlike = 'solid'\nfrom = { samples = 'solid' }\n";
-    says(&refused(stranger, &[]), &["test.toml:3:8", "another kind"]);
+    says(
+        &refused(stranger, &[]),
+        &["test.toml:3:8", "different kind"],
+    );
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! What a run takes over from one that was stopped, or that made less: the same bytes, less work.
+//! What a run reuses from one that was stopped or made less: the same bytes for less work.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -21,7 +21,7 @@ count = 10
 from = { samples = 'solid' }
 ";
 
-/// Runs, and returns what each stage took over and the digests of the artifacts.
+/// Runs, and returns what each stage reused and the digests of the artifacts.
 fn run_in(outputs: &Path, sets: &[&str], choice: Choice) -> (Result<Outcome>, Vec<String>) {
     let sets: Vec<String> = sets.iter().map(|s| s.to_string()).collect();
     let spec = Spec::parse(Path::new("test.toml"), PIPELINE, &sets, TEST_STAGES).unwrap();
@@ -64,7 +64,7 @@ fn from_nothing(sets: &[&str]) -> BTreeMap<String, String> {
 fn a_stopped_stage_goes_on_at_the_first_missing_part() {
     let folder = tempfile::tempdir().unwrap();
     let run = |sets: &[&str]| run_in(folder.path(), sets, Choice::default());
-    // The place to stop at is no part of what follows: it is left out of this stage's configuration.
+    // The place to stop must not enter any key: it is left out of this stage's configuration.
     std::fs::write(folder.path().join("stop"), "9").unwrap();
     let stop = format!("solid.stop_file={}", folder.path().join("stop").display());
     let (stopped, _) = run(&[&stop]);
@@ -73,7 +73,7 @@ fn a_stopped_stage_goes_on_at_the_first_missing_part() {
     let (outcome, notes) = run(&[&stop]);
     assert_eq!(
         notes,
-        ["solid: 8 of 10 samples taken over from earlier runs"]
+        ["solid: 8 of 10 samples carried over from earlier runs"]
     );
     assert_eq!(digests(outcome), from_nothing(&[]));
 }
@@ -83,20 +83,20 @@ fn more_samples_are_just_those_more() {
     let folder = tempfile::tempdir().unwrap();
     let run = |sets: &[&str]| run_in(folder.path(), sets, Choice::default());
     run(&[]).0.unwrap();
-    // Ten fill two parts and half of a third.
+    // Ten samples fill two parts and half of a third.
     let (outcome, notes) = run(&["solid.count=17"]);
     assert_eq!(
         notes,
         [
-            "solid: 10 of 17 samples taken over from earlier runs",
-            "copy: 10 of 17 samples taken over from earlier runs"
+            "solid: 10 of 17 samples carried over from earlier runs",
+            "copy: 10 of 17 samples carried over from earlier runs"
         ]
     );
     assert_eq!(digests(outcome), from_nothing(&["solid.count=17"]));
     let (outcome, notes) = run(&["solid.count=9"]);
     assert_eq!(
         notes[0],
-        "solid: 8 of 9 samples taken over from earlier runs"
+        "solid: 8 of 9 samples carried over from earlier runs"
     );
     assert_eq!(digests(outcome), from_nothing(&["solid.count=9"]));
 }

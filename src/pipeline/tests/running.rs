@@ -86,7 +86,7 @@ impl Place {
         fn visit(folder: &Path, found: &mut Vec<PathBuf>) {
             for entry in fs::read_dir(folder).unwrap().flatten() {
                 let name = entry.file_name();
-                // The cache's lock stays: others may hold it.
+                // The cache's lock file stays, since others may hold it.
                 if name.to_string_lossy().starts_with('.') && name != ".lock" {
                     found.push(entry.path());
                 }
@@ -106,7 +106,7 @@ fn spec(sets: &[&str]) -> Spec {
     Spec::parse(Path::new("test.toml"), PIPELINE, &sets, TEST_STAGES).unwrap()
 }
 
-/// The stages that really ran.
+/// The stages that actually ran.
 fn ran(outcome: &Outcome) -> Vec<&str> {
     let stages = outcome.record.stages.iter().filter(|stage| !stage.cached);
     stages.map(|stage| stage.id.as_str()).collect()
@@ -242,12 +242,12 @@ fn a_failing_stage_leaves_the_dataset_and_keeps_what_was_done() {
     assert_eq!(place.published(), "old");
     let record = place.last_record();
     assert_eq!(record.status, Status::Failed);
-    assert!(record.error.unwrap().contains("was told to fail"));
+    assert!(record.error.unwrap().contains("fails on request"));
     assert_eq!(place.temporary(), Vec::<PathBuf>::new());
     let outcome = place.run(&["shelve.text=new"]).unwrap();
     assert_eq!(ran(&outcome), Vec::<&str>::new());
     assert_eq!(place.published(), "new");
-    // Back to the earlier settings: its version is there already, `latest` points at it again.
+    // Back to the earlier settings: the version already exists, and `latest` points to it again.
     place.run(&["shelve.text=old"]).unwrap();
     assert_eq!(place.published(), "old");
 }
@@ -263,7 +263,11 @@ fn a_version_of_the_users_own_is_never_replaced() {
     let error = place.run(&[own, "shelve.text=new"]).err().unwrap();
     assert_eq!(error.exit_code(), 1);
     let message = error.to_string();
-    for piece in ["datasets/texts/1.0", "other content", "another `version`"] {
+    for piece in [
+        "datasets/texts/1.0",
+        "different content",
+        "another `version`",
+    ] {
         assert!(message.contains(piece), "no `{piece}` in {message}");
     }
     assert_eq!(place.published(), "old");
@@ -301,7 +305,7 @@ fn a_damaged_result_is_not_used() {
     fs::write(&part, "cut").unwrap();
     assert_eq!(
         place.why(&[])[0],
-        "copy: earlier result damaged: part-00000.parquet has another size"
+        "copy: earlier result damaged: part-00000.parquet has a different size"
     );
     assert_eq!(ran(&place.run(&[]).unwrap()), ["copy"]);
     fs::remove_file(&part).unwrap();
@@ -316,7 +320,7 @@ fn what_dead_processes_left_is_removed_once_nobody_is_at_work() {
     left.iter()
         .for_each(|path| fs::create_dir_all(path).unwrap());
     let another = gc::hold(&place.outputs()).unwrap();
-    // `hold` found nobody else, and swept.
+    // `hold` found no other run, and cleaned up.
     assert!(left.iter().all(|path| !path.exists()));
     left.iter()
         .for_each(|path| fs::create_dir_all(path).unwrap());
@@ -353,7 +357,7 @@ fn stages_can_be_chosen() {
         force: vec!["copy".into()],
         ..Choice::default()
     };
-    // The result is the same, so what follows stays.
+    // The result is the same, so what depends on it stays cached.
     assert_eq!(ran(&place.choose(&[], force).unwrap()), ["copy"]);
     let error = place.choose(&[], only(&["cuont"])).err().unwrap();
     assert!(

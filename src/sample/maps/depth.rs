@@ -2,7 +2,7 @@
 
 use super::{Layout, MapKind};
 
-/// Steps a metre: 0.1 mm each.
+/// Steps per metre: 0.1 mm each.
 pub const STEPS: f32 = 10_000.0;
 
 /// The registry entry.
@@ -14,7 +14,7 @@ pub const MAP: MapKind = MapKind {
     turn: None,
 };
 
-/// The map's value of a depth in metres; an infinite one is nothing.
+/// The map value of a depth in metres; infinite depth means nothing is there.
 pub fn value(metres: f32) -> u16 {
     (metres * STEPS).round().min(65535.0) as u16
 }

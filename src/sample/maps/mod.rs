@@ -1,6 +1,6 @@
-//! Maps: what is known of every pixel, as pictures of the sample's own width and height.
+//! Maps: per-pixel labels, as pictures with the sample's width and height.
 //!
-//! Adding one means one new file and one line in [`MAPS`].
+//! To add one, write one file and add one line to [`MAPS`].
 
 pub mod albedo;
 pub mod depth;
@@ -22,27 +22,27 @@ use crate::{Error, Result};
 /// One entry of the registry of maps.
 #[derive(Debug)]
 pub struct MapKind {
-    /// What files and columns call it.
+    /// The name used in files and columns.
     pub name: &'static str,
     /// One line for `verismo list`: meaning and units.
     pub about: &'static str,
-    /// How a PNG of it holds its values.
+    /// How a PNG stores its values.
     pub layout: Layout,
-    /// The value of a pixel of which nothing is known.
+    /// The value of an unknown pixel.
     pub nothing: Value,
-    /// What becomes of a value under a turn of the picture plane, where it is a direction.
+    /// Rotates a value with the picture plane, if it is a direction.
     pub turn: Option<fn(Value, DMat2) -> Value>,
 }
 
-/// The value of a pixel; of a grey map the first number alone.
+/// The value of a pixel; grey maps use only the first number.
 pub type Value = [u16; 3];
 
-/// How a PNG of a map holds its values.
+/// How a PNG of a map stores its values.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Layout {
-    /// One channel of 16 bits.
+    /// One 16-bit channel.
     Grey16,
-    /// Three channels of 8 bits.
+    /// Three 8-bit channels.
     Rgb8,
 }
 
@@ -64,16 +64,16 @@ impl Maps {
         self.0.insert(kind.name, png);
     }
 
-    /// The maps that there are, by name.
+    /// The maps that the sample has, by name.
     pub fn iter(&self) -> impl Iterator<Item = (&'static MapKind, &[u8])> {
         let known = MAPS.iter();
         known.filter_map(|kind| Some((kind, self.get(kind)?)))
     }
 
-    /// Draws anew over the values of every map, row by row.
+    /// Redraws the values of every map, row by row.
     ///
     /// # Errors
-    /// If a map cannot be decoded; `name` is whose it is.
+    /// If a map cannot be decoded; the message calls its sample `name`.
     pub fn edit(&mut self, name: &str, mut edit: impl FnMut(&MapKind, &mut [Value])) -> Result<()> {
         for kind in MAPS {
             let Some(png) = self.0.get_mut(kind.name) else {
@@ -86,11 +86,11 @@ impl Maps {
         Ok(())
     }
 
-    /// The maps of the mapped picture, sampled at the nearest pixel. Beyond the old frame nothing is
-    /// known; directions turn with the picture, and are lost if its right angles do not stay right.
+    /// The maps of the mapped picture, sampled at the nearest pixel. Pixels beyond the old frame are unknown.
+    /// Directions rotate with the picture; they are dropped if the map does not preserve right angles.
     ///
     /// # Errors
-    /// If a map cannot be decoded; `name` is whose it is.
+    /// If a map cannot be decoded; the message calls its sample `name`.
     pub fn map(&self, mapping: &Mapping, name: &str) -> Result<Maps> {
         let turn = mapping.turn(glam::DVec2::ONE).map(|(turn, _)| turn);
         let mut maps = Maps::default();
@@ -112,7 +112,7 @@ impl Maps {
 /// A map's values, row by row, with its width and height.
 ///
 /// # Errors
-/// If the PNG cannot be decoded; `name` is whose map it is.
+/// If the PNG cannot be decoded; the message calls its sample `name`.
 pub fn decode(kind: &MapKind, png: &[u8], name: &str) -> Result<(Vec<Value>, (u32, u32))> {
     let decoded = ::image::load_from_memory(png).map_err(|e| {
         Error::failed(
@@ -140,13 +140,13 @@ pub fn decode(kind: &MapKind, png: &[u8], name: &str) -> Result<(Vec<Value>, (u3
     Ok((values, dimensions))
 }
 
-/// The PNG of a map's values, row by row.
+/// Encodes a map's values, row by row, as PNG.
 ///
 /// # Errors
 /// If a side is zero.
 ///
 /// # Panics
-/// If `values` do not fill the picture.
+/// If the length of `values` does not match the size.
 pub fn encode(kind: &MapKind, values: &[Value], dimensions: (u32, u32)) -> Result<Vec<u8>> {
     match kind.layout {
         Layout::Grey16 => {

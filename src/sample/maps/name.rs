@@ -1,4 +1,4 @@
-//! The name of a map in a configuration, checked against the registry as it is read.
+//! The name of a map in a configuration, checked against the registry on parsing.
 
 use std::borrow::Cow;
 
@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{MAPS, MapKind};
 
-/// One of [`MAPS`], by its place there; in a file it is the name.
+/// An index into [`MAPS`]; files use the name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "&'static str")]
 pub struct MapName(usize);

@@ -1,4 +1,4 @@
-//! Surface normals, in the camera's own coordinates.
+//! Surface normals in camera coordinates.
 
 use glam::{DMat2, DVec2, Vec3};
 
@@ -13,14 +13,14 @@ pub const MAP: MapKind = MapKind {
     turn: Some(turn),
 };
 
-/// The map's value of a unit vector.
+/// The map value of a unit vector.
 pub fn value(normal: Vec3) -> Value {
     normal
         .to_array()
         .map(|v| ((v + 1.0) * 127.5).round().clamp(0.0, 255.0) as u16)
 }
 
-/// The unit vector of a value that is not black.
+/// The unit vector of a map value that is not black.
 pub fn normal(value: Value) -> Vec3 {
     Vec3::from_array(value.map(|v| f32::from(v) / 127.5 - 1.0)).normalize_or_zero()
 }

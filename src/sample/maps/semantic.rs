@@ -1,4 +1,4 @@
-//! Which class every pixel shows.
+//! The class of every pixel.
 
 use super::{Layout, MapKind};
 

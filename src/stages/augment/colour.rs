@@ -1,7 +1,7 @@
-//! Colour transforms: other light and other white balance. Labels stay as they are.
+//! Colour transforms: different light and white balance. Labels stay as they are.
 //!
-//! All have one shape, [`Recolour`]: a configuration of how often and how far, one number drawn
-//! evenly from −amount to amount, and a map of every colour that this number decides.
+//! All follow the pattern [`Recolour`]: a configuration of probability and amount, one number drawn uniformly
+//! from −amount to amount, and a map of every colour that depends on this number.
 
 use image::RgbImage;
 use schemars::JsonSchema;
@@ -11,20 +11,19 @@ use super::{Transform, View, check_range, draw};
 use crate::Result;
 use crate::seed::Stream;
 
-/// A map of colours that one drawn number decides; 0 changes nothing.
+/// A map of colours that depends on one drawn number; 0 changes nothing.
 trait Recolour {
-    /// Its table in the configuration, and what the provenance calls it.
+    /// Its table in the configuration and its name in the provenance.
     const NAME: &'static str;
-    /// The key of the largest change, and the most that it may be.
+    /// The key of the largest change, and the upper limit of its value.
     const LARGEST: (&'static str, f64);
 
     fn probability(&self) -> f64;
 
-    /// The largest change to either side.
+    /// The largest change in either direction.
     fn largest(&self) -> f64;
 
-    /// The map of one colour, values 0..255, for the drawn `change`. Results are rounded and
-    /// clipped.
+    /// The map of one colour, with values 0..255, for the drawn `change`. Results are rounded and clipped.
     fn map(pixels: &RgbImage, change: f32) -> impl Fn([f32; 3]) -> [f32; 3] + use<Self>;
 }
 
@@ -56,7 +55,7 @@ impl<T: Recolour> Transform for T {
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Brightness {
-    /// How often it is applied, 0..1.
+    /// Probability of applying it, 0..1.
     pub probability: f64,
     /// Largest relative change, 0..1.
     pub amount: f64,
@@ -88,11 +87,11 @@ impl Recolour for Brightness {
     }
 }
 
-/// Stretches all values about the picture's mean luma by 1 + the drawn change.
+/// Stretches all values about the picture's mean luma by a factor of 1 + the drawn change.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Contrast {
-    /// How often it is applied, 0..1.
+    /// Probability of applying it, 0..1.
     pub probability: f64,
     /// Largest relative change, 0..1.
     pub amount: f64,
@@ -128,11 +127,11 @@ impl Recolour for Contrast {
     }
 }
 
-/// Bends the tones between black and white: their exponent is e to the drawn change.
+/// Gamma curve between black and white: the exponent is e to the power of the drawn change.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Gamma {
-    /// How often it is applied, 0..1.
+    /// Probability of applying it, 0..1.
     pub probability: f64,
     /// Largest natural logarithm of the exponent, 0..2.
     pub amount: f64,
@@ -166,11 +165,11 @@ impl Recolour for Gamma {
     }
 }
 
-/// Stretches every colour about its own grey by 1 + the drawn change.
+/// Stretches every colour about its own grey by a factor of 1 + the drawn change.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Saturation {
-    /// How often it is applied, 0..1.
+    /// Probability of applying it, 0..1.
     pub probability: f64,
     /// Largest relative change, 0..1.
     pub amount: f64,
@@ -205,13 +204,13 @@ impl Recolour for Saturation {
     }
 }
 
-/// Turns colours by the drawn angle; greys and luma stay.
+/// Rotates hues by the drawn angle; greys and luma stay.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Hue {
-    /// How often it is applied, 0..1.
+    /// Probability of applying it, 0..1.
     pub probability: f64,
-    /// Largest angle, 0..180.
+    /// Largest angle in degrees, 0..180.
     pub degrees: f64,
 }
 
@@ -239,7 +238,7 @@ impl Recolour for Hue {
     fn map(_: &RgbImage, degrees: f32) -> impl Fn([f32; 3]) -> [f32; 3] + use<> {
         let (sin, cos) = degrees.to_radians().sin_cos();
         move |[r, g, b]| {
-            // A rotation in the plane of the colour differences (BT.601), which luma spans no part of.
+            // A rotation in the plane of the colour differences (BT.601), which leaves luma unchanged.
             let y = luma([r, g, b]);
             let (cb, cr) = ((b - y) / 1.772, (r - y) / 1.402);
             let (cb, cr) = (cos * cb - sin * cr, sin * cb + cos * cr);

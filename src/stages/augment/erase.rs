@@ -1,9 +1,9 @@
-//! Random erasing (Zhong et al. 2020, <https://arxiv.org/abs/1708.04896>): a rectangle of plain
-//! grey hides part of the picture, so that a recogniser cannot lean on a single detail.
+//! Random erasing (Zhong et al. 2020, <https://arxiv.org/abs/1708.04896>): a rectangle of plain grey hides
+//! part of the picture, so that a recogniser cannot rely on a single detail.
 //!
-//! Deviation from the paper: the rectangle counts as something that stands before the objects.
-//! Masks, boxes and visible fractions lose what it covers, keypoints under it become hidden, maps
-//! there hold nothing. A draw that would cover the last object of the picture's class is not applied.
+//! Deviation from the paper: the rectangle is treated as an occluder. Masks, boxes and visible fractions lose
+//! what it covers, keypoints under it become hidden, and maps are unknown there. A draw that would cover the
+//! last object of the picture's class is not applied.
 
 use rand::RngExt;
 use schemars::JsonSchema;
@@ -14,11 +14,11 @@ use crate::Result;
 use crate::sample::{Extent, Mask, Object, Visibility};
 use crate::seed::Stream;
 
-/// Hides a rectangle behind one grey. Off by default.
+/// Hides a rectangle behind plain grey. Off by default.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Erase {
-    /// How often it is applied, 0..1.
+    /// Probability of applying it, 0..1.
     pub probability: f64,
     /// Range of each side, as a fraction of the picture's side, 0..1.
     pub size: [f64; 2],
@@ -33,7 +33,7 @@ impl Default for Erase {
     }
 }
 
-/// A rectangle of whole pixels: from x0, y0 up to but without x1, y1.
+/// A rectangle of whole pixels, from x0, y0 to x1, y1 exclusive.
 #[derive(Debug, Clone, Copy)]
 struct Patch {
     x0: u32,
@@ -47,7 +47,7 @@ impl Patch {
         (self.x0..self.x1).contains(&x) && (self.y0..self.y1).contains(&y)
     }
 
-    /// The positions it covers in a row-major picture of `width` pixels a row.
+    /// The positions that it covers in a row-major picture with `width` pixels per row.
     fn positions(&self, width: u32) -> impl Iterator<Item = usize> {
         let Patch { x0, y0, x1, y1 } = *self;
         (y0..y1).flat_map(move |y| (x0..x1).map(move |x| (y * width + x) as usize))
@@ -98,8 +98,8 @@ impl Transform for Erase {
     }
 }
 
-/// Takes the covered part from an object; `false` if nothing is left. The box of an object
-/// without a mask stays.
+/// Removes the covered part from an object; `false` if nothing is left. The box of an object without a mask
+/// is unchanged.
 fn cover(object: &mut Object, patch: Patch, extent: Extent) -> bool {
     for keypoint in &mut object.keypoints {
         let covered = patch.covers(keypoint.x.max(0.0) as u32, keypoint.y.max(0.0) as u32);

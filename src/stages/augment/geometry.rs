@@ -1,4 +1,4 @@
-//! Geometry transforms: mirroring, and rotation, scale and shift in one resampling.
+//! Geometric transforms: mirroring, and rotation, scale and shift in one resampling step.
 //!
 //! A draw that would move the last object of the picture's class out of the frame is not applied.
 
@@ -13,23 +13,23 @@ use crate::sample::mapping::{Border, Mapping};
 use crate::sample::{Domain, Extent};
 use crate::seed::Stream;
 
-/// Stands for every class in [`Flip::classes`].
+/// Denotes every class in [`Flip::classes`].
 const EVERY_CLASS: &str = "*";
 
-/// Mirrors left and right.
+/// Swaps left and right.
 ///
-/// A picture is mirrored only if the classes of the image and of all its objects allow it.
-/// Poses are dropped: a mirrored object is no rigid motion of the object.
+/// A picture is mirrored only if the classes of the image and of all its objects allow it. Poses are dropped,
+/// since mirroring is not a rigid motion.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Flip {
-    /// How often a picture that allows it is mirrored, 0..1.
+    /// Probability of mirroring a picture that allows it, 0..1.
     pub probability: f64,
-    /// The classes that keep their meaning in a mirror; `["*"]` is every class, and needed for
-    /// photos and other pictures without labels. Empty: nothing is mirrored.
+    /// The classes that keep their meaning when mirrored; `["*"]` means every class, and is needed for photos
+    /// and other pictures without labels. Empty: nothing is mirrored.
     pub classes: Vec<String>,
-    /// Classes that become each other in a mirror, e.g. `{ turn_left = "turn_right" }`; each pair
-    /// counts in both directions.
+    /// Classes that turn into each other when mirrored, e.g. `{ turn_left = "turn_right" }`; each pair
+    /// applies in both directions.
     pub swap: BTreeMap<String, String>,
 }
 
@@ -44,7 +44,7 @@ impl Default for Flip {
 }
 
 impl Flip {
-    /// The class that a mirrored object of `class` has, if `swap` names one.
+    /// The class of a mirrored object of `class`, if `swap` names one.
     fn mirrored<'a>(&'a self, class: &'a str) -> Option<&'a str> {
         let forward = self.swap.get(class);
         let backward = || self.swap.iter().find(|(_, to)| *to == class);
@@ -58,7 +58,7 @@ impl Flip {
         if listed(EVERY_CLASS) {
             return true;
         }
-        // Labels of real photos decide nothing.
+        // Labels of real photos must not influence anything.
         let objects = view.labels.objects().iter().map(|object| &object.class);
         let mut classes = objects.chain(&view.labels.class).peekable();
         view.domain != Domain::Photo
@@ -113,24 +113,24 @@ impl Transform for Flip {
     }
 }
 
-/// Rotates and scales about the picture's centre, then shifts, in one bilinear resampling.
+/// Rotates and scales about the picture's centre, then shifts, in one bilinear resampling step.
 ///
-/// The rotation goes into the poses, scale and shift into the camera. If the camera's pixels are
-/// not square, a rotated picture has no pinhole camera; poses and camera are dropped then.
+/// The rotation is applied to the poses, scale and shift to the camera. If the camera's pixels are not
+/// square, a rotated picture has no pinhole camera; poses and camera are then dropped.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Affine {
-    /// How often it is applied, 0..1.
+    /// Probability of applying it, 0..1.
     pub probability: f64,
-    /// Largest rotation to either side in degrees, 0..180.
+    /// Largest rotation in either direction in degrees, 0..180.
     pub rotate: f64,
-    /// Range of the scale, 0.5..2; drawn evenly.
+    /// Range of the scale, 0.5..2; drawn uniformly.
     pub scale: [f64; 2],
     /// Largest shift along each axis, as a fraction of the picture's side, 0..1.
     pub translate: f64,
-    /// What fills the edges: `replicate` (the outermost pixels) or `reflect` (the picture mirrored).
-    /// An object that the frame cuts goes on into the filled part, and so does its mask. With
-    /// `reflect`, an object close to the edge without touching it can be mirrored without a label.
+    /// What fills the edges: `replicate` (the outermost pixels) or `reflect` (the mirrored picture). An
+    /// object cut off by the frame continues into the filled part, and so does its mask. With `reflect`, the
+    /// mirror image of an object near the edge that does not touch it has no label.
     pub border: Border,
 }
 
@@ -153,7 +153,7 @@ impl Transform for Affine {
 
     fn check(&self) -> Result<(), String> {
         check_range("rotate", [0.0, self.rotate], 0.0..=180.0)?;
-        // Below one half, bilinear sampling skips pixels.
+        // Below one half, bilinear sampling would skip pixels.
         check_range("scale", self.scale, 0.5..=2.0)?;
         check_range("translate", [0.0, self.translate], 0.0..=1.0)
     }

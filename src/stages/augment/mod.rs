@@ -1,9 +1,9 @@
-//! augment: label-exact variants of every sample.
+//! augment: random variants of every sample, with exactly mapped labels.
 //!
-//! Each transform draws its parameters once, from the variant's own random stream, and maps the
-//! picture, the masks, boxes, keypoints, depth, camera and poses with them. What was applied stands
-//! in the provenance. Adding a transform means one struct that implements [`Transform`], one field
-//! of [`Augment`] and one line in [`TRANSFORMS`].
+//! Each transform draws its parameters once, from the variant's own random stream, and applies them to the
+//! picture, masks, boxes, keypoints, maps, camera and poses. The provenance records what was applied. To add
+//! a transform, write one struct that implements [`Transform`], and add one field to [`Augment`] and one line
+//! to [`TRANSFORMS`].
 
 mod colour;
 mod erase;
@@ -34,7 +34,7 @@ use crate::stage::{Context, Input, Stage, StageKind, parse};
 /// The registry entry.
 pub const STAGE: StageKind = StageKind {
     name: "augment",
-    about: "random variants of every sample, labels mapped exactly",
+    about: "random variants of every sample, with exactly mapped labels",
     version: 3,
     inputs: &[Input::required(
         "samples",
@@ -53,12 +53,12 @@ pub struct TransformKind {
     pub name: &'static str,
     /// One line for `verismo list`.
     pub about: &'static str,
-    /// Its table of a configuration.
+    /// Its table in a configuration.
     pub of: fn(&Augment) -> &dyn Transform,
 }
 
-/// Every transform, in the order in which they are applied: what happens before the lens, in the
-/// light, and in the camera.
+/// Every transform, in the order in which they are applied: in front of the lens, in the light, and in the
+/// camera.
 pub const TRANSFORMS: &[TransformKind] = &[
     TransformKind {
         name: "flip",
@@ -77,7 +77,7 @@ pub const TRANSFORMS: &[TransformKind] = &[
     },
     TransformKind {
         name: "shadow",
-        about: "darkens one side of a line, as a cast shadow",
+        about: "darkens one side of a line, like a cast shadow",
         of: |augment| &augment.shadow,
     },
     TransformKind {
@@ -92,7 +92,7 @@ pub const TRANSFORMS: &[TransformKind] = &[
     },
     TransformKind {
         name: "gamma",
-        about: "bends the tones between black and white",
+        about: "applies a gamma curve between black and white",
         of: |augment| &augment.gamma,
     },
     TransformKind {
@@ -102,27 +102,27 @@ pub const TRANSFORMS: &[TransformKind] = &[
     },
     TransformKind {
         name: "hue",
-        about: "turns colours about the grey axis",
+        about: "rotates hues about the grey axis",
         of: |augment| &augment.hue,
     },
     TransformKind {
         name: "motion_blur",
-        about: "smears along a straight path",
+        about: "blurs along a straight path",
         of: |augment| &augment.motion_blur,
     },
     TransformKind {
         name: "blur",
-        about: "Gaussian blur, as of a lens out of focus",
+        about: "Gaussian blur, like a lens out of focus",
         of: |augment| &augment.blur,
     },
     TransformKind {
         name: "downscale",
-        about: "shrinks and enlarges again, as of an object far away",
+        about: "shrinks and enlarges again, like a distant object",
         of: |augment| &augment.downscale,
     },
     TransformKind {
         name: "noise",
-        about: "Gaussian noise, as of a sensor",
+        about: "Gaussian noise, like that of a sensor",
         of: |augment| &augment.noise,
     },
     TransformKind {
@@ -134,24 +134,24 @@ pub const TRANSFORMS: &[TransformKind] = &[
 
 /// A random change of a picture and its labels. Implemented by its configuration struct.
 pub trait Transform {
-    /// How often it is applied, 0..1.
+    /// Probability of applying it, 0..1.
     fn probability(&self) -> f64;
 
     /// Checks the ranges.
     ///
     /// # Errors
-    /// What is wrong and the remedy, in words.
+    /// Returns the problem and its remedy as text.
     fn check(&self) -> Result<(), String>;
 
-    /// Draws parameters from `stream`, applies them to picture and labels, and returns them for
-    /// the provenance, e.g. `flip()`; `None` where it left everything as it was.
+    /// Draws parameters from `stream`, applies them to picture and labels, and returns them for the
+    /// provenance, e.g. `flip()`; `None` if it changed nothing.
     ///
     /// # Errors
-    /// Where an image-level map cannot be decoded.
+    /// If an image-level map cannot be decoded.
     fn apply(&self, view: &mut View, stream: &mut Stream) -> Result<Option<String>>;
 }
 
-/// A picture on its way through the transforms.
+/// A picture and its labels while transforms are applied.
 #[derive(Debug, Clone)]
 pub struct View {
     /// The sample's id, for messages.
@@ -167,15 +167,15 @@ impl View {
     }
 }
 
-/// Configuration of `augment`: one table a transform.
+/// Configuration of `augment`: one table per transform.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Augment {
-    /// Augmented variants of every input.
+    /// Number of augmented variants of every input.
     pub copies: u64,
-    /// Hands the unchanged input on as well, before its variants.
+    /// Also passes the unchanged input through, before its variants.
     pub keep_original: bool,
-    /// Mirrors left and right.
+    /// Swaps left and right.
     pub flip: Flip,
     /// Rotates, scales and shifts.
     pub affine: Affine,
@@ -187,13 +187,13 @@ pub struct Augment {
     pub brightness: Brightness,
     /// Stretches values about the mean luma.
     pub contrast: Contrast,
-    /// Bends the tones between black and white.
+    /// Applies a gamma curve between black and white.
     pub gamma: Gamma,
     /// Stretches colours about grey.
     pub saturation: Saturation,
-    /// Turns colours about the grey axis.
+    /// Rotates hues about the grey axis.
     pub hue: Hue,
-    /// Smears along a straight path.
+    /// Blurs along a straight path.
     pub motion_blur: MotionBlur,
     /// Gaussian blur.
     pub blur: Blur,
@@ -253,12 +253,12 @@ impl Stage for Augment {
 }
 
 impl Augment {
-    /// Samples made of each input.
+    /// Number of samples made from each input.
     fn variants(&self) -> u64 {
         self.copies + u64::from(self.keep_original)
     }
 
-    /// Makes the `variant`-th child of `sample`; the first is the original where that is kept.
+    /// Makes the `variant`-th child of `sample`; the first is the original if that is kept.
     fn variant(&self, context: &Context, sample: &Sample, variant: u64) -> Result<Sample> {
         let index = sample.index * self.variants() + variant;
         let id = format!("{}-{index:06}", context.id);
@@ -285,10 +285,10 @@ impl Augment {
         Ok(child)
     }
 
-    /// Applies the transforms in order and says which, with their parameters.
+    /// Applies the transforms in order, and returns those applied with their parameters.
     ///
-    /// Each transform has a stream of its own, named after it, so that adding one or switching one off
-    /// leaves what the others draw as it is.
+    /// Each transform has its own stream, named after it, so that adding or disabling one does not change
+    /// what the others draw.
     fn apply(&self, view: &mut View, stream: &Stream) -> Result<Vec<String>> {
         let mut applied = Vec::new();
         for kind in TRANSFORMS {
@@ -304,7 +304,7 @@ impl Augment {
 }
 
 impl TransformKind {
-    /// The number of its stream, from its name.
+    /// The number of its stream, derived from its name.
     fn stream(&self) -> u64 {
         let hash = *blake3::hash(self.name.as_bytes()).as_bytes();
         u64::from_le_bytes(std::array::from_fn(|byte| hash[byte]))
@@ -321,12 +321,12 @@ fn keeps_class(before: &Labels, after: &Labels) -> bool {
     !shows(before) || shows(after)
 }
 
-/// Draws evenly from `low..=high`.
+/// Draws uniformly from `low..=high`.
 fn draw(stream: &mut Stream, [low, high]: [f64; 2]) -> f64 {
     stream.random_range(low..=high)
 }
 
-/// Checks that `[low, high]` is in order and lies within `allowed`.
+/// Checks that `[low, high]` is in order and within `allowed`.
 fn check_range(
     key: &str,
     [low, high]: [f64; 2],
@@ -337,6 +337,6 @@ fn check_range(
     }
     let (start, end) = (allowed.start(), allowed.end());
     Err(format!(
-        "`{key}` must lie between {start} and {end}, the lower bound first"
+        "`{key}` must be between {start} and {end}, with the lower bound first"
     ))
 }

@@ -1,4 +1,4 @@
-//! Sensor transforms: what lens, sensor and file format do to a picture. Labels stay as they are.
+//! Sensor transforms: effects of lens, sensor and file format. Labels stay as they are.
 
 use image::codecs::jpeg::JpegEncoder;
 use rand::RngExt;
@@ -15,7 +15,7 @@ use crate::{Error, Result};
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Blur {
-    /// How often it is applied, 0..1.
+    /// Probability of applying it, 0..1.
     pub probability: f64,
     /// Range of the standard deviation in pixels, 0..50.
     pub sigma: [f64; 2],
@@ -49,11 +49,11 @@ impl Transform for Blur {
     }
 }
 
-/// Smears the picture evenly along a straight path, as of a moving camera. Off by default.
+/// Blurs the picture evenly along a straight path, like a moving camera. Off by default.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct MotionBlur {
-    /// How often it is applied, 0..1.
+    /// Probability of applying it, 0..1.
     pub probability: f64,
     /// Range of the path's length, as a fraction of the picture's longer side, 0..0.5.
     pub length: [f64; 2],
@@ -84,7 +84,7 @@ impl Transform for MotionBlur {
         if length == 0.0 {
             return Ok(None);
         }
-        // Two samples a pixel of the path, around its middle, so that labels stay where they are.
+        // Two samples per pixel of the path, centred on its middle, so that labels stay where they are.
         let taps = (2.0 * length).ceil() as u32 + 1;
         let mut sums = vec![[0.0_f64; 3]; (width * height) as usize];
         for tap in 0..taps {
@@ -108,13 +108,13 @@ impl Transform for MotionBlur {
     }
 }
 
-/// Shrinks the picture and enlarges it again, as of an object far away. Off by default.
+/// Shrinks the picture and enlarges it again, like a distant object. Off by default.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Downscale {
-    /// How often it is applied, 0..1.
+    /// Probability of applying it, 0..1.
     pub probability: f64,
-    /// Range of the smaller picture's sides, as a fraction of the picture's, 0.05..1.
+    /// Range of the smaller picture's sides, as a fraction of the original sides, 0.05..1.
     pub scale: [f64; 2],
 }
 
@@ -150,13 +150,13 @@ impl Transform for Downscale {
     }
 }
 
-/// Gaussian noise, drawn anew for every pixel and channel.
+/// Gaussian noise, drawn independently for every pixel and channel.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Noise {
-    /// How often it is applied, 0..1.
+    /// Probability of applying it, 0..1.
     pub probability: f64,
-    /// Range of the standard deviation, in values of 0..255.
+    /// Range of the standard deviation, for values of 0..255.
     pub sigma: [f64; 2],
 }
 
@@ -195,7 +195,7 @@ impl Transform for Noise {
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Jpeg {
-    /// How often it is applied, 0..1.
+    /// Probability of applying it, 0..1.
     pub probability: f64,
     /// Range of the quality, 1..100.
     pub quality: [u8; 2],
@@ -228,7 +228,7 @@ impl Transform for Jpeg {
                 Error::failed(
                     "a picture",
                     format!("cannot be encoded as JPEG: {e}"),
-                    "switch the transform off with `jpeg.probability = 0`",
+                    "turn the transform off with `jpeg.probability = 0`",
                 )
             })?;
         view.pixels = decode_rgb(&bytes, "a JPEG made by augment")?;

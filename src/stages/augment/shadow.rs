@@ -1,5 +1,5 @@
-//! Cast shadows: everything on one side of a line lies in the shade, as of a roof's or a wall's edge.
-//! Labels stay as they are.
+//! Cast shadows: everything on one side of a line is in shadow, as at the edge of a roof or wall. Labels stay
+//! as they are.
 
 use rand::RngExt;
 use schemars::JsonSchema;
@@ -13,9 +13,9 @@ use crate::seed::Stream;
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Shadow {
-    /// How often it is applied, 0..1.
+    /// Probability of applying it, 0..1.
     pub probability: f64,
-    /// Range of what is left of the values in the shadow, 0..1.
+    /// Range of the factor by which values are multiplied in the shadow, 0..1.
     pub left: [f64; 2],
     /// Range of the width of the shadow's edge, as a fraction of the picture's longer side, 0..1.
     pub edge: [f64; 2],
@@ -46,7 +46,7 @@ impl Transform for Shadow {
         let sides = [f64::from(width), f64::from(height)];
         let longer = sides[0].max(sides[1]);
         let left = draw(stream, self.left);
-        // Below a pixel an edge would only alias.
+        // An edge narrower than a pixel would only alias.
         let edge = (draw(stream, self.edge) * longer).max(1.0);
         let [x, y] = sides.map(|side| side * stream.random_range(0.2..=0.8));
         let angle = draw(stream, [0.0, std::f64::consts::TAU]);

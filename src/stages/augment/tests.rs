@@ -1,4 +1,4 @@
-//! Runs over every entry of [`TRANSFORMS`], and what each kind promises.
+//! Tests over every entry of [`TRANSFORMS`], and the guarantees of each kind.
 
 mod appearance;
 
@@ -85,7 +85,7 @@ fn view(sample: &Sample) -> View {
     }
 }
 
-/// Red or not, whatever light, blur and noise did.
+/// Whether a pixel is red, despite changes of light, blur and noise.
 fn red_bitmap(pixels: &RgbImage) -> Vec<bool> {
     pixels
         .pixels()
@@ -104,7 +104,7 @@ fn parse(text: &str) -> Augment {
     toml::from_str(text).unwrap()
 }
 
-/// A configuration that does nothing but one transform, surely, at its default strength.
+/// A configuration with a single transform, always applied, at its default strength.
 fn only(name: &str) -> Augment {
     let mut text = String::from("flip.classes = ['six']\n");
     for kind in TRANSFORMS {
@@ -224,8 +224,8 @@ fn check_depth(view: &View, mask: &[bool], applied: &[String]) {
     assert_eq!(known, mask, "{applied:?}");
 }
 
-/// Every keypoint lies within a pixel of a corner of the mapped rectangle: its extremes are the
-/// box, and its area is that of the mask.
+/// Every keypoint is within a pixel of a corner of the mapped rectangle: the extremes match the box, and the
+/// area matches the mask.
 fn check_corners(object: &Object, applied: &[String]) {
     let points: Vec<[f32; 2]> = object.keypoints.iter().map(|k| [k.x, k.y]).collect();
     let [x, y, w, h] = object.bbox_xywh;
@@ -251,7 +251,7 @@ fn check_corners(object: &Object, applied: &[String]) {
     );
 }
 
-/// Where the camera sees the object's origin.
+/// The image position of the object's origin.
 fn project(labels: &Labels) -> [f32; 2] {
     let (pose, camera) = (labels.objects()[0].pose.unwrap(), labels.camera.unwrap());
     let [x, y, z] = [pose[3], pose[7], pose[11]];

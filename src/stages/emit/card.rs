@@ -1,4 +1,4 @@
-//! `README.md`: the data card, with the front matter that the Hugging Face Hub reads:
+//! `README.md`: the data card, with front matter for the Hugging Face Hub:
 //! <https://huggingface.co/docs/hub/datasets-cards>.
 
 use std::collections::BTreeMap;
@@ -13,7 +13,7 @@ use crate::{Error, Result};
 /// Writes the card.
 ///
 /// # Errors
-/// If it cannot be written.
+/// If the file cannot be written.
 pub fn write(out: &Path, config: &Emit, survey: &Survey) -> Result<()> {
     let mut text = front_matter(config, survey);
     text += &contents(config, survey);
@@ -23,14 +23,14 @@ pub fn write(out: &Path, config: &Emit, survey: &Survey) -> Result<()> {
     std::fs::write(&path, text).map_err(|e| Error::io(&path, e))
 }
 
-/// Whether the dataset is written in the format of this name.
+/// Whether the dataset is written in the format with this name.
 fn writes(config: &Emit, name: &str) -> bool {
     FORMATS
         .iter()
         .any(|format| format.name == name && config.writes(format))
 }
 
-/// A text as a YAML scalar; YAML reads JSON's strings.
+/// A string as a YAML scalar; JSON strings are valid YAML.
 fn quoted(text: &str) -> String {
     serde_json::Value::from(text).to_string()
 }
@@ -57,7 +57,7 @@ fn front_matter(config: &Emit, survey: &Survey) -> String {
     yaml + "---\n\n"
 }
 
-/// What the Hub calls a split, as YAML: letters, digits and `_` alone.
+/// The Hub's name of a split, as YAML: only letters, digits and `_`.
 fn hub_split(split: &str) -> String {
     match split {
         "val" => "validation".to_owned(),
@@ -66,7 +66,7 @@ fn hub_split(split: &str) -> String {
     }
 }
 
-/// The Hub's class of size.
+/// The Hub's size category.
 fn size_category(images: u64) -> &'static str {
     match images {
         0..1_000 => "n<1K",
@@ -155,7 +155,7 @@ fn making(survey: &Survey) -> String {
         ),
     };
     text += "Labels of real photos were not used.\n\n";
-    // The card must stay short where every image has a source of its own.
+    // The card must stay short even if every image has its own source.
     const LISTED: usize = 20;
     let mut list = |title: &str, counts: Vec<(String, u64)>| {
         if counts.is_empty() {

@@ -1,4 +1,4 @@
-//! `SHA256SUMS`: a line for every other file, as `sha256sum -c` reads it.
+//! `SHA256SUMS`: one line for every other file, in the format of `sha256sum -c`.
 
 use std::fs::File;
 use std::io::{BufRead, BufReader, Write};
@@ -12,10 +12,10 @@ use crate::formats::create;
 use crate::stage::Context;
 use crate::{Error, Result, artifact};
 
-/// Hashes every file of the dataset, about `expected`, sorted by name, and writes the list into it.
+/// Hashes every file of the dataset, in order of name, and writes the list; `expected` is their rough number.
 ///
 /// # Errors
-/// Where a file cannot be read or the list not be written.
+/// If a file cannot be read, or the list cannot be written.
 pub fn write(context: &Context, expected: u64) -> Result<()> {
     let list = context.out.join(FILE);
     let mut file = create(&list)?;
@@ -34,7 +34,7 @@ pub fn write(context: &Context, expected: u64) -> Result<()> {
     file.flush().map_err(|e| Error::io(&list, e))
 }
 
-/// Of a file's content, in hexadecimal.
+/// SHA-256 of a file's content, in hexadecimal.
 fn sha256(path: &Path) -> std::io::Result<String> {
     let mut file = BufReader::new(File::open(path)?);
     let mut hasher = Sha256::new();

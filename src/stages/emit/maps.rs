@@ -1,17 +1,17 @@
-//! Maps as files of their own: `maps/depth/train/ID.png`, outside the folders that loaders of images read.
+//! Maps as separate files: `maps/depth/train/ID.png`, outside the folders that image loaders read.
 
 use std::path::Path;
 
-use crate::formats::Entry;
+use crate::formats::ImageEntry;
 use crate::sample::maps::MapName;
 use crate::{Error, Result};
 
-/// Writes the `wanted` maps that the image has.
+/// Writes those of the `selected` maps that the image has.
 ///
 /// # Errors
 /// If a file cannot be written; the message names it.
-pub fn write(out: &Path, wanted: &[MapName], entry: &Entry) -> Result<()> {
-    for kind in wanted.iter().map(|name| name.kind()) {
+pub fn write(out: &Path, selected: &[MapName], entry: &ImageEntry) -> Result<()> {
+    for kind in selected.iter().map(|name| name.kind()) {
         let Some(png) = entry.sample.labels.maps.get(kind) else {
             continue;
         };

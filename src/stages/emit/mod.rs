@@ -1,8 +1,8 @@
-//! emit: a dataset to publish, in the formats that recognisers are trained from.
+//! emit: a dataset to publish, in formats for training recognisers.
 //!
-//! The samples are read twice, part by part: a [`Survey`] first, which also refuses samples whose
-//! labels are gone; then every writer is handed each sample in turn. The bytes depend on nothing
-//! but the samples and the configuration: no dates, sorted order.
+//! The samples are read twice, part by part: first for a [`Survey`], which also rejects samples without
+//! labels; then each sample goes to every writer in turn. The bytes depend only on the samples and the
+//! configuration: there are no dates, and the order is sorted.
 
 mod card;
 mod checksums;
@@ -22,7 +22,7 @@ pub use survey::Survey;
 
 use crate::artifact::files::{FOLDER_NAME, is_folder_name};
 use crate::artifact::{Kind, parts};
-use crate::formats::{self, Entry, FORMATS, Format, FormatName};
+use crate::formats::{self, FORMATS, Format, FormatName, ImageEntry};
 use crate::sample::Sample;
 use crate::sample::maps::MapName;
 use crate::stage::{Context, DatasetName, Input, Stage, StageKind, parse};
@@ -37,12 +37,12 @@ pub const STAGE: StageKind = StageKind {
         Input::required(
             "samples",
             Kind::Samples,
-            "labelled samples, with their split",
+            "labelled samples, with their splits",
         ),
         Input::optional(
             "gate",
             Kind::Judged,
-            "the gate that they passed, to list what it rejected",
+            "the gate that the samples passed, to list what it rejected",
         ),
     ],
     output: Kind::Dataset,
@@ -51,26 +51,25 @@ pub const STAGE: StageKind = StageKind {
     exhibit: exhibit::exhibit,
 };
 
-/// The usual splits, in the order in which they are listed; others follow by their names. All images of
-/// samples that were not divided are in the first.
+/// The usual splits, in order of listing; others follow by name. Undivided samples all go to the first.
 const SPLITS: [&str; 3] = ["train", "val", "test"];
 
 /// Configuration of `emit`.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Emit {
-    /// The dataset's name, and that of its folder.
+    /// The name of the dataset and its folder.
     pub name: String,
-    /// Its version; if left out, it follows from the content.
+    /// Its version; derived from the content if omitted.
     pub version: Option<String>,
     /// What it shows, for the data card.
     pub description: Option<String>,
     /// The identifier of its licence, e.g. `cc-by-4.0`.
     pub license: Option<String>,
-    /// The formats to write, beside class folders, manifest and card.
+    /// The formats to write, besides class folders, manifest and card.
     pub formats: Vec<FormatName>,
-    /// The maps to write as PNGs of their own, `maps/NAME/SPLIT/ID.png`, e.g. `["depth"]`; what a sample does
-    /// not have is left out.
+    /// The maps to write as separate PNGs, `maps/NAME/SPLIT/ID.png`, e.g. `["depth"]`; maps that a sample
+    /// does not have are skipped.
     pub maps: Vec<MapName>,
 }
 
@@ -88,7 +87,7 @@ impl Default for Emit {
 }
 
 impl Emit {
-    /// The formats to write, in the order of the registry.
+    /// The formats to write, in registry order.
     fn formats(&self) -> impl Iterator<Item = &'static Format> {
         FORMATS.iter().filter(|format| self.writes(format))
     }
@@ -124,7 +123,7 @@ impl Stage for Emit {
         let input = context.input("samples")?;
         let mut survey = Survey::of(context, input)?;
         survey.rejected = rejected::write(context, survey.gated)?;
-        let plan = formats::Plan {
+        let dataset = formats::DatasetInfo {
             out: context.out,
             name: &self.name,
             version: self.version.as_deref(),
@@ -135,7 +134,7 @@ impl Stage for Emit {
         };
         let mut writers = self
             .formats()
-            .map(|format| (format.write)(&plan))
+            .map(|format| (format.write)(&dataset))
             .collect::<Result<Vec<_>>>()?;
         let mut done = 0;
         for path in input.parts() {
@@ -167,17 +166,17 @@ impl Stage for Emit {
 }
 
 /// # Errors
-/// If nothing is known of the sample, or its class or split cannot name a folder.
-fn entry<'a>(context: &Context, sample: &'a Sample) -> Result<Entry<'a>> {
+/// If the sample has no labels, or its class or split is not a valid folder name.
+fn entry<'a>(context: &Context, sample: &'a Sample) -> Result<ImageEntry<'a>> {
     let class = sample.labels.class.as_deref();
     if class.is_none() && sample.labels.objects.is_none() {
         return Err(Error::failed(
             context.id,
             format!(
-                "emit refuses samples whose labels are gone: {} has neither a class nor objects",
+                "emit rejects samples without labels: {} has neither a class nor objects",
                 sample.id
             ),
-            "emit what comes from labelled renders, through a model that keeps labels",
+            "emit samples made from labelled renders with a model that keeps labels",
         ));
     }
     let forbidden =
@@ -185,7 +184,10 @@ fn entry<'a>(context: &Context, sample: &'a Sample) -> Result<Entry<'a>> {
     if let Some(class) = class.filter(|class| forbidden(class)) {
         return Err(Error::failed(
             context.id,
-            format!("the class {class:?} of {} cannot name a folder", sample.id),
+            format!(
+                "the class {class:?} of {} is not a valid folder name",
+                sample.id
+            ),
             "rename the class in the render's configuration",
         ));
     }
@@ -193,12 +195,15 @@ fn entry<'a>(context: &Context, sample: &'a Sample) -> Result<Entry<'a>> {
     if !is_folder_name(split) {
         return Err(Error::failed(
             context.id,
-            format!("the split {split:?} of {} cannot name a folder", sample.id),
+            format!(
+                "the split {split:?} of {} is not a valid folder name",
+                sample.id
+            ),
             FOLDER_NAME,
         ));
     }
     let folder = class.map_or(split.to_owned(), |class| format!("{split}/{class}"));
-    Ok(Entry {
+    Ok(ImageEntry {
         sample,
         class,
         split,

@@ -1,7 +1,7 @@
-//! `rejected.parquet`: what the gate before kept out of the dataset, and why.
+//! `rejected.parquet`: the samples that the gate rejected, and why.
 //!
-//! Columns as in the gate's own [`verdicts`]: `id`, `origin`, `source`, `class`, `reasons` and a
-//! score of each criterion. It names no picture of the dataset, and no loader of images reads it.
+//! Columns as in the gate's own [`verdicts`]: `id`, `origin`, `source`, `class`, `reasons` and one score per
+//! criterion. It refers to no picture in the dataset, and image loaders do not read it.
 
 use crate::Result;
 use crate::artifact::verdicts;
@@ -10,13 +10,13 @@ use crate::stage::{Context, Event};
 /// The file's name.
 pub const FILE: &str = "rejected.parquet";
 
-/// Lists what the input `gate` rejected, and counts it; `None` without that input.
+/// Lists the samples that the input `gate` rejected and returns their number; `None` without that input.
 ///
-/// `gated` is the number of images that passed a gate; where there are any and the input is not
-/// given, a warning says what is missing.
+/// `gated` is the number of images that passed a gate; if there are any, but the input is missing, a warning
+/// says so.
 ///
 /// # Errors
-/// Where the gate's verdicts cannot be read, or the list not be written.
+/// If the gate's verdicts cannot be read, or the list cannot be written.
 pub fn write(context: &Context, gated: u64) -> Result<Option<u64>> {
     let Some(gate) = context.inputs.get("gate") else {
         if gated > 0 {

@@ -1,30 +1,30 @@
-//! What must be known of all samples before the first file is written.
+//! What `emit` must know about all samples before it writes the first file.
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use super::{SPLITS, entry};
 use crate::artifact::Artifact;
-use crate::formats::Entry;
+use crate::formats::ImageEntry;
 use crate::sample::{Domain, Sample};
 use crate::stage::Context;
 use crate::{Error, Result};
 
-/// Counts over all samples.
+/// Statistics over all samples.
 #[derive(Debug, Default)]
 pub struct Survey {
-    /// Images by split and class; those that are of no one class have an empty one.
+    /// Images by split and class; pictures without a single class count under the empty name.
     pub images: BTreeMap<String, BTreeMap<String, u64>>,
-    /// Every class of an image or an object, with the names of its keypoints.
+    /// Every class of an image or object, with the names of its keypoints.
     pub categories: BTreeMap<String, Vec<String>>,
-    /// Objects in all images.
+    /// Number of objects in all images.
     pub objects: u64,
-    /// Renders that the images began as, by 64 bits of a hash: they are many.
+    /// Original renders of the images, as 64-bit hashes to save memory.
     pub renders: HashSet<u64>,
-    /// The same of photos.
+    /// The same for photos.
     pub photos: HashSet<u64>,
-    /// Images by the model or template that they show; without photos.
+    /// Images by the model or template that they show; excludes photos.
     pub sources: BTreeMap<String, u64>,
-    /// Images by where their pixels come from.
+    /// Images by domain.
     pub domains: BTreeMap<&'static str, u64>,
     /// Images by the hash of the checkpoint that translated them.
     pub checkpoints: BTreeMap<String, u64>,
@@ -32,18 +32,17 @@ pub struct Survey {
     pub transforms: BTreeMap<String, u64>,
     /// Images by width and height in pixels.
     pub sizes: BTreeMap<(u32, u32), u64>,
-    /// Images that passed a gate.
+    /// Number of images that passed a gate.
     pub gated: u64,
-    /// Samples that the gate rejected, where one is known; not counted above.
+    /// Number of samples that the gate rejected, if known; not included above.
     pub rejected: Option<u64>,
 }
 
 impl Survey {
-    /// Reads all samples, one part in memory at a time.
+    /// Reads all samples, with one part in memory at a time.
     ///
     /// # Errors
-    /// If there is no sample, nothing is known of one, some have a split and others none, or a part
-    /// cannot be read.
+    /// If there are no samples, one has no labels, only some have a split, or a part cannot be read.
     pub fn of(context: &Context, input: &Artifact) -> Result<Self> {
         let mut survey = Survey::default();
         // The first sample with a split, and the first without.
@@ -60,7 +59,7 @@ impl Survey {
                 return Err(Error::failed(
                     context.id,
                     format!("{undivided} has no split, but {divided} has one"),
-                    "put `split` after all that adds samples, right before this stage",
+                    "move `split` after all stages that add samples, directly before this one",
                 ));
             }
             context.progress(done, input.manifest.count, "counting")?;
@@ -69,13 +68,13 @@ impl Survey {
             return Err(Error::failed(
                 context.id,
                 "has no samples to emit",
-                "look in the stages before for what dropped them, e.g. with `verismo inspect`",
+                "find the earlier stage that dropped them, e.g. with `verismo inspect`",
             ));
         }
         Ok(survey)
     }
 
-    fn add(&mut self, entry: &Entry) {
+    fn add(&mut self, entry: &ImageEntry) {
         let Sample {
             labels, provenance, ..
         } = entry.sample;
@@ -120,10 +119,10 @@ impl Survey {
         *self.sizes.entry(size).or_default() += 1;
     }
 
-    /// The splits that hold an image, in the order of [`SPLITS`], then by their names.
+    /// The splits with images, in the order of [`SPLITS`], others by name.
     pub fn splits(&self) -> impl Iterator<Item = &str> {
         let mut splits: Vec<&str> = self.images.keys().map(String::as_str).collect();
-        // The sort is stable, and the names are sorted already.
+        // The sort is stable, and the names are already sorted.
         splits.sort_by_key(|split| {
             SPLITS
                 .iter()
@@ -133,7 +132,7 @@ impl Survey {
         splits.into_iter()
     }
 
-    /// The classes of images, sorted: what a class folder's index refers to.
+    /// The classes of images, sorted, so that positions match those of the class folders.
     pub fn classes(&self) -> BTreeSet<&str> {
         let classes = self.images.values().flat_map(BTreeMap::keys);
         classes
@@ -142,7 +141,7 @@ impl Survey {
             .collect()
     }
 
-    /// Images of all splits.
+    /// Number of images in all splits.
     pub fn total(&self) -> u64 {
         self.images.values().flat_map(BTreeMap::values).sum()
     }

@@ -1,4 +1,4 @@
-//! Every file is read back by a reader that is not ours where there is one.
+//! Every file is read back by an independent reader if there is one.
 
 mod coco;
 
@@ -88,7 +88,7 @@ fn emit(text: &str, samples: &[Sample], part_size: usize, out: &Path) -> Result<
 
 const CONFIG: &str = "name = 'blocks'\nlicense = 'CC-BY-4.0'\nversion = '1.2'";
 
-/// The dataset of [`samples`], in `VERISMO_KEEP` where that is set, to try other readers by hand.
+/// The dataset of [`samples`], in `VERISMO_KEEP` if that is set, to try other readers by hand.
 fn dataset() -> (tempfile::TempDir, serde_json::Value) {
     let out = tempfile::tempdir().unwrap();
     let summary = emit(CONFIG, &samples(), 5, out.path()).unwrap();
@@ -284,7 +284,7 @@ fn samples_without_labels_are_refused_and_nothing_is_written() {
     let out = tempfile::tempdir().unwrap();
     let error = emit("", &samples, 5, out.path()).unwrap_err().to_string();
     assert!(
-        error.contains("emit refuses samples whose labels are gone"),
+        error.contains("emit rejects samples without labels"),
         "{error}"
     );
     assert!(error.contains("split-000011"), "{error}");
@@ -394,7 +394,7 @@ fn a_split_that_leaves_the_folder_is_refused() {
         let out = tempfile::tempdir().unwrap();
         let error = emit("", &samples, 5, out.path()).unwrap_err().to_string();
         assert!(
-            error.contains("split-000003 cannot name a folder"),
+            error.contains("split-000003 is not a valid folder name"),
             "{error}"
         );
     }
@@ -461,7 +461,7 @@ fn what_a_gate_rejected_is_listed_and_is_no_image() {
         "{card}"
     );
 
-    // The rest of the dataset is as without the role, byte for byte.
+    // The rest of the dataset is the same as without the role, byte for byte.
     let (plain, _) = dataset();
     let files = |folder: &Path| artifact::list_files(folder).unwrap();
     let others = |files: Vec<artifact::FileEntry>| -> Vec<_> {

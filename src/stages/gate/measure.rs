@@ -76,7 +76,7 @@ pub fn all(gate: &Gate, context: &Context, input: &Artifact) -> Result<Vec<Verdi
         }
         earlier.keep(context, &key, &verdicts[start..])?;
     }
-    context.tell_of_earlier(earlier.taken, input.manifest.count, "samples");
+    context.report_reused(earlier.taken, input.manifest.count, "samples");
     instruments.warn_of_misreadings(context, &verdicts);
     for (verdict, score) in verdicts.iter_mut().zip(duplicates::scores(&pairs)) {
         verdict.scores.insert("duplicate".into(), score);

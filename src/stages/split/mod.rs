@@ -1,9 +1,8 @@
-//! split: says which samples train and which validate.
+//! split: assigns each sample to training or validation.
 //!
-//! It goes by the render a sample began as, never by the sample, so that variants of one render do
-//! not stand on both sides. Within each class the origins are sorted by a hash of the stage's seed
-//! and their id, and the first share goes to `val`. A sample that has a split already, such as `test`,
-//! keeps it.
+//! The split depends on a sample's origin, never on the sample itself, so that variants of one render are
+//! never on both sides. Within each class, origins are sorted by a hash of the stage's seed and their id, and
+//! the first share goes to `val`. A sample that already has a split, such as `test`, keeps it.
 
 #[cfg(test)]
 mod tests;
@@ -21,12 +20,12 @@ use crate::stage::{Context, Input, Stage, StageKind, parse};
 /// The registry entry.
 pub const STAGE: StageKind = StageKind {
     name: "split",
-    about: "train and val, by the render each sample began as",
+    about: "assigns train and val by each sample's original render",
     version: 2,
     inputs: &[Input::required(
         "samples",
         Kind::Samples,
-        "samples to divide",
+        "samples to split",
     )],
     output: Kind::Samples,
     parse: parse::<Split>,
@@ -38,8 +37,8 @@ pub const STAGE: StageKind = StageKind {
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Split {
-    /// Share of each class's renders that goes to `val`, 0..1. A class of at least two renders has
-    /// one or more on both sides, unless the share is 0 or 1. Samples that have a split keep it.
+    /// Share of each class's renders that goes to `val`, 0..1. A class with at least two renders has at least
+    /// one on each side, unless the share is 0 or 1. Samples that already have a split keep it.
     pub val: f64,
 }
 
@@ -54,7 +53,7 @@ impl Stage for Split {
         if (0.0..=1.0).contains(&self.val) {
             return Ok(());
         }
-        Err("`val` is a share of the whole; give a number from 0 to 1".into())
+        Err("`val` is a share; give a number from 0 to 1".into())
     }
 
     fn run(&self, context: &Context) -> Result<serde_json::Value> {
@@ -75,12 +74,12 @@ impl Stage for Split {
     }
 }
 
-/// Every origin by its [`rank`], with its class's place in the alphabet, 0 for none: 16 bytes each,
-/// as all are in memory at once.
+/// Every origin by its [`rank`], with its class's position in alphabetical order, 0 for none: only 16 bytes
+/// each, since all are in memory at once.
 type Origins = HashMap<u64, u32>;
 
-/// Where an origin stands among those of its class. Two that should ever share a rank, one in 10^9
-/// at 200,000, would stand on the same side, which does no harm.
+/// The position of an origin among those of its class. If two share a rank, which has a chance of 1 in 10^9
+/// for 200,000 origins, they go to the same side, which does no harm.
 fn rank(origin: &str, seed: &Seed) -> u64 {
     let mut hasher = blake3::Hasher::new();
     hasher.update(seed.hex(0).as_bytes());
@@ -89,7 +88,7 @@ fn rank(origin: &str, seed: &Seed) -> u64 {
     u64::from_be_bytes(std::array::from_fn(|byte| hash[byte]))
 }
 
-/// The columns that decide where a sample goes.
+/// The columns that determine a sample's split.
 #[derive(Deserialize)]
 struct Row {
     class: Option<String>,
@@ -97,8 +96,8 @@ struct Row {
     split: Option<String>,
 }
 
-/// All origins of samples without a split. Where mirroring gave one origin two classes, the first in the
-/// alphabet stands for both.
+/// All origins of samples without a split. If mirroring gave one origin two classes, the first in
+/// alphabetical order counts.
 fn origins(context: &Context, input: &Artifact) -> Result<Origins> {
     let classes = input.manifest.classes.keys().map(String::as_str);
     let places: HashMap<&str, u32> = classes.zip(1..).collect();

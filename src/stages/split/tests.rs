@@ -1,4 +1,4 @@
-//! Splits go by render, whatever was made of it.
+//! Splits follow the original render, whatever was made from it.
 
 use std::collections::BTreeSet;
 
@@ -23,7 +23,7 @@ fn samples() -> Vec<Sample> {
         .collect()
 }
 
-/// Origins of one side, of one class.
+/// Origins on one side, of one class.
 fn side<'a>(samples: &'a [Sample], split: &str, class: &str) -> BTreeSet<&'a str> {
     samples
         .iter()
@@ -69,7 +69,7 @@ fn samples_that_have_a_split_keep_it() {
     }
     let out = tempfile::tempdir().unwrap();
     let summary = testing::run_into(&Split::default(), "split", &samples, 64, out.path()).unwrap();
-    // 20 origins of `one`, 10 of `two` are left.
+    // 20 origins of `one` and 10 of `two` are left.
     assert_eq!(
         summary["origins"],
         serde_json::json!({ "train": 25, "val": 5 })

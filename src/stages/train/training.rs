@@ -85,7 +85,7 @@ impl Training<'_> {
     /// The state that an earlier run left, or that before the first step.
     fn begin(&mut self, steps: u64) -> Result<State> {
         if let Some(state) = self.checkpoints.go_on(self.model)? {
-            self.context.tell_of_earlier(state.step, steps, "steps");
+            self.context.report_reused(state.step, steps, "steps");
             for (step, fault) in &state.faults {
                 self.warn(*step, *fault);
             }

@@ -1,10 +1,10 @@
-//! What single transforms of light and sensor do to a picture.
+//! The effects of single light and sensor transforms on a picture.
 
 use image::{Rgb, RgbImage};
 
 use super::*;
 
-/// `pixels` after one transform of the given settings.
+/// `pixels` after one transform with the given settings.
 fn changed(text: &str, pixels: RgbImage) -> RgbImage {
     let mut view = View {
         pixels,

@@ -1,4 +1,4 @@
-//! The image made again beside what was published.
+//! Compares an image made again with the published one.
 
 use std::path::Path;
 
@@ -8,28 +8,28 @@ use serde_json::{Value, json};
 use super::super::columns;
 use crate::artifact::hash_file;
 use crate::pipeline::provenance::Trail;
-use crate::pipeline::rerender::{Again, rerender};
+use crate::pipeline::rerender::{Rerendered, rerender};
 use crate::sample::image as picture;
 use crate::stage::DeviceChoice;
 use crate::{Error, Result};
 
-/// What came of making an image again.
-pub struct Comparison {
-    steps: Vec<Again>,
-    /// What there is not, so that it could not be made.
+/// The result of making an image again.
+pub struct RerenderCheck {
+    steps: Vec<Rerendered>,
+    /// What is missing, if the image could not be made.
     missing: Vec<String>,
-    /// Whether it has the published bytes.
+    /// Whether the image has the published bytes.
     matches: bool,
-    /// How the pictures differ, in words.
+    /// Describes how the pictures differ; empty if they do not.
     difference: String,
 }
 
-impl Comparison {
-    /// Makes the image at the end of `trail` again, which was published as `file`; `hash` is its
-    /// blake3 in the dataset's manifest.
+impl RerenderCheck {
+    /// Makes the image at the end of `trail` again, which was published as `file`; `hash` is its blake3 hash
+    /// in the dataset's manifest.
     ///
     /// # Errors
-    /// Where a stage fails; what is missing is no error but part of the comparison.
+    /// If a stage fails. Missing inputs are not an error; they are listed in the result.
     pub fn make(
         trail: &Trail,
         outputs: &Path,
@@ -43,9 +43,12 @@ impl Comparison {
             Err(missing) => (Vec::new(), missing),
         };
         if hash_file(file).is_ok_and(|now| now != hash) {
-            missing.push(format!("{} is not as it was published", file.display()));
+            missing.push(format!(
+                "{} has changed since it was published",
+                file.display()
+            ));
         } else if !file.exists() {
-            missing.push(format!("{} is gone", file.display()));
+            missing.push(format!("{} no longer exists", file.display()));
         }
         let last = steps.last().map(|step| &step.sample);
         let matches = missing.is_empty()
@@ -54,7 +57,7 @@ impl Comparison {
             Some(sample) => difference(&picture::read_rgb(file)?, &sample.pixels()?),
             None => String::new(),
         };
-        Ok(Comparison {
+        Ok(RerenderCheck {
             matches,
             steps,
             missing,
@@ -63,7 +66,7 @@ impl Comparison {
     }
 
     /// # Errors
-    /// Where the image is another one, or could not be made.
+    /// If the image differs or could not be made.
     pub fn verdict(&self, file: &str) -> Result<()> {
         if self.matches {
             return Ok(());
@@ -72,40 +75,44 @@ impl Comparison {
             return Err(Error::failed(
                 file,
                 format!("cannot be made again:\n    {}", self.missing.join("\n    ")),
-                "bring back what is missing, or run the pipeline again",
+                "restore what is missing, or run the pipeline again",
             ));
         }
         let first = self.steps.iter().find(|step| !step.same);
         Err(Error::failed(
             file,
             format!(
-                "made again, it is another picture from `{}` on: {}",
+                "differs from the published image when made again, starting at `{}`: {}",
                 first.map_or("emit", |step| &step.stage),
                 self.difference
             ),
-            "networks give the same bytes on the same kind of device only; see --device",
+            "networks give the same bytes only on the same kind of device; see --device",
         ))
     }
 
-    pub fn in_words(&self) -> String {
-        let said = |step: &Again| {
-            let word = match (step.ran, step.same) {
-                (false, _) => "handed on",
-                (true, true) => "the same bytes",
-                (true, false) => "another picture",
+    pub fn format_text(&self) -> String {
+        let row = |step: &Rerendered| {
+            let result = match (step.ran, step.same) {
+                (false, _) => "passed through",
+                (true, true) => "same bytes",
+                (true, false) => "different picture",
             };
-            vec![step.stage.clone(), step.sample.id.clone(), word.to_owned()]
+            vec![
+                step.stage.clone(),
+                step.sample.id.clone(),
+                result.to_owned(),
+            ]
         };
-        let rows: Vec<Vec<String>> = self.steps.iter().map(said).collect();
+        let rows: Vec<Vec<String>> = self.steps.iter().map(row).collect();
         let end = match self.matches {
-            true => "\n  the published image, byte for byte",
+            true => "\n  identical to the published image, byte for byte",
             false => "",
         };
         format!("\nmade again:\n{}{end}", columns(&rows))
     }
 
     pub fn as_json(&self) -> Value {
-        let step = |step: &Again| json!({ "stage": step.stage, "sample": step.sample.id, "ran": step.ran, "same": step.same });
+        let step = |step: &Rerendered| json!({ "stage": step.stage, "sample": step.sample.id, "ran": step.ran, "same": step.same });
         json!({
             "matches": self.matches,
             "missing": self.missing,
@@ -115,7 +122,7 @@ impl Comparison {
     }
 }
 
-/// The CPU if the networks ran there, else what there is.
+/// The CPU if the networks ran there, otherwise automatic.
 fn recorded_device(trail: &Trail) -> DeviceChoice {
     let own = trail.steps.iter().find_map(|step| {
         let summary = step.artifact.manifest.summary.get("device");
@@ -143,11 +150,16 @@ fn difference(published: &RgbImage, made: &RgbImage) -> String {
 /// Width and height of each picture of the sheet in pixels.
 const CELL: u32 = 160;
 
-/// Writes the pictures that the steps left, then the published one; below them those made again.
+/// Draws the picture after each step, then the published one; the next row shows those made again.
 ///
 /// # Errors
-/// Where a picture cannot be read, or the sheet not be written.
-pub fn draw(trail: &Trail, made: Option<&Comparison>, published: &Path, out: &Path) -> Result<()> {
+/// If a picture cannot be read, or the sheet cannot be written.
+pub fn draw(
+    trail: &Trail,
+    made: Option<&RerenderCheck>,
+    published: &Path,
+    out: &Path,
+) -> Result<()> {
     let befores = std::iter::once(None).chain(trail.steps.iter().map(Some));
     let mut rows: Vec<Vec<RgbImage>> = vec![Vec::new()];
     for (step, before) in trail.steps.iter().zip(befores) {
