@@ -80,11 +80,14 @@ pub struct StageKind {
     pub inputs: &'static [Input],
     pub output: Kind,
     /// Reads the stage's table. See [`parse`].
-    pub parse: fn(Spanned<DeValue>) -> Result<Box<dyn Stage>, toml::de::Error>,
+    pub parse: Parse,
     pub schema: fn() -> schemars::Schema,
     /// What it shows of its result, from its own artifact and those of its inputs.
     pub exhibit: fn(&Evidence) -> Result<Vec<Exhibit>>,
 }
+
+/// Reads a stage's table.
+pub type Parse = fn(Spanned<DeValue>) -> Result<Box<dyn Stage>, toml::de::Error>;
 
 /// An artifact that a stage reads in a given role.
 pub struct Input {

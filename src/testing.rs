@@ -158,3 +158,4 @@ pub fn stage(name: &str, text: &str) -> Box<dyn Stage> {
     let value = toml::de::DeValue::parse(text).unwrap();
     (kind.unwrap().parse)(value).unwrap()
 }
+

@@ -31,7 +31,7 @@ pub struct Arena {
 
 impl Arena {
     /// # Errors
-    /// Where the operating system gives no threads.
+    /// If the operating system gives no threads.
     pub fn new(shared: &Shared, setting: &Setting) -> Result<Self> {
         let batch_norm = |norm: NormKind| norm == NormKind::Batch;
         let apart = batch_norm(shared.discriminator.norm);
@@ -147,7 +147,7 @@ impl<M: Module + Sync> Player<M> {
     /// Writes weights and the optimiser's state into `folder`.
     ///
     /// # Errors
-    /// Where a file cannot be written.
+    /// If a file cannot be written.
     pub fn save(&self, folder: &Path, name: &str) -> Result<()> {
         save_weights(self.network.clone(), &folder.join(format!("{name}.bpk")))?;
         let path = folder.join(format!("{name}-optimiser.bpk"));
@@ -159,7 +159,7 @@ impl<M: Module + Sync> Player<M> {
     /// Loads what [`Player::save`] wrote.
     ///
     /// # Errors
-    /// Where the folder holds no such player.
+    /// If the folder holds no such player.
     pub fn load(&mut self, folder: &Path, name: &str) -> Result<()> {
         let path = folder.join(format!("{name}.bpk"));
         self.network = load_weights(self.network.clone(), &path)?;

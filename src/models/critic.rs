@@ -104,7 +104,7 @@ impl Critic {
     /// Writes network, optimiser, pool and balance into `folder`.
     ///
     /// # Errors
-    /// Where a file cannot be written.
+    /// If a file cannot be written.
     pub fn save(&self, folder: &Path, name: &str) -> Result<()> {
         self.player.save(folder, name)?;
         self.pool.save(folder, &format!("{name}-pool"))?;
@@ -115,7 +115,7 @@ impl Critic {
     /// Loads what [`Critic::save`] wrote.
     ///
     /// # Errors
-    /// Where the folder holds no such critic.
+    /// If the folder holds no such critic.
     pub fn load(&mut self, folder: &Path, name: &str, arena: &Arena) -> Result<()> {
         self.player.load(folder, name)?;
         let device = arena.device.clone().inner();

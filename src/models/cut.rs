@@ -112,9 +112,7 @@ impl Default for FastCutConfig {
 
 impl Model for CutConfig {
     fn check(&self) -> Result<(), String> {
-        if !(self.identity >= 0.0) {
-            return Err("`identity` must be at least 0".into());
-        }
+        kind::check_weights(&[("identity", self.identity)])?;
         Way::of_cut(self).check()
     }
 
@@ -168,13 +166,11 @@ impl Way {
     }
 
     fn check(&self) -> Result<(), String> {
-        if self.patches < 2 || self.channels == 0 || !(self.temperature >= 0.01) {
+        let too_cold = self.temperature.is_nan() || self.temperature < 0.01;
+        if self.patches < 2 || self.channels == 0 || too_cold {
             return Err("`patches` must be at least 2, `channels` 1, `temperature` 0.01".into());
         }
-        if !(self.nce >= 0.0) {
-            return Err("`nce` must be at least 0".into());
-        }
-        Ok(())
+        kind::check_weights(&[("nce", self.nce)])
     }
 }
 

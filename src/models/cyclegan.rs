@@ -59,10 +59,7 @@ impl Default for CycleGanConfig {
 
 impl Model for CycleGanConfig {
     fn check(&self) -> Result<(), String> {
-        if !(self.cycle >= 0.0 && self.identity >= 0.0) {
-            return Err("`cycle` and `identity` must be at least 0".into());
-        }
-        Ok(())
+        kind::check_weights(&[("cycle", self.cycle), ("identity", self.identity)])
     }
 
     fn create(&self, shared: &Shared, setting: Setting) -> Result<Box<dyn Learner>> {

@@ -85,6 +85,18 @@ pub fn parse<M: Model + DeserializeOwned + 'static>(
     Ok(Box::new(M::deserialize(value)?))
 }
 
+/// Checks the weights of losses, each with its name.
+///
+/// # Errors
+/// If one is below 0 or not finite.
+pub fn check_weights(weights: &[(&str, f64)]) -> Result<(), String> {
+    let wrong = |weight: f64| !weight.is_finite() || weight < 0.0;
+    match weights.iter().find(|(_, weight)| wrong(*weight)) {
+        Some((name, _)) => Err(format!("`{name}` must be at least 0")),
+        None => Ok(()),
+    }
+}
+
 /// The schema of a model's table, for [`ModelKind::schema`].
 pub fn schema<M: JsonSchema>(generator: &mut SchemaGenerator) -> Schema {
     generator.subschema_for::<M>()

@@ -80,10 +80,7 @@ impl Model for SimGanConfig {
                 "`refiner_steps`, `discriminator_steps` and `channels` must be at least 1".into(),
             );
         }
-        if !(self.self_regularisation >= 0.0) {
-            return Err("`self_regularisation` must be at least 0".into());
-        }
-        Ok(())
+        kind::check_weights(&[("self_regularisation", self.self_regularisation)])
     }
 
     fn create(&self, shared: &Shared, setting: Setting) -> Result<Box<dyn Learner>> {

@@ -145,7 +145,7 @@ impl TaskNetwork {
     /// Writes `task.json` and `task.bpk`.
     ///
     /// # Errors
-    /// Where a file cannot be written.
+    /// If a file cannot be written.
     pub fn save(&self, folder: &Path) -> Result<()> {
         let shape = Shape {
             classes: self.classes.clone(),
@@ -162,7 +162,7 @@ impl TaskNetwork {
     /// Loads what [`TaskNetwork::save`] wrote, to be used frozen.
     ///
     /// # Errors
-    /// Where the folder holds no task network.
+    /// If the folder holds no task network.
     pub fn load(folder: &Path, device: &Chosen) -> Result<Self> {
         let path = folder.join("task.json");
         let text = std::fs::read_to_string(&path).map_err(|e| Error::io(&path, e))?;

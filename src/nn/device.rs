@@ -18,7 +18,7 @@ pub struct Chosen {
 /// The device for `choice`. `Auto` never picks a software rasteriser.
 ///
 /// # Errors
-/// Where the GPU asked for is not there, or this build lacks its runtime.
+/// If the GPU asked for is not there, or this build lacks its runtime.
 pub fn choose(choice: DeviceChoice) -> Result<Chosen> {
     let cpu = || Chosen {
         device: Device::flex(),

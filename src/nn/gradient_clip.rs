@@ -19,7 +19,7 @@ pub fn clip_by_norm<M: Module>(
     let norm = squares
         .sum
         .map_or(0.0, |sum| f64::from(sum.into_scalar::<f32>()).sqrt());
-    // A norm that is no number is left for the loop to find in the losses.
+    // A norm that is not a number is left for the loop to find in the losses.
     if norm.is_nan() || norm <= limit {
         return gradients;
     }

@@ -52,7 +52,7 @@ impl ImagePool {
     /// Writes pictures and random stream as `NAME.f32` and `NAME.json` into `folder`.
     ///
     /// # Errors
-    /// Where a file cannot be written.
+    /// If a file cannot be written.
     pub fn save(&self, folder: &Path, name: &str) -> Result<()> {
         let record = Record {
             capacity: self.capacity,
@@ -76,7 +76,7 @@ impl ImagePool {
     /// Loads what [`ImagePool::save`] wrote.
     ///
     /// # Errors
-    /// Where a file is missing or no pool.
+    /// If a file is missing or is not a pool.
     pub fn load(folder: &Path, name: &str, device: &Device) -> Result<Self> {
         let path = folder.join(format!("{name}.json"));
         let text = std::fs::read_to_string(&path).map_err(|e| Error::io(&path, e))?;

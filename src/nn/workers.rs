@@ -20,7 +20,7 @@ impl Workers {
     /// As many as are of use on a device: one a thread on the CPU, one on a GPU.
     ///
     /// # Errors
-    /// Where the operating system gives no more threads.
+    /// If the operating system gives no more threads.
     pub fn for_device(device: &Chosen) -> Result<Self> {
         Self::with_count(if device.cpu {
             rayon::current_num_threads()
@@ -32,7 +32,7 @@ impl Workers {
     /// `count` workers; at least one.
     ///
     /// # Errors
-    /// Where the operating system gives no more threads.
+    /// If the operating system gives no more threads.
     fn with_count(count: usize) -> Result<Self> {
         let pool = |threads| {
             ThreadPoolBuilder::new()

@@ -188,7 +188,7 @@ fn evaluation() -> Value {
         json!({
             "mean": mean, "std": 0.012, "seeds": [mean - 0.013, mean + 0.002, mean + 0.011],
             "n_train": train, "n_test": 308, "per_class": per_class, "confusion": confusion,
-            "fifths": {"brightness": [mean - 0.1, mean, mean + 0.02, mean, mean - 0.05]},
+            "quintiles": {"brightness": [mean - 0.1, mean, mean + 0.02, mean, mean - 0.05]},
         })
     };
     json!({"classification": {

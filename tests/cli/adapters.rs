@@ -92,7 +92,7 @@ fn a_model_s_table_is_refused_with_its_place() {
         ),
         (
             "cyclegan.cycle = -1.0",
-            ["base.toml:", "`cyclegan`: `cycle` and"],
+            ["base.toml:", "`cyclegan`: `cycle` must be"],
         ),
         (
             "model = \"fastcat\"",

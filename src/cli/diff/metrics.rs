@@ -50,7 +50,7 @@ fn numbers(path: &str, value: &Value, side: usize, found: &mut Metrics) {
         Value::Object(map) => {
             for (name, inner) in map
                 .iter()
-                .filter(|(name, _)| !["per_class", "fifths"].contains(&name.as_str()))
+                .filter(|(name, _)| !["per_class", "quintiles"].contains(&name.as_str()))
             {
                 numbers(&format!("{path}.{name}"), inner, side, found);
             }

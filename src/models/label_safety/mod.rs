@@ -36,7 +36,7 @@ pub struct LabelSafety {
 
 impl LabelSafety {
     /// # Errors
-    /// Where a loss needs the task network and there is none, or one for pictures of another size.
+    /// If a loss needs the task network and there is none, or one for pictures of another size.
     pub fn new(config: &LabelSafetyConfig, setting: &Setting) -> Result<Self> {
         let asked = config.task_weights().into_iter().find(|(_, w)| *w > 0.0);
         let wrong = |name: &str, problem: String, remedy: &str| {

@@ -33,7 +33,7 @@ struct Recogniser {
     n_test: u64,
     per_class: BTreeMap<String, Option<f64>>,
     confusion: Vec<Vec<f64>>,
-    fifths: BTreeMap<String, Vec<Option<f64>>>,
+    quintiles: BTreeMap<String, Vec<Option<f64>>>,
 }
 
 /// What a recogniser is called, what it was trained on, and its colour.
@@ -152,10 +152,13 @@ fn by_class(task_name: &str, task: &Task, rows: &[Row]) -> Option<Exhibit> {
 
 /// Accuracy by the looks of the photos, a column a recogniser.
 fn by_looks(task_name: &str, rows: &[Row]) -> Vec<Exhibit> {
-    let measures: BTreeSet<&String> = rows.iter().flat_map(|r| r.results.fifths.keys()).collect();
+    let measures: BTreeSet<&String> = rows
+        .iter()
+        .flat_map(|r| r.results.quintiles.keys())
+        .collect();
     let table = |measure: &String| {
         let quintiles = QUINTILES.iter().enumerate().map(|(place, name)| {
-            let score = |row: &Row| *row.results.fifths.get(measure)?.get(place)?;
+            let score = |row: &Row| *row.results.quintiles.get(measure)?.get(place)?;
             (*name, rows.iter().map(score).collect())
         });
         let note = format!("accuracy by the {measure} of the photo");

@@ -25,7 +25,7 @@ impl Labels {
     /// place in that sorted list. Of a folder nothing is read.
     ///
     /// # Errors
-    /// Where the file, the column or a class is missing; the message names file and line.
+    /// If the file, the column or a class is missing; the message names file and line.
     pub fn read(path: &Path, column: Option<&str>, classes: &[String]) -> Result<Self> {
         if path.is_dir() {
             return Ok(Labels {
@@ -36,7 +36,7 @@ impl Labels {
         let wrong = |problem: String, remedy: &str| Error::failed(path.display(), problem, remedy);
         let file = std::fs::File::open(path).map_err(|e| Error::io(path, e))?;
         let mut reader = csv::Reader::from_reader(file);
-        let no_csv = |e: csv::Error| wrong(format!("is no CSV: {e}"), "check the file");
+        let no_csv = |e: csv::Error| wrong(format!("is not a CSV: {e}"), "check the file");
         let headers = reader.headers().map_err(no_csv)?.clone();
         let named = |name: &str| headers.iter().position(|h| h.trim() == name);
         let at = match column {
@@ -78,7 +78,7 @@ impl Labels {
     /// The class of a crop by its source, `FILE#ROW`, or `FILE` for a whole photo.
     ///
     /// # Errors
-    /// Where the CSV has no such row, or the photo's folder is no class.
+    /// If the CSV has no such row, or the photo's folder is no class.
     pub fn class_of(&self, source: &str) -> Result<usize> {
         let (file, row) = match source.rsplit_once('#') {
             Some((file, row)) => (file, row.parse::<usize>().ok()),

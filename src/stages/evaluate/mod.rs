@@ -5,8 +5,8 @@
 //! the only stage that reads labels of real photos.
 
 mod exhibit;
-mod fifths;
 mod labels;
+mod quintiles;
 #[cfg(test)]
 mod tests;
 
@@ -32,7 +32,7 @@ use labels::Labels;
 pub const STAGE: StageKind = StageKind {
     name: "evaluate",
     about: "accuracy on real photos of a recogniser trained on renders, on the dataset, on photos",
-    version: 2,
+    version: 3,
     inputs: &[
         Input::one_of("adapted", Kind::Dataset, "the emitted dataset"),
         Input::one_of(
@@ -148,8 +148,8 @@ impl Stage for Evaluate {
         }
         let extent = check_sets(context, &sets, &test)?;
         let outcomes = self.train_all(context, &sets, &test, (classes.len(), extent))?;
-        let fifths = fifths::fifths(&test)?;
-        Ok(json!({ "classification": table(&sets, &outcomes, test.len(), &fifths, &classes) }))
+        let quintiles = quintiles::quintiles(&test)?;
+        Ok(json!({ "classification": table(&sets, &outcomes, test.len(), &quintiles, &classes) }))
     }
 }
 
@@ -234,7 +234,7 @@ fn table(
     sets: &[(&'static str, Album)],
     outcomes: &[Vec<Outcome>],
     n_test: usize,
-    fifths: &BTreeMap<&'static str, Vec<usize>>,
+    quintiles: &BTreeMap<&'static str, Vec<usize>>,
     classes: &[String],
 ) -> Value {
     let mut table = serde_json::Map::new();
@@ -253,15 +253,15 @@ fn table(
                 (class, row[i] as f64 / all.max(1) as f64)
             })
             .collect();
-        let fifths: BTreeMap<&str, _> = fifths
+        let quintiles: BTreeMap<&str, _> = quintiles
             .iter()
-            .map(|(measure, fifth)| (*measure, fifths::accuracies(fifth, outcomes)))
+            .map(|(measure, quintile)| (*measure, quintiles::accuracies(quintile, outcomes)))
             .collect();
         means.insert(*name, mean);
         let row = json!({
             "mean": mean, "std": std, "seeds": accuracies,
             "n_train": set.len(), "n_test": n_test,
-            "per_class": per_class, "confusion": confusion, "fifths": fifths,
+            "per_class": per_class, "confusion": confusion, "quintiles": quintiles,
         });
         table.insert((*name).into(), row);
     }

@@ -37,7 +37,7 @@ impl Criterion {
     /// Whether a sample with `score` is rejected.
     pub fn fails(&self, gate: &Gate, score: f32) -> bool {
         let (score, limit) = (f64::from(score), (self.limit)(gate));
-        // A score that is no number was measured on a picture that is none.
+        // A score that is not a number was measured on a picture that is none.
         score.is_nan()
             || if self.rejects_above {
                 score > limit

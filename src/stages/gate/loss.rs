@@ -10,7 +10,7 @@ use crate::stage::Context;
 use crate::{Error, Result};
 
 /// # Errors
-/// Where a class lost more than `max_lost`; names the worst class, why, and what to do.
+/// If a class lost more than `max_lost`; names the worst class, why, and what to do.
 pub fn check(gate: &Gate, context: &Context, verdicts: &[Verdict]) -> Result<()> {
     let mut classes: BTreeMap<Option<&str>, Vec<&Verdict>> = BTreeMap::new();
     for verdict in verdicts {

@@ -42,7 +42,7 @@ impl Measured {
     /// chunks or all.
     ///
     /// # Errors
-    /// Where a file of scores cannot be read.
+    /// If a file of scores cannot be read.
     pub fn known(
         &mut self,
         samples: &[Sample],
@@ -75,7 +75,7 @@ impl Measured {
     /// Keeps the scores of a part for later runs.
     ///
     /// # Errors
-    /// Where they cannot be written.
+    /// If they cannot be written.
     pub fn keep(&self, context: &Context, key: &str, measured: &[Verdict]) -> Result<()> {
         if context.resume.is_none() || self.parts.whole(key, None).is_some() {
             return Ok(());

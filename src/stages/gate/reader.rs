@@ -50,7 +50,7 @@ impl Reader {
     /// Loads the network in `artifact`.
     ///
     /// # Errors
-    /// Where there is none, or no device.
+    /// If there is none, or no device.
     pub fn load(context: &Context, artifact: &Artifact) -> Result<Self> {
         let chosen = device::choose(context.device)?;
         Ok(Reader {
@@ -68,7 +68,7 @@ impl Reader {
     /// Reads pictures, in their order.
     ///
     /// # Errors
-    /// Where they are not of the size that the network was trained on.
+    /// If they are not of the size that the network was trained on.
     pub fn read(&self, context: &Context, pictures: &[RgbImage]) -> Result<Vec<Reading>> {
         let mut extents = pictures.iter().map(|p| Extent::from(p.dimensions()));
         let wrong = |extent| self.network.check_extent(extent).err();

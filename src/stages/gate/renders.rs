@@ -21,7 +21,7 @@ pub struct Renders {
 
 impl Renders {
     /// # Errors
-    /// Where a part cannot be read.
+    /// If a part cannot be read.
     pub fn index(context: &Context, artifact: &Artifact) -> Result<Self> {
         let mut renders = Renders {
             paths: artifact.parts().collect(),
@@ -43,7 +43,7 @@ impl Renders {
     /// The renders of `samples`, in their order.
     ///
     /// # Errors
-    /// Where one is not there, or a part cannot be read.
+    /// If one is not there, or a part cannot be read.
     pub fn of(&mut self, context: &Context, samples: &[Sample]) -> Result<Vec<Sample>> {
         let places: Vec<Place> = samples
             .iter()

@@ -28,7 +28,7 @@ use photos::Photos;
 pub const STAGE: StageKind = StageKind {
     name: "ingest",
     about: "real photos, cropped to boxes, without their classes",
-    version: 3,
+    version: 4,
     inputs: &[],
     output: Kind::Samples,
     parse: parse::<Ingest>,

@@ -30,7 +30,7 @@ use selection::Belief;
 pub const STAGE: StageKind = StageKind {
     name: "pseudo_label",
     about: "adds unlabelled photos with the class that networks trained on the samples read in them",
-    version: 4,
+    version: 5,
     inputs: &[
         Input::required("samples", Kind::Samples, "labelled pictures, augmented"),
         Input::required(

@@ -19,7 +19,7 @@ use crate::{Error, Result};
 pub const STAGE: StageKind = StageKind {
     name: "render",
     about: "labelled pictures of 3D models (mesh) or 2D templates (template)",
-    version: 4,
+    version: 5,
     inputs: &[
         Input::optional(
             "backgrounds",

@@ -18,7 +18,7 @@ use crate::{Error, Result};
 pub const STAGE: StageKind = StageKind {
     name: "task",
     about: "learns class and mask from labelled renders, to judge translations by",
-    version: 1,
+    version: 2,
     inputs: &[Input::required(
         "samples",
         Kind::Samples,

@@ -1,9 +1,9 @@
 //! The state of a training on disk: all that the next step depends on, and what was kept so far.
 //!
-//! `step-…` is where a later run goes on from, `good-…` where a restart does, `kept-…` holds the best
+//! A later run resumes from `step-…`, a restart from `good-…`; `kept-…` holds the best
 //! networks so far. The first two are renamed into place when they are whole, `kept-…` is whole before
 //! a state names it; each is removed once a newer `step-…` needs it no longer, so that a kill at any
-//! moment leaves one to go on from.
+//! moment leaves one to resume from.
 
 use std::collections::BTreeMap;
 use std::fs::{self, File, TryLockError};
@@ -88,7 +88,7 @@ impl Checkpoints {
     /// Where later runs find them, if there is a cache and no other process trains the same.
     ///
     /// # Errors
-    /// Where a folder cannot be created.
+    /// If a folder cannot be created.
     pub fn open(config: &TrainConfig, context: &Context, steps: u64) -> Result<Self> {
         // A training of fewer steps is the beginning of this one, unless the rate depends on their number.
         let scopes: &[&[&str]] = if schedule::depends_on_steps(config) {
@@ -116,7 +116,7 @@ impl Checkpoints {
     /// Those in `folder`; `None` where another process trains there.
     ///
     /// # Errors
-    /// Where it cannot be created.
+    /// If it cannot be created.
     pub fn in_folder(folder: PathBuf) -> Result<Option<Self>> {
         fs::create_dir_all(&folder).map_err(|e| Error::io(&folder, e))?;
         let path = folder.join("lock");
@@ -138,7 +138,7 @@ impl Checkpoints {
         &self.folder
     }
 
-    /// The newest checkpoint to go on from.
+    /// The newest checkpoint to resume from.
     fn newest(&self) -> Option<String> {
         self.names().filter(|name| name.starts_with("step-")).max()
     }
@@ -157,7 +157,7 @@ impl Checkpoints {
     /// Loads the newest checkpoint, where there is one, and removes the sheets that it does not know.
     ///
     /// # Errors
-    /// Where it cannot be read; it is removed then.
+    /// If it cannot be read; it is removed then.
     pub fn go_on(&self, model: &mut dyn Learner) -> Result<Option<State>> {
         let state = match self.newest() {
             Some(newest) => Some(self.load(&newest, model).inspect_err(|_| {
@@ -183,7 +183,7 @@ impl Checkpoints {
     /// Saves a checkpoint for a later run, and removes what is needed no longer.
     ///
     /// # Errors
-    /// Where a file cannot be written.
+    /// If a file cannot be written.
     pub fn save(&self, model: &dyn Learner, state: &State) -> Result<()> {
         let name = name("step", state);
         self.write(&name, model, state)?;
@@ -203,7 +203,7 @@ impl Checkpoints {
     /// Saves a checkpoint to go back to after a fault.
     ///
     /// # Errors
-    /// Where a file cannot be written.
+    /// If a file cannot be written.
     pub fn save_good(&self, model: &dyn Learner, state: &mut State) -> Result<()> {
         state.good = name("good", state);
         self.write(&state.good, model, state)
@@ -212,7 +212,7 @@ impl Checkpoints {
     /// Keeps the networks of this step for translation.
     ///
     /// # Errors
-    /// Where a file cannot be written.
+    /// If a file cannot be written.
     pub fn keep(&self, model: &dyn Learner, step: u64) -> Result<()> {
         let folder = self.folder.join(kept_name(step));
         remove(&folder)?;
@@ -224,7 +224,7 @@ impl Checkpoints {
     /// Puts the kept networks and the sheets into the stage's folder `out`.
     ///
     /// # Errors
-    /// Where a file cannot be written.
+    /// If a file cannot be written.
     pub fn hand_over(&self, state: &State, out: &Path) -> Result<()> {
         let sheets = self.names().filter(|name| name.starts_with("sheet-"));
         let mut files: Vec<PathBuf> = sheets.map(|name| self.folder.join(name)).collect();
@@ -270,7 +270,7 @@ impl Checkpoints {
     /// Loads what was saved under `name`.
     ///
     /// # Errors
-    /// Where the folder holds no training of this model.
+    /// If the folder holds no training of this model.
     pub fn load(&self, name: &str, model: &mut dyn Learner) -> Result<State> {
         let folder = self.folder.join(name);
         let path = folder.join(FILE);

@@ -17,7 +17,7 @@ use crate::sample::Extent;
 pub struct TrainConfig {
     /// What is trained; see `verismo list models`. Its own settings stand in a table of its name.
     pub model: Choice,
-    /// Optimiser steps. Raised later, a training with the schedule `constant` or `plateau` goes on from
+    /// Optimiser steps. Raised later, a training with the schedule `constant` or `plateau` resumes from
     /// its last checkpoint; the other schedules depend on the number of steps, and start anew.
     pub steps: u64,
     /// Pictures of each domain a step.
@@ -53,12 +53,12 @@ pub struct TrainConfig {
     pub watch_pictures: usize,
     /// Which networks are kept for translation. Where nothing can be measured, the last.
     pub keep: Keep,
-    /// What follows when training has failed. Losses that are no number always lead to a restart.
+    /// What follows when training has failed. Losses that are not finite always lead to a restart.
     pub on_failure: OnFailure,
     /// Restarts at most, each with another seed and half the rate.
     pub restarts: u64,
-    /// Minutes between two checkpoints, from which a run that was stopped goes on; 0 for one after every
-    /// step. The result is the same, so that it is no part of the cache key.
+    /// Minutes between two checkpoints, from which a run that was stopped resumes; 0 for one after every
+    /// step. The result is the same, so it is not part of the cache key.
     #[serde(skip_serializing)]
     pub checkpoint_minutes: f64,
     /// Fakes kept for the discriminators.

@@ -13,7 +13,7 @@ use crate::sample::Extent;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Fault {
-    /// A loss is infinite or no number.
+    /// A loss is infinite or not a number.
     NotFinite,
     /// The discriminator is always right, so that the generator learns nothing from it.
     Saturation,

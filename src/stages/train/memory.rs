@@ -92,7 +92,7 @@ fn total(meminfo: &str) -> Option<f64> {
 /// Does `work` on a GPU, whose driver panics where its memory ends.
 ///
 /// # Errors
-/// Where it ended. Other panics go on.
+/// If it ended. Other panics are passed on.
 pub fn guarded<T>(context: &Context, config: &TrainConfig, work: impl FnOnce() -> T) -> Result<T> {
     catch_unwind(AssertUnwindSafe(work)).map_err(|panic| {
         let text = panic.downcast_ref::<String>().cloned();

@@ -33,7 +33,7 @@ const GREY: f64 = 0.02;
 /// Checks both domains.
 ///
 /// # Errors
-/// Where the photos cannot be learned from at all: fewer than ten different ones, or of one colour
+/// If the photos cannot be learned from at all: fewer than ten different ones, or of one colour
 /// each. Everything else is a warning with its remedy.
 pub fn check(context: &Context, renders: &Album, photos: &Album) -> Result<()> {
     let different = check_different(context, photos)?;

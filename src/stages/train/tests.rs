@@ -19,7 +19,7 @@ use crate::seed::{Seed, Stream};
 use crate::stage::{DeviceChoice, Share};
 use crate::{artifact, testing};
 
-/// A model that fails as told: it translates by `translate`, and its loss is no number from step
+/// A model that fails as told: it translates by `translate`, and its loss is not a number from step
 /// `breaks_at` on, until it has been loaded `heals_after` times.
 struct Stub {
     steps: u64,

@@ -37,7 +37,7 @@ impl Training<'_> {
     /// in the stage's folder.
     ///
     /// # Errors
-    /// Where it fails beyond its restarts, is interrupted, or a file cannot be written.
+    /// If it fails beyond its restarts, is interrupted, or a file cannot be written.
     pub fn run(&mut self, steps: u64) -> Result<State> {
         let mut state = self.begin(steps)?;
         let mut stream = state.stream.stream();

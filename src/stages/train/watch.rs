@@ -212,7 +212,7 @@ impl<'a> Watch<'a> {
     /// and photos.
     ///
     /// # Errors
-    /// Where the file cannot be written.
+    /// If the file cannot be written.
     pub fn sheet(&self, folder: &Path, look: &Look, step: u64) -> Result<()> {
         let (width, height) = self.renders[0].0.picture.dimensions();
         let row = |pictures: &mut dyn Iterator<Item = &RgbImage>| {
