@@ -91,7 +91,7 @@ pub fn write<R: Serialize + DeserializeOwned>(path: &Path, rows: &[R]) -> Result
     Ok(())
 }
 
-/// The bytes of the file that [`write`] would write.
+/// The bytes of the file that [`write()`] would write.
 ///
 /// # Errors
 /// If `rows` cannot be converted to a table.

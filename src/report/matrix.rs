@@ -117,6 +117,6 @@ mod tests {
     fn a_ragged_matrix_does_not_panic() {
         let confusion = confusion(&["a", "b", "c"], vec![vec![0.0, 1.0, 2.0, 3.0], vec![]]);
         assert_eq!(most_confused(&confusion, 9).len(), 2);
-        assert!(draw(&confusion).into_string().contains("No mistakes") == false);
+        assert!(!draw(&confusion).into_string().contains("No mistakes"));
     }
 }

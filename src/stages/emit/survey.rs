@@ -119,7 +119,7 @@ impl Survey {
         *self.sizes.entry(size).or_default() += 1;
     }
 
-    /// The splits with images, in the order of [`SPLITS`], others by name.
+    /// The splits with images, in the order of `SPLITS`, others by name.
     pub fn splits(&self) -> impl Iterator<Item = &str> {
         let mut splits: Vec<&str> = self.images.keys().map(String::as_str).collect();
         // The sort is stable, and the names are already sorted.

@@ -392,7 +392,7 @@ fn a_jpeg_that_is_cut_off_is_named() {
     };
     let text = message(&config);
     assert!(
-        text.contains("cut.jpg") && text.contains("cut off"),
+        text.contains("cut.jpg") && text.contains("truncated"),
         "{text}"
     );
 }

@@ -179,6 +179,6 @@ mod tests {
         let out = tempfile::tempdir().unwrap();
         let refused = testing::run_into(emit.as_ref(), "emit", &after, 4, out.path());
         let problem = refused.unwrap_err().to_string();
-        assert!(problem.contains("labels are gone"), "{problem}");
+        assert!(problem.contains("samples without labels"), "{problem}");
     }
 }
