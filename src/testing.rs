@@ -158,4 +158,3 @@ pub fn stage(name: &str, text: &str) -> Box<dyn Stage> {
     let value = toml::de::DeValue::parse(text).unwrap();
     (kind.unwrap().parse)(value).unwrap()
 }
-
