@@ -6,6 +6,7 @@ mod docs;
 mod errors;
 mod explain;
 mod fit;
+#[cfg(unix)]
 mod golden;
 mod kills;
 mod layering;
