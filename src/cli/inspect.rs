@@ -247,15 +247,11 @@ impl Survey {
 /// A picture for the contact sheet, with its boxes drawn.
 pub fn cell(pixels: &RgbImage, boxes: &[(String, [f32; 4])]) -> RgbImage {
     let (width, height) = pixels.dimensions();
-    let mut cell = picture::resize(pixels, CELL, CELL);
-    let scale = [CELL as f32 / width as f32, CELL as f32 / height as f32];
+    let scale = CELL as f32 / width.max(height) as f32;
+    let scaled = |side: u32| ((side as f32 * scale).round() as u32).max(1);
+    let mut cell = picture::resize(pixels, scaled(width), scaled(height));
     for (class, [x, y, w, h]) in boxes {
-        let corners = [
-            x * scale[0],
-            y * scale[1],
-            (x + w) * scale[0],
-            (y + h) * scale[1],
-        ];
+        let corners = [*x, *y, x + w, y + h].map(|edge| edge * scale);
         draw_box(&mut cell, corners, colour(class));
     }
     cell
