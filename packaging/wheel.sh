@@ -1,17 +1,17 @@
 #!/usr/bin/env bash
-# Makes a wheel that holds the program: after `pip install target/wheels/verismo-*.whl` there is `verismo`.
+# Builds a wheel that contains the program: `pip install target/wheels/verismo-*.whl` installs `verismo`.
 #
 #   packaging/wheel.sh [OPTION OF `maturin build`]...
 #
-# What `cargo build --release` has built is taken as it is; what it has not is built. The target directory
-# is `target`, or CARGO_TARGET_DIR. maturin is the one in the PATH, or else pip installs it for this call.
+# What `cargo build --release` has built already is reused. The target directory is `target`, or
+# CARGO_TARGET_DIR. maturin is taken from the PATH; if there is none, pip installs it for this call.
 #
 # On Linux maturin looks up which libraries and symbols the program needs, and names the wheel after the
-# oldest manylinux that has them; how old depends on the glibc it was built with. Where that check fails:
+# oldest manylinux that has them; how old depends on the glibc it was built with. If that check fails:
 #
 #   packaging/wheel.sh --auditwheel skip --compatibility linux
 #
-# Such a wheel is for machines like this one; PyPI does not take it.
+# Such a wheel works on machines like this one; PyPI does not accept it.
 set -euo pipefail
 packaging=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 root=$(dirname "$packaging")
@@ -32,7 +32,7 @@ if ! command -v maturin >/dev/null; then
   maturin=$temporary/bin/maturin
 fi
 
-# maturin takes pyproject.toml from the folder it runs in, and licences from beside it alone.
+# maturin reads pyproject.toml from the folder that it runs in, and licences only from beside it.
 cp "$root"/LICENSE{,-APACHE,-MIT} "$packaging"
 cd "$packaging"
 "$maturin" build --release --locked --out "$CARGO_TARGET_DIR/wheels" "$@"

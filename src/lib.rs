@@ -3,6 +3,7 @@
 //! The modules, in the direction of the data; each may import only those listed before it.
 
 pub mod error;
+pub mod registry;
 pub mod seed;
 
 pub mod sample;
@@ -16,6 +17,8 @@ pub mod formats;
 pub mod nn;
 
 pub mod models;
+
+pub mod tasks;
 
 pub mod stages;
 

@@ -8,6 +8,12 @@ use serde::{Deserialize, Serialize};
 /// The portable generator used for every random draw.
 pub type Stream = ChaCha8Rng;
 
+/// 64 bits of a text's hash: as good as unique for millions of texts.
+pub fn number(text: &str) -> u64 {
+    let hash = *blake3::hash(text.as_bytes()).as_bytes();
+    u64::from_le_bytes(std::array::from_fn(|byte| hash[byte]))
+}
+
 /// A draw from the normal distribution of mean 0 and deviation 1 (Box and Muller 1958).
 pub fn standard_normal(stream: &mut Stream) -> f64 {
     // Maps the half-open range 0..1 to 0 < u ≤ 1, where the logarithm is finite.
@@ -44,6 +50,15 @@ impl Position {
 }
 
 /// The seed of one stage of one pipeline; the streams of its samples derive from it.
+///
+/// ```
+/// use rand::RngExt;
+/// use verismo::seed::Seed;
+///
+/// let draw = |index| Seed::new(1, "render").stream(index).random::<u64>();
+/// assert_eq!(draw(12), draw(12));
+/// assert_ne!(draw(12), draw(13));
+/// ```
 #[derive(Debug, Clone)]
 pub struct Seed {
     hash: blake3::Hash,

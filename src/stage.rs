@@ -2,6 +2,7 @@
 
 pub mod exhibit;
 mod partwise;
+pub mod table;
 
 use std::collections::BTreeMap;
 use std::ops::Range;

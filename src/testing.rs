@@ -1,19 +1,20 @@
-//! What tests of stages share: artifacts made of samples, and running a stage on them.
+//! What tests share: samples, artifacts made of them, running a stage on them, and records of runs.
 
 pub mod dice_run;
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
 
 use image::RgbImage;
 use rand::RngExt;
 
 use crate::Result;
+use crate::artifact::run::{RunRecord, StageRecord, Status};
 use crate::artifact::{self, Artifact, Cost, Kind, Manifest, parts};
 use crate::models::album::Album;
 use crate::sample::image::encode_png;
-use crate::sample::{Extent, Maps, Mask, Object, Sample};
+use crate::sample::{Domain, Extent, Labels, Maps, Mask, Object, Provenance, Sample};
 use crate::seed::Seed;
 use crate::stage::{Context, DeviceChoice, Share, Stage};
 
@@ -128,6 +129,29 @@ pub fn shapes(count: u64, size: u32, seed: u64) -> Vec<Sample> {
     (0..count).map(shape).collect()
 }
 
+/// A picture of one grey, without labels.
+pub fn picture_of(width: u32, height: u32) -> Sample {
+    let pixels = RgbImage::from_pixel(width, height, image::Rgb([90; 3]));
+    Sample {
+        id: "grey".into(),
+        index: 0,
+        image: encode_png(&pixels).unwrap(),
+        extent: (width, height).into(),
+        labels: Labels::default(),
+        provenance: Provenance {
+            domain: Domain::Photo,
+            source: "grey.png".into(),
+            origin: "grey".into(),
+            parent: None,
+            seed: String::new(),
+            checkpoint: None,
+            transforms: Vec::new(),
+            split: None,
+            gate: None,
+        },
+    }
+}
+
 /// Pictures as an album, all of class 0.
 pub fn album(pictures: &[RgbImage]) -> Album {
     let folder = tempfile::tempdir().unwrap();
@@ -157,4 +181,41 @@ pub fn stage(name: &str, text: &str) -> Box<dyn Stage> {
     let kind = crate::stages::STAGES.iter().find(|kind| kind.name == name);
     let value = toml::de::DeValue::parse(text).unwrap();
     (kind.unwrap().parse)(value).unwrap()
+}
+
+/// An interrupted run before its first stage ended.
+pub fn bare_record() -> RunRecord {
+    RunRecord {
+        schema: 1,
+        pipeline: "dice".into(),
+        run: "2026-03-01T14-05-00".into(),
+        status: Status::Interrupted,
+        started: 1_772_373_900,
+        seconds: 3.5,
+        device: "CPU, 2 threads".into(),
+        stages: Vec::new(),
+        metrics: BTreeMap::new(),
+        datasets: BTreeMap::new(),
+        warnings: Vec::new(),
+        requirements: Vec::new(),
+        error: None,
+    }
+}
+
+/// The record of a stage without an artifact.
+pub fn stage_record(id: &str, name: &str, from: &[(&str, &str)]) -> StageRecord {
+    let from = from.iter();
+    StageRecord {
+        id: id.into(),
+        stage: name.into(),
+        from: from
+            .map(|(role, id)| ((*role).into(), (*id).into()))
+            .collect(),
+        cached: false,
+        cost: Cost::default(),
+        key: "0f".repeat(32),
+        folder: PathBuf::from("nowhere"),
+        count: 0,
+        classes: BTreeMap::new(),
+    }
 }

@@ -1,10 +1,13 @@
-//! Valid folder names, hidden names for work in progress, and durable writes.
+//! Valid folder names, hidden names for work in progress, durable writes, and JSON files.
 
 use std::fs::{self, File};
 use std::io::Write;
 use std::path::Path;
 use std::sync::LazyLock;
 use std::time::{SystemTime, UNIX_EPOCH};
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 
 use crate::{Error, Result};
 
@@ -67,9 +70,44 @@ pub fn flush_folder(path: &Path) {
     let _ = File::open(path).and_then(|folder| folder.sync_all());
 }
 
+/// Writes a value as indented JSON.
+///
+/// # Errors
+/// If the file cannot be written, or the value has keys that are not text.
+pub fn write_json(path: &Path, value: &impl Serialize) -> Result<()> {
+    let text = serde_json::to_vec_pretty(value)
+        .map_err(|e| Error::failed(path.display(), e, "report this as a bug"))?;
+    fs::write(path, text).map_err(|e| Error::io(path, e))
+}
+
+/// Reads what [`write_json`] wrote; `remedy` is what the error advises where the file holds something else.
+///
+/// # Errors
+/// If the file cannot be read or holds something else.
+pub fn read_json<T: DeserializeOwned>(path: &Path, remedy: &str) -> Result<T> {
+    let text = fs::read_to_string(path).map_err(|e| Error::io(path, e))?;
+    serde_json::from_str(&text).map_err(|e| Error::failed(path.display(), e, remedy))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn json_is_read_as_written_and_an_error_names_file_and_remedy() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("numbers.json");
+        write_json(&path, &[1, 2]).unwrap();
+        assert_eq!(read_json::<Vec<u32>>(&path, "").unwrap(), [1, 2]);
+        fs::write(&path, "[1,").unwrap();
+        let error = read_json::<Vec<u32>>(&path, "make it again")
+            .unwrap_err()
+            .to_string();
+        assert!(
+            error.contains("numbers.json") && error.contains("make it again"),
+            "{error}"
+        );
+    }
 
     #[test]
     fn plain_names_pass_and_those_that_lead_elsewhere_do_not() {

@@ -5,6 +5,7 @@ pub mod parts;
 pub mod resume;
 pub mod run;
 pub mod settings;
+pub mod soundness;
 pub mod table;
 pub mod verdicts;
 
@@ -42,11 +43,6 @@ impl Kind {
     /// Whether it contains parts of samples.
     pub fn has_samples(self) -> bool {
         matches!(self, Kind::Samples | Kind::Judged)
-    }
-
-    /// Whether it is a trained model.
-    pub fn is_checkpoint(self) -> bool {
-        matches!(self, Kind::Adapter | Kind::Task)
     }
 
     /// Whether a role that reads the kind `role_kind` accepts this kind.
@@ -119,6 +115,18 @@ pub const DATASET_TABLE: &str = "manifest.parquet";
 pub const CHECKSUMS: &str = "SHA256SUMS";
 
 /// A finished artifact on disk.
+///
+/// ```no_run
+/// use std::path::Path;
+/// use verismo::artifact::Artifact;
+///
+/// let renders = Artifact::open(Path::new("outputs/cache/render-0123456789ab"))?;
+/// for sample in renders.samples() {
+///     let sample = sample?;
+///     println!("{}: {:?}", sample.id, sample.labels.class);
+/// }
+/// # Ok::<(), verismo::Error>(())
+/// ```
 #[derive(Debug, Clone)]
 pub struct Artifact {
     pub folder: PathBuf,
@@ -197,14 +205,16 @@ pub fn list_files(folder: &Path) -> Result<Vec<FileEntry>> {
 
 /// Like [`list_files`], for an artifact that was just made. If a dataset has [`CHECKSUMS`], its pictures and
 /// the files beside each of them are left out: there may be millions, and the hash of the checksum file
-/// covers them. These are the files two folders deep, such as `train/one/0.png`; files of a whole split, such
-/// as `train/metadata.jsonl`, are listed.
+/// covers them. These are the PNGs, such as `train/0.png` of a picture without a class, and all files two
+/// folders deep, such as `train/one/0.txt`; files of a whole split, such as `train/metadata.jsonl`, are
+/// listed.
 ///
 /// # Errors
 /// If a file cannot be read.
 pub fn list_own(folder: &Path, kind: Kind) -> Result<Vec<FileEntry>> {
     let covered = kind == Kind::Dataset && folder.join(CHECKSUMS).exists();
-    list(folder, |name| !covered || name.matches('/').count() < 2)
+    let is_covered = |name: &str| name.matches('/').count() >= 2 || name.ends_with(".png");
+    list(folder, |name| !covered || !is_covered(name))
 }
 
 fn list(folder: &Path, include: impl Fn(&str) -> bool) -> Result<Vec<FileEntry>> {
@@ -290,7 +300,7 @@ mod tests {
     fn descriptions_say_what_a_checkpoint_is_and_earlier_ones_are_read() {
         assert_eq!(serde_json::to_string(&Kind::Task).unwrap(), "\"task\"");
         let kind = |text: &str| serde_json::from_str::<Kind>(text).unwrap();
-        assert!(kind("\"checkpoint\"").is_checkpoint());
+        assert_eq!(kind("\"checkpoint\""), Kind::Adapter);
         assert_eq!(kind("\"adapter\""), Kind::Adapter);
     }
 
@@ -299,6 +309,24 @@ mod tests {
         assert!(Kind::Judged.serves_as(Kind::Samples));
         assert!(!Kind::Samples.serves_as(Kind::Judged));
         assert!(!Kind::Task.serves_as(Kind::Adapter));
+    }
+
+    #[test]
+    fn a_dataset_with_checksums_does_not_list_its_pictures() {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::create_dir_all(folder.path().join("train/one")).unwrap();
+        let write = |name: &str| std::fs::write(folder.path().join(name), name).unwrap();
+        let own = ["README.md", "train/metadata.jsonl"];
+        let covered = ["train/0.png", "train/one/1.png", "train/one/1.txt"];
+        own.into_iter().chain(covered).for_each(write);
+        let listed = |kind| -> Vec<String> {
+            let files = list_own(folder.path(), kind).unwrap().into_iter();
+            files.map(|entry| entry.file).collect()
+        };
+        assert_eq!(listed(Kind::Dataset).len(), own.len() + covered.len());
+        write(CHECKSUMS);
+        assert_eq!(listed(Kind::Dataset), [own[0], CHECKSUMS, own[1]]);
+        assert_eq!(listed(Kind::Samples).len(), 1 + own.len() + covered.len());
     }
 
     #[test]

@@ -10,7 +10,6 @@ use super::table;
 use crate::sample::maps::{MAPS, MapKind};
 use crate::sample::{
     Amodal, Camera, Domain, Extent, Keypoint, Labels, Maps, Mask, Object, Provenance, Sample,
-    Visibility,
 };
 use crate::{Error, Result};
 
@@ -160,7 +159,7 @@ impl Row {
             caption: labels.caption,
             objects,
             maps: labels.maps.iter().map(map).collect(),
-            camera: labels.camera.map(|c| vec![c.fx, c.fy, c.cx, c.cy]),
+            camera: labels.camera.map(|camera| camera.to_array().to_vec()),
             domain: provenance.domain.name().to_owned(),
             source: provenance.source,
             origin: provenance.origin,
@@ -182,9 +181,7 @@ impl Row {
             let unknown = || Error::table(path, format!("`{name}` is not a map"));
             maps.insert(kind.ok_or_else(unknown)?, png);
         }
-        let camera = self
-            .camera
-            .and_then(|values| <[f32; 4]>::try_from(values).ok());
+        let camera = self.camera.as_deref().and_then(Camera::from_slice);
         Ok(Sample {
             id: self.id,
             index: self.index,
@@ -197,7 +194,7 @@ impl Row {
                     .objects
                     .map(|all| all.into_iter().map(ObjectRow::object).collect()),
                 maps,
-                camera: camera.map(|[fx, fy, cx, cy]| Camera { fx, fy, cx, cy }),
+                camera,
             },
             provenance: Provenance {
                 domain,
@@ -216,9 +213,8 @@ impl Row {
 
 impl ObjectRow {
     fn new(object: Object) -> Self {
-        let xyv = |k: &Keypoint| [k.x, k.y, f32::from(k.visibility as u8)];
         let counts = |mask: Option<Mask>| mask.map(|mask| mask.counts);
-        let keypoints_xyv = object.keypoints.iter().flat_map(xyv).collect();
+        let keypoints_xyv = object.keypoints.iter().flat_map(Keypoint::xyv).collect();
         let (amodal_bbox_xywh, amodal_mask_counts) = match object.amodal {
             Some(amodal) => (Some(amodal.bbox_xywh.to_vec()), counts(amodal.mask)),
             None => (None, None),
@@ -240,12 +236,7 @@ impl ObjectRow {
 
     fn object(self) -> Object {
         let mask = |counts: Option<Vec<u32>>| counts.map(|counts| Mask { counts });
-        let keypoint = |(name, k): (String, &[f32; 3])| Keypoint {
-            name,
-            x: k[0],
-            y: k[1],
-            visibility: Visibility::from_coco(k[2] as u8),
-        };
+        let keypoint = |(name, &xyv): (String, &[f32; 3])| Keypoint::from_xyv(name, xyv);
         let amodal_mask = mask(self.amodal_mask_counts);
         let points = self.keypoints_xyv.as_chunks::<3>().0;
         let names = self.keypoint_names.into_iter();
@@ -270,7 +261,7 @@ impl ObjectRow {
 pub(crate) mod tests {
     use super::*;
 
-    use crate::sample::maps;
+    use crate::sample::{Visibility, maps};
 
     /// Two samples that together use every field.
     pub(crate) fn examples() -> Vec<Sample> {

@@ -204,6 +204,12 @@ pub fn sweep(cache: &Path) -> Result<()> {
         .flatten()
         .flatten()
     {
+        // A link leads out of the cache.
+        if scope.file_type().is_ok_and(|kind| kind.is_symlink()) {
+            let path = scope.path();
+            fs::remove_file(&path).map_err(|e| Error::io(&path, e))?;
+            continue;
+        }
         for entry in fs::read_dir(scope.path()).into_iter().flatten().flatten() {
             let path = entry.path();
             let removed = match path.is_dir() {

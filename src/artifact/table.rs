@@ -22,10 +22,10 @@ use serde_arrow::schema::{SchemaLike, TracingOptions};
 
 use crate::{Error, Result};
 
-/// Maximum number of rows in a row group of a [`Table`].
+/// Rows decoded at a time.
 const BATCH: usize = 8192;
 
-/// A Parquet file written one row group at a time, so that the whole table is never in memory.
+/// A Parquet file written one row group at a time, so that the rows need not all be in memory.
 pub struct Table<R> {
     path: PathBuf,
     columns: Vec<FieldRef>,
@@ -96,7 +96,7 @@ pub fn write<R: Serialize + DeserializeOwned>(path: &Path, rows: &[R]) -> Result
 /// # Errors
 /// If `rows` cannot be converted to a table.
 pub fn to_bytes<R: Serialize + DeserializeOwned>(rows: &[R]) -> Result<Vec<u8>> {
-    let place = Path::new("a part in memory");
+    let place = Path::new("a table in memory");
     let columns = columns::<R>().map_err(|e| Error::table(place, e))?;
     let batch = serde_arrow::to_record_batch(&columns, &rows);
     let batch = batch.map_err(|e| Error::table(place, e))?;

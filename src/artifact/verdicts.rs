@@ -33,15 +33,14 @@ struct Fixed {
 ///
 /// # Errors
 /// If the file cannot be written; the message names it.
-pub fn write<'a>(path: &Path, verdicts: impl IntoIterator<Item = &'a Verdict>) -> Result<()> {
-    let rows: Vec<Verdict> = verdicts.into_iter().cloned().collect();
+pub fn write(path: &Path, verdicts: &[Verdict]) -> Result<()> {
     let fixed = Vec::<FieldRef>::from_type::<Fixed>(TracingOptions::default());
     let mut columns = fixed.map_err(|e| Error::table(path, e))?;
-    let criteria: BTreeSet<&String> = rows.iter().flat_map(|row| row.scores.keys()).collect();
+    let criteria: BTreeSet<&String> = verdicts.iter().flat_map(|v| v.scores.keys()).collect();
     let score = |name: &String| Arc::new(Field::new(name, DataType::Float32, true));
     columns.extend(criteria.into_iter().map(score));
     let mut table = Table::with_columns(path, columns)?;
-    table.add(&rows)?;
+    table.add(verdicts)?;
     table.finish()
 }
 
@@ -80,7 +79,7 @@ mod tests {
         let path = folder.path().join(FILE);
         write(&path, &all).unwrap();
         assert_eq!(read(&path).unwrap(), all);
-        write(&path, []).unwrap();
+        write(&path, &[]).unwrap();
         assert_eq!(read(&path).unwrap(), []);
     }
 }

@@ -182,7 +182,7 @@ impl Fit {
             "# Written by `verismo fit {}`.\n",
             self.chosen.pipeline.display()
         );
-        if let Some(score) = score_format_summary(summary) {
+        if let Some(score) = format_score(summary) {
             text.push_str(&format!("# {score}\n"));
         }
         text.push_str(&as_toml(
@@ -288,11 +288,11 @@ fn format_summary(summary: &Value) -> String {
         let rows = [vec![head.map(String::from).to_vec()], unmatched].concat();
         blocks.push(format!("not matched:\n{}", columns(&rows)));
     }
-    blocks.extend(score_format_summary(summary));
+    blocks.extend(format_score(summary));
     format!("\n{}", blocks.join("\n\n"))
 }
 
-fn score_format_summary(summary: &Value) -> Option<String> {
+fn format_score(summary: &Value) -> Option<String> {
     let number = |pointer: &str| summary.pointer(pointer).and_then(Value::as_f64);
     Some(format!(
         "A classifier tells renders from photos in {:.1} ± {:.1} % of cases, {:.1} ± {:.1} % before \

@@ -9,7 +9,8 @@ use image::{Rgb, RgbImage};
 use super::dataset::Dataset;
 use super::{columns, print_line, unreadable};
 use crate::artifact::{Artifact, DATASET_TABLE, MANIFEST, parts};
-use crate::sample::{Sample, image as picture};
+use crate::formats::{self, Picture};
+use crate::sample::{Labels, Sample, image as picture};
 use crate::{Error, Result};
 
 const EXAMPLES: &str = "\
@@ -17,13 +18,14 @@ Examples:
   verismo inspect outputs/datasets/dice/latest
   verismo inspect outputs/cache/render-0123456789abcdef
   verismo inspect outputs/cache/render-0123456789abcdef/part-00000.parquet --sheet renders.png
-  verismo inspect outputs/cache/gate-0123456789abcdef/rejected-00000.parquet";
+  verismo inspect outputs/cache/gate-0123456789abcdef/rejected-00000.parquet
+  verismo inspect coco/annotations/instances_train.json";
 
 /// Arguments of `inspect`.
 #[derive(Args)]
 #[command(after_help = EXAMPLES)]
 pub struct Inspect {
-    /// An artifact's folder, a part file, or a dataset's folder.
+    /// An artifact's folder, a part file, or a dataset in a format of `verismo list formats`.
     path: PathBuf,
 
     /// Where to write the contact sheet [default: `NAME-sheet.png` in the current folder].
@@ -51,10 +53,14 @@ impl Inspect {
                     artifact.manifest.count,
                 )?;
             }
-        } else if self.path.is_dir() {
+        } else if self.path.join(DATASET_TABLE).exists() {
             survey.dataset(&Dataset::open(&self.path)?)?;
-        } else if self.path.exists() {
+        } else if self.path.extension().is_some_and(|e| e == "parquet") {
             survey.parts(std::slice::from_ref(&self.path), 256)?;
+        } else if self.path.exists() {
+            let format = formats::detect(&self.path)?;
+            print_line(format!("{}: {}\n", format.name, format.about));
+            survey.pictures(&(format.read)(&self.path)?)?;
         } else {
             return Err(unreadable(&self.path, "does not exist"));
         }
@@ -139,11 +145,39 @@ impl Survey {
         for path in paths {
             for sample in parts::read_part(path)? {
                 if self.count.is_multiple_of(every) && self.cells.len() < CELLS {
-                    let boxes = sample.labels.objects().iter();
-                    let boxes: Vec<_> = boxes.map(|i| (i.class.clone(), i.bbox_xywh)).collect();
-                    self.cells.push(cell(&sample.pixels()?, &boxes));
+                    self.cells
+                        .push(cell(&sample.pixels()?, &boxes(&sample.labels)));
                 }
                 self.sample(&sample);
+            }
+        }
+        Ok(())
+    }
+
+    /// Adds the pictures of a dataset that another program wrote.
+    fn pictures(&mut self, pictures: &[Picture]) -> Result<()> {
+        let every = (pictures.len() / CELLS).max(1);
+        for (
+            place,
+            Picture {
+                file,
+                split,
+                extent,
+                labels,
+            },
+        ) in pictures.iter().enumerate()
+        {
+            self.count += 1;
+            if let Some(extent) = extent {
+                self.tally("size", extent.to_string());
+            }
+            if let Some(split) = split {
+                self.tally("split", split);
+            }
+            self.labels(labels);
+            if place % every == 0 && self.cells.len() < CELLS {
+                let pixels = picture::read_rgb(file)?;
+                self.cells.push(cell(&pixels, &boxes(labels)));
             }
         }
         Ok(())
@@ -153,24 +187,31 @@ impl Survey {
         self.count += 1;
         self.tally("size", sample.extent.to_string());
         self.tally("domain", sample.provenance.domain.name());
-        let labels = &sample.labels;
-        self.tally("class", labels.class.as_deref().unwrap_or("(none)"));
         if let Some(split) = &sample.provenance.split {
             self.tally("split", split);
         }
         if let Some(note) = &sample.provenance.gate {
             self.gate(note);
         }
+        self.labels(&sample.labels);
+    }
+
+    fn labels(&mut self, labels: &Labels) {
+        self.tally("class", labels.class.as_deref().unwrap_or("(none)"));
         let has = [
             ("maps", labels.maps.iter().next().is_some()),
             ("camera", labels.camera.is_some()),
             ("objects", !labels.objects().is_empty()),
+            ("unknown objects", labels.objects.is_none()),
         ];
         for (what, _) in has.into_iter().filter(|(_, present)| *present) {
             self.tally("samples with", what);
         }
-        self.measure("objects per sample", labels.objects().len() as f64);
+        if let Some(objects) = &labels.objects {
+            self.measure("objects per sample", objects.len() as f64);
+        }
         for object in labels.objects() {
+            self.tally("class of objects", &object.class);
             self.boxed(object.bbox_xywh);
             self.measure("visible fraction", object.visible_fraction.into());
             self.measure("keypoints", object.keypoints.len() as f64);
@@ -242,6 +283,12 @@ impl Survey {
         }
         print_line(format!("\nlabels:\n{}", columns(&rows)));
     }
+}
+
+/// The boxes of the known objects with their classes.
+fn boxes(labels: &Labels) -> Vec<(String, [f32; 4])> {
+    let objects = labels.objects().iter();
+    objects.map(|o| (o.class.clone(), o.bbox_xywh)).collect()
 }
 
 /// A picture for the contact sheet, with its boxes drawn.

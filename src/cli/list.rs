@@ -10,6 +10,7 @@ use crate::sample::maps::MAPS;
 use crate::stage::{Need, StageKind};
 use crate::stages::STAGES;
 use crate::stages::augment::TRANSFORMS;
+use crate::tasks::TASKS;
 
 /// Arguments of `list`.
 #[derive(Args)]
@@ -24,6 +25,7 @@ pub struct List {
 enum Listing {
     Stages,
     Models,
+    Tasks,
     Transforms,
     Formats,
     Maps,
@@ -46,6 +48,7 @@ impl Listing {
         match self {
             Listing::Stages => STAGES.iter().map(stage).collect(),
             Listing::Models => MODELS.iter().map(model).collect(),
+            Listing::Tasks => named(TASKS.iter().map(|t| (t.name, t.about))),
             Listing::Transforms => named(TRANSFORMS.iter().map(|t| (t.name, t.about))),
             Listing::Maps => named(MAPS.iter().map(|m| (m.name, m.about))),
             Listing::Formats => FORMATS.iter().map(format).collect(),

@@ -17,7 +17,7 @@ pub fn summary(outcome: &Outcome) -> String {
         blocks.push(format!("dataset {name}: {}", folder.display()));
     }
     if let Some(classes) = classes(record) {
-        blocks.push(format!("images a class:\n{classes}"));
+        blocks.push(format!("images per class:\n{classes}"));
     }
     if let Some(table) = measured(&outcome.figures) {
         blocks.push(format!("measured:\n{table}"));
@@ -104,7 +104,7 @@ fn times(record: &RunRecord) -> Option<String> {
             if stage.cached { "cached" } else { "ran" }.to_owned(),
             duration(cost.seconds),
             rate,
-            format!("{} MiB{sign}", cost.peak_memory >> 20),
+            format::memory(cost.peak_memory) + sign,
         ]);
     }
     let note = match since_start {

@@ -1,7 +1,6 @@
 //! Class folders: `train/one/ID.png`, as read by torchvision's `ImageFolder` and Keras, and `classes.txt`,
 //! which lists the classes in the order of the folders, one per line.
 //! Reads folders with or without a split level above them.
-//! Folders with or without a split above them are read.
 
 use std::path::{Path, PathBuf};
 
@@ -24,7 +23,8 @@ pub const FORMAT: Format = Format {
     read: pictures,
 };
 
-/// Names of folders that denote a split, not a class.
+/// Names of folders that denote a split even if they hold no folders; any other folder with folders in it does
+/// as well.
 const SPLITS: [&str; 6] = ["train", "val", "valid", "validation", "test", "testing"];
 
 struct Folders<'a> {
@@ -59,29 +59,40 @@ impl Writer for Folders<'_> {
 
 fn pictures(root: &Path) -> Result<Vec<Picture>> {
     let mut found = Vec::new();
-    for folder in entries(root)?.into_iter().filter(|path| path.is_dir()) {
-        let name = file_name(&folder);
-        match SPLITS.contains(&&*name) {
-            false => of_class(&folder, None, &mut found)?,
-            true => {
-                for class in entries(&folder)?.into_iter().filter(|path| path.is_dir()) {
-                    of_class(&class, Some(&name), &mut found)?;
-                }
-            }
+    for folder in folders(root)? {
+        let (name, inner) = (file_name(&folder), folders(&folder)?);
+        if inner.is_empty() && !SPLITS.contains(&&*name) {
+            add(&folder, None, Some(name), &mut found)?;
+            continue;
+        }
+        add(&folder, Some(&name), None, &mut found)?;
+        for class in inner {
+            add(&class, Some(&name), Some(file_name(&class)), &mut found)?;
         }
     }
     Ok(found)
 }
 
-/// The pictures in one class folder.
-fn of_class(folder: &Path, split: Option<&str>, found: &mut Vec<Picture>) -> Result<()> {
+fn folders(root: &Path) -> Result<Vec<PathBuf>> {
+    let mut folders = entries(root)?;
+    folders.retain(|path| path.is_dir());
+    Ok(folders)
+}
+
+/// Adds the pictures that lie directly in a folder.
+fn add(
+    folder: &Path,
+    split: Option<&str>,
+    class: Option<String>,
+    found: &mut Vec<Picture>,
+) -> Result<()> {
     for file in entries(folder)?.into_iter().filter(|file| is_picture(file)) {
         found.push(Picture {
             file,
             split: split.map(str::to_owned),
             extent: None,
             labels: Labels {
-                class: Some(file_name(folder)),
+                class: class.clone(),
                 ..Labels::default()
             },
         });

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use super::{DatasetInfo, Format, Holds, ImageEntry, Picture, Writer, create, entries, wrong};
-use crate::sample::{Keypoint, Labels, Object, Visibility};
+use crate::sample::{Keypoint, Labels, Object};
 use crate::{Error, Result};
 
 /// The registry entry.
@@ -22,6 +22,7 @@ pub const FORMAT: Format = Format {
         objects: true,
         keypoints: true,
         visible_fraction: true,
+        unknown_objects: true,
         ..Holds::NOTHING
     },
     write,
@@ -38,7 +39,8 @@ struct Line<'a> {
     /// Relative to the metadata file.
     file_name: &'a str,
     label: Option<&'a str>,
-    objects: Objects<'a>,
+    /// Null: not known.
+    objects: Option<Objects<'a>>,
     id: &'a str,
     origin: &'a str,
     source: &'a str,
@@ -84,12 +86,12 @@ impl Writer for Metadata<'_> {
         let Some((path, file)) = self.files.get_mut(entry.split) else {
             return Ok(());
         };
-        let objects = entry.sample.labels.objects();
+        let objects = entry.sample.labels.objects.as_ref();
         let provenance = &entry.sample.provenance;
         let line = Line {
             file_name: &entry.file[entry.split.len() + 1..],
             label: entry.class,
-            objects: Objects {
+            objects: objects.map(|objects| Objects {
                 bbox: objects.iter().map(|o| o.bbox_xywh).collect(),
                 category: objects.iter().map(|o| o.class.as_str()).collect(),
                 visible_fraction: objects.iter().map(|o| o.visible_fraction).collect(),
@@ -99,7 +101,7 @@ impl Writer for Metadata<'_> {
                 keypoint_names: self
                     .with_keypoints
                     .then(|| objects.iter().map(keypoint_names).collect()),
-            },
+            }),
             id: &entry.sample.id,
             origin: &provenance.origin,
             source: &provenance.source,
@@ -122,10 +124,7 @@ impl Writer for Metadata<'_> {
 }
 
 fn flat_keypoints(object: &Object) -> Vec<f32> {
-    let keypoints = object.keypoints.iter();
-    keypoints
-        .flat_map(|k| [k.x, k.y, f32::from(k.visibility as u8)])
-        .collect()
+    object.keypoints.iter().flat_map(Keypoint::xyv).collect()
 }
 
 fn keypoint_names(object: &Object) -> Vec<&str> {
@@ -207,12 +206,7 @@ impl ReadObjects {
             .flatten()
             .cloned();
         let triples = self.keypoints.get(place).map_or(&[][..], Vec::as_slice);
-        let keypoint = |(name, &[x, y, visibility]): (String, &[f32; 3])| Keypoint {
-            name,
-            x,
-            y,
-            visibility: Visibility::from_coco(visibility as u8),
-        };
+        let keypoint = |(name, &xyv): (String, &[f32; 3])| Keypoint::from_xyv(name, xyv);
         names
             .zip(triples.as_chunks::<3>().0)
             .map(keypoint)

@@ -95,7 +95,10 @@ impl Writer for Manifest {
             boxes: known.map(|all| all.iter().flat_map(|o| o.bbox_xywh).collect()),
             box_classes: known.map(|all| all.iter().map(|o| o.class.clone()).collect()),
             box_count: objects.len() as u32,
-            camera: sample.labels.camera.map(|c| vec![c.fx, c.fy, c.cx, c.cy]),
+            camera: sample
+                .labels
+                .camera
+                .map(|camera| camera.to_array().to_vec()),
             poses: poses(objects),
             id: sample.id.clone(),
             parent: provenance.parent,
@@ -126,31 +129,13 @@ fn poses(objects: &[Object]) -> Option<Vec<f32>> {
     all.map(|all| all.concat()).filter(|all| !all.is_empty())
 }
 
-/// The parts of a row that the reader uses.
-#[derive(Deserialize)]
-struct ReadRow {
-    file: String,
-    split: String,
-    class: Option<String>,
-    width: u32,
-    height: u32,
-    boxes: Option<Vec<f32>>,
-    box_classes: Option<Vec<String>>,
-    camera: Option<Vec<f32>>,
-    poses: Option<Vec<f32>>,
-    domain: String,
-}
-
 fn read(root: &Path) -> Result<Vec<Picture>> {
-    let rows: Vec<ReadRow> = table::read(&root.join(DATASET_TABLE))?;
+    let rows: Vec<Row> = table::read(&root.join(DATASET_TABLE))?;
     Ok(rows.into_iter().map(|row| row.picture(root)).collect())
 }
 
-impl ReadRow {
+impl Row {
     fn picture(self, root: &Path) -> Picture {
-        let camera = self
-            .camera
-            .and_then(|values| <[f32; 4]>::try_from(values).ok());
         let poses = self.poses.unwrap_or_default();
         let poses = poses.as_chunks::<12>().0;
         let boxes = self.boxes.unwrap_or_default();
@@ -174,7 +159,7 @@ impl ReadRow {
             labels: Labels {
                 class: self.class,
                 objects,
-                camera: camera.map(|[fx, fy, cx, cy]| Camera { fx, fy, cx, cy }),
+                camera: self.camera.as_deref().and_then(Camera::from_slice),
                 ..Labels::default()
             },
         }

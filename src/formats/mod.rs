@@ -7,15 +7,13 @@ mod coco;
 mod folders;
 mod huggingface;
 mod manifest;
-mod name;
 #[cfg(test)]
 mod tests;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-pub use name::FormatName;
-
+use crate::registry::{Entry, Name};
 use crate::sample::{Extent, Labels, Sample};
 use crate::{Error, Result};
 
@@ -43,8 +41,24 @@ pub const FORMATS: &[Format] = &[
     folders::FORMAT,
 ];
 
+impl Entry for Format {
+    const ALL: &'static [Format] = FORMATS;
+    const NOUN: &'static str = "format";
+
+    fn name(&self) -> &'static str {
+        self.name
+    }
+
+    fn about(&self) -> &'static str {
+        self.about
+    }
+}
+
+/// A format in a configuration.
+pub type FormatName = Name<Format>;
+
 /// The labels that a format can store.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Holds {
     /// The class of a picture.
     pub class: bool,
@@ -140,6 +154,16 @@ pub struct Picture {
 
 /// Detects the format of a folder or file.
 ///
+/// ```no_run
+/// use std::path::Path;
+///
+/// let path = Path::new("annotations.json");
+/// for picture in (verismo::formats::detect(path)?.read)(path)? {
+///     println!("{}: {} objects", picture.file.display(), picture.labels.objects().len());
+/// }
+/// # Ok::<(), verismo::Error>(())
+/// ```
+///
 /// # Errors
 /// If no format matches; the message lists the known ones.
 pub fn detect(path: &Path) -> Result<&'static Format> {
@@ -147,7 +171,7 @@ pub fn detect(path: &Path) -> Result<&'static Format> {
     let found = FORMATS.iter().find(|format| (format.detect)(path));
     found.ok_or_else(|| {
         let names: Vec<&str> = FORMATS.iter().map(|format| format.name).collect();
-        Error::failed(
+        Error::usage(
             path.display(),
             "is not a dataset of a known format",
             format!(
@@ -169,7 +193,7 @@ impl DatasetInfo<'_> {
     }
 
     /// Whether any object has keypoints.
-    fn has_keypoints(&self) -> bool {
+    pub fn has_keypoints(&self) -> bool {
         self.categories.values().any(|names| !names.is_empty())
     }
 }

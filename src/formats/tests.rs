@@ -81,10 +81,10 @@ fn samples(labels: Vec<Labels>) -> Vec<Sample> {
     labels.into_iter().enumerate().map(sample).collect()
 }
 
-/// Writes `samples` in every required format and in `format`, and reads back the latter.
+/// Writes `samples` as class folders and in `format`, and reads back the latter.
 fn round_trip(format: &Format, samples: &[Sample]) -> Vec<Picture> {
     let out = tempfile::tempdir().unwrap();
-    let split = |index: usize| if index % 3 == 2 { "val" } else { "train" };
+    let split = |index: usize| if index % 3 == 2 { "fold_2" } else { "train" };
     let (mut images, mut categories) =
         (BTreeMap::new(), BTreeMap::<String, BTreeSet<String>>::new());
     for (index, sample) in samples.iter().enumerate() {
@@ -245,7 +245,10 @@ fn polygons_and_plain_run_lengths_are_read() {
     let [first, second] = picture.labels.objects() else {
         panic!("the crowd is left out");
     };
-    assert_eq!((first.class.as_str(), first.area()), ("first", 12.0));
+    assert_eq!(
+        (first.class.as_str(), first.mask.as_ref().unwrap().area()),
+        ("first", 12)
+    );
     assert_eq!(
         first.mask.as_ref().unwrap().bbox_xywh(8),
         Some([2.0, 1.0, 4.0, 3.0])

@@ -42,19 +42,19 @@ impl Arena {
                 || shared.adversarial.feature_matching > 0.0,
             apart,
             config: shared.adversarial.clone(),
-            workers: Workers::for_device(setting.device)?,
+            workers: Workers::for_shards(setting.device)?,
         })
     }
 
     /// Parts of a batch, each with its share of it, 0..1, on the device with autodiff.
     fn shards<B: Divisible>(&self, batch: &B) -> Vec<(B, f64)> {
         let count = batch.count();
-        let threads = if self.coupled {
+        let shards = if self.coupled {
             1
         } else {
-            self.workers.count()
+            self.workers.shards()
         };
-        let size = count.div_ceil(threads * self.config.accumulate);
+        let size = count.div_ceil(shards * self.config.accumulate);
         let starts = (0..count).step_by(size);
         let shard = |start: usize| {
             let end = (start + size).min(count);
@@ -109,17 +109,17 @@ impl<M: Module + Sync> Player<M> {
         losses: impl Fn(&M, &B) -> Losses + Sync,
     ) -> Outcome {
         let network = &self.network;
-        let shards = arena.workers.run(arena.shards(batch), |(batch, share)| {
+        let step = |(batch, share)| {
             shard_step(network.clone().fork(&arena.device), &batch, share, &losses)
-        });
+        };
         let mut gradients = GradientsAccumulator::new();
         let mut outcome = Outcome {
             values: BTreeMap::new(),
             fakes: Vec::new(),
         };
         let mut fakes: Vec<Vec<Tensor<4>>> = Vec::new();
-        for shard in shards {
-            gradients.accumulate(&self.network, shard.gradients);
+        arena.workers.run_each(arena.shards(batch), step, |shard| {
+            gradients.accumulate(network, shard.gradients);
             for (name, value) in shard.values {
                 *outcome.values.entry(name.to_owned()).or_default() += value;
             }
@@ -127,7 +127,7 @@ impl<M: Module + Sync> Player<M> {
             for (all, fake) in fakes.iter_mut().zip(shard.fakes) {
                 all.push(fake);
             }
-        }
+        });
         outcome.fakes = fakes.into_iter().map(|all| Tensor::cat(all, 0)).collect();
         if rate > 0.0 {
             self.apply(gradients.grads(), rate);

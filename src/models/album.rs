@@ -173,6 +173,20 @@ impl Album {
         Ok(example)
     }
 
+    /// The examples with these numbers, decoded, each with its class.
+    ///
+    /// # Errors
+    /// As [`Album::get`].
+    pub fn examples(
+        &self,
+        numbers: impl IntoIterator<Item = usize>,
+    ) -> Result<Vec<(Arc<Example>, usize)>> {
+        let numbers = numbers.into_iter();
+        numbers
+            .map(|number| Ok((self.get(number)?, self.class(number))))
+            .collect()
+    }
+
     fn decode(&self, entry: &Entry) -> Result<Example> {
         let [picture, mask] = entry.bytes;
         let mut bytes = vec![0; picture + mask];
@@ -338,6 +352,16 @@ mod tests {
                 }
             }
             assert_eq!(locked(&album.kept).examples.len(), kept.min(12));
+        }
+    }
+
+    #[test]
+    fn examples_come_in_the_order_asked_for_with_their_classes() {
+        let (album, samples) = album(12, 3);
+        let examples = album.examples([7, 0, 7]).unwrap();
+        for (number, (example, class)) in [7, 0, 7].into_iter().zip(examples) {
+            assert_eq!(example.picture, samples[number].pixels().unwrap());
+            assert_eq!(class, number % 2);
         }
     }
 

@@ -20,19 +20,20 @@ use serde::{Deserialize, Serialize};
 
 use super::adversarial::{Arena, Losses, Player};
 use super::critic::{Critic, Judge};
-use super::kind::{self, LabelEffect, Load, Model, ModelKind};
+use super::kind::{self, LabelEffect, Model, ModelKind};
 use super::label_safety::LabelSafety;
 use super::learner::{Batch, Learner, Passes, Setting};
-use super::settings::Shared;
+use super::settings::{Shared, check_weights};
 use super::translator::{Chain, Translator, load_translator, save_generator};
 use super::weights::{load_weights, save_weights};
+use crate::Result;
+use crate::artifact::files::{read_json, write_json};
 use crate::nn::ema;
 use crate::nn::generator::Generator;
 use crate::nn::init::{Init, initialise};
 use crate::nn::patch_nce::{PatchHead, patch_nce};
 use crate::sample::Extent;
 use crate::seed::{Position, Stream};
-use crate::{Error, Result};
 
 /// The registry entry of CUT.
 pub const MODEL: ModelKind = ModelKind {
@@ -41,7 +42,7 @@ pub const MODEL: ModelKind = ModelKind {
     labels: LabelEffect::Kept,
     parse: kind::parse::<CutConfig>,
     schema: kind::schema::<CutConfig>,
-    load: Load::Translator(load_translator),
+    load: load_translator,
 };
 
 /// The registry entry of FastCUT.
@@ -51,7 +52,7 @@ pub const FAST: ModelKind = ModelKind {
     labels: LabelEffect::Kept,
     parse: kind::parse::<FastCutConfig>,
     schema: kind::schema::<FastCutConfig>,
-    load: Load::Translator(load_translator),
+    load: load_translator,
 };
 
 /// Configuration of CUT.
@@ -112,8 +113,16 @@ impl Default for FastCutConfig {
 
 impl Model for CutConfig {
     fn check(&self) -> Result<(), String> {
-        kind::check_weights(&[("identity", self.identity)])?;
+        check_weights([("identity", self.identity)])?;
         Way::of_cut(self).check()
+    }
+
+    fn against_collapse(&self) -> &'static str {
+        "raise `cut.nce` or `cut.identity`"
+    }
+
+    fn against_inversion(&self) -> &'static str {
+        "raise `cut.identity`, keep `generator.residual` true"
     }
 
     fn create(&self, shared: &Shared, setting: Setting) -> Result<Box<dyn Learner>> {
@@ -124,6 +133,14 @@ impl Model for CutConfig {
 impl Model for FastCutConfig {
     fn check(&self) -> Result<(), String> {
         Way::of_fast(self).check()
+    }
+
+    fn against_collapse(&self) -> &'static str {
+        "raise `fastcut.nce`"
+    }
+
+    fn against_inversion(&self) -> &'static str {
+        "raise `fastcut.nce`, keep `generator.residual` true"
     }
 
     fn create(&self, shared: &Shared, setting: Setting) -> Result<Box<dyn Learner>> {
@@ -166,11 +183,13 @@ impl Way {
     }
 
     fn check(&self) -> Result<(), String> {
-        let too_cold = self.temperature.is_nan() || self.temperature < 0.01;
-        if self.patches < 2 || self.channels == 0 || too_cold {
-            return Err("`patches` must be at least 2, `channels` 1, `temperature` 0.01".into());
+        if self.patches < 2 || self.channels == 0 {
+            return Err("`patches` must be at least 2, `channels` 1".into());
         }
-        kind::check_weights(&[("nce", self.nce)])
+        if !self.temperature.is_finite() || self.temperature < 0.01 {
+            return Err("`temperature` must be finite and at least 0.01".into());
+        }
+        check_weights([("nce", self.nce)])
     }
 }
 
@@ -363,20 +382,15 @@ impl Learner for Cut {
         save_weights(self.average.clone(), &folder.join("average.bpk"))?;
         self.networks.save(folder, "networks")?;
         self.critic.save(folder, "critic")?;
-        let path = folder.join("draws.json");
-        let text = serde_json::to_vec(&Position::of(&self.stream))
-            .map_err(|e| Error::failed(path.display(), e, "report this as a bug"))?;
-        std::fs::write(&path, text).map_err(|e| Error::io(&path, e))
+        write_json(&folder.join("draws.json"), &Position::of(&self.stream))
     }
 
     fn load_state(&mut self, folder: &Path) -> Result<()> {
         self.average = load_weights(self.average.clone(), &folder.join("average.bpk"))?;
         self.networks.load(folder, "networks")?;
         self.critic.load(folder, "critic", &self.arena)?;
-        let path = folder.join("draws.json");
-        let text = std::fs::read_to_string(&path).map_err(|e| Error::io(&path, e))?;
-        let position: Position = serde_json::from_str(&text)
-            .map_err(|e| Error::failed(path.display(), e, "remove the folder and train again"))?;
+        let remedy = "remove the folder and train again";
+        let position: Position = read_json(&folder.join("draws.json"), remedy)?;
         self.stream = position.stream();
         Ok(())
     }

@@ -16,10 +16,10 @@ use serde::{Deserialize, Serialize};
 
 use super::adversarial::{Arena, Losses, Player};
 use super::critic::{Critic, Judge};
-use super::kind::{self, LabelEffect, Load, Model, ModelKind};
+use super::kind::{self, LabelEffect, Model, ModelKind};
 use super::label_safety::LabelSafety;
 use super::learner::{Batch, Learner, Passes, Setting};
-use super::settings::Shared;
+use super::settings::{Shared, check_weights};
 use super::translator::{Chain, Translator, load_translator, save_generator};
 use super::weights::{load_weights, save_weights};
 use crate::Result;
@@ -35,7 +35,7 @@ pub const MODEL: ModelKind = ModelKind {
     labels: LabelEffect::Kept,
     parse: kind::parse::<CycleGanConfig>,
     schema: kind::schema::<CycleGanConfig>,
-    load: Load::Translator(load_translator),
+    load: load_translator,
 };
 
 /// Configuration of a CycleGAN.
@@ -59,7 +59,15 @@ impl Default for CycleGanConfig {
 
 impl Model for CycleGanConfig {
     fn check(&self) -> Result<(), String> {
-        kind::check_weights(&[("cycle", self.cycle), ("identity", self.identity)])
+        check_weights([("cycle", self.cycle), ("identity", self.identity)])
+    }
+
+    fn against_collapse(&self) -> &'static str {
+        "raise `cyclegan.cycle` or `cyclegan.identity`"
+    }
+
+    fn against_inversion(&self) -> &'static str {
+        "raise `cyclegan.identity`, keep `generator.residual` true"
     }
 
     fn create(&self, shared: &Shared, setting: Setting) -> Result<Box<dyn Learner>> {

@@ -12,11 +12,12 @@ use image::RgbImage;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::kind::{self, LabelEffect, Load, Model, ModelKind};
+use super::kind::{self, LabelEffect, Model, ModelKind};
 use super::learner::{Learner, Setting};
 use super::settings::Shared;
 use super::statistical::{Fitted, Statistical, Statistics, draw};
 use crate::Result;
+use crate::sample::Extent;
 use crate::seed::Stream;
 
 /// The registry entry.
@@ -26,7 +27,7 @@ pub const MODEL: ModelKind = ModelKind {
     labels: LabelEffect::Kept,
     parse: kind::parse::<FdaConfig>,
     schema: kind::schema::<FdaConfig>,
-    load: Load::Translator(|folder, _| Ok(Box::new(Fitted::<Fda>::load(folder)?))),
+    load: |folder, _| Ok(Box::new(Fitted::<Fda>::load(folder)?)),
 };
 
 /// Configuration of Fourier domain adaptation.
@@ -63,6 +64,11 @@ impl Model for FdaConfig {
         if self.photos == 0 {
             return Err("`photos` must be at least 1".into());
         }
+        Ok(())
+    }
+
+    /// It has no networks.
+    fn check_extents(&self, _: &Shared, _: Extent, _: Extent) -> Result<(), String> {
         Ok(())
     }
 

@@ -9,11 +9,12 @@ use image::{Rgb, RgbImage};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::kind::{self, LabelEffect, Load, Model, ModelKind};
+use super::kind::{self, LabelEffect, Model, ModelKind};
 use super::learner::{Learner, Setting};
 use super::settings::Shared;
 use super::statistical::{Fitted, Statistical, Statistics, draw};
 use crate::Result;
+use crate::sample::Extent;
 use crate::seed::Stream;
 
 /// The registry entry.
@@ -23,7 +24,7 @@ pub const MODEL: ModelKind = ModelKind {
     labels: LabelEffect::Kept,
     parse: kind::parse::<HistogramConfig>,
     schema: kind::schema::<HistogramConfig>,
-    load: Load::Translator(|folder, _| Ok(Box::new(Fitted::<Histogram>::load(folder)?))),
+    load: |folder, _| Ok(Box::new(Fitted::<Histogram>::load(folder)?)),
 };
 
 /// Configuration of histogram matching.
@@ -79,6 +80,11 @@ impl Model for HistogramConfig {
         if !(0.0..=1.0).contains(&self.strength) || self.photos == 0 {
             return Err("`strength` must lie in 0..1, `photos` be at least 1".into());
         }
+        Ok(())
+    }
+
+    /// It has no networks.
+    fn check_extents(&self, _: &Shared, _: Extent, _: Extent) -> Result<(), String> {
         Ok(())
     }
 

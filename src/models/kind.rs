@@ -13,7 +13,7 @@ use super::translator::Translator;
 use crate::Result;
 use crate::nn::device::Chosen;
 use crate::sample::mapping::Border;
-use crate::sample::{Labels, Mapping};
+use crate::sample::{Extent, Labels, Mapping};
 use crate::stage::Resolved;
 
 /// One entry of the registry of models.
@@ -27,7 +27,8 @@ pub struct ModelKind {
     pub parse: fn(ValueDeserializer) -> Result<Box<dyn Model>, toml::de::Error>,
     /// Describes its table. See [`schema`].
     pub schema: fn(&mut SchemaGenerator) -> Schema,
-    pub load: Load,
+    /// Loads what [`Learner::save`] wrote.
+    pub load: fn(&Path, &Chosen) -> Result<Box<dyn Translator>>,
 }
 
 /// A configured model. Implemented by the struct of its table.
@@ -38,6 +39,30 @@ pub trait Model: Resolved + Send + Sync {
     /// What is wrong and the remedy, in words.
     fn check(&self) -> Result<(), String>;
 
+    /// Checks whether its networks can read whole pictures of the extent `whole`, which they translate,
+    /// and pictures of `seen`, on which they train. By default these are the shared generator and
+    /// discriminator.
+    ///
+    /// # Errors
+    /// What cannot be read and which setting to change, in words.
+    fn check_extents(&self, shared: &Shared, whole: Extent, seen: Extent) -> Result<(), String> {
+        shared.generator.check_size(whole)?;
+        shared.generator.check_size(seen)?;
+        shared.discriminator.check_size(seen)
+    }
+
+    /// Which of its settings to change if translations of different renders are nearly alike; empty if
+    /// none would help.
+    fn against_collapse(&self) -> &'static str {
+        ""
+    }
+
+    /// Which of its settings to change if translations are dark where renders are bright; empty if
+    /// none would help.
+    fn against_inversion(&self) -> &'static str {
+        ""
+    }
+
     /// Makes the model, untrained.
     ///
     /// # Errors
@@ -45,15 +70,14 @@ pub trait Model: Resolved + Send + Sync {
     fn create(&self, shared: &Shared, setting: Setting) -> Result<Box<dyn Learner>>;
 }
 
-/// What becomes of labels when a model has made another picture.
+/// What becomes of labels when a model has made another picture. So far every model keeps them; none maps
+/// or loses them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum LabelEffect {
     /// They stay true, pixel by pixel.
     Kept,
     /// They stay true once they are scaled to the extent of the new picture.
     Mapped,
-    /// The picture was made for them.
-    Condition,
     /// Nothing is known of the new picture.
     Lost,
 }
@@ -65,17 +89,11 @@ impl LabelEffect {
     /// If a map cannot be decoded; `name` is whose it is.
     pub fn apply(self, labels: &Labels, resized: &Mapping, name: &str) -> Result<Labels> {
         match self {
-            LabelEffect::Kept | LabelEffect::Condition => Ok(labels.clone()),
+            LabelEffect::Kept => Ok(labels.clone()),
             LabelEffect::Mapped => labels.map(resized, Border::Replicate, name),
             LabelEffect::Lost => Ok(Labels::default()),
         }
     }
-}
-
-/// Loads what [`Learner::save`] wrote, by what the model does.
-pub enum Load {
-    /// It makes a picture of a picture.
-    Translator(fn(&Path, &Chosen) -> Result<Box<dyn Translator>>),
 }
 
 /// The parser of a model's table, for [`ModelKind::parse`].
@@ -83,18 +101,6 @@ pub fn parse<M: Model + DeserializeOwned + 'static>(
     value: ValueDeserializer,
 ) -> Result<Box<dyn Model>, toml::de::Error> {
     Ok(Box::new(M::deserialize(value)?))
-}
-
-/// Checks the weights of losses, each with its name.
-///
-/// # Errors
-/// If one is below 0 or not finite.
-pub fn check_weights(weights: &[(&str, f64)]) -> Result<(), String> {
-    let wrong = |weight: f64| !weight.is_finite() || weight < 0.0;
-    match weights.iter().find(|(_, weight)| wrong(*weight)) {
-        Some((name, _)) => Err(format!("`{name}` must be at least 0")),
-        None => Ok(()),
-    }
 }
 
 /// The schema of a model's table, for [`ModelKind::schema`].

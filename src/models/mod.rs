@@ -2,7 +2,6 @@
 
 pub mod adversarial;
 pub mod album;
-pub mod classifier;
 pub mod critic;
 pub mod cut;
 pub mod cyclegan;
@@ -11,7 +10,6 @@ pub mod histogram;
 pub mod kind;
 pub mod label_safety;
 pub mod learner;
-pub mod recogniser;
 pub mod settings;
 pub mod simgan;
 pub mod statistical;
@@ -24,9 +22,11 @@ mod options_tests;
 #[cfg(test)]
 mod tests;
 
-pub use kind::{LabelEffect, Load, Model, ModelKind};
+pub use kind::{LabelEffect, Model, ModelKind};
 pub use learner::{Batch, Learner, Passes, Setting};
 pub use translator::Translator;
+
+use crate::registry::Entry;
 
 /// Every model that `train` can train.
 pub const MODELS: &[ModelKind] = &[
@@ -37,3 +37,16 @@ pub const MODELS: &[ModelKind] = &[
     histogram::MODEL,
     fda::MODEL,
 ];
+
+impl Entry for ModelKind {
+    const ALL: &'static [ModelKind] = MODELS;
+    const NOUN: &'static str = "model";
+
+    fn name(&self) -> &'static str {
+        self.name
+    }
+
+    fn about(&self) -> &'static str {
+        self.about
+    }
+}

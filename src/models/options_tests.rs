@@ -2,51 +2,33 @@
 
 use std::collections::BTreeMap;
 
-use burn::tensor::{Device, Tensor};
+use burn::tensor::Device;
 
 use super::cyclegan::CycleGanConfig;
 use super::settings::{Balance, Shared};
-use super::tests::{saved, shared};
-use super::translator::load_generator;
-use super::{Batch, Learner, Model, Setting};
-use crate::nn::batch::{to_pictures, to_tensor};
+use super::tests::{batch_on, cpu, saved, setting_on, shared};
+use super::translator::load_translator;
+use super::{Batch, Learner, Model};
+use crate::nn::batch::to_pictures;
 use crate::nn::convolution::Precision;
 use crate::nn::device::{self, Chosen};
 use crate::nn::discriminator::DiscriminatorKind;
 use crate::nn::generator::GeneratorKind;
 use crate::nn::losses::AdversarialLoss;
 use crate::nn::norm::NormKind;
-use crate::sample::Extent;
-use crate::seed::Seed;
-use crate::stage::DeviceChoice;
-
-const SIDE: usize = 16;
-
-fn cpu() -> Chosen {
-    device::choose(DeviceChoice::Cpu).unwrap()
-}
 
 fn create(shared: &Shared, device: &Chosen) -> Box<dyn Learner> {
-    let setting = Setting {
-        device,
-        extent: Extent::square(SIDE as u32),
-        seed: &Seed::new(1, "train"),
-        task: None,
-    };
-    CycleGanConfig::default().create(shared, setting).unwrap()
+    setting_on(device, None, |setting| {
+        CycleGanConfig::default().create(shared, setting).unwrap()
+    })
 }
 
-fn pictures(device: &Device) -> Tensor<4> {
-    let ramp = Tensor::arange(0..(4 * 3 * SIDE * SIDE) as i64, device).float();
-    (ramp.reshape([4, 3, SIDE, SIDE]) * 0.37).sin()
-}
-
+/// Photos that are no mere negatives of the renders, so that no difference of devices cancels out.
 fn batch(device: &Device) -> Batch {
+    let batch = batch_on(device);
     Batch {
-        renders: pictures(device),
-        masks: Tensor::ones([4, 1, SIDE, SIDE], device),
-        classes: vec![0; 4],
-        photos: (pictures(device) * 1.7).cos() * 0.8,
+        photos: (batch.renders.clone() * 1.7).cos() * 0.8,
+        ..batch
     }
 }
 
@@ -124,11 +106,10 @@ fn with_every_option_a_saved_model_translates_as_before() {
         model.step(&batch(&device.device), 1e-3);
         let folder = tempfile::tempdir().unwrap();
         model.save(folder.path()).unwrap();
-        let loaded = load_generator(folder.path(), &device).unwrap();
-        let renders = to_pictures(pictures(&device.device));
+        let loaded = load_translator(folder.path(), &device).unwrap();
+        let renders = to_pictures(batch(&device.device).renders);
         let before = model.translator().translate(&renders, &mut []);
-        let after = loaded.forward(to_tensor(renders.iter(), &device.device));
-        assert_eq!(before, to_pictures(after), "{name}");
+        assert_eq!(before, loaded.translate(&renders, &mut []), "{name}");
     }
 }
 

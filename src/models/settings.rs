@@ -101,18 +101,16 @@ impl AdversarialConfig {
     /// # Errors
     /// What is out of range, in words.
     pub fn check(&self) -> Result<(), String> {
-        if self.accumulate == 0 || self.discriminator_rate <= 0.0 {
-            return Err(
-                "adversarial: `accumulate` must be at least 1 and `discriminator_rate` \
-                        above 0"
-                    .into(),
-            );
+        if self.accumulate == 0 {
+            return Err("adversarial: `accumulate` must be at least 1".into());
         }
-        if self.clip_norm < 0.0 || self.feature_matching < 0.0 {
-            return Err(
-                "adversarial: `clip_norm` and `feature_matching` must not be below 0".into(),
-            );
-        }
+        let weights = [
+            ("clip_norm", self.clip_norm),
+            ("feature_matching", self.feature_matching),
+        ];
+        check_rate("discriminator_rate", self.discriminator_rate)
+            .and_then(|()| check_weights(weights))
+            .map_err(|problem| format!("adversarial: {problem}"))?;
         if !(0.5..1.0).contains(&self.balance_at) {
             return Err("adversarial: `balance_at` must be at least 0.5 and below 1".into());
         }
@@ -172,13 +170,8 @@ impl LabelSafetyConfig {
     /// # Errors
     /// What is out of range, in words.
     pub fn check(&self) -> Result<(), String> {
-        let weights = self.pixel_weights().into_iter().chain(self.task_weights());
-        for (name, weight) in weights {
-            if !(weight.is_finite() && weight >= 0.0) {
-                return Err(format!("label_safety: `{name}` must be at least 0"));
-            }
-        }
-        Ok(())
+        check_weights(self.pixel_weights().into_iter().chain(self.task_weights()))
+            .map_err(|problem| format!("label_safety: {problem}"))
     }
 
     /// The weights of the losses that look at pixels alone, with the losses' names.
@@ -201,6 +194,29 @@ impl LabelSafetyConfig {
             ("dice", self.dice),
         ]
     }
+}
+
+/// Checks weights and other factors, each with the name of its setting.
+///
+/// # Errors
+/// If one is not finite or below 0; the message names it.
+pub fn check_weights<'a>(weights: impl IntoIterator<Item = (&'a str, f64)>) -> Result<(), String> {
+    let wrong = |weight: f64| !weight.is_finite() || weight < 0.0;
+    match weights.into_iter().find(|(_, weight)| wrong(*weight)) {
+        Some((name, _)) => Err(format!("`{name}` must be finite and at least 0")),
+        None => Ok(()),
+    }
+}
+
+/// Checks a learning rate, the setting `name`.
+///
+/// # Errors
+/// If it is not finite or not above 0.
+pub fn check_rate(name: &str, rate: f64) -> Result<(), String> {
+    if rate.is_finite() && rate > 0.0 {
+        return Ok(());
+    }
+    Err(format!("`{name}` must be finite and above 0"))
 }
 
 #[cfg(test)]
@@ -231,16 +247,39 @@ mod tests {
 
     #[test]
     fn values_out_of_range_are_refused() {
-        let wrong = |change: fn(&mut AdversarialConfig)| {
+        let wrong = |change: &dyn Fn(&mut AdversarialConfig)| {
             let mut config = AdversarialConfig::default();
             assert!(config.check().is_ok());
             change(&mut config);
             config.check().unwrap_err()
         };
-        assert!(wrong(|c| c.accumulate = 0).contains("accumulate"));
-        assert!(wrong(|c| c.discriminator_rate = 0.0).contains("discriminator_rate"));
-        assert!(wrong(|c| c.clip_norm = -1.0).contains("clip_norm"));
-        assert!(wrong(|c| c.feature_matching = -1.0).contains("feature_matching"));
-        assert!(wrong(|c| c.balance_at = 1.0).contains("balance_at"));
+        assert!(wrong(&|c| c.accumulate = 0).contains("accumulate"));
+        assert!(wrong(&|c| c.discriminator_rate = 0.0).contains("discriminator_rate"));
+        for value in [-1.0, f64::NAN, f64::INFINITY] {
+            assert!(wrong(&|c| c.discriminator_rate = value).contains("discriminator_rate"));
+            assert!(wrong(&|c| c.clip_norm = value).contains("clip_norm"));
+            assert!(wrong(&|c| c.feature_matching = value).contains("feature_matching"));
+            assert!(wrong(&|c| c.balance_at = value).contains("balance_at"));
+        }
+        assert!(wrong(&|c| c.balance_at = 1.0).contains("balance_at"));
+    }
+
+    #[test]
+    fn every_weight_of_label_safety_must_be_finite_and_at_least_0() {
+        let mut config = LabelSafetyConfig::default();
+        assert_eq!(config.check(), Ok(()));
+        for value in [-1.0, f64::NAN, f64::INFINITY] {
+            config.edges = value;
+            assert!(
+                config
+                    .check()
+                    .unwrap_err()
+                    .contains("label_safety: `edges`")
+            );
+            config.edges = 1.0;
+            config.dice = value;
+            assert!(config.check().unwrap_err().contains("label_safety: `dice`"));
+            config.dice = 1.0;
+        }
     }
 }

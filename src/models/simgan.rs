@@ -18,10 +18,10 @@ use serde::{Deserialize, Serialize};
 
 use super::adversarial::{Arena, Losses, Player};
 use super::critic::{Critic, Judge};
-use super::kind::{self, LabelEffect, Load, Model, ModelKind};
+use super::kind::{self, LabelEffect, Model, ModelKind};
 use super::label_safety::LabelSafety;
 use super::learner::{Batch, Learner, Passes, Setting};
-use super::settings::Shared;
+use super::settings::{Shared, check_weights};
 use super::translator::{Chain, Translator, load_translator, save_generator};
 use super::weights::{load_weights, save_weights};
 use crate::Result;
@@ -39,7 +39,7 @@ pub const MODEL: ModelKind = ModelKind {
     labels: LabelEffect::Kept,
     parse: kind::parse::<SimGanConfig>,
     schema: kind::schema::<SimGanConfig>,
-    load: Load::Translator(load_translator),
+    load: load_translator,
 };
 
 /// Configuration of a SimGAN.
@@ -80,7 +80,23 @@ impl Model for SimGanConfig {
                 "`refiner_steps`, `discriminator_steps` and `channels` must be at least 1".into(),
             );
         }
-        kind::check_weights(&[("self_regularisation", self.self_regularisation)])
+        check_weights([("self_regularisation", self.self_regularisation)])
+    }
+
+    /// The refiner has a shape of its own, and keeps the resolution.
+    fn check_extents(&self, shared: &Shared, whole: Extent, seen: Extent) -> Result<(), String> {
+        shared.discriminator.check_size(seen)?;
+        let refiner = self.refiner(shared);
+        refiner.check_size(whole)?;
+        refiner.check_size(seen)
+    }
+
+    fn against_collapse(&self) -> &'static str {
+        "raise `simgan.self_regularisation`"
+    }
+
+    fn against_inversion(&self) -> &'static str {
+        self.against_collapse()
     }
 
     fn create(&self, shared: &Shared, setting: Setting) -> Result<Box<dyn Learner>> {

@@ -15,8 +15,9 @@ use serde::de::DeserializeOwned;
 use super::album::Album;
 use super::learner::{Batch, Learner};
 use super::translator::Translator;
+use crate::Result;
+use crate::artifact::files::{read_json, write_json};
 use crate::seed::Stream;
-use crate::{Error, Result};
 
 /// What is known of the photos, and how pictures are changed by it.
 pub trait Statistics: Clone + Serialize + DeserializeOwned + Send + Sync + 'static {
@@ -59,12 +60,8 @@ impl<S: Statistics> Fitted<S> {
     /// # Errors
     /// If the folder holds no statistics of this kind.
     pub fn load(folder: &Path) -> Result<Self> {
-        let path = folder.join(FILE);
-        let text = std::fs::read_to_string(&path).map_err(|e| Error::io(&path, e))?;
         let remedy = "remove the folder and train again";
-        let statistics =
-            serde_json::from_str(&text).map_err(|e| Error::failed(path.display(), e, remedy))?;
-        Ok(Fitted(statistics))
+        Ok(Fitted(read_json(&folder.join(FILE), remedy)?))
     }
 }
 
@@ -89,10 +86,7 @@ impl<S: Statistics> Learner for Statistical<S> {
     }
 
     fn save(&self, folder: &Path) -> Result<()> {
-        let path = folder.join(FILE);
-        let text = serde_json::to_vec(&self.statistics)
-            .map_err(|e| Error::failed(path.display(), e, "report this as a bug"))?;
-        std::fs::write(&path, text).map_err(|e| Error::io(&path, e))
+        write_json(&folder.join(FILE), &self.statistics)
     }
 
     fn save_state(&self, folder: &Path) -> Result<()> {

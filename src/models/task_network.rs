@@ -6,15 +6,20 @@
 //! whatever else is in the batch and whether or not gradients flow through it.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use burn::module::Module;
 use burn::nn::{InstanceNorm, InstanceNormConfig, Linear, LinearConfig};
 use burn::tensor::module::{avg_pool2d, interpolate};
 use burn::tensor::ops::{AvgPoolOptions, InterpolateMode, InterpolateOptions};
 use burn::tensor::{Device, Tensor};
+use image::RgbImage;
 use serde::{Deserialize, Serialize};
 
+use super::album::Example;
 use super::weights::save_weights;
+use crate::artifact::files::{read_json, write_json};
+use crate::nn::batch;
 use crate::nn::conv_kernel::Border;
 use crate::nn::convolution::{PaddedConv, stem};
 use crate::nn::device::Chosen;
@@ -136,6 +141,34 @@ impl TaskNetwork {
         Ok(())
     }
 
+    /// How well it reads `pictures`, which go through it at once. Each shows what the example at its
+    /// place does, beside which stands its class; mask and picture are of the network's extent.
+    pub fn score(
+        &self,
+        pictures: &[&RgbImage],
+        examples: &[(Arc<Example>, usize)],
+        device: &Device,
+    ) -> Score {
+        let masks = examples.iter().map(|(example, _)| &example.mask);
+        let masks = mask_targets(batch::masks_to_tensor(masks, device), self.mask_extent());
+        let truth = masks.greater_elem(0.5).float();
+        let pictures = batch::to_tensor(pictures.iter().copied(), device);
+        let reading = self.layers.forward(pictures);
+        let found = reading.mask_logits.greater_elem(0.0).float();
+        let sum = |x: Tensor<4>| f64::from(x.sum().into_scalar::<f32>());
+        let best = reading.class_logits.argmax(1).into_data_as::<i32>();
+        let best = best.as_slice::<i32>().unwrap_or_default();
+        let pairs = examples.iter().zip(best);
+        Score {
+            pictures: examples.len(),
+            right: pairs
+                .filter(|((_, class), best)| *class as i32 == **best)
+                .count(),
+            common: sum(truth.clone() * found.clone()),
+            either: sum((truth + found).greater_elem(0.5).float()),
+        }
+    }
+
     /// Of the mask that it reads.
     pub fn mask_extent(&self) -> Extent {
         let cell = 2 * stem(self.extent).1 as u32;
@@ -152,10 +185,7 @@ impl TaskNetwork {
             size: self.extent,
             channels: self.channels,
         };
-        let path = folder.join("task.json");
-        let text = serde_json::to_vec_pretty(&shape)
-            .map_err(|e| Error::failed(path.display(), e, "report this as a bug"))?;
-        std::fs::write(&path, text).map_err(|e| Error::io(&path, e))?;
+        write_json(&folder.join("task.json"), &shape)?;
         save_weights(self.layers.clone(), &folder.join("task.bpk"))
     }
 
@@ -164,12 +194,8 @@ impl TaskNetwork {
     /// # Errors
     /// If the folder holds no task network.
     pub fn load(folder: &Path, device: &Chosen) -> Result<Self> {
-        let path = folder.join("task.json");
-        let text = std::fs::read_to_string(&path).map_err(|e| Error::io(&path, e))?;
-        let remedy =
-            "give the role `task` a stage that uses \"task\"; or remove the folder and run again";
-        let shape: Shape =
-            serde_json::from_str(&text).map_err(|e| Error::failed(path.display(), e, remedy))?;
+        let remedy = "remove the folder and run again";
+        let shape: Shape = read_json(&folder.join("task.json"), remedy)?;
         let path = folder.join("task.bpk");
         let layers = layers(
             shape.classes.len(),
@@ -185,6 +211,36 @@ impl TaskNetwork {
             extent: shape.size,
             channels: shape.channels,
         })
+    }
+}
+
+/// How well labelled pictures are read; scores of several sets add up to that of all.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Score {
+    pictures: usize,
+    right: usize,
+    common: f64,
+    either: f64,
+}
+
+impl Score {
+    /// Share of right classes, 0..1.
+    pub fn accuracy(&self) -> f64 {
+        self.right as f64 / self.pictures.max(1) as f64
+    }
+
+    /// Intersection over union of all masks taken together, 0..1.
+    pub fn mask_iou(&self) -> f64 {
+        self.common / f64::max(self.either, 1.0)
+    }
+}
+
+impl std::ops::AddAssign for Score {
+    fn add_assign(&mut self, other: Score) {
+        self.pictures += other.pictures;
+        self.right += other.right;
+        self.common += other.common;
+        self.either += other.either;
     }
 }
 

@@ -10,8 +10,9 @@ use toml::de::DeValue;
 
 use super::settings::Shared;
 use super::task_network::TaskNetwork;
-use super::{Batch, LabelEffect, Learner, Load, MODELS, ModelKind, Setting, Translator};
-use crate::nn::{batch as pictures, device};
+use super::{Batch, LabelEffect, Learner, MODELS, ModelKind, Setting, Translator};
+use crate::nn::batch as pictures;
+use crate::nn::device::{self, Chosen};
 use crate::sample::Extent;
 use crate::seed::Seed;
 use crate::stage::DeviceChoice;
@@ -39,21 +40,27 @@ fn create(kind: &ModelKind, shared: &Shared, setting: Setting) -> Box<dyn Learne
 
 /// What a model of this kind saved.
 fn load(kind: &ModelKind, folder: &Path) -> Box<dyn Translator> {
-    let device = device::choose(DeviceChoice::Cpu).unwrap();
-    let Load::Translator(load) = kind.load;
-    load(folder, &device).unwrap()
+    (kind.load)(folder, &cpu()).unwrap()
+}
+
+pub fn cpu() -> Chosen {
+    device::choose(DeviceChoice::Cpu).unwrap()
 }
 
 /// Calls `create` with the surroundings of a small model on the CPU.
 pub fn setting<M>(create: impl FnOnce(Setting) -> M) -> M {
-    setting_with(None, create)
+    setting_on(&cpu(), None, create)
 }
 
-fn setting_with<M>(task: Option<&TaskNetwork>, create: impl FnOnce(Setting) -> M) -> M {
-    let device = device::choose(DeviceChoice::Cpu).unwrap();
+/// Calls `create` with the surroundings of a small model on a device.
+pub fn setting_on<M>(
+    device: &Chosen,
+    task: Option<&TaskNetwork>,
+    create: impl FnOnce(Setting) -> M,
+) -> M {
     let seed = Seed::new(1, "train");
     create(Setting {
-        device: &device,
+        device,
         extent: Extent::square(SIDE as u32),
         seed: &seed,
         task,
@@ -62,14 +69,18 @@ fn setting_with<M>(task: Option<&TaskNetwork>, create: impl FnOnce(Setting) -> M
 
 /// Four waves as renders, and their negatives as photos.
 pub fn batch() -> Batch {
-    let device = Device::flex();
+    batch_on(&Device::flex())
+}
+
+/// [`batch`] on a device.
+pub fn batch_on(device: &Device) -> Batch {
     let count = (4 * 3 * SIDE * SIDE) as i64;
-    let ramp = Tensor::arange(0..count, &device).float();
+    let ramp = Tensor::arange(0..count, device).float();
     let renders = (ramp.reshape([4, 3, SIDE, SIDE]) * 0.37).sin();
     Batch {
         photos: -renders.clone(),
         renders,
-        masks: Tensor::ones([4, 1, SIDE, SIDE], &device),
+        masks: Tensor::ones([4, 1, SIDE, SIDE], device),
         classes: vec![0; 4],
     }
 }
@@ -103,7 +114,7 @@ fn model_with(
 ) -> Box<dyn Learner> {
     let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build();
     pool.unwrap().install(|| {
-        let mut model = setting_with(task, |setting| create(kind, shared, setting));
+        let mut model = setting_on(&cpu(), task, |setting| create(kind, shared, setting));
         model
             .study(&testing::album(&pictures::to_pictures(batch().photos)))
             .unwrap();

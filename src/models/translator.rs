@@ -6,11 +6,12 @@ use burn::tensor::Device;
 use image::RgbImage;
 
 use super::weights::{load_weights, save_weights};
+use crate::Result;
+use crate::artifact::files::{read_json, write_json};
 use crate::nn::batch;
 use crate::nn::device::Chosen;
 use crate::nn::generator::{Generator, GeneratorConfig};
 use crate::seed::Stream;
-use crate::{Error, Result};
 
 /// Makes a picture of each picture.
 pub trait Translator: Send + Sync {
@@ -42,35 +43,25 @@ impl Translator for Chain {
     }
 }
 
-/// Writes what [`load_generator`] reads: shape and weights.
+/// Writes what [`load_translator`] reads: shape and weights.
 ///
 /// # Errors
 /// If a file cannot be written.
 pub fn save_generator(shape: &GeneratorConfig, network: &Generator, folder: &Path) -> Result<()> {
-    let path = folder.join("generator.json");
-    let text = serde_json::to_vec_pretty(shape)
-        .map_err(|e| Error::failed(path.display(), e, "report this as a bug"))?;
-    std::fs::write(&path, text).map_err(|e| Error::io(&path, e))?;
+    write_json(&folder.join("generator.json"), shape)?;
     save_weights(network.clone(), &folder.join("generator.bpk"))
 }
 
-/// A generator saved by [`save_generator`].
-///
-/// # Errors
-/// If the folder holds none.
-pub fn load_generator(folder: &Path, device: &Chosen) -> Result<Generator> {
-    let path = folder.join("generator.json");
-    let text = std::fs::read_to_string(&path).map_err(|e| Error::io(&path, e))?;
+fn load_generator(folder: &Path, device: &Chosen) -> Result<Generator> {
     let remedy = "remove the folder and train again";
-    let shape: GeneratorConfig =
-        serde_json::from_str(&text).map_err(|e| Error::failed(path.display(), e, remedy))?;
+    let shape: GeneratorConfig = read_json(&folder.join("generator.json"), remedy)?;
     load_weights(shape.init(&device.device), &folder.join("generator.bpk"))
 }
 
-/// As [`load_generator`], for [`super::Load::Translator`].
+/// What [`save_generator`] saved, for [`super::ModelKind::load`].
 ///
 /// # Errors
-/// If the folder holds none.
+/// If the folder holds no generator.
 pub fn load_translator(folder: &Path, device: &Chosen) -> Result<Box<dyn Translator>> {
     let network = load_generator(folder, device)?;
     let device = device.device.clone();

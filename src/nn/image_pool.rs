@@ -7,6 +7,7 @@ use burn::tensor::{Device, Tensor, TensorData};
 use rand::RngExt;
 use serde::{Deserialize, Serialize};
 
+use crate::artifact::files::{read_json, write_json};
 use crate::seed::{Position, Stream};
 use crate::{Error, Result};
 
@@ -67,10 +68,7 @@ impl ImagePool {
         }
         let path = folder.join(format!("{name}.f32"));
         std::fs::write(&path, bytes).map_err(|e| Error::io(&path, e))?;
-        let path = folder.join(format!("{name}.json"));
-        let text = serde_json::to_vec(&record)
-            .map_err(|e| Error::failed(path.display(), e, "report this as a bug"))?;
-        std::fs::write(&path, text).map_err(|e| Error::io(&path, e))
+        write_json(&folder.join(format!("{name}.json")), &record)
     }
 
     /// Loads what [`ImagePool::save`] wrote.
@@ -79,9 +77,7 @@ impl ImagePool {
     /// If a file is missing or is not a pool.
     pub fn load(folder: &Path, name: &str, device: &Device) -> Result<Self> {
         let path = folder.join(format!("{name}.json"));
-        let text = std::fs::read_to_string(&path).map_err(|e| Error::io(&path, e))?;
-        let record: Record = serde_json::from_str(&text)
-            .map_err(|e| Error::failed(path.display(), e, "remove the folder and train again"))?;
+        let record: Record = read_json(&path, "remove the folder and train again")?;
         let path = folder.join(format!("{name}.f32"));
         let bytes = std::fs::read(&path).map_err(|e| Error::io(&path, e))?;
         let values: Vec<f32> = bytes

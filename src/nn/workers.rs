@@ -1,39 +1,51 @@
-//! Data parallelism on the CPU: one shard of a batch a thread, each thread computing alone.
+//! Data parallelism on the CPU: independent items, and shards of a batch, each on threads of its own.
 //!
-//! Many operations of a small network run on one thread; half batches side by side keep the other
-//! cores busy during these too. A single shard, as a batch of one is, has all threads for itself.
+//! Many operations of a small network run on one thread; shards side by side keep the other cores busy
+//! meanwhile. A single item or shard has all threads for itself.
+
+use std::collections::BTreeMap;
 
 use rayon::{ThreadPool, ThreadPoolBuilder};
 
 use super::device::Chosen;
 use crate::{Error, Result};
 
-/// Threads that compute shards.
+/// Shards of a batch on the CPU, whatever the number of threads: sums over other shards differ in their last
+/// digits, and results would depend on the machine. More shards would repeat more work, such as the packing of
+/// weights; fewer would leave more of it to the threads inside operations, which wait for each other.
+const SHARDS: usize = 4;
+
+/// Threads that compute independent items, or the shards of a batch.
 pub struct Workers {
-    /// Of one thread each.
     pools: Vec<ThreadPool>,
-    /// Of as many threads as there are workers.
+    /// Of all threads.
     joint: ThreadPool,
+    shards: usize,
 }
 
 impl Workers {
-    /// As many as are of use on a device: one a thread on the CPU, one on a GPU.
+    /// For independent items: as many workers as are of use on a device, one a thread on the CPU, one on a GPU.
     ///
     /// # Errors
     /// If the operating system gives no more threads.
     pub fn for_device(device: &Chosen) -> Result<Self> {
-        Self::with_count(if device.cpu {
-            rayon::current_num_threads()
-        } else {
-            1
-        })
+        let threads = threads(device);
+        Self::new(threads, threads, 1)
     }
 
-    /// `count` workers; at least one.
+    /// For the shards of a batch, which share the threads.
     ///
     /// # Errors
     /// If the operating system gives no more threads.
-    fn with_count(count: usize) -> Result<Self> {
+    pub fn for_shards(device: &Chosen) -> Result<Self> {
+        match device.cpu {
+            true => Self::new(threads(device), SHARDS, SHARDS),
+            false => Self::new(1, 1, 1),
+        }
+    }
+
+    /// At most `most` workers, and not more than `threads`.
+    fn new(threads: usize, most: usize, shards: usize) -> Result<Self> {
         let pool = |threads| {
             ThreadPoolBuilder::new()
                 .num_threads(threads)
@@ -46,25 +58,42 @@ impl Workers {
                     )
                 })
         };
-        let count = count.max(1);
+        let count = threads.min(most);
         Ok(Workers {
-            pools: (0..count).map(|_| pool(1)).collect::<Result<_>>()?,
-            joint: pool(count)?,
+            pools: (0..count)
+                .map(|_| pool(threads / count))
+                .collect::<Result<_>>()?,
+            joint: pool(threads)?,
+            shards,
         })
     }
 
-    pub fn count(&self) -> usize {
-        self.pools.len()
+    /// Number of shards that a batch is divided into.
+    pub fn shards(&self) -> usize {
+        self.shards
     }
 
-    /// Runs `work` on every item, one item a thread at a time; results in the items' order.
-    ///
-    /// Each worker takes every n-th item, so which thread computes what does not depend on speed.
+    /// Runs `work` on every item, one item a worker at a time; results in the items' order.
     pub fn run<I: Send, O: Send>(&self, items: Vec<I>, work: impl Fn(I) -> O + Sync) -> Vec<O> {
+        let mut results = Vec::with_capacity(items.len());
+        self.run_each(items, work, |result| results.push(result));
+        results
+    }
+
+    /// As [`Workers::run`], but hands each result over as soon as those before it are done, so that few are in
+    /// memory.
+    pub fn run_each<I: Send, O: Send>(
+        &self,
+        items: Vec<I>,
+        work: impl Fn(I) -> O + Sync,
+        mut done: impl FnMut(O),
+    ) {
         if items.len() == 1 {
-            return self
+            let results = self
                 .joint
                 .install(|| items.into_iter().map(&work).collect());
+            let results: Vec<O> = results;
+            return results.into_iter().for_each(done);
         }
         let count = self.pools.len();
         let mut queues: Vec<Vec<(usize, I)>> = (0..count).map(|_| Vec::new()).collect();
@@ -72,32 +101,34 @@ impl Workers {
             queues[i % count].push((i, item));
         }
         let work = &work;
-        let mut results: Vec<(usize, O)> = std::thread::scope(|scope| {
-            let threads: Vec<_> = self
-                .pools
-                .iter()
-                .zip(queues)
-                .map(|(pool, queue)| {
-                    scope.spawn(move || {
-                        pool.install(|| {
-                            queue
-                                .into_iter()
-                                .map(|(i, item)| (i, work(item)))
-                                .collect::<Vec<_>>()
-                        })
-                    })
-                })
-                .collect();
-            threads
-                .into_iter()
-                .flat_map(|thread| match thread.join() {
-                    Ok(results) => results,
-                    Err(panic) => std::panic::resume_unwind(panic),
-                })
-                .collect()
+        std::thread::scope(|scope| {
+            let (sender, results) = std::sync::mpsc::channel();
+            for (pool, queue) in self.pools.iter().zip(queues) {
+                let sender = sender.clone();
+                let compute = move || {
+                    // The receiver is gone only after a panic.
+                    let send = |(i, item)| sender.send((i, work(item))).is_ok();
+                    _ = queue.into_iter().all(send);
+                };
+                scope.spawn(move || pool.install(compute));
+            }
+            drop(sender);
+            let (mut next, mut waiting) = (0, BTreeMap::new());
+            for (i, result) in results {
+                waiting.insert(i, result);
+                while let Some(result) = waiting.remove(&next) {
+                    done(result);
+                    next += 1;
+                }
+            }
         });
-        results.sort_by_key(|(i, _)| *i);
-        results.into_iter().map(|(_, result)| result).collect()
+    }
+}
+
+fn threads(device: &Chosen) -> usize {
+    match device.cpu {
+        true => rayon::current_num_threads().max(1),
+        false => 1,
     }
 }
 
@@ -107,8 +138,15 @@ mod tests {
 
     #[test]
     fn results_keep_the_order_of_the_items() {
-        let workers = Workers::with_count(3).unwrap();
-        let squares = workers.run((0..10).collect(), |i: i32| i * i);
-        assert_eq!(squares, (0..10).map(|i| i * i).collect::<Vec<_>>());
+        for (threads, most) in [(1, 4), (3, 4), (20, 4), (20, 20)] {
+            let workers = Workers::new(threads, most, 4).unwrap();
+            let square = |i: u64| {
+                // Later items are done first.
+                std::thread::sleep(std::time::Duration::from_millis(10 - i));
+                i * i
+            };
+            let squares = workers.run((0..10).collect(), square);
+            assert_eq!(squares, (0..10).map(|i| i * i).collect::<Vec<_>>());
+        }
     }
 }

@@ -18,6 +18,9 @@ use crate::{Error, Result};
 /// The file with the key's ingredients in a cached artifact's folder.
 pub const KEY_FILE: &str = "key.json";
 
+/// The file with the blake3 hash of [`MANIFEST`], which describes all other files.
+const MANIFEST_HASH: &str = "artifact.blake3";
+
 /// The file that lists the contents of the folders that a result was made from.
 const LISTINGS_FILE: &str = "folders.json";
 
@@ -51,7 +54,8 @@ impl Cache {
         fs::create_dir_all(&self.folder).map_err(|e| Error::io(&self.folder, e))
     }
 
-    fn place(&self, id: &str, key: &Key) -> PathBuf {
+    /// Where the result of this stage under this key lies, or would lie.
+    pub fn place(&self, id: &str, key: &Key) -> PathBuf {
         self.folder.join(format!("{id}-{}", key.short()))
     }
 
@@ -65,6 +69,11 @@ impl Cache {
             Ok(artifact) => artifact,
             Err(_) => return Lookup::Damaged(format!("{MANIFEST} cannot be read")),
         };
+        let expected = fs::read_to_string(folder.join(MANIFEST_HASH));
+        let hash = artifact::hash_file(&folder.join(MANIFEST));
+        if !matches!((expected, hash), (Ok(expected), Ok(hash)) if expected == hash) {
+            return Lookup::Damaged(format!("{MANIFEST} has changed since it was written"));
+        }
         if artifact.manifest.schema != SCHEMA || artifact.manifest.key != key.hash {
             return Lookup::Damaged(format!("{MANIFEST} belongs to a different result"));
         }
@@ -78,6 +87,18 @@ impl Cache {
             }
         }
         Lookup::Found(Box::new(artifact))
+    }
+
+    /// Removes a result; nobody may be reading it.
+    ///
+    /// # Errors
+    /// If it cannot be removed.
+    pub fn remove(&self, place: &Path) -> Result<()> {
+        let name = place.file_name().unwrap_or_default().to_string_lossy();
+        // Hidden first: a partly removed folder must not look like a result.
+        let hidden = self.folder.join(temporary(&name));
+        fs::rename(place, &hidden).map_err(|e| Error::io(place, e))?;
+        fs::remove_dir_all(&hidden).map_err(|e| Error::io(&hidden, e))
     }
 
     /// The folder of the cache.
@@ -186,6 +207,8 @@ impl Work {
             write_flushed(&self.folder.join(LISTINGS_FILE), &text)?;
         }
         write_flushed(&self.folder.join(KEY_FILE), &key.json)?;
+        let hash = blake3::hash(text.as_bytes()).to_hex();
+        write_flushed(&self.folder.join(MANIFEST_HASH), &hash)?;
         write_flushed(&self.folder.join(MANIFEST), &text)?;
         flush_folder(&self.folder);
         replace_folder(&self.folder, &self.place)?;

@@ -12,6 +12,7 @@ use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
+use super::lock::RESULTS;
 use super::publish::versions;
 use super::records::{self, Recorded, folders, name_and_version};
 use crate::artifact::files::{remove_temporary, temporary};
@@ -100,6 +101,8 @@ pub fn collect(outputs: &Path, keep_runs: usize) -> Result<Holdings> {
     }
     // Parts shared with what was just removed take space until they are removed here too.
     artifact::resume::sweep(&cache)?;
+    // No run is active, so nobody holds these.
+    let _ = fs::remove_dir_all(outputs.join(RESULTS));
     Ok(holdings)
 }
 

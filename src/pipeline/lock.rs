@@ -1,10 +1,10 @@
-//! One run of a pipeline at a time: a second run waits, and reports which run it waits for.
+//! One run of a pipeline at a time, and one maker of a result: the second waits, and reports for whom.
 //!
 //! The operating system holds the lock and releases it when the process ends, for whatever reason.
 
 use std::fs::{self, File, TryLockError};
 use std::io::{Seek, Write};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::thread::sleep;
 use std::time::Duration;
 
@@ -27,6 +27,15 @@ pub struct Lock {
     _file: File,
 }
 
+/// What a lock is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Purpose {
+    /// To read a result, together with others.
+    Read,
+    /// To make or remove a result, alone.
+    Make,
+}
+
 impl Lock {
     /// Locks runs of `pipeline` below `outputs`. While another process holds the lock, calls `notify` once
     /// and waits; an error from `check` ends the wait.
@@ -39,40 +48,85 @@ impl Lock {
         notify: impl Fn(&str),
         check: impl Fn() -> Result<()>,
     ) -> Result<Self> {
-        let folder = outputs.join("locks");
-        fs::create_dir_all(&folder).map_err(|e| Error::io(&folder, e))?;
-        let path = folder.join(pipeline);
-        let open = File::options()
-            .write(true)
-            .create(true)
-            .truncate(false)
-            .open(&path);
-        let mut file = open.map_err(|e| Error::io(&path, e))?;
-        let mut notified = false;
-        // A file system without locks must not prevent a run.
-        while let Err(TryLockError::WouldBlock) = file.try_lock() {
-            if !notified {
-                notify(&waiting_for(&path));
-                notified = true;
-            }
-            check()?;
-            sleep(Duration::from_millis(100));
-        }
-        sign(&mut file).map_err(|e| Error::io(&path, e))?;
-        Ok(Lock { _file: file })
+        let path = outputs.join("locks").join(pipeline);
+        let notify =
+            |holder: &str| notify(&format!("waiting for another run of this pipeline{holder}"));
+        acquire(&path, Purpose::Make, notify, check)
+    }
+
+    /// Locks one result of the cache below `outputs`. Waits as [`Lock::wait`] does.
+    ///
+    /// # Errors
+    /// The error of `check`, or if the file cannot be written.
+    pub fn of_result(
+        outputs: &Path,
+        name: &str,
+        purpose: Purpose,
+        notify: impl Fn(&str),
+        check: impl Fn() -> Result<()>,
+    ) -> Result<Self> {
+        let path = outputs.join(RESULTS).join(name);
+        let notify = |holder: &str| {
+            notify(&match purpose {
+                Purpose::Make => {
+                    format!("waiting for another run that uses the same result{holder}")
+                }
+                Purpose::Read => {
+                    format!("waiting for another run that makes an input again{holder}")
+                }
+            });
+        };
+        acquire(&path, purpose, notify, check)
     }
 }
 
-fn waiting_for(path: &PathBuf) -> String {
+/// The folder below `outputs` with a lock file for every result that was made or read; no pipeline can have
+/// this name.
+pub const RESULTS: &str = "locks/results~";
+
+fn acquire(
+    path: &Path,
+    purpose: Purpose,
+    notify: impl Fn(&str),
+    check: impl Fn() -> Result<()>,
+) -> Result<Lock> {
+    let folder = path.parent().unwrap_or(path);
+    fs::create_dir_all(folder).map_err(|e| Error::io(folder, e))?;
+    let open = File::options()
+        .read(true)
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .open(path);
+    let mut file = open.map_err(|e| Error::io(path, e))?;
+    let try_lock = |file: &File| match purpose {
+        Purpose::Read => file.try_lock_shared(),
+        Purpose::Make => file.try_lock(),
+    };
+    let mut notified = false;
+    // A file system without locks must not prevent a run.
+    while let Err(TryLockError::WouldBlock) = try_lock(&file) {
+        if !notified {
+            notify(&holder(path));
+            notified = true;
+        }
+        check()?;
+        sleep(Duration::from_millis(100));
+    }
+    if purpose == Purpose::Make {
+        sign(&mut file).map_err(|e| Error::io(path, e))?;
+    }
+    Ok(Lock { _file: file })
+}
+
+/// Who holds a lock, to append to a message; empty if that is not known.
+fn holder(path: &Path) -> String {
     let holder = fs::read_to_string(path)
         .ok()
         .and_then(|text| serde_json::from_str::<Holder>(&text).ok());
-    match holder {
-        Some(Holder { pid, host, since }) => format!(
-            "waiting for another run of this pipeline: process {pid} on {host}, since {since}"
-        ),
-        None => "waiting for another run of this pipeline".to_owned(),
-    }
+    holder.map_or(String::new(), |Holder { pid, host, since }| {
+        format!(": process {pid} on {host}, since {since}")
+    })
 }
 
 /// Writes which process holds the lock.

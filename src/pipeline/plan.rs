@@ -174,6 +174,16 @@ impl<'s> Planner<'s> {
         })
     }
 
+    /// The key of a stage whose inputs are all `made`.
+    ///
+    /// # Errors
+    /// If a file of the stage cannot be read.
+    pub fn key(&mut self, stage: &'s StageSpec, made: &BTreeMap<String, Artifact>) -> Result<Key> {
+        let inputs = stage.from.iter();
+        let inputs = inputs.filter_map(|(role, id)| Some((*role, made.get(id)?.clone())));
+        Key::new(self.spec, stage, &inputs.collect(), &mut self.contents)
+    }
+
     /// Forgets the files' contents before the next step: they may have changed.
     pub fn look_again(&mut self) {
         self.contents.look_again();

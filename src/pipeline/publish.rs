@@ -8,6 +8,7 @@ use std::time::SystemTime;
 
 use super::records::folders;
 use crate::artifact::files::{LATEST, flush_folder, temporary};
+use crate::artifact::soundness::is_below;
 use crate::artifact::{Artifact, CHECKSUMS, DATASET_TABLE, hash_file};
 use crate::stage::DatasetName;
 use crate::{Error, Result};
@@ -35,6 +36,18 @@ pub fn check(outputs: &Path, name: &str) -> Result<()> {
     check_latest(&shelf(outputs, name))
 }
 
+/// The folder of the version that the dataset would have.
+fn place(artifact: &Artifact, dataset: DatasetName, outputs: &Path) -> PathBuf {
+    let digest = &artifact.manifest.digest;
+    let version = digest.get(..12).unwrap_or(digest);
+    shelf(outputs, dataset.name).join(dataset.version.unwrap_or(version))
+}
+
+/// Whether this version exists already.
+pub fn is_published(artifact: &Artifact, dataset: DatasetName, outputs: &Path) -> bool {
+    place(artifact, dataset, outputs).exists()
+}
+
 /// Copies a dataset out of the cache, unless this version exists, and points `latest` to it.
 ///
 /// Copies instead of linking, so that editing a published file does not edit the cache. `progress` gets the
@@ -51,9 +64,10 @@ pub fn publish(
 ) -> Result<Published> {
     let shelf = shelf(outputs, dataset.name);
     fs::create_dir_all(&shelf).map_err(|e| Error::io(&shelf, e))?;
-    let version = dataset.version.unwrap_or(&artifact.manifest.digest[..12]);
-    let folder = shelf.join(version);
-    let new = !folder.exists();
+    let folder = place(artifact, dataset, outputs);
+    let version = folder.file_name().unwrap_or_default().to_string_lossy();
+    let version = version.as_ref();
+    let mut new = !folder.exists();
     if !new && dataset.version.is_some() && !holds(&folder, artifact) {
         return Err(Error::failed(
             folder.display(),
@@ -68,7 +82,11 @@ pub fn publish(
         if let Err(error) = copied {
             // Leftovers are hidden and never read; the original error matters more than a failed clean-up.
             let _ = fs::remove_dir_all(&work);
-            return Err(error);
+            // Another run may have published the same version meanwhile.
+            if !(folder.exists() && holds(&folder, artifact)) {
+                return Err(error);
+            }
+            new = false;
         }
         flush_folder(&shelf);
     }
@@ -126,6 +144,9 @@ fn copy(artifact: &Artifact, to: &Path, progress: &dyn Fn(u64, u64)) -> Result<(
     }
     fs::create_dir(to).map_err(|e| Error::io(to, e))?;
     for entry in &artifact.manifest.files {
+        if !is_below(&entry.file) {
+            return Err(damaged(artifact, &entry.file, "is not below the folder"));
+        }
         let bytes = copy_file(artifact, &entry.file, to)?;
         if bytes != entry.bytes {
             return Err(damaged(
@@ -146,17 +167,16 @@ fn copy_covered(artifact: &Artifact, to: &Path, progress: &dyn Fn(u64, u64)) -> 
     };
     let described = artifact.manifest.files.iter();
     let described: HashSet<&str> = described.map(|entry| entry.file.as_str()).collect();
-    let mut done = 0;
+    let mut covered = Vec::new();
     for line in BufReader::new(file).lines() {
         let line = line.map_err(|e| Error::io(&list, e))?;
-        let Some((_, name)) = line.split_once("  ") else {
-            continue;
-        };
-        if !described.contains(name) {
-            copy_file(artifact, name, to)?;
-            done += 1;
-            progress(done, artifact.manifest.count.max(done));
-        }
+        let name = line.split_once("  ").map(|(_, name)| name);
+        let name = name.filter(|name| is_below(name) && !described.contains(name));
+        covered.extend(name.map(String::from));
+    }
+    for (done, name) in (1..).zip(&covered) {
+        copy_file(artifact, name, to)?;
+        progress(done, covered.len() as u64);
     }
     Ok(())
 }
@@ -261,11 +281,11 @@ mod tests {
             version: None,
         };
         let copied = RefCell::new(Vec::new());
-        let progress = |done, _| copied.borrow_mut().push(done);
+        let progress = |done, total| copied.borrow_mut().push((done, total));
         let published = publish(&artifact, dataset, outputs.path(), &progress).unwrap();
         assert_eq!(
             copied.into_inner(),
-            [1, 2],
+            [(1, 2), (2, 2)],
             "the two that the description leaves out"
         );
         for path in walk(made.path()).unwrap() {

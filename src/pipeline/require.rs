@@ -40,7 +40,7 @@ const COMPARISONS: [(&str, Comparison); 5] = [
 /// The requirements of a document, in the order of the file; `ids` are its stages.
 ///
 /// # Errors
-/// Where a line is no comparison with a number, or names no stage.
+/// If a line is not a comparison with a number, or does not begin with a stage's id.
 pub fn read(source: &Source, table: &DeTable, ids: &[&str]) -> Result<Vec<Requirement>> {
     let Some(require) = table.get("require") else {
         return Ok(Vec::new());
@@ -48,7 +48,7 @@ pub fn read(source: &Source, table: &DeTable, ids: &[&str]) -> Result<Vec<Requir
     let DeValue::Table(lines) = require.get_ref() else {
         return Err(source.error(
             require.span(),
-            "`require` is no table",
+            "`require` is not a table",
             "write `[require]` and below it `\"evaluate.adapted.mean\" = \">= 0.95\"`",
         ));
     };
@@ -82,7 +82,7 @@ fn collect(
         if !ids.contains(&id) {
             return Err(source.error(
                 key.span(),
-                format!("`{path}` begins with no stage of the pipeline"),
+                format!("`{path}` does not begin with a stage of the pipeline"),
                 suggest::remedy(id, "stages", ids),
             ));
         }
@@ -109,7 +109,7 @@ fn requirement(
         let signs = COMPARISONS.map(|(sign, _)| sign).join(" ");
         return Err(source.error(
             value.span(),
-            format!("`{path}` in `[require]` is no comparison with a number"),
+            format!("`{path}` in `[require]` is not a comparison with a number"),
             format!("write `\"{path}\" = \">= 0.95\"`; comparisons: {signs}"),
         ));
     };
@@ -127,7 +127,7 @@ fn requirement(
 /// A stage that `--only` left out has measured nothing: its requirements are unmet.
 ///
 /// # Errors
-/// Where a path leads to no number, with the names that are near.
+/// If a path does not lead to a number; the message has the names that are near.
 pub fn judge(requirements: &[Requirement], record: &RunRecord) -> Result<Vec<Judgement>> {
     let judged = |requirement: &Requirement| {
         let (id, names) = match requirement.path.split_once('.') {
@@ -240,7 +240,7 @@ fn unknown(requirement: &Requirement, id: &str, measured: &Value) -> Error {
     };
     known.truncate(SHOWN);
     requirement.place.error(
-        format!("`{}` leads to no number", requirement.path),
+        format!("`{}` does not lead to a number", requirement.path),
         format!(
             "{near}numbers of `{id}`: {}{more}; nothing was published",
             known.join(", ")

@@ -1,6 +1,6 @@
 //! Executes a pipeline stage by stage and records the run.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
@@ -8,11 +8,11 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
-use super::cache::Cache;
+use super::cache::{Cache, Lookup};
 use super::contents::Contents;
 use super::events::{Events, Line, Listener, RunEvent};
 use super::key::Key;
-use super::lock::Lock;
+use super::lock::{Lock, Purpose};
 use super::memory::PeakMemory;
 use super::plan::{Choice, Planner, StepState};
 use super::spec::{Spec, StageSpec};
@@ -105,6 +105,7 @@ pub fn run(spec: &Spec, options: &Options) -> Result<Outcome> {
             error: None,
         },
         folder,
+        sound: BTreeSet::new(),
     };
     let result = running.work(&mut planner);
     let ended = running.end(&result);
@@ -123,6 +124,8 @@ struct ActiveRun<'a> {
     events: Events<'a>,
     record: RunRecord,
     folder: PathBuf,
+    /// Stages whose results were made by this run, or checked.
+    sound: BTreeSet<String>,
 }
 
 impl<'a> ActiveRun<'a> {
@@ -140,10 +143,16 @@ impl<'a> ActiveRun<'a> {
         }
         let mut made = BTreeMap::new();
         let stages = planner.stages();
-        for (position, stage) in stages.iter().enumerate() {
+        for (position, &stage) in stages.iter().enumerate() {
             self.check_interrupt()?;
             planner.look_again();
-            let step = planner.step(stage, &made)?;
+            let mut step = planner.step(stage, &made)?;
+            if !step.is_cached() {
+                for id in stage.from.values() {
+                    self.heal(id, planner, &mut made)?;
+                }
+                step = planner.step(stage, &made)?;
+            }
             let artifact = match (step.state, step.key) {
                 (StepState::Cached(artifact), _) => {
                     let folder = artifact.folder.display();
@@ -162,8 +171,9 @@ impl<'a> ActiveRun<'a> {
                         reason: step.reasons.join(", "),
                     };
                     self.events.emit(Some(&stage.id), start);
-                    let artifact = self.execute(stage, &key, &made, planner.is_forced(stage))?;
-                    self.note(stage, &artifact, false);
+                    let (artifact, cached) =
+                        self.execute(stage, &key, &made, planner.is_forced(stage))?;
+                    self.note(stage, &artifact, cached);
                     artifact
                 }
                 // In the spec's order, every input is made before the stage that reads it.
@@ -178,6 +188,9 @@ impl<'a> ActiveRun<'a> {
         if self.options.publish && (whole || !datasets.is_empty()) {
             self.require()?;
             for (stage, dataset) in datasets {
+                if !publish::is_published(&made[&stage.id], dataset, self.options.outputs) {
+                    self.heal(&stage.id, planner, &mut made)?;
+                }
                 self.publish(&stage.id, dataset, &made[&stage.id])?;
             }
         }
@@ -195,8 +208,91 @@ impl<'a> ActiveRun<'a> {
         require::all_met(&self.spec.name, &judged, &self.folder)
     }
 
-    /// Runs one stage in a folder of its own, which then moves into the cache.
+    /// Makes the result of the stage `id` again if its files have changed since they were made, and before it
+    /// those of its inputs.
+    fn heal(
+        &mut self,
+        id: &str,
+        planner: &mut Planner<'a>,
+        made: &mut BTreeMap<String, Artifact>,
+    ) -> Result<()> {
+        if !self.sound.insert(id.to_owned()) {
+            return Ok(());
+        }
+        let Some(damage) = made[id].damage() else {
+            return Ok(());
+        };
+        let stages = planner.stages();
+        let Some(position) = stages.iter().position(|stage| stage.id == id) else {
+            return Ok(());
+        };
+        let stage = stages[position];
+        let text = format!("its result in the cache is damaged ({damage}) and is made again");
+        let warning = RunEvent::Stage(Event::Warning { text });
+        self.events.emit(Some(id), warning);
+        for input in stage.from.values() {
+            self.heal(input, planner, made)?;
+        }
+        let key = planner.key(stage, made)?;
+        {
+            let _lock = self.lock(&made[id].folder, id, Purpose::Make)?;
+            // Another run may have made it again meanwhile.
+            if made[id].damage().is_some() {
+                self.cache.remove(&made[id].folder)?;
+            }
+        }
+        let start = RunEvent::Start {
+            position: position + 1,
+            stages: stages.len(),
+            reason: "damaged".to_owned(),
+        };
+        self.events.emit(Some(id), start);
+        let (artifact, cached) = self.execute(stage, &key, made, false)?;
+        self.record.stages.retain(|record| record.id != id);
+        self.note(stage, &artifact, cached);
+        made.insert(id.to_owned(), artifact);
+        Ok(())
+    }
+
+    /// Locks the result in `folder`, on behalf of the stage `id`.
+    fn lock(&self, folder: &Path, id: &str, purpose: Purpose) -> Result<Lock> {
+        let name = folder.file_name().unwrap_or_default().to_string_lossy();
+        let notify = |text: &str| {
+            let event = RunEvent::Wait { text: text.into() };
+            self.events.emit(Some(id), event);
+        };
+        Lock::of_result(self.options.outputs, &name, purpose, notify, || {
+            self.check_interrupt()
+        })
+    }
+
+    /// Runs one stage in a folder of its own, which then moves into the cache. If another run makes the same
+    /// result, waits for it and takes that; says whether it did.
     fn execute(
+        &mut self,
+        stage: &StageSpec,
+        key: &Key,
+        made: &BTreeMap<String, Artifact>,
+        forced: bool,
+    ) -> Result<(Artifact, bool)> {
+        let inputs = stage.from.values().filter_map(|id| made.get(id));
+        let inputs: Vec<Lock> = inputs
+            .map(|input| self.lock(&input.folder, &stage.id, Purpose::Read))
+            .collect::<Result<_>>()?;
+        let _alone = self.lock(&self.cache.place(&stage.id, key), &stage.id, Purpose::Make)?;
+        if !forced && let Lookup::Found(artifact) = self.cache.lookup(&stage.id, key) {
+            let count = artifact.manifest.count;
+            self.events
+                .emit(Some(&stage.id), RunEvent::Cached { count });
+            return Ok((*artifact, true));
+        }
+        let artifact = self.make(stage, key, made, forced)?;
+        drop(inputs);
+        self.sound.insert(stage.id.clone());
+        Ok((artifact, false))
+    }
+
+    fn make(
         &self,
         stage: &StageSpec,
         key: &Key,
@@ -258,6 +354,7 @@ impl<'a> ActiveRun<'a> {
             let event = Event::Progress { done, total, note };
             self.events.emit(Some(id), RunEvent::Stage(event));
         };
+        let _lock = self.lock(&artifact.folder, id, Purpose::Read)?;
         let published = publish::publish(artifact, dataset, self.options.outputs, &progress)?;
         let event = RunEvent::Published {
             folder: published.folder.display().to_string(),

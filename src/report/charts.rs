@@ -2,10 +2,11 @@
 
 use maud::{Markup, html};
 
-use crate::stage::exhibit::{Chart, Curve};
+use crate::stage::exhibit::{Chart, Curve, Tone};
 
 use super::format::number;
 use super::scale::{Scale, px};
+use super::table::class;
 
 const WIDTH: f64 = 380.0;
 const HEIGHT: f64 = 200.0;
@@ -16,24 +17,25 @@ pub fn draw(chart: &Chart) -> Markup {
     let steps = curves.iter().flat_map(|c| c.points.iter().map(|p| p.0));
     let x = Scale::over(steps, 44.0, WIDTH - 18.0);
     let y = Scale::over(curves.iter().flat_map(inner_range), HEIGHT - 28.0, 12.0);
+    let colour = |place: usize| class(Tone::Series((place % 8) as u8));
+    let smooth: Vec<_> = curves.iter().map(|c| smoothed(&c.points)).collect();
     html! {
         figure.chart {
             figcaption { (title) }
             svg viewBox={ "0 0 " (WIDTH) " " (HEIGHT) } role="img" aria-label=(title) {
                 (axes(&x, &y))
-                @for (i, curve) in curves.iter().enumerate() {
-                    @let smooth = smoothed(&curve.points);
-                    path class={ "raw k" (i % 8) } d=(polyline(&thinned(&curve.points), &x, &y)) {}
-                    path class={ "line k" (i % 8) } d=(polyline(&thinned(&smooth), &x, &y)) {
-                        title { (curve.name) ": ends at " (last_value(&smooth)) }
+                @for (i, (curve, smooth)) in curves.iter().zip(&smooth).enumerate() {
+                    path class={ "raw " (colour(i)) } d=(polyline(&thinned(&curve.points), &x, &y)) {}
+                    path class={ "line " (colour(i)) } d=(polyline(&thinned(smooth), &x, &y)) {
+                        title { (curve.name) ": ends at " (last_value(smooth)) }
                     }
                 }
             }
             ul.legend {
-                @for (i, curve) in curves.iter().enumerate() {
+                @for (i, (curve, smooth)) in curves.iter().zip(&smooth).enumerate() {
                     li {
-                        span class={ "key k" (i % 8) } {}
-                        (curve.name) " " b { (last_value(&smoothed(&curve.points))) }
+                        span class={ "key " (colour(i)) } {}
+                        (curve.name) " " b { (last_value(smooth)) }
                     }
                 }
             }

@@ -10,6 +10,7 @@ use maud::{Markup, html};
 use crate::artifact::run::StageRecord;
 
 use super::format::{duration, plural};
+use super::scale::px;
 
 const BOX: (f64, f64) = (134.0, 58.0);
 /// Between the layers, and between the boxes of one.
@@ -74,8 +75,8 @@ fn left(slot: &Slot) -> f64 {
 }
 
 fn stage_box(stage: &StageRecord, x: f64, y: f64) -> Markup {
-    let middle = format!("{:.1}", x + BOX.0 / 2.0);
-    let at = |dy: f64| format!("{:.1}", y + dy);
+    let middle = px(x + BOX.0 / 2.0);
+    let at = |dy: f64| px(y + dy);
     let state = if stage.cached { "cached" } else { "fresh" };
     let what = match stage.count {
         0 if stage.stage == stage.id => String::new(),
@@ -94,7 +95,7 @@ fn stage_box(stage: &StageRecord, x: f64, y: f64) -> Markup {
                 @if stage.cached { "taken from the cache" } @else { "made in this run" }
                 ", key " (stage.key)
             }
-            rect x=(format!("{x:.1}")) y=(at(-BOX.1 / 2.0)) width=(BOX.0) height=(BOX.1) rx="8" {}
+            rect x=(px(x)) y=(at(-BOX.1 / 2.0)) width=(BOX.0) height=(BOX.1) rx="8" {}
             text.id x=(middle) y=(at(lines[0])) text-anchor="middle" { (shortened(&stage.id, 15)) }
             text.detail x=(middle) y=(at(lines[1])) text-anchor="middle" { (shortened(&what, 21)) }
             text.detail x=(middle) y=(at(lines[2])) text-anchor="middle" {
@@ -272,16 +273,16 @@ impl Layout {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::testing::dice_run::stage;
+    use crate::testing::stage_record;
 
     fn pottery() -> Vec<StageRecord> {
         vec![
-            stage("clay", "dig", &[]),
-            stage("photos", "shoot", &[]),
-            stage("form", "learn", &[("clay", "clay"), ("photos", "photos")]),
-            stage("pots", "throw", &[("clay", "clay"), ("form", "form")]),
-            stage("guests", "shoot", &[]),
-            stage("taste", "ask", &[("pots", "pots"), ("guests", "guests")]),
+            stage_record("clay", "dig", &[]),
+            stage_record("photos", "shoot", &[]),
+            stage_record("form", "learn", &[("clay", "clay"), ("photos", "photos")]),
+            stage_record("pots", "throw", &[("clay", "clay"), ("form", "form")]),
+            stage_record("guests", "shoot", &[]),
+            stage_record("taste", "ask", &[("pots", "pots"), ("guests", "guests")]),
         ]
     }
 
@@ -307,8 +308,8 @@ mod tests {
     fn no_stages_a_circle_and_unknown_inputs_do_not_panic() {
         assert!(!picture(&[]).into_string().contains("NaN"));
         let circle = [
-            stage("a", "turn", &[("samples", "b")]),
-            stage(
+            stage_record("a", "turn", &[("samples", "b")]),
+            stage_record(
                 "b",
                 "turn",
                 &[("samples", "a"), ("model", "b"), ("other", "gone")],
@@ -320,7 +321,7 @@ mod tests {
 
     #[test]
     fn ids_are_escaped() {
-        let drawn = picture(&[stage("<b>&\"", "dig", &[])]).into_string();
+        let drawn = picture(&[stage_record("<b>&\"", "dig", &[])]).into_string();
         assert!(drawn.contains("&lt;b&gt;&amp;") && !drawn.contains("<b>"));
     }
 }

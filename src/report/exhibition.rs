@@ -77,9 +77,13 @@ impl<'a> Exhibition<'a> {
     }
 
     pub fn into_figures(self) -> Vec<(String, Figure)> {
-        let figures = self.figures();
-        let owned = figures.map(|(stage, figure)| (stage.to_owned(), figure.clone()));
-        owned.collect()
+        let mut owned = Vec::new();
+        for (stage, exhibit) in self.exhibits {
+            if let Content::Figures { figures, .. } = exhibit.content {
+                owned.extend(figures.into_iter().map(|figure| (stage.to_owned(), figure)));
+            }
+        }
+        owned
     }
 }
 

@@ -8,23 +8,38 @@ use super::format::{count, percent, value};
 use super::scale::{Scale, px};
 use super::table::class;
 
-/// Means as bars and a table, beside what the headline makes of them in large; other figures as tiles.
+/// Means as bars and a table, beside the headlines in large: those of other figures, or else of the means.
+/// Figures without either are tiles.
 pub fn draw(title: &str, figures: &[Figure], chance: Option<f64>) -> Markup {
     let bars: Vec<Bar> = figures.iter().filter_map(bar).collect();
     if bars.is_empty() {
-        return html! {
-            div.tiles { @for figure in figures { (tile(&value(&figure.value), &figure.about)) } }
-        };
+        return tiles(figures.iter());
     }
-    let headlines = figures.iter().filter_map(|f| Some((f, f.headline?)));
-    let (means, others): (Vec<_>, Vec<_>) = headlines.partition(|(f, _)| f.spread.is_some());
-    let headlines = if others.is_empty() { means } else { others };
+    let others = || figures.iter().filter(|figure| bar(figure).is_none());
+    let mut headlines: Vec<_> = others().filter_map(with_headline).collect();
+    if headlines.is_empty() {
+        headlines.extend(figures.iter().filter_map(with_headline));
+    }
     html! {
         div.headline {
             div { @for (figure, words) in headlines { (callout(figure, words)) } }
             div.scroll { (scores(title, &bars, chance)) }
         }
         div.scroll { (details(&bars)) }
+        (tiles(others().filter(|figure| figure.headline.is_none())))
+    }
+}
+
+fn with_headline(figure: &Figure) -> Option<(&Figure, &'static str)> {
+    Some((figure, figure.headline?))
+}
+
+fn tiles<'a>(figures: impl Iterator<Item = &'a Figure>) -> Markup {
+    let mut figures = figures.peekable();
+    html! {
+        @if figures.peek().is_some() {
+            div.tiles { @for figure in figures { (tile(&value(&figure.value), &figure.about)) } }
+        }
     }
 }
 
@@ -142,5 +157,36 @@ mod tests {
             }
         }
         draw("nothing", &[], Some(0.1));
+    }
+
+    #[test]
+    fn no_figure_is_lost_beside_the_bars() {
+        let spread = || Spread {
+            std: 0.01,
+            results: Vec::new(),
+        };
+        let mean = Figure {
+            spread: Some(spread()),
+            headline: Some("accuracy"),
+            ..Figure::new("adapted", Value::Share(0.875), "")
+        };
+        let gap = Figure {
+            headline: Some("of the gap closed"),
+            ..Figure::new("gap closed", Value::Share(0.5), "of the gap is closed")
+        };
+        let plain = Figure::new("photos", Value::Count(308), "photos were read");
+        let loss = Figure {
+            spread: Some(spread()),
+            ..Figure::new("loss", Value::Number(0.25), "mean loss")
+        };
+        let figures = [mean, gap, plain, loss];
+        let drawn = draw("scores", &figures, None).into_string();
+        for shown in ["of the gap is closed", "photos were read", "mean loss"] {
+            assert_eq!(drawn.matches(shown).count(), 1, "{shown} in {drawn}");
+        }
+        let (_, tiles) = drawn.split_once("class=\"tiles\"").unwrap();
+        assert!(tiles.contains("308") && tiles.contains("0.25"), "{drawn}");
+        let bars_alone = draw("scores", &figures[..1], None).into_string();
+        assert!(!bars_alone.contains("tiles") && bars_alone.contains("callout"));
     }
 }

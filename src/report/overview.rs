@@ -178,7 +178,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::testing::dice_run::{bare_record, stage};
+    use crate::testing::{bare_record, stage_record};
 
     #[test]
     fn summaries_flatten_to_single_values() {
@@ -192,7 +192,7 @@ mod tests {
     #[test]
     fn bars_of_no_time_and_no_memory_are_finite() {
         let mut record = bare_record();
-        record.stages = vec![stage("a", "b", &[])];
+        record.stages = vec![stage_record("a", "b", &[])];
         record.stages[0].cost.seconds = f64::NAN;
         let page = costs(&record).into_string();
         assert!(!page.contains("NaN") && !page.contains("inf"), "{page}");

@@ -92,7 +92,13 @@ fn sections(exhibition: &Exhibition) -> Vec<Section> {
         add("Classes", overview::class_counts(record));
     }
     exhibited(exhibition, Place::Details, &mut add);
-    let shown: BTreeSet<&str> = exhibition.figures().map(|(stage, _)| stage).collect();
+    // The head shows headlines alone, not all that a stage measured.
+    let exhibits = exhibition.exhibits.iter();
+    let shown = exhibits.filter(|(_, exhibit)| {
+        let is_figures = matches!(exhibit.content, Content::Figures { .. });
+        is_figures && exhibit.section.0 != Place::Head
+    });
+    let shown: BTreeSet<&str> = shown.map(|(stage, _)| *stage).collect();
     if let Some(body) = overview::measurements(record, &shown) {
         add("Measurements", body);
     }

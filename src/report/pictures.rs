@@ -219,7 +219,7 @@ fn runs(length: u32, holds: impl Fn(u32) -> bool) -> Vec<(u32, u32)> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::testing::dice_run::picture_of;
+    use crate::testing::picture_of;
 
     #[test]
     fn an_outline_runs_around_the_mask_and_its_hole() {

@@ -4,6 +4,7 @@
 use image::RgbImage;
 
 use super::Extent;
+use super::mapping::Border;
 
 /// Whole pixels of a photo, possibly beyond its edges.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -66,14 +67,12 @@ pub fn around_box(
 
 /// Cuts a rectangle out of `photo`; pixels beyond its edges repeat the nearest one.
 pub fn cut(photo: &RgbImage, rectangle: Rectangle) -> RgbImage {
-    let inside = |start: i64, offset: u32, length: u32| {
-        (start + i64::from(offset)).clamp(0, i64::from(length) - 1) as u32
-    };
     let Rectangle { left, top, extent } = rectangle;
+    let inside = |position, length| Border::Replicate.index(position, length);
     RgbImage::from_fn(extent.width, extent.height, |x, y| {
         *photo.get_pixel(
-            inside(left, x, photo.width()),
-            inside(top, y, photo.height()),
+            inside(left + i64::from(x), photo.width()),
+            inside(top + i64::from(y), photo.height()),
         )
     })
 }

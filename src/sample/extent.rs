@@ -4,7 +4,17 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 /// Width and height in pixels. In a pipeline file, `64` is a square and `[640, 480]` any other.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+///
+/// ```
+/// use verismo::sample::Extent;
+///
+/// let extent: Extent = serde_json::from_str("[640, 480]")?;
+/// assert_eq!(extent, Extent::new(640, 480));
+/// assert_eq!(extent.area(), 307_200);
+/// assert!(extent.check().is_ok() && Extent::square(4).check().is_err());
+/// # Ok::<(), serde_json::Error>(())
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Extent {
     pub width: u32,
     pub height: u32,
@@ -18,6 +28,17 @@ impl Extent {
     /// A square.
     pub const fn square(side: u32) -> Self {
         Extent::new(side, side)
+    }
+
+    /// Whether pictures can have this size: from 8 to 4096 pixels each way.
+    ///
+    /// # Errors
+    /// If they cannot; the message is about a setting `size`.
+    pub fn check(self) -> Result<(), String> {
+        if self.shorter() < 8 || self.longer() > 4096 {
+            return Err("`size` must be between 8 and 4096, width and height alike".into());
+        }
+        Ok(())
     }
 
     /// Number of pixels.
@@ -61,21 +82,13 @@ impl std::fmt::Display for Extent {
     }
 }
 
-/// The forms that a pipeline file may use.
-#[derive(Serialize, Deserialize)]
-#[serde(untagged)]
-enum Written {
-    Square(u32),
-    Sides([u32; 2]),
-}
-
 impl Serialize for Extent {
     fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
-        match self.width == self.height {
-            true => Written::Square(self.width),
-            false => Written::Sides([self.width, self.height]),
+        if self.width == self.height {
+            to.serialize_u32(self.width)
+        } else {
+            [self.width, self.height].serialize(to)
         }
-        .serialize(to)
     }
 }
 

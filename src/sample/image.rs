@@ -1,25 +1,25 @@
 //! Converts pictures from and to bytes: decodes common photo formats, encodes PNG, resizes.
 
+pub mod input;
+#[cfg(test)]
+pub mod mutations;
+
 use std::io::Cursor;
 use std::path::Path;
 
-use image::{DynamicImage, ImageDecoder, ImageEncoder, ImageReader, RgbImage, RgbaImage};
+use image::{
+    DynamicImage, ImageDecoder, ImageEncoder, ImageFormat, ImageReader, RgbImage, RgbaImage,
+};
 
 use crate::{Error, Result};
+use input::MOST_BYTES;
 
 /// Decodes PNG, JPEG or another supported format to 8-bit RGB. Applies the EXIF orientation, and puts
 /// transparent pictures on white.
 ///
 /// # Errors
-/// If the bytes are truncated or of an unknown format; the message calls them `name`.
+/// If the bytes are truncated, of an unknown format or too large a picture; the message calls them `name`.
 pub fn decode_rgb(bytes: &[u8], name: &str) -> Result<RgbImage> {
-    let unreadable = |e: image::ImageError| {
-        Error::failed(
-            name,
-            format!("cannot be read as a picture: {e}"),
-            "the file is truncated, or is not a PNG or JPEG; replace it or remove it from the folder",
-        )
-    };
     if is_cut_off_jpeg(bytes) {
         return Err(Error::failed(
             name,
@@ -27,18 +27,52 @@ pub fn decode_rgb(bytes: &[u8], name: &str) -> Result<RgbImage> {
             "get the file again, or remove it from the folder",
         ));
     }
-    let mut decoder = ImageReader::new(Cursor::new(bytes))
-        .with_guessed_format()
-        .map_err(|e| unreadable(e.into()))?
-        .into_decoder()
-        .map_err(unreadable)?;
-    let orientation = decoder.orientation().map_err(unreadable)?;
-    let mut picture = DynamicImage::from_decoder(decoder).map_err(unreadable)?;
-    picture.apply_orientation(orientation);
+    let remedy =
+        "the file is truncated, or is not a PNG or JPEG; replace it or remove it from the folder";
+    let picture = decode(bytes, None, name, remedy)?;
     Ok(if picture.color().has_alpha() {
         over_white(&picture.into_rgba8())
     } else {
         picture.into_rgb8()
+    })
+}
+
+/// Decodes a picture of the given `format`, or of the one that its first bytes tell, and turns it upright.
+///
+/// # Errors
+/// If it cannot be decoded, with `remedy`, or has more than [`MOST_BYTES`]; the message calls it `name`.
+pub fn decode(
+    bytes: &[u8],
+    format: Option<ImageFormat>,
+    name: &str,
+    remedy: &str,
+) -> Result<DynamicImage> {
+    input::guarded(name, remedy, || {
+        let unreadable = |e: image::ImageError| {
+            Error::failed(name, format!("cannot be read as a picture: {e}"), remedy)
+        };
+        let mut reader = ImageReader::new(Cursor::new(bytes))
+            .with_guessed_format()
+            .map_err(|e| unreadable(e.into()))?;
+        if let Some(format) = format {
+            reader.set_format(format);
+        }
+        let mut decoder = reader.into_decoder().map_err(unreadable)?;
+        if decoder.total_bytes() > MOST_BYTES {
+            let (width, height) = decoder.dimensions();
+            return Err(Error::failed(
+                name,
+                format!(
+                    "is a picture of {width}×{height} pixels, more than the {} MiB that are decoded",
+                    MOST_BYTES >> 20
+                ),
+                "make it smaller, or remove it from the folder",
+            ));
+        }
+        let orientation = decoder.orientation().map_err(unreadable)?;
+        let mut picture = DynamicImage::from_decoder(decoder).map_err(unreadable)?;
+        picture.apply_orientation(orientation);
+        Ok(picture)
     })
 }
 
@@ -78,7 +112,7 @@ fn over_white(picture: &RgbaImage) -> RgbImage {
 /// # Errors
 /// If the file is missing or unreadable; the message names it.
 pub fn read_rgb(path: &Path) -> Result<RgbImage> {
-    let bytes = std::fs::read(path).map_err(|e| Error::io(path, e))?;
+    let bytes = input::read(path, MOST_BYTES)?;
     decode_rgb(&bytes, &path.display().to_string())
 }
 
@@ -172,6 +206,99 @@ mod tests {
         let error = decode_rgb(&png[..png.len() / 2], "cut.png").unwrap_err();
         assert!(error.to_string().contains("cut.png"), "{error}");
         assert_eq!(error.exit_code(), 1);
+    }
+
+    /// A PNG with these chunks; `colour` is its colour type.
+    fn png(width: u32, height: u32, colour: u8, chunks: &[(&[u8; 4], &[u8])]) -> Vec<u8> {
+        let [w, h] = [width, height].map(u32::to_be_bytes);
+        let head = [&w[..], &h[..], &[8, colour, 0, 0, 0]].concat();
+        let mut bytes = b"\x89PNG\r\n\x1a\n".to_vec();
+        for (kind, data) in [(b"IHDR", &head[..])].iter().chain(chunks) {
+            let body = [&kind[..], data].concat();
+            bytes.extend((data.len() as u32).to_be_bytes());
+            bytes.extend(&body);
+            bytes.extend(crc32(&body).to_be_bytes());
+        }
+        bytes
+    }
+
+    fn crc32(bytes: &[u8]) -> u32 {
+        !bytes.iter().fold(!0, |crc: u32, &byte| {
+            (0..8).fold(crc ^ u32::from(byte), |crc, _| {
+                (crc >> 1) ^ (0xedb8_8320 * (crc & 1))
+            })
+        })
+    }
+
+    #[test]
+    fn headers_of_huge_pictures_are_refused_before_decoding() {
+        let mut jpeg = std::io::Cursor::new(Vec::new());
+        let small = RgbImage::from_pixel(16, 16, image::Rgb([9, 90, 200]));
+        small.write_to(&mut jpeg, ImageFormat::Jpeg).unwrap();
+        let mut jpeg = jpeg.into_inner();
+        let frame = jpeg
+            .windows(2)
+            .position(|pair| pair == [0xff, 0xc0])
+            .unwrap();
+        jpeg[frame + 5..frame + 9].fill(0xff);
+        let huge = png(100_000, 100_000, 2, &[(b"IDAT", b"x"), (b"IEND", b"")]);
+        for (bytes, size) in [(huge, "100000×100000"), (jpeg, "65535×65535")] {
+            let error = decode_rgb(&bytes, "huge").unwrap_err().to_string();
+            for part in ["huge: is a picture of", size, "512 MiB", "help:"] {
+                assert!(error.contains(part), "`{part}` not in {error}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_palette_of_four_bytes_is_an_error_that_names_the_file() {
+        // Zlib's shortest stream of a row with filter 0 and one pixel of index 0.
+        let row = b"\x78\x01\x01\x02\x00\xfd\xff\x00\x00\x00\x02\x00\x01";
+        let chunks: [(&[u8; 4], &[u8]); 3] =
+            [(b"PLTE", &[1, 2, 3, 4]), (b"IDAT", row), (b"IEND", b"")];
+        let error = decode_rgb(&png(1, 1, 3, &chunks), "palette.png").unwrap_err();
+        assert!(error.to_string().contains("palette.png: "), "{error}");
+        assert_eq!(error.exit_code(), 1);
+        let chunks = [(b"PLTE", &[1, 2, 3][..]), chunks[1], chunks[2]];
+        let sound = decode_rgb(&png(1, 1, 3, &chunks), "palette.png").unwrap();
+        assert_eq!(sound.get_pixel(0, 0), &image::Rgb([1, 2, 3]));
+    }
+
+    /// Makes the sums of a PNG's chunks right again.
+    fn mend_png(bytes: &mut [u8]) {
+        let mut at = 8;
+        while let Some(length) = bytes.get(at..at + 4) {
+            let length = u32::from_be_bytes([length[0], length[1], length[2], length[3]]) as usize;
+            let end = at + 8 + length;
+            if end + 4 > bytes.len() {
+                break;
+            }
+            let sum = crc32(&bytes[at + 4..end]).to_be_bytes();
+            bytes[end..end + 4].copy_from_slice(&sum);
+            at = end + 4;
+        }
+    }
+
+    #[test]
+    fn mutated_pictures_are_read_or_refused() {
+        let pixels = RgbImage::from_fn(24, 16, |x, y| image::Rgb([x as u8 * 9, y as u8, 77]));
+        let jpeg = {
+            let mut bytes = Cursor::new(Vec::new());
+            pixels.write_to(&mut bytes, ImageFormat::Jpeg).unwrap();
+            bytes.into_inner()
+        };
+        let read = |bytes: &[u8]| decode_rgb(bytes, "picture");
+        let sound = encode_png(&pixels).unwrap();
+        mutations::assert_survived("picture.png", &sound, mend_png, read);
+        let row = b"\x78\x01\x01\x02\x00\xfd\xff\x00\x00\x00\x02\x00\x01";
+        let chunks: [(&[u8; 4], &[u8]); 4] = [
+            (b"PLTE", &[1, 2, 3]),
+            (b"tRNS", &[9]),
+            (b"IDAT", row),
+            (b"IEND", b""),
+        ];
+        mutations::assert_survived("palette.png", &png(1, 1, 3, &chunks), mend_png, read);
+        mutations::assert_survived("picture.jpg", &jpeg, |_| (), read);
     }
 
     #[test]

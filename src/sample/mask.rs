@@ -1,6 +1,15 @@
 //! Binary masks as COCO's uncompressed run lengths, and their boxes.
 
 /// A mask as run lengths in column-major order, starting with a run of zeros (COCO's `counts`).
+///
+/// ```
+/// use verismo::sample::Mask;
+///
+/// // Two pixels of a picture of 3×2.
+/// let mask = Mask::from_bitmap(&[false, true, false, false, true, false], 3, 2);
+/// assert_eq!(mask.counts, [2, 2, 2]);
+/// assert_eq!(mask.bbox_xywh(2), Some([1.0, 0.0, 1.0, 2.0]));
+/// ```
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Mask {
     pub counts: Vec<u32>,

@@ -32,6 +32,15 @@ pub struct Sample {
 }
 
 /// The labels of a picture; empty for an unlabelled photo.
+///
+/// ```
+/// use verismo::sample::Labels;
+///
+/// let unlabelled = Labels::default();
+/// let nothing_there = Labels { objects: Some(Vec::new()), ..Labels::default() };
+/// assert!(unlabelled.objects().is_empty() && nothing_there.objects().is_empty());
+/// assert_ne!(unlabelled, nothing_there);
+/// ```
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Labels {
     /// The class of the whole picture.
@@ -117,13 +126,22 @@ impl Object {
         self.mask = Some(mask);
         self
     }
+}
 
-    /// Number of visible pixels: those of the mask, or of the box if there is no mask.
-    pub fn area(&self) -> f32 {
-        let [_, _, width, height] = self.bbox_xywh;
-        self.mask
-            .as_ref()
-            .map_or(width * height, |mask| mask.area() as f32)
+impl Keypoint {
+    /// From x, y in pixels and COCO's number of the visibility.
+    pub fn from_xyv(name: impl Into<String>, [x, y, visibility]: [f32; 3]) -> Self {
+        Keypoint {
+            name: name.into(),
+            x,
+            y,
+            visibility: Visibility::from_coco(visibility as u8),
+        }
+    }
+
+    /// x, y in pixels and COCO's number of the visibility.
+    pub fn xyv(&self) -> [f32; 3] {
+        [self.x, self.y, f32::from(self.visibility as u8)]
     }
 }
 
@@ -154,6 +172,21 @@ pub struct Camera {
     pub fy: f32,
     pub cx: f32,
     pub cy: f32,
+}
+
+impl Camera {
+    /// From fx, fy, cx, cy; `None` if there are not four numbers.
+    pub fn from_slice(values: &[f32]) -> Option<Self> {
+        let &[fx, fy, cx, cy] = values else {
+            return None;
+        };
+        Some(Camera { fx, fy, cx, cy })
+    }
+
+    /// fx, fy, cx, cy.
+    pub fn to_array(self) -> [f32; 4] {
+        [self.fx, self.fy, self.cx, self.cy]
+    }
 }
 
 /// The origin of a sample's pixels.

@@ -3,36 +3,20 @@
 use predicates::prelude::*;
 use predicates::str::contains;
 
-use crate::project::{Project, names};
+use crate::project::{Project, Tiny, names};
 
 fn project(model: &str, part_size: u32) -> Project {
-    let root = env!("CARGO_MANIFEST_DIR");
-    let pipeline = format!(
-        "\
-name = \"tiny\"
-part_size = {part_size}
-[stages.render]
-count = 12
-size = 24
-[stages.render.mesh]
-models = [\"{root}/renders/dice/die.gltf\"]
-environments = [\"{root}/renders/hdri/studio.exr\"]
-[stages.photos]
-use = \"ingest\"
-path = \"photos\"
-size = 24
-[stages.train]
+    let pipeline = Tiny::new(&format!("part_size = {part_size}"))
+        .dice(12, 24)
+        .photos(24)
+        .stages(&format!(
+            "[stages.train]
 from = {{ renders = \"render\", photos = \"photos\" }}
 model = \"{model}\"
 [stages.translate]
-from = {{ renders = \"render\", model = \"train\" }}
-[stages.split]
-from = {{ samples = \"translate\" }}
-[stages.emit]
-name = \"tiny\"
-from = {{ samples = \"split\" }}
-"
-    );
+from = {{ renders = \"render\", model = \"train\" }}"
+        ))
+        .publish("translate");
     Project::new()
         .photos("photos", 12)
         .file("tiny.toml", pipeline)

@@ -133,6 +133,42 @@ fn inspect_counts_and_draws() {
 }
 
 #[test]
+fn inspect_reads_datasets_that_others_wrote() {
+    let coco = r#"{
+        "images": [{ "id": 5, "file_name": "000.png", "width": 24, "height": 20 },
+                   { "id": 6, "file_name": "001.png", "width": 24, "height": 20 }],
+        "categories": [{ "id": 0, "name": "mug" }],
+        "annotations": [{ "image_id": 5, "category_id": 0, "bbox": [2, 3, 10, 8],
+                          "segmentation": [[2, 3, 12, 3, 12, 11, 2, 11]] }]
+    }"#;
+    let project = Project::new()
+        .photos("coco/images", 2)
+        .file("coco/annotations/instances_val.json", coco)
+        .photos("folders/train/mug", 2);
+    for path in ["coco", "coco/annotations/instances_val.json"] {
+        let inspect = ["inspect", path, "--sheet", "sheet.png"];
+        project.verismo(&inspect).assert().success().stdout(
+            contains("coco: ")
+                .and(contains("2 samples"))
+                .and(contains("mask area, pixels   80.00"))
+                .and(contains("mug"))
+                .and(contains("24×20")),
+        );
+    }
+    project
+        .verismo(&["inspect", "folders", "--sheet", "sheet.png"])
+        .assert()
+        .success()
+        .stdout(contains("folders: ").and(contains("unknown objects")));
+    std::fs::remove_file(project.path("coco/images/001.png")).unwrap();
+    project
+        .verismo(&["inspect", "coco"])
+        .assert()
+        .code(1)
+        .stderr(contains("001.png"));
+}
+
+#[test]
 fn explain_wants_a_dataset() {
     Project::new()
         .verismo(&["explain", "nowhere", "x.png"])

@@ -9,12 +9,14 @@ use verismo::models::MODELS;
 use verismo::sample::maps::MAPS;
 use verismo::stages::STAGES;
 use verismo::stages::augment::TRANSFORMS;
+use verismo::tasks::TASKS;
 
 /// Every registry's page in `docs/`, with the names of its entries.
-fn pages() -> [(&'static str, Vec<&'static str>); 5] {
+fn pages() -> [(&'static str, Vec<&'static str>); 6] {
     [
         ("stages.md", STAGES.iter().map(|s| s.name).collect()),
         ("models.md", MODELS.iter().map(|m| m.name).collect()),
+        ("tasks.md", TASKS.iter().map(|t| t.name).collect()),
         ("transforms.md", TRANSFORMS.iter().map(|t| t.name).collect()),
         ("formats.md", FORMATS.iter().map(|f| f.name).collect()),
         ("maps.md", MAPS.iter().map(|m| m.name).collect()),

@@ -4,74 +4,54 @@ use predicates::prelude::*;
 use predicates::str::contains;
 use serde_json::Value;
 
-use crate::project::{Project, names};
+use crate::project::{Project, Tiny, names};
 
 const DATASET: &str = "outputs/datasets/tiny/latest";
 
-/// A small pipeline starting at `render`, with a trained network, a gate and augmentation.
-fn pipeline(render: &str) -> String {
-    format!(
-        "\
-name = \"tiny\"
-part_size = 5
-[stages.photos]
-use = \"ingest\"
-path = \"photos\"
-size = 24
-[stages.render]
-count = 12
-size = 24
-{render}
+/// A project that was run: `start` renders, then a trained network, a gate and augmentation.
+fn project(start: Tiny) -> Project {
+    let pipeline = start
+        .photos(24)
+        .stages(
+            "\
 [stages.train]
-from = {{ renders = \"render\", photos = \"photos\" }}
+from = { renders = \"render\", photos = \"photos\" }
 steps = 2
 batch = 2
 [stages.train.generator]
 channels = 4
 [stages.translate]
-from = {{ renders = \"render\", model = \"train\" }}
+from = { renders = \"render\", model = \"train\" }
 [stages.gate]
-from = {{ samples = \"translate\", renders = \"render\" }}
+from = { samples = \"translate\", renders = \"render\" }
 max_lost = 1.0
 [stages.augment]
-from = {{ samples = \"gate\" }}
+from = { samples = \"gate\" }
 keep_original = true
 [stages.augment_photos]
 use = \"augment\"
-from = {{ samples = \"photos\" }}
+from = { samples = \"photos\" }
 copies = 2
 [stages.pseudo_label]
-from = {{ samples = \"augment\", photos = \"augment_photos\" }}
+from = { samples = \"augment\", photos = \"augment_photos\" }
 steps = 3
 rounds = 1
 round_steps = 2
 networks = 1
 channels = 4
-confidence = 0.0
-[stages.split]
-from = {{ samples = \"pseudo_label\" }}
-[stages.emit]
-from = {{ samples = \"split\", gate = \"gate\" }}
-name = \"tiny\"
-"
-    )
-}
-
-fn project(render: &str) -> Project {
+confidence = 0.0",
+        )
+        .publish("pseudo_label");
     let project = Project::new()
         .photos("photos", 12)
-        .file("tiny.toml", pipeline(render));
+        .file("tiny.toml", pipeline);
     let run = ["run", "tiny.toml", "--device", "cpu"];
     project.verismo(&run).assert().success();
     project
 }
 
 fn meshes() -> Project {
-    let root = env!("CARGO_MANIFEST_DIR");
-    project(&format!(
-        "[stages.render.mesh]\nmodels = [\"{root}/renders/dice/die.gltf\"]\n\
-         environments = [\"{root}/renders/hdri/studio.exr\"]"
-    ))
+    project(Tiny::new("part_size = 5").dice(12, 24))
 }
 
 /// Paths of all published images.
@@ -161,10 +141,10 @@ fn meshes_and_photos_are_made_again_byte_for_byte() {
 
 #[test]
 fn templates_are_made_again_byte_for_byte() {
-    let root = env!("CARGO_MANIFEST_DIR");
-    let templates = "[stages.render.template]\ntemplates = \"{root}/renders/traffic-signs\"";
-    let project = project(&templates.replace("{root}", root));
-    of_each_domain(&project);
+    let signs = concat!(env!("CARGO_MANIFEST_DIR"), "/renders/traffic-signs");
+    let render = "[stages.render]\ncount = 12\nsize = 24\n[stages.render.template]\n";
+    let render = format!("{render}templates = \"{signs}\"");
+    of_each_domain(&project(Tiny::new("part_size = 5").stages(&render)));
 }
 
 #[test]

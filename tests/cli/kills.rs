@@ -16,72 +16,6 @@ use verismo::seed::Seed;
 
 use crate::project::{Project, names};
 
-/// The dice pipeline with all its stages, as small as possible.
-fn project() -> Project {
-    let root = env!("CARGO_MANIFEST_DIR");
-    let pipeline = format!(
-        "\
-name = \"tiny\"
-part_size = 8
-[stages.render]
-count = 48
-size = 32
-[stages.render.mesh]
-models = [\"{root}/renders/dice/die.gltf\"]
-environments = [\"{root}/renders/hdri/studio.exr\"]
-[stages.photos]
-use = \"ingest\"
-path = \"{root}/photos/dice/train\"
-boxes = \"{root}/photos/dice/train.csv\"
-limit = 44
-size = 32
-[stages.augment_source]
-use = \"augment\"
-like = \"augment\"
-from = {{ samples = \"render\" }}
-[stages.task]
-from = {{ samples = \"augment_source\" }}
-steps = 10
-channels = 4
-[stages.train]
-from = {{ renders = \"render\", photos = \"photos\", task = \"task\" }}
-steps = 24
-batch = 2
-watch_every = 10
-watch_pictures = 22
-checkpoint_minutes = 0.0
-schedule = \"constant\"
-[stages.train.generator]
-channels = 4
-blocks = 1
-[stages.train.discriminator]
-channels = 4
-[stages.translate]
-from = {{ renders = \"render\", model = \"train\" }}
-[stages.gate]
-from = {{ samples = \"translate\", renders = \"render\", photos = \"photos\", task = \"task\" }}
-max_lost = 1.0
-label = 0.0
-[stages.augment]
-from = {{ samples = \"gate\" }}
-copies = 2
-[stages.pseudo_label]
-from = {{ samples = \"augment\", photos = \"photos\" }}
-networks = 1
-steps = 10
-rounds = 1
-round_steps = 5
-channels = 4
-[stages.split]
-from = {{ samples = \"pseudo_label\" }}
-[stages.emit]
-from = {{ samples = \"split\", gate = \"gate\" }}
-name = \"tiny\"
-"
-    );
-    Project::new().file("tiny.toml", pipeline)
-}
-
 const RUN: [&str; 4] = ["run", "tiny.toml", "--device", "cpu"];
 
 /// Starts a run in the background.
@@ -147,7 +81,7 @@ fn variable(name: &str, default: u64) -> u64 {
 
 #[test]
 fn a_run_killed_again_and_again_ends_with_the_same_bytes() {
-    let project = project();
+    let project = Project::every_stage();
     let began = Instant::now();
     project.verismo(&RUN).assert().success();
     let whole = began.elapsed();
@@ -237,7 +171,7 @@ fn a_killed_training_goes_on_bit_by_bit_and_further_when_asked_to() {
     };
     let all = ["render", "photos", "augment_source", "task"];
     let inputs: Vec<&str> = all.iter().flat_map(|id| ["--only", *id]).collect();
-    let whole = project();
+    let whole = Project::every_stage();
     whole
         .verismo(&[&RUN[..], &inputs].concat())
         .assert()
@@ -246,7 +180,7 @@ fn a_killed_training_goes_on_bit_by_bit_and_further_when_asked_to() {
     let expected = weights(&whole, 37);
     assert!(expected.contains_key("generator.bpk"), "{expected:?}");
 
-    let killed = project();
+    let killed = Project::every_stage();
     killed
         .verismo(&[&RUN[..], &inputs].concat())
         .assert()
@@ -273,7 +207,7 @@ fn a_killed_training_goes_on_bit_by_bit_and_further_when_asked_to() {
 
 #[test]
 fn a_second_run_waits_until_the_first_is_gone_however_it_went() {
-    let project = project();
+    let project = Project::every_stage();
     let render = [&RUN[..], &["--only", "render"]].concat();
     let mut first = start(
         &project,

@@ -14,4 +14,5 @@ mod nightly;
 mod project;
 mod running;
 mod shapes;
+mod trust;
 mod whole;

@@ -3,29 +3,20 @@
 use predicates::prelude::*;
 use predicates::str::contains;
 
-use crate::project::{Project, names};
+use crate::project::{Project, Tiny, names};
 
 /// Renders of the shipped die, and a folder of photos with pseudo labels, with hardly any training.
 fn project() -> Project {
-    let root = env!("CARGO_MANIFEST_DIR");
-    let base = format!(
-        "\
-name = \"tiny\"
-keep = 2
-[variables]
-photos = \"photos\"
-[stages.render]
-count = 12
-size = 32
-[stages.render.mesh]
-models = [\"{root}/renders/dice/die.gltf\"]
-environments = [\"{root}/renders/hdri/studio.exr\"]
+    let base = Tiny::new("keep = 2\n[variables]\nphotos = \"photos\"")
+        .dice(12, 32)
+        .stages(
+            "\
 [stages.photos]
 use = \"ingest\"
-path = \"${{photos}}\"
+path = \"${photos}\"
 size = 32
 [stages.pseudo_label]
-from = {{ samples = \"render\", photos = \"photos\" }}
+from = { samples = \"render\", photos = \"photos\" }
 networks = 1
 steps = 1
 rounds = 1
@@ -33,14 +24,9 @@ round_steps = 1
 batch = 2
 channels = 4
 keep = 1.0
-confidence = 0.0
-[stages.split]
-from = {{ samples = \"pseudo_label\" }}
-[stages.emit]
-name = \"tiny\"
-from = {{ samples = \"split\" }}
-"
-    );
+confidence = 0.0",
+        )
+        .publish("pseudo_label");
     let nightly = "\
 extends = \"base.toml\"
 [require]

@@ -17,6 +17,59 @@ impl Project {
         }
     }
 
+    /// One with `tiny.toml`, the dice pipeline with all its stages, as small as possible.
+    pub fn every_stage() -> Self {
+        let stages = "\
+[stages.photos]
+use = \"ingest\"
+path = \"ROOT/photos/dice/train\"
+boxes = \"ROOT/photos/dice/train.csv\"
+limit = 44
+size = 32
+[stages.augment_source]
+use = \"augment\"
+like = \"augment\"
+from = { samples = \"render\" }
+[stages.task]
+from = { samples = \"augment_source\" }
+steps = 10
+channels = 4
+[stages.train]
+from = { renders = \"render\", photos = \"photos\", task = \"task\" }
+steps = 24
+batch = 2
+watch_every = 10
+watch_pictures = 22
+checkpoint_minutes = 0.0
+schedule = \"constant\"
+[stages.train.generator]
+channels = 4
+blocks = 1
+[stages.train.discriminator]
+channels = 4
+[stages.translate]
+from = { renders = \"render\", model = \"train\" }
+[stages.gate]
+from = { samples = \"translate\", renders = \"render\", photos = \"photos\", task = \"task\" }
+max_lost = 1.0
+label = 0.0
+[stages.augment]
+from = { samples = \"gate\" }
+copies = 2
+[stages.pseudo_label]
+from = { samples = \"augment\", photos = \"photos\" }
+networks = 1
+steps = 10
+rounds = 1
+round_steps = 5
+channels = 4";
+        let pipeline = Tiny::new("part_size = 8")
+            .dice(48, 32)
+            .stages(&stages.replace("ROOT", env!("CARGO_MANIFEST_DIR")))
+            .publish("pseudo_label");
+        Project::new().file("tiny.toml", pipeline)
+    }
+
     pub fn path(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
     }
@@ -52,6 +105,51 @@ impl Project {
     pub fn json(&self, name: &str) -> serde_json::Value {
         let text = std::fs::read_to_string(self.path(name)).unwrap();
         serde_json::from_str(&text).unwrap()
+    }
+}
+
+/// A small pipeline named `tiny`, stage by stage.
+pub struct Tiny(String);
+
+impl Tiny {
+    /// One with no stages yet; `settings` are its own.
+    pub fn new(settings: &str) -> Self {
+        Tiny(format!("name = \"tiny\"\n{settings}\n"))
+    }
+
+    /// `render`: the die of the repository.
+    pub fn dice(self, count: u32, size: u32) -> Self {
+        let root = env!("CARGO_MANIFEST_DIR");
+        self.stages(&format!(
+            "[stages.render]\ncount = {count}\nsize = {size}\n[stages.render.mesh]\n\
+             models = [\"{root}/renders/dice/die.gltf\"]\n\
+             environments = [\"{root}/renders/hdri/studio.exr\"]"
+        ))
+    }
+
+    /// `photos`: what [`Project::photos`] wrote into the folder `photos`.
+    pub fn photos(self, size: u32) -> Self {
+        self.stages(&format!(
+            "[stages.photos]\nuse = \"ingest\"\npath = \"photos\"\nsize = {size}"
+        ))
+    }
+
+    /// More stages, as TOML.
+    pub fn stages(self, text: &str) -> Self {
+        Tiny(self.0 + text + "\n")
+    }
+
+    /// The pipeline that splits the samples of the stage `last` and publishes them.
+    pub fn publish(self, last: &str) -> String {
+        let gate = match self.0.contains("[stages.gate]") {
+            true => ", gate = \"gate\"",
+            false => "",
+        };
+        let tiny = self.stages(&format!(
+            "[stages.split]\nfrom = {{ samples = \"{last}\" }}\n[stages.emit]\nname = \"tiny\"\n\
+             from = {{ samples = \"split\"{gate} }}"
+        ));
+        tiny.0
     }
 }
 

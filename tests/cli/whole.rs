@@ -5,30 +5,14 @@ use predicates::str::contains;
 use verismo::pipeline::spec::Spec;
 use verismo::stages::STAGES;
 
-use crate::project::{Project, names};
+use crate::project::{Project, Tiny, names};
 
 /// Renders of the shipped die, augmented, split and published; no training.
 fn project() -> Project {
-    let root = env!("CARGO_MANIFEST_DIR");
-    let pipeline = format!(
-        "\
-name = \"tiny\"
-part_size = 10
-[stages.render]
-count = 24
-size = 24
-[stages.render.mesh]
-models = [\"{root}/renders/dice/die.gltf\"]
-environments = [\"{root}/renders/hdri/studio.exr\"]
-[stages.augment]
-from = {{ samples = \"render\" }}
-[stages.split]
-from = {{ samples = \"augment\" }}
-[stages.emit]
-name = \"tiny\"
-from = {{ samples = \"split\" }}
-"
-    );
+    let pipeline = Tiny::new("part_size = 10")
+        .dice(24, 24)
+        .stages("[stages.augment]\nfrom = { samples = \"render\" }")
+        .publish("augment");
     Project::new().file("tiny.toml", pipeline)
 }
 
@@ -45,7 +29,7 @@ fn renders_become_a_dataset_that_can_be_inspected_and_explained() {
         .verismo(&RUN)
         .assert()
         .success()
-        .stdout(contains("dataset tiny: outputs/datasets/tiny/").and(contains("images a class")));
+        .stdout(contains("dataset tiny: outputs/datasets/tiny/").and(contains("images per class")));
     let dataset = project.path("outputs/datasets/tiny/latest");
     assert!(dataset.join("SHA256SUMS").exists());
     let record = project.json("outputs/runs/tiny/latest/run.json");
@@ -127,34 +111,22 @@ fn threads_and_part_size_change_no_sample() {
 
 /// Renders made darker or lighter instead of translated, judged by a gate.
 fn gated() -> Project {
-    let root = env!("CARGO_MANIFEST_DIR");
-    let pipeline = format!(
-        "\
-name = \"tiny\"
-part_size = 10
-[stages.render]
-count = 24
-size = 24
-[stages.render.mesh]
-models = [\"{root}/renders/dice/die.gltf\"]
-environments = [\"{root}/renders/hdri/studio.exr\"]
+    let pipeline = Tiny::new("part_size = 10")
+        .dice(24, 24)
+        .stages(
+            "\
 [stages.look]
 use = \"augment\"
 copies = 1
-from = {{ samples = \"render\" }}
+from = { samples = \"render\" }
 [stages.look.affine]
 probability = 1.0
 rotate = 180.0
 [stages.gate]
-from = {{ samples = \"look\", renders = \"render\" }}
-max_lost = 1.0
-[stages.split]
-from = {{ samples = \"gate\" }}
-[stages.emit]
-name = \"tiny\"
-from = {{ samples = \"split\", gate = \"gate\" }}
-"
-    );
+from = { samples = \"look\", renders = \"render\" }
+max_lost = 1.0",
+        )
+        .publish("gate");
     Project::new().file("tiny.toml", pipeline)
 }
 

@@ -85,9 +85,8 @@ impl Explain {
             (Ok(trail), true) => {
                 let published = self.dataset.join(&file);
                 let hash = dataset.text("blake3", row).unwrap_or_default();
-                let comparison =
-                    RerenderCheck::make(trail, &outputs, &published, &hash, self.device)?;
-                Some(comparison)
+                let check = RerenderCheck::make(trail, &outputs, &published, &hash, self.device)?;
+                Some(check)
             }
             _ => None,
         };

@@ -9,6 +9,7 @@ use super::super::dataset::Dataset;
 use crate::Error;
 use crate::pipeline::provenance::{Step, Trail};
 use crate::sample::{Domain, Object, Sample, Verdict};
+use crate::stages::pseudo_label;
 
 /// The rows of the text, in order: the column, and its meaning.
 const ROWS: [(&str, &str); 14] = [
@@ -38,7 +39,7 @@ pub fn format_text(dataset: &Dataset, row: usize, trail: Result<&Trail, &Error>)
         Some(vec![meaning.to_owned(), value])
     };
     let mut rows: Vec<Vec<String>> = ROWS.into_iter().filter_map(row_of).collect();
-    if let Some((class, confidence)) = pseudo_label(&dataset.texts("transforms", row)) {
+    if let Some((class, confidence)) = pseudo_label::read_note(&dataset.texts("transforms", row)) {
         let read = format!("{class}, confidence {confidence}; not checked by a human");
         rows.push(vec!["pseudo-label".to_owned(), read]);
     }
@@ -125,7 +126,7 @@ fn format_step(trail: &Trail, step: &Step, before: Option<&Step>) -> Vec<String>
 fn format_geometry(sample: &Sample) -> Vec<Vec<String>> {
     let mut rows = Vec::new();
     if let Some(camera) = &sample.labels.camera {
-        let numbers = [camera.fx, camera.fy, camera.cx, camera.cy];
+        let numbers = camera.to_array();
         let row = format_numbers(&numbers);
         rows.push(vec!["camera, fx fy cx cy in pixels".to_owned(), row]);
     }
@@ -155,13 +156,6 @@ fn format_scores(note: &str) -> String {
     }
 }
 
-/// The class and confidence recorded by `pseudo_label`.
-fn pseudo_label(transforms: &[String]) -> Option<(&str, &str)> {
-    let notes = transforms.iter().rev();
-    let mut notes = notes.filter_map(|note| note.strip_prefix("pseudo_label("));
-    notes.next()?.strip_suffix(')')?.rsplit_once(", ")
-}
-
 /// Everything known about an image, as JSON.
 pub fn as_json(dataset: &Dataset, row: usize, trail: Result<&Trail, &Error>) -> Value {
     let text = |column: &str| json!(dataset.text(column, row));
@@ -170,7 +164,7 @@ pub fn as_json(dataset: &Dataset, row: usize, trail: Result<&Trail, &Error>) -> 
         text.and_then(|text| serde_json::from_str::<Value>(&text).ok())
     };
     let transforms = dataset.texts("transforms", row);
-    let pseudo = pseudo_label(&transforms).map(|(class, confidence)| {
+    let pseudo = pseudo_label::read_note(&transforms).map(|(class, confidence)| {
         json!({ "class": class, "confidence": confidence.parse::<f64>().ok() })
     });
     let boxes = dataset.numbers("boxes", row);

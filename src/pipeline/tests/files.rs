@@ -277,21 +277,21 @@ fn what_is_wrong_in_the_requirements_has_its_place() {
             "'solit.samples' = '> 3'",
             [
                 "m.toml:2:1:",
-                "begins with no stage",
+                "does not begin with a stage",
                 "did you mean `solid`?",
             ],
         ),
         (
             "'solid.samples' = '=> 3'",
-            ["m.toml:2:19:", "no comparison", ">= <= == > <"],
+            ["m.toml:2:19:", "not a comparison", ">= <= == > <"],
         ),
         (
             "'solid.samples' = 3",
-            ["m.toml:2:19:", "no comparison", ">= 0.95"],
+            ["m.toml:2:19:", "not a comparison", ">= 0.95"],
         ),
         (
             "solid.samples = '> many'",
-            ["m.toml:2:17:", "`solid.samples`", "no comparison"],
+            ["m.toml:2:17:", "`solid.samples`", "not a comparison"],
         ),
     ] {
         says(&refused(&[("m.toml", &with(line))], &[]), &pieces);

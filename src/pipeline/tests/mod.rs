@@ -192,7 +192,7 @@ impl Stage for Shelve {
         std::fs::create_dir(context.out.join("train")).map_err(|e| Error::io(&path, e))?;
         std::fs::write(&path, &self.text).map_err(|e| Error::io(&path, e))?;
         let sums = context.out.join(CHECKSUMS);
-        let sum = blake3::hash(self.text.as_bytes()).to_hex();
+        let sum = crate::artifact::soundness::sha256_file(&path)?;
         std::fs::write(&sums, format!("{sum}  train/text.txt\n"))
             .map_err(|e| Error::io(&sums, e))?;
         Ok(serde_json::json!({ "name": "texts" }))

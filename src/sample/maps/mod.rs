@@ -4,7 +4,6 @@
 
 pub mod albedo;
 pub mod depth;
-mod name;
 pub mod normals;
 pub mod semantic;
 
@@ -13,10 +12,9 @@ use std::collections::BTreeMap;
 use ::image::ExtendedColorType;
 use glam::DMat2;
 
-pub use name::MapName;
-
 use super::image as picture;
 use super::mapping::{Beyond, Mapping};
+use crate::registry::{Entry, Name};
 use crate::{Error, Result};
 
 /// One entry of the registry of maps.
@@ -48,6 +46,22 @@ pub enum Layout {
 
 /// Every map that a sample may have.
 pub const MAPS: &[MapKind] = &[depth::MAP, normals::MAP, albedo::MAP, semantic::MAP];
+
+impl Entry for MapKind {
+    const ALL: &'static [MapKind] = MAPS;
+    const NOUN: &'static str = "map";
+
+    fn name(&self) -> &'static str {
+        self.name
+    }
+
+    fn about(&self) -> &'static str {
+        self.about
+    }
+}
+
+/// A map in a configuration.
+pub type MapName = Name<MapKind>;
 
 /// The maps of a sample, by name, as PNGs.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -91,8 +105,7 @@ impl Maps {
     ///
     /// # Errors
     /// If a map cannot be decoded; the message calls its sample `name`.
-    pub fn map(&self, mapping: &Mapping, name: &str) -> Result<Maps> {
-        let turn = mapping.turn(glam::DVec2::ONE).map(|(turn, _)| turn);
+    pub(super) fn map(&self, mapping: &Mapping, turn: Option<DMat2>, name: &str) -> Result<Maps> {
         let mut maps = Maps::default();
         for (kind, png) in self.iter() {
             let (values, _) = decode(kind, png, name)?;

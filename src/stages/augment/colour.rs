@@ -7,12 +7,14 @@ use image::RgbImage;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Transform, View, check_range, draw};
+use super::kind::{self, Transform, TransformKind, View, check_range, draw};
 use crate::Result;
+use crate::sample::colour::luma;
 use crate::seed::Stream;
+use crate::stage::Resolved;
 
 /// A map of colours that depends on one drawn number; 0 changes nothing.
-trait Recolour {
+trait Recolour: Resolved + Send + Sync {
     /// Its table in the configuration and its name in the provenance.
     const NAME: &'static str;
     /// The key of the largest change, and the upper limit of its value.
@@ -51,6 +53,14 @@ impl<T: Recolour> Transform for T {
     }
 }
 
+/// The registry entry of [`Brightness`].
+pub const BRIGHTNESS: TransformKind = TransformKind {
+    name: Brightness::NAME,
+    about: "multiplies all values",
+    parse: kind::parse::<Brightness>,
+    schema: kind::schema::<Brightness>,
+};
+
 /// Multiplies all values by 1 + the drawn change.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
@@ -86,6 +96,14 @@ impl Recolour for Brightness {
         move |rgb| rgb.map(|value| value * (1.0 + change))
     }
 }
+
+/// The registry entry of [`Contrast`].
+pub const CONTRAST: TransformKind = TransformKind {
+    name: Contrast::NAME,
+    about: "stretches values about the mean luma",
+    parse: kind::parse::<Contrast>,
+    schema: kind::schema::<Contrast>,
+};
 
 /// Stretches all values about the picture's mean luma by a factor of 1 + the drawn change.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
@@ -127,6 +145,14 @@ impl Recolour for Contrast {
     }
 }
 
+/// The registry entry of [`Gamma`].
+pub const GAMMA: TransformKind = TransformKind {
+    name: Gamma::NAME,
+    about: "applies a gamma curve between black and white",
+    parse: kind::parse::<Gamma>,
+    schema: kind::schema::<Gamma>,
+};
+
 /// Gamma curve between black and white: the exponent is e to the power of the drawn change.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
@@ -164,6 +190,14 @@ impl Recolour for Gamma {
         move |rgb| rgb.map(|value| 255.0 * (value / 255.0).powf(exponent))
     }
 }
+
+/// The registry entry of [`Saturation`].
+pub const SATURATION: TransformKind = TransformKind {
+    name: Saturation::NAME,
+    about: "stretches colours about grey",
+    parse: kind::parse::<Saturation>,
+    schema: kind::schema::<Saturation>,
+};
 
 /// Stretches every colour about its own grey by a factor of 1 + the drawn change.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
@@ -203,6 +237,14 @@ impl Recolour for Saturation {
         }
     }
 }
+
+/// The registry entry of [`Hue`].
+pub const HUE: TransformKind = TransformKind {
+    name: Hue::NAME,
+    about: "rotates hues about the grey axis",
+    parse: kind::parse::<Hue>,
+    schema: kind::schema::<Hue>,
+};
 
 /// Rotates hues by the drawn angle; greys and luma stay.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
@@ -249,9 +291,4 @@ impl Recolour for Hue {
             ]
         }
     }
-}
-
-/// BT.601 luma of RGB values.
-fn luma([r, g, b]: [f32; 3]) -> f32 {
-    0.299 * r + 0.587 * g + 0.114 * b
 }

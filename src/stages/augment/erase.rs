@@ -9,10 +9,18 @@ use rand::RngExt;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Transform, View, check_range, draw, keeps_class};
+use super::kind::{self, Transform, TransformKind, View, check_range, draw, keeps_class};
 use crate::Result;
 use crate::sample::{Extent, Mask, Object, Visibility};
 use crate::seed::Stream;
+
+/// The registry entry of [`Erase`].
+pub const ERASE: TransformKind = TransformKind {
+    name: "erase",
+    about: "hides a rectangle behind plain grey",
+    parse: kind::parse::<Erase>,
+    schema: kind::schema::<Erase>,
+};
 
 /// Hides a rectangle behind plain grey. Off by default.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Transform, View, check_range, draw, keeps_class};
+use super::kind::{self, Transform, TransformKind, View, check_range, draw, keeps_class};
 use crate::Result;
 use crate::sample::mapping::{Border, Mapping};
 use crate::sample::{Domain, Extent};
@@ -15,6 +15,14 @@ use crate::seed::Stream;
 
 /// Denotes every class in [`Flip::classes`].
 const EVERY_CLASS: &str = "*";
+
+/// The registry entry of [`Flip`].
+pub const FLIP: TransformKind = TransformKind {
+    name: "flip",
+    about: "mirrors left and right, for classes that allow it",
+    parse: kind::parse::<Flip>,
+    schema: kind::schema::<Flip>,
+};
 
 /// Swaps left and right.
 ///
@@ -112,6 +120,14 @@ impl Transform for Flip {
         Ok(Some("flip()".into()))
     }
 }
+
+/// The registry entry of [`Affine`].
+pub const AFFINE: TransformKind = TransformKind {
+    name: "affine",
+    about: "rotates, scales and shifts in one resampling",
+    parse: kind::parse::<Affine>,
+    schema: kind::schema::<Affine>,
+};
 
 /// Rotates and scales about the picture's centre, then shifts, in one bilinear resampling step.
 ///

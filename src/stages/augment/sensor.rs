@@ -5,11 +5,19 @@ use rand::RngExt;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Transform, View, check_range, draw};
+use super::kind::{self, Transform, TransformKind, View, check_range, draw};
 use crate::sample::image::{decode_rgb, resize};
 use crate::sample::mapping::{Border, Mapping};
 use crate::seed::{Stream, standard_normal};
 use crate::{Error, Result};
+
+/// The registry entry of [`Blur`].
+pub const BLUR: TransformKind = TransformKind {
+    name: "blur",
+    about: "Gaussian blur, like a lens out of focus",
+    parse: kind::parse::<Blur>,
+    schema: kind::schema::<Blur>,
+};
 
 /// Gaussian blur.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
@@ -48,6 +56,14 @@ impl Transform for Blur {
         Ok(Some(format!("blur({sigma:.3})")))
     }
 }
+
+/// The registry entry of [`MotionBlur`].
+pub const MOTION_BLUR: TransformKind = TransformKind {
+    name: "motion_blur",
+    about: "blurs along a straight path",
+    parse: kind::parse::<MotionBlur>,
+    schema: kind::schema::<MotionBlur>,
+};
 
 /// Blurs the picture evenly along a straight path, like a moving camera. Off by default.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
@@ -108,6 +124,14 @@ impl Transform for MotionBlur {
     }
 }
 
+/// The registry entry of [`Downscale`].
+pub const DOWNSCALE: TransformKind = TransformKind {
+    name: "downscale",
+    about: "shrinks and enlarges again, like a distant object",
+    parse: kind::parse::<Downscale>,
+    schema: kind::schema::<Downscale>,
+};
+
 /// Shrinks the picture and enlarges it again, like a distant object. Off by default.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
@@ -150,6 +174,14 @@ impl Transform for Downscale {
     }
 }
 
+/// The registry entry of [`Noise`].
+pub const NOISE: TransformKind = TransformKind {
+    name: "noise",
+    about: "Gaussian noise, like that of a sensor",
+    parse: kind::parse::<Noise>,
+    schema: kind::schema::<Noise>,
+};
+
 /// Gaussian noise, drawn independently for every pixel and channel.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
@@ -190,6 +222,14 @@ impl Transform for Noise {
         Ok(Some(format!("noise({sigma:.2})")))
     }
 }
+
+/// The registry entry of [`Jpeg`].
+pub const JPEG: TransformKind = TransformKind {
+    name: "jpeg",
+    about: "a round trip through JPEG",
+    parse: kind::parse::<Jpeg>,
+    schema: kind::schema::<Jpeg>,
+};
 
 /// A round trip through JPEG without chroma subsampling.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]

@@ -5,9 +5,17 @@ use rand::RngExt;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Transform, View, check_range, draw};
+use super::kind::{self, Transform, TransformKind, View, check_range, draw};
 use crate::Result;
 use crate::seed::Stream;
+
+/// The registry entry of [`Shadow`].
+pub const SHADOW: TransformKind = TransformKind {
+    name: "shadow",
+    about: "darkens one side of a line, like a cast shadow",
+    parse: kind::parse::<Shadow>,
+    schema: kind::schema::<Shadow>,
+};
 
 /// Darkens one side of a random line through the picture. Off by default.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]

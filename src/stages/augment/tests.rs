@@ -4,11 +4,15 @@ mod appearance;
 
 use image::{Rgb, RgbImage};
 
+use serde_json::json;
+use toml::de::DeTable;
+
 use super::*;
 use crate::sample::image::encode_png;
 use crate::sample::maps::{self, depth};
-use crate::sample::{Camera, Keypoint, Maps, Mask, Object, Visibility};
+use crate::sample::{Camera, Domain, Keypoint, Labels, Maps, Mask, Object, Visibility};
 use crate::seed::Seed;
+use crate::stage::Resolved;
 use crate::testing;
 
 const SIZE: (u32, u32) = (96, 80);
@@ -100,8 +104,22 @@ fn iou(a: &[bool], b: &[bool]) -> f64 {
     count(&|a, b| a && b) / count(&|a, b| a || b)
 }
 
+/// The stage as `text` in TOML configures it.
+fn configured(text: &str) -> Result<Augment, toml::de::Error> {
+    let table = DeTable::parse(text)?;
+    let span = table.span();
+    Augment::read(Spanned::new(span, DeValue::Table(table.into_inner())))
+}
+
 fn parse(text: &str) -> Augment {
-    toml::from_str(text).unwrap()
+    configured(text).unwrap()
+}
+
+impl Augment {
+    fn transform(&self, name: &str) -> &dyn Transform {
+        let mut all = self.transforms();
+        all.find(|(kind, _)| kind.name == name).unwrap().1
+    }
 }
 
 /// A configuration with a single transform, always applied, at its default strength.
@@ -116,14 +134,15 @@ fn only(name: &str) -> Augment {
 
 #[test]
 fn every_name_is_a_table_of_the_configuration() {
-    let resolved = serde_json::to_value(Augment::default()).unwrap();
+    let default = parse("");
+    assert!(Stage::check(&default).is_ok());
+    let resolved = default.resolved();
     for kind in TRANSFORMS {
         assert!(
             resolved[kind.name]["probability"].is_number(),
             "{}",
             kind.name
         );
-        assert!((kind.of)(&Augment::default()).check().is_ok());
     }
     let tables = resolved
         .as_object()
@@ -131,6 +150,53 @@ fn every_name_is_a_table_of_the_configuration() {
         .values()
         .filter(|v| v.is_object());
     assert_eq!(tables.count(), TRANSFORMS.len());
+}
+
+/// Results in users' caches are found by it. A new transform adds a table and leaves these as they are.
+#[test]
+fn the_resolved_configuration_is_that_of_earlier_versions() {
+    let known = json!({
+        "copies": 2,
+        "keep_original": false,
+        "flip": { "probability": 0.5, "classes": [], "swap": {} },
+        "affine": { "probability": 0.8, "border": "replicate", "rotate": 15.0,
+            "scale": [0.9, 1.1], "translate": 0.05 },
+        "erase": { "probability": 0.0, "size": [0.1, 0.25] },
+        "shadow": { "probability": 0.0, "edge": [0.01, 0.1], "left": [0.5, 0.9] },
+        "brightness": { "probability": 0.5, "amount": 0.2 },
+        "contrast": { "probability": 0.5, "amount": 0.2 },
+        "gamma": { "probability": 0.0, "amount": 0.3 },
+        "saturation": { "probability": 0.5, "amount": 0.2 },
+        "hue": { "probability": 0.3, "degrees": 8.0 },
+        "motion_blur": { "probability": 0.0, "length": [0.01, 0.08] },
+        "blur": { "probability": 0.3, "sigma": [0.2, 0.8] },
+        "downscale": { "probability": 0.0, "scale": [0.5, 0.9] },
+        "noise": { "probability": 0.5, "sigma": [0.0, 6.0] },
+        "jpeg": { "probability": 0.5, "quality": [70, 95] },
+    });
+    let resolved = parse("").resolved();
+    for (key, value) in known.as_object().unwrap() {
+        assert_eq!(&resolved[key], value, "{key}");
+    }
+    let resolved = parse("copies = 7\nblur.sigma = [1, 2]").resolved();
+    assert_eq!(resolved["copies"], 7);
+    assert_eq!(
+        resolved["blur"],
+        json!({ "probability": 0.3, "sigma": [1.0, 2.0] })
+    );
+    assert_eq!(resolved["noise"], known["noise"]);
+}
+
+#[test]
+fn the_schema_describes_every_table() {
+    let schema = (STAGE.schema)().to_value();
+    assert_eq!(schema["properties"]["copies"]["type"], "integer");
+    for kind in TRANSFORMS {
+        let table = &schema["properties"][kind.name];
+        assert_eq!(table["description"], kind.about);
+        let name = table["$ref"].as_str().unwrap().rsplit('/').next().unwrap();
+        assert_eq!(schema["$defs"][name]["type"], "object", "{name}");
+    }
 }
 
 #[test]
@@ -199,7 +265,8 @@ fn an_object_that_the_frame_cuts_goes_on_with_its_mask() {
             ));
             let mut view = view(&sample);
             let mut stream = Seed::new(5, "t").stream(index);
-            config.affine.apply(&mut view, &mut stream).unwrap();
+            let affine = config.transform("affine");
+            affine.apply(&mut view, &mut stream).unwrap();
             let object = &view.labels.objects()[0];
             let mask = mask_of(object).to_bitmap(SIZE.0, SIZE.1);
             let overlap = iou(&mask, &red_bitmap(&view.pixels));
@@ -309,7 +376,7 @@ fn what_leaves_the_frame_is_no_longer_visible() {
     for index in 0..60 {
         let mut view = view(&sample);
         config
-            .affine
+            .transform("affine")
             .apply(&mut view, &mut Seed::new(5, "t").stream(index))
             .unwrap();
         let Some(object) = view.labels.objects().first() else {
@@ -366,10 +433,10 @@ fn a_box_without_a_mask_is_mapped_by_its_corners() {
 fn only_allowed_classes_are_mirrored() {
     let flipped = |flip: &str, sample: &Sample| {
         let config = parse(&format!("flip = {{ probability = 1, {flip} }}"));
-        assert!(config.flip.check().is_ok());
+        let flip = config.transform("flip");
+        assert!(flip.check().is_ok());
         let mut view = view(sample);
-        let applied = config
-            .flip
+        let applied = flip
             .apply(&mut view, &mut Seed::new(1, "t").stream(0))
             .unwrap();
         applied.map(|_| view.labels)
@@ -416,8 +483,26 @@ fn wrong_ranges_name_their_table() {
         let problem = Stage::check(&parse(text)).unwrap_err();
         assert!(problem.contains(named), "{problem}");
     }
-    let error = toml::from_str::<Augment>("copies = 1\nblur = { sgima = 1 }").unwrap_err();
-    assert!(error.span().is_some() && error.message().contains("sgima"));
+}
+
+#[test]
+fn a_wrong_key_is_reported_where_it_stands_with_the_known_ones() {
+    let wrong = |text: &str| configured(text).err().unwrap();
+    let error = wrong("copies = 1\nblur = { sgima = 1 }");
+    assert_eq!(error.span(), Some(20..25));
+    assert!(error.message().contains("`sgima`") && error.message().contains("`sigma`"));
+
+    let error = wrong("copies = 1\n[blurr]\nsigma = [1, 2]");
+    assert_eq!(error.span(), Some(12..17));
+    let mut names = error.message().split('`').skip(1).step_by(2);
+    assert_eq!(names.next(), Some("blurr"));
+    let known: Vec<&str> = names.collect();
+    let all = TRANSFORMS.iter().map(|kind| kind.name);
+    let all: Vec<&str> = ["copies", "keep_original"].into_iter().chain(all).collect();
+    assert_eq!(known, all);
+
+    let error = wrong("jpeg = 3");
+    assert_eq!(error.span(), Some(7..8), "{error}");
 }
 
 #[test]
@@ -449,7 +534,7 @@ fn same_bytes_for_any_threads_and_part_size() {
             .num_threads(threads)
             .build()
             .unwrap();
-        pool.install(|| testing::run(&Augment::default(), "augment", &samples, part_size))
+        pool.install(|| testing::run(&parse(""), "augment", &samples, part_size))
     };
     let one = run(1, 7);
     assert_eq!(one.len(), 40);
@@ -462,7 +547,7 @@ fn unlabelled_photos_pass() {
     let mut photo = rectangle();
     photo.labels = Labels::default();
     photo.provenance.domain = Domain::Photo;
-    let children = testing::run(&Augment::default(), "augment", &[photo], 7);
+    let children = testing::run(&parse(""), "augment", &[photo], 7);
     assert_eq!(children.len(), 2);
     assert!(children.iter().all(|c| c.labels == Labels::default()));
 }

@@ -3,10 +3,9 @@
 
 use std::collections::BTreeMap;
 use std::fmt::{Display, Write};
-use std::path::Path;
 
 use super::{Emit, SPLITS, Survey};
-use crate::formats::FORMATS;
+use crate::formats::DatasetInfo;
 use crate::sample::Domain;
 use crate::{Error, Result};
 
@@ -14,20 +13,18 @@ use crate::{Error, Result};
 ///
 /// # Errors
 /// If the file cannot be written.
-pub fn write(out: &Path, config: &Emit, survey: &Survey) -> Result<()> {
-    let mut text = front_matter(config, survey);
-    text += &contents(config, survey);
+pub fn write(dataset: &DatasetInfo, config: &Emit, survey: &Survey) -> Result<()> {
+    let mut text = front_matter(dataset, survey);
+    text += &contents(dataset, config, survey);
     text += &making(survey);
     text += &loading(config, survey);
-    let path = out.join("README.md");
+    let path = dataset.out.join("README.md");
     std::fs::write(&path, text).map_err(|e| Error::io(&path, e))
 }
 
 /// Whether the dataset is written in the format with this name.
 fn writes(config: &Emit, name: &str) -> bool {
-    FORMATS
-        .iter()
-        .any(|format| format.name == name && config.writes(format))
+    config.formats().any(|format| format.name == name)
 }
 
 /// A string as a YAML scalar; JSON strings are valid YAML.
@@ -35,17 +32,17 @@ fn quoted(text: &str) -> String {
     serde_json::Value::from(text).to_string()
 }
 
-fn front_matter(config: &Emit, survey: &Survey) -> String {
+fn front_matter(dataset: &DatasetInfo, survey: &Survey) -> String {
     let mut yaml = String::from("---\n");
-    if let Some(license) = &config.license {
+    if let Some(license) = dataset.license {
         yaml += &format!("license: {}\n", quoted(&license.to_lowercase()));
     }
-    yaml += &format!("pretty_name: {}\n", quoted(&config.name));
+    yaml += &format!("pretty_name: {}\n", quoted(dataset.name));
     yaml += "task_categories:\n- image-classification\n";
     if survey.objects > 0 {
         yaml += "- object-detection\n";
     }
-    if survey.has_keypoints() {
+    if dataset.has_keypoints() {
         yaml += "- keypoint-detection\n";
     }
     yaml += &format!("size_categories:\n- {}\n", size_category(survey.total()));
@@ -78,17 +75,17 @@ fn size_category(images: u64) -> &'static str {
     }
 }
 
-fn contents(config: &Emit, survey: &Survey) -> String {
-    let version = config.version.as_ref();
+fn contents(dataset: &DatasetInfo, config: &Emit, survey: &Survey) -> String {
+    let version = dataset.version;
     let version = version.map_or(String::new(), |version| format!(" {version}"));
-    let mut text = format!("# {}{version}\n\n", config.name);
-    if let Some(description) = &config.description {
+    let mut text = format!("# {}{version}\n\n", dataset.name);
+    if let Some(description) = dataset.description {
         text += &format!("{description}\n\n");
     }
     text += &format!(
         "{} labelled images of {} classes, made of {} renders and {} photos.\n\n## Images\n\n",
         survey.total(),
-        survey.classes().len(),
+        dataset.classes().len(),
         survey.renders.len(),
         survey.photos.len(),
     );
@@ -104,7 +101,7 @@ fn contents(config: &Emit, survey: &Survey) -> String {
             .map(|split| count(&survey.images[*split]).to_string());
         text += &format!("| {name} | {} |\n", counts.collect::<Vec<_>>().join(" | "));
     };
-    for class in survey.classes() {
+    for class in dataset.classes() {
         row(class, &|classes| classes.get(class).copied().unwrap_or(0));
     }
     row("all", &|classes| classes.values().sum());
@@ -124,7 +121,8 @@ fn files(config: &Emit, survey: &Survey) -> String {
     if writes(config, "huggingface") {
         text += "- `SPLIT/metadata.jsonl`: labels for the imagefolder loader of Hugging Face\n";
     }
-    for map in config.maps.iter().map(|name| name.kind()) {
+    let maps = config.maps.iter().map(|name| name.entry());
+    for map in maps.filter(|map| survey.maps.contains(map.name)) {
         text += &format!("- `maps/{}/SPLIT/ID.png`: {}\n", map.name, map.about);
     }
     if let Some(rejected) = survey.rejected {
@@ -177,11 +175,7 @@ fn making(survey: &Survey) -> String {
         entries(&survey.checkpoints, "`"),
     );
     list("Transforms applied", entries(&survey.transforms, ""));
-    let sizes = survey.sizes.iter();
-    list(
-        "Sizes",
-        sizes.map(|((w, h), n)| (format!("{w}×{h}"), *n)).collect(),
-    );
+    list("Sizes", entries(&survey.sizes, ""));
     text
 }
 
@@ -209,7 +203,7 @@ fn loading(config: &Emit, survey: &Survey) -> String {
         text += &format!(
             "\nfrom pycocotools.coco import COCO\n\
              coco = COCO(\"annotations/instances_{split}.json\")\n\
-             mask = coco.annToMask(coco.anns[1])\n"
+             mask = coco.annToMask(next(iter(coco.anns.values())))\n"
         );
     }
     text + "```\n"

@@ -11,7 +11,7 @@ use crate::{Error, Result};
 /// # Errors
 /// If a file cannot be written; the message names it.
 pub fn write(out: &Path, selected: &[MapName], entry: &ImageEntry) -> Result<()> {
-    for kind in selected.iter().map(|name| name.kind()) {
+    for kind in selected.iter().map(|name| name.entry()) {
         let Some(png) = entry.sample.labels.maps.get(kind) else {
             continue;
         };

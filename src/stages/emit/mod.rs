@@ -25,14 +25,14 @@ use crate::artifact::{Kind, parts};
 use crate::formats::{self, FORMATS, Format, FormatName, ImageEntry};
 use crate::sample::Sample;
 use crate::sample::maps::MapName;
-use crate::stage::{Context, DatasetName, Input, Stage, StageKind, parse};
+use crate::stage::{Context, DatasetName, Event, Input, Stage, StageKind, parse};
 use crate::{Error, Result};
 
 /// The registry entry.
 pub const STAGE: StageKind = StageKind {
     name: "emit",
     about: "a dataset to publish: class folders, COCO, Hugging Face, manifest, card, checksums",
-    version: 5,
+    version: 6,
     inputs: &[
         Input::required(
             "samples",
@@ -89,13 +89,19 @@ impl Default for Emit {
 impl Emit {
     /// The formats to write, in registry order.
     fn formats(&self) -> impl Iterator<Item = &'static Format> {
-        FORMATS.iter().filter(|format| self.writes(format))
+        let chosen = |format: &Format| self.formats.iter().any(|f| f.entry().name == format.name);
+        FORMATS
+            .iter()
+            .filter(move |format| format.required || chosen(format))
     }
 
-    /// Whether a format is written.
-    fn writes(&self, format: &Format) -> bool {
-        let chosen = |name: &FormatName| name.format().name == format.name;
-        format.required || self.formats.iter().any(chosen)
+    /// Warns of the maps that are wanted and that no sample has.
+    fn warn_of_missing_maps(&self, context: &Context, survey: &Survey) {
+        let wanted = self.maps.iter().map(|name| name.entry().name);
+        for map in wanted.filter(|map| !survey.maps.contains(map)) {
+            let text = format!("no sample has the map `{map}`, so none is written");
+            context.emit(Event::Warning { text });
+        }
     }
 }
 
@@ -123,6 +129,7 @@ impl Stage for Emit {
         let input = context.input("samples")?;
         let mut survey = Survey::of(context, input)?;
         survey.rejected = rejected::write(context, survey.gated)?;
+        self.warn_of_missing_maps(context, &survey);
         let dataset = formats::DatasetInfo {
             out: context.out,
             name: &self.name,
@@ -151,7 +158,7 @@ impl Stage for Emit {
         for writer in writers {
             writer.finish()?;
         }
-        card::write(context.out, self, &survey)?;
+        card::write(&dataset, self, &survey)?;
         checksums::write(context, done)?;
         let mut summary = serde_json::json!({
             "name": self.name,

@@ -30,8 +30,8 @@ pub fn write(context: &Context, gated: u64) -> Result<Option<u64>> {
         }
         return Ok(None);
     };
-    let verdicts = verdicts::read(&gate.folder.join(verdicts::FILE))?;
-    let rejected: Vec<_> = verdicts.iter().filter(|v| !v.is_kept()).collect();
-    verdicts::write(&context.out.join(FILE), rejected.iter().copied())?;
+    let mut rejected = verdicts::read(&gate.folder.join(verdicts::FILE))?;
+    rejected.retain(|verdict| !verdict.is_kept());
+    verdicts::write(&context.out.join(FILE), &rejected)?;
     Ok(Some(rejected.len() as u64))
 }

@@ -5,7 +5,8 @@ use std::collections::{BTreeMap, BTreeSet, HashSet};
 use super::{SPLITS, entry};
 use crate::artifact::Artifact;
 use crate::formats::ImageEntry;
-use crate::sample::{Domain, Sample};
+use crate::sample::{Domain, Extent, Sample};
+use crate::seed::number;
 use crate::stage::Context;
 use crate::{Error, Result};
 
@@ -31,7 +32,9 @@ pub struct Survey {
     /// Images by transform, without its parameters.
     pub transforms: BTreeMap<String, u64>,
     /// Images by width and height in pixels.
-    pub sizes: BTreeMap<(u32, u32), u64>,
+    pub sizes: BTreeMap<Extent, u64>,
+    /// The maps that any sample has.
+    pub maps: BTreeSet<&'static str>,
     /// Number of images that passed a gate.
     pub gated: u64,
     /// Number of samples that the gate rejected, if known; not included above.
@@ -98,9 +101,9 @@ impl Survey {
         }
         self.objects += labels.objects().len() as u64;
         if provenance.domain == Domain::Photo {
-            self.photos.insert(hash(&provenance.source));
+            self.photos.insert(number(&provenance.source));
         } else {
-            self.renders.insert(hash(&provenance.origin));
+            self.renders.insert(number(&provenance.origin));
             *self.sources.entry(provenance.source.clone()).or_default() += 1;
         }
         *self.domains.entry(provenance.domain.name()).or_default() += 1;
@@ -115,8 +118,9 @@ impl Survey {
             *self.transforms.entry(name).or_default() += 1;
         }
         self.gated += u64::from(provenance.gate.is_some());
-        let size = entry.sample.extent.dimensions();
-        *self.sizes.entry(size).or_default() += 1;
+        *self.sizes.entry(entry.sample.extent).or_default() += 1;
+        self.maps
+            .extend(labels.maps.iter().map(|(kind, _)| kind.name));
     }
 
     /// The splits with images, in the order of `SPLITS`, others by name.
@@ -132,27 +136,8 @@ impl Survey {
         splits.into_iter()
     }
 
-    /// The classes of images, sorted, so that positions match those of the class folders.
-    pub fn classes(&self) -> BTreeSet<&str> {
-        let classes = self.images.values().flat_map(BTreeMap::keys);
-        classes
-            .map(String::as_str)
-            .filter(|class| !class.is_empty())
-            .collect()
-    }
-
     /// Number of images in all splits.
     pub fn total(&self) -> u64 {
         self.images.values().flat_map(BTreeMap::values).sum()
     }
-
-    /// Whether any object has keypoints.
-    pub fn has_keypoints(&self) -> bool {
-        self.categories.values().any(|names| !names.is_empty())
-    }
-}
-
-fn hash(text: &str) -> u64 {
-    let hash = *blake3::hash(text.as_bytes()).as_bytes();
-    u64::from_le_bytes(std::array::from_fn(|byte| hash[byte]))
 }

@@ -88,7 +88,7 @@ fn emit(text: &str, samples: &[Sample], part_size: usize, out: &Path) -> Result<
 
 const CONFIG: &str = "name = 'blocks'\nlicense = 'CC-BY-4.0'\nversion = '1.2'";
 
-/// The dataset of [`samples`], in `VERISMO_KEEP` if that is set, to try other readers by hand.
+/// The dataset of [`samples`].
 fn dataset() -> (tempfile::TempDir, serde_json::Value) {
     let out = tempfile::tempdir().unwrap();
     let summary = emit(CONFIG, &samples(), 5, out.path()).unwrap();

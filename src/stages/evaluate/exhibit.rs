@@ -5,11 +5,12 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Deserialize;
 
-use crate::Result;
+use crate::artifact::{Artifact, MANIFEST};
 use crate::stage::exhibit::{
     Cell, Column, Confusion, Content, Evidence, Exhibit, Figure, Place, Section, Spread, Table,
     Tone, Value,
 };
+use crate::{Error, Result};
 
 /// One task, as the stage's summary has it.
 #[derive(Debug, Default, Deserialize)]
@@ -52,11 +53,11 @@ const QUINTILES: [&str; 5] = ["lowest", "low", "middle", "high", "highest"];
 /// The exhibits of every task that was measured.
 ///
 /// # Errors
-/// None: what the summary lacks is left out.
+/// If a task of the summary cannot be read; what a task lacks is left out.
 pub fn exhibit(evidence: &Evidence) -> Result<Vec<Exhibit>> {
     let mut exhibits = Vec::new();
     for (name, task) in evidence.summary().as_object().into_iter().flatten() {
-        let task = Task::deserialize(task).unwrap_or_default();
+        let task = Task::deserialize(task).map_err(|e| unreadable(evidence.artifact, name, &e))?;
         let rows = task.rows();
         if rows.is_empty() {
             continue;
@@ -81,6 +82,14 @@ pub fn exhibit(evidence: &Evidence) -> Result<Vec<Exhibit>> {
         exhibits.push(Exhibit::new((Place::RealLabels, ""), "", content));
     }
     Ok(exhibits)
+}
+
+fn unreadable(artifact: &Artifact, task: &str, error: &serde_json::Error) -> Error {
+    Error::failed(
+        artifact.folder.join(MANIFEST).display(),
+        format!("the results of `{task}` cannot be read: {error}"),
+        format!("run again with --force {}", artifact.manifest.id),
+    )
 }
 
 impl Task {
@@ -208,7 +217,7 @@ mod tests {
     use super::*;
     use crate::testing;
 
-    fn exhibits(summary: serde_json::Value) -> Vec<Exhibit> {
+    fn exhibits(summary: serde_json::Value) -> Result<Vec<Exhibit>> {
         let folder = tempfile::tempdir().unwrap();
         let mut artifact = testing::publish(folder.path(), &[], 16);
         artifact.manifest.summary = summary;
@@ -217,7 +226,6 @@ mod tests {
             artifact: &artifact,
             inputs,
         })
-        .unwrap()
     }
 
     #[test]
@@ -225,7 +233,8 @@ mod tests {
         let shown = exhibits(json!({ "classification": {
             "classes": ["a", "b"],
             "source_only": { "mean": null, "std": 0.1, "seeds": [0.5, null] },
-        } }));
+        } }))
+        .unwrap();
         let [scores, real_labels] = &shown[..] else {
             panic!("{} exhibits", shown.len());
         };
@@ -237,7 +246,17 @@ mod tests {
         assert!(matches!(figures[0].value, Value::Share(mean) if mean.is_nan()));
         assert_eq!(figures[0].spread.as_ref().unwrap().results, [0.5]);
         assert_eq!(real_labels.section.0, Place::RealLabels);
-        assert!(exhibits(json!({})).is_empty());
+        assert!(exhibits(json!({})).unwrap().is_empty());
+    }
+
+    #[test]
+    fn results_of_another_form_are_an_error() {
+        let shown = exhibits(json!({ "classification": { "adapted": { "mean": "high" } } }));
+        let error = shown.err().unwrap().to_string();
+        assert!(
+            error.contains(MANIFEST) && error.contains("`classification`"),
+            "{error}"
+        );
     }
 
     #[test]
@@ -246,7 +265,8 @@ mod tests {
         let shown = exhibits(json!({ "classification": {
             "classes": ["a"], "source_only": row(0.5), "adapted": row(0.75), "target_only": row(1.0),
             "gap_closed": 0.5,
-        } }));
+        } }))
+        .unwrap();
         assert_eq!(shown.len(), 4);
         let Content::Figures { figures, .. } = &shown[0].content else {
             panic!("no figures");

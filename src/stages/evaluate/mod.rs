@@ -15,24 +15,28 @@ use std::path::PathBuf;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use crate::artifact::{Artifact, DATASET_TABLE, Kind, table};
 use crate::models::album::{Album, common_extent};
-use crate::models::recogniser::{self, Order, Recipe};
-use crate::nn::device::{self, Chosen};
+use crate::models::settings::check_rate;
+use crate::nn::device;
 use crate::nn::workers::Workers;
+use crate::registry::Name;
 use crate::sample::Extent;
+use crate::seed::Stream;
 use crate::stage::{Context, Event, Input, Stage, StageKind, parse};
+use crate::tasks::{self, Order, Prediction, Recipe, Setting, TaskKind};
 use crate::{Error, Result};
 
 use labels::Labels;
+use quintiles::Quintiles;
 
 /// The registry entry.
 pub const STAGE: StageKind = StageKind {
     name: "evaluate",
     about: "accuracy on real photos of a recogniser trained on renders, on the dataset, on photos",
-    version: 3,
+    version: 4,
     inputs: &[
         Input::one_of("adapted", Kind::Dataset, "the emitted dataset"),
         Input::one_of(
@@ -57,6 +61,8 @@ pub const STAGE: StageKind = StageKind {
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Evaluate {
+    /// What the recognisers predict; see `verismo list tasks`.
+    pub task: Name<TaskKind>,
     /// Trainings of each kind, each from other weights and in another order.
     pub seeds: u64,
     /// Optimiser steps of each training, whatever the size of its set.
@@ -80,6 +86,7 @@ pub struct Evaluate {
 impl Default for Evaluate {
     fn default() -> Self {
         Evaluate {
+            task: Name::all()[0],
             seeds: 3,
             steps: 1200,
             batch: 24,
@@ -108,10 +115,7 @@ impl Stage for Evaluate {
         if self.seeds == 0 || self.steps == 0 || self.batch < 2 || self.channels == 0 {
             return Err("`seeds`, `steps` and `channels` must be at least 1, `batch` 2".into());
         }
-        if !(self.rate > 0.0 && self.rate.is_finite()) {
-            return Err("`rate` must be above 0".into());
-        }
-        Ok(())
+        check_rate("rate", self.rate)
     }
 
     fn run(&self, context: &Context) -> Result<Value> {
@@ -147,23 +151,31 @@ impl Stage for Evaluate {
             (None, None) => {}
         }
         let extent = check_sets(context, &sets, &test)?;
-        let outcomes = self.train_all(context, &sets, &test, (classes.len(), extent))?;
+        let chosen = device::choose(context.device)?;
+        let setting = Setting {
+            classes: classes.len(),
+            extent,
+            channels: self.channels,
+            device: &chosen,
+        };
+        let outcomes = self.train_all(context, &sets, &test, &setting)?;
         let quintiles = quintiles::quintiles(&test)?;
-        Ok(json!({ "classification": table(&sets, &outcomes, test.len(), &quintiles, &classes) }))
+        let task = self.task.entry();
+        let table = table(task, &sets, &outcomes, &test, &quintiles, &classes);
+        Ok(Map::from_iter([(task.name.to_owned(), table)]).into())
     }
 }
 
 impl Evaluate {
-    /// Trains every set with every seed; outcomes by set, then by seed.
+    /// Trains on every set with every seed; predictions for the test photos by set, then by seed.
     fn train_all(
         &self,
         context: &Context,
         sets: &[(&'static str, Album)],
         test: &Album,
-        shape: (usize, Extent),
-    ) -> Result<Vec<Vec<Outcome>>> {
-        let chosen = device::choose(context.device)?;
-        let workers = Workers::for_device(&chosen)?;
+        setting: &Setting,
+    ) -> Result<Vec<Vec<Vec<Prediction>>>> {
+        let workers = Workers::for_device(setting.device)?;
         let total = sets.len() as u64 * self.seeds * self.steps;
         let done = std::sync::atomic::AtomicU64::new(0);
         let trainings: Vec<(usize, u64)> = (0..self.seeds)
@@ -175,95 +187,80 @@ impl Evaluate {
                 context.progress(done, total, format!("{} {loss:.3}", sets[set].0))
             };
             // The same seeds for every set, so that they start from the same weights.
-            self.train_one(context, &chosen, (&sets[set].1, test), shape, seed, tick)
+            self.train_one(
+                setting,
+                context.seed.stream(seed),
+                (&sets[set].1, test),
+                tick,
+            )
         });
-        let mut by_set: Vec<Vec<Outcome>> = sets.iter().map(|_| Vec::new()).collect();
+        let mut by_set: Vec<Vec<Vec<Prediction>>> = sets.iter().map(|_| Vec::new()).collect();
         for ((set, _), outcome) in trainings.into_iter().zip(outcomes) {
             by_set[set].push(outcome?);
         }
         Ok(by_set)
     }
 
-    /// Trains one recogniser from fresh weights and tests it; `tick` hears of every step's loss.
+    /// Trains one recogniser from fresh weights, and predicts the test photos; `tick` hears of every step's
+    /// loss.
     fn train_one(
         &self,
-        context: &Context,
-        chosen: &Chosen,
+        setting: &Setting,
+        mut stream: Stream,
         (set, test): (&Album, &Album),
-        (classes, extent): (usize, Extent),
-        seed: u64,
         tick: impl Fn(f32) -> Result<()>,
-    ) -> Result<Outcome> {
-        let mut stream = context.seed.stream(seed);
-        let mut training = recogniser::fresh(classes, extent, self.channels, &mut stream, chosen);
+    ) -> Result<Vec<Prediction>> {
+        let mut recogniser = (self.task.entry().create)(setting, &mut stream);
         let recipe = Recipe {
             steps: self.steps,
             rate: self.rate,
         };
         let mut order = Order::new(set.len());
-        let draw = || {
-            let drawn = order.next(self.batch, &mut stream).into_iter();
-            drawn.map(|i| Ok((set.get(i)?, set.class(i)))).collect()
-        };
-        recogniser::train(&mut training, recipe, chosen, draw, tick)?;
+        let draw = || set.examples(order.next(self.batch, &mut stream));
+        tasks::train(recogniser.as_mut(), recipe, draw, tick)?;
         let all: Vec<usize> = (0..test.len()).collect();
-        let read = recogniser::probabilities(&training.network, test, &all, chosen)?;
-        Ok(Outcome {
-            truths: test.classes(),
-            predictions: read.iter().map(|row| recogniser::best(row)).collect(),
-        })
-    }
-}
-
-/// What a trained recogniser made of the test photos.
-struct Outcome {
-    truths: Vec<usize>,
-    predictions: Vec<usize>,
-}
-
-impl Outcome {
-    /// Share of right predictions, 0..1.
-    fn accuracy(&self) -> f64 {
-        let pairs = self.truths.iter().zip(&self.predictions);
-        pairs.filter(|(a, b)| a == b).count() as f64 / self.truths.len() as f64
+        recogniser.predict(test, &all)
     }
 }
 
 /// The table of `run.json`: for each set mean, deviation and seeds, and the share of the gap closed.
 fn table(
+    task: &TaskKind,
     sets: &[(&'static str, Album)],
-    outcomes: &[Vec<Outcome>],
-    n_test: usize,
-    quintiles: &BTreeMap<&'static str, Vec<usize>>,
+    outcomes: &[Vec<Vec<Prediction>>],
+    test: &Album,
+    quintiles: &Quintiles,
     classes: &[String],
 ) -> Value {
-    let mut table = serde_json::Map::new();
+    let mut table = Map::new();
     let mut means = BTreeMap::new();
+    let all: Vec<usize> = (0..test.len()).collect();
     table.insert("classes".into(), json!(classes));
     for ((name, set), outcomes) in sets.iter().zip(outcomes) {
-        let accuracies: Vec<f64> = outcomes.iter().map(Outcome::accuracy).collect();
-        let (mean, std) = mean_and_deviation(&accuracies);
-        let confusion = sum_confusions(outcomes, classes.len());
-        let per_class: BTreeMap<&String, f64> = classes
+        let score = |numbers: &[usize]| -> Option<Vec<f64>> {
+            let outcomes = outcomes.iter();
+            outcomes
+                .map(|outcome| (task.score)(test, outcome, numbers))
+                .collect()
+        };
+        let seeds = score(&all).unwrap_or_default();
+        let (mean, std) = mean_and_deviation(&seeds);
+        let mean_score = |numbers: &Vec<usize>| Some(mean_and_deviation(&score(numbers)?).0);
+        let quintiles: BTreeMap<&str, Vec<Option<f64>>> = quintiles
             .iter()
-            .zip(&confusion)
-            .enumerate()
-            .map(|(i, (class, row))| {
-                let all: u64 = row.iter().sum();
-                (class, row[i] as f64 / all.max(1) as f64)
-            })
-            .collect();
-        let quintiles: BTreeMap<&str, _> = quintiles
-            .iter()
-            .map(|(measure, quintile)| (*measure, quintiles::accuracies(quintile, outcomes)))
+            .map(|(measure, photos)| (*measure, photos.iter().map(mean_score).collect()))
             .collect();
         means.insert(*name, mean);
-        let row = json!({
-            "mean": mean, "std": std, "seeds": accuracies,
-            "n_train": set.len(), "n_test": n_test,
-            "per_class": per_class, "confusion": confusion, "quintiles": quintiles,
-        });
-        table.insert((*name).into(), row);
+        let mut row = (task.details)(test, outcomes, classes);
+        row.extend([
+            ("mean".into(), mean.into()),
+            ("std".into(), std.into()),
+            ("seeds".into(), seeds.into()),
+            ("n_train".into(), set.len().into()),
+            ("n_test".into(), test.len().into()),
+            ("quintiles".into(), json!(quintiles)),
+        ]);
+        table.insert((*name).into(), row.into());
     }
     if let (Some(source), Some(adapted), Some(target)) = (
         means.get("source_only"),
@@ -278,7 +275,7 @@ fn table(
             );
         }
     }
-    Value::Object(table)
+    table.into()
 }
 
 /// Mean and sample standard deviation (0 for one value).
@@ -287,16 +284,6 @@ fn mean_and_deviation(values: &[f64]) -> (f64, f64) {
     let mean = values.iter().sum::<f64>() / count;
     let squares: f64 = values.iter().map(|v| (v - mean).powi(2)).sum();
     (mean, (squares / (count - 1.0).max(1.0)).sqrt())
-}
-
-fn sum_confusions(outcomes: &[Outcome], classes: usize) -> Vec<Vec<u64>> {
-    let mut sum = vec![vec![0; classes]; classes];
-    for outcome in outcomes {
-        for (&truth, &predicted) in outcome.truths.iter().zip(&outcome.predictions) {
-            sum[truth][predicted] += 1;
-        }
-    }
-    sum
 }
 
 /// What all pictures measure; no set may be empty.
@@ -329,7 +316,8 @@ fn photos(context: &Context, role: &str, labels: &Labels) -> Result<Album> {
 struct Image {
     file: String,
     split: String,
-    class: String,
+    /// None if an image shows several classes, or none.
+    class: Option<String>,
 }
 
 fn images(dataset: &Artifact) -> Result<Vec<Image>> {
@@ -339,23 +327,33 @@ fn images(dataset: &Artifact) -> Result<Vec<Image>> {
 /// The classes of a dataset, sorted.
 fn dataset_classes(artifact: &Artifact) -> Result<Vec<String>> {
     let images = images(artifact)?.into_iter();
-    let mut classes: Vec<String> = images.map(|image| image.class).collect();
+    let mut classes: Vec<String> = images.filter_map(|image| image.class).collect();
     classes.sort();
     classes.dedup();
     Ok(classes)
 }
 
-/// The training split of an emitted dataset.
+/// The training split of an emitted dataset; images without a class are left out.
 fn dataset(context: &Context, artifact: &Artifact, classes: &[String]) -> Result<Album> {
     let mut album = Album::new(context.out)?;
+    let mut without = 0;
     for image in images(artifact)? {
-        if image.split == "train"
-            && let Some(class) = classes.iter().position(|c| *c == image.class)
-        {
-            let path = artifact.folder.join(&image.file);
-            let bytes = std::fs::read(&path).map_err(|e| Error::io(&path, e))?;
-            album.push(&image.file, &bytes, class)?;
+        if image.split != "train" {
+            continue;
         }
+        let class = classes.iter().position(|c| Some(c) == image.class.as_ref());
+        let Some(class) = class else {
+            without += 1;
+            continue;
+        };
+        let path = artifact.folder.join(&image.file);
+        let bytes = std::fs::read(&path).map_err(|e| Error::io(&path, e))?;
+        album.push(&image.file, &bytes, class)?;
+    }
+    if without > 0 {
+        context.emit(Event::Warning {
+            text: format!("{without} images of `adapted` have no class and are left out"),
+        });
     }
     Ok(album)
 }

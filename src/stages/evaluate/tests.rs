@@ -1,7 +1,12 @@
 //! An evaluation of shapes from end to end, and what it refuses.
 
+use std::sync::Mutex;
+use std::sync::atomic::AtomicBool;
+
 use super::*;
 use crate::sample::Sample;
+use crate::seed::Seed;
+use crate::stage::{DeviceChoice, Share};
 use crate::testing;
 
 /// Shapes as photos: no label, and the row of their CSV in the source.
@@ -106,6 +111,50 @@ fn labelled_samples_need_not_be_emitted_to_be_measured() {
 }
 
 #[test]
+fn images_of_the_dataset_without_a_class_are_left_out_and_counted() {
+    let folder = tempfile::tempdir().unwrap();
+    let (test, csv) = photos(20, 2);
+    let config = config(folder.path(), &csv);
+    let folders = [(); 3].map(|()| tempfile::tempdir().unwrap());
+    let mut shapes = testing::shapes(80, 16, 1);
+    // Their objects are known, so they are emitted nonetheless.
+    shapes
+        .iter_mut()
+        .take(8)
+        .for_each(|shape| shape.labels.class = None);
+    let emit = testing::stage("emit", "{ formats = [] }");
+    testing::run_into(emit.as_ref(), "emit", &shapes, 32, folders[0].path()).unwrap();
+    let inputs = [
+        ("adapted", testing::publish(folders[0].path(), &[], 32)),
+        ("test", testing::publish(folders[1].path(), &test, 32)),
+    ];
+    let warnings = Mutex::new(Vec::new());
+    let measured = config.run(&Context {
+        id: "evaluate",
+        seed: Seed::new(1, "evaluate"),
+        inputs: inputs.into(),
+        share: Share::All,
+        out: folders[2].path(),
+        resume: None,
+        part_size: 32,
+        device: DeviceChoice::Cpu,
+        events: &|event| {
+            if let Event::Warning { text } = event {
+                warnings.lock().unwrap().push(text);
+            }
+        },
+        interrupted: &AtomicBool::new(false),
+    });
+    let table = &measured.unwrap()["classification"];
+    assert_eq!(table["classes"], json!(["disc", "square"]));
+    assert_eq!(table["adapted"]["n_train"], 72);
+    assert_eq!(
+        warnings.into_inner().unwrap(),
+        ["8 images of `adapted` have no class and are left out"]
+    );
+}
+
+#[test]
 fn photos_of_another_size_or_unknown_class_are_an_error() {
     let folder = tempfile::tempdir().unwrap();
     let (mut test, csv) = photos(10, 2);
@@ -144,6 +193,7 @@ fn settings_out_of_range_are_refused() {
         "batch = 1",
         "channels = 0",
         "rate = nan",
+        "rate = inf",
         "rate = 0.0",
     ] {
         let mut config: Evaluate = toml::from_str(text).unwrap();

@@ -2,6 +2,8 @@
 
 use image::{GrayImage, RgbImage};
 
+use crate::sample::colour::luma;
+
 /// Luminance of a picture, 0..1, row by row.
 pub struct Luminance {
     width: usize,
@@ -10,12 +12,9 @@ pub struct Luminance {
 }
 
 impl Luminance {
-    /// Rec. 601 weights.
+    /// The luma of every pixel.
     pub fn of(picture: &RgbImage) -> Self {
-        let value = |p: &image::Rgb<u8>| {
-            let [r, g, b] = p.0.map(f32::from);
-            (0.299 * r + 0.587 * g + 0.114 * b) / 255.0
-        };
+        let value = |p: &image::Rgb<u8>| luma(p.0.map(f32::from)) / 255.0;
         Luminance {
             width: picture.width() as usize,
             height: picture.height() as usize,

@@ -3,13 +3,13 @@
 use image::{GrayImage, RgbImage};
 
 use crate::artifact::Artifact;
-use crate::models::recogniser::best;
 use crate::models::task_network::{TaskNetwork, mask_targets};
 use crate::nn::batch;
 use crate::nn::device::{self, Chosen};
 use crate::nn::workers::Workers;
 use crate::sample::Extent;
 use crate::stage::Context;
+use crate::tasks::classification::best;
 use crate::{Error, Result};
 
 /// A frozen task network and where it runs.

@@ -5,6 +5,8 @@ use std::path::Path;
 
 use csv::StringRecord;
 
+use crate::sample::image::input::{self, MOST_BYTES};
+use crate::stage::Context;
 use crate::{Error, Result};
 
 /// A photo, or one box in it.
@@ -48,8 +50,13 @@ pub fn whole(files: Vec<String>) -> Vec<Row> {
 ///
 /// # Errors
 /// If the file or a column is missing, or a number cannot be read; the message names the line.
-pub fn read(path: &Path, columns: Option<&[String; 5]>, track: &str) -> Result<Vec<Row>> {
-    let bytes = std::fs::read(path).map_err(|e| Error::io(path, e))?;
+pub fn read(
+    path: &Path,
+    columns: Option<&[String; 5]>,
+    track: &str,
+    context: &Context,
+) -> Result<Vec<Row>> {
+    let bytes = input::read(path, MOST_BYTES)?;
     let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&bytes);
     let head = bytes.split(|&b| b == b'\n').next().unwrap_or_default();
     let delimiter = if head.contains(&b';') && !head.contains(&b',') {
@@ -73,6 +80,7 @@ pub fn read(path: &Path, columns: Option<&[String; 5]>, track: &str) -> Result<V
     let track = find_track(path, head, track)?;
     let (mut rows, mut firsts) = (Vec::new(), HashMap::new());
     for (number, record) in reader.records().enumerate() {
+        context.check_interrupt()?;
         let record = record.map_err(broken)?;
         let mut row = read_row(path, &record, number as u64, &places)?;
         let track = track.map_or("", |place| &record[place]);

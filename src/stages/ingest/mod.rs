@@ -11,11 +11,13 @@ mod tests;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
+use ::image::RgbImage;
 use rayon::prelude::*;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::artifact::{self, Kind, parts};
+use crate::sample::image::input::MOST_BYTES;
 use crate::sample::{Domain, Extent, Labels, Provenance, Sample, crop, image};
 use crate::stage::{Context, Event, Share, Stage, StageKind, parse};
 use crate::{Error, Result};
@@ -94,9 +96,7 @@ impl Stage for Ingest {
         if self.path.as_os_str().is_empty() {
             return Err("`path` must name a folder or a .tar of photos".into());
         }
-        if self.size.shorter() < 8 || self.size.longer() > 4096 {
-            return Err("`size` must be between 8 and 4096, width and height alike".into());
-        }
+        self.size.check()?;
         if !(0.0..=4.0).contains(&self.margin) {
             return Err("`margin` must be between 0 and 4".into());
         }
@@ -116,10 +116,10 @@ impl Stage for Ingest {
     }
 
     fn run(&self, context: &Context) -> Result<serde_json::Value> {
-        let photos = Photos::open(&self.path)?;
+        let photos = Photos::open(&self.path, context)?;
         let mut tally = Tally::default();
         let mut rows = match &self.boxes {
-            Some(csv) => boxes::read(csv, self.columns.as_ref(), &self.track)?,
+            Some(csv) => boxes::read(csv, self.columns.as_ref(), &self.track, context)?,
             None => {
                 let names = photos.names()?;
                 warn_of_others(context, &photos)?;
@@ -134,6 +134,7 @@ impl Stage for Ingest {
         }
         let groups = group_by_file(&rows);
         for group in &groups {
+            context.check_interrupt()?;
             photos.find(&group[0].file, &self.place(group[0]))?;
         }
         self.crop_all(context, &photos, &groups, &mut tally)?;
@@ -217,7 +218,8 @@ impl Ingest {
         }
     }
 
-    /// Cuts all crops, decoding each photo once, and writes them in the order of `groups`.
+    /// Cuts all crops, decoding each photo once, and writes them in the order of `groups`. Holds the crops
+    /// of about one part, however many boxes a photo has.
     fn crop_all(
         &self,
         context: &Context,
@@ -226,92 +228,159 @@ impl Ingest {
         tally: &mut Tally,
     ) -> Result<()> {
         let part_size = context.part_size.max(1);
-        let (mut waiting, mut part) = (Vec::new(), 0);
-        let mut write = |samples: &[Sample]| {
-            part += 1;
-            parts::write_part(&context.out.join(artifact::part_name(part - 1)), samples)
-        };
+        let mut output = Output::default();
         let mut done = 0;
-        for batch in groups.chunks(part_size) {
-            let cropped: Vec<Vec<Option<(Sample, Flaw)>>> = batch
-                .par_iter()
-                .map(|group| {
-                    context.check_interrupt()?;
-                    self.crop_photo(context, photos, group)
-                })
-                .collect::<Result<_>>()?;
-            for crop in cropped.into_iter().flatten() {
-                match crop {
-                    Some((sample, flaw)) => {
-                        tally.flaws.add(flaw, &sample.provenance.source);
-                        waiting.push(sample);
-                    }
-                    None => tally.outside += 1,
+        for batch in batches(groups, part_size) {
+            if let [group] = batch {
+                let photo = self.decode(photos, group)?;
+                for rows in group.chunks(part_size) {
+                    let crops = rows
+                        .par_iter()
+                        .map(|row| self.crop(context, &photo, row))
+                        .collect::<Result<_>>()?;
+                    output.add(crops, context, tally)?;
                 }
-            }
-            while waiting.len() >= part_size {
-                let rest = waiting.split_off(part_size);
-                write(&waiting)?;
-                tally.crops += waiting.len();
-                waiting = rest;
+            } else {
+                let crops: Vec<Vec<_>> = batch
+                    .par_iter()
+                    .map(|group| {
+                        context.check_interrupt()?;
+                        let photo = self.decode(photos, group)?;
+                        let rows = group.iter();
+                        rows.map(|row| self.crop(context, &photo, row)).collect()
+                    })
+                    .collect::<Result<_>>()?;
+                output.add(crops.into_iter().flatten().collect(), context, tally)?;
             }
             done += batch.len();
             context.progress(done as u64, groups.len() as u64, "photos")?;
         }
-        if !waiting.is_empty() {
-            write(&waiting)?;
-            tally.crops += waiting.len();
+        output.write(context, tally)
+    }
+
+    /// The photo of a group of rows.
+    fn decode(&self, photos: &Photos, group: &[&Row]) -> Result<RgbImage> {
+        let file = &group[0].file;
+        let name = format!("{}, {}", photos.describe(file), self.place(group[0]));
+        image::decode_rgb(&photos.read(file)?, &name)
+    }
+
+    /// The crop of a row, or `None` for a box wholly outside its photo.
+    fn crop(
+        &self,
+        context: &Context,
+        photo: &RgbImage,
+        row: &Row,
+    ) -> Result<Option<(Sample, Flaw)>> {
+        context.check_interrupt()?;
+        let extent = photo.dimensions().into();
+        let rectangle = match row.corners {
+            Some(corners) => crop::around_box(corners, self.margin, extent, self.size),
+            None => Some(crop::centre(extent, self.size)),
+        };
+        let Some(rectangle) = rectangle else {
+            return Ok(None);
+        };
+        let Extent { width, height } = rectangle.extent;
+        if 3 * u64::from(width) * u64::from(height) > MOST_BYTES {
+            return Err(Error::failed(
+                format!("{}, {}", row.file, self.place(row)),
+                format!(
+                    "its crop is {width}×{height} pixels, more than the {} MiB that are held",
+                    MOST_BYTES >> 20
+                ),
+                "lower `margin`, or remove the row",
+            ));
+        }
+        let cut = crop::cut(photo, rectangle);
+        let pixels = image::resize(&cut, self.size.width, self.size.height);
+        let id = |number| format!("{}-{number:06}", context.id);
+        let sample = Sample {
+            id: id(row.number),
+            index: row.number,
+            image: image::encode_png(&pixels)?,
+            extent: self.size,
+            labels: Labels::default(),
+            provenance: Provenance {
+                domain: Domain::Photo,
+                source: match row.corners {
+                    Some(_) => format!("{}#{}", row.file, row.number),
+                    None => row.file.clone(),
+                },
+                origin: id(row.first),
+                parent: None,
+                seed: context.seed.hex(row.number),
+                checkpoint: None,
+                transforms: Vec::new(),
+                split: None,
+                gate: None,
+            },
+        };
+        Ok(Some((sample, Flaw::of(&cut, self.size))))
+    }
+}
+
+/// Crops on their way into parts.
+#[derive(Default)]
+struct Output {
+    waiting: Vec<Sample>,
+    parts: usize,
+}
+
+impl Output {
+    /// Takes crops in their order, and writes every part that is full.
+    fn add(
+        &mut self,
+        crops: Vec<Option<(Sample, Flaw)>>,
+        context: &Context,
+        tally: &mut Tally,
+    ) -> Result<()> {
+        for crop in crops {
+            match crop {
+                Some((sample, flaw)) => {
+                    tally.flaws.add(flaw, &sample.provenance.source);
+                    self.waiting.push(sample);
+                }
+                None => tally.outside += 1,
+            }
+        }
+        let part_size = context.part_size.max(1);
+        while self.waiting.len() >= part_size {
+            let rest = self.waiting.split_off(part_size);
+            self.write(context, tally)?;
+            self.waiting = rest;
         }
         Ok(())
     }
 
-    /// The crops of one photo; `None` for a box wholly outside it.
-    fn crop_photo(
-        &self,
-        context: &Context,
-        photos: &Photos,
-        group: &[&Row],
-    ) -> Result<Vec<Option<(Sample, Flaw)>>> {
-        let file = &group[0].file;
-        let name = format!("{}, {}", photos.describe(file), self.place(group[0]));
-        let photo = image::decode_rgb(&photos.read(file)?, &name)?;
-        let extent = photo.dimensions().into();
-        let crop = |row: &&Row| {
-            let rectangle = match row.corners {
-                Some(corners) => crop::around_box(corners, self.margin, extent, self.size),
-                None => Some(crop::centre(extent, self.size)),
-            };
-            let Some(rectangle) = rectangle else {
-                return Ok(None);
-            };
-            let cut = crop::cut(&photo, rectangle);
-            let pixels = image::resize(&cut, self.size.width, self.size.height);
-            let id = |number| format!("{}-{number:06}", context.id);
-            let sample = Sample {
-                id: id(row.number),
-                index: row.number,
-                image: image::encode_png(&pixels)?,
-                extent: self.size,
-                labels: Labels::default(),
-                provenance: Provenance {
-                    domain: Domain::Photo,
-                    source: match row.corners {
-                        Some(_) => format!("{file}#{}", row.number),
-                        None => file.clone(),
-                    },
-                    origin: id(row.first),
-                    parent: None,
-                    seed: context.seed.hex(row.number),
-                    checkpoint: None,
-                    transforms: Vec::new(),
-                    split: None,
-                    gate: None,
-                },
-            };
-            Ok(Some((sample, Flaw::of(&cut, self.size))))
-        };
-        group.iter().map(crop).collect()
+    /// Writes what waits as a part.
+    fn write(&mut self, context: &Context, tally: &mut Tally) -> Result<()> {
+        if self.waiting.is_empty() {
+            return Ok(());
+        }
+        let name = artifact::part_name(self.parts);
+        parts::write_part(&context.out.join(name), &self.waiting)?;
+        tally.crops += self.waiting.len();
+        self.parts += 1;
+        self.waiting.clear();
+        Ok(())
     }
+}
+
+/// Neighbouring photos that have together at most `most` boxes; one that has more alone stands alone.
+fn batches<'g, 'r>(
+    groups: &'g [Vec<&'r Row>],
+    most: usize,
+) -> impl Iterator<Item = &'g [Vec<&'r Row>]> {
+    let mut together = 0;
+    groups.chunk_by(move |photo, next| {
+        together += photo.len();
+        let fits = together + next.len() <= most;
+        if !fits {
+            together = 0;
+        }
+        fits
+    })
 }
 
 /// Says that pictures of formats that cannot be read are left out.

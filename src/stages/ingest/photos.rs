@@ -5,7 +5,12 @@ use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
 use std::path::{Component, Path, PathBuf};
 
+use crate::sample::image::input::{self, MOST_BYTES};
+use crate::stage::Context;
 use crate::{Error, Result, artifact};
+
+/// Bytes of a name in a tar.
+const LONGEST_NAME: u64 = 1 << 20;
 
 /// A collection of photo files, by their names relative to it.
 pub enum Photos {
@@ -22,7 +27,7 @@ impl Photos {
     ///
     /// # Errors
     /// If `path` is missing, or is neither.
-    pub fn open(path: &Path) -> Result<Self> {
+    pub fn open(path: &Path, context: &Context) -> Result<Self> {
         let metadata = std::fs::metadata(path).map_err(|e| Error::io(path, e))?;
         if metadata.is_dir() {
             return Ok(Photos::Folder(path.to_path_buf()));
@@ -34,9 +39,10 @@ impl Photos {
                 "point `path` at the folder that holds the photos, or at an uncompressed .tar",
             ));
         }
+        input::check_regular(path)?;
         Ok(Photos::Tar {
             path: path.to_path_buf(),
-            files: read_table(path)?,
+            files: read_table(path, context)?,
         })
     }
 
@@ -94,7 +100,8 @@ impl Photos {
             .all(|part| matches!(part, Component::Normal(_) | Component::CurDir));
         let found = inside
             && match self {
-                Photos::Folder(folder) => folder.join(name).is_file(),
+                // What is no file is refused when it is read.
+                Photos::Folder(folder) => folder.join(name).exists(),
                 Photos::Tar { files, .. } => files.contains_key(plain(name)),
             };
         if found {
@@ -113,12 +120,19 @@ impl Photos {
     /// If it cannot be read.
     pub fn read(&self, name: &str) -> Result<Vec<u8>> {
         match self {
-            Photos::Folder(folder) => {
-                let path = folder.join(name);
-                std::fs::read(&path).map_err(|e| Error::io(&path, e))
-            }
+            Photos::Folder(folder) => input::read(&folder.join(name), MOST_BYTES),
             Photos::Tar { path, files } => {
                 let (offset, length) = files.get(plain(name)).copied().unwrap_or_default();
+                if length > MOST_BYTES {
+                    return Err(Error::failed(
+                        self.describe(name),
+                        format!(
+                            "has more than {} MiB, the most that is read",
+                            MOST_BYTES >> 20
+                        ),
+                        "make it smaller, or take it out of the tar",
+                    ));
+                }
                 read_range(path, offset, length).map_err(|e| Error::io(path, e))
             }
         }
@@ -157,25 +171,43 @@ fn read_range(path: &Path, offset: u64, length: u64) -> std::io::Result<Vec<u8>>
     Ok(bytes)
 }
 
-fn read_table(path: &Path) -> Result<BTreeMap<String, (u64, u64)>> {
+fn read_table(path: &Path, context: &Context) -> Result<BTreeMap<String, (u64, u64)>> {
+    const REMEDY: &str =
+        "the file is cut off, compressed or not a tar; unpack it, or fetch it again";
     let broken = |e: std::io::Error| {
         Error::failed(
             path.display(),
             format!("cannot be read as a tar: {e}"),
-            "the file is cut off, compressed or not a tar; unpack it, or fetch it again",
+            REMEDY,
         )
     };
-    let file = File::open(path).map_err(|e| Error::io(path, e))?;
-    let mut files = BTreeMap::new();
-    let mut archive = tar::Archive::new(file);
-    for entry in archive.entries_with_seek().map_err(broken)? {
-        let entry = entry.map_err(broken)?;
-        if entry.header().entry_type().is_file() {
-            let name = entry.path().map_err(broken)?;
-            let name = name.to_string_lossy().replace('\\', "/");
-            let range = (entry.raw_file_position(), entry.size());
-            files.insert(plain(&name).to_owned(), range);
+    let open = || {
+        let file = File::open(path).map_err(|e| Error::io(path, e))?;
+        Ok(tar::Archive::new(file))
+    };
+    input::guarded(path.display(), REMEDY, || {
+        // The second pass reads long names whole, and a file of holes can hold endless ones.
+        for entry in open()?.entries_with_seek().map_err(broken)?.raw(true) {
+            context.check_interrupt()?;
+            let entry = entry.map_err(broken)?;
+            let kind = entry.header().entry_type();
+            let is_name = kind.is_gnu_longname() || kind.is_gnu_longlink();
+            let is_extension = kind.is_pax_local_extensions() || kind.is_pax_global_extensions();
+            if (is_name || is_extension) && entry.size() > LONGEST_NAME {
+                return Err(broken(std::io::Error::other("a name has more than 1 MiB")));
+            }
         }
-    }
-    Ok(files)
+        let mut files = BTreeMap::new();
+        for entry in open()?.entries_with_seek().map_err(broken)? {
+            context.check_interrupt()?;
+            let entry = entry.map_err(broken)?;
+            if entry.header().entry_type().is_file() {
+                let name = entry.path().map_err(broken)?;
+                let name = name.to_string_lossy().replace('\\', "/");
+                let range = (entry.raw_file_position(), entry.size());
+                files.insert(plain(&name).to_owned(), range);
+            }
+        }
+        Ok(files)
+    })
 }

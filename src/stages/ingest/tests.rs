@@ -7,6 +7,7 @@ use std::sync::atomic::AtomicBool;
 use ::image::{DynamicImage, ImageFormat, Rgb, RgbImage};
 
 use super::*;
+use crate::sample::image::mutations;
 use crate::seed::Seed;
 use crate::stage::{DeviceChoice, Share};
 
@@ -19,18 +20,7 @@ fn run(config: &Ingest, part_size: usize) -> Result<(Vec<Sample>, serde_json::Va
             warnings.lock().unwrap().push(text);
         }
     };
-    let context = Context {
-        id: "photos",
-        seed: Seed::new(1, "photos"),
-        inputs: BTreeMap::new(),
-        share: Share::All,
-        out: out.path(),
-        resume: None,
-        part_size,
-        device: DeviceChoice::Cpu,
-        events: &events,
-        interrupted: &AtomicBool::new(false),
-    };
+    let context = context(out.path(), part_size, &events);
     config.check().unwrap();
     let summary = config.run(&context)?;
     let mut samples = Vec::new();
@@ -39,6 +29,23 @@ fn run(config: &Ingest, part_size: usize) -> Result<(Vec<Sample>, serde_json::Va
     }
     Ok((samples, summary, warnings.into_inner().unwrap()))
 }
+
+fn context<'a>(out: &'a Path, part_size: usize, events: &'a (dyn Fn(Event) + Sync)) -> Context<'a> {
+    Context {
+        id: "photos",
+        seed: Seed::new(1, "photos"),
+        inputs: BTreeMap::new(),
+        share: Share::All,
+        out,
+        resume: None,
+        part_size,
+        device: DeviceChoice::Cpu,
+        events,
+        interrupted: &UNINTERRUPTED,
+    }
+}
+
+static UNINTERRUPTED: AtomicBool = AtomicBool::new(false);
 
 /// The message of the error that `config` ends with.
 fn message(config: &Ingest) -> String {
@@ -444,4 +451,172 @@ fn shares_have_no_photo_in_common_and_together_all() {
     assert_eq!(all.len(), 4);
     config.share = [2, 2];
     assert!(config.check().unwrap_err().contains("share"));
+}
+
+/// Makes the sums of a tar's heads right again.
+fn mend_tar(bytes: &mut [u8]) {
+    for block in bytes.as_chunks_mut::<512>().0 {
+        if block[257..262] == *b"ustar" {
+            let mut header = tar::Header::from_byte_slice(block).clone();
+            header.set_cksum();
+            block.copy_from_slice(header.as_bytes());
+        }
+    }
+}
+
+#[test]
+fn mutated_boxes_and_tars_are_read_or_refused() {
+    let (folder, config) = example();
+    let sound = std::fs::read(csv(&config)).unwrap();
+    let read = |bytes: &[u8]| {
+        std::fs::write(csv(&config), bytes).unwrap();
+        run(&config, 8)
+    };
+    mutations::assert_survived("boxes.csv", &sound, |_| (), read);
+    let tarred = Ingest {
+        path: folder.path().join("photos.tar"),
+        boxes: None,
+        ..config.clone()
+    };
+    let mut archive = tar::Builder::new(Vec::new());
+    archive.append_dir_all(".", &config.path).unwrap();
+    let sound = archive.into_inner().unwrap();
+    let read = |bytes: &[u8]| {
+        std::fs::write(&tarred.path, bytes).unwrap();
+        run(&tarred, 8)
+    };
+    mutations::assert_survived("photos.tar", &sound, mend_tar, read);
+}
+
+#[test]
+fn many_boxes_in_one_photo_are_cut_part_by_part() {
+    let (_folder, mut config) = example();
+    config.size = Extent::square(8);
+    let boxes = |file: &str, count: usize| format!("{file},1,2,30,40\n").repeat(count);
+    let text = [
+        "file,x1,y1,x2,y2\n",
+        &boxes("sub/b.png", 2),
+        &boxes("a.png", 3000),
+        &boxes("sub/b.png", 2),
+    ];
+    std::fs::write(csv(&config), text.concat()).unwrap();
+    let (samples, summary, _) = run(&config, 256).unwrap();
+    assert_eq!(
+        summary,
+        serde_json::json!({"photos": 2, "crops": 3004, "skipped": 0})
+    );
+    let sources = samples.iter().map(|s| s.provenance.source.as_str());
+    let sources: Vec<&str> = sources.collect();
+    assert_eq!(
+        [sources[1], sources[3], sources[4], sources[3003]],
+        ["sub/b.png#1", "sub/b.png#3003", "a.png#2", "a.png#3001"]
+    );
+}
+
+#[test]
+fn batches_hold_a_bounded_number_of_boxes() {
+    let row = whole_row();
+    let groups: Vec<Vec<&Row>> = [1, 2, 9, 1, 1, 2, 3].map(|boxes| vec![&row; boxes]).into();
+    let sizes: Vec<Vec<usize>> = batches(&groups, 4)
+        .map(|batch| batch.iter().map(Vec::len).collect())
+        .collect();
+    assert_eq!(sizes, [vec![1, 2], vec![9], vec![1, 1, 2], vec![3]]);
+}
+
+fn whole_row() -> Row {
+    boxes::whole(vec!["a.png".to_owned()]).remove(0)
+}
+
+#[test]
+fn a_crop_larger_than_memory_is_refused() {
+    let (_folder, config) = example();
+    let photo = config.path.join("a.png");
+    RgbImage::new(60_000, 1).save(photo).unwrap();
+    std::fs::write(csv(&config), "file,x1,y1,x2,y2\na.png,0,0,60000,1\n").unwrap();
+    let message = message(&config);
+    for part in [
+        "a.png",
+        "line 2 (row 0)",
+        "60000×60000 pixels",
+        "512 MiB",
+        "help:",
+    ] {
+        assert!(message.contains(part), "`{part}` not in {message}");
+    }
+}
+
+#[test]
+fn an_interrupted_read_says_so() {
+    let (_folder, config) = example();
+    let out = tempfile::tempdir().unwrap();
+    let context = Context {
+        interrupted: &AtomicBool::new(true),
+        ..context(out.path(), 8, &|_| ())
+    };
+    let error = config.run(&context).unwrap_err();
+    assert!(matches!(error, Error::Interrupted), "{error}");
+}
+
+#[test]
+fn names_of_gigabytes_in_a_tar_are_refused() {
+    let (folder, mut config) = example();
+    config.boxes = None;
+    config.path = folder.path().join("photos.tar");
+    let file = std::fs::File::create(&config.path).unwrap();
+    for kind in [tar::EntryType::GNULongName, tar::EntryType::XHeader] {
+        let mut header = tar::Header::new_gnu();
+        header.set_entry_type(kind);
+        header.set_path("name").unwrap();
+        header.set_size(4 << 30);
+        header.set_cksum();
+        std::fs::write(&config.path, header.as_bytes()).unwrap();
+        // Holes, which take no space on the disk.
+        file.set_len(5 << 30).unwrap();
+        let message = message(&config);
+        assert!(message.contains("a name has more than 1 MiB"), "{message}");
+    }
+}
+
+#[test]
+fn photos_of_gigabytes_in_a_tar_are_refused() {
+    let (folder, mut config) = example();
+    config.boxes = None;
+    config.path = folder.path().join("photos.tar");
+    let mut header = tar::Header::new_gnu();
+    header.set_path("a.png").unwrap();
+    header.set_size(4 << 30);
+    header.set_cksum();
+    std::fs::write(&config.path, header.as_bytes()).unwrap();
+    let file = std::fs::File::options().append(true).open(&config.path);
+    file.unwrap().set_len(5 << 30).unwrap();
+    let message = message(&config);
+    assert!(message.contains("a.png in "), "{message}");
+    assert!(message.contains("more than 512 MiB"), "{message}");
+}
+
+#[cfg(unix)]
+#[test]
+fn devices_are_not_opened() {
+    let (folder, mut config) = example();
+    let link = |name: &str| {
+        let path = folder.path().join(name);
+        std::os::unix::fs::symlink("/dev/zero", &path).unwrap();
+        path
+    };
+    let assert_refused = |config: &Ingest, name: &str| {
+        let message = message(config);
+        assert!(
+            message.contains(name) && message.contains("pipe or device"),
+            "{message}"
+        );
+    };
+    link("photos/c.png");
+    std::fs::write(csv(&config), "file,x1,y1,x2,y2\nc.png,1,2,30,40\n").unwrap();
+    assert_refused(&config, "c.png");
+    config.boxes = Some(link("endless.csv"));
+    assert_refused(&config, "endless.csv");
+    config.boxes = None;
+    assert_refused(&config, "c.png");
+    config.path = link("endless.tar");
+    assert_refused(&config, "endless.tar");
 }

@@ -96,11 +96,10 @@ fn sheet(evidence: &Evidence) -> Result<Sheet> {
 
 /// `four 0.983`, as the stage noted it.
 fn read_as(sample: &Sample) -> String {
-    let mut notes = sample.provenance.transforms.iter().rev();
-    let note = notes.find_map(|note| note.strip_prefix("pseudo_label("));
-    note.unwrap_or_default()
-        .trim_end_matches(')')
-        .replace(", ", " ")
+    let note = super::read_note(&sample.provenance.transforms);
+    note.map_or(String::new(), |(class, confidence)| {
+        format!("{class} {confidence}")
+    })
 }
 
 #[cfg(test)]
@@ -118,7 +117,7 @@ mod tests {
             sample.provenance.domain = Domain::Photo;
             sample.provenance.origin = format!("photos-{:06}", number % 10);
             let class = sample.labels.class.clone().unwrap();
-            let note = format!("pseudo_label({class}, 0.875)");
+            let note = super::super::note(&class, 0.875);
             sample.provenance.transforms.push(note);
         }
         let mut artifact = testing::publish(folder.path(), &samples, 16);

@@ -8,13 +8,13 @@ use super::PseudoLabel;
 use super::selection::{Belief, align, select};
 use crate::Result;
 use crate::models::album::{Album, Example};
-use crate::models::classifier::Training;
-use crate::models::recogniser::{self, Order, Recipe};
 use crate::nn::device::Chosen;
 use crate::nn::workers::Workers;
 use crate::sample::Extent;
 use crate::seed::Stream;
 use crate::stage::Context;
+use crate::tasks::classification::TASK;
+use crate::tasks::{self, Order, Prediction, Recipe, Recogniser, Setting};
 
 /// One thing, which is of one class in all views: augmented copies of one photo of it, or of all
 /// photos of a track.
@@ -38,7 +38,7 @@ pub struct Lesson<'a> {
 
 /// One recogniser of the committee.
 struct Member {
-    training: Training,
+    recogniser: Box<dyn Recogniser>,
     stream: Stream,
     order: Order,
 }
@@ -61,9 +61,14 @@ pub fn learn(
     let mut members: Vec<Member> = (0..config.networks)
         .map(|number| {
             let mut stream = context.seed.stream(number);
-            let training = recogniser::fresh(classes, extent, config.channels, &mut stream, chosen);
+            let setting = Setting {
+                classes,
+                extent,
+                channels: config.channels,
+                device: chosen,
+            };
             Member {
-                training,
+                recogniser: (TASK.create)(&setting, &mut stream),
                 stream,
                 order: Order::new(labelled.len()),
             }
@@ -87,16 +92,16 @@ pub fn learn(
         };
         let results = workers.run(members, |mut member| {
             let Member {
-                training,
+                recogniser,
                 stream,
                 order,
             } = &mut member;
             let draw = || config.draw(stream, order, lesson, &believed);
-            recogniser::train(training, recipe, chosen, draw, tick)?;
+            tasks::train(recogniser.as_mut(), recipe, draw, tick)?;
             Ok(member)
         });
         members = results.into_iter().collect::<Result<_>>()?;
-        read = committee(&workers, &members, lesson, chosen)?;
+        read = committee(&workers, &members, lesson)?;
         if config.same_class_ratio {
             align(&mut read, &labelled.ratio(classes));
         }
@@ -147,11 +152,7 @@ impl PseudoLabel {
             self.batch / 2
         };
         let labelled = lesson.labelled;
-        let mut batch: Vec<_> = order
-            .next(self.batch - from_photos, stream)
-            .into_iter()
-            .map(|i| Ok((labelled.get(i)?, labelled.class(i))))
-            .collect::<Result<_>>()?;
+        let mut batch = labelled.examples(order.next(self.batch - from_photos, stream))?;
         for _ in 0..from_photos {
             let (view, class) = believed[stream.random_range(0..believed.len())];
             batch.push((lesson.views.get(view)?, class));
@@ -161,28 +162,22 @@ impl PseudoLabel {
 }
 
 /// The mean of what all members read in all views of each subject.
-fn committee(
-    workers: &Workers,
-    members: &[Member],
-    lesson: &Lesson,
-    chosen: &Chosen,
-) -> Result<Vec<Vec<f32>>> {
+fn committee(workers: &Workers, members: &[Member], lesson: &Lesson) -> Result<Vec<Vec<f32>>> {
     let subjects = lesson.subjects;
     let views: Vec<usize> = subjects.iter().flat_map(|s| s.views.clone()).collect();
-    let networks = members.iter().map(|m| m.training.network.clone()).collect();
-    let read = workers.run(networks, |network| {
-        recogniser::probabilities(&network, lesson.views, &views, chosen)
+    let read = workers.run(members.iter().collect(), |member: &Member| {
+        member.recogniser.predict(lesson.views, &views)
     });
-    let read: Vec<Vec<Vec<f32>>> = read.into_iter().collect::<Result<_>>()?;
+    let read: Vec<Vec<Prediction>> = read.into_iter().collect::<Result<_>>()?;
     let mut rows = 0..;
     let mean = subjects
         .iter()
         .map(|subject| {
-            let mut sum = vec![0.0; read[0][0].len()];
+            let mut sum = vec![0.0; lesson.classes];
             let count = subject.views.len();
             for row in rows.by_ref().take(count) {
                 for member in &read {
-                    for (sum, value) in sum.iter_mut().zip(&member[row]) {
+                    for (sum, value) in sum.iter_mut().zip(&member[row].probabilities) {
                         *sum += value / (count * read.len()) as f32;
                     }
                 }

@@ -19,6 +19,7 @@ use serde_json::json;
 
 use crate::artifact::{self, Artifact, Kind, parts};
 use crate::models::album::{Album, common_extent};
+use crate::models::settings::check_rate;
 use crate::nn::device;
 use crate::sample::{Provenance, Sample};
 use crate::stage::{Context, Input, Stage, StageKind, parse};
@@ -99,7 +100,7 @@ impl Stage for PseudoLabel {
         if !(0.0..=1.0).contains(&self.keep) || !(0.0..=1.0).contains(&self.confidence) {
             return Err("`keep` and `confidence` must lie in 0..1".into());
         }
-        Ok(())
+        check_rate("rate", self.rate)
     }
 
     fn run(&self, context: &Context) -> Result<serde_json::Value> {
@@ -171,6 +172,18 @@ fn group(context: &Context, photos: &Artifact) -> Result<(Vec<String>, Vec<Subje
     Ok((origins, subjects, views))
 }
 
+/// The note of a pseudo label among the transforms of its photo.
+fn note(class: &str, confidence: f32) -> String {
+    format!("pseudo_label({class}, {confidence:.3})")
+}
+
+/// The class and the confidence of the last pseudo label noted among `transforms`.
+pub fn read_note(transforms: &[String]) -> Option<(&str, &str)> {
+    let notes = transforms.iter().rev();
+    let mut notes = notes.filter_map(|note| note.strip_prefix("pseudo_label("));
+    notes.next()?.strip_suffix(')')?.rsplit_once(", ")
+}
+
 /// Writes all labelled samples, then every copy of the photos that are believed.
 fn write(
     context: &Context,
@@ -182,8 +195,10 @@ fn write(
     let label = |mut photo: Sample| {
         let belief = believed.get(&photo.provenance.origin)?;
         let class = &classes[belief.class];
-        let note = format!("pseudo_label({class}, {:.3})", belief.confidence);
-        photo.provenance.transforms.push(note);
+        photo
+            .provenance
+            .transforms
+            .push(note(class, belief.confidence));
         photo.labels.class = Some(class.clone());
         Some(photo)
     };
@@ -259,6 +274,23 @@ mod tests {
     }
 
     #[test]
+    fn settings_out_of_range_are_refused() {
+        for text in [
+            "networks = 0",
+            "batch = 1",
+            "keep = 1.5",
+            "confidence = nan",
+            "rate = 0.0",
+            "rate = nan",
+            "rate = inf",
+        ] {
+            let stage: PseudoLabel = toml::from_str(text).unwrap();
+            assert!(stage.check().is_err(), "{text}");
+        }
+        assert_eq!(PseudoLabel::default().check(), Ok(()));
+    }
+
+    #[test]
     fn photos_join_with_the_class_they_show() {
         let truths = testing::shapes(60, 16, 2);
         let mut photos = truths.clone();
@@ -280,7 +312,16 @@ mod tests {
             .filter(|(read, truth)| read.labels.class == truth.labels.class)
             .count();
         assert!(right >= 54, "{right} of 60");
-        assert!(joined[0].provenance.transforms[2].starts_with("pseudo_label("));
+        let (class, _) = read_note(&joined[0].provenance.transforms).unwrap();
+        assert_eq!(Some(class), joined[0].labels.class.as_deref());
+    }
+
+    #[test]
+    fn the_last_note_is_read_whatever_the_class_is_called() {
+        let mut transforms = vec![note("one", 0.5), note("a (b, c)", 0.9876)];
+        transforms.push("flip".into());
+        assert_eq!(read_note(&transforms), Some(("a (b, c)", "0.988")));
+        assert_eq!(read_note(&transforms[2..]), None);
     }
 
     #[test]

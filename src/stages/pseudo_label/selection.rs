@@ -1,7 +1,7 @@
 //! Which photos, or tracks of them, are believed: the most confident of each class, not the most
 //! confident of all, so that easy classes do not crowd out hard ones.
 
-use crate::models::recogniser::best;
+use crate::tasks::classification::best;
 
 /// What is believed of one photo or track.
 #[derive(Debug, Clone, Copy, PartialEq)]

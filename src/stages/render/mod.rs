@@ -79,9 +79,7 @@ impl Stage for Render {
         if self.count == 0 {
             return Err("`count` must be at least 1".into());
         }
-        if self.size.shorter() < 8 || self.size.longer() > 4096 {
-            return Err("`size` must be between 8 and 4096, width and height alike".into());
-        }
+        self.size.check()?;
         match (&self.mesh, &self.template) {
             (Some(mesh), None) => mesh.check(),
             (None, Some(template)) => template.check(),

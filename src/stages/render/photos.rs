@@ -4,9 +4,9 @@ use image::RgbImage;
 use rand::RngExt;
 
 use crate::Result;
-use crate::artifact::Artifact;
 use crate::sample::image::decode_rgb;
 use crate::seed::Stream;
+use crate::stage::Context;
 
 /// Encoded photos to take backgrounds from.
 #[derive(Default)]
@@ -16,20 +16,23 @@ pub struct Photos {
 }
 
 impl Photos {
-    /// Reads up to 4096 photos, evenly spread over the artifact; none if it is not given.
+    /// Reads up to 4096 photos, evenly spread over the input `backgrounds`; none if it is not given.
     ///
     /// # Errors
     /// If a part cannot be read.
-    pub fn load(artifact: Option<&Artifact>) -> Result<Self> {
+    pub fn load(context: &Context) -> Result<Self> {
         const MOST: u64 = 4096;
-        let Some(artifact) = artifact else {
+        let Some(artifact) = context.inputs.get("backgrounds") else {
             return Ok(Photos::default());
         };
         let stride = artifact.manifest.count.div_ceil(MOST).max(1) as usize;
         let pictures = artifact
             .samples()
             .step_by(stride)
-            .map(|sample| sample.map(|sample| (sample.id, sample.image)))
+            .map(|sample| {
+                context.check_interrupt()?;
+                sample.map(|sample| (sample.id, sample.image))
+            })
             .collect::<Result<_>>()?;
         Ok(Photos { pictures })
     }

@@ -8,6 +8,7 @@ use serde_json::json;
 
 use crate::artifact::{Artifact, Kind};
 use crate::models::album::{Album, class_of, common_extent};
+use crate::models::settings::{check_rate, check_weights};
 use crate::models::task_network::TaskNetwork;
 use crate::nn::device;
 use crate::sample::Extent;
@@ -18,7 +19,7 @@ use crate::{Error, Result};
 pub const STAGE: StageKind = StageKind {
     name: "task",
     about: "learns class and mask from labelled renders, to judge translations by",
-    version: 2,
+    version: 3,
     inputs: &[Input::required(
         "samples",
         Kind::Samples,
@@ -63,12 +64,11 @@ const HELD_OUT: u8 = 10;
 
 impl Stage for Task {
     fn check(&self) -> Result<(), String> {
-        if self.steps == 0 || self.batch == 0 || !(self.rate > 0.0 && self.rate.is_finite()) {
-            return Err("`steps` and `batch` must be at least 1 and `rate` above 0".into());
+        if self.steps == 0 || self.batch == 0 {
+            return Err("`steps` and `batch` must be at least 1".into());
         }
-        if !(self.mask >= 0.0 && self.mask.is_finite()) {
-            return Err("`mask` is a weight; give 0 or more".into());
-        }
+        check_rate("rate", self.rate)?;
+        check_weights([("mask", self.mask)])?;
         if self.channels == 0 || !self.channels.is_multiple_of(4) {
             return Err("`channels` must be a multiple of 4".into());
         }
@@ -107,8 +107,8 @@ impl Stage for Task {
             "classes": network.classes,
             "n_train": train.len(),
             "n_test": test.len(),
-            "accuracy": score.as_ref().map(|score| score.accuracy),
-            "mask_iou": score.as_ref().map(|score| score.mask_iou),
+            "accuracy": score.map(|score| score.accuracy()),
+            "mask_iou": score.map(|score| score.mask_iou()),
         }))
     }
 }
@@ -205,8 +205,10 @@ mod tests {
             "batch = 0",
             "rate = 0.0",
             "rate = nan",
+            "rate = inf",
             "channels = 6",
             "mask = -1.0",
+            "mask = inf",
         ] {
             let task: Task = toml::from_str(text).unwrap();
             assert!(task.check().is_err(), "{text}");

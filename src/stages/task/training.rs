@@ -7,12 +7,13 @@ use burn::nn::loss::CrossEntropyLossConfig;
 use burn::optim::{GradientsAccumulator, GradientsParams};
 use burn::tensor::activation::{relu, softplus};
 use burn::tensor::{Device, Int, Tensor};
+use image::RgbImage;
 use rand::RngExt;
 
 use super::Task;
 use crate::Result;
 use crate::models::album::{Album, Example};
-use crate::models::task_network::{Layers, TaskNetwork, mask_targets};
+use crate::models::task_network::{Layers, Score, TaskNetwork, mask_targets};
 use crate::nn::adam::adam;
 use crate::nn::batch;
 use crate::nn::device::Chosen;
@@ -26,13 +27,6 @@ const REPORT_EVERY: u64 = 10;
 /// An example with its class.
 type Drawn = (Arc<Example>, usize);
 
-fn numbered(examples: &Album, numbers: &[usize]) -> Result<Vec<Drawn>> {
-    let numbers = numbers.iter();
-    numbers
-        .map(|&number| Ok((examples.get(number)?, examples.class(number))))
-        .collect()
-}
-
 /// Trains `network`, whose weights lie on a device with autodiff.
 pub fn train(
     config: &Task,
@@ -42,18 +36,16 @@ pub fn train(
     examples: &Album,
 ) -> Result<TaskNetwork> {
     let device = chosen.device.clone().autodiff();
-    let workers = Workers::for_device(chosen)?;
+    let workers = Workers::for_shards(chosen)?;
     let mut optimiser = adam(0.9, 0.999);
     let mut stream = context.seed.stream(0);
     let extent = network.mask_extent();
     for step in 1..=config.steps {
-        let numbers: Vec<usize> = (0..config.batch)
-            .map(|_| stream.random_range(0..examples.len()))
-            .collect();
-        let drawn = numbered(examples, &numbers)?;
-        let size = config.batch.div_ceil(workers.count());
+        let numbers = (0..config.batch).map(|_| stream.random_range(0..examples.len()));
+        let drawn = examples.examples(numbers)?;
+        let size = config.batch.div_ceil(workers.shards());
         let shards = drawn.chunks(size).collect();
-        let results = workers.run(shards, |shard: &[Drawn]| {
+        let work = |shard: &[Drawn]| {
             let layers = network.layers.clone().fork(&device);
             let share = shard.len() as f64 / config.batch as f64;
             let (class, mask) = losses(&layers, shard, extent, &device);
@@ -61,14 +53,14 @@ pub fn train(
             let gradients = GradientsParams::from_grads(total.backward(), &layers);
             let value = |loss: Tensor<1>| loss.into_scalar::<f32>() as f64 * share;
             (gradients, value(class), value(mask))
-        });
+        };
         let mut accumulator = GradientsAccumulator::new();
         let (mut class, mut mask) = (0.0, 0.0);
-        for result in results {
+        workers.run_each(shards, work, |result| {
             accumulator.accumulate(&network.layers, result.0);
             class += result.1;
             mask += result.2;
-        }
+        });
         let progress = (step - 1) as f64 / config.steps as f64;
         let rate = config.rate * 0.5 * (1.0 + (std::f64::consts::PI * progress).cos());
         network.layers = optimiser.step(rate, network.layers, accumulator.grads());
@@ -107,45 +99,18 @@ fn losses(
     (class, mask.mean())
 }
 
-/// How well held-out renders are read.
-pub struct Score {
-    /// Share of right classes, 0..1.
-    pub accuracy: f64,
-    /// Intersection over union of all masks taken together, 0..1.
-    pub mask_iou: f64,
-}
-
-/// Reads `examples` and compares.
+/// How well `network` reads `examples`.
 ///
 /// # Errors
 /// If one cannot be read.
 pub fn test(network: &TaskNetwork, examples: &Album, chosen: &Chosen) -> Result<Score> {
-    let extent = network.mask_extent();
-    let (mut right, mut common, mut either) = (0, 0.0, 0.0);
-    let numbers: Vec<usize> = (0..examples.len()).collect();
-    for numbers in numbers.chunks(64) {
-        let chunk = numbered(examples, numbers)?;
-        let pictures = batch::to_tensor(chunk.iter().map(|(e, _)| &e.picture), &chosen.device);
-        let masks = batch::masks_to_tensor(chunk.iter().map(|(e, _)| &e.mask), &chosen.device);
-        let truth = mask_targets(masks, extent).greater_elem(0.5).float();
-        let reading = network.layers.forward(pictures);
-        let found = reading.mask_logits.greater_elem(0.0).float();
-        common += sum(truth.clone() * found.clone());
-        either += sum((truth + found).greater_elem(0.5).float());
-        let best = reading.class_logits.argmax(1).into_data_as::<i32>();
-        let best = best.as_slice::<i32>().unwrap_or_default();
-        right += chunk
-            .iter()
-            .zip(best)
-            .filter(|((_, class), best)| *class as i32 == **best)
-            .count();
+    /// Pictures that go through the network at once.
+    const AT_ONCE: usize = 64;
+    let mut score = Score::default();
+    for first in (0..examples.len()).step_by(AT_ONCE) {
+        let read = examples.examples(first..examples.len().min(first + AT_ONCE))?;
+        let pictures: Vec<&RgbImage> = read.iter().map(|(e, _)| &e.picture).collect();
+        score += network.score(&pictures, &read, &chosen.device);
     }
-    Ok(Score {
-        accuracy: right as f64 / examples.len().max(1) as f64,
-        mask_iou: common / f64::max(either, 1.0),
-    })
-}
-
-fn sum(x: Tensor<4>) -> f64 {
-    f64::from(x.sum().into_scalar::<f32>())
+    Ok(score)
 }

@@ -14,7 +14,9 @@ use serde::{Deserialize, Serialize};
 use super::config::TrainConfig;
 use super::faults::Fault;
 use super::schedule::{self, Plateau};
+use crate::artifact::files::{read_json, write_json};
 use crate::artifact::resume::link_or_copy;
+use crate::artifact::soundness::{SEAL, check_seal, seal};
 use crate::artifact::walk;
 use crate::models::Learner;
 use crate::seed::Position;
@@ -218,6 +220,7 @@ impl Checkpoints {
         remove(&folder)?;
         fs::create_dir(&folder).map_err(|e| Error::io(&folder, e))?;
         model.save(&folder)?;
+        seal(&folder)?;
         self.flush(&folder)
     }
 
@@ -229,7 +232,14 @@ impl Checkpoints {
         let sheets = self.names().filter(|name| name.starts_with("sheet-"));
         let mut files: Vec<PathBuf> = sheets.map(|name| self.folder.join(name)).collect();
         if let Some((step, _)) = state.kept {
-            files.extend(walk(&self.folder.join(kept_name(step)))?);
+            let kept = self.folder.join(kept_name(step));
+            if let Err(error) = check_seal(&kept, AGAIN) {
+                // Best effort: the error tells the user where it lies.
+                let _ = remove(&self.folder);
+                return Err(error);
+            }
+            let networks = walk(&kept)?.into_iter();
+            files.extend(networks.filter(|path| !path.ends_with(SEAL)));
         }
         for file in files {
             link_or_copy(&file, &out.join(file.file_name().unwrap_or_default()))?;
@@ -247,10 +257,8 @@ impl Checkpoints {
         remove(&next)?;
         fs::create_dir(&next).map_err(|e| Error::io(&next, e))?;
         model.save_state(&next)?;
-        let path = next.join(FILE);
-        let text = serde_json::to_vec(state)
-            .map_err(|e| Error::failed(path.display(), e, "report this as a bug"))?;
-        fs::write(&path, text).map_err(|e| Error::io(&path, e))?;
+        write_json(&next.join(FILE), state)?;
+        seal(&next)?;
         self.flush(&next)?;
         fs::rename(&next, &place).map_err(|e| Error::io(&place, e))
     }
@@ -273,15 +281,17 @@ impl Checkpoints {
     /// If the folder holds no training of this model.
     pub fn load(&self, name: &str, model: &mut dyn Learner) -> Result<State> {
         let folder = self.folder.join(name);
-        let path = folder.join(FILE);
-        let text = fs::read_to_string(&path).map_err(|e| Error::io(&path, e))?;
+        check_seal(&folder, AGAIN)?;
+        let state = read_json(&folder.join(FILE), AGAIN)?;
         model.load_state(&folder)?;
-        serde_json::from_str(&text)
-            .map_err(|e| Error::failed(path.display(), e, "run again: training starts anew"))
+        Ok(state)
     }
 }
 
 const FILE: &str = "training.json";
+
+/// What to do about a checkpoint that cannot be used; it is removed when this is said.
+const AGAIN: &str = "run again: training starts anew";
 
 /// In the order of their names, the checkpoints are in the order in which they were made.
 fn name(kind: &str, state: &State) -> String {

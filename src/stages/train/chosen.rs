@@ -4,19 +4,19 @@
 //! configuration, so that a new model changes no cache key of the others.
 
 use std::borrow::Cow;
-use std::convert::Infallible;
 use std::ops::Range;
 
 use schemars::{JsonSchema, Schema, SchemaGenerator};
-use serde::de::{Deserializer, Visitor};
 use serde::ser::Error as _;
 use serde::{Deserialize, Serialize, Serializer};
 use toml::Spanned;
-use toml::de::{DeTable, DeValue, ValueDeserializer};
+use toml::de::{DeValue, ValueDeserializer};
 
-use super::config::{Choice, TrainConfig};
+use super::config::{TrainConfig, default_model};
 use crate::models::{MODELS, Model, ModelKind};
+use crate::registry::Name;
 use crate::stage::Stage;
+use crate::stage::table::{self, error_at};
 
 /// The configured stage.
 pub struct Train {
@@ -32,37 +32,27 @@ pub struct Train {
 /// chosen one, unless it stands before the choice: a file that extends another, `like`, `--set` and
 /// `[matrix]` may choose another model than the tables that they find were written for.
 pub fn parse(value: Spanned<DeValue>) -> Result<Box<dyn Stage>, toml::de::Error> {
-    let span = value.span();
-    let mut table = match value.into_inner() {
-        DeValue::Table(table) => table,
-        other => {
-            return Err(error_at(
-                span,
-                format!("a {} is not a table", other.type_str()),
-            ));
-        }
-    };
-    let (Choice(kind), chosen_at) = match table.get("model") {
+    let mut table = table::open(value)?;
+    let (choice, chosen_at) = match table.get_ref().get("model") {
         Some(value) => {
-            let choice = Choice::deserialize(ValueDeserializer::from(value.clone()));
+            let choice = Name::<ModelKind>::deserialize(ValueDeserializer::from(value.clone()));
             let unknown = |e: toml::de::Error| error_at(value.span(), e.message().to_owned());
             (choice.map_err(unknown)?, value.span().start)
         }
-        None => (Choice::default(), 0),
+        None => (default_model(), 0),
     };
+    let kind = choice.entry();
     for other in MODELS.iter().filter(|other| other.name != kind.name) {
-        if let Some((key, value)) = table.remove_entry(other.name) {
+        if let Some((key, value)) = table.get_mut().remove_entry(other.name) {
             if latest(&key, &value) > chosen_at {
                 return Err(of_another(key.span(), other, kind));
             }
             (other.parse)(value.into())?;
         }
     }
-    let own = table.remove(kind.name);
-    let own = own.unwrap_or_else(|| Spanned::new(span.clone(), DeValue::Table(DeTable::new())));
-    let rest = ValueDeserializer::from(Spanned::new(span, DeValue::Table(table)));
-    let config = TrainConfig::deserialize(rest).map_err(|e| naming(e, kind))?;
-    let model = (kind.parse)(own.into())?;
+    let own = table::take(&mut table, kind.name);
+    let config = table::rest(table, [kind.name])?;
+    let model = (kind.parse)(own)?;
     Ok(Box::new(Train { config, model }))
 }
 
@@ -85,41 +75,10 @@ fn of_another(span: Range<usize>, other: &ModelKind, chosen: &ModelKind) -> toml
     )
 }
 
-/// The error of an unknown key with the table of the chosen model among the known ones.
-fn naming(error: toml::de::Error, kind: &ModelKind) -> toml::de::Error {
-    match (error.message().strip_prefix("unknown field "), error.span()) {
-        (Some(names), Some(span)) => {
-            error_at(span, format!("unknown field {names}, `{}`", kind.name))
-        }
-        _ => error,
-    }
-}
-
-/// An error of our own at a place; TOML's errors take theirs from the value that is being read.
-fn error_at(span: Range<usize>, message: String) -> toml::de::Error {
-    struct Refusal(String);
-    impl Visitor<'_> for Refusal {
-        type Value = Infallible;
-
-        fn expecting(&self, f: &mut std::fmt::Formatter) -> std::fmt::Result {
-            f.write_str("nothing")
-        }
-
-        fn visit_bool<E: serde::de::Error>(self, _: bool) -> Result<Infallible, E> {
-            Err(E::custom(self.0))
-        }
-    }
-    let place = ValueDeserializer::from(Spanned::new(span, DeValue::Boolean(true)));
-    match place.deserialize_bool(Refusal(message)) {
-        Err(error) => error,
-        Ok(never) => match never {},
-    }
-}
-
 impl Serialize for Train {
     fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
         let mut resolved = serde_json::to_value(&self.config).map_err(S::Error::custom)?;
-        resolved[self.config.model.0.name] = self.model.resolved();
+        resolved[self.config.model.entry().name] = self.model.resolved();
         resolved.serialize(to)
     }
 }

@@ -1,14 +1,13 @@
 //! What `train` can be told, whichever model it trains; see [`super::chosen`] for the model's own table.
 
-use std::borrow::Cow;
-
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use crate::models::settings::{AdversarialConfig, LabelSafetyConfig, Shared};
-use crate::models::{MODELS, ModelKind};
+use crate::models::ModelKind;
+use crate::models::settings::{AdversarialConfig, LabelSafetyConfig, Shared, check_rate};
 use crate::nn::discriminator::DiscriminatorConfig;
 use crate::nn::generator::GeneratorConfig;
+use crate::registry::Name;
 use crate::sample::Extent;
 
 /// Configuration of `train`, but for the table of the model.
@@ -16,7 +15,7 @@ use crate::sample::Extent;
 #[serde(default, deny_unknown_fields)]
 pub struct TrainConfig {
     /// What is trained; see `verismo list models`. Its own settings stand in a table of its name.
-    pub model: Choice,
+    pub model: Name<ModelKind>,
     /// Optimiser steps. Raised later, a training with the schedule `constant` or `plateau` resumes from
     /// its last checkpoint; the other schedules depend on the number of steps, and start anew.
     pub steps: u64,
@@ -35,11 +34,11 @@ pub struct TrainConfig {
     /// Looks without a better distance to the photos before a fall (`plateau`).
     pub patience: u64,
     /// Scale pictures to this size before anything is cut out; 0 leaves them as they are.
-    #[serde(deserialize_with = "extent_or_zero")]
+    #[serde(serialize_with = "zero_for_none", deserialize_with = "extent_or_zero")]
     #[schemars(schema_with = "schema_of_extent_or_zero")]
     pub resize: Option<Extent>,
     /// Train on cuts of this size, taken at random places; 0 for whole pictures.
-    #[serde(deserialize_with = "extent_or_zero")]
+    #[serde(serialize_with = "zero_for_none", deserialize_with = "extent_or_zero")]
     #[schemars(schema_with = "schema_of_extent_or_zero")]
     pub crop: Option<Extent>,
     /// Mirror pictures at random.
@@ -74,10 +73,6 @@ pub struct TrainConfig {
     /// Losses that keep labels true, for every model that is trained.
     pub label_safety: LabelSafetyConfig,
 }
-
-/// The model that is trained: an entry of [`MODELS`], by its name.
-#[derive(Clone, Copy)]
-pub struct Choice(pub &'static ModelKind);
 
 /// How the learning rate changes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -126,11 +121,17 @@ impl TrainConfig {
         if self.steps == 0 || self.batch == 0 {
             return Err("`steps` and `batch` must be at least 1".into());
         }
-        if !(0.0..=1.0).contains(&self.decay_from) || self.rate <= 0.0 {
-            return Err("`decay_from` must lie in 0..1 and `rate` above 0".into());
+        check_rate("rate", self.rate)?;
+        for (name, share) in [
+            ("decay_from", self.decay_from),
+            ("decay_factor", self.decay_factor),
+        ] {
+            if !(0.0..=1.0).contains(&share) {
+                return Err(format!("`{name}` must lie in 0..1"));
+            }
         }
-        if self.decay_every <= 0.0 || !(0.0..=1.0).contains(&self.decay_factor) {
-            return Err("`decay_every` must be above 0 and `decay_factor` in 0..1".into());
+        if self.decay_every.is_nan() || self.decay_every <= 0.0 {
+            return Err("`decay_every` must be above 0".into());
         }
         for (name, extent) in [("resize", self.resize), ("crop", self.crop)] {
             if extent.is_some_and(|extent| extent.shorter() == 0) {
@@ -185,71 +186,25 @@ fn extent_or_zero<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Extent>, 
     Ok(given.filter(|extent| *extent != Extent::square(0)))
 }
 
+/// Writes none as 0, as configurations do: a TOML file cannot hold null.
+fn zero_for_none<S: Serializer>(extent: &Option<Extent>, to: S) -> Result<S::Ok, S::Error> {
+    extent.unwrap_or(Extent::square(0)).serialize(to)
+}
+
 fn schema_of_extent_or_zero(generator: &mut SchemaGenerator) -> Schema {
     json_schema!({ "anyOf": [{ "const": 0 }, generator.subschema_for::<Extent>()] })
 }
 
-impl Choice {
-    /// The model of this name.
-    pub fn named(name: &str) -> Option<Self> {
-        MODELS.iter().find(|kind| kind.name == name).map(Choice)
-    }
-}
-
-impl Default for Choice {
-    fn default() -> Self {
-        Choice(&MODELS[0])
-    }
-}
-
-impl std::fmt::Debug for Choice {
-    fn fmt(&self, f: &mut std::fmt::Formatter) -> std::fmt::Result {
-        f.write_str(self.0.name)
-    }
-}
-
-impl Serialize for Choice {
-    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
-        to.serialize_str(self.0.name)
-    }
-}
-
-impl<'de> Deserialize<'de> for Choice {
-    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
-        const NAMES: &[&str] = &names();
-        let name = String::deserialize(from)?;
-        Choice::named(&name).ok_or_else(|| serde::de::Error::unknown_variant(&name, NAMES))
-    }
-}
-
-const fn names() -> [&'static str; MODELS.len()] {
-    let mut names = [""; MODELS.len()];
-    let mut place = 0;
-    while place < MODELS.len() {
-        names[place] = MODELS[place].name;
-        place += 1;
-    }
-    names
-}
-
-impl JsonSchema for Choice {
-    fn schema_name() -> Cow<'static, str> {
-        "Model".into()
-    }
-
-    fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        let one =
-            |kind: &ModelKind| json_schema!({ "const": kind.name, "description": kind.about });
-        let all: Vec<Schema> = MODELS.iter().map(one).collect();
-        json_schema!({ "oneOf": all })
-    }
+/// The model that is trained if none is chosen: the first of the registry.
+pub fn default_model() -> Name<ModelKind> {
+    Name::all()[0]
 }
 
 impl Default for TrainConfig {
     fn default() -> Self {
         let shared = Shared::default();
         TrainConfig {
-            model: Choice::default(),
+            model: default_model(),
             steps: 1000,
             batch: 4,
             rate: 2e-4,

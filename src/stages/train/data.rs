@@ -19,6 +19,9 @@ use crate::seed::Stream;
 use crate::stage::Context;
 use crate::{Error, Result};
 
+/// Fewer pictures of a domain than this are learned by heart.
+pub const FEWEST: usize = 10;
+
 /// The pictures of both domains.
 pub struct Data {
     /// With their masks; the class is its place in the task network's list, or 0 without one.
@@ -98,8 +101,6 @@ impl Data {
 }
 
 fn check_count(context: &Context, renders: &Album, photos: &Album) -> Result<()> {
-    /// Fewer photos than this are learned by heart.
-    const FEWEST: usize = 10;
     if photos.len() >= FEWEST && renders.len() >= FEWEST {
         return Ok(());
     }

@@ -7,6 +7,7 @@ use image::RgbImage;
 use image::imageops::{FilterType, resize};
 use serde::{Deserialize, Serialize};
 
+use crate::models::Model;
 use crate::sample::Extent;
 
 /// A way for a training to fail.
@@ -26,31 +27,34 @@ pub enum Fault {
 }
 
 impl Fault {
-    /// What was seen, and what helps.
-    pub fn advice(self) -> &'static str {
+    /// What was seen, and which settings of this model help.
+    pub fn advice(self, model: &dyn Model) -> String {
+        let own = |settings: &str, joint: &str| match settings {
+            "" => String::new(),
+            settings => format!("{settings}{joint}"),
+        };
         match self {
-            Fault::NotFinite => {
-                "a loss is no longer finite: lower `rate`, set `adversarial.clip_norm` to 1, or \
-                 choose another `seed`"
-            }
-            Fault::Saturation => {
-                "the discriminator has long been always right, so the generator learns little from \
-                 it: set `adversarial.balance` to \"slow\", `discriminator.spectral` to true, lower \
-                 `adversarial.discriminator_rate`, or add photos"
-            }
-            Fault::Collapse => {
-                "translations of different renders are nearly alike (mode collapse): raise \
-                 `cyclegan.cycle` or `cyclegan.identity`, lower `rate`, or set \
-                 `discriminator.spectral` to true"
-            }
-            Fault::Inversion => {
-                "translations are bright where renders are dark (inverted colours): raise \
-                 `cyclegan.identity`, keep `generator.residual` true, or choose another `seed`"
-            }
-            Fault::Checkerboard => {
-                "translations have a checkerboard of two pixels that photos lack: lower `rate`, raise \
-                 `ema`, or set `discriminator.spectral` to true"
-            }
+            Fault::NotFinite => "a loss is no longer finite: lower `rate`, set \
+                                 `adversarial.clip_norm` to 1, or choose another `seed`"
+                .to_owned(),
+            Fault::Saturation => "the discriminator has long been always right, so the generator \
+                                  learns little from it: set `adversarial.balance` to \"slow\", \
+                                  `discriminator.spectral` to true, lower \
+                                  `adversarial.discriminator_rate`, or add photos"
+                .to_owned(),
+            Fault::Collapse => format!(
+                "translations of different renders are nearly alike (mode collapse): {}lower `rate`, \
+                 or set `discriminator.spectral` to true",
+                own(model.against_collapse(), ", ")
+            ),
+            Fault::Inversion => format!(
+                "translations are bright where renders are dark (inverted colours): {}choose \
+                 another `seed`",
+                own(model.against_inversion(), ", or ")
+            ),
+            Fault::Checkerboard => "translations have a checkerboard of two pixels that photos lack: \
+                                    lower `rate`, raise `ema`, or set `discriminator.spectral` to true"
+                .to_owned(),
         }
     }
 }

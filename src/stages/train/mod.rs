@@ -1,4 +1,5 @@
-//! train: learns to make renders look like photos, from unpaired pictures and without labels.
+//! train: learns to make renders look like photos, from unpaired pictures. No label of a photo is read;
+//! classes and masks of the renders are, for the losses and checks that keep them true.
 
 mod checkpoint;
 mod chosen;
@@ -30,7 +31,6 @@ use crate::stage::{Context, Event, Input, Stage, StageKind};
 use crate::{Error, Result};
 use checkpoint::Checkpoints;
 use chosen::Train;
-use config::TrainConfig;
 use data::Data;
 use training::Training;
 use watch::Watch;
@@ -38,8 +38,8 @@ use watch::Watch;
 /// The registry entry.
 pub const STAGE: StageKind = StageKind {
     name: "train",
-    about: "learns to make renders look like photos; labels are not read",
-    version: 3,
+    about: "learns to make renders look like photos; no label of a photo is read",
+    version: 4,
     inputs: &[
         Input::required("renders", Kind::Samples, "what to change"),
         Input::required("photos", Kind::Samples, "what it shall look like"),
@@ -58,7 +58,7 @@ pub const STAGE: StageKind = StageKind {
 impl Stage for Train {
     fn check(&self) -> Result<(), String> {
         self.config.check()?;
-        let name = self.config.model.0.name;
+        let name = self.config.model.entry().name;
         self.model
             .check()
             .map_err(|problem| format!("`{name}`: {problem}"))
@@ -82,7 +82,7 @@ impl Stage for Train {
         };
         let classes = task.as_ref().map_or(&[][..], |task| &task.classes);
         let data = Data::read(context, classes)?;
-        config.check_sizes(context, data.extent, task.as_ref())?;
+        self.check_sizes(context, data.extent, task.as_ref())?;
         preflight::check(context, &data.renders, &data.photos)?;
         let setting = Setting {
             device: &chosen,
@@ -91,7 +91,7 @@ impl Stage for Train {
             task: task.as_ref(),
         };
         let mut model = self.model.create(&config.shared(), setting)?;
-        let name = config.model.0.name;
+        let name = config.model.entry().name;
         let parameters = model.parameters();
         let steps = if model.study(&data.photos)? {
             config.steps
@@ -117,6 +117,7 @@ impl Stage for Train {
         let measured = watch.as_ref().map(|watch| watch.tell(context));
         let state = Training {
             config,
+            settings: self.model.as_ref(),
             context,
             data: &data,
             device: &chosen,
@@ -143,7 +144,7 @@ impl Stage for Train {
     }
 }
 
-impl TrainConfig {
+impl Train {
     /// Whether all networks can read pictures of `extent` and what is cut from them.
     fn check_sizes(
         &self,
@@ -151,7 +152,8 @@ impl TrainConfig {
         extent: Extent,
         task: Option<&TaskNetwork>,
     ) -> Result<()> {
-        let (resized, seen) = (self.resized(extent), self.seen(extent));
+        let config = &self.config;
+        let (resized, seen) = (config.resized(extent), config.seen(extent));
         let wrong = |problem: String, remedy: &str| Err(Error::usage(context.id, problem, remedy));
         let pairs = seen.sides().into_iter().zip(resized.sides());
         for ((name, cut), (_, whole)) in pairs {
@@ -160,11 +162,8 @@ impl TrainConfig {
                 return wrong(problem, "lower `crop`, or raise `resize`");
             }
         }
-        let networks = [extent, seen].map(|extent| self.generator.check_size(extent));
-        let networks = networks
-            .into_iter()
-            .chain([self.discriminator.check_size(seen)]);
-        if let Some(problem) = networks.into_iter().find_map(Result::err) {
+        let readable = self.model.check_extents(&config.shared(), extent, seen);
+        if let Err(problem) = readable {
             return wrong(problem, "or change the `size` of `render` and `ingest`");
         }
         let read = task.map(|task| [extent, seen].map(|extent| task.check_extent(extent)));

@@ -8,6 +8,7 @@ use std::collections::BTreeSet;
 
 use rayon::prelude::*;
 
+use super::data::FEWEST;
 use crate::appearance::c2st::c2st;
 use crate::appearance::{FEATURES, Look, compare, measure};
 use crate::models::album::Album;
@@ -16,8 +17,6 @@ use crate::{Error, Result};
 
 /// Pictures of each domain that are measured.
 const MEASURED: usize = 400;
-/// Fewer different photos than this are learned by heart.
-const FEWEST: usize = 10;
 /// Fewer than this are few.
 const FEW: usize = 50;
 /// Kolmogorov-Smirnov distance above which a feature is told of: half of one domain lies beyond what
@@ -68,8 +67,7 @@ fn place(name: &str) -> usize {
 
 /// Measures up to [`MEASURED`] pictures, evenly spread.
 fn looks(pictures: &Album) -> Result<Vec<Look>> {
-    let stride = pictures.len().div_ceil(MEASURED).max(1);
-    let chosen: Vec<usize> = (0..pictures.len()).step_by(stride).collect();
+    let chosen: Vec<usize> = pictures.spread(MEASURED).collect();
     let look = |number| Ok(measure(&pictures.get(number)?.picture));
     chosen.into_par_iter().map(look).collect()
 }
@@ -239,6 +237,14 @@ mod tests {
             warnings[1].contains("only 12 different photos"),
             "{warnings:?}"
         );
+    }
+
+    #[test]
+    fn as_many_pictures_are_measured_as_there_are_up_to_the_limit() {
+        for (count, measured) in [(30, 30), (MEASURED as u64 + 1, MEASURED)] {
+            let album = testing::album(&scenes(count, "a", 1.0));
+            assert_eq!(looks(&album).unwrap().len(), measured);
+        }
     }
 
     #[test]

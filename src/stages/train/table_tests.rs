@@ -1,6 +1,7 @@
 //! The stage's table as it is read: what all models are told, and the chosen one's own.
 
 use super::config::TrainConfig;
+use super::faults::Fault;
 use super::*;
 use crate::models::MODELS;
 
@@ -24,8 +25,11 @@ fn the_chosen_model_s_table_alone_is_configured() {
             assert_eq!(has_table, other.name == kind.name, "{}", other.name);
         }
         // Read again, it is the same.
-        let text = resolved.to_string().replace("null", "0");
-        let value = serde_json::from_str::<toml::Value>(&text).unwrap();
+        assert_eq!(
+            (&resolved["resize"], &resolved["crop"]),
+            (&json!(0), &json!(0))
+        );
+        let value = serde_json::from_str::<toml::Value>(&resolved.to_string()).unwrap();
         let again = configured(&toml::to_string(&value).unwrap()).unwrap();
         assert_eq!(again.resolved(), resolved);
     }
@@ -42,9 +46,18 @@ fn a_model_s_table_is_read_and_checked_by_its_entry() {
     for (text, words) in [
         ("[cyclegan]\ncycle = -1.0", ["`cyclegan`", "`cycle`"]),
         ("[cyclegan]\nidentity = nan", ["`cyclegan`", "`identity`"]),
+        ("[cyclegan]\ncycle = inf", ["`cyclegan`", "`cycle`"]),
         (
             "model = \"cut\"\n[cut]\npatches = 1",
             ["`cut`", "`patches`"],
+        ),
+        (
+            "model = \"cut\"\n[cut]\ntemperature = inf",
+            ["`cut`", "`temperature`"],
+        ),
+        (
+            "model = \"simgan\"\n[simgan]\nself_regularisation = nan",
+            ["`simgan`", "`self_regularisation`"],
         ),
         (
             "model = \"fastcut\"\n[fastcut]\nnce = -1.0",
@@ -60,7 +73,7 @@ fn a_model_s_table_is_read_and_checked_by_its_entry() {
         ),
         ("model = \"fda\"\n[fda]\nphotos = 0", ["`fda`", "`photos`"]),
         ("[cyclegan]\ncicle = 1.0", ["unknown field", "`cicle`"]),
-        ("model = \"cat\"", ["unknown variant", "`cut`"]),
+        ("model = \"cat\"", ["unknown model `cat`", "`cut`"]),
         ("[cyclgan]\ncycle = 1.0", ["unknown field", "`cyclegan`"]),
     ] {
         let problem = problem(text);
@@ -68,6 +81,40 @@ fn a_model_s_table_is_read_and_checked_by_its_entry() {
             words.iter().all(|word| problem.contains(word)),
             "{text}: {problem}"
         );
+    }
+}
+
+#[test]
+fn advice_names_only_settings_that_the_chosen_model_has() {
+    for kind in MODELS {
+        let text = format!("model = \"{}\"", kind.name);
+        let resolved = configured(&text).unwrap().resolved();
+        let model = (kind.parse)(toml::de::DeValue::parse("{}").unwrap().into()).unwrap();
+        for fault in [
+            Fault::NotFinite,
+            Fault::Saturation,
+            Fault::Collapse,
+            Fault::Inversion,
+            Fault::Checkerboard,
+        ] {
+            let advice = fault.advice(model.as_ref());
+            // The pipeline's seed is no setting of the stage.
+            let named = advice.split('`').skip(1).step_by(2);
+            for name in named.filter(|name| *name != "seed") {
+                let place = format!("/{}", name.replace('.', "/"));
+                let known = resolved.pointer(&place).is_some();
+                assert!(known, "{}: `{name}` in {advice}", kind.name);
+                // The refiner has a shape of its own.
+                let unused = kind.name == "simgan" && name.starts_with("generator.");
+                assert!(!unused, "{}: `{name}` in {advice}", kind.name);
+            }
+        }
+        let trained = !["histogram", "fda"].contains(&kind.name);
+        for fault in [Fault::Collapse, Fault::Inversion] {
+            let advice = fault.advice(model.as_ref());
+            let own = advice.contains(&format!("raise `{}.", kind.name));
+            assert_eq!(own, trained, "{}: {advice}", kind.name);
+        }
     }
 }
 
@@ -101,7 +148,7 @@ fn the_schema_describes_every_model_s_table() {
         let name = table["$ref"].as_str().unwrap().rsplit('/').next().unwrap();
         assert_eq!(schema["$defs"][name]["type"], "object", "{name}");
     }
-    let models = schema["$defs"]["Model"]["oneOf"].as_array().unwrap();
+    let models = schema["$defs"]["model"]["oneOf"].as_array().unwrap();
     assert_eq!(models.len(), MODELS.len());
 }
 

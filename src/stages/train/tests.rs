@@ -8,10 +8,11 @@ use std::sync::atomic::AtomicBool;
 use image::RgbImage;
 
 use super::checkpoint::State;
-use super::config::{Keep, OnFailure, Schedule};
+use super::config::{Keep, OnFailure, Schedule, TrainConfig};
 use super::faults::Fault;
 use super::*;
 use crate::models::{Batch, Learner, MODELS, Translator};
+use crate::registry::Name;
 use crate::sample::image::encode_png;
 use crate::sample::mapping::Border;
 use crate::sample::{Mapping, Sample};
@@ -116,8 +117,10 @@ fn train(config: &TrainConfig, stub: &mut Stub) -> (Result<State>, Vec<String>) 
     let device = device::choose(DeviceChoice::Cpu).unwrap();
     let data = Data::read(&context, &[]).unwrap();
     let watch = Some(Watch::new(config, &data, None, &device).unwrap());
+    let stage = stage(config.clone());
     let state = Training {
         config,
+        settings: stage.model.as_ref(),
         context: &context,
         data: &data,
         device: &device,
@@ -220,7 +223,7 @@ fn the_nearest_to_the_photos_is_kept_or_the_last() {
 /// The stage with the defaults of the model's table.
 fn stage(config: TrainConfig) -> Train {
     let table = toml::de::DeValue::parse("{}").unwrap();
-    let model = (config.model.0.parse)(table.into()).unwrap();
+    let model = (config.model.entry().parse)(table.into()).unwrap();
     Train { config, model }
 }
 
@@ -307,7 +310,8 @@ fn a_task_network_tells_how_well_labels_are_kept() {
 fn wide(count: u64, seed: u64) -> Vec<Sample> {
     let mut samples = testing::shapes(count, 24, seed);
     for sample in &mut samples {
-        let mapping = Mapping::crop(sample.extent, 0, 4, Extent::new(24, 16));
+        let shift = glam::DAffine2::from_translation(glam::DVec2::new(0.0, -4.0));
+        let mapping = Mapping::new(shift, sample.extent, Extent::new(24, 16));
         let pixels = mapping.bilinear(&sample.pixels().unwrap(), Border::Replicate);
         let labels = sample.labels.map(&mapping, Border::Replicate, &sample.id);
         sample.image = encode_png(&pixels).unwrap();
@@ -359,6 +363,32 @@ fn every_network_takes_pictures_that_are_not_square() {
             ("task", &task),
         ];
         run("gate", "{ max_lost = 1.0 }", &inputs);
+    }
+}
+
+#[test]
+fn a_model_refuses_only_sizes_that_its_own_networks_cannot_read() {
+    let folders = [(); 2].map(|()| tempfile::tempdir().unwrap());
+    let renders = testing::publish(folders[0].path(), &testing::shapes(44, 18, 1), 16);
+    let photos = testing::publish(folders[1].path(), &testing::shapes(44, 18, 2), 16);
+    for kind in MODELS {
+        let mut config = tiny();
+        config.model = Name::find(kind.name).unwrap();
+        config.steps = 1;
+        let inputs = [("renders", renders.clone()), ("photos", photos.clone())];
+        let out = tempfile::tempdir().unwrap();
+        let result = testing::run_with(&stage(config), "train", inputs, 16, out.path());
+        // The shared generator halves a side twice; these models do without it.
+        if ["simgan", "histogram", "fda"].contains(&kind.name) {
+            assert!(result.is_ok(), "{}: {result:?}", kind.name);
+        } else {
+            let problem = result.unwrap_err().to_string();
+            assert!(
+                problem.contains("cannot be halved"),
+                "{}: {problem}",
+                kind.name
+            );
+        }
     }
 }
 
@@ -416,6 +446,12 @@ fn sizes_and_settings_that_cannot_work_are_refused() {
         config.check().unwrap_err()
     };
     assert!(wrong(|c| c.decay_every = 0.0).contains("decay_every"));
+    assert!(wrong(|c| c.decay_every = f64::NAN).contains("decay_every"));
+    assert!(wrong(|c| c.decay_from = f64::NAN).contains("decay_from"));
+    assert!(wrong(|c| c.decay_factor = 2.0).contains("decay_factor"));
+    assert!(wrong(|c| c.rate = 0.0).contains("`rate`"));
+    assert!(wrong(|c| c.rate = f64::NAN).contains("`rate`"));
+    assert!(wrong(|c| c.rate = f64::INFINITY).contains("`rate`"));
     assert!(wrong(|c| c.ema = 1.0).contains("ema"));
     assert!(wrong(|c| c.crop = Some(Extent::new(0, 8))).contains("crop"));
     assert!(wrong(|c| c.watch_every = 0).contains("keep"));

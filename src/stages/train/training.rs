@@ -9,7 +9,7 @@ use super::data::Data;
 use super::faults::{self, Fault};
 use super::watch::{Look, Watch};
 use super::{memory, schedule};
-use crate::models::Learner;
+use crate::models::{Learner, Model};
 use crate::nn::device::Chosen;
 use crate::seed::{Position, Stream};
 use crate::stage::{Context, Event};
@@ -21,6 +21,8 @@ const POINT_EVERY: u64 = 10;
 /// A training under way.
 pub struct Training<'a> {
     pub config: &'a TrainConfig,
+    /// The model's own, for advice.
+    pub settings: &'a dyn Model,
     pub context: &'a Context<'a>,
     pub data: &'a Data,
     pub device: &'a Chosen,
@@ -205,7 +207,7 @@ impl Training<'_> {
     }
 
     fn warn(&self, step: u64, fault: Fault) {
-        let text = format!("step {step}: {}", fault.advice());
+        let text = format!("step {step}: {}", fault.advice(self.settings));
         self.context.emit(Event::Warning { text });
     }
 
@@ -247,7 +249,7 @@ impl Training<'_> {
             }
             None => story += "; no look at it showed it right",
         }
-        Error::failed(self.context.id, story, fault.advice())
+        Error::failed(self.context.id, story, fault.advice(self.settings))
     }
 }
 

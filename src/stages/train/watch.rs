@@ -13,7 +13,7 @@ use super::config::TrainConfig;
 use super::data::Data;
 use super::faults::{self, Fault, fit};
 use crate::models::album::Example;
-use crate::models::task_network::{Layers, TaskNetwork, mask_targets};
+use crate::models::task_network::{Layers, Score, TaskNetwork};
 use crate::models::{Learner, Translator};
 use crate::nn::batch;
 use crate::nn::device::Chosen;
@@ -82,10 +82,7 @@ impl<'a> Watch<'a> {
     ) -> Result<Self> {
         let encoder = task.map_or_else(|| untrained(data.extent, device), |t| t.layers.clone());
         let count = config.watch_pictures;
-        let renders = data.renders.spread(count);
-        let renders =
-            renders.map(|number| Ok((data.renders.get(number)?, data.renders.class(number))));
-        let renders = renders.collect::<Result<_>>()?;
+        let renders = data.renders.examples(data.renders.spread(count))?;
         let photos = data.photos.spread(2 * count);
         let photos = photos.map(|number| Ok(data.photos.get(number)?.picture.clone()));
         let photos = photos.collect::<Result<_>>()?;
@@ -171,41 +168,27 @@ impl<'a> Watch<'a> {
             ]);
         }
         if let Some(task) = self.task {
-            let (class, iou) = self.agreement(task, &look.translations);
-            look.agreement = Some(class);
-            let named = [("agreement_class", class), ("agreement_mask", iou)];
+            let score = self.score(task, &look.translations);
+            look.agreement = Some(score.accuracy());
+            let named = [
+                ("agreement_class", score.accuracy()),
+                ("agreement_mask", score.mask_iou()),
+            ];
             let named = named.map(|(name, value)| (name.to_owned(), value));
             look.values.extend(named);
         }
         look
     }
 
-    /// Share of `pictures`, one a render, read as the render's class; and the intersection over union
-    /// of all masks taken together.
-    fn agreement(&self, task: &TaskNetwork, pictures: &[RgbImage]) -> (f64, f64) {
-        let (mut right, mut common, mut either) = (0, 0.0, 0.0);
-        let sum = |x: burn::tensor::Tensor<4>| f64::from(x.sum().into_scalar::<f32>());
+    /// How well the task network reads `pictures`, one a render, as their renders.
+    fn score(&self, task: &TaskNetwork, pictures: &[RgbImage]) -> Score {
+        let mut score = Score::default();
         for (renders, pictures) in self.renders.chunks(AT_ONCE).zip(pictures.chunks(AT_ONCE)) {
             let fitted: Vec<_> = pictures.iter().map(|p| fit(p, task.extent)).collect();
             let fitted: Vec<&RgbImage> = fitted.iter().map(|picture| &**picture).collect();
-            let reading = task.layers.forward(self.tensor(&fitted));
-            let masks = renders.iter().map(|(render, _)| &render.mask);
-            let masks = batch::masks_to_tensor(masks, &self.device.device);
-            let truth = mask_targets(masks, task.mask_extent())
-                .greater_elem(0.5)
-                .float();
-            let found = reading.mask_logits.greater_elem(0.0).float();
-            common += sum(truth.clone() * found.clone());
-            either += sum((truth + found).greater_elem(0.5).float());
-            let best = reading.class_logits.argmax(1).into_data_as::<i32>();
-            let best = best.as_slice::<i32>().unwrap_or_default();
-            let pairs = renders.iter().zip(best);
-            right += pairs
-                .filter(|((_, class), best)| *class as i32 == **best)
-                .count();
+            score += task.score(&fitted, renders, &self.device.device);
         }
-        let count = self.renders.len().max(1) as f64;
-        (right as f64 / count, common / f64::max(either, 1.0))
+        score
     }
 
     /// Writes `sheet-STEP.png` into `folder`: rows of renders, translations, these brought back where the model can,

@@ -5,9 +5,10 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use crate::artifact::{Artifact, Kind};
-use crate::models::{LabelEffect, Load, MODELS, Translator};
+use crate::models::{LabelEffect, ModelKind, Translator};
 use crate::nn::device;
 use crate::nn::workers::Workers;
+use crate::registry::Name;
 use crate::sample::{Domain, Mapping, Sample};
 use crate::stage::{Context, Input, Stage, StageKind, parse};
 use crate::{Error, Result};
@@ -52,19 +53,16 @@ impl Stage for Translate {
     fn run(&self, context: &Context) -> Result<serde_json::Value> {
         let model = context.input("model")?;
         let name = model.manifest.summary["model"].as_str().unwrap_or_default();
-        let kind = MODELS
-            .iter()
-            .find(|kind| kind.name == name)
-            .ok_or_else(|| {
-                Error::failed(
-                    model.folder.display(),
-                    format!("was made by the model `{name}`, which this version does not have"),
-                    "train again",
-                )
-            })?;
+        let kind = Name::<ModelKind>::find(name).ok_or_else(|| {
+            Error::failed(
+                model.folder.display(),
+                format!("was made by the model `{name}`, which this version does not have"),
+                "train again",
+            )
+        })?;
+        let kind = kind.entry();
         let chosen = device::choose(context.device)?;
-        let Load::Translator(load) = kind.load;
-        let network = load(&model.folder, &chosen)?;
+        let network = (kind.load)(&model.folder, &chosen)?;
         let workers = Workers::for_device(&chosen)?;
         context.map_parts("renders", self.batch, |samples| {
             let batches = samples.chunks(self.batch).collect();
@@ -162,7 +160,8 @@ mod tests {
             assert_eq!(after.labels.class, before.labels.class);
             let [old, new] = [before, after].map(|sample| &sample.labels.objects()[0]);
             assert_eq!(new.bbox_xywh, old.bbox_xywh.map(|side| 2.0 * side));
-            assert_eq!(new.area(), 4.0 * old.area());
+            let area = |object: &crate::sample::Object| object.mask.as_ref().unwrap().area();
+            assert_eq!(area(new), 4 * area(old));
             assert_eq!(after.object_mask().dimensions(), (32, 32));
         }
     }

@@ -11,16 +11,11 @@ fn changed(text: &str, pixels: RgbImage) -> RgbImage {
         ..view(&rectangle())
     };
     let name = text.split('.').next().unwrap();
-    let config: Augment = parse(&format!("{text}\n{name}.probability = 1"));
+    let config = parse(&format!("{text}\n{name}.probability = 1"));
     assert!(Stage::check(&config).is_ok());
-    let kind = TRANSFORMS.iter().find(|kind| kind.name == name).unwrap();
     let mut stream = Seed::new(5, "t").stream(3);
-    assert!(
-        (kind.of)(&config)
-            .apply(&mut view, &mut stream)
-            .unwrap()
-            .is_some()
-    );
+    let transform = config.transform(name);
+    assert!(transform.apply(&mut view, &mut stream).unwrap().is_some());
     view.pixels
 }
 

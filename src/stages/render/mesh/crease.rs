@@ -9,6 +9,10 @@ use obvhs::triangle::Triangle;
 /// sixteen sides turn by 22.5° at each edge; bevels of 45° stay edges.
 const CREASE_DEGREES: f32 = 35.0;
 
+/// Where more triangles meet, as in the middle of a fan, each keeps its own normal: the sum for each of
+/// them over all the others would take forever.
+const MOST_AROUND: usize = 1024;
+
 /// The normals at the three corners of each triangle: the sum, weighted by area, over the triangles
 /// at the same place whose normals differ from its own by less than the crease.
 pub fn normals(triangles: &[Triangle]) -> Vec<[Vec3A; 3]> {
@@ -27,8 +31,11 @@ pub fn normals(triangles: &[Triangle]) -> Vec<[Vec3A; 3]> {
     }
     let least = CREASE_DEGREES.to_radians().cos();
     let corner = |i: usize, vertex: Vec3A| {
-        let neighbours = around[&key(vertex)].iter();
-        let smooth = neighbours.filter(|&&n| flat[n].dot(flat[i]) > least);
+        let neighbours = &around[&key(vertex)];
+        if neighbours.len() > MOST_AROUND {
+            return flat[i];
+        }
+        let smooth = neighbours.iter().filter(|&&n| flat[n].dot(flat[i]) > least);
         let sum: Vec3A = smooth.map(|&n| areas[n]).sum();
         sum.try_normalize().unwrap_or(flat[i])
     };
@@ -59,6 +66,25 @@ mod tests {
         assert!((first[0].dot(Vec3A::Y) - 10f32.to_radians().cos()).abs() < 1e-4);
         // The corner away from the edge belongs to its triangle alone.
         assert!(first[2].dot(Vec3A::Y) > 0.9999);
+    }
+
+    #[test]
+    fn a_fan_of_many_triangles_stays_flat_in_its_middle() {
+        let rim = |i: usize| {
+            let (sin, cos) = (i as f32 * 1e-5).sin_cos();
+            vec3a(cos, 0.0, sin)
+        };
+        let fan: Vec<Triangle> = (0..200_000)
+            .map(|i| Triangle {
+                v0: Vec3A::Y,
+                v1: rim(i + 1),
+                v2: rim(i),
+            })
+            .collect();
+        let found = normals(&fan);
+        let flat = fan[777].compute_normal();
+        assert!(found[777][0].distance(flat) < 1e-6);
+        assert!(found[777][1].distance(flat) < 1e-2);
     }
 
     #[test]

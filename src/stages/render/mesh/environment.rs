@@ -8,9 +8,15 @@
 use std::f32::consts::{PI, TAU};
 use std::path::{Path, PathBuf};
 
+use ::image::ImageFormat;
 use glam::{Vec3A, vec3a};
 
+use crate::sample::image::{self, input};
 use crate::{Error, Result};
+
+/// What to do about a broken file.
+const REMEDY: &str =
+    "the file is cut off or not an RGB panorama in OpenEXR; replace it or take it out";
 
 /// Directions that shadow rays are chosen from.
 const LIGHTS: usize = 256;
@@ -36,29 +42,25 @@ impl Environment {
     /// # Errors
     /// If the file is missing, unreadable or black.
     pub fn read(path: &Path) -> Result<Self> {
-        let bytes = std::fs::read(path).map_err(|e| Error::io(path, e))?;
-        let unusable = |problem: String| {
-            Error::failed(
-                path.display(),
-                problem,
-                "the file is cut off or not an RGB panorama in OpenEXR; replace it or take it out",
-            )
-        };
-        let picture = image::load_from_memory_with_format(&bytes, image::ImageFormat::OpenExr)
-            .map_err(|e| unusable(format!("cannot be read as a panorama: {e}")))?
-            .into_rgb32f();
-        let light = |p: &image::Rgb<f32>| {
-            Vec3A::from_array(p.0.map(|v| if v > 0.0 { v.min(1e4) } else { 0.0 }))
-        };
+        let bytes = input::read(path, input::MOST_BYTES)?;
+        let unusable = |problem: &str| Error::failed(path.display(), problem, REMEDY);
+        let name = path.display().to_string();
+        let picture = image::decode(&bytes, Some(ImageFormat::OpenExr), &name, REMEDY)?;
+        let picture = picture.into_rgb32f();
         let (width, height) = (picture.width() as usize, picture.height() as usize);
-        let source = Panorama::new(width, height, picture.pixels().map(light).collect());
-        if source.width < 2 || source.height < 2 {
-            return Err(unusable("is smaller than 2×2 pixels".into()));
+        if width < 2 || height < 2 {
+            return Err(unusable("is smaller than 2×2 pixels"));
         }
-        let mut base = source.resized(LEVELS[0].1);
+        let mut base = averaged((width, height), LEVELS[0].1, |i| {
+            let light = |c: usize| {
+                let v = picture.as_raw()[3 * i + c];
+                if v > 0.0 { v.min(1e4) } else { 0.0 }
+            };
+            vec3a(light(0), light(1), light(2))
+        });
         let level_light = base.resized(64).irradiance(Vec3A::Y);
         if level_light.min_element() <= 0.0 {
-            return Err(unusable("has no light in its upper half".into()));
+            return Err(unusable("has no light in its upper half"));
         }
         for texel in &mut base.texels {
             *texel /= level_light;
@@ -144,6 +146,32 @@ fn angles(direction: Vec3A) -> (f32, f32) {
     (azimuth, direction.y.clamp(-1.0, 1.0).acos() / PI)
 }
 
+/// A map of `width` columns, each texel the mean over its area of the texels of a map of these columns
+/// and rows.
+fn averaged(
+    (columns, rows): (usize, usize),
+    width: usize,
+    texel: impl Fn(usize) -> Vec3A,
+) -> Panorama {
+    let height = width / 2;
+    let span = |i: usize, new: usize, old: usize| {
+        let start = i * old / new;
+        start..((i + 1) * old / new).max(start + 1)
+    };
+    let mean = |i: usize| {
+        let rows = span(i / width, height, rows);
+        let across = span(i % width, width, columns);
+        let count = (rows.len() * across.len()) as f32;
+        let sum: Vec3A = rows
+            .flat_map(|y| across.clone().map(move |x| y * columns + x))
+            .map(&texel)
+            .sum();
+        sum / count
+    };
+    let texels = (0..width * height).map(mean).collect();
+    Panorama::new(width, height, texels)
+}
+
 /// An equirectangular map: y is up, row 0 the zenith.
 struct Panorama {
     width: usize,
@@ -199,24 +227,7 @@ impl Panorama {
 
     /// The mean over the area of each new texel.
     fn resized(&self, width: usize) -> Panorama {
-        let height = width / 2;
-        let span = |i: usize, new: usize, old: usize| {
-            let start = i * old / new;
-            start..((i + 1) * old / new).max(start + 1)
-        };
-        let texels = (0..width * height)
-            .map(|i| {
-                let rows = span(i / width, height, self.height);
-                let columns = span(i % width, width, self.width);
-                let count = (rows.len() * columns.len()) as f32;
-                let sum: Vec3A = rows
-                    .flat_map(|y| columns.clone().map(move |x| y * self.width + x))
-                    .map(|texel| self.texels[texel])
-                    .sum();
-                sum / count
-            })
-            .collect();
-        Panorama::new(width, height, texels)
+        averaged((self.width, self.height), width, |i| self.texels[i])
     }
 
     /// Cosine-weighted mean of the upper half about `normal`, over π.
@@ -304,6 +315,14 @@ mod tests {
                     .distance(map.directions[i])
                     < 1e-3
             );
+        }
+    }
+
+    #[test]
+    fn a_device_is_no_panorama() {
+        if cfg!(unix) {
+            let error = Environment::read(Path::new("/dev/zero")).err().unwrap();
+            assert!(error.to_string().contains("is a pipe or device"), "{error}");
         }
     }
 

@@ -3,30 +3,48 @@
 //! Empty nodes name what the labels need. `face.NAME` is a class: the object lies so that the
 //! node's +y axis points up. `keypoint.NAME.I` is the I-th keypoint of that class.
 
+use std::borrow::Cow;
 use std::path::{Path, PathBuf};
 
+use base64::Engine;
+use base64::alphabet;
+use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use glam::{Mat4, Quat, Vec3A, vec3a};
-use gltf::mesh::Mode;
+use gltf::accessor::{DataType, Dimensions};
+use gltf::buffer::Source;
+use gltf::mesh::{Mode, Semantic};
 use obvhs::triangle::Triangle;
 
-use super::model::{Corners, Face, Geometry, Material};
+use super::model::{Corners, Face, Geometry, MOST_TRIANGLES, Material, check_count};
+use crate::sample::image::input::{self, MOST_BYTES};
 use crate::{Error, Result};
 
 /// What to do about a broken file.
 pub const REMEDY: &str =
     "export the model again as glTF 2.0 with triangles, and keep its .bin beside it";
 
+/// What the JSON may hold: each value counts as 1, each object as 8 more.
+const MOST_VALUES: usize = 4_000_000;
+
+/// Vertices of the whole scene.
+const MOST_VERTICES: usize = 3 * MOST_TRIANGLES;
+
 /// The buffers beside a glTF; none if it is unreadable.
 pub fn buffers(path: &Path) -> Vec<PathBuf> {
-    let folder = path.parent().unwrap_or(Path::new(""));
-    let Ok(gltf) = gltf::Gltf::open(path) else {
-        return Vec::new();
-    };
-    let beside = gltf.buffers().filter_map(|buffer| match buffer.source() {
-        gltf::buffer::Source::Uri(uri) if !uri.starts_with("data:") => Some(folder.join(uri)),
-        _ => None,
+    let found = input::guarded(path.display(), REMEDY, || {
+        let bytes = input::read(path, MOST_BYTES)?;
+        let Ok((document, _)) = parse(&bytes) else {
+            return Ok(Vec::new());
+        };
+        let beside = document
+            .buffers()
+            .filter_map(|buffer| match buffer.source() {
+                Source::Uri(uri) if !uri.starts_with("data:") => input::beside(path, uri).ok(),
+                _ => None,
+            });
+        Ok(beside.collect())
     });
-    beside.collect()
+    found.unwrap_or_default()
 }
 
 /// Reads a `.gltf` with its buffers, or a `.glb`.
@@ -35,50 +53,226 @@ pub fn buffers(path: &Path) -> Vec<PathBuf> {
 /// If a file is missing or cut off.
 pub fn read(path: &Path) -> Result<Geometry> {
     let broken = |problem: String| Error::failed(path.display(), problem, REMEDY);
-    let gltf = gltf::Gltf::open(path).map_err(|e| match e {
-        gltf::Error::Io(e) => Error::io(path, e),
-        e => broken(format!("cannot be read as glTF: {e}")),
-    })?;
-    let buffers = gltf::import_buffers(&gltf.document, path.parent(), gltf.blob)
-        .map_err(|e| broken(format!("its buffer is missing or cut off: {e}")))?;
-    if let Some(accessor) = gltf.document.accessors().find(|a| !fits(a, &buffers)) {
-        let index = accessor.index();
-        return Err(broken(format!(
-            "accessor {index} reaches beyond the end of its buffer"
-        )));
+    let bytes = input::read(path, MOST_BYTES)?;
+    let (document, blob) = parse(&bytes).map_err(broken)?;
+    let buffers = contents(path, &document, blob).map_err(broken)?;
+    for accessor in document.accessors() {
+        check(&accessor, &buffers)
+            .map_err(|problem| broken(format!("accessor {} {problem}", accessor.index())))?;
     }
-    let mut reader = Reader::new(&gltf.document, &buffers);
-    let scene = gltf.document.default_scene();
-    let scene = scene.or_else(|| gltf.document.scenes().next());
-    for node in scene.iter().flat_map(gltf::Scene::nodes) {
-        reader.visit(&node, Mat4::IDENTITY).map_err(broken)?;
+    let nodes = nodes(&document).map_err(broken)?;
+    check_size(&nodes).map_err(broken)?;
+    let mut reader = Reader::new(&document, &buffers);
+    for (node, place) in &nodes {
+        reader.visit(node, *place).map_err(broken)?;
     }
     Ok(reader.geometry)
 }
 
-/// Whether the accessor's bytes all exist.
-fn fits(accessor: &gltf::Accessor, buffers: &[gltf::buffer::Data]) -> bool {
-    let Some(view) = accessor.view() else {
-        return true;
+/// The JSON, and the buffer that a .glb holds itself.
+type Parsed<'a> = (gltf::Document, Option<Cow<'a, [u8]>>);
+
+fn parse(bytes: &[u8]) -> Result<Parsed<'_>, String> {
+    let broken = |e: gltf::Error| format!("cannot be read as glTF: {e}");
+    let (json, blob) = if bytes.starts_with(b"glTF") {
+        let glb = gltf::Glb::from_slice(bytes).map_err(broken)?;
+        (glb.json, glb.bin)
+    } else {
+        (bytes.into(), None)
     };
-    let stride = view.stride().unwrap_or(accessor.size());
-    let last = accessor.count().saturating_sub(1).checked_mul(stride);
+    // In memory, an object can take a hundred times as many bytes as in the file.
+    let values = json.iter().map(|byte| match byte {
+        b'{' => 9,
+        b'[' | b',' => 1,
+        _ => 0,
+    });
+    if values.sum::<usize>() > MOST_VALUES {
+        return Err(format!("its JSON holds more than {MOST_VALUES} values"));
+    }
+    let root = gltf::json::Root::from_slice(&json).map_err(|e| broken(e.into()))?;
+    let document = gltf::Document::from_json(root).map_err(broken)?;
+    Ok((document, blob))
+}
+
+/// The bytes of all buffers.
+fn contents<'a>(
+    path: &Path,
+    document: &gltf::Document,
+    mut blob: Option<Cow<'a, [u8]>>,
+) -> Result<Vec<Cow<'a, [u8]>>, String> {
+    let mut left = MOST_BYTES;
+    let mut found = Vec::new();
+    for buffer in document.buffers() {
+        let bytes = match buffer.source() {
+            Source::Bin => blob.take().ok_or("its buffer is missing")?,
+            Source::Uri(uri) => match uri.strip_prefix("data:") {
+                Some(data) => inline(data)?.into(),
+                None => {
+                    let file = input::beside(path, uri)?;
+                    let unread = |e: Error| match e {
+                        Error::Failed {
+                            subject, problem, ..
+                        } => format!("its buffer cannot be read: {subject}: {problem}"),
+                        e => e.to_string(),
+                    };
+                    input::read(&file, left).map_err(unread)?.into()
+                }
+            },
+        };
+        if bytes.len() < buffer.length() {
+            return Err(format!(
+                "its buffer {} is cut off: it has {} bytes of {}",
+                buffer.index(),
+                bytes.len(),
+                buffer.length()
+            ));
+        }
+        left = left.saturating_sub(bytes.len() as u64);
+        found.push(bytes);
+    }
+    Ok(found)
+}
+
+/// The bytes of a `data:` URI.
+fn inline(data: &str) -> Result<Vec<u8>, String> {
+    // Padded or not.
+    const BASE64: GeneralPurpose = GeneralPurpose::new(
+        &alphabet::STANDARD,
+        GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
+    );
+    let encoded = data.rsplit(',').next().unwrap_or_default();
+    let decoded = BASE64.decode(encoded);
+    decoded.map_err(|e| format!("a buffer within it is not base64: {e}"))
+}
+
+/// Checks that the accessor's bytes all exist, and that there are not too many elements.
+fn check(accessor: &gltf::Accessor, buffers: &[Cow<[u8]>]) -> Result<(), String> {
+    let (count, size) = (accessor.count(), accessor.size());
+    if count > MOST_VERTICES {
+        return Err(format!(
+            "has {count} elements; at most {MOST_VERTICES} are read"
+        ));
+    }
+    if let Some(view) = accessor.view() {
+        check_span(&view, accessor.offset(), count, size, buffers)?;
+    }
+    if let Some(sparse) = accessor.sparse() {
+        let (indices, values) = (sparse.indices(), sparse.values());
+        let (count, width) = (sparse.count(), indices.index_type().size());
+        check_span(&indices.view(), indices.offset(), count, width, buffers)?;
+        check_span(&values.view(), values.offset(), count, size, buffers)?;
+    }
+    Ok(())
+}
+
+/// Checks that `count` elements of `size` bytes lie in the view, and the view in its buffer.
+fn check_span(
+    view: &gltf::buffer::View,
+    offset: usize,
+    count: usize,
+    size: usize,
+    buffers: &[Cow<[u8]>],
+) -> Result<(), String> {
+    let stride = view.stride().unwrap_or(size);
+    if stride < size {
+        return Err(format!(
+            "has elements of {size} bytes, {stride} bytes apart"
+        ));
+    }
+    let last = count.checked_sub(1).ok_or("is empty")?;
     let end = last
-        .and_then(|last| last.checked_add(accessor.offset() + accessor.size()))
+        .checked_mul(stride)
+        .and_then(|last| last.checked_add(offset)?.checked_add(size))
         .filter(|&end| end <= view.length())
         .and_then(|_| view.offset().checked_add(view.length()));
     let buffer = buffers.get(view.buffer().index());
-    matches!((end, buffer), (Some(end), Some(buffer)) if end <= buffer.len())
+    match (end, buffer) {
+        (Some(end), Some(buffer)) if end <= buffer.len() => Ok(()),
+        _ => Err("reaches beyond the end of its buffer".into()),
+    }
+}
+
+/// The nodes of the scene with their places, parents first.
+fn nodes(document: &gltf::Document) -> Result<Vec<(gltf::Node<'_>, Mat4)>, String> {
+    let scene = document.default_scene();
+    let scene = scene.or_else(|| document.scenes().next());
+    let mut known = vec![false; document.nodes().len()];
+    let mut waiting = Vec::new();
+    let mut wait = |waiting: &mut Vec<_>, nodes: &mut dyn Iterator<Item = _>, place| {
+        let first = waiting.len();
+        for node in nodes {
+            let node: gltf::Node = node;
+            // Else a node within itself would never end, and a chain of pairs would double at each.
+            if std::mem::replace(&mut known[node.index()], true) {
+                let index = node.index();
+                return Err(format!("node {index} has more than one parent"));
+            }
+            waiting.push((node, place));
+        }
+        waiting[first..].reverse();
+        Ok(())
+    };
+    if let Some(scene) = scene {
+        wait(&mut waiting, &mut scene.nodes(), Mat4::IDENTITY)?;
+    }
+    let mut found = Vec::new();
+    while let Some((node, parent)) = waiting.pop() {
+        let place = parent * Mat4::from_cols_array_2d(&node.transform().matrix());
+        wait(&mut waiting, &mut node.children(), place)?;
+        found.push((node, place));
+    }
+    Ok(found)
+}
+
+/// Checks how much the meshes of all nodes hold, before any of them is read.
+fn check_size(nodes: &[(gltf::Node, Mat4)]) -> Result<(), String> {
+    let meshes = nodes.iter().filter_map(|(node, _)| node.mesh());
+    let (mut triangles, mut vertices) = (0_usize, 0_usize);
+    for primitive in meshes.flat_map(|mesh| mesh.primitives()) {
+        let positions = primitive.get(&Semantic::Positions);
+        let positions = positions.map_or(0, |positions| positions.count());
+        let indices = primitive.indices();
+        let corners = indices.map_or(positions, |indices| indices.count());
+        triangles = triangles.saturating_add(corners / 3);
+        vertices = vertices.saturating_add(positions);
+    }
+    check_count(triangles)?;
+    if vertices > MOST_VERTICES {
+        return Err(format!(
+            "has {vertices} vertices; at most {MOST_VERTICES} are read"
+        ));
+    }
+    Ok(())
+}
+
+/// Checks that the reader below understands the numbers of a primitive.
+fn check_types(primitive: &gltf::Primitive) -> Result<(), String> {
+    for semantic in [Semantic::Positions, Semantic::Normals] {
+        let accessor = primitive.get(&semantic);
+        if accessor
+            .is_some_and(|a| (a.dimensions(), a.data_type()) != (Dimensions::Vec3, DataType::F32))
+        {
+            return Err("its positions or normals are not three 32-bit floats each".into());
+        }
+    }
+    let whole = [DataType::U8, DataType::U16, DataType::U32];
+    if primitive
+        .indices()
+        .is_some_and(|a| a.dimensions() != Dimensions::Scalar || !whole.contains(&a.data_type()))
+    {
+        return Err("its indices are not whole numbers".into());
+    }
+    Ok(())
 }
 
 /// Gathers what the nodes of the scene hold.
 struct Reader<'a> {
-    buffers: &'a [gltf::buffer::Data],
+    buffers: &'a [Cow<'a, [u8]>],
     geometry: Geometry,
 }
 
 impl<'a> Reader<'a> {
-    fn new(document: &gltf::Document, buffers: &'a [gltf::buffer::Data]) -> Self {
+    fn new(document: &gltf::Document, buffers: &'a [Cow<'a, [u8]>]) -> Self {
         let mut materials: Vec<Material> = document
             .materials()
             .map(|material| {
@@ -103,8 +297,7 @@ impl<'a> Reader<'a> {
         }
     }
 
-    fn visit(&mut self, node: &gltf::Node, parent: Mat4) -> Result<(), String> {
-        let place = parent * Mat4::from_cols_array_2d(&node.transform().matrix());
+    fn visit(&mut self, node: &gltf::Node, place: Mat4) -> Result<(), String> {
         for primitive in node.mesh().iter().flat_map(gltf::Mesh::primitives) {
             self.add(&primitive, place)?;
         }
@@ -126,9 +319,6 @@ impl<'a> Reader<'a> {
                 .keypoints
                 .push((face.to_string(), number, centre));
         }
-        for child in node.children() {
-            self.visit(&child, place)?;
-        }
         Ok(())
     }
 
@@ -136,6 +326,7 @@ impl<'a> Reader<'a> {
         if primitive.mode() != Mode::Triangles {
             return Ok(());
         }
+        check_types(primitive)?;
         let reader = primitive.reader(|buffer| self.buffers.get(buffer.index()).map(|b| &b[..]));
         let positions: Vec<Vec3A> = reader
             .read_positions()

@@ -228,12 +228,18 @@ impl Mesh {
         let models: Vec<Model> = self
             .models
             .iter()
-            .map(|path| self.read_model(path))
+            .map(|path| {
+                context.check_interrupt()?;
+                self.read_model(path)
+            })
             .collect::<Result<_>>()?;
-        let photos = Photos::load(context.inputs.get("backgrounds"))?;
+        let photos = Photos::load(context)?;
         let environments: Vec<Environment> = environment::find(&self.environments)?
             .par_iter()
-            .map(|path| Environment::read(path))
+            .map(|path| {
+                context.check_interrupt()?;
+                Environment::read(path)
+            })
             .collect::<Result<_>>()?;
         context.generate(count, "count", |index| {
             self.sample(context, &models, &environments, &photos, index, size)

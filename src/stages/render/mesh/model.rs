@@ -13,10 +13,21 @@ use obvhs::bvh2::Bvh2;
 use obvhs::bvh2::builder::build_bvh2_from_tris;
 use obvhs::ray::{Ray, RayHit};
 use obvhs::triangle::Triangle;
+use rayon::prelude::*;
 
 use super::stable_poses::StablePose;
 use super::{gltf, obj, stl};
+use crate::sample::image::input;
 use crate::{Error, Result};
+
+/// What a model may hold; the limits keep a hostile file from filling memory.
+pub const MOST_TRIANGLES: usize = 10_000_000;
+const MOST_MATERIALS: usize = 4096;
+const MOST_FACES: usize = 1024;
+const MOST_KEYPOINTS: usize = 4096;
+
+/// Metres from the origin; farther away, areas are no finite numbers.
+const FARTHEST: f32 = 1e9;
 
 /// A model ready to be traced, in its own coordinates (metres, +y up).
 pub struct Model {
@@ -97,6 +108,15 @@ impl Format {
             _ => Format::Gltf,
         }
     }
+
+    /// What to do about a broken file.
+    fn remedy(&self) -> &'static str {
+        match self {
+            Format::Gltf => gltf::REMEDY,
+            Format::Obj => obj::REMEDY,
+            Format::Stl => stl::REMEDY,
+        }
+    }
 }
 
 /// The model file and the buffers beside it; an unreadable model stands alone.
@@ -112,20 +132,21 @@ impl Model {
     /// Reads a model; `unit` is that of an OBJ or STL in metres.
     ///
     /// # Errors
-    /// If a file is missing or cut off, or the model has no triangles.
+    /// If a file is missing, cut off or too large, or the model has no triangles.
     pub fn read(path: &Path, unit: f32) -> Result<Self> {
-        let (geometry, remedy) = match Format::of(path) {
-            Format::Gltf => (gltf::read(path)?, gltf::REMEDY),
-            Format::Obj => (obj::read(path, unit)?, obj::REMEDY),
-            Format::Stl => (stl::read(path, unit)?, stl::REMEDY),
-        };
-        let area = |t: &Triangle| (t.v1 - t.v0).cross(t.v2 - t.v0).length_squared();
-        if !geometry.triangles.iter().any(|t| area(t) > 0.0) {
-            let problem = "has no triangles";
-            return Err(Error::failed(path.display(), problem, remedy));
-        }
-        let stem = path.file_stem().map(|s| s.to_string_lossy().into_owned());
-        Ok(geometry.finish(path, stem.unwrap_or_default()))
+        let format = Format::of(path);
+        let remedy = format.remedy();
+        input::guarded(path.display(), remedy, || {
+            let geometry = match format {
+                Format::Gltf => gltf::read(path)?,
+                Format::Obj => obj::read(path, unit)?,
+                Format::Stl => stl::read(path, unit)?,
+            };
+            let checked = geometry.check();
+            checked.map_err(|problem| Error::failed(path.display(), problem, remedy))?;
+            let stem = path.file_stem().map(|s| s.to_string_lossy().into_owned());
+            Ok(geometry.finish(path, stem.unwrap_or_default()))
+        })
     }
 
     /// Whether nodes of the model say which of its faces can be on top.
@@ -178,7 +199,44 @@ impl Model {
     }
 }
 
+/// Checks how many triangles there are, before there is memory for them.
+pub fn check_count(triangles: usize) -> Result<(), String> {
+    if triangles > MOST_TRIANGLES {
+        return Err(format!(
+            "has {triangles} triangles; at most {MOST_TRIANGLES} are read, so simplify it"
+        ));
+    }
+    Ok(())
+}
+
 impl Geometry {
+    /// What makes it unusable.
+    fn check(&self) -> Result<(), String> {
+        check_count(self.triangles.len())?;
+        for (count, most, what) in [
+            (self.materials.len(), MOST_MATERIALS, "materials"),
+            (self.faces.len(), MOST_FACES, "nodes `face.NAME`"),
+            (self.keypoints.len(), MOST_KEYPOINTS, "keypoints"),
+        ] {
+            if count > most {
+                return Err(format!("has {count} {what}; at most {most} are read"));
+            }
+        }
+        // Not so for a NaN.
+        let near = |v: &Vec3A| v.abs().cmple(Vec3A::splat(FARTHEST)).all();
+        let mut vertices = self.triangles.iter().flat_map(|t| [t.v0, t.v1, t.v2]);
+        if !vertices.all(|v| near(&v)) || !self.keypoints.iter().all(|k| near(&k.2)) {
+            return Err(format!(
+                "a vertex or node lies more than {FARTHEST:e} metres from the origin"
+            ));
+        }
+        let area = |t: &Triangle| (t.v1 - t.v0).cross(t.v2 - t.v0).length_squared();
+        if !self.triangles.iter().any(|t| area(t) > 0.0) {
+            return Err("has no triangles".into());
+        }
+        Ok(())
+    }
+
     fn finish(mut self, path: &Path, stem: String) -> Model {
         let named_faces = !self.faces.is_empty();
         if !named_faces {
@@ -234,6 +292,7 @@ fn outermost(vertices: &[Vec3A]) -> Vec<Vec3A> {
     const DIRECTIONS: usize = 400;
     let golden = std::f32::consts::PI * (3.0 - 5f32.sqrt());
     let mut found: Vec<usize> = (0..DIRECTIONS)
+        .into_par_iter()
         .map(|i| {
             let y = 1.0 - (2 * i + 1) as f32 / DIRECTIONS as f32;
             let (sin, cos) = (golden * i as f32).sin_cos();

@@ -3,13 +3,15 @@
 //! Of a material only the name is read (`usemtl`), to be painted by a look; the colours in a .mtl
 //! are not. Texture coordinates, lines, curves, groups and smoothing groups are skipped.
 
+use std::collections::HashMap;
 use std::path::Path;
 
 use glam::Vec3A;
 use obvhs::triangle::Triangle;
 
 use super::crease;
-use super::model::{Corners, Geometry, Material};
+use super::model::{Corners, Geometry, MOST_TRIANGLES, Material, check_count};
+use crate::sample::image::input::{self, MOST_BYTES};
 use crate::{Error, Result};
 
 /// What to do about a broken file.
@@ -23,19 +25,44 @@ pub const DEFAULT_MATERIAL: &str = "default";
 /// # Errors
 /// If the file is missing, or a line is broken or names what does not exist.
 pub fn read(path: &Path, unit: f32) -> Result<Geometry> {
-    let bytes = std::fs::read(path).map_err(|e| Error::io(path, e))?;
-    let text = String::from_utf8_lossy(&bytes);
+    let bytes = input::read(path, MOST_BYTES)?;
+    let lines = || bytes.split(|&byte| byte == b'\n');
+    check_size(lines()).map_err(|problem| Error::failed(path.display(), problem, REMEDY))?;
     let mut reader = Reader {
         unit,
         ..Reader::default()
     };
-    for (number, line) in text.lines().enumerate() {
-        reader.line(line).map_err(|problem| {
+    for (number, line) in lines().enumerate() {
+        let line = String::from_utf8_lossy(line);
+        reader.line(&line).map_err(|problem| {
             let place = format!("{} line {}", path.display(), number + 1);
             Error::failed(place, problem, REMEDY)
         })?;
     }
     Ok(reader.finish())
+}
+
+/// Checks how many vertices and triangles there will be, before there is memory for them.
+fn check_size<'a>(lines: impl Iterator<Item = &'a [u8]>) -> Result<(), String> {
+    let (mut vectors, mut triangles) = (0, 0);
+    for line in lines {
+        let line = line.trim_ascii();
+        let mut words = line.split(u8::is_ascii_whitespace);
+        match words.next() {
+            Some(b"v" | b"vn") => vectors += 1,
+            Some(b"f") => triangles += words.filter(|w| !w.is_empty()).count().saturating_sub(2),
+            _ => {}
+        }
+    }
+    check_count(triangles)?;
+    // Three corners, each with a position and a normal.
+    let most = 6 * MOST_TRIANGLES;
+    if vectors > most {
+        return Err(format!(
+            "has {vectors} vertices and normals; at most {most} are read"
+        ));
+    }
+    Ok(())
 }
 
 /// What has been read so far.
@@ -45,14 +72,14 @@ struct Reader {
     positions: Vec<Vec3A>,
     normals: Vec<Vec3A>,
     geometry: Geometry,
-    /// The normals that the file gives to each triangle.
-    given: Vec<[Option<Vec3A>; 3]>,
     material: String,
+    /// Numbers of the materials, by name.
+    materials: HashMap<String, usize>,
 }
 
 impl Reader {
     fn line(&mut self, line: &str) -> Result<(), String> {
-        let mut words = line.split_whitespace();
+        let mut words = line.split_ascii_whitespace();
         match words.next() {
             Some("v") => {
                 let position = vector(words)? * self.unit;
@@ -88,13 +115,13 @@ impl Reader {
         if corners.len() < 3 {
             return Err(format!("a face has {} corners", corners.len()));
         }
-        let materials = &mut self.geometry.materials;
         let name = match self.material.as_str() {
             "" => DEFAULT_MATERIAL,
             name => name,
         };
-        let known = materials.iter().position(|m| m.name == name);
-        let material = known.unwrap_or_else(|| {
+        let material = self.materials.get(name).copied().unwrap_or_else(|| {
+            let materials = &mut self.geometry.materials;
+            self.materials.insert(name.to_owned(), materials.len());
             materials.push(Material {
                 name: name.to_owned(),
                 colour: Vec3A::splat(0.8),
@@ -108,9 +135,9 @@ impl Reader {
                 continue;
             }
             self.geometry.triangles.push(Triangle { v0, v1, v2 });
-            self.given.push(fan.map(|corner| corner.1));
             self.geometry.corners.push(Corners {
-                normals: [Vec3A::ZERO; 3],
+                // NaN where the file gives none.
+                normals: fan.map(|corner| corner.1.unwrap_or(Vec3A::NAN)),
                 material,
             });
         }
@@ -120,12 +147,10 @@ impl Reader {
     fn finish(self) -> Geometry {
         let mut geometry = self.geometry;
         let own = crease::normals(&geometry.triangles);
-        let corners = geometry.corners.iter_mut();
-        for ((corners, given), own) in corners.zip(self.given).zip(own) {
-            corners.normals = std::array::from_fn(|i| {
-                let normal = given[i].and_then(Vec3A::try_normalize);
-                normal.unwrap_or(own[i])
-            });
+        for (corners, own) in geometry.corners.iter_mut().zip(own) {
+            for (normal, own) in corners.normals.iter_mut().zip(own) {
+                *normal = normal.try_normalize().unwrap_or(own);
+            }
         }
         geometry
     }
@@ -201,6 +226,43 @@ mod tests {
         let names: Vec<&str> = geometry.materials.iter().map(|m| m.name.as_str()).collect();
         assert_eq!(names, [DEFAULT_MATERIAL, "pip"]);
         assert_eq!(geometry.corners[1].material, 1);
+    }
+
+    #[test]
+    fn a_polygon_of_many_corners_is_read_at_once() {
+        let count = 200_000;
+        let mut text = String::new();
+        for i in 0..count {
+            let (sin, cos) = (std::f64::consts::TAU * f64::from(i) / f64::from(count)).sin_cos();
+            text += &format!("v {sin} 0 {cos}\n");
+        }
+        text += "f";
+        (1..=count).for_each(|i| text += &format!(" {i}"));
+        let geometry = parse(&text).unwrap();
+        // Some of the thinnest have no area in 32 bits.
+        assert!(geometry.triangles.len() > 100_000);
+        let last = geometry.corners.last().unwrap();
+        assert!(last.normals.iter().all(|n| n.dot(Vec3A::Y).abs() > 0.999));
+    }
+
+    #[test]
+    fn more_triangles_than_are_read_are_refused() {
+        let text = format!("{SQUARE}f 1 2{}", " 3".repeat(MOST_TRIANGLES + 1));
+        let error = parse(&text).err().unwrap().to_string();
+        for part in ["part.obj: ", "has 10000001 triangles", "at most 10000000"] {
+            assert!(error.contains(part), "{error}");
+        }
+    }
+
+    #[test]
+    fn many_materials_are_found_again() {
+        let mut text = SQUARE.to_owned();
+        for i in 0..50_000 {
+            text += &format!("usemtl {}\nf 1 2 3\n", i % 25_000);
+        }
+        let geometry = parse(&text).unwrap();
+        assert_eq!(geometry.materials.len(), 25_000);
+        assert_eq!(geometry.corners[49_999].material, 24_999);
     }
 
     #[test]

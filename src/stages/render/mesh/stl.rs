@@ -9,8 +9,9 @@ use glam::Vec3A;
 use obvhs::triangle::Triangle;
 
 use super::crease;
-use super::model::{Corners, Geometry, Material};
+use super::model::{Corners, Geometry, MOST_TRIANGLES, Material, check_count};
 use super::obj::DEFAULT_MATERIAL;
+use crate::sample::image::input::{self, MOST_BYTES};
 use crate::{Error, Result};
 
 /// What to do about a broken file.
@@ -25,7 +26,7 @@ const TRIANGLE: usize = 50;
 /// # Errors
 /// If the file is missing, cut off, or has a vertex that is not a finite number.
 pub fn read(path: &Path, unit: f32) -> Result<Geometry> {
-    let bytes = std::fs::read(path).map_err(|e| Error::io(path, e))?;
+    let bytes = input::read(path, MOST_BYTES)?;
     let vertices = match text(&bytes) {
         Some(text) => from_text(text),
         None => from_binary(&bytes),
@@ -77,7 +78,12 @@ fn from_text(text: &str) -> Result<Vec<Vec3A>, String> {
         }
         let mut number = || words.next().and_then(|word| word.parse::<f32>().ok());
         match (number(), number(), number()) {
-            (Some(x), Some(y), Some(z)) => vertices.push(Vec3A::new(x, y, z)),
+            (Some(x), Some(y), Some(z)) => {
+                if vertices.len() >= 3 * MOST_TRIANGLES {
+                    check_count(MOST_TRIANGLES + 1)?;
+                }
+                vertices.push(Vec3A::new(x, y, z));
+            }
             _ => return Err("a `vertex` is not followed by three numbers".into()),
         }
     }
@@ -99,6 +105,7 @@ fn from_binary(bytes: &[u8]) -> Result<Vec<Vec3A>, String> {
             triangles.len()
         ));
     }
+    check_count(count)?;
     // The normal comes first, then the three vertices.
     let vertices = triangles[..count].iter().flat_map(|t| {
         let (floats, _) = t[12..48].as_chunks::<4>();

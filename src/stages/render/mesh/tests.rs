@@ -1,6 +1,7 @@
 //! The renderer seen from outside: labels that agree with each other, the same bytes for any
 //! number of threads, and errors that name the file.
 
+mod hostile;
 mod labels;
 mod models;
 mod scenes;

@@ -11,7 +11,7 @@ use super::canvas::{Canvas, Field, between, span};
 use super::draw::{self, Range, chance, check_range, check_share, log_uniform, uniform};
 use crate::Result;
 use crate::sample::Extent;
-use crate::sample::crop::{Rectangle, largest};
+use crate::sample::crop::{self, Rectangle, largest};
 use crate::seed::Stream;
 
 /// What is behind the sign.
@@ -127,7 +127,7 @@ fn edge(photo: &RgbImage, extent: Extent, stream: &mut Stream) -> Canvas {
 /// The part of `photo` whose left upper pixel is (`left`, `top`).
 fn part(photo: &RgbImage, left: u32, top: u32, extent: Extent) -> Canvas {
     let (left, top) = (left.into(), top.into());
-    Canvas::from_srgb(photo, Rectangle { left, top, extent })
+    Canvas::from_srgb(&crop::cut(photo, Rectangle { left, top, extent }))
 }
 
 /// One or two surfaces, beside or above each other, sometimes with a post.

@@ -11,7 +11,6 @@ use super::super::filter;
 use super::draw;
 use crate::sample::Extent;
 use crate::sample::colour::{luminance, to_linear};
-use crate::sample::crop::Rectangle;
 use crate::seed::Stream;
 
 /// Linear light: 0 is black, 1 is where the sensor saturates at exposure 1.
@@ -65,17 +64,12 @@ impl Canvas {
         }
     }
 
-    /// A part of an sRGB picture; it must lie inside.
-    pub fn from_srgb(picture: &RgbImage, part: Rectangle) -> Self {
-        let pixel = |i: usize| {
-            let (x, y) = place(i, part.extent);
-            let (x, y) = (part.left as u32 + x as u32, part.top as u32 + y as u32);
-            let Rgb(pixel) = picture.get_pixel(x, y);
-            pixel.map(|value| to_linear(f32::from(value) / 255.0))
-        };
+    /// The linear light of an sRGB picture.
+    pub fn from_srgb(picture: &RgbImage) -> Self {
+        let light = |Rgb(pixel): &Rgb<u8>| pixel.map(|value| to_linear(f32::from(value) / 255.0));
         Canvas {
-            extent: part.extent,
-            pixels: (0..part.extent.area()).map(pixel).collect(),
+            extent: picture.dimensions().into(),
+            pixels: picture.pixels().map(light).collect(),
         }
     }
 

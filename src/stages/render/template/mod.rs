@@ -10,6 +10,7 @@ mod camera;
 mod canvas;
 mod draw;
 mod light;
+mod limits;
 mod surface;
 mod surroundings;
 mod svg;
@@ -112,7 +113,7 @@ impl Template {
     /// If a template or a background photo cannot be read, or a template is too small to be seen.
     pub fn render(&self, context: &Context, count: u64, size: Extent) -> Result<serde_json::Value> {
         let classes = svg::load_folder(&self.templates, size.shorter(), context)?;
-        let photos = Photos::load(context.inputs.get("backgrounds"))?;
+        let photos = Photos::load(context)?;
         context.generate(count, "count", |index| {
             self.sample(context, index, &classes, &photos, size)
         })?;

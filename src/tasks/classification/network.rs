@@ -1,16 +1,13 @@
-//! The recogniser that measures a dataset: a small convolutional classifier.
+//! The network: a small convolutional classifier.
 //!
 //! Stem and four stages of convolution, batch norm (Ioffe and Szegedy 2015) and
 //! ReLU, global average and maximum pooling, one linear layer.
 
 use burn::module::Module;
-use burn::nn::loss::CrossEntropyLossConfig;
 use burn::nn::{BatchNorm, BatchNormConfig, Linear, LinearConfig};
-use burn::optim::{GradientsParams, ModuleOptimizer};
 use burn::tensor::activation::relu;
-use burn::tensor::{Device, Int, Tensor};
+use burn::tensor::{Device, Tensor};
 
-use crate::nn::adam::adam;
 use crate::nn::conv_kernel::Border;
 use crate::nn::convolution::{PaddedConv, stem};
 use crate::nn::init::{Init, initialise};
@@ -78,36 +75,5 @@ impl Classifier {
         let mean = x.clone().mean_dim(2).reshape([batch, channels]);
         let max = x.max_dim(2).reshape([batch, channels]);
         self.head.forward(Tensor::cat(vec![mean, max], 1))
-    }
-}
-
-/// A classifier in training: cross entropy with label smoothing, Adam.
-pub struct Training {
-    pub network: Classifier,
-    optimiser: ModuleOptimizer,
-    device: Device,
-}
-
-impl Training {
-    /// `device` must have autodiff.
-    pub fn new(network: Classifier, device: Device) -> Self {
-        Training {
-            network,
-            optimiser: adam(0.9, 0.999),
-            device,
-        }
-    }
-
-    /// One step; returns the loss.
-    pub fn step(&mut self, pictures: Tensor<4>, classes: &[usize], rate: f64) -> f32 {
-        let targets: Vec<i32> = classes.iter().map(|&c| c as i32).collect();
-        let targets = Tensor::<1, Int>::from_data(&targets[..], &self.device);
-        let loss = CrossEntropyLossConfig::new()
-            .with_smoothing(Some(0.05))
-            .init(&self.device)
-            .forward(self.network.forward(pictures), targets);
-        let gradients = GradientsParams::from_grads(loss.backward(), &self.network);
-        self.network = self.optimiser.step(rate, self.network.clone(), gradients);
-        loss.into_scalar()
     }
 }

@@ -1,0 +1,47 @@
+//! COCO's instances files: <https://cocodataset.org/#format-data>.
+//!
+//! Masks are written as compressed run lengths, since some trainers silently skip uncompressed ones. Polygons
+//! and both kinds of run lengths can be read. Crowd annotations are skipped, since they do not describe single
+//! objects.
+
+mod read;
+mod write;
+
+use serde::{Deserialize, Serialize};
+
+use super::{Format, Holds};
+
+/// The registry entry.
+pub const FORMAT: Format = Format {
+    name: "coco",
+    about: "annotations/instances_SPLIT.json: boxes, masks and keypoints",
+    required: false,
+    holds: Holds {
+        objects: true,
+        masks: true,
+        keypoints: true,
+        poses: true,
+        camera: true,
+        visible_fraction: true,
+        ..Holds::NOTHING
+    },
+    write: write::write,
+    detect: |path| read::files(path).is_ok_and(|files| !files.is_empty()),
+    read: read::read,
+};
+
+#[derive(Serialize, Deserialize)]
+#[serde(untagged)]
+enum Segmentation {
+    /// `size` is height, width.
+    RunLengths { counts: Counts, size: [u32; 2] },
+    /// Polygons of x, y, x, y, …; an empty list means that no mask is known.
+    Polygons(Vec<Vec<f64>>),
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(untagged)]
+enum Counts {
+    Compressed(String),
+    Plain(Vec<u32>),
+}

@@ -1,0 +1,284 @@
+//! Writes COCO's files: images go straight to the file, annotations to an anonymous temporary file that is
+//! appended at the end, so that memory use does not grow with the dataset.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::{BufWriter, Seek, SeekFrom, Write};
+use std::path::PathBuf;
+
+use hotcoco::Rle;
+use hotcoco::mask as rle;
+use serde::Serialize;
+
+use super::{Counts, Segmentation};
+use crate::formats::{DatasetInfo, ImageEntry, Writer, create};
+use crate::sample::{Camera, Extent, Keypoint, Object, Sample, Visibility};
+use crate::{Error, Result};
+
+#[derive(Serialize)]
+struct Image<'a> {
+    id: u64,
+    file_name: &'a str,
+    width: u32,
+    height: u32,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    license: Option<u32>,
+    /// An extension of COCO: pinhole intrinsics in pixels.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    camera: Option<Camera>,
+}
+
+#[derive(Serialize)]
+struct Annotation {
+    id: u64,
+    image_id: u64,
+    category_id: usize,
+    bbox: [f32; 4],
+    area: f32,
+    segmentation: Segmentation,
+    iscrowd: u8,
+    /// An extension of COCO: object-to-camera transform, row-major 3×4, in metres.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pose: Option<[f32; 12]>,
+    visible_fraction: f32,
+    #[serde(flatten)]
+    keypoints: Option<Keypoints>,
+}
+
+#[derive(Serialize)]
+struct Keypoints {
+    keypoints: Vec<f32>,
+    num_keypoints: usize,
+}
+
+#[derive(Serialize)]
+struct Category<'a> {
+    id: usize,
+    name: &'a str,
+    supercategory: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    keypoints: Option<&'a Vec<String>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    skeleton: Option<[[usize; 2]; 0]>,
+}
+
+/// The file of one split while it is written.
+struct SplitFile {
+    path: PathBuf,
+    file: BufWriter<File>,
+    annotations: BufWriter<File>,
+    /// Whether the next image or annotation needs a comma before it.
+    has_image: bool,
+    has_annotation: bool,
+}
+
+struct Coco<'a> {
+    dataset: DatasetInfo<'a>,
+    files: BTreeMap<&'a str, SplitFile>,
+    /// Ids continue across the splits' files, so that the files can be merged.
+    images: u64,
+    annotations: u64,
+}
+
+/// Starts the file of every split.
+///
+/// # Errors
+/// If one cannot be created.
+pub fn write<'a>(dataset: &DatasetInfo<'a>) -> Result<Box<dyn Writer + 'a>> {
+    let start = |split: &'a String| {
+        let path = dataset
+            .out
+            .join(format!("annotations/instances_{split}.json"));
+        let mut file = create(&path)?;
+        let spool = tempfile::tempfile_in(dataset.out).map_err(|e| Error::io(dataset.out, e))?;
+        write_head(&mut file, dataset).map_err(|e| Error::io(&path, e))?;
+        let file = SplitFile {
+            path,
+            file,
+            annotations: BufWriter::new(spool),
+            has_image: false,
+            has_annotation: false,
+        };
+        Ok((split.as_str(), file))
+    };
+    Ok(Box::new(Coco {
+        dataset: *dataset,
+        files: dataset.images.keys().map(start).collect::<Result<_>>()?,
+        images: 0,
+        annotations: 0,
+    }))
+}
+
+impl Writer for Coco<'_> {
+    fn add(&mut self, entry: &ImageEntry) -> Result<()> {
+        let Some(file) = self.files.get_mut(entry.split) else {
+            return Ok(());
+        };
+        let sample = entry.sample;
+        if sample.labels.objects.is_none() {
+            // Its objects are unknown; listing it would mean that there are none.
+            return Ok(());
+        }
+        self.images += 1;
+        let image = Image {
+            id: self.images,
+            file_name: &entry.file,
+            width: sample.extent.width,
+            height: sample.extent.height,
+            license: self.dataset.license.map(|_| 1),
+            camera: sample.labels.camera,
+        };
+        let annotations = annotations(sample, self.images, self.annotations, &self.dataset);
+        file.add(&image, &annotations)
+            .map_err(|e| Error::io(&file.path, e))?;
+        self.annotations += annotations.len() as u64;
+        Ok(())
+    }
+
+    fn finish(self: Box<Self>) -> Result<()> {
+        let categories = categories(&self.dataset);
+        for file in self.files.into_values() {
+            let path = file.path.clone();
+            file.finish(&categories).map_err(|e| Error::io(&path, e))?;
+        }
+        Ok(())
+    }
+}
+
+impl SplitFile {
+    fn add(&mut self, image: &Image, annotations: &[Annotation]) -> std::io::Result<()> {
+        separate(&mut self.file, &mut self.has_image)?;
+        serde_json::to_writer(&mut self.file, image)?;
+        for annotation in annotations {
+            separate(&mut self.annotations, &mut self.has_annotation)?;
+            serde_json::to_writer(&mut self.annotations, annotation)?;
+        }
+        Ok(())
+    }
+
+    fn finish(mut self, categories: &[Category]) -> std::io::Result<()> {
+        self.file.write_all(b"\n],\n\"annotations\":[")?;
+        let mut annotations = self.annotations.into_inner().map_err(|e| e.into_error())?;
+        annotations.seek(SeekFrom::Start(0))?;
+        std::io::copy(&mut annotations, &mut self.file)?;
+        self.file.write_all(b"\n],\n\"categories\":")?;
+        serde_json::to_writer(&mut self.file, categories)?;
+        self.file.write_all(b"}\n")?;
+        self.file.flush()
+    }
+}
+
+/// Starts the line of the next list element.
+fn separate(file: &mut impl Write, follows: &mut bool) -> std::io::Result<()> {
+    file.write_all(if *follows { b",\n" } else { b"\n" })?;
+    *follows = true;
+    Ok(())
+}
+
+/// Writes everything before the first image.
+fn write_head(file: &mut impl Write, dataset: &DatasetInfo) -> std::io::Result<()> {
+    let info = serde_json::json!({
+        "description": dataset.description.unwrap_or(dataset.name),
+        "version": dataset.version.unwrap_or_default(),
+        "contributor": "verismo",
+    });
+    let licenses: Vec<_> = dataset
+        .license
+        .iter()
+        .map(|name| serde_json::json!({ "id": 1, "name": name, "url": "" }))
+        .collect();
+    write!(file, "{{\"info\":{info},\n\"licenses\":")?;
+    serde_json::to_writer(&mut *file, &licenses)?;
+    file.write_all(b",\n\"images\":[")
+}
+
+/// The classes, sorted, with ids from 1.
+fn categories<'a>(dataset: &DatasetInfo<'a>) -> Vec<Category<'a>> {
+    (1..)
+        .zip(dataset.categories)
+        .map(|(id, (name, keypoints))| Category {
+            id,
+            name,
+            supercategory: dataset.name,
+            keypoints: (!keypoints.is_empty()).then_some(keypoints),
+            skeleton: (!keypoints.is_empty()).then_some([]),
+        })
+        .collect()
+}
+
+/// The annotations of one image, with ids that follow `before`. Boxes without area are left out.
+fn annotations(
+    sample: &Sample,
+    image_id: u64,
+    before: u64,
+    dataset: &DatasetInfo,
+) -> Vec<Annotation> {
+    let mut annotations = Vec::new();
+    for object in sample.labels.objects() {
+        let Some(bbox) = clip(object.bbox_xywh, sample.extent) else {
+            continue;
+        };
+        let mut names = dataset.categories.iter().enumerate();
+        let Some((position, (_, keypoints))) = names.find(|(_, (n, _))| **n == object.class) else {
+            continue;
+        };
+        annotations.push(Annotation {
+            id: before + annotations.len() as u64 + 1,
+            image_id,
+            category_id: position + 1,
+            bbox,
+            area: object
+                .mask
+                .as_ref()
+                .map_or(bbox[2] * bbox[3], |mask| mask.area() as f32),
+            segmentation: segmentation(object, sample.extent),
+            iscrowd: 0,
+            pose: object.pose,
+            visible_fraction: object.visible_fraction,
+            keypoints: (!keypoints.is_empty())
+                .then(|| flat_keypoints(&object.keypoints, keypoints)),
+        });
+    }
+    annotations
+}
+
+fn segmentation(object: &Object, Extent { width, height }: Extent) -> Segmentation {
+    let Some(mask) = &object.mask else {
+        return Segmentation::Polygons(Vec::new());
+    };
+    let counts = rle::rle_to_string(&Rle {
+        h: height,
+        w: width,
+        counts: mask.counts.clone(),
+    });
+    Segmentation::RunLengths {
+        counts: Counts::Compressed(counts),
+        size: [height, width],
+    }
+}
+
+/// The part of a box inside the picture; `None` if it has no area.
+fn clip([x, y, w, h]: [f32; 4], Extent { width, height }: Extent) -> Option<[f32; 4]> {
+    let (x0, y0) = (x.max(0.0), y.max(0.0));
+    let (x1, y1) = ((x + w).min(width as f32), (y + h).min(height as f32));
+    (x0 < x1 && y0 < y1).then_some([x0, y0, x1 - x0, y1 - y0])
+}
+
+/// COCO's triples in the order of the category's `names`; unlabelled points are 0, 0, 0.
+fn flat_keypoints(keypoints: &[Keypoint], names: &[String]) -> Keypoints {
+    let labelled = |name: &String| {
+        let mut known = keypoints
+            .iter()
+            .filter(|k| k.visibility != Visibility::Outside);
+        known.find(|keypoint| keypoint.name == *name)
+    };
+    let found: Vec<Option<&Keypoint>> = names.iter().map(labelled).collect();
+    let triple = |keypoint: &Option<&Keypoint>| match keypoint {
+        Some(keypoint) => keypoint.xyv(),
+        None => [0.0; 3],
+    };
+    Keypoints {
+        keypoints: found.iter().flat_map(triple).collect(),
+        num_keypoints: found.iter().flatten().count(),
+    }
+}

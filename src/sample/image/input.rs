@@ -1,0 +1,191 @@
+//! Files that a user gives: read whole, up to a size, by readers whose panics become errors.
+
+use std::cell::Cell;
+use std::fmt::Display;
+use std::fs::File;
+use std::io::Read;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::{Component, Path, PathBuf};
+use std::sync::Once;
+
+use crate::{Error, Result};
+
+/// Bytes that a file may have, and a picture once it is decoded: 178 megapixels of 8 bits a channel.
+pub const MOST_BYTES: u64 = 512 << 20;
+
+/// The bytes of a file. Pipes and devices, which may never end, are not even opened.
+///
+/// # Errors
+/// If it is missing, no regular file, or has more than `most` bytes.
+pub fn read(path: &Path, most: u64) -> Result<Vec<u8>> {
+    let unread = |e| Error::io(path, e);
+    check_regular(path)?;
+    let file = File::open(path).map_err(unread)?;
+    let told = file.metadata().map_err(unread)?.len();
+    let mut bytes = Vec::new();
+    // Some files, as those in /proc, have more bytes than they tell.
+    if told <= most {
+        file.take(most + 1)
+            .read_to_end(&mut bytes)
+            .map_err(unread)?;
+    }
+    if told.max(bytes.len() as u64) > most {
+        return Err(Error::failed(
+            path.display(),
+            format!("has more than {} MiB, the most that is read", most >> 20),
+            "make it smaller, or give the path of another file",
+        ));
+    }
+    Ok(bytes)
+}
+
+/// Checks that `path` is a file with contents of its own.
+///
+/// # Errors
+/// If it is missing, or a folder, pipe or device.
+pub fn check_regular(path: &Path) -> Result<()> {
+    let metadata = std::fs::metadata(path).map_err(|e| Error::io(path, e))?;
+    if metadata.is_file() {
+        return Ok(());
+    }
+    let problem = match metadata.is_dir() {
+        true => "is a folder, not a file",
+        false => "is a pipe or device, not a regular file",
+    };
+    Err(Error::failed(
+        path.display(),
+        problem,
+        "give the path of a file, or take it out of the folder",
+    ))
+}
+
+/// The file that `uri` in the file `from` names: in its folder or below, so that a file from elsewhere
+/// reads nothing else of this machine.
+///
+/// # Errors
+/// If it lies outside.
+pub fn beside(from: &Path, uri: &str) -> Result<PathBuf, String> {
+    let name = decoded(uri);
+    let name = Path::new(&name);
+    let folder = from.parent().unwrap_or(Path::new(""));
+    name.components()
+        .all(|part| matches!(part, Component::Normal(_) | Component::CurDir))
+        .then(|| folder.join(name))
+        .ok_or_else(|| format!("names `{uri}`, which lies outside its folder"))
+}
+
+/// With `%20` and the like as characters; other percent signs stand for themselves.
+fn decoded(uri: &str) -> String {
+    let mut bytes = Vec::with_capacity(uri.len());
+    let mut rest = uri.as_bytes();
+    while let Some((&first, after)) = rest.split_first() {
+        let digits = after.get(..2).filter(|_| first == b'%');
+        let digits = digits.filter(|digits| digits.iter().all(u8::is_ascii_hexdigit));
+        let code = digits.and_then(|digits| std::str::from_utf8(digits).ok());
+        let code = code.and_then(|digits| u8::from_str_radix(digits, 16).ok());
+        bytes.push(code.unwrap_or(first));
+        rest = if code.is_some() { &after[2..] } else { after };
+    }
+    String::from_utf8_lossy(&bytes).into_owned()
+}
+
+thread_local! {
+    /// Whether this thread is inside [`guarded`].
+    static GUARDED: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Does `work` on the file `name`, and makes a panic in it an error: some readers of other crates panic
+/// where a file breaks its format. Nothing is printed.
+///
+/// # Errors
+/// Those of `work`, and one with `remedy` if it panics.
+pub fn guarded<T>(name: impl Display, remedy: &str, work: impl FnOnce() -> Result<T>) -> Result<T> {
+    static QUIET: Once = Once::new();
+    QUIET.call_once(|| {
+        let report = std::panic::take_hook();
+        std::panic::set_hook(Box::new(move |info| {
+            if !GUARDED.get() {
+                report(info);
+            }
+        }));
+    });
+    let outer = GUARDED.replace(true);
+    let done = catch_unwind(AssertUnwindSafe(work));
+    GUARDED.set(outer);
+    done.unwrap_or_else(|panic| {
+        let text = panic.downcast_ref::<String>().map(String::as_str);
+        let text = text.or_else(|| panic.downcast_ref::<&str>().copied());
+        let problem = format!("its reader stopped: {}", text.unwrap_or("no message"));
+        Err(Error::failed(name, problem, remedy))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_panic_becomes_an_error_that_names_the_file() {
+        let broken: Result<()> = guarded("part.stl", "mend it", || panic!("beyond {}", 7));
+        let text = broken.unwrap_err().to_string();
+        assert_eq!(
+            text,
+            "part.stl: its reader stopped: beyond 7\n  help: mend it"
+        );
+        assert!(!GUARDED.get());
+        assert_eq!(guarded("part.stl", "mend it", || Ok(3)).unwrap(), 3);
+    }
+
+    #[test]
+    fn a_file_with_too_many_bytes_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("large.bin");
+        std::fs::write(&path, [7; 9]).unwrap();
+        assert_eq!(read(&path, 9).unwrap(), [7; 9]);
+        let text = read(&path, 8).unwrap_err().to_string();
+        assert!(text.contains("large.bin: has more than 0 MiB"), "{text}");
+        // Takes no space on the disk.
+        File::create(&path).unwrap().set_len(4 << 30).unwrap();
+        let text = read(&path, 1 << 20).unwrap_err().to_string();
+        assert!(text.contains("more than 1 MiB"), "{text}");
+    }
+
+    #[test]
+    fn only_files_below_the_folder_are_beside() {
+        let from = Path::new("models/die.gltf");
+        for (uri, file) in [
+            ("die.bin", "models/die.bin"),
+            ("./parts/my%20die.bin", "models/parts/my die.bin"),
+            ("geh%C3%A4use.bin", "models/gehäuse.bin"),
+            ("10%.bin", "models/10%.bin"),
+        ] {
+            assert_eq!(beside(from, uri).unwrap(), Path::new(file));
+        }
+        for uri in [
+            "../die.bin",
+            "parts/../../die.bin",
+            "%2e%2E/die.bin",
+            "..%2Fdie.bin",
+            "/etc/passwd",
+            "%2Fetc%2Fpasswd",
+        ] {
+            let problem = beside(from, uri).unwrap_err();
+            assert!(problem.contains("outside its folder"), "{uri}: {problem}");
+        }
+    }
+
+    #[test]
+    fn folders_pipes_and_devices_are_not_opened() {
+        let folder = tempfile::tempdir().unwrap();
+        let text = read(folder.path(), 9).unwrap_err().to_string();
+        assert!(text.contains("is a folder"), "{text}");
+        let missing = read(&folder.path().join("none"), 9)
+            .unwrap_err()
+            .to_string();
+        assert!(missing.contains("help: check the path"), "{missing}");
+        if cfg!(unix) {
+            let text = read(Path::new("/dev/zero"), 9).unwrap_err().to_string();
+            assert!(text.contains("/dev/zero: is a pipe or device"), "{text}");
+        }
+    }
+}

@@ -1,0 +1,111 @@
+//! Sound files with random faults: whatever reads them answers, or says what is wrong, but does not panic.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::time::{Duration, Instant};
+
+use rand::RngExt;
+
+use crate::Result;
+use crate::seed::{Seed, Stream};
+
+/// Mutations of each file where `VERISMO_MUTATIONS` does not say how many.
+const RUNS: u64 = 200;
+
+/// What numbers in a text become.
+const NUMBERS: [&str; 9] = [
+    "0",
+    "-1",
+    "0.5",
+    "255",
+    "65536",
+    "4294967295",
+    "1e30",
+    "nan",
+    "99999999999999999999",
+];
+
+/// What two, four or eight bytes become.
+const WORDS: [u64; 6] = [0, 1, 0x7fff_ffff, 0x8000_0000, 0xffff_ffff, u64::MAX];
+
+/// Reads `sound`, which must be read well, and then mutations of it. `mend` restores what every reader
+/// checks first, as sums.
+///
+/// # Panics
+/// If a mutation makes `read` panic, takes it longer than half a minute, or ends in an error without a
+/// remedy; the message tells the number of the mutation.
+pub fn assert_survived<T>(
+    name: &str,
+    sound: &[u8],
+    mend: impl Fn(&mut [u8]),
+    read: impl Fn(&[u8]) -> Result<T>,
+) {
+    if let Err(error) = read(sound) {
+        panic!("{name} is to be sound: {error}");
+    }
+    let runs = std::env::var("VERISMO_MUTATIONS").map_or(RUNS, |text| text.parse().unwrap());
+    for run in 0..runs {
+        let mut bytes = sound.to_vec();
+        let mut stream = Seed::new(run, name).stream(0);
+        for _ in 0..stream.random_range(1..=4) {
+            mutate(&mut bytes, &mut stream);
+        }
+        mend(&mut bytes);
+        let begin = Instant::now();
+        let outcome = catch_unwind(AssertUnwindSafe(|| read(&bytes).map(drop)));
+        let outcome = outcome.unwrap_or_else(|_| panic!("{name}: mutation {run} panics"));
+        if let Err(error) = outcome {
+            let text = error.to_string();
+            assert!(text.contains("help: "), "{name}: mutation {run}: {text}");
+        }
+        let taken = begin.elapsed();
+        assert!(
+            taken < Duration::from_secs(30),
+            "{name}: mutation {run} takes {taken:?}"
+        );
+    }
+}
+
+fn mutate(bytes: &mut Vec<u8>, stream: &mut Stream) {
+    if bytes.is_empty() {
+        return;
+    }
+    let at = stream.random_range(0..bytes.len());
+    let end = (at + stream.random_range(1..=16_usize)).min(bytes.len());
+    match stream.random_range(0..8) {
+        0 => bytes[at] ^= 1 << stream.random_range(0..8),
+        1 => bytes[at] = stream.random(),
+        2 => drop(bytes.drain(at..end)),
+        3 => bytes.truncate(at),
+        4 => {
+            let inserted: Vec<u8> = (at..end).map(|_| stream.random()).collect();
+            bytes.splice(at..at, inserted);
+        }
+        5 => {
+            let slice = bytes[at..end].to_vec();
+            let to = stream.random_range(0..=bytes.len());
+            bytes.splice(to..to, slice);
+        }
+        6 => {
+            let width = [2, 4, 8][stream.random_range(0..3)];
+            let word = WORDS[stream.random_range(0..WORDS.len())];
+            let word = match stream.random() {
+                true => word.to_le_bytes()[..width].to_vec(),
+                false => word.to_be_bytes()[8 - width..].to_vec(),
+            };
+            let end = (at + width).min(bytes.len());
+            bytes[at..end].copy_from_slice(&word[..end - at]);
+        }
+        _ => {
+            let number = NUMBERS[stream.random_range(0..NUMBERS.len())];
+            let is_part = |byte: &u8| byte.is_ascii_digit() || *byte == b'.';
+            let Some(skipped) = bytes[at..].iter().position(is_part) else {
+                return;
+            };
+            let start = at + skipped;
+            let rest = &bytes[start..];
+            let length = rest.iter().position(|byte| !is_part(byte));
+            let end = start + length.unwrap_or(rest.len());
+            bytes.splice(start..end, number.bytes());
+        }
+    }
+}

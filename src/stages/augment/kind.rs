@@ -1,0 +1,107 @@
+//! What a transform is to the stage: an entry of the registry with a table of its own, which the entry
+//! parses and describes, and what transforms share.
+
+use std::ops::RangeInclusive;
+
+use image::RgbImage;
+use rand::RngExt;
+use schemars::{JsonSchema, Schema, SchemaGenerator};
+use serde::de::DeserializeOwned;
+use toml::de::ValueDeserializer;
+
+use crate::Result;
+use crate::sample::{Domain, Extent, Labels};
+use crate::seed::Stream;
+use crate::stage::Resolved;
+
+/// One entry of the registry of transforms.
+pub struct TransformKind {
+    /// The name of its table and of its random stream.
+    pub name: &'static str,
+    /// One line for `verismo list`.
+    pub about: &'static str,
+    /// Reads its table; an empty one gives the defaults. See [`parse`].
+    pub parse: fn(ValueDeserializer) -> Result<Box<dyn Transform>, toml::de::Error>,
+    /// Describes its table. See [`schema`].
+    pub schema: fn(&mut SchemaGenerator) -> Schema,
+}
+
+/// A random change of a picture and its labels. Implemented by the struct of its table.
+pub trait Transform: Resolved + Send + Sync {
+    /// Probability of applying it, 0..1.
+    fn probability(&self) -> f64;
+
+    /// Checks the ranges.
+    ///
+    /// # Errors
+    /// Returns the problem and its remedy as text.
+    fn check(&self) -> Result<(), String>;
+
+    /// Draws parameters from `stream`, applies them to picture and labels, and returns them for the
+    /// provenance, e.g. `flip()`; `None` if it changed nothing.
+    ///
+    /// # Errors
+    /// If an image-level map cannot be decoded.
+    fn apply(&self, view: &mut View, stream: &mut Stream) -> Result<Option<String>>;
+}
+
+/// The parser of a transform's table, for [`TransformKind::parse`].
+pub fn parse<T: Transform + DeserializeOwned + 'static>(
+    value: ValueDeserializer,
+) -> Result<Box<dyn Transform>, toml::de::Error> {
+    Ok(Box::new(T::deserialize(value)?))
+}
+
+/// The schema of a transform's table, for [`TransformKind::schema`].
+pub fn schema<T: JsonSchema>(generator: &mut SchemaGenerator) -> Schema {
+    generator.subschema_for::<T>()
+}
+
+/// A picture and its labels while transforms are applied.
+#[derive(Debug, Clone)]
+pub struct View {
+    /// The sample's id, for messages.
+    pub name: String,
+    pub pixels: RgbImage,
+    pub labels: Labels,
+    pub domain: Domain,
+}
+
+impl View {
+    pub fn extent(&self) -> Extent {
+        self.pixels.dimensions().into()
+    }
+}
+
+/// Whether `after` still shows an object of the picture's class, if `before` did.
+pub fn keeps_class(before: &Labels, after: &Labels) -> bool {
+    let shows = |labels: &Labels| {
+        let class = before.class.as_deref();
+        let mut objects = labels.objects().iter();
+        objects.any(|object| Some(object.class.as_str()) == class)
+    };
+    !shows(before) || shows(after)
+}
+
+/// Draws uniformly from `low..=high`.
+pub fn draw(stream: &mut Stream, [low, high]: [f64; 2]) -> f64 {
+    stream.random_range(low..=high)
+}
+
+/// Checks that `[low, high]` is in order and within `allowed`.
+///
+/// # Errors
+/// Returns the problem of `key` as text.
+pub fn check_range(
+    key: &str,
+    [low, high]: [f64; 2],
+    allowed: RangeInclusive<f64>,
+) -> Result<(), String> {
+    if low <= high && allowed.contains(&low) && allowed.contains(&high) {
+        return Ok(());
+    }
+    let (start, end) = (allowed.start(), allowed.end());
+    Err(format!(
+        "`{key}` must be between {start} and {end}, with the lower bound first"
+    ))
+}

@@ -1,0 +1,457 @@
+//! What a template may ask for. A few bytes of SVG can ask for a pattern of more pixels than memory holds,
+//! for a filter that runs for days, or for copies of copies that double at each level. All of this is
+//! measured first: in the XML what the parser will make of it, in the parsed tree what drawing will take.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use resvg::tiny_skia::{PathSegment, Point};
+use resvg::usvg::roxmltree::{Document, Node as Element, ParsingOptions};
+use resvg::usvg::{self, Group, ImageKind, Node, NonZeroRect, Paint, Path, Transform, filter};
+
+/// Bytes of a file.
+pub const MOST_BYTES: u64 = 16 << 20;
+
+/// Bytes of XML, with everything that refers to something counted as its copy.
+const MOST_COPIES: usize = 256 << 20;
+
+/// The parser compares all attributes of an element with each other.
+const MOST_ATTRIBUTES: usize = 1000;
+
+/// Elements within each other, and references on the way.
+const DEEPEST: usize = 128;
+
+/// Bytes of pictures that are in memory at once while the template is drawn.
+const MOST_MEMORY: f64 = (512_u64 << 20) as f64;
+
+/// Pixels from the picture; far beyond it, the renderer's numbers overflow, and it ends the program.
+const FARTHEST: f32 = 1e6;
+
+/// What remains of [`MOST_COPIES`] for a file and the SVGs within it.
+pub struct Allowance(AtomicUsize);
+
+impl Default for Allowance {
+    fn default() -> Self {
+        Allowance(AtomicUsize::new(MOST_COPIES))
+    }
+}
+
+/// Parses the XML of a template.
+///
+/// # Errors
+/// If it is broken, nested too deeply, or too much with all its copies.
+pub fn parse<'t>(text: &'t str, allowance: &Allowance) -> Result<Document<'t>, String> {
+    let left = allowance.0.load(Ordering::Relaxed);
+    let options = ParsingOptions {
+        allow_dtd: true,
+        nodes_limit: 1_000_000,
+        ..ParsingOptions::default()
+    };
+    if expanded(text) > left {
+        return Err("its entities stand for too much text; write it out".into());
+    }
+    if text
+        .split('<')
+        .any(|tag| tag.matches('=').count() > MOST_ATTRIBUTES)
+    {
+        return Err(format!(
+            "an element has more than {MOST_ATTRIBUTES} attributes"
+        ));
+    }
+    let document = Document::parse_with_options(text, options)
+        .map_err(|e| format!("is not a readable SVG: {e}"))?;
+    let weight = copies(&document, left)?;
+    allowance.0.store(left - weight, Ordering::Relaxed);
+    Ok(document)
+}
+
+/// The most that entities can add to the text: each reference leads to at most 255 others.
+fn expanded(text: &str) -> usize {
+    const ENTITY: &str = "<!ENTITY";
+    const MOST: usize = 1000;
+    let value = |(start, _): (usize, &str)| {
+        let rest = &text[start..];
+        let quote = rest.find(['"', '\''])?;
+        let (quote, value) = (&rest[quote..=quote], &rest[quote + 1..]);
+        value.find(quote)
+    };
+    let entities = text.match_indices(ENTITY);
+    if entities.clone().nth(MOST).is_some() {
+        return usize::MAX;
+    }
+    let longest = entities.filter_map(value).max().unwrap_or(0);
+    text.matches('&').count().saturating_mul(256 * longest)
+}
+
+/// The size of the drawing, with what it uses counted as often as it is used.
+fn copies(document: &Document, most: usize) -> Result<usize, String> {
+    let mut named: HashMap<&str, Vec<Element>> = HashMap::new();
+    for element in document.descendants() {
+        if let Some(name) = element.attribute("id") {
+            named.entry(name).or_default().push(element);
+        }
+    }
+    let styles = Styles::of(document);
+    let mut weight = squared(styles.declarations);
+    let mut waiting = vec![(document.root_element(), 0, 1)];
+    while let Some((element, depth, times)) = waiting.pop() {
+        if depth > DEEPEST {
+            return Err(format!(
+                "is nested more than {DEEPEST} deep, or refers to itself"
+            ));
+        }
+        let inside = element.children().filter(Element::is_element);
+        let used = references(element, &styles);
+        let used = used.iter().filter_map(|name| named.get(name)).flatten();
+        for next in inside.chain(used.copied()) {
+            let times = times * repeats(element, next);
+            let own = weight_of(next, &styles).saturating_mul(times);
+            weight = weight.saturating_add(own);
+            if weight > most {
+                return Err(format!(
+                    "is too complex: with all its copies it takes more than {} MiB",
+                    MOST_COPIES >> 20
+                ));
+            }
+            waiting.push((next, depth + 1, times));
+        }
+    }
+    Ok(weight)
+}
+
+/// Bytes of an element and its attributes, and more where the parser compares each of its parts with all
+/// others.
+fn weight_of(element: Element, styles: &Styles) -> usize {
+    let attributes = element.attributes().map(|attribute| {
+        let value = attribute.value();
+        let declarations = match attribute.name() {
+            "style" => value.matches(';').count(),
+            _ => 0,
+        };
+        32 + value.len() + squared(declarations)
+    });
+    let parts = match element.tag_name().name() {
+        "filter" | "linearGradient" | "radialGradient" => element.children().count(),
+        _ => 0,
+    };
+    64 + 4 * styles.declarations + attributes.sum::<usize>() + squared(parts)
+}
+
+fn squared(parts: usize) -> usize {
+    parts.saturating_mul(parts) / 8
+}
+
+/// How often `element` shows `next`: a marker at each point.
+fn repeats(element: Element, next: Element) -> usize {
+    let points = element.attribute("d").or(element.attribute("points"));
+    match next.tag_name().name() {
+        "marker" => 1 + points.map_or(0, str::len) / 2,
+        _ => 1,
+    }
+}
+
+/// The names of what an element shows: its own references, and those it inherits if it is a shape.
+fn references<'a>(element: Element<'a, 'a>, styles: &Styles<'a>) -> Vec<&'a str> {
+    let mut found = Vec::new();
+    if matches!(element.tag_name().name(), "use" | "pattern" | "feImage") {
+        let links = element.attributes().filter(|a| a.name() == "href");
+        found.extend(links.filter_map(|a| a.value().trim().strip_prefix('#')));
+    }
+    let is_shape = !element.children().any(|child| child.is_element());
+    if is_shape {
+        found.extend(&styles.of_all);
+    }
+    for ancestor in element
+        .ancestors()
+        .take(if is_shape { usize::MAX } else { 1 })
+    {
+        for attribute in ancestor.attributes() {
+            let name = attribute.name();
+            let is_inherited = matches!(name, "fill" | "stroke" | "style" | "class");
+            if ancestor != element && !is_inherited && !name.starts_with("marker") {
+                continue;
+            }
+            found.extend(urls(attribute.value()));
+            if name == "class" {
+                let classes = attribute.value().split_ascii_whitespace();
+                let rules = classes.filter_map(|class| styles.of_class.get(class));
+                found.extend(rules.flatten());
+            }
+        }
+    }
+    found
+}
+
+/// The names in `url(#NAME)`.
+fn urls(text: &str) -> impl Iterator<Item = &str> {
+    text.split("url(").skip(1).filter_map(|rest| {
+        let name = rest
+            .trim_start_matches([' ', '"', '\''])
+            .strip_prefix('#')?;
+        name.split([')', '"', '\'', ' ']).next()
+    })
+}
+
+/// The references in style sheets.
+#[derive(Default)]
+struct Styles<'a> {
+    declarations: usize,
+    of_class: HashMap<&'a str, Vec<&'a str>>,
+    /// By selectors other than a class.
+    of_all: Vec<&'a str>,
+}
+
+impl<'a> Styles<'a> {
+    fn of(document: &'a Document) -> Self {
+        let mut styles = Styles::default();
+        let elements = document.descendants();
+        let sheets = elements.filter(|element| element.tag_name().name() == "style");
+        let texts = sheets.flat_map(|sheet| sheet.children().filter_map(|child| child.text()));
+        for rule in texts.flat_map(|text| text.split('}')) {
+            styles.declarations += 1 + rule.matches(';').count();
+            let (selectors, body) = rule.split_once('{').unwrap_or(("", rule));
+            let names: Vec<&str> = urls(body).collect();
+            if names.is_empty() {
+                continue;
+            }
+            for selector in selectors.split(',') {
+                let class = selector.trim().strip_prefix('.');
+                let plain = |c: char| c.is_alphanumeric() || c == '-' || c == '_';
+                match class.filter(|class| class.chars().all(plain)) {
+                    Some(class) => styles.of_class.entry(class).or_default().extend(&names),
+                    None => styles.of_all.extend(&names),
+                }
+            }
+        }
+        styles
+    }
+}
+
+/// Checks that drawing `tree` on `width` × `height` pixels takes neither too much memory nor too long.
+///
+/// # Errors
+/// What it takes too much of.
+pub fn check(
+    tree: &usvg::Tree,
+    transform: Transform,
+    (width, height): (u32, u32),
+) -> Result<(), String> {
+    let pixels = f64::from(width) * f64::from(height);
+    let mut effort = Effort {
+        canvas: pixels,
+        work: 0.0,
+        most: 1e10 + 2000.0 * pixels,
+    };
+    let canvas = Canvas {
+        pixels,
+        held: pixels,
+        depth: 0,
+    };
+    effort.nodes(tree.root(), transform, canvas)
+}
+
+/// What is drawn on: the picture, a layer, or a pattern's tile.
+#[derive(Clone, Copy)]
+struct Canvas {
+    pixels: f64,
+    /// Pixels in memory, with those of the canvases below.
+    held: f64,
+    depth: usize,
+}
+
+/// Follows the renderer through the tree, patterns and masks as often as they are drawn.
+struct Effort {
+    /// Pixels of the picture.
+    canvas: f64,
+    /// Roughly nanoseconds.
+    work: f64,
+    most: f64,
+}
+
+impl Effort {
+    fn nodes(&mut self, parent: &Group, ts: Transform, canvas: Canvas) -> Result<(), String> {
+        let depth = canvas.depth + 1;
+        // The parser adds groups of its own.
+        if depth > 4 * DEEPEST {
+            return Err(format!("is nested more than {DEEPEST} deep"));
+        }
+        let canvas = Canvas { depth, ..canvas };
+        for child in parent.children() {
+            match child {
+                Node::Group(group) => self.group(group, ts, canvas)?,
+                Node::Path(path) => self.path(path, ts, canvas)?,
+                Node::Image(image) => {
+                    if let ImageKind::SVG(tree) = image.kind() {
+                        let layer = self.layer(canvas, canvas.pixels)?;
+                        self.nodes(tree.root(), ts, layer)?;
+                    }
+                }
+                Node::Text(_) => {}
+            }
+        }
+        Ok(())
+    }
+
+    fn spend(&mut self, work: f64) -> Result<(), String> {
+        self.work += work;
+        if self.work > self.most {
+            return Err(
+                "would take too long to draw; it has too many filters, patterns or masks, or \
+                 too large ones"
+                    .into(),
+            );
+        }
+        Ok(())
+    }
+
+    /// A further canvas of `pixels` on top of `canvas`.
+    fn layer(&mut self, canvas: Canvas, pixels: f64) -> Result<Canvas, String> {
+        let held = canvas.held + pixels;
+        if 4.0 * held > MOST_MEMORY {
+            return Err(format!(
+                "needs more than {} MiB to draw; its patterns, filters or layers are too large \
+                 or too many",
+                MOST_MEMORY as u64 >> 20
+            ));
+        }
+        self.spend(pixels)?;
+        Ok(Canvas {
+            pixels,
+            held,
+            ..canvas
+        })
+    }
+
+    fn group(&mut self, group: &Group, ts: Transform, canvas: Canvas) -> Result<(), String> {
+        let ts = ts.pre_concat(group.transform());
+        if !group.should_isolate() {
+            return self.nodes(group, ts, canvas);
+        }
+        let layer = self.layer(canvas, self.pixels(group.layer_bounding_box(), ts))?;
+        for filter in group.filters() {
+            self.filter(filter, ts, layer)?;
+        }
+        let mut clip = group.clip_path();
+        while let Some(path) = clip {
+            let own = self.layer(layer, layer.pixels)?;
+            self.nodes(path.root(), ts.pre_concat(path.transform()), own)?;
+            clip = path.clip_path();
+        }
+        let mut mask = group.mask();
+        while let Some(its) = mask {
+            let own = self.layer(layer, layer.pixels)?;
+            self.nodes(its.root(), ts, own)?;
+            mask = its.mask();
+        }
+        self.nodes(group, ts, layer)
+    }
+
+    /// Pixels of a layer that holds `rect`; the renderer cuts it to five times the picture each way.
+    fn pixels(&self, rect: NonZeroRect, ts: Transform) -> f64 {
+        let shown = rect.transform(ts);
+        let area = shown.map(|r| (f64::from(r.width()) + 4.0) * (f64::from(r.height()) + 4.0));
+        area.unwrap_or(0.0).min(25.0 * self.canvas)
+    }
+
+    fn filter(
+        &mut self,
+        filter: &filter::Filter,
+        ts: Transform,
+        mut layer: Canvas,
+    ) -> Result<(), String> {
+        use filter::Kind;
+        let pixels = layer.pixels;
+        let (sx, sy) = ts.get_scale();
+        let window = |radius: f32, scale: f32| 2.0 * f64::from(radius * scale) + 1.0;
+        for primitive in filter.primitives() {
+            // All results are kept.
+            layer = self.layer(layer, pixels)?;
+            let each = match primitive.kind() {
+                Kind::Turbulence(noise) => 100.0 * f64::from(noise.num_octaves()),
+                Kind::ConvolveMatrix(convolve) => 5.0 * convolve.matrix().data().len() as f64,
+                Kind::Morphology(m) => {
+                    let [x, y] = [
+                        window(m.radius_x().get(), sx),
+                        window(m.radius_y().get(), sy),
+                    ];
+                    (x * y).min(pixels)
+                }
+                Kind::Merge(merge) => 10.0 * merge.inputs().len() as f64,
+                Kind::GaussianBlur(_) | Kind::DropShadow(_) => 100.0,
+                Kind::Image(image) => {
+                    self.nodes(image.root(), Transform::from_scale(sx, sy), layer)?;
+                    10.0
+                }
+                _ => 50.0,
+            };
+            self.spend(each * pixels)?;
+        }
+        Ok(())
+    }
+
+    fn path(&mut self, path: &Path, ts: Transform, canvas: Canvas) -> Result<(), String> {
+        let shown = path.stroke_bounding_box().transform(ts);
+        let near = |v: f32| v.abs() <= FARTHEST;
+        let shown = shown
+            .filter(|r| near(r.left()) && near(r.top()) && near(r.right()) && near(r.bottom()));
+        let shown = shown.ok_or("has a shape that reaches too far beyond the picture")?;
+        let [width, height] = [shown.width(), shown.height()].map(f64::from);
+        let points = path.data().len() as f64;
+        // Each row meets the edges that cross it, and sorts those that cross each other.
+        let rows = height.min(2.0 * canvas.pixels.sqrt());
+        let edges = crossings(path);
+        self.spend((width * height).min(canvas.pixels) + 16.0 * points)?;
+        self.spend(4.0 * edges * (rows + edges))?;
+        let dashes = path.stroke().and_then(|stroke| stroke.dasharray());
+        if let Some(dashes) = dashes {
+            let bounds = path.bounding_box();
+            let across = bounds.width().hypot(bounds.height());
+            let count = points * f64::from(across / dashes.iter().sum::<f32>());
+            // The renderer gives up at a million.
+            self.spend(10.0 * (count * dashes.len() as f64).min(1e6))?;
+        }
+        let fill = path.fill().map(usvg::Fill::paint);
+        let stroke = path.stroke().map(usvg::Stroke::paint);
+        for paint in fill.into_iter().chain(stroke) {
+            if let Paint::Pattern(pattern) = paint {
+                self.pattern(pattern, ts, canvas)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn pattern(
+        &mut self,
+        pattern: &usvg::Pattern,
+        ts: Transform,
+        canvas: Canvas,
+    ) -> Result<(), String> {
+        let (sx, sy) = ts.pre_concat(pattern.transform()).get_scale();
+        let rect = pattern.rect();
+        let [width, height] = [rect.width() * sx, rect.height() * sy].map(f64::from);
+        let tile = self.layer(canvas, width * height)?;
+        self.nodes(pattern.root(), Transform::from_scale(sx, sy), tile)
+    }
+}
+
+/// How many edges of the path a line across it meets.
+fn crossings(path: &Path) -> f64 {
+    let bounds = path.data().bounds();
+    let (mut last, mut travelled) = (Point::zero(), 0.0);
+    for segment in path.data().segments() {
+        let to = match segment {
+            PathSegment::MoveTo(to) => {
+                last = to;
+                continue;
+            }
+            PathSegment::LineTo(to)
+            | PathSegment::QuadTo(_, to)
+            | PathSegment::CubicTo(_, _, to) => to,
+            PathSegment::Close => continue,
+        };
+        travelled += f64::from((to.x - last.x).abs() + (to.y - last.y).abs());
+        last = to;
+    }
+    let across = f64::from(bounds.width() + bounds.height());
+    travelled / across.max(f64::MIN_POSITIVE)
+}
