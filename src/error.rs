@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+/// The result of everything in this crate that can fail.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 /// Errors, grouped by who has to act on them.
@@ -10,34 +11,48 @@ pub enum Error {
     /// The command line or the pipeline file is wrong. Exit code 2.
     #[error("{subject}: {problem}\n  help: {remedy}")]
     Usage {
+        /// The option, stage or file that the message is about.
         subject: String,
+        /// What is wrong with it, without a full stop.
         problem: String,
+        /// What to do about it, shown after `help:`.
         remedy: String,
     },
 
     /// Something at a known position in a pipeline file is wrong. Exit code 2.
     #[error("{}:{line}:{column}: {problem}\n  help: {remedy}", file.display())]
     Pipeline {
+        /// The pipeline file, or one that it extends.
         file: PathBuf,
+        /// Counted from 1.
         line: usize,
+        /// Counted from 1, in characters.
         column: usize,
+        /// What is wrong at this position, without a full stop.
         problem: String,
+        /// What to write instead, shown after `help:`.
         remedy: String,
     },
 
     /// A stage failed, or a file could not be used. Exit code 1.
     #[error("{subject}: {problem}\n  help: {remedy}")]
     Failed {
+        /// The stage, file or device that failed.
         subject: String,
+        /// What went wrong, often in the words of the operating system.
         problem: String,
+        /// What to do about it, shown after `help:`.
         remedy: String,
     },
 
     /// All stages finished, but the results do not meet the pipeline file's requirements. Exit code 3.
     #[error("{subject}: {problem}\n  help: {remedy}")]
     Unmet {
+        /// The pipeline whose requirements are not met.
         subject: String,
+        /// The requirements that failed, with the values measured.
         problem: String,
+        /// Where to look or what to change, shown after `help:`.
         remedy: String,
     },
 
@@ -54,9 +69,9 @@ impl Error {
         remedy: impl std::fmt::Display,
     ) -> Self {
         Error::Failed {
-            subject: subject.to_string(),
-            problem: problem.to_string(),
-            remedy: remedy.to_string(),
+            subject: shortened(subject),
+            problem: shortened(problem),
+            remedy: shortened(remedy),
         }
     }
 
@@ -67,23 +82,23 @@ impl Error {
         remedy: impl std::fmt::Display,
     ) -> Self {
         Error::Usage {
-            subject: subject.to_string(),
-            problem: problem.to_string(),
-            remedy: remedy.to_string(),
+            subject: shortened(subject),
+            problem: shortened(problem),
+            remedy: shortened(remedy),
         }
     }
 
     /// A failed file operation, with a remedy that fits the operating system's reason.
     pub fn io(path: &Path, source: std::io::Error) -> Self {
-        use std::io::ErrorKind::*;
+        use std::io::ErrorKind::{
+            NotFound, PermissionDenied, QuotaExceeded, ReadOnlyFilesystem, StorageFull,
+        };
         let remedy = match source.kind() {
             NotFound => "check the path; relative paths start from the current folder",
             PermissionDenied | ReadOnlyFilesystem => {
                 "check the permissions, or choose another folder with --outputs"
             }
-            StorageFull | QuotaExceeded => {
-                "free some space, or choose another disk with --outputs; published datasets are unchanged"
-            }
+            StorageFull | QuotaExceeded => "free some space, or choose another disk with --outputs",
             _ => "check the file and the disk that it is on",
         };
         Error::failed(path.display(), source, remedy)
@@ -116,5 +131,33 @@ impl Error {
             Error::Unmet { .. } => 3,
             Error::Interrupted => 130,
         }
+    }
+}
+
+/// At most the first [`LONGEST`] bytes of a text: some errors quote a whole field of a file.
+fn shortened(text: impl std::fmt::Display) -> String {
+    let mut text = text.to_string();
+    if text.len() > LONGEST {
+        text.truncate(text.floor_char_boundary(LONGEST));
+        text.push('…');
+    }
+    text
+}
+
+/// Bytes of a part of a message.
+const LONGEST: usize = 2000;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn messages_that_quote_a_whole_file_are_cut() {
+        let error = Error::failed("ä".repeat(10_000_000), "is too long", "shorten it");
+        let text = error.to_string();
+        assert!(
+            text.len() < 3000 && text.contains("…: is too long"),
+            "{text}"
+        );
     }
 }

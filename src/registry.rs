@@ -13,6 +13,7 @@ pub trait Entry: Sized + 'static {
     /// What messages call an entry, e.g. `format`.
     const NOUN: &'static str;
 
+    /// What configurations write; unique in the registry.
     fn name(&self) -> &'static str;
 
     /// One line for `verismo list`.
@@ -33,6 +34,7 @@ impl<E: Entry> Name<E> {
         E::ALL.iter().find(|entry| entry.name() == name).map(Name)
     }
 
+    /// The registry's entry that the name stands for.
     pub fn entry(self) -> &'static E {
         self.0
     }

@@ -53,6 +53,7 @@ pub trait Stage: Resolved + Send + Sync {
 /// Where a dataset is published: `outputs/datasets/NAME/VERSION`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct DatasetName<'a> {
+    /// Names the folder that holds all versions.
     pub name: &'a str,
     /// `None`: derived from the content.
     pub version: Option<&'a str>,
@@ -60,6 +61,7 @@ pub struct DatasetName<'a> {
 
 /// The full configuration with defaults filled in, as it enters the cache key.
 pub trait Resolved {
+    /// As JSON; a change of any value changes the key.
     fn resolved(&self) -> serde_json::Value;
 }
 
@@ -79,9 +81,11 @@ pub struct StageKind {
     pub version: u32,
     /// Of those that must be given, what it goes on with comes first.
     pub inputs: &'static [Input],
+    /// The kind of artifact that it writes.
     pub output: Kind,
     /// Reads the stage's table. See [`parse`].
     pub parse: Parse,
+    /// The JSON Schema of its table, for editors.
     pub schema: fn() -> schemars::Schema,
     /// What it shows of its result, from its own artifact and those of its inputs.
     pub exhibit: fn(&Evidence) -> Result<Vec<Exhibit>>,
@@ -92,18 +96,24 @@ pub type Parse = fn(Spanned<DeValue>) -> Result<Box<dyn Stage>, toml::de::Error>
 
 /// An artifact that a stage reads in a given role.
 pub struct Input {
+    /// What `from` calls the input, e.g. `samples`.
     pub role: &'static str,
+    /// The kind of artifact that the role reads; see [`Kind::serves_as`].
     pub kind: Kind,
+    /// Whether a pipeline may leave the input out.
     pub need: Need,
+    /// What it is, in a few words, for the JSON Schema of pipeline files.
     pub about: &'static str,
 }
 
 /// Whether an input must be given.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Need {
+    /// A pipeline without it is rejected before anything runs.
     Required,
     /// At least one of the stage's `OneOf` inputs must be given.
     OneOf,
+    /// The stage also works without it.
     Optional,
 }
 
@@ -140,6 +150,9 @@ impl Input {
 }
 
 /// The parser of a configuration struct, for [`StageKind::parse`].
+///
+/// # Errors
+/// The first unknown key or wrong value, with its place.
 pub fn parse<C: Stage + DeserializeOwned + 'static>(
     value: Spanned<DeValue>,
 ) -> Result<Box<dyn Stage>, toml::de::Error> {
@@ -151,6 +164,7 @@ pub fn parse<C: Stage + DeserializeOwned + 'static>(
 pub enum DeviceChoice {
     /// A real GPU if there is one, otherwise the CPU.
     Auto,
+    /// Always there, and the reference for reproducible results.
     Cpu,
     /// The n-th GPU through wgpu.
     Gpu(usize),
@@ -187,21 +201,37 @@ impl FromStr for DeviceChoice {
 #[serde(tag = "event", rename_all = "lowercase")]
 pub enum Event {
     /// `done` of `total` units; `note` holds e.g. the losses.
-    Progress { done: u64, total: u64, note: String },
+    Progress {
+        /// Units finished so far, e.g. samples or training steps.
+        done: u64,
+        /// All units of the work at hand, counted like `done`.
+        total: u64,
+        /// A few words beside the progress bar; may be empty.
+        note: String,
+    },
     /// Named values at a step, for curves.
     Metric {
+        /// The training step that the values belong to.
         step: u64,
+        /// By name, e.g. each loss; not necessarily finite.
         values: BTreeMap<String, f64>,
     },
     /// Something the user should know about.
-    Warning { text: String },
+    Warning {
+        /// Without a full stop; the run's record keeps it.
+        text: String,
+    },
     /// Something worth one line of output.
-    Note { text: String },
+    Note {
+        /// Without a full stop; it is kept in `events.jsonl` alone.
+        text: String,
+    },
 }
 
 /// How much of its result a stage makes. A stage that must hold all its samples at once always makes all.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Share {
+    /// Every sample; what pipelines run.
     All,
     /// Only the sample with this index, in a part of its own; for stages that read no samples.
     One(u64),
@@ -224,7 +254,9 @@ impl Share {
 pub struct Context<'a> {
     /// The stage's id in the pipeline, e.g. `augment_source`.
     pub id: &'a str,
+    /// Derived from the pipeline's seed and the stage's id.
     pub seed: Seed,
+    /// By role; optional inputs that the pipeline leaves out are missing.
     pub inputs: BTreeMap<&'static str, Artifact>,
     /// How much of its result the stage makes.
     pub share: Share,
@@ -234,8 +266,11 @@ pub struct Context<'a> {
     pub resume: Option<&'a Resume<'a>>,
     /// Samples per part.
     pub part_size: usize,
+    /// What the user asked for; only stages with networks use it.
     pub device: DeviceChoice,
+    /// Receives events, possibly from several threads at once; see [`Context::emit`].
     pub events: &'a (dyn Fn(Event) + Sync),
+    /// Set after Ctrl-C; see [`Context::check_interrupt`].
     pub interrupted: &'a AtomicBool,
 }
 

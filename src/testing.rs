@@ -1,6 +1,6 @@
 //! What tests share: samples, artifacts made of them, running a stage on them, and records of runs.
 
-pub mod dice_run;
+pub(crate) mod dice_run;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -19,7 +19,7 @@ use crate::seed::Seed;
 use crate::stage::{Context, DeviceChoice, Share, Stage};
 
 /// Writes `samples` into `folder` as an artifact of parts of `part_size`.
-pub fn publish(folder: &Path, samples: &[Sample], part_size: usize) -> Artifact {
+pub(crate) fn publish(folder: &Path, samples: &[Sample], part_size: usize) -> Artifact {
     for (number, part) in samples.chunks(part_size).enumerate() {
         parts::write_part(&folder.join(artifact::part_name(number)), part).unwrap();
     }
@@ -27,7 +27,7 @@ pub fn publish(folder: &Path, samples: &[Sample], part_size: usize) -> Artifact 
 }
 
 /// The artifact whose parts lie in `folder`.
-pub fn describe(folder: &Path, samples: &[Sample]) -> Artifact {
+pub(crate) fn describe(folder: &Path, samples: &[Sample]) -> Artifact {
     let mut classes = BTreeMap::new();
     for class in samples.iter().filter_map(|s| s.labels.class.clone()) {
         *classes.entry(class).or_insert(0) += 1;
@@ -53,7 +53,7 @@ pub fn describe(folder: &Path, samples: &[Sample]) -> Artifact {
 }
 
 /// Runs `stage` as `id` on `samples` in parts of `part_size`, writing into `out`.
-pub fn run_into(
+pub(crate) fn run_into(
     stage: &dyn Stage,
     id: &str,
     samples: &[Sample],
@@ -66,7 +66,7 @@ pub fn run_into(
 }
 
 /// Runs `stage` as `id` on artifacts by role, writing into `out`.
-pub fn run_with(
+pub(crate) fn run_with(
     stage: &dyn Stage,
     id: &str,
     inputs: impl IntoIterator<Item = (&'static str, Artifact)>,
@@ -89,7 +89,7 @@ pub fn run_with(
 
 /// Labelled pictures that a network learns in seconds: bright discs and squares, half and half, at
 /// drawn places on darker grounds.
-pub fn shapes(count: u64, size: u32, seed: u64) -> Vec<Sample> {
+pub(crate) fn shapes(count: u64, size: u32, seed: u64) -> Vec<Sample> {
     let base = parts::tests::examples().remove(0);
     let seed = Seed::new(seed, "shapes");
     let shape = |index: u64| {
@@ -130,7 +130,7 @@ pub fn shapes(count: u64, size: u32, seed: u64) -> Vec<Sample> {
 }
 
 /// A picture of one grey, without labels.
-pub fn picture_of(width: u32, height: u32) -> Sample {
+pub(crate) fn picture_of(width: u32, height: u32) -> Sample {
     let pixels = RgbImage::from_pixel(width, height, image::Rgb([90; 3]));
     Sample {
         id: "grey".into(),
@@ -153,7 +153,7 @@ pub fn picture_of(width: u32, height: u32) -> Sample {
 }
 
 /// Pictures as an album, all of class 0.
-pub fn album(pictures: &[RgbImage]) -> Album {
+pub(crate) fn album(pictures: &[RgbImage]) -> Album {
     let folder = tempfile::tempdir().unwrap();
     let mut album = Album::new(folder.path()).unwrap();
     for picture in pictures {
@@ -165,7 +165,12 @@ pub fn album(pictures: &[RgbImage]) -> Album {
 }
 
 /// As [`run_into`], for a stage that makes samples; returns them.
-pub fn run(stage: &dyn Stage, id: &str, samples: &[Sample], part_size: usize) -> Vec<Sample> {
+pub(crate) fn run(
+    stage: &dyn Stage,
+    id: &str,
+    samples: &[Sample],
+    part_size: usize,
+) -> Vec<Sample> {
     let out = tempfile::tempdir().unwrap();
     run_into(stage, id, samples, part_size, out.path()).unwrap();
     let files = artifact::walk(out.path()).unwrap();
@@ -177,14 +182,14 @@ pub fn run(stage: &dyn Stage, id: &str, samples: &[Sample], part_size: usize) ->
 
 /// The stage `name` of the registry, configured by `text`: a test of one stage may need another's
 /// result, and stages do not import each other.
-pub fn stage(name: &str, text: &str) -> Box<dyn Stage> {
+pub(crate) fn stage(name: &str, text: &str) -> Box<dyn Stage> {
     let kind = crate::stages::STAGES.iter().find(|kind| kind.name == name);
     let value = toml::de::DeValue::parse(text).unwrap();
     (kind.unwrap().parse)(value).unwrap()
 }
 
 /// An interrupted run before its first stage ended.
-pub fn bare_record() -> RunRecord {
+pub(crate) fn bare_record() -> RunRecord {
     RunRecord {
         schema: 1,
         pipeline: "dice".into(),
@@ -203,7 +208,7 @@ pub fn bare_record() -> RunRecord {
 }
 
 /// The record of a stage without an artifact.
-pub fn stage_record(id: &str, name: &str, from: &[(&str, &str)]) -> StageRecord {
+pub(crate) fn stage_record(id: &str, name: &str, from: &[(&str, &str)]) -> StageRecord {
     let from = from.iter();
     StageRecord {
         id: id.into(),

@@ -10,6 +10,7 @@ pub const NOTABLE: f64 = 0.3;
 /// How the renders differ from the photos in one feature.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Difference {
+    /// Name of the measure, as in [`FEATURES`], e.g. `brightness`.
     pub feature: &'static str,
     /// Largest distance of the two cumulative shares, 0 (alike) to 1 (they do not overlap).
     pub ks: f64,

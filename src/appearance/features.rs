@@ -7,6 +7,7 @@ pub type Look = Vec<f64>;
 
 /// One measure.
 pub struct Feature {
+    /// One word, unique in [`FEATURES`], e.g. `brightness`.
     pub name: &'static str,
     /// What it is, in the words of a user.
     pub about: &'static str,

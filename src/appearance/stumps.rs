@@ -14,7 +14,7 @@ struct Stump {
 }
 
 /// Learns from `rows` and their signs (−1 or 1); gives a score for each of `asked`, above 0 for 1.
-pub fn scores(rows: &[&[f64]], signs: &[f64], asked: &[&[f64]]) -> Vec<f64> {
+pub(super) fn scores(rows: &[&[f64]], signs: &[f64], asked: &[&[f64]]) -> Vec<f64> {
     let features = rows.first().map_or(0, |row| row.len());
     let cuts: Vec<Vec<f64>> = (0..features).map(|f| cuts(rows, f)).collect();
     // The bin of each value, so that a round counts instead of comparing.

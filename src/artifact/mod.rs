@@ -15,6 +15,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use crate::sample::Sample;
+use crate::sample::image::input::check_regular;
 use crate::{Error, Result};
 
 /// What an artifact's folder holds. Each role of a stage reads exactly one kind.
@@ -56,6 +57,7 @@ impl Kind {
 pub struct Manifest {
     /// Version of this file's format.
     pub schema: u32,
+    /// Decides which roles of later stages may read the artifact.
     pub kind: Kind,
     /// The stage's name, e.g. `render`.
     pub stage: String,
@@ -84,13 +86,16 @@ pub struct Manifest {
 pub struct FileEntry {
     /// Relative to the folder, with forward slashes.
     pub file: String,
+    /// Size of the file, checked whenever the artifact is looked up in the cache.
     pub bytes: u64,
+    /// The blake3 hash of the content, 64 hexadecimal digits.
     pub blake3: String,
 }
 
 /// Time and memory that a stage used.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
 pub struct Cost {
+    /// Wall-clock time that making the result took.
     pub seconds: f64,
     /// Peak resident memory of the process while the stage ran, in bytes.
     pub peak_memory: u64,
@@ -129,7 +134,9 @@ pub const CHECKSUMS: &str = "SHA256SUMS";
 /// ```
 #[derive(Debug, Clone)]
 pub struct Artifact {
+    /// Where the files are: in the cache, or in a published dataset.
     pub folder: PathBuf,
+    /// The content of the folder's `artifact.json`.
     pub manifest: Manifest,
 }
 
@@ -252,6 +259,8 @@ pub fn digest(files: &[FileEntry]) -> String {
 /// # Errors
 /// If the file cannot be read.
 pub fn hash_file(path: &Path) -> Result<String> {
+    // A device or a pipe may never end.
+    check_regular(path)?;
     let mut file = std::fs::File::open(path).map_err(|e| Error::io(path, e))?;
     let mut hasher = blake3::Hasher::new();
     hasher
@@ -277,8 +286,18 @@ pub fn walk(folder: &Path) -> Result<Vec<PathBuf>> {
 /// time.
 ///
 /// # Errors
-/// If a folder cannot be listed, and the errors of `each`.
+/// If a folder cannot be listed or a link leads back to a folder above it, and the errors of `each`.
 pub fn visit(folder: &Path, each: &mut impl FnMut(&Path) -> Result<()>) -> Result<()> {
+    let start = folder.canonicalize().map_err(|e| Error::io(folder, e))?;
+    visit_below(folder, &mut vec![start], each)
+}
+
+/// As [`visit`]; `above` holds where the walk began and where the links on its way lead.
+fn visit_below(
+    folder: &Path,
+    above: &mut Vec<PathBuf>,
+    each: &mut impl FnMut(&Path) -> Result<()>,
+) -> Result<()> {
     let unread = |e| Error::io(folder, e);
     if !std::fs::metadata(folder).map_err(unread)?.is_dir() {
         return each(folder);
@@ -287,9 +306,25 @@ pub fn visit(folder: &Path, each: &mut impl FnMut(&Path) -> Result<()>) -> Resul
     let names: std::io::Result<Vec<_>> = entries.map(|entry| Ok(entry?.file_name())).collect();
     let mut names = names.map_err(unread)?;
     names.sort();
-    names
-        .iter()
-        .try_for_each(|name| visit(&folder.join(name), each))
+    for path in names.iter().map(|name| folder.join(name)) {
+        let is_link = std::fs::symlink_metadata(&path).is_ok_and(|meta| meta.is_symlink());
+        if !is_link {
+            visit_below(&path, above, each)?;
+            continue;
+        }
+        let target = path.canonicalize().map_err(|e| Error::io(&path, e))?;
+        if above.iter().any(|folder| folder.starts_with(&target)) {
+            return Err(Error::failed(
+                path.display(),
+                "is a link to a folder above it",
+                "remove the link",
+            ));
+        }
+        above.push(target);
+        visit_below(&path, above, each)?;
+        above.pop();
+    }
+    Ok(())
 }
 
 #[cfg(test)]
@@ -309,6 +344,32 @@ mod tests {
         assert!(Kind::Judged.serves_as(Kind::Samples));
         assert!(!Kind::Samples.serves_as(Kind::Judged));
         assert!(!Kind::Task.serves_as(Kind::Adapter));
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn links_are_followed_but_not_in_circles() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = |name: &str| folder.path().join(name);
+        std::fs::create_dir_all(path("photos/more")).unwrap();
+        std::fs::create_dir(path("elsewhere")).unwrap();
+        std::fs::write(path("elsewhere/a.png"), "a").unwrap();
+        std::os::unix::fs::symlink(path("elsewhere"), path("photos/link")).unwrap();
+        assert_eq!(walk(&path("photos")).unwrap(), [path("photos/link/a.png")]);
+        std::os::unix::fs::symlink(path("photos"), path("elsewhere/back")).unwrap();
+        let error = walk(&path("photos")).unwrap_err().to_string();
+        assert!(
+            error.contains("link/back: is a link to a folder above"),
+            "{error}"
+        );
+    }
+
+    #[test]
+    fn devices_are_not_hashed() {
+        if cfg!(unix) {
+            let error = hash_file(Path::new("/dev/zero")).unwrap_err();
+            assert!(error.to_string().contains("device"), "{error}");
+        }
     }
 
     #[test]

@@ -58,12 +58,18 @@ impl<'a> Resume<'a> {
 
     /// Records the share of the work that the stage can skip, 0..1.
     pub fn note(&self, taken_over: f64) {
-        *self.taken_over.lock().unwrap_or_else(|e| e.into_inner()) = taken_over;
+        *self
+            .taken_over
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner) = taken_over;
     }
 
     /// The share of the work that the stage can skip, 0..1.
     pub fn taken_over(&self) -> f64 {
-        *self.taken_over.lock().unwrap_or_else(|e| e.into_inner())
+        *self
+            .taken_over
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 
     /// The folder shared by all results that differ only in `except`, a list of JSON pointers such as
@@ -108,6 +114,7 @@ pub struct EarlierParts {
 /// A part made by an earlier run.
 #[derive(Debug, Clone, PartialEq)]
 pub struct EarlierPart {
+    /// The Parquet file, whose name holds key, units and hash.
     pub path: PathBuf,
     key: String,
     /// How many units it was made of.

@@ -12,12 +12,15 @@ use super::Cost;
 pub struct RunRecord {
     /// Version of this file's format.
     pub schema: u32,
+    /// Name of the pipeline, as in its file.
     pub pipeline: String,
     /// Name of the run's folder.
     pub run: String,
+    /// [`Status::Running`] until the run ends; it stays so if the process is killed.
     pub status: Status,
     /// Seconds since 1970-01-01 UTC.
     pub started: u64,
+    /// Time from the start until this file was last written.
     pub seconds: f64,
     /// A description of the device that networks ran on.
     pub device: String,
@@ -28,6 +31,7 @@ pub struct RunRecord {
     pub metrics: BTreeMap<String, serde_json::Value>,
     /// The datasets that the run published, by name.
     pub datasets: BTreeMap<String, PathBuf>,
+    /// The texts of all warnings, in the order in which the stages reported them.
     pub warnings: Vec<String>,
     /// The pipeline's requirements, as far as the run got to check them.
     #[serde(default)]
@@ -40,9 +44,13 @@ pub struct RunRecord {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Status {
+    /// The run goes on, or its process was killed before it could record an end.
     Running,
+    /// All stages finished and every requirement is met.
     Done,
+    /// A stage or publishing failed; the record's `error` says why.
     Failed,
+    /// Stopped by Ctrl-C; the next run resumes the work.
     Interrupted,
     /// All stages finished, but the results do not meet the pipeline's requirements.
     Unmet,
@@ -57,6 +65,7 @@ pub struct Judgement {
     pub condition: String,
     /// The measured value; `None` if the run left the stage out.
     pub value: Option<f64>,
+    /// Whether `value` fulfils the condition.
     pub met: bool,
 }
 
@@ -75,17 +84,22 @@ impl Judgement {
 /// One stage of a run.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct StageRecord {
+    /// The stage's id in the pipeline, e.g. `augment_source`.
     pub id: String,
     /// The stage's name in the registry.
     pub stage: String,
     /// Role to stage id.
     pub from: BTreeMap<String, String>,
+    /// Whether the result came from the cache instead of being made in this run.
     pub cached: bool,
     /// What it cost to make, in this run or an earlier one.
     pub cost: Cost,
+    /// The cache key of the result, 64 hexadecimal digits.
     pub key: String,
     /// The artifact's folder.
     pub folder: PathBuf,
+    /// Number of samples in the result; 0 if it holds none, e.g. for an adapter.
     pub count: u64,
+    /// Number of samples of each class; samples without a class are left out.
     pub classes: BTreeMap<String, u64>,
 }

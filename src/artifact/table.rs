@@ -264,4 +264,17 @@ mod tests {
         );
         assert!(read_row::<Row>(&path, 9).is_err());
     }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn a_full_disk_is_named() {
+        let row = |number: u64| Row {
+            name: number.to_string(),
+            bytes: number.to_le_bytes().to_vec(),
+            sizes: None,
+        };
+        let rows: Vec<Row> = (0..100_000).map(row).collect();
+        let error = write(Path::new("/dev/full"), &rows).unwrap_err();
+        assert!(error.to_string().contains("free some space"), "{error}");
+    }
 }

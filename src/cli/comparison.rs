@@ -19,7 +19,7 @@ use crate::{Error, Result};
 
 /// All points that have run: the contents of `matrix.json`.
 #[derive(Debug, Serialize)]
-pub struct MatrixComparison {
+pub(super) struct MatrixComparison {
     pipeline: String,
     points: Vec<Point>,
 }
@@ -45,14 +45,14 @@ struct Point {
 }
 
 impl MatrixComparison {
-    pub fn new(pipeline: &str) -> Self {
+    pub(super) fn new(pipeline: &str) -> Self {
         MatrixComparison {
             pipeline: pipeline.to_owned(),
             points: Vec::new(),
         }
     }
 
-    pub fn add(&mut self, spec: &Spec, outcome: &Outcome) {
+    pub(super) fn add(&mut self, spec: &Spec, outcome: &Outcome) {
         let record = &outcome.record;
         let datasets = spec
             .stages
@@ -76,7 +76,7 @@ impl MatrixComparison {
         });
     }
 
-    pub fn add_failed(&mut self, spec: &Spec, error: &Error) {
+    pub(super) fn add_failed(&mut self, spec: &Spec, error: &Error) {
         self.points.push(Point {
             settings: spec.point.clone(),
             run: None,
@@ -131,7 +131,7 @@ impl MatrixComparison {
     }
 
     /// The table for the terminal.
-    pub fn format_table(&self) -> String {
+    pub(super) fn format_table(&self) -> String {
         let (heads, rows) = self.table();
         columns(&[vec![heads], rows].concat())
     }
@@ -186,7 +186,7 @@ impl MatrixComparison {
     ///
     /// # Errors
     /// If a file cannot be written.
-    pub fn write(&self, folder: &Path) -> Result<()> {
+    pub(super) fn write(&self, folder: &Path) -> Result<()> {
         let json = serde_json::to_string_pretty(self).unwrap_or_default();
         write_flushed(&folder.join("matrix.json"), &json)?;
         write_flushed(&folder.join("matrix.md"), &self.markdown())?;
@@ -200,7 +200,7 @@ fn is_compared((_, figure): &&(String, Figure)) -> bool {
 }
 
 /// `train.steps = 200, seed = 1`.
-pub fn format_settings(settings: &[Setting]) -> String {
+pub(super) fn format_settings(settings: &[Setting]) -> String {
     let one = |setting: &Setting| format!("{} = {}", setting.path, plain(&setting.value));
     settings.iter().map(one).collect::<Vec<_>>().join(", ")
 }

@@ -13,7 +13,7 @@ use crate::artifact::{DATASET_TABLE, table};
 use crate::sample::image as picture;
 
 /// The rows of a dataset's `manifest.parquet`, whichever version of verismo wrote its columns.
-pub struct Dataset {
+pub(super) struct Dataset {
     pub folder: PathBuf,
     batches: Vec<RecordBatch>,
 }
@@ -21,7 +21,7 @@ pub struct Dataset {
 impl Dataset {
     /// # Errors
     /// If `folder` is not a dataset.
-    pub fn open(folder: &Path) -> Result<Self> {
+    pub(super) fn open(folder: &Path) -> Result<Self> {
         let path = folder.join(DATASET_TABLE);
         if !path.exists() {
             return Err(unreadable(folder, "contains no manifest.parquet"));
@@ -33,7 +33,7 @@ impl Dataset {
     }
 
     /// Number of images.
-    pub fn len(&self) -> usize {
+    pub(super) fn len(&self) -> usize {
         self.batches.iter().map(RecordBatch::num_rows).sum()
     }
 
@@ -57,7 +57,7 @@ impl Dataset {
     }
 
     /// A cell as text; `None` if there is no such column or value.
-    pub fn text(&self, column: &str, row: usize) -> Option<String> {
+    pub(super) fn text(&self, column: &str, row: usize) -> Option<String> {
         let (values, place) = self.cell(column, row)?;
         let text = match self.items(column, row) {
             Some(items) => {
@@ -70,7 +70,7 @@ impl Dataset {
     }
 
     /// A cell that is a list of strings.
-    pub fn texts(&self, column: &str, row: usize) -> Vec<String> {
+    pub(super) fn texts(&self, column: &str, row: usize) -> Vec<String> {
         match self.items(column, row) {
             Some(items) => (0..items.len()).map(|i| written(&items, i)).collect(),
             None => Vec::new(),
@@ -78,7 +78,7 @@ impl Dataset {
     }
 
     /// A cell that is a list of numbers.
-    pub fn numbers(&self, column: &str, row: usize) -> Vec<f32> {
+    pub(super) fn numbers(&self, column: &str, row: usize) -> Vec<f32> {
         let items = self.items(column, row);
         let numbers = items
             .as_ref()
@@ -87,7 +87,7 @@ impl Dataset {
     }
 
     /// The boxes of a row with their classes: x, y, width, height in pixels.
-    pub fn boxes(&self, row: usize) -> Vec<(String, [f32; 4])> {
+    pub(super) fn boxes(&self, row: usize) -> Vec<(String, [f32; 4])> {
         let flat = self.numbers("boxes", row);
         let boxes = flat.chunks_exact(4).map(|b| [b[0], b[1], b[2], b[3]]);
         self.texts("box_classes", row)
@@ -98,13 +98,13 @@ impl Dataset {
 
     /// # Errors
     /// If the row's picture cannot be read.
-    pub fn pixels(&self, row: usize) -> Result<RgbImage> {
+    pub(super) fn pixels(&self, row: usize) -> Result<RgbImage> {
         let file = self.text("file", row).unwrap_or_default();
         picture::read_rgb(&self.folder.join(file))
     }
 
     /// The rows whose file is `image`: its path in the dataset, its name, or the end of its path.
-    pub fn find(&self, image: &str) -> Vec<(usize, String)> {
+    pub(super) fn find(&self, image: &str) -> Vec<(usize, String)> {
         let image = image.replace('\\', "/");
         let ends = |long: &str, short: &str| {
             long.strip_suffix(short)

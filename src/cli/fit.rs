@@ -32,7 +32,7 @@ render stage `from = { fit = … }`.";
 /// Arguments of `fit`.
 #[derive(Args)]
 #[command(after_help = EXAMPLES)]
-pub struct Fit {
+pub(super) struct Fit {
     #[command(flatten)]
     chosen: Chosen,
 
@@ -69,7 +69,7 @@ const DRAFT: &str = "fit_renders";
 const FIT: &str = "fit_ranges";
 
 impl Fit {
-    pub fn execute(self) -> Result<()> {
+    pub(super) fn execute(self) -> Result<()> {
         if let Some(few) = self.pictures.filter(|n| *n < LEAST_PICTURES) {
             return Err(Error::usage(
                 format!("--pictures {few}"),

@@ -21,7 +21,7 @@ versions of its dataset. Nothing is removed while a run is active.";
 /// Arguments of `gc`.
 #[derive(Args)]
 #[command(after_help = EXAMPLES)]
-pub struct Gc {
+pub(super) struct Gc {
     /// Only print what would be removed.
     #[arg(long)]
     dry_run: bool,
@@ -40,7 +40,7 @@ pub struct Gc {
 }
 
 impl Gc {
-    pub fn execute(self) -> Result<()> {
+    pub(super) fn execute(self) -> Result<()> {
         if !self.outputs.is_dir() {
             return Err(Error::usage(
                 self.outputs.display(),

@@ -24,7 +24,7 @@ Examples:
 /// Arguments of `inspect`.
 #[derive(Args)]
 #[command(after_help = EXAMPLES)]
-pub struct Inspect {
+pub(super) struct Inspect {
     /// An artifact's folder, a part file, or a dataset in a format of `verismo list formats`.
     path: PathBuf,
 
@@ -37,10 +37,10 @@ pub struct Inspect {
 const CELLS: usize = 64;
 const COLUMNS: u32 = 8;
 /// Width and height of each picture in pixels.
-pub const CELL: u32 = 112;
+pub(super) const CELL: u32 = 112;
 
 impl Inspect {
-    pub fn execute(self) -> Result<()> {
+    pub(super) fn execute(self) -> Result<()> {
         let mut survey = Survey::default();
         if self.path.join(MANIFEST).exists() {
             let artifact = Artifact::open(&self.path)?;
@@ -292,7 +292,7 @@ fn boxes(labels: &Labels) -> Vec<(String, [f32; 4])> {
 }
 
 /// A picture for the contact sheet, with its boxes drawn.
-pub fn cell(pixels: &RgbImage, boxes: &[(String, [f32; 4])]) -> RgbImage {
+pub(super) fn cell(pixels: &RgbImage, boxes: &[(String, [f32; 4])]) -> RgbImage {
     let (width, height) = pixels.dimensions();
     let scale = CELL as f32 / width.max(height) as f32;
     let scaled = |side: u32| ((side as f32 * scale).round() as u32).max(1);

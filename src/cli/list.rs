@@ -15,7 +15,7 @@ use crate::tasks::TASKS;
 /// Arguments of `list`.
 #[derive(Args)]
 #[command(after_help = "Example:\n  verismo list stages")]
-pub struct List {
+pub(super) struct List {
     /// What to list [default: everything].
     what: Option<Listing>,
 }
@@ -32,7 +32,7 @@ enum Listing {
 }
 
 impl List {
-    pub fn execute(self) -> Result<()> {
+    pub(super) fn execute(self) -> Result<()> {
         let all = Listing::value_variants().iter();
         for listing in all.filter(|listing| self.what.is_none_or(|what| what == **listing)) {
             let name = listing.to_possible_value();

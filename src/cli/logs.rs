@@ -1,4 +1,4 @@
-//! Logs on stderr, above the progress bars, as set by `-v`, `-vv` or RUST_LOG.
+//! Logs on stderr, above the progress bars, as set by `-v`, `-vv` or `RUST_LOG`.
 
 use std::io::IsTerminal;
 
@@ -8,11 +8,11 @@ use tracing_subscriber::prelude::*;
 use super::progress::AboveBars;
 use crate::{Error, Result};
 
-/// Starts logging, if requested. RUST_LOG overrides `verbose`, the number of `-v` flags.
+/// Starts logging, if requested. `RUST_LOG` overrides `verbose`, the number of `-v` flags.
 ///
 /// # Errors
-/// If RUST_LOG is not a list of `TARGET=LEVEL`.
-pub fn begin(verbose: u8) -> Result<()> {
+/// If `RUST_LOG` is not a list of `TARGET=LEVEL`.
+pub(super) fn begin(verbose: u8) -> Result<()> {
     let levels = std::env::var("RUST_LOG")
         .ok()
         .filter(|text| !text.is_empty());

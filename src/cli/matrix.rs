@@ -17,7 +17,12 @@ use crate::{Error, Result};
 ///
 /// # Errors
 /// The first error of a point, after all have run; immediately if the user interrupts.
-pub fn execute(points: &[Spec], outputs: &Path, choice: &Choice, machine: &Machine) -> Result<()> {
+pub(super) fn execute(
+    points: &[Spec],
+    outputs: &Path,
+    choice: &Choice,
+    machine: &Machine,
+) -> Result<()> {
     if machine.dry_run {
         for point in points {
             print_line(format!("\n{}", format_settings(&point.point)));

@@ -50,7 +50,7 @@ struct Cli {
     #[command(subcommand)]
     command: Command,
 
-    /// Log what is done to stderr, -vv in more detail; RUST_LOG gives finer control.
+    /// Log what is done to stderr, -vv in more detail; `RUST_LOG` gives finer control.
     #[arg(short, long, action = clap::ArgAction::Count, global = true)]
     verbose: u8,
 }

@@ -11,7 +11,7 @@ use crate::{Error, Result};
 /// Arguments of `new`.
 #[derive(Args)]
 #[command(after_help = "Example:\n  verismo new screws      writes pipelines/screws.toml")]
-pub struct New {
+pub(super) struct New {
     /// The name of the pipeline and its dataset.
     name: String,
 }
@@ -19,7 +19,7 @@ pub struct New {
 const TEMPLATE: &str = include_str!("new.toml");
 
 impl New {
-    pub fn execute(self) -> Result<()> {
+    pub(super) fn execute(self) -> Result<()> {
         let name = self.name.trim_end_matches(".toml");
         if !is_folder_name(name) {
             return Err(Error::usage(

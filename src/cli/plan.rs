@@ -19,7 +19,7 @@ Examples:
 /// Arguments of `plan`.
 #[derive(Args)]
 #[command(after_help = EXAMPLES)]
-pub struct Plan {
+pub(super) struct Plan {
     #[command(flatten)]
     chosen: Chosen,
 
@@ -32,7 +32,7 @@ pub struct Plan {
 }
 
 impl Plan {
-    pub fn execute(self) -> Result<()> {
+    pub(super) fn execute(self) -> Result<()> {
         let choice = self.stages.into();
         for spec in self.chosen.points()? {
             if !spec.point.is_empty() {
@@ -45,7 +45,7 @@ impl Plan {
 }
 
 /// Prints the plan.
-pub fn show(spec: &Spec, outputs: &Path, choice: &Choice, explain: bool) -> Result<()> {
+pub(super) fn show(spec: &Spec, outputs: &Path, choice: &Choice, explain: bool) -> Result<()> {
     let cache = Cache::new(outputs);
     let steps = plan(spec, &cache, choice)?;
     let rows: Vec<Vec<String>> = steps.iter().map(row).collect();

@@ -13,7 +13,7 @@ use crate::pipeline::events::{Line, RunEvent};
 use crate::stage::Event;
 
 /// How to show progress.
-pub enum Style {
+pub(super) enum Style {
     Bars,
     Lines,
     Json,
@@ -21,7 +21,7 @@ pub enum Style {
 
 impl Style {
     /// Bars if stderr is a terminal, otherwise lines.
-    pub fn for_terminal() -> Self {
+    pub(super) fn for_terminal() -> Self {
         match std::io::stderr().is_terminal() {
             true => Style::Bars,
             false => Style::Lines,
@@ -33,7 +33,7 @@ impl Style {
 static BARS: LazyLock<MultiProgress> = LazyLock::new(MultiProgress::new);
 
 /// Writes to stderr above the bars: each write clears them and redraws them below it.
-pub struct AboveBars;
+pub(super) struct AboveBars;
 
 impl Write for AboveBars {
     fn write(&mut self, text: &[u8]) -> std::io::Result<usize> {
@@ -47,7 +47,7 @@ impl Write for AboveBars {
 }
 
 /// Shows the events of a run.
-pub struct Progress {
+pub(super) struct Progress {
     style: Style,
     stage: Mutex<Option<Running>>,
 }
@@ -93,7 +93,7 @@ fn fitting(templates: &[(u16, &'static str)], columns: u16) -> &'static str {
 }
 
 impl Progress {
-    pub fn new(style: Style) -> Self {
+    pub(super) fn new(style: Style) -> Self {
         Progress {
             style,
             stage: Mutex::new(None),
@@ -101,7 +101,7 @@ impl Progress {
     }
 
     /// Shows one event.
-    pub fn tell(&self, line: &Line) {
+    pub(super) fn tell(&self, line: &Line) {
         if let Style::Json = self.style {
             let text = serde_json::to_string(line).unwrap_or_default();
             super::print_line(text);
@@ -157,7 +157,9 @@ impl Progress {
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, Option<Running>> {
-        self.stage.lock().unwrap_or_else(|e| e.into_inner())
+        self.stage
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 
     /// Prints a line above the bars.

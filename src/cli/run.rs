@@ -2,7 +2,6 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use std::num::NonZeroUsize;
 use std::path::Path;
 use std::str::FromStr;
 
@@ -38,7 +37,7 @@ nothing half-finished; the next run resumes at the first missing part, or at the
 /// Arguments of `run`.
 #[derive(Args)]
 #[command(after_help = EXAMPLES)]
-pub struct Run {
+pub(super) struct Run {
     #[command(flatten)]
     chosen: Chosen,
 
@@ -51,14 +50,14 @@ pub struct Run {
 
 /// How to run and show progress.
 #[derive(Args)]
-pub struct Machine {
+pub(super) struct Machine {
     /// Device for networks: auto, cpu, gpu, gpu:1, cuda, cuda:1.
     #[arg(long, default_value = "auto", value_parser = DeviceChoice::from_str)]
     device: DeviceChoice,
 
     /// Threads for everything else [default: all cores].
-    #[arg(long, visible_alias = "jobs", value_name = "N")]
-    threads: Option<NonZeroUsize>,
+    #[arg(long, visible_alias = "jobs", value_name = "N", value_parser = threads)]
+    threads: Option<usize>,
 
     /// Only show what would run.
     #[arg(long)]
@@ -69,11 +68,19 @@ pub struct Machine {
     pub json: bool,
 }
 
+fn threads(text: &str) -> Result<usize, String> {
+    const MOST: usize = 1024;
+    match text.parse() {
+        Ok(threads) if (1..=MOST).contains(&threads) => Ok(threads),
+        _ => Err(format!("give a number from 1 to {MOST}")),
+    }
+}
+
 /// Set by Ctrl-C.
 static INTERRUPTED: AtomicBool = AtomicBool::new(false);
 
 impl Run {
-    pub fn execute(self) -> Result<()> {
+    pub(super) fn execute(self) -> Result<()> {
         let points = self.chosen.points()?;
         let (outputs, choice) = (&self.chosen.outputs, self.stages.into());
         let outcome = match &points[..] {
@@ -91,7 +98,7 @@ impl Run {
 ///
 /// # Errors
 /// The errors of [`run`], and if the machine cannot be used as requested.
-pub fn execute(
+pub(super) fn execute(
     spec: &Spec,
     outputs: &Path,
     choice: &Choice,
@@ -109,10 +116,10 @@ pub fn execute(
 ///
 /// # Errors
 /// If the machine cannot be used as requested.
-pub fn prepare(machine: &Machine) -> Result<()> {
+pub(super) fn prepare(machine: &Machine) -> Result<()> {
     if let Some(threads) = machine.threads {
         rayon::ThreadPoolBuilder::new()
-            .num_threads(threads.get())
+            .num_threads(threads)
             .build_global()
             .map_err(|e| Error::usage("--threads", e, "give a smaller number"))?;
     }
@@ -123,7 +130,7 @@ pub fn prepare(machine: &Machine) -> Result<()> {
 ///
 /// # Errors
 /// The errors of [`run`].
-pub fn run_once(
+pub(super) fn run_once(
     spec: &Spec,
     outputs: &Path,
     choice: &Choice,

@@ -7,13 +7,13 @@ use crate::Result;
 use crate::stage::{Need, StageKind};
 use crate::stages::STAGES;
 
-pub fn execute() -> Result<()> {
+pub(super) fn execute() -> Result<()> {
     print_line(serde_json::to_string_pretty(&pipeline(STAGES)).unwrap_or_default());
     Ok(())
 }
 
 /// The schema of a pipeline file with these stages.
-pub fn pipeline(registry: &[StageKind]) -> Value {
+pub(super) fn pipeline(registry: &[StageKind]) -> Value {
     let mut definitions = Map::new();
     let mut named = Map::new();
     let reference = |kind: &StageKind| json!({ "$ref": format!("#/$defs/{}", kind.name) });

@@ -10,7 +10,7 @@ use crate::stage::exhibit::Figure;
 use crate::stages::STAGES;
 
 /// The lines that close a run.
-pub fn summary(outcome: &Outcome) -> String {
+pub(super) fn summary(outcome: &Outcome) -> String {
     let record = &outcome.record;
     let mut blocks = Vec::new();
     for (name, folder) in &record.datasets {

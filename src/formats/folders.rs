@@ -9,7 +9,7 @@ use crate::sample::Labels;
 use crate::{Error, Result};
 
 /// The registry entry.
-pub const FORMAT: Format = Format {
+pub(super) const FORMAT: Format = Format {
     name: "folders",
     about: "SPLIT/CLASS/ID.png and classes.txt, as read by torchvision's ImageFolder",
     required: true,

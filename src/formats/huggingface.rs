@@ -13,7 +13,7 @@ use crate::sample::{Keypoint, Labels, Object};
 use crate::{Error, Result};
 
 /// The registry entry.
-pub const FORMAT: Format = Format {
+pub(super) const FORMAT: Format = Format {
     name: "huggingface",
     about: "SPLIT/metadata.jsonl, as read by the imagefolder loader of Hugging Face",
     required: false,

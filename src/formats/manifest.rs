@@ -10,7 +10,7 @@ use crate::artifact::{DATASET_TABLE, table, table::Table};
 use crate::sample::{Camera, Domain, Extent, Labels, Object};
 
 /// The registry entry.
-pub const FORMAT: Format = Format {
+pub(super) const FORMAT: Format = Format {
     name: "manifest",
     about: "manifest.parquet: one row per image, with its provenance and hash",
     required: true,

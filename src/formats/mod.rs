@@ -25,7 +25,9 @@ pub struct Format {
     pub about: &'static str,
     /// Whether every dataset includes it, because other formats refer to its files.
     pub required: bool,
+    /// The labels that survive writing and reading; all others are dropped.
     pub holds: Holds,
+    /// Starts a dataset of this format; fails if its first files cannot be created.
     pub write: for<'a> fn(&DatasetInfo<'a>) -> Result<Box<dyn Writer + 'a>>,
     /// Whether a folder or file looks like a dataset of this format.
     pub detect: fn(&Path) -> bool,
@@ -64,10 +66,15 @@ pub struct Holds {
     pub class: bool,
     /// Classes and boxes of objects.
     pub objects: bool,
+    /// The visible pixels of each object.
     pub masks: bool,
+    /// Named points of objects with their visibility.
     pub keypoints: bool,
+    /// The object-to-camera transform of each object.
     pub poses: bool,
+    /// The pinhole intrinsics of each picture.
     pub camera: bool,
+    /// The share of each object that is neither hidden nor cut off; read as 1 where it is missing.
     pub visible_fraction: bool,
     /// Pictures whose objects are unknown.
     pub unknown_objects: bool,
@@ -106,9 +113,13 @@ impl Holds {
 pub struct DatasetInfo<'a> {
     /// The dataset's folder.
     pub out: &'a Path,
+    /// Name of the dataset, also shown in its data card.
     pub name: &'a str,
+    /// As given in the pipeline; `None` if it is to be derived from the content.
     pub version: Option<&'a str>,
+    /// What the dataset shows, in the user's words; `None` if the pipeline does not say.
     pub description: Option<&'a str>,
+    /// Identifier of the licence, e.g. `cc-by-4.0`; `None` if the pipeline names none.
     pub license: Option<&'a str>,
     /// Images by split and class; pictures without a single class count under the empty name.
     pub images: &'a BTreeMap<String, BTreeMap<String, u64>>,
@@ -118,9 +129,11 @@ pub struct DatasetInfo<'a> {
 
 /// An image to write.
 pub struct ImageEntry<'a> {
+    /// The picture as a PNG, its labels and its provenance.
     pub sample: &'a Sample,
     /// `None` for a picture without a single class.
     pub class: Option<&'a str>,
+    /// Name of the split, e.g. `train`.
     pub split: &'a str,
     /// Relative to the dataset's folder, e.g. `train/one/augment-000012.png`.
     pub file: String,
@@ -146,9 +159,11 @@ pub trait Writer {
 pub struct Picture {
     /// Path of the picture.
     pub file: PathBuf,
+    /// `None` if the dataset is not divided into splits.
     pub split: Option<String>,
     /// From the labels; `None` if they do not give it.
     pub extent: Option<Extent>,
+    /// As far as the format can store them; see [`Holds`].
     pub labels: Labels,
 }
 

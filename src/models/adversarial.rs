@@ -21,6 +21,7 @@ use crate::{Error, Result};
 pub struct Arena {
     /// With autodiff.
     pub device: Device,
+    /// How generator and discriminator compete: losses, balance, parts of a batch.
     pub config: AdversarialConfig,
     workers: Workers,
     /// Whether pictures of a batch depend on one another, so that threads must not part them.
@@ -76,7 +77,8 @@ pub struct Losses {
 }
 
 /// What came of a step.
-pub struct Outcome {
+pub struct StepOutcome {
+    /// The named losses of [`Losses`], each a mean over the whole batch.
     pub values: BTreeMap<String, f64>,
     /// As in [`Losses`], of the whole batch, without autodiff.
     pub fakes: Vec<Tensor<4>>,
@@ -84,6 +86,7 @@ pub struct Outcome {
 
 /// A network, or several in one module, with its optimiser.
 pub struct Player<M: Module> {
+    /// Carries its weights on the device with autodiff.
     pub network: M,
     optimiser: ModuleOptimizer,
     clip_norm: f64,
@@ -107,13 +110,13 @@ impl<M: Module + Sync> Player<M> {
         batch: &B,
         rate: f64,
         losses: impl Fn(&M, &B) -> Losses + Sync,
-    ) -> Outcome {
+    ) -> StepOutcome {
         let network = &self.network;
         let step = |(batch, share)| {
             shard_step(network.clone().fork(&arena.device), &batch, share, &losses)
         };
         let mut gradients = GradientsAccumulator::new();
-        let mut outcome = Outcome {
+        let mut outcome = StepOutcome {
             values: BTreeMap::new(),
             fakes: Vec::new(),
         };

@@ -35,6 +35,7 @@ pub struct Album {
 
 /// A decoded example.
 pub struct Example {
+    /// RGB with 8 bits a channel, in the sample's full size.
     pub picture: RgbImage,
     /// 255 where an object is visible; without a pixel if it was not asked for.
     pub mask: GrayImage,
@@ -122,14 +123,17 @@ impl Album {
         Ok(())
     }
 
+    /// The number of examples added so far.
     pub fn len(&self) -> usize {
         self.entries.len()
     }
 
+    /// Whether no example has been added yet.
     pub fn is_empty(&self) -> bool {
         self.entries.is_empty()
     }
 
+    /// The class of one example, without decoding it; panics if there is no such example.
     pub fn class(&self, number: usize) -> usize {
         self.entries[number].class
     }

@@ -97,6 +97,7 @@ impl Critic {
         arena.config.paces(self.accuracy).0
     }
 
+    /// The number of trainable weights of the discriminator.
     pub fn parameters(&self) -> usize {
         self.player.network.num_params()
     }

@@ -22,6 +22,7 @@ pub struct ModelKind {
     pub name: &'static str,
     /// One line for `verismo list`.
     pub about: &'static str,
+    /// What its translations mean for the labels of the renders.
     pub labels: LabelEffect,
     /// Reads its table; an empty one gives the defaults. See [`parse`].
     pub parse: fn(ValueDeserializer) -> Result<Box<dyn Model>, toml::de::Error>,
@@ -97,6 +98,9 @@ impl LabelEffect {
 }
 
 /// The parser of a model's table, for [`ModelKind::parse`].
+///
+/// # Errors
+/// The first unknown key or wrong value, with its place.
 pub fn parse<M: Model + DeserializeOwned + 'static>(
     value: ValueDeserializer,
 ) -> Result<Box<dyn Model>, toml::de::Error> {

@@ -16,9 +16,11 @@ use crate::seed::Seed;
 
 /// What a model is made for.
 pub struct Setting<'a> {
+    /// Without autodiff, which training adds itself.
     pub device: &'a Chosen,
     /// What its pictures measure.
     pub extent: Extent,
+    /// Streams of initial weights, pools and random draws derive from it.
     pub seed: &'a Seed,
     /// The frozen network that knows the renders' labels, if the pipeline has one.
     pub task: Option<&'a TaskNetwork>,
@@ -126,6 +128,8 @@ impl Divisible for Batch {
 /// estimate of memory.
 #[derive(Debug, Clone, Copy)]
 pub struct Passes {
+    /// Passes of each picture through generators; some models count other networks in these units.
     pub generator: usize,
+    /// Passes of each picture through discriminators.
     pub critic: usize,
 }

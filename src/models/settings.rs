@@ -15,9 +15,13 @@ pub struct Shared {
     pub pool: usize,
     /// Decay of the averaged weights, a step.
     pub ema: f64,
+    /// Losses and balance of the game between generator and discriminator.
     pub adversarial: AdversarialConfig,
+    /// Architecture of the network that translates renders.
     pub generator: GeneratorConfig,
+    /// Architecture of the network that tells photos from translations.
     pub discriminator: DiscriminatorConfig,
+    /// Losses that keep translations true to the labels of their renders.
     pub label_safety: LabelSafetyConfig,
 }
 

@@ -44,6 +44,7 @@ pub fn draw(distances: impl Iterator<Item = f64>, nearest: usize, stream: &mut S
 
 /// A model that learns by looking.
 pub struct Statistical<S> {
+    /// What is known of the photos looked at so far.
     pub statistics: S,
     /// Photos looked at, at most; evenly spread over all there are.
     pub most: usize,

@@ -100,6 +100,7 @@ struct Shape {
 /// A task network with the names of its classes.
 #[derive(Debug, Clone)]
 pub struct TaskNetwork {
+    /// Encoder and heads; weights that were loaded are frozen.
     pub layers: Layers,
     /// Sorted; a class number is a place in this list.
     pub classes: Vec<String>,

@@ -21,7 +21,7 @@ use crate::testing;
 const SIDE: usize = 16;
 
 /// Small networks.
-pub fn shared() -> Shared {
+pub(super) fn shared() -> Shared {
     let mut shared = Shared::default();
     shared.generator.channels = 4;
     shared.generator.blocks = 1;
@@ -43,17 +43,17 @@ fn load(kind: &ModelKind, folder: &Path) -> Box<dyn Translator> {
     (kind.load)(folder, &cpu()).unwrap()
 }
 
-pub fn cpu() -> Chosen {
+pub(super) fn cpu() -> Chosen {
     device::choose(DeviceChoice::Cpu).unwrap()
 }
 
 /// Calls `create` with the surroundings of a small model on the CPU.
-pub fn setting<M>(create: impl FnOnce(Setting) -> M) -> M {
+pub(super) fn setting<M>(create: impl FnOnce(Setting) -> M) -> M {
     setting_on(&cpu(), None, create)
 }
 
 /// Calls `create` with the surroundings of a small model on a device.
-pub fn setting_on<M>(
+pub(super) fn setting_on<M>(
     device: &Chosen,
     task: Option<&TaskNetwork>,
     create: impl FnOnce(Setting) -> M,
@@ -68,12 +68,12 @@ pub fn setting_on<M>(
 }
 
 /// Four waves as renders, and their negatives as photos.
-pub fn batch() -> Batch {
+pub(super) fn batch() -> Batch {
     batch_on(&Device::flex())
 }
 
 /// [`batch`] on a device.
-pub fn batch_on(device: &Device) -> Batch {
+pub(super) fn batch_on(device: &Device) -> Batch {
     let count = (4 * 3 * SIDE * SIDE) as i64;
     let ramp = Tensor::arange(0..count, device).float();
     let renders = (ramp.reshape([4, 3, SIDE, SIDE]) * 0.37).sin();
@@ -94,7 +94,7 @@ impl ModuleVisitor for Count {
 }
 
 /// How many tensors of `module` the gradients of `loss` reach, and how many it has.
-pub fn count_gradients<M: Module>(loss: Tensor<1>, module: &M) -> (usize, usize) {
+pub(super) fn count_gradients<M: Module>(loss: Tensor<1>, module: &M) -> (usize, usize) {
     let mut count = Count(0);
     module.visit(&mut count);
     let gradients = GradientsParams::from_grads(loss.backward(), module);
@@ -131,7 +131,7 @@ fn translated(translator: &dyn Translator) -> Vec<RgbImage> {
 }
 
 /// The digest of the files that a model saves for translation.
-pub fn saved(model: &dyn Learner) -> String {
+pub(super) fn saved(model: &dyn Learner) -> String {
     let folder = tempfile::tempdir().unwrap();
     model.save(folder.path()).unwrap();
     let files = crate::artifact::list_files(folder.path()).unwrap();

@@ -90,7 +90,10 @@ mod tests {
     fn agrees_with_burn() {
         let device = Device::flex().autodiff();
         let start = LinearConfig::new(3, 5).init(&device);
-        let _ = (start.weight.val(), start.bias.as_ref().map(|b| b.val()));
+        let _ = (
+            start.weight.val(),
+            start.bias.as_ref().map(burn::module::Param::val),
+        );
         let run = |mut optimiser: ModuleOptimizer| {
             let mut linear: Linear = start.clone();
             for step in 0..3 {

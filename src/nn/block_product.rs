@@ -12,7 +12,7 @@ const TALLEST: usize = 8;
 
 /// A block of accumulators that fits this machine's registers, and the code that fills it.
 #[derive(Clone, Copy)]
-pub struct Block {
+pub(super) struct Block {
     height: usize,
     /// Columns of a panel of `b` and of a row of `c`.
     pub width: usize,
@@ -30,7 +30,7 @@ struct Pointers {
 
 /// A left operand: element (i, k) is `values[rows[i] + columns[k]]`.
 #[derive(Clone, Copy)]
-pub struct Scattered<'a> {
+pub(super) struct Scattered<'a> {
     pub values: &'a [f32],
     pub rows: &'a [usize],
     pub columns: &'a [usize],
@@ -38,7 +38,7 @@ pub struct Scattered<'a> {
 
 impl Block {
     /// The block for results of `columns` columns: narrow where half of a wide one would be idle.
-    pub fn new(columns: usize) -> Self {
+    pub(super) fn new(columns: usize) -> Self {
         let (narrow, wide) = Self::pair();
         if columns.div_ceil(narrow.width).is_multiple_of(2) {
             wide
@@ -48,7 +48,7 @@ impl Block {
     }
 
     /// The same, but narrow too where the panels of `parts` products would be fewer than threads.
-    pub fn for_parts(columns: usize, parts: usize) -> Self {
+    pub(super) fn for_parts(columns: usize, parts: usize) -> Self {
         let block = Self::new(columns);
         if parts * columns.div_ceil(block.width) < rayon::current_num_threads() {
             return Self::pair().0;
@@ -75,7 +75,14 @@ impl Block {
     /// `c[c_rows[i]..][..width]` = (or += with `add`) Σ_k a(i, k) · `b[k · width..][..width]`.
     ///
     /// Rows of `c` must not overlap unless they are the same.
-    pub fn multiply(&self, a: Scattered, b: &[f32], c: &mut [f32], c_rows: &[usize], add: bool) {
+    pub(super) fn multiply(
+        &self,
+        a: Scattered,
+        b: &[f32],
+        c: &mut [f32],
+        c_rows: &[usize],
+        add: bool,
+    ) {
         let last = |offsets: &[usize]| offsets.iter().max().copied().unwrap_or(0);
         let last_column = last(a.columns);
         assert_eq!(a.rows.len(), c_rows.len());
@@ -206,7 +213,10 @@ const PORTABLE: (Block, Block) = (
 #[cfg(target_arch = "x86_64")]
 mod x86 {
     use super::{Block, Lanes, Pointers, TALLEST, block};
-    use std::arch::x86_64::*;
+    use std::arch::x86_64::{
+        __m256, __m512, _mm256_fmadd_ps, _mm256_loadu_ps, _mm256_set1_ps, _mm256_storeu_ps,
+        _mm512_fmadd_ps, _mm512_loadu_ps, _mm512_set1_ps, _mm512_storeu_ps,
+    };
 
     impl Lanes for __m512 {
         const WIDTH: usize = 16;
@@ -286,7 +296,7 @@ mod x86 {
     compiled!(avx2_6x8, "avx2,fma", __m256, 6, 1);
     compiled!(avx2_6x16, "avx2,fma", __m256, 6, 2);
 
-    pub const AVX512: (Block, Block) = (
+    pub(super) const AVX512: (Block, Block) = (
         Block {
             height: 8,
             width: 16,
@@ -299,7 +309,7 @@ mod x86 {
         },
     );
 
-    pub const AVX2: (Block, Block) = (
+    pub(super) const AVX2: (Block, Block) = (
         Block {
             height: 6,
             width: 8,

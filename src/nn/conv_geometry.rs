@@ -9,6 +9,7 @@ use super::zeros::zeros;
 /// How a convolution looks beyond the border.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Border {
+    /// Every pixel beyond it counts as zero.
     Zeros,
     /// Mirrored, the border pixel itself not repeated.
     Reflect,
@@ -17,17 +18,25 @@ pub enum Border {
 /// The shape of a square convolution.
 #[derive(Debug, Clone, Copy)]
 pub struct Geometry {
+    /// Number of pictures computed together.
     pub batch: usize,
+    /// Channels of each picture of the input.
     pub channels_in: usize,
+    /// Channels of the output, one for each filter.
     pub channels_out: usize,
     /// Of the input, before it is enlarged.
     pub height: usize,
+    /// Of the input, before it is enlarged.
     pub width: usize,
     /// How often each pixel is repeated, both ways, before the convolution.
     pub enlarge: usize,
+    /// Side of the square kernel in pixels.
     pub kernel: usize,
+    /// Step of the kernel in pixels, the same both ways.
     pub stride: usize,
+    /// Pixels added on each of the four sides, after enlarging.
     pub padding: usize,
+    /// What the added pixels hold.
     pub border: Border,
 }
 
@@ -40,10 +49,12 @@ impl Geometry {
         self.width * self.enlarge + 2 * self.padding
     }
 
+    /// Height of the output in pixels.
     pub fn height_out(&self) -> usize {
         (self.height_padded() - self.kernel) / self.stride + 1
     }
 
+    /// Width of the output in pixels.
     pub fn width_out(&self) -> usize {
         (self.width_padded() - self.kernel) / self.stride + 1
     }

@@ -130,7 +130,7 @@ impl PaddedConv {
             },
         };
         // No bias is an empty one: the operation takes no optional tensors.
-        let bias = self.conv.bias.as_ref().map(|bias| bias.val());
+        let bias = self.conv.bias.as_ref().map(burn::module::Param::val);
         let bias = bias.unwrap_or_else(|| Tensor::empty([0], &Device::flex()));
         let output = <Dispatch as PaddedConvOps>::padded_conv2d(
             x.into_dispatch(),
@@ -143,7 +143,7 @@ impl PaddedConv {
 
     /// The same by burn's own operations, in the precision of `x` and `weight`.
     fn forward_by_burn(&self, x: Tensor<4>, weight: Tensor<4>) -> Tensor<4> {
-        let bias = self.conv.bias.as_ref().map(|bias| bias.val());
+        let bias = self.conv.bias.as_ref().map(burn::module::Param::val);
         let bias = bias.map(|bias| bias.cast(x.dtype()));
         let padding = self.padding;
         let x = if self.enlarge > 1 {
@@ -170,9 +170,13 @@ impl PaddedConv {
 /// How a convolution moves over its input.
 #[derive(Debug, Clone, Copy)]
 pub struct Window {
+    /// Step of the kernel in pixels, the same both ways.
     pub stride: usize,
+    /// Pixels added on each of the four sides, after enlarging.
     pub padding: usize,
+    /// How often each pixel is repeated, both ways, before the convolution; 1 leaves the input as it is.
     pub enlarge: usize,
+    /// What the added pixels hold.
     pub border: Border,
 }
 

@@ -9,7 +9,9 @@ use crate::{Error, Result};
 /// A device to compute on, and what to call it.
 #[derive(Debug, Clone)]
 pub struct Chosen {
+    /// Without autodiff; training adds it.
     pub device: Device,
+    /// A description for people and records, e.g. `CPU (flex)`.
     pub name: String,
     /// Whether it is the CPU, which is fastest with one small network a thread.
     pub cpu: bool,

@@ -57,7 +57,7 @@ impl ImagePool {
     pub fn save(&self, folder: &Path, name: &str) -> Result<()> {
         let record = Record {
             capacity: self.capacity,
-            dims: self.images.first().map_or([0; 4], |image| image.dims()),
+            dims: self.images.first().map_or([0; 4], burn::Tensor::dims),
             position: Position::of(&self.stream),
         };
         let mut bytes = Vec::new();

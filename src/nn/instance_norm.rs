@@ -18,7 +18,9 @@ use super::norm_kernel::{self, Moments, Norm};
 /// What follows a norm.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Activation {
+    /// The normalised values are passed on unchanged.
     None,
+    /// Values below zero become zero.
     Relu,
     /// With this slope below zero.
     LeakyRelu(f64),

@@ -14,6 +14,7 @@ pub type Features = Vec<f32>;
 /// A distance, and how well it is known.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Kid {
+    /// Squared maximum mean discrepancy over all blocks; near 0 for alike sets, possibly below.
     pub mean: f64,
     /// Standard error of the mean over the blocks; 0 for a single block.
     pub error: f64,

@@ -28,9 +28,13 @@ pub enum NormKind {
 /// A norm with a trainable scale and shift a channel.
 #[derive(Module, Debug)]
 pub enum Norm {
+    /// By the statistics of each channel of each picture.
     Instance(InstanceNorm),
+    /// By the statistics of each channel over the batch, or by running averages without gradients.
     Batch(BatchNorm),
+    /// By the statistics of groups of channels of each picture.
     Group(GroupNorm),
+    /// Passes features on unchanged.
     None(Identity),
 }
 

@@ -59,6 +59,7 @@ impl ConvNorm {
         }
     }
 
+    /// Convolution, norm and `activation`: `[batch, in, height, width]` to `[batch, out, height_out, width_out]`.
     pub fn forward(&self, x: Tensor<4>, activation: Activation) -> Tensor<4> {
         self.norm.forward(self.conv.forward(x), activation)
     }

@@ -20,6 +20,7 @@ pub struct SpectralConv {
 }
 
 impl SpectralConv {
+    /// Wraps `conv`; without `spectral` it behaves exactly like the plain convolution.
     pub fn new(conv: PaddedConv, spectral: bool, device: &Device) -> Self {
         let channels = conv.weight().dims()[0];
         // Ones, which the initialiser of networks leaves as they are; the weights are random.

@@ -5,7 +5,7 @@
 ///
 /// # Panics
 /// Where a side is too short.
-pub fn transpose(
+pub(super) fn transpose(
     from: &[f32],
     [rows, columns]: [usize; 2],
     from_stride: usize,

@@ -15,7 +15,7 @@ const CHUNK: usize = 1 << 14;
 
 /// The factors of one step of Adam, the corrections of its first steps included.
 #[derive(Debug, Clone, Copy)]
-pub struct AdamFactors {
+pub(super) struct AdamFactors {
     pub beta_1: f32,
     pub beta_2: f32,
     pub rate: f32,
@@ -24,7 +24,7 @@ pub struct AdamFactors {
 
 /// Operations on weights, which no gradient ever flows through.
 #[backend_extension(Flex)]
-pub trait WeightOps: Backend {
+pub(super) trait WeightOps: Backend {
     /// New weight and moments from the old ones and the gradient.
     fn adam(
         weight: FloatTensor<Self>,
@@ -97,7 +97,11 @@ vectorised! {
 }
 
 /// `decay` · `average` + (1 − `decay`) · `live`, of equal shape.
-pub fn blended<const D: usize>(average: Tensor<D>, live: Tensor<D>, decay: f64) -> Tensor<D> {
+pub(super) fn blended<const D: usize>(
+    average: Tensor<D>,
+    live: Tensor<D>,
+    decay: f64,
+) -> Tensor<D> {
     if on_cpu(&average) && on_cpu(&live) {
         let (average, live) = (average.into_dispatch(), live.into_dispatch());
         let blended = <Dispatch as WeightOps>::blend(average, live, decay as f32);

@@ -32,9 +32,11 @@ pub struct Cache {
 
 /// What the cache has under a key.
 pub enum Lookup {
+    /// A complete result whose manifest and file sizes are right; contents are not hashed.
     Found(Box<Artifact>),
     /// The folder exists but is incomplete; holds the reason.
     Damaged(String),
+    /// No folder exists for this key: the stage has to run.
     Missing,
 }
 
@@ -65,9 +67,8 @@ impl Cache {
         if !folder.exists() {
             return Lookup::Missing;
         }
-        let artifact = match Artifact::open(&folder) {
-            Ok(artifact) => artifact,
-            Err(_) => return Lookup::Damaged(format!("{MANIFEST} cannot be read")),
+        let Ok(artifact) = Artifact::open(&folder) else {
+            return Lookup::Damaged(format!("{MANIFEST} cannot be read"));
         };
         let expected = fs::read_to_string(folder.join(MANIFEST_HASH));
         let hash = artifact::hash_file(&folder.join(MANIFEST));
@@ -173,6 +174,7 @@ impl Drop for Work {
 }
 
 impl Work {
+    /// A temporary folder inside the cache, removed unless the result is published.
     pub fn folder(&self) -> &Path {
         &self.folder
     }

@@ -22,7 +22,7 @@ const FILE: &str = "hashes.json";
 const STEP: Duration = Duration::from_secs(2);
 
 /// The files in a folder by name, each with the first 16 digits of its hash.
-pub type Listing = BTreeMap<String, String>;
+pub(super) type Listing = BTreeMap<String, String>;
 
 /// The contents of files and folders, each read once.
 #[derive(Default)]
@@ -210,7 +210,7 @@ impl Stamp {
 }
 
 /// Describes which files were added, removed and changed from `old` to `new`.
-pub fn differences(old: &Listing, new: &Listing) -> String {
+pub(super) fn differences(old: &Listing, new: &Listing) -> String {
     let list = |what: &str, names: Vec<&String>| {
         const MOST: usize = 3;
         let shown: Vec<&str> = names.iter().take(MOST).map(|name| name.as_str()).collect();

@@ -25,7 +25,7 @@ struct Earlier {
 
 /// Estimated seconds for the stage `id`: those of the earlier result with the most similar settings, scaled
 /// by the number of steps or samples. `None` without an earlier result.
-pub fn seconds(cache: &Cache, id: &str, ingredients: &Ingredients) -> Option<f64> {
+pub(super) fn seconds(cache: &Cache, id: &str, ingredients: &Ingredients) -> Option<f64> {
     let read = |folder: std::path::PathBuf| -> Option<Earlier> {
         let text = fs::read(folder.join(MANIFEST)).ok()?;
         serde_json::from_slice(&text).ok()

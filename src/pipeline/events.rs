@@ -20,6 +20,7 @@ pub struct Line {
     /// The stage's id; absent for events of the whole run.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub stage: Option<String>,
+    /// Its fields stand in the line itself, beside `time` and `stage`.
     #[serde(flatten)]
     pub event: RunEvent,
 }
@@ -40,27 +41,54 @@ impl Line {
 #[serde(tag = "event", rename_all = "lowercase")]
 pub enum RunEvent {
     /// Another run of this pipeline must finish first; `text` says which.
-    Wait { text: String },
+    Wait {
+        /// For the user, with the other run's holder if it is known.
+        text: String,
+    },
     /// The run begins; its folder exists.
-    Run { pipeline: String, folder: String },
+    Run {
+        /// Name of the pipeline, as in its file.
+        pipeline: String,
+        /// `outputs/runs/PIPELINE/RUN`.
+        folder: String,
+    },
     /// A stage is taken from the cache.
-    Cached { count: u64 },
+    Cached {
+        /// Number of samples in the result; 0 if it holds none.
+        count: u64,
+    },
     /// A stage begins; `reason` says why it runs.
     Start {
+        /// Place of the stage among those of the run, counted from 1.
         position: usize,
+        /// Number of stages of the run, cached ones included.
         stages: usize,
+        /// The reasons of the plan, separated by commas, or `damaged` if a cached result was unsound.
         reason: String,
     },
     /// A stage has finished successfully.
-    Done { seconds: f64, count: u64 },
+    Done {
+        /// Wall-clock time that the stage took.
+        seconds: f64,
+        /// Number of samples in the result; 0 if it holds none.
+        count: u64,
+    },
     /// A dataset is published; `new` is false if the same version already was.
-    Published { folder: String, new: bool },
+    Published {
+        /// `outputs/datasets/NAME/VERSION`.
+        folder: String,
+        /// Whether this run published the version.
+        new: bool,
+    },
     /// One of the pipeline's requirements, checked before anything is published.
     Required(Judgement),
     /// The run has ended.
     End {
+        /// As in `run.json`, in lower case, e.g. `done`.
         status: String,
+        /// Wall-clock time of the whole run.
         seconds: f64,
+        /// Message of the error that ended the run; absent if all went well.
         #[serde(skip_serializing_if = "Option::is_none")]
         error: Option<String>,
     },
@@ -117,7 +145,9 @@ impl<'a> Events<'a> {
 
     fn lock(&self) -> std::sync::MutexGuard<'_, Output> {
         // The output stays usable if a listener panicked.
-        self.output.lock().unwrap_or_else(|e| e.into_inner())
+        self.output
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 
     /// Sends an event.

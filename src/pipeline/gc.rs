@@ -23,6 +23,7 @@ use crate::{Error, Result, artifact};
 pub struct CachedResult {
     /// The folder's name: stage id and key.
     pub name: String,
+    /// Size of all files in the folder.
     pub bytes: u64,
     #[serde(skip)]
     folder: PathBuf,
@@ -33,7 +34,9 @@ pub struct CachedResult {
 pub struct Holdings {
     /// Runs whose results are kept.
     pub runs: usize,
+    /// Results that the kept runs used, which a collection leaves alone.
     pub needed: Vec<CachedResult>,
+    /// Results that a collection removes.
     pub unneeded: Vec<CachedResult>,
 }
 

@@ -15,10 +15,13 @@ use crate::{Error, Result};
 /// What determines a stage's result. Its JSON is hashed, and stored as `key.json` beside the result.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Ingredients {
+    /// The stage's name in the registry, e.g. `render`.
     pub stage: String,
     /// The version of the stage's code.
     pub version: u32,
+    /// The stage's id in the pipeline; it determines the random streams.
     pub id: String,
+    /// The resolved configuration, with every default filled in.
     pub config: Value,
     /// The pipeline's seed.
     pub seed: u64,
@@ -31,6 +34,7 @@ pub struct Ingredients {
 /// Ingredients and their hash.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Key {
+    /// What was hashed; kept to explain why a later key differs.
     pub ingredients: Ingredients,
     /// `ingredients` as JSON, as hashed.
     pub json: String,

@@ -14,7 +14,7 @@ use crate::{Error, Result};
 
 /// The process that holds a lock.
 #[derive(Debug, Serialize, Deserialize)]
-pub struct Holder {
+pub(super) struct Holder {
     pub pid: u32,
     pub host: String,
     /// When it took the lock, e.g. `2026-11-22 00:45:12 UTC`.
@@ -23,13 +23,13 @@ pub struct Holder {
 
 /// A lock, held until it is dropped.
 #[derive(Debug)]
-pub struct Lock {
+pub(super) struct Lock {
     _file: File,
 }
 
 /// What a lock is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Purpose {
+pub(super) enum Purpose {
     /// To read a result, together with others.
     Read,
     /// To make or remove a result, alone.
@@ -42,7 +42,7 @@ impl Lock {
     ///
     /// # Errors
     /// The error of `check`, or if the file cannot be written.
-    pub fn wait(
+    pub(super) fn wait(
         outputs: &Path,
         pipeline: &str,
         notify: impl Fn(&str),
@@ -58,7 +58,7 @@ impl Lock {
     ///
     /// # Errors
     /// The error of `check`, or if the file cannot be written.
-    pub fn of_result(
+    pub(super) fn of_result(
         outputs: &Path,
         name: &str,
         purpose: Purpose,
@@ -82,7 +82,7 @@ impl Lock {
 
 /// The folder below `outputs` with a lock file for every result that was made or read; no pipeline can have
 /// this name.
-pub const RESULTS: &str = "locks/results~";
+pub(super) const RESULTS: &str = "locks/results~";
 
 fn acquire(
     path: &Path,

@@ -14,7 +14,9 @@ use crate::Result;
 /// One setting at one point: its path as written in the file, and its value.
 #[derive(Debug, Clone, PartialEq, serde::Serialize)]
 pub struct Setting {
+    /// Dotted, e.g. `train.steps`.
     pub path: String,
+    /// Null if JSON cannot represent it.
     pub value: Value,
 }
 
@@ -76,6 +78,9 @@ fn collect<'a>(
     Ok(())
 }
 
+/// Points of a grid; each is a whole run.
+const MOST_POINTS: usize = 1000;
+
 /// The document at every point of the grid; the last axis changes fastest.
 ///
 /// # Errors
@@ -87,6 +92,13 @@ pub fn points<'a>(
 ) -> Result<Vec<(Vec<Setting>, DeTable<'a>)>> {
     let mut points = vec![(Vec::new(), table.clone())];
     for axis in axes {
+        if points.len() * axis.values.len() > MOST_POINTS {
+            return Err(source.error(
+                axis.span.clone(),
+                format!("with this line, `[matrix]` has more than {MOST_POINTS} points"),
+                "leave out values, or write several files",
+            ));
+        }
         let path = setting_path(&axis.path);
         let mut finer = Vec::new();
         for (settings, table) in &points {

@@ -23,7 +23,9 @@ pub struct Choice {
 
 /// One stage of a plan.
 pub struct Step<'s> {
+    /// The stage as the pipeline file describes it.
     pub stage: &'s StageSpec,
+    /// Whether the stage will be taken from the cache or run.
     pub state: StepState,
     /// Why it runs; empty if it is cached.
     pub reasons: Vec<String>,
@@ -35,11 +37,14 @@ pub struct Step<'s> {
 
 /// Whether a stage's result is in the cache.
 pub enum StepState {
+    /// The result that the run will use.
     Cached(Box<Artifact>),
+    /// The stage has to run, for the step's reasons.
     ToRun,
 }
 
 impl Step<'_> {
+    /// Whether the run takes the result from the cache.
     pub fn is_cached(&self) -> bool {
         matches!(self.state, StepState::Cached(_))
     }

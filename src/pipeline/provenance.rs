@@ -31,8 +31,11 @@ pub struct Trail {
 
 /// What one stage did for the image.
 pub struct Step {
+    /// The stage as the run recorded it.
     pub stage: StageRecord,
+    /// The result in the cache that contains the sample.
     pub artifact: Artifact,
+    /// What determined the result: configuration, seed, inputs and files.
     pub ingredients: Ingredients,
     /// What the stage made.
     pub sample: Sample,
@@ -77,7 +80,7 @@ impl Trail {
             Some(emit) => trail.walk(outputs, emit, id),
             None => {
                 trail.broken =
-                    Some("the run's record does not name the stage that made it".to_owned())
+                    Some("the run's record does not name the stage that made it".to_owned());
             }
         }
         trail.steps.reverse();

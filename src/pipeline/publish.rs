@@ -15,6 +15,7 @@ use crate::{Error, Result};
 
 /// A published dataset.
 pub struct Published {
+    /// As in the configuration of the stage that made it.
     pub name: String,
     /// `outputs/datasets/NAME/VERSION`.
     pub folder: PathBuf,

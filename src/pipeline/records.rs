@@ -10,6 +10,7 @@ use crate::{Error, Result};
 pub struct Recorded {
     /// `outputs/runs/PIPELINE/RUN`.
     pub folder: PathBuf,
+    /// The content of the folder's `run.json`.
     pub record: RunRecord,
 }
 

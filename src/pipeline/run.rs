@@ -31,12 +31,15 @@ use crate::{Error, Result};
 pub struct Options<'a> {
     /// The folder that contains the cache, runs and datasets.
     pub outputs: &'a Path,
+    /// Which stages to run, besides those that have changed.
     pub choice: Choice,
+    /// What the user asked for; it is resolved when a stage needs networks.
     pub device: DeviceChoice,
     /// A description of the device, for the record.
     pub device_name: String,
     /// Set from outside to stop the run.
     pub interrupted: &'a AtomicBool,
+    /// Called with every event worth showing, possibly from several threads.
     pub listener: Listener<'a>,
     /// Whether to publish datasets once all requirements are met.
     pub publish: bool,
@@ -44,6 +47,7 @@ pub struct Options<'a> {
 
 /// The result of a successful run.
 pub struct Outcome {
+    /// As written to `run.json`.
     pub record: RunRecord,
     /// `outputs/runs/PIPELINE/RUN`.
     pub folder: PathBuf,
@@ -307,7 +311,9 @@ impl<'a> ActiveRun<'a> {
         };
         let contents = Mutex::new(contents);
         let check = || {
-            let mut contents = contents.lock().unwrap_or_else(|e| e.into_inner());
+            let mut contents = contents
+                .lock()
+                .unwrap_or_else(std::sync::PoisonError::into_inner);
             contents.look_again();
             key.check_files(stage, &mut contents)
         };

@@ -8,7 +8,7 @@ use toml::de::{DeTable, DeValue};
 use crate::{Error, Result};
 
 /// A `--set` argument, parsed as far as possible without the pipeline.
-pub struct Set {
+pub(super) struct Set {
     pub argument: String,
     pub path: Vec<String>,
     /// Offset at which its spans start.
@@ -26,7 +26,7 @@ const TABLES: [&str; 4] = ["stages", "variables", "require", "matrix"];
 impl Set {
     /// # Errors
     /// If it does not have the form `stage.key=value`.
-    pub fn parse(argument: &str, start: usize) -> Result<Self> {
+    pub(super) fn parse(argument: &str, start: usize) -> Result<Self> {
         let wrong = |problem: &str| {
             Error::usage(
                 format!("--set {argument}"),
@@ -59,12 +59,12 @@ impl Set {
     }
 
     /// Offset at which its spans end.
-    pub fn end(&self) -> usize {
+    pub(super) fn end(&self) -> usize {
         self.padded.len()
     }
 
     /// The value as TOML, or as a string if it is not valid TOML.
-    pub fn parsed(&self) -> Spanned<DeValue<'_>> {
+    pub(super) fn parsed(&self) -> Spanned<DeValue<'_>> {
         let single = DeTable::parse(&self.padded)
             .ok()
             .map(Spanned::into_inner)
@@ -80,7 +80,7 @@ impl Set {
 /// A dotted path, as names from the top of the pipeline file.
 ///
 /// Pipeline files write `[stages.ID]`; in a path the stage's id is enough.
-pub fn setting_path(text: &str) -> Vec<String> {
+pub(super) fn setting_path(text: &str) -> Vec<String> {
     let mut path: Vec<String> = text.split('.').map(|name| name.trim().to_owned()).collect();
     if path.len() > 1 && !TABLES.contains(&path[0].as_str()) {
         path.insert(0, "stages".to_owned());

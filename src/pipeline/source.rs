@@ -292,7 +292,7 @@ fn with_bases(file: &Path, text: String) -> Result<Vec<Text>> {
 }
 
 /// Overlays `over` on `base`: tables key by key, anything else as a whole.
-pub fn overlay<'a>(base: &mut DeTable<'a>, over: DeTable<'a>) {
+pub(super) fn overlay<'a>(base: &mut DeTable<'a>, over: DeTable<'a>) {
     for (key, value) in over {
         let name = key.get_ref().to_string();
         // Inserting an equal key would keep the position of the old one.

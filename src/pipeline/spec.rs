@@ -14,8 +14,11 @@ use crate::{Error, Result};
 
 /// A checked pipeline.
 pub struct Spec {
+    /// Where it was read from; messages name it.
     pub file: PathBuf,
+    /// Names the folder of the pipeline's runs.
     pub name: String,
+    /// All random streams of the stages derive from it.
     pub seed: u64,
     /// Samples per part.
     pub part_size: usize,
@@ -31,12 +34,15 @@ pub struct Spec {
 
 /// One stage of a pipeline.
 pub struct StageSpec {
+    /// Name of its table in the file; unique in the pipeline.
     pub id: String,
+    /// The registry's entry that `use` names.
     pub kind: &'static StageKind,
     /// Role to stage id.
     pub from: BTreeMap<&'static str, String>,
     /// The stage whose settings are the defaults of this one.
     pub like: Option<String>,
+    /// The configuration, read and checked, ready to run.
     pub stage: Box<dyn Stage>,
     /// The position of its table in the file.
     pub(super) span: Range<usize>,

@@ -16,7 +16,7 @@ use crate::{Error, Result};
 const WIRING: [&str; 3] = ["use", "from", "like"];
 
 /// The stages' tables before they become [`StageSpec`]s.
-pub struct Tables<'a> {
+pub(super) struct Tables<'a> {
     source: &'a Source,
     registry: &'static [StageKind],
     /// In the order of the file.
@@ -27,7 +27,7 @@ pub struct Tables<'a> {
 impl<'a> Tables<'a> {
     /// # Errors
     /// If a stage is not a table, or its id is not a valid folder name.
-    pub fn new(
+    pub(super) fn new(
         source: &'a Source,
         table: &'a DeTable<'a>,
         registry: &'static [StageKind],
@@ -67,7 +67,7 @@ impl<'a> Tables<'a> {
     ///
     /// # Errors
     /// The first mistake, with its position.
-    pub fn stage(&self, id: &str) -> Result<StageSpec> {
+    pub(super) fn stage(&self, id: &str) -> Result<StageSpec> {
         let (span, table) = &self.tables[id];
         let kind = self.kind(id)?;
         let config = self.config(id, kind, &mut Vec::new())?;
@@ -220,7 +220,7 @@ fn first_named(problem: &str, values: &BTreeMap<String, Range<usize>>) -> Option
 
 /// Rewords a parse error of serde: the unknown name, and the known ones. A stage that parses its table itself
 /// can add a remedy, in a line of its own after `help: `.
-pub fn explain(
+pub(super) fn explain(
     source: &Source,
     error: &toml::de::Error,
     subject: &str,

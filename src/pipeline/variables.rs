@@ -17,7 +17,7 @@ use crate::{Error, Result};
 ///
 /// # Errors
 /// The first unknown variable, unclosed `${`, or variable that is not a plain value, with its position.
-pub fn substitute<'a>(source: &Source, table: &mut DeTable<'a>) -> Result<()> {
+pub(super) fn substitute<'a>(source: &Source, table: &mut DeTable<'a>) -> Result<()> {
     let variables = match table.remove("variables") {
         None => DeTable::new(),
         Some(value) => match value.get_ref() {
@@ -43,7 +43,7 @@ pub fn substitute<'a>(source: &Source, table: &mut DeTable<'a>) -> Result<()> {
 }
 
 /// Escapes a text so that reading it gives the same text.
-pub fn escaped(text: &str) -> String {
+pub(super) fn escaped(text: &str) -> String {
     text.replace("${", "$${")
 }
 

@@ -13,7 +13,7 @@ use crate::{Error, Result};
 ///
 /// # Errors
 /// The first violation, at its stage.
-pub fn check(source: &Source, stages: &[StageSpec]) -> Result<()> {
+pub(super) fn check(source: &Source, stages: &[StageSpec]) -> Result<()> {
     datasets(source, stages)?;
     let giving = |kind: Kind| {
         let ids = stages.iter().filter(|s| s.kind.output.serves_as(kind));
@@ -108,7 +108,7 @@ fn noun(kind: Kind) -> &'static str {
 ///
 /// # Errors
 /// If stages depend on each other in a cycle.
-pub fn in_order(source: &Source, mut waiting: Vec<StageSpec>) -> Result<Vec<StageSpec>> {
+pub(super) fn in_order(source: &Source, mut waiting: Vec<StageSpec>) -> Result<Vec<StageSpec>> {
     let mut ordered: Vec<StageSpec> = Vec::new();
     let mut done = BTreeSet::new();
     while !waiting.is_empty() {

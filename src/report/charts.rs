@@ -12,7 +12,7 @@ const WIDTH: f64 = 380.0;
 const HEIGHT: f64 = 200.0;
 
 /// A chart of curves over steps: each raw and faint, and smoothed on top.
-pub fn draw(chart: &Chart) -> Markup {
+pub(super) fn draw(chart: &Chart) -> Markup {
     let Chart { title, curves } = chart;
     let steps = curves.iter().flat_map(|c| c.points.iter().map(|p| p.0));
     let x = Scale::over(steps, 44.0, WIDTH - 18.0);

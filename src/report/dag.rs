@@ -47,7 +47,7 @@ struct Layout {
 }
 
 /// Draws the stages of a run.
-pub fn picture(stages: &[StageRecord]) -> Markup {
+pub(super) fn picture(stages: &[StageRecord]) -> Markup {
     let layout = Layout::new(stages);
     let bottom = |slot: &Slot| slot.y + slot.height() / 2.0;
     let height = layout.slots.iter().map(bottom).fold(0.0, f64::max) + 4.0;
@@ -299,7 +299,7 @@ mod tests {
         for layer in &layout.layers {
             for pair in layer.windows(2) {
                 let (a, b) = (&layout.slots[pair[0]], &layout.slots[pair[1]]);
-                assert!(b.y - a.y >= (a.height() + b.height()) / 2.0 - 1e-6);
+                assert!(b.y - a.y >= f64::midpoint(a.height(), b.height()) - 1e-6);
             }
         }
     }

@@ -10,7 +10,7 @@ use crate::stage::exhibit::{Content, Evidence, Exhibit, Figure};
 use super::lineage::{Archive, Lineage};
 
 /// The record of a run and what could be read of its artifacts.
-pub struct Exhibition<'a> {
+pub(super) struct Exhibition<'a> {
     pub record: &'a RunRecord,
     /// Each with the id of its stage, in the order of the run.
     pub exhibits: Vec<(&'a str, Exhibit)>,
@@ -21,7 +21,7 @@ pub struct Exhibition<'a> {
 
 impl<'a> Exhibition<'a> {
     /// Reads what it can.
-    pub fn of(record: &'a RunRecord, kinds: &[&StageKind]) -> Self {
+    pub(super) fn of(record: &'a RunRecord, kinds: &[&StageKind]) -> Self {
         let mut left_out = Vec::new();
         let mut artifacts = BTreeMap::new();
         for stage in &record.stages {
@@ -66,7 +66,7 @@ impl<'a> Exhibition<'a> {
     }
 
     /// The figures of all stages, each with the id of its stage.
-    pub fn figures(&self) -> impl Iterator<Item = (&'a str, &Figure)> {
+    pub(super) fn figures(&self) -> impl Iterator<Item = (&'a str, &Figure)> {
         self.exhibits.iter().flat_map(|(stage, exhibit)| {
             let figures = match &exhibit.content {
                 Content::Figures { figures, .. } => &figures[..],
@@ -76,7 +76,7 @@ impl<'a> Exhibition<'a> {
         })
     }
 
-    pub fn into_figures(self) -> Vec<(String, Figure)> {
+    pub(super) fn into_figures(self) -> Vec<(String, Figure)> {
         let mut owned = Vec::new();
         for (stage, exhibit) in self.exhibits {
             if let Content::Figures { figures, .. } = exhibit.content {

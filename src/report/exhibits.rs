@@ -7,7 +7,7 @@ use crate::stage::exhibit::{Content, Exhibit};
 use super::{charts, figures, histogram, matrix, pictures, table};
 
 /// An exhibit of the stage with this id.
-pub fn draw(stage: &str, exhibit: &Exhibit) -> Markup {
+pub(super) fn draw(stage: &str, exhibit: &Exhibit) -> Markup {
     let title = match exhibit.title.as_str() {
         "" => stage,
         title => title,

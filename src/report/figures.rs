@@ -10,7 +10,7 @@ use super::table::class;
 
 /// Means as bars and a table, beside the headlines in large: those of other figures, or else of the means.
 /// Figures without either are tiles.
-pub fn draw(title: &str, figures: &[Figure], chance: Option<f64>) -> Markup {
+pub(super) fn draw(title: &str, figures: &[Figure], chance: Option<f64>) -> Markup {
     let bars: Vec<Bar> = figures.iter().filter_map(bar).collect();
     if bars.is_empty() {
         return tiles(figures.iter());
@@ -44,7 +44,7 @@ fn tiles<'a>(figures: impl Iterator<Item = &'a Figure>) -> Markup {
 }
 
 /// A value in a box with the words that it is followed by.
-pub fn tile(value: &str, words: &str) -> Markup {
+pub(super) fn tile(value: &str, words: &str) -> Markup {
     html! { div.tile { strong { (value) } span { (words) } } }
 }
 

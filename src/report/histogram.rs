@@ -12,7 +12,7 @@ const HEIGHT: f64 = 130.0;
 const BINS: usize = 40;
 
 /// What passed in blue and, on top of it, what failed in red; scores that are not numbers are left out.
-pub fn draw(histogram: &Histogram) -> Markup {
+pub(super) fn draw(histogram: &Histogram) -> Markup {
     let finite = |values: &[f64]| values.iter().copied().filter(|v| v.is_finite()).collect();
     let sides: [Vec<f64>; 2] = [finite(&histogram.passed), finite(&histogram.failed)];
     let x = scale(&sides.concat(), histogram.limit);

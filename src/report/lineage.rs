@@ -13,7 +13,7 @@ use crate::stage::exhibit::{Row, Sheet, ancestor, examples};
 use crate::stage::{Need, StageKind};
 
 /// Pictures on their way through a pipeline.
-pub struct Lineage {
+pub(super) struct Lineage {
     /// A column a stage, a row an origin.
     pub sheet: Sheet,
     /// The id of the stage that read the photos, and some of them.
@@ -30,14 +30,14 @@ const PARTS: usize = 4;
 const LINEAGES: usize = 3;
 
 /// A run's record with those of its artifacts that can be read.
-pub struct Archive<'a> {
+pub(super) struct Archive<'a> {
     record: &'a RunRecord,
     kinds: &'a [&'a StageKind],
     artifacts: &'a BTreeMap<&'a str, Artifact>,
 }
 
 impl<'a> Archive<'a> {
-    pub fn new(
+    pub(super) fn new(
         record: &'a RunRecord,
         kinds: &'a [&'a StageKind],
         artifacts: &'a BTreeMap<&'a str, Artifact>,
@@ -50,7 +50,7 @@ impl<'a> Archive<'a> {
     }
 
     /// Of each dataset that has pictures behind it, or else of the longest way.
-    pub fn lineages(&self) -> Vec<Result<Lineage>> {
+    pub(super) fn lineages(&self) -> Vec<Result<Lineage>> {
         let stages = self.record.stages.iter();
         let ways = stages.map(|stage| (self.is_dataset(stage), self.way(stage)));
         let (datasets, others): (Vec<_>, Vec<_>) = ways.partition(|(is_dataset, _)| *is_dataset);
@@ -218,7 +218,7 @@ impl<'a> Archive<'a> {
 
 impl Lineage {
     /// The last pictures of the way, with their labels.
-    pub fn labelled(&self) -> Sheet {
+    pub(super) fn labelled(&self) -> Sheet {
         let last = self
             .sheet
             .rows

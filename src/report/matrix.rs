@@ -18,7 +18,7 @@ struct Mistake<'a> {
 }
 
 /// A matrix; its rows are true classes, the shade is the share of the row, the number the count.
-pub fn draw(confusion: &Confusion) -> Markup {
+pub(super) fn draw(confusion: &Confusion) -> Markup {
     let classes = &confusion.classes;
     let dense = classes.len() > 16;
     html! {

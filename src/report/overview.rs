@@ -15,7 +15,7 @@ use super::table;
 const CLASSES: usize = 60;
 
 /// What the pipeline requires of its results, and what was measured.
-pub fn requirements(record: &RunRecord) -> Markup {
+pub(super) fn requirements(record: &RunRecord) -> Markup {
     html! {
         div.scroll { table {
             thead { tr { th { "measured" } th.n { "value" } th { "required" } th {} } }
@@ -33,7 +33,7 @@ pub fn requirements(record: &RunRecord) -> Markup {
 }
 
 /// Samples of each class in every stage that has samples: classes as rows, stages as columns.
-pub fn class_counts(record: &RunRecord) -> Markup {
+pub(super) fn class_counts(record: &RunRecord) -> Markup {
     let stages: Vec<&StageRecord> = record.stages.iter().filter(|s| s.count > 0).collect();
     let classes: BTreeSet<&String> = stages.iter().flat_map(|s| s.classes.keys()).collect();
     let most = stages.iter().flat_map(|s| s.classes.values()).max();
@@ -91,7 +91,7 @@ fn unlabelled_row(stages: &[&StageRecord]) -> Markup {
 }
 
 /// Time and memory of each stage, with the totals.
-pub fn costs(record: &RunRecord) -> Markup {
+pub(super) fn costs(record: &RunRecord) -> Markup {
     let stages = || record.stages.iter();
     let seconds = |s: &StageRecord| Some(s.cost.seconds).filter(|s| s.is_finite());
     let longest = stages().filter_map(seconds).fold(0.0, f64::max);
@@ -136,7 +136,7 @@ pub fn costs(record: &RunRecord) -> Markup {
 
 /// What stages measured besides the figures that they exhibit: the single values of the summaries of
 /// all stages but those `shown` elsewhere.
-pub fn measurements(record: &RunRecord, shown: &BTreeSet<&str>) -> Option<Markup> {
+pub(super) fn measurements(record: &RunRecord, shown: &BTreeSet<&str>) -> Option<Markup> {
     let mut rows = Vec::new();
     let metrics = record.metrics.iter();
     for (stage, summary) in metrics.filter(|(stage, _)| !shown.contains(stage.as_str())) {

@@ -26,7 +26,7 @@ impl Section {
 }
 
 /// The whole document.
-pub fn page(exhibition: &Exhibition) -> Markup {
+pub(super) fn page(exhibition: &Exhibition) -> Markup {
     let record = exhibition.record;
     let sections = sections(exhibition);
     html! {

@@ -13,7 +13,7 @@ const SHOWN: u32 = 128;
 const EMBEDDED: u32 = 256;
 
 /// Rows of pictures with their captions, or pictures with their labels drawn over them.
-pub fn sheet(sheet: &Sheet) -> Markup {
+pub(super) fn sheet(sheet: &Sheet) -> Markup {
     if sheet.labels {
         return labelled(sheet);
     }
@@ -40,7 +40,7 @@ pub fn sheet(sheet: &Sheet) -> Markup {
 }
 
 /// A picture as it is, enlarged without smoothing; where it comes from as the tooltip.
-pub fn picture(sample: &Sample, stage: &str) -> Markup {
+pub(super) fn picture(sample: &Sample, stage: &str) -> Markup {
     let (width, height) = shown_size(sample);
     html! {
         img class=(sharpness(sample)) src=(data_uri(sample)) width=(width) height=(height)

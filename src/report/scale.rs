@@ -2,7 +2,7 @@
 
 /// A linear map from values to pixels.
 #[derive(Debug, Clone, Copy)]
-pub struct Scale {
+pub(super) struct Scale {
     pub low: f64,
     pub high: f64,
     pub from: f64,
@@ -11,7 +11,7 @@ pub struct Scale {
 
 impl Scale {
     /// Spans the finite ones of `values`, with a little room if they are all alike.
-    pub fn over(values: impl Iterator<Item = f64>, from: f64, to: f64) -> Self {
+    pub(super) fn over(values: impl Iterator<Item = f64>, from: f64, to: f64) -> Self {
         let (mut low, mut high) = (f64::INFINITY, f64::NEG_INFINITY);
         for value in values.filter(|v| v.is_finite()) {
             low = low.min(value);
@@ -38,7 +38,7 @@ impl Scale {
     }
 
     /// The pixel of `value`, held inside the chart; what is not a number lies at the start.
-    pub fn at(&self, value: f64) -> f64 {
+    pub(super) fn at(&self, value: f64) -> f64 {
         let share = ((value - self.low) / (self.high - self.low)).clamp(0.0, 1.0);
         if share.is_nan() {
             return self.from;
@@ -47,7 +47,7 @@ impl Scale {
     }
 
     /// About `wanted` round numbers inside the span, 1, 2 or 5 times a power of ten apart.
-    pub fn ticks(&self, wanted: usize) -> Vec<f64> {
+    pub(super) fn ticks(&self, wanted: usize) -> Vec<f64> {
         let rough = (self.high - self.low) / wanted.max(1) as f64;
         let power = 10f64.powf(rough.log10().floor());
         let factor = [1.0, 2.0, 5.0, 10.0].into_iter();
@@ -62,7 +62,7 @@ impl Scale {
 }
 
 /// A coordinate with a tenth of a pixel.
-pub fn px(value: f64) -> String {
+pub(super) fn px(value: f64) -> String {
     format!("{value:.1}")
 }
 

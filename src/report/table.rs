@@ -10,7 +10,7 @@ use super::format::{count, value};
 const ROWS: usize = 60;
 
 /// A table; a row is headed by its first cell.
-pub fn draw(table: &Table) -> Markup {
+pub(super) fn draw(table: &Table) -> Markup {
     let cells = || table.rows.iter().flatten();
     let bars = cells().any(|cell| matches!(cell, Cell::Bar { .. }));
     let first = table.rows.first();
@@ -49,7 +49,7 @@ fn bar(share: f64, tone: Tone, text: &str) -> Markup {
 }
 
 /// A share that can be drawn, 0..1.
-pub fn clamped(share: f64) -> f64 {
+pub(super) fn clamped(share: f64) -> f64 {
     match share.is_nan() {
         true => 0.0,
         false => share.clamp(0.0, 1.0),
@@ -57,7 +57,7 @@ pub fn clamped(share: f64) -> f64 {
 }
 
 /// The class of a colour in the style sheet.
-pub fn class(tone: Tone) -> String {
+pub(super) fn class(tone: Tone) -> String {
     match tone {
         Tone::Series(number) => format!("k{}", number % 8),
         Tone::Bad => "lost".into(),

@@ -9,7 +9,9 @@ use super::mapping::Border;
 /// Whole pixels of a photo, possibly beyond its edges.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Rectangle {
+    /// First column in pixels of the photo; negative if it lies beyond the left edge.
     pub left: i64,
+    /// First row in pixels of the photo; negative if it lies above the upper edge.
     pub top: i64,
     /// Pixels, at least 1 each way.
     pub extent: Extent,

@@ -16,11 +16,14 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Extent {
+    /// Pixels from left to right.
     pub width: u32,
+    /// Pixels from top to bottom.
     pub height: u32,
 }
 
 impl Extent {
+    /// From pixels; unchecked, see [`Extent::check`].
     pub const fn new(width: u32, height: u32) -> Self {
         Extent { width, height }
     }
@@ -46,10 +49,12 @@ impl Extent {
         self.width as usize * self.height as usize
     }
 
+    /// The shorter side in pixels.
     pub fn shorter(self) -> u32 {
         self.width.min(self.height)
     }
 
+    /// The longer side in pixels.
     pub fn longer(self) -> u32 {
         self.width.max(self.height)
     }

@@ -12,6 +12,7 @@
 /// ```
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Mask {
+    /// Lengths of the runs in pixels, zeros and ones in turn; the first is 0 if the first pixel is set.
     pub counts: Vec<u32>,
 }
 

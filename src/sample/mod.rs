@@ -26,8 +26,11 @@ pub struct Sample {
     pub index: u64,
     /// The picture as an 8-bit RGB PNG.
     pub image: Vec<u8>,
+    /// Width and height of the picture in pixels.
     pub extent: Extent,
+    /// In the pixels of `image`.
     pub labels: Labels,
+    /// How the sample was made.
     pub provenance: Provenance,
 }
 
@@ -49,13 +52,16 @@ pub struct Labels {
     pub caption: Option<String>,
     /// `None`: unknown; empty: there are no objects.
     pub objects: Option<Vec<Object>>,
+    /// Labels of every pixel, such as depth, each an image of the picture's extent.
     pub maps: Maps,
+    /// `None` if the intrinsics are unknown.
     pub camera: Option<Camera>,
 }
 
 /// One object in a picture. Pixel (0, 0) covers 0..1 in both directions; x points right, y down.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Object {
+    /// Name of its category, as in [`Labels::class`].
     pub class: String,
     /// x, y, width, height in pixels: the tight box of the visible mask, if known.
     pub bbox_xywh: [f32; 4],
@@ -63,6 +69,7 @@ pub struct Object {
     pub mask: Option<Mask>,
     /// The full extent of the object, including hidden parts.
     pub amodal: Option<Amodal>,
+    /// Named points in or beyond the frame; empty if the object has none.
     pub keypoints: Vec<Keypoint>,
     /// Object-to-camera transform, row-major 3×4, in metres; the camera looks along +z, x right, y down.
     pub pose: Option<[f32; 12]>,
@@ -88,8 +95,11 @@ pub struct Amodal {
 pub struct Keypoint {
     /// Unique within its class.
     pub name: String,
+    /// From the left edge; may lie outside the picture.
     pub x: f32,
+    /// From the upper edge; may lie outside the picture.
     pub y: f32,
+    /// Whether the point is in the picture and in view.
     pub visibility: Visibility,
 }
 
@@ -149,8 +159,11 @@ impl Keypoint {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
 pub enum Visibility {
+    /// Beyond the frame, or not labelled.
     Outside = 0,
+    /// Within the frame, but not in view.
     Hidden = 1,
+    /// Within the frame and in view.
     Visible = 2,
 }
 
@@ -168,9 +181,13 @@ impl Visibility {
 /// Pinhole intrinsics in pixels.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Camera {
+    /// Horizontal focal length.
     pub fx: f32,
+    /// Vertical focal length; equal to `fx` if pixels are square.
     pub fy: f32,
+    /// Principal point, from the left edge.
     pub cx: f32,
+    /// Principal point, from the upper edge.
     pub cy: f32,
 }
 
@@ -193,12 +210,16 @@ impl Camera {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Domain {
+    /// Drawn from a model or a template.
     Render,
+    /// Taken by a real camera.
     Photo,
+    /// A render that an adapter made look like a photo.
     Translated,
 }
 
 impl Domain {
+    /// The name in tables and manifests, e.g. `photo`.
     pub fn name(self) -> &'static str {
         match self {
             Domain::Render => "render",
@@ -207,6 +228,7 @@ impl Domain {
         }
     }
 
+    /// Reverses [`Domain::name`]; `None` for an unknown name.
     pub fn from_name(name: &str) -> Option<Self> {
         [Domain::Render, Domain::Photo, Domain::Translated]
             .into_iter()
@@ -217,6 +239,7 @@ impl Domain {
 /// How a sample was made, from model file to last transform.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Provenance {
+    /// Where the pixels come from.
     pub domain: Domain,
     /// The model, template or photo file it was made from.
     pub source: String,

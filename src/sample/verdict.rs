@@ -13,6 +13,7 @@ pub struct Verdict {
     pub origin: String,
     /// The model or template that it shows.
     pub source: String,
+    /// The sample's class; `None` if it has no single one.
     pub class: Option<String>,
     /// The criteria that it failed; empty if it was kept.
     pub reasons: Vec<String>,
@@ -22,6 +23,7 @@ pub struct Verdict {
 }
 
 impl Verdict {
+    /// Whether it failed no criterion.
     pub fn is_kept(&self) -> bool {
         self.reasons.is_empty()
     }

@@ -18,11 +18,13 @@ pub struct Evidence<'a> {
 
 /// Something to show, with its heading.
 pub struct Exhibit {
+    /// The part of the report where it is shown.
     pub section: Section,
     /// The heading; if it is empty, the stage's id is.
     pub title: String,
     /// A remark beside the heading.
     pub note: String,
+    /// What is shown below the heading.
     pub content: Content,
 }
 
@@ -47,17 +49,22 @@ pub enum Place {
 
 /// The kinds of exhibits.
 pub enum Content {
+    /// One paragraph of plain text.
     Text(String),
+    /// Values with their meaning; scores with a spread are drawn as bars.
     Figures {
+        /// In the order of display.
         figures: Vec<Figure>,
         /// What guessing would score, 0..1, if the figures are scores.
         chance: Option<f64>,
     },
+    /// A table; a long one is cut in the report.
     Table(Table),
     /// Charts side by side.
     Curves(Vec<Chart>),
     /// Histograms side by side.
     Histograms(Vec<Histogram>),
+    /// Samples side by side, or with their labels drawn over them.
     Pictures(Sheet),
     /// Confusion matrices side by side.
     Confusions(Vec<Confusion>),
@@ -66,10 +73,13 @@ pub enum Content {
 /// A value as it was measured; how it is written is up to whoever shows it.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Value {
+    /// A whole number of things.
     Count(u64),
     /// A share of a whole, 0..1; may be negative where it is one of a difference.
     Share(f64),
+    /// A measurement without a unit of its own, e.g. a loss.
     Number(f64),
+    /// Something that is not a number, shown as it is.
     Text(String),
 }
 
@@ -80,11 +90,13 @@ pub struct Figure {
     pub name: String,
     /// What it tells, in a few words.
     pub about: String,
+    /// The mean if there is a spread; NaN if it was not measured.
     pub value: Value,
     /// The single results, if the value is their mean.
     pub spread: Option<Spread>,
     /// What it was measured on, e.g. `n_test`, 308.
     pub counts: Vec<(&'static str, u64)>,
+    /// The colour of its bar and of its mark in the legend.
     pub tone: Tone,
     /// The words that follow the value in the head of the page, if it belongs there.
     pub headline: Option<&'static str>,
@@ -93,7 +105,9 @@ pub struct Figure {
 /// Single results and their standard deviation.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Spread {
+    /// In the unit of the value; NaN if it is unknown, e.g. for a single result.
     pub std: f64,
+    /// One for each repetition, e.g. for each seed.
     pub results: Vec<f64>,
 }
 
@@ -108,33 +122,46 @@ pub enum Tone {
 
 /// The first cell of each row is its heading.
 pub struct Table {
+    /// One for each cell of a row.
     pub columns: Vec<Column>,
+    /// From top to bottom, each with as many cells as there are columns.
     pub rows: Vec<Vec<Cell>>,
 }
 
+/// The head of a column of a [`Table`].
 pub struct Column {
+    /// Shown in the first line of the table; may be empty.
     pub name: String,
     /// The colour of its bars.
     pub tone: Tone,
 }
 
+/// What stands in one place of a [`Table`].
 pub enum Cell {
+    /// Plain text; a heading in the first column.
     Text(String),
+    /// A value, aligned to the right.
     Value(Value),
     /// A bar of `share` (0..1) of the column's width, and the value that it stands for.
     Bar {
+        /// Drawn as 0 or 1 if it lies outside, and as 0 if it is NaN.
         share: f64,
+        /// Written beside the bar.
         value: Value,
     },
 }
 
 /// Curves over common steps.
 pub struct Chart {
+    /// Shown above the chart, e.g. the name of the group of losses.
     pub title: String,
+    /// At most eight differ in colour.
     pub curves: Vec<Curve>,
 }
 
+/// One line of a [`Chart`].
 pub struct Curve {
+    /// Its text in the legend, e.g. the name of a loss.
     pub name: String,
     /// Steps and values; a value that is not a number is a gap.
     pub points: Vec<(f64, f64)>,
@@ -142,9 +169,13 @@ pub struct Curve {
 
 /// Scores of what passed a limit and of what failed it.
 pub struct Histogram {
+    /// What the scores measure, e.g. the name of a criterion.
     pub name: String,
+    /// Scores within the limit; those that are not finite are not drawn.
     pub passed: Vec<f64>,
+    /// Scores beyond the limit; those that are not finite are not drawn.
     pub failed: Vec<f64>,
+    /// In the unit of the scores; no line is drawn if it is not finite.
     pub limit: f64,
 }
 
@@ -152,6 +183,7 @@ pub struct Histogram {
 pub struct Sheet {
     /// What the pictures of each column are, e.g. the id of the stage that made them.
     pub columns: Vec<String>,
+    /// In the order of display.
     pub rows: Vec<Row>,
     /// Whether the labels of each sample are drawn over it.
     pub labels: bool,
@@ -161,6 +193,7 @@ pub struct Sheet {
 pub struct Row {
     /// One a column; `None` if it is not at hand.
     pub pictures: Vec<Option<Sample>>,
+    /// Shown below the pictures, e.g. the class.
     pub caption: String,
     /// What is wrong with it; empty if nothing is.
     pub fault: String,
@@ -170,8 +203,11 @@ pub struct Row {
 
 /// How often each true class was read as each class.
 pub struct Confusion {
+    /// What was judged, e.g. `adapted`.
     pub name: String,
+    /// The colour of its mark.
     pub tone: Tone,
+    /// Names of the classes, in the order of `counts`.
     pub classes: Vec<String>,
     /// Rows are true classes, columns predicted ones, in the order of `classes`.
     pub counts: Vec<Vec<f64>>,
@@ -198,6 +234,7 @@ impl Evidence<'_> {
 }
 
 impl Exhibit {
+    /// Without a remark; an empty `title` stands for the stage's id.
     pub fn new(section: Section, title: impl Into<String>, content: Content) -> Self {
         Exhibit {
             section,
@@ -215,6 +252,7 @@ impl Exhibit {
 }
 
 impl Figure {
+    /// A single value in the first colour, without spread, counts or headline.
     pub fn new(name: impl Into<String>, value: Value, about: impl Into<String>) -> Self {
         Figure {
             name: name.into(),
@@ -229,6 +267,7 @@ impl Figure {
 }
 
 impl Column {
+    /// A column whose bars have the colour `tone`.
     pub fn new(name: impl Into<String>, tone: Tone) -> Self {
         Column {
             name: name.into(),
@@ -244,10 +283,12 @@ impl Column {
 }
 
 impl Cell {
+    /// A cell of plain text.
     pub fn text(text: impl Into<String>) -> Self {
         Cell::Text(text.into())
     }
 
+    /// A cell with a whole number.
     pub fn count(count: usize) -> Self {
         Cell::Value(Value::Count(count as u64))
     }

@@ -171,7 +171,7 @@ impl Run<'_> {
 }
 
 /// A run with `count` renders, its artifacts under `root`.
-pub fn dice_run(root: &Path, count: u64) -> RunRecord {
+pub(crate) fn dice_run(root: &Path, count: u64) -> RunRecord {
     let renders = pictures("render", Domain::Render, None, count);
     let mut translated = pictures("translate", Domain::Translated, Some("render"), count);
     let verdicts: Vec<Verdict> = translated.iter().map(judge).collect();

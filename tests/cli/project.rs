@@ -5,20 +5,20 @@ use std::path::{Path, PathBuf};
 use assert_cmd::Command;
 
 /// A user's folder.
-pub struct Project {
+pub(crate) struct Project {
     folder: tempfile::TempDir,
 }
 
 impl Project {
     /// An empty folder.
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Project {
             folder: tempfile::tempdir().unwrap(),
         }
     }
 
     /// One with `tiny.toml`, the dice pipeline with all its stages, as small as possible.
-    pub fn every_stage() -> Self {
+    pub(crate) fn every_stage() -> Self {
         let stages = "\
 [stages.photos]
 use = \"ingest\"
@@ -70,12 +70,12 @@ channels = 4";
         Project::new().file("tiny.toml", pipeline)
     }
 
-    pub fn path(&self, name: &str) -> PathBuf {
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
     }
 
     /// Writes a file, and creates the folders above it.
-    pub fn file(self, name: &str, content: impl AsRef<[u8]>) -> Self {
+    pub(crate) fn file(self, name: &str, content: impl AsRef<[u8]>) -> Self {
         let path = self.path(name);
         std::fs::create_dir_all(path.parent().unwrap()).unwrap();
         std::fs::write(path, content).unwrap();
@@ -83,7 +83,7 @@ channels = 4";
     }
 
     /// Writes `count` small PNG photos below `folder`.
-    pub fn photos(mut self, folder: &str, count: u8) -> Self {
+    pub(crate) fn photos(mut self, folder: &str, count: u8) -> Self {
         for i in 0..count {
             let pixels = image::RgbImage::from_fn(24, 20, |x, y| {
                 image::Rgb([i.wrapping_mul(40), 60 + 4 * x as u8, 200 - 5 * y as u8])
@@ -95,30 +95,30 @@ channels = 4";
     }
 
     /// `verismo` with these arguments, started in the folder.
-    pub fn verismo(&self, arguments: &[&str]) -> Command {
+    pub(crate) fn verismo(&self, arguments: &[&str]) -> Command {
         let mut command = Command::cargo_bin("verismo").unwrap();
         command.current_dir(self.folder.path()).args(arguments);
         command
     }
 
     /// A file as JSON.
-    pub fn json(&self, name: &str) -> serde_json::Value {
+    pub(crate) fn json(&self, name: &str) -> serde_json::Value {
         let text = std::fs::read_to_string(self.path(name)).unwrap();
         serde_json::from_str(&text).unwrap()
     }
 }
 
 /// A small pipeline named `tiny`, stage by stage.
-pub struct Tiny(String);
+pub(crate) struct Tiny(String);
 
 impl Tiny {
     /// One with no stages yet; `settings` are its own.
-    pub fn new(settings: &str) -> Self {
+    pub(crate) fn new(settings: &str) -> Self {
         Tiny(format!("name = \"tiny\"\n{settings}\n"))
     }
 
     /// `render`: the die of the repository.
-    pub fn dice(self, count: u32, size: u32) -> Self {
+    pub(crate) fn dice(self, count: u32, size: u32) -> Self {
         let root = env!("CARGO_MANIFEST_DIR");
         self.stages(&format!(
             "[stages.render]\ncount = {count}\nsize = {size}\n[stages.render.mesh]\n\
@@ -128,19 +128,19 @@ impl Tiny {
     }
 
     /// `photos`: what [`Project::photos`] wrote into the folder `photos`.
-    pub fn photos(self, size: u32) -> Self {
+    pub(crate) fn photos(self, size: u32) -> Self {
         self.stages(&format!(
             "[stages.photos]\nuse = \"ingest\"\npath = \"photos\"\nsize = {size}"
         ))
     }
 
     /// More stages, as TOML.
-    pub fn stages(self, text: &str) -> Self {
+    pub(crate) fn stages(self, text: &str) -> Self {
         Tiny(self.0 + text + "\n")
     }
 
     /// The pipeline that splits the samples of the stage `last` and publishes them.
-    pub fn publish(self, last: &str) -> String {
+    pub(crate) fn publish(self, last: &str) -> String {
         let gate = match self.0.contains("[stages.gate]") {
             true => ", gate = \"gate\"",
             false => "",
@@ -154,7 +154,7 @@ impl Tiny {
 }
 
 /// Names in a folder, sorted, without the cache's lock file; empty if there is no folder.
-pub fn names(folder: &Path) -> Vec<String> {
+pub(crate) fn names(folder: &Path) -> Vec<String> {
     let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
     let mut names: Vec<String> = entries
         .map(|entry| entry.file_name().to_string_lossy().into_owned())

@@ -36,7 +36,7 @@ fn renders_become_a_dataset_that_can_be_inspected_and_explained() {
     let emit = &record["stages"][3];
     assert_eq!(emit["id"], "emit");
     let classes = emit["classes"].as_object().unwrap();
-    let sum: u64 = classes.values().filter_map(|n| n.as_u64()).sum();
+    let sum: u64 = classes.values().filter_map(serde_json::Value::as_u64).sum();
     assert_eq!(emit["count"].as_u64(), Some(sum));
     assert!(sum >= 24, "{classes:?}");
 

@@ -6,7 +6,7 @@ use crate::cli::dataset::Dataset;
 
 /// How an image changed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum ChangeKind {
+pub(super) enum ChangeKind {
     Added,
     Removed,
     /// Different pixels, same labels.
@@ -18,7 +18,7 @@ pub enum ChangeKind {
 }
 
 /// Every kind, in order of display.
-pub const KINDS: [ChangeKind; 5] = [
+pub(super) const KINDS: [ChangeKind; 5] = [
     ChangeKind::Added,
     ChangeKind::Removed,
     ChangeKind::Picture,
@@ -27,7 +27,7 @@ pub const KINDS: [ChangeKind; 5] = [
 ];
 
 impl ChangeKind {
-    pub fn name(self) -> &'static str {
+    pub(super) fn name(self) -> &'static str {
         match self {
             ChangeKind::Added => "added",
             ChangeKind::Removed => "removed",
@@ -40,7 +40,7 @@ impl ChangeKind {
 
 /// One image that changed, with its rows before and after.
 #[derive(Debug, PartialEq, Eq)]
-pub struct Change {
+pub(super) struct Change {
     pub kind: ChangeKind,
     pub before: Option<usize>,
     pub after: Option<usize>,
@@ -48,7 +48,7 @@ pub struct Change {
 
 /// All changes.
 #[derive(Debug)]
-pub struct Changes {
+pub(super) struct Changes {
     pub unchanged: usize,
     pub list: Vec<Change>,
 }
@@ -63,7 +63,7 @@ const SAME: [&[&str]; 4] = [
 ];
 
 /// Compares two datasets image by image.
-pub fn between(before: &Dataset, after: &Dataset) -> Changes {
+pub(super) fn between(before: &Dataset, after: &Dataset) -> Changes {
     let mut removed: Vec<usize> = (0..before.len()).collect();
     let mut added: Vec<usize> = (0..after.len()).collect();
     let mut changes = Changes {

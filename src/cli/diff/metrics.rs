@@ -10,10 +10,10 @@ use crate::cli::columns;
 use crate::pipeline::records;
 
 /// Numbers that differ, by path: before and after.
-pub type Metrics = BTreeMap<String, [Option<f64>; 2]>;
+pub(super) type Metrics = BTreeMap<String, [Option<f64>; 2]>;
 
 /// The numbers that differ; `None` if no record of one of the runs is found.
-pub fn changes(before: &Path, after: &Path) -> Option<Metrics> {
+pub(super) fn changes(before: &Path, after: &Path) -> Option<Metrics> {
     let mut metrics = Metrics::new();
     for (side, folder) in [before, after].into_iter().enumerate() {
         for (id, measured) in run_of(folder)?.metrics {
@@ -60,7 +60,7 @@ fn numbers(path: &str, value: &Value, side: usize, found: &mut Metrics) {
 }
 
 /// A table: recogniser means first, then the shortest paths.
-pub fn format_changes(metrics: &Metrics) -> String {
+pub(super) fn format_changes(metrics: &Metrics) -> String {
     if metrics.is_empty() {
         return "metrics: no change".to_owned();
     }

@@ -31,7 +31,7 @@ blue = different pixels, yellow = different labels.";
 /// Arguments of `diff`.
 #[derive(Args)]
 #[command(after_help = EXAMPLES)]
-pub struct Diff {
+pub(super) struct Diff {
     /// The dataset before: a folder, NAME/VERSION, NAME for its `latest`, or VERSION.
     before: String,
 
@@ -53,7 +53,7 @@ pub struct Diff {
 }
 
 impl Diff {
-    pub fn execute(self) -> Result<()> {
+    pub(super) fn execute(self) -> Result<()> {
         let (before, after) = self.folders()?;
         let (before, after) = (Dataset::open(&before)?, Dataset::open(&after)?);
         let changes = changes::between(&before, &after);
@@ -86,7 +86,7 @@ impl Diff {
         }
         match &metrics {
             None => {
-                print_line("\nmetrics: no records of the runs that made these datasets were found")
+                print_line("\nmetrics: no records of the runs that made these datasets were found");
             }
             Some(metrics) => print_line(format!("\n{}", metrics::format_changes(metrics))),
         }

@@ -20,7 +20,7 @@ const WIDTH: u32 = 4;
 ///
 /// # Errors
 /// If an image cannot be read.
-pub fn png(before: &Dataset, after: &Dataset, list: &[Change]) -> Result<Option<Vec<u8>>> {
+pub(super) fn png(before: &Dataset, after: &Dataset, list: &[Change]) -> Result<Option<Vec<u8>>> {
     let mut cells = Vec::new();
     for kind in KINDS {
         let Some(colour) = colour(kind) else {

@@ -32,7 +32,7 @@ With --rerender, the exit code is 0 only if the image made again has the same by
 /// Arguments of `explain`.
 #[derive(Args)]
 #[command(after_help = EXAMPLES)]
-pub struct Explain {
+pub(super) struct Explain {
     /// The dataset's folder.
     dataset: PathBuf,
 
@@ -61,7 +61,7 @@ pub struct Explain {
 }
 
 impl Explain {
-    pub fn execute(self) -> Result<()> {
+    pub(super) fn execute(self) -> Result<()> {
         let dataset = Dataset::open(&self.dataset)?;
         let (row, file) = match &dataset.find(&self.image)[..] {
             [found] => found.clone(),

@@ -14,7 +14,7 @@ use crate::stage::DeviceChoice;
 use crate::{Error, Result};
 
 /// The result of making an image again.
-pub struct RerenderCheck {
+pub(super) struct RerenderCheck {
     steps: Vec<Rerendered>,
     /// What is missing, if the image could not be made.
     missing: Vec<String>,
@@ -30,7 +30,7 @@ impl RerenderCheck {
     ///
     /// # Errors
     /// If a stage fails. Missing inputs are not an error; they are listed in the result.
-    pub fn make(
+    pub(super) fn make(
         trail: &Trail,
         outputs: &Path,
         file: &Path,
@@ -58,16 +58,16 @@ impl RerenderCheck {
             None => String::new(),
         };
         Ok(RerenderCheck {
-            matches,
             steps,
             missing,
+            matches,
             difference,
         })
     }
 
     /// # Errors
     /// If the image differs or could not be made.
-    pub fn verdict(&self, file: &str) -> Result<()> {
+    pub(super) fn verdict(&self, file: &str) -> Result<()> {
         if self.matches {
             return Ok(());
         }
@@ -90,7 +90,7 @@ impl RerenderCheck {
         ))
     }
 
-    pub fn format_text(&self) -> String {
+    pub(super) fn format_text(&self) -> String {
         let row = |step: &Rerendered| {
             let result = match (step.ran, step.same) {
                 (false, _) => "passed through",
@@ -111,7 +111,7 @@ impl RerenderCheck {
         format!("\nmade again:\n{}{end}", columns(&rows))
     }
 
-    pub fn as_json(&self) -> Value {
+    pub(super) fn as_json(&self) -> Value {
         let step = |step: &Rerendered| json!({ "stage": step.stage, "sample": step.sample.id, "ran": step.ran, "same": step.same });
         json!({
             "matches": self.matches,
@@ -154,7 +154,7 @@ const CELL: u32 = 160;
 ///
 /// # Errors
 /// If a picture cannot be read, or the sheet cannot be written.
-pub fn draw(
+pub(super) fn draw(
     trail: &Trail,
     made: Option<&RerenderCheck>,
     published: &Path,

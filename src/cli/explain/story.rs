@@ -30,7 +30,7 @@ const ROWS: [(&str, &str); 14] = [
 ];
 
 /// Everything known about an image, for a person.
-pub fn format_text(dataset: &Dataset, row: usize, trail: Result<&Trail, &Error>) -> String {
+pub(super) fn format_text(dataset: &Dataset, row: usize, trail: Result<&Trail, &Error>) -> String {
     let row_of = |(column, meaning): (&str, &str)| {
         let mut value = dataset.text(column, row)?;
         if column == "gate" {
@@ -157,7 +157,7 @@ fn format_scores(note: &str) -> String {
 }
 
 /// Everything known about an image, as JSON.
-pub fn as_json(dataset: &Dataset, row: usize, trail: Result<&Trail, &Error>) -> Value {
+pub(super) fn as_json(dataset: &Dataset, row: usize, trail: Result<&Trail, &Error>) -> Value {
     let text = |column: &str| json!(dataset.text(column, row));
     let parsed = |column: &str| {
         let text = dataset.text(column, row);
@@ -269,7 +269,7 @@ fn checkpoint(trail: &Trail, step: &Step) -> Option<Value> {
 }
 
 /// What is known about a sample that is not in the dataset.
-pub fn rejection(verdict: &Verdict) -> Vec<Vec<String>> {
+pub(super) fn rejection(verdict: &Verdict) -> Vec<Vec<String>> {
     let scores = verdict.scores.iter();
     let scores: Vec<String> = scores.map(|(name, s)| format!("{name} {s:.4}")).collect();
     let rows = [
@@ -289,7 +289,7 @@ pub fn rejection(verdict: &Verdict) -> Vec<Vec<String>> {
 }
 
 /// The same as JSON.
-pub fn rejection_as_json(verdict: &Verdict) -> Value {
+pub(super) fn rejection_as_json(verdict: &Verdict) -> Value {
     json!({
         "sample": verdict.id,
         "rejected_for": verdict.reasons,

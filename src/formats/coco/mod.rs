@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use super::{Format, Holds};
 
 /// The registry entry.
-pub const FORMAT: Format = Format {
+pub(super) const FORMAT: Format = Format {
     name: "coco",
     about: "annotations/instances_SPLIT.json: boxes, masks and keypoints",
     required: false,

@@ -57,7 +57,7 @@ struct ReadCategory {
 ///
 /// # Errors
 /// If a folder cannot be listed.
-pub fn files(path: &Path) -> Result<Vec<PathBuf>> {
+pub(super) fn files(path: &Path) -> Result<Vec<PathBuf>> {
     let is_coco = |file: &PathBuf| {
         file.extension().is_some_and(|e| e == "json") && begins_like_coco(file).unwrap_or(false)
     };
@@ -94,7 +94,7 @@ fn begins_like_coco(file: &Path) -> std::io::Result<bool> {
 ///
 /// # Errors
 /// If a file cannot be read, or does not hold what COCO says; the message names it.
-pub fn read(path: &Path) -> Result<Vec<Picture>> {
+pub(super) fn read(path: &Path) -> Result<Vec<Picture>> {
     let mut pictures = Vec::new();
     for file in files(path)? {
         let text = std::fs::read(&file).map_err(|e| Error::io(&file, e))?;

@@ -84,7 +84,7 @@ struct Coco<'a> {
 ///
 /// # Errors
 /// If one cannot be created.
-pub fn write<'a>(dataset: &DatasetInfo<'a>) -> Result<Box<dyn Writer + 'a>> {
+pub(super) fn write<'a>(dataset: &DatasetInfo<'a>) -> Result<Box<dyn Writer + 'a>> {
     let start = |split: &'a String| {
         let path = dataset
             .out
@@ -158,7 +158,10 @@ impl SplitFile {
 
     fn finish(mut self, categories: &[Category]) -> std::io::Result<()> {
         self.file.write_all(b"\n],\n\"annotations\":[")?;
-        let mut annotations = self.annotations.into_inner().map_err(|e| e.into_error())?;
+        let mut annotations = self
+            .annotations
+            .into_inner()
+            .map_err(std::io::IntoInnerError::into_error)?;
         annotations.seek(SeekFrom::Start(0))?;
         std::io::copy(&mut annotations, &mut self.file)?;
         self.file.write_all(b"\n],\n\"categories\":")?;

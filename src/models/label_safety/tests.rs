@@ -15,7 +15,10 @@ const SIDE: usize = 32;
 fn labelled(count: u64, seed: u64) -> Batch {
     let samples = testing::shapes(count, SIDE as u32, seed);
     let pictures: Vec<_> = samples.iter().map(|s| s.pixels().unwrap()).collect();
-    let masks: Vec<_> = samples.iter().map(|s| s.object_mask()).collect();
+    let masks: Vec<_> = samples
+        .iter()
+        .map(crate::sample::Sample::object_mask)
+        .collect();
     let device = Device::flex();
     let renders = to_tensor(pictures.iter(), &device);
     Batch {

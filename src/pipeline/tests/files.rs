@@ -14,7 +14,7 @@ fn read(files: &[(&str, &str)], sets: &[&str]) -> Result<Vec<Spec>> {
     for (name, text) in files {
         fs::write(folder.path().join(name), text).unwrap();
     }
-    let sets: Vec<String> = sets.iter().map(|s| s.to_string()).collect();
+    let sets: Vec<String> = sets.iter().map(std::string::ToString::to_string).collect();
     Spec::read_points(&folder.path().join(files[0].0), &sets, TEST_STAGES)
 }
 
@@ -266,6 +266,16 @@ fn what_is_wrong_in_a_matrix_has_its_place() {
     ] {
         says(&refused(&[("m.toml", &with(line))], &[]), &pieces);
     }
+}
+
+#[test]
+fn a_matrix_of_too_many_points_is_refused_before_it_is_laid_out() {
+    let counts: Vec<String> = (0..400).map(|i| i.to_string()).collect();
+    let text = MATRIX.replace("[3, 4]", &format!("[{}]", counts.join(", ")));
+    says(
+        &refused(&[("m.toml", &text)], &[]),
+        &["m.toml:3:", "more than 1000 points"],
+    );
 }
 
 #[test]

@@ -7,7 +7,7 @@ use crate::pipeline::spec::Spec;
 use crate::{Error, Result};
 
 fn read(text: &str, sets: &[&str]) -> Result<Spec> {
-    let sets: Vec<String> = sets.iter().map(|s| s.to_string()).collect();
+    let sets: Vec<String> = sets.iter().map(std::string::ToString::to_string).collect();
     Spec::parse(Path::new("test.toml"), text, &sets, TEST_STAGES)
 }
 

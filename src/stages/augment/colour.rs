@@ -54,7 +54,7 @@ impl<T: Recolour> Transform for T {
 }
 
 /// The registry entry of [`Brightness`].
-pub const BRIGHTNESS: TransformKind = TransformKind {
+pub(super) const BRIGHTNESS: TransformKind = TransformKind {
     name: Brightness::NAME,
     about: "multiplies all values",
     parse: kind::parse::<Brightness>,
@@ -64,7 +64,7 @@ pub const BRIGHTNESS: TransformKind = TransformKind {
 /// Multiplies all values by 1 + the drawn change.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
-pub struct Brightness {
+pub(super) struct Brightness {
     /// Probability of applying it, 0..1.
     pub probability: f64,
     /// Largest relative change, 0..1.
@@ -98,7 +98,7 @@ impl Recolour for Brightness {
 }
 
 /// The registry entry of [`Contrast`].
-pub const CONTRAST: TransformKind = TransformKind {
+pub(super) const CONTRAST: TransformKind = TransformKind {
     name: Contrast::NAME,
     about: "stretches values about the mean luma",
     parse: kind::parse::<Contrast>,
@@ -108,7 +108,7 @@ pub const CONTRAST: TransformKind = TransformKind {
 /// Stretches all values about the picture's mean luma by a factor of 1 + the drawn change.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
-pub struct Contrast {
+pub(super) struct Contrast {
     /// Probability of applying it, 0..1.
     pub probability: f64,
     /// Largest relative change, 0..1.
@@ -146,7 +146,7 @@ impl Recolour for Contrast {
 }
 
 /// The registry entry of [`Gamma`].
-pub const GAMMA: TransformKind = TransformKind {
+pub(super) const GAMMA: TransformKind = TransformKind {
     name: Gamma::NAME,
     about: "applies a gamma curve between black and white",
     parse: kind::parse::<Gamma>,
@@ -156,7 +156,7 @@ pub const GAMMA: TransformKind = TransformKind {
 /// Gamma curve between black and white: the exponent is e to the power of the drawn change.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
-pub struct Gamma {
+pub(super) struct Gamma {
     /// Probability of applying it, 0..1.
     pub probability: f64,
     /// Largest natural logarithm of the exponent, 0..2.
@@ -192,7 +192,7 @@ impl Recolour for Gamma {
 }
 
 /// The registry entry of [`Saturation`].
-pub const SATURATION: TransformKind = TransformKind {
+pub(super) const SATURATION: TransformKind = TransformKind {
     name: Saturation::NAME,
     about: "stretches colours about grey",
     parse: kind::parse::<Saturation>,
@@ -202,7 +202,7 @@ pub const SATURATION: TransformKind = TransformKind {
 /// Stretches every colour about its own grey by a factor of 1 + the drawn change.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
-pub struct Saturation {
+pub(super) struct Saturation {
     /// Probability of applying it, 0..1.
     pub probability: f64,
     /// Largest relative change, 0..1.
@@ -239,7 +239,7 @@ impl Recolour for Saturation {
 }
 
 /// The registry entry of [`Hue`].
-pub const HUE: TransformKind = TransformKind {
+pub(super) const HUE: TransformKind = TransformKind {
     name: Hue::NAME,
     about: "rotates hues about the grey axis",
     parse: kind::parse::<Hue>,
@@ -249,7 +249,7 @@ pub const HUE: TransformKind = TransformKind {
 /// Rotates hues by the drawn angle; greys and luma stay.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
-pub struct Hue {
+pub(super) struct Hue {
     /// Probability of applying it, 0..1.
     pub probability: f64,
     /// Largest angle in degrees, 0..180.

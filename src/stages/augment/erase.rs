@@ -15,7 +15,7 @@ use crate::sample::{Extent, Mask, Object, Visibility};
 use crate::seed::Stream;
 
 /// The registry entry of [`Erase`].
-pub const ERASE: TransformKind = TransformKind {
+pub(super) const ERASE: TransformKind = TransformKind {
     name: "erase",
     about: "hides a rectangle behind plain grey",
     parse: kind::parse::<Erase>,
@@ -25,7 +25,7 @@ pub const ERASE: TransformKind = TransformKind {
 /// Hides a rectangle behind plain grey. Off by default.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
-pub struct Erase {
+pub(super) struct Erase {
     /// Probability of applying it, 0..1.
     pub probability: f64,
     /// Range of each side, as a fraction of the picture's side, 0..1.

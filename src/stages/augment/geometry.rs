@@ -17,7 +17,7 @@ use crate::seed::Stream;
 const EVERY_CLASS: &str = "*";
 
 /// The registry entry of [`Flip`].
-pub const FLIP: TransformKind = TransformKind {
+pub(super) const FLIP: TransformKind = TransformKind {
     name: "flip",
     about: "mirrors left and right, for classes that allow it",
     parse: kind::parse::<Flip>,
@@ -30,7 +30,7 @@ pub const FLIP: TransformKind = TransformKind {
 /// since mirroring is not a rigid motion.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
-pub struct Flip {
+pub(super) struct Flip {
     /// Probability of mirroring a picture that allows it, 0..1.
     pub probability: f64,
     /// The classes that keep their meaning when mirrored; `["*"]` means every class, and is needed for photos
@@ -122,7 +122,7 @@ impl Transform for Flip {
 }
 
 /// The registry entry of [`Affine`].
-pub const AFFINE: TransformKind = TransformKind {
+pub(super) const AFFINE: TransformKind = TransformKind {
     name: "affine",
     about: "rotates, scales and shifts in one resampling",
     parse: kind::parse::<Affine>,
@@ -135,7 +135,7 @@ pub const AFFINE: TransformKind = TransformKind {
 /// square, a rotated picture has no pinhole camera; poses and camera are then dropped.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
-pub struct Affine {
+pub(super) struct Affine {
     /// Probability of applying it, 0..1.
     pub probability: f64,
     /// Largest rotation in either direction in degrees, 0..180.

@@ -46,14 +46,14 @@ pub trait Transform: Resolved + Send + Sync {
 }
 
 /// The parser of a transform's table, for [`TransformKind::parse`].
-pub fn parse<T: Transform + DeserializeOwned + 'static>(
+pub(super) fn parse<T: Transform + DeserializeOwned + 'static>(
     value: ValueDeserializer,
 ) -> Result<Box<dyn Transform>, toml::de::Error> {
     Ok(Box::new(T::deserialize(value)?))
 }
 
 /// The schema of a transform's table, for [`TransformKind::schema`].
-pub fn schema<T: JsonSchema>(generator: &mut SchemaGenerator) -> Schema {
+pub(super) fn schema<T: JsonSchema>(generator: &mut SchemaGenerator) -> Schema {
     generator.subschema_for::<T>()
 }
 
@@ -62,19 +62,23 @@ pub fn schema<T: JsonSchema>(generator: &mut SchemaGenerator) -> Schema {
 pub struct View {
     /// The sample's id, for messages.
     pub name: String,
+    /// The picture, changed in place by each transform.
     pub pixels: RgbImage,
+    /// True for `pixels` at any time: a transform that moves pixels moves them too.
     pub labels: Labels,
+    /// Where the pixels came from; some transforms treat photos differently.
     pub domain: Domain,
 }
 
 impl View {
+    /// Current width and height of the picture in pixels.
     pub fn extent(&self) -> Extent {
         self.pixels.dimensions().into()
     }
 }
 
 /// Whether `after` still shows an object of the picture's class, if `before` did.
-pub fn keeps_class(before: &Labels, after: &Labels) -> bool {
+pub(super) fn keeps_class(before: &Labels, after: &Labels) -> bool {
     let shows = |labels: &Labels| {
         let class = before.class.as_deref();
         let mut objects = labels.objects().iter();
@@ -84,7 +88,7 @@ pub fn keeps_class(before: &Labels, after: &Labels) -> bool {
 }
 
 /// Draws uniformly from `low..=high`.
-pub fn draw(stream: &mut Stream, [low, high]: [f64; 2]) -> f64 {
+pub(super) fn draw(stream: &mut Stream, [low, high]: [f64; 2]) -> f64 {
     stream.random_range(low..=high)
 }
 
@@ -92,7 +96,7 @@ pub fn draw(stream: &mut Stream, [low, high]: [f64; 2]) -> f64 {
 ///
 /// # Errors
 /// Returns the problem of `key` as text.
-pub fn check_range(
+pub(super) fn check_range(
     key: &str,
     [low, high]: [f64; 2],
     allowed: RangeInclusive<f64>,

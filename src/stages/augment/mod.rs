@@ -120,10 +120,16 @@ impl JsonSchema for Augment {
     }
 }
 
+/// More variants of one picture are a slip of the pen.
+const MOST_COPIES: u64 = 10_000;
+
 impl Stage for Augment {
     fn check(&self) -> Result<(), String> {
         if self.variants() == 0 {
             return Err("makes nothing: raise `copies`, or set `keep_original = true`".into());
+        }
+        if self.config.copies > MOST_COPIES {
+            return Err(format!("`copies` must be at most {MOST_COPIES}"));
         }
         for (kind, transform) in self.transforms() {
             check_range("probability", [0.0, transform.probability()], 0.0..=1.0)

@@ -12,7 +12,7 @@ use crate::seed::{Stream, standard_normal};
 use crate::{Error, Result};
 
 /// The registry entry of [`Blur`].
-pub const BLUR: TransformKind = TransformKind {
+pub(super) const BLUR: TransformKind = TransformKind {
     name: "blur",
     about: "Gaussian blur, like a lens out of focus",
     parse: kind::parse::<Blur>,
@@ -22,7 +22,7 @@ pub const BLUR: TransformKind = TransformKind {
 /// Gaussian blur.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
-pub struct Blur {
+pub(super) struct Blur {
     /// Probability of applying it, 0..1.
     pub probability: f64,
     /// Range of the standard deviation in pixels, 0..50.
@@ -58,7 +58,7 @@ impl Transform for Blur {
 }
 
 /// The registry entry of [`MotionBlur`].
-pub const MOTION_BLUR: TransformKind = TransformKind {
+pub(super) const MOTION_BLUR: TransformKind = TransformKind {
     name: "motion_blur",
     about: "blurs along a straight path",
     parse: kind::parse::<MotionBlur>,
@@ -68,7 +68,7 @@ pub const MOTION_BLUR: TransformKind = TransformKind {
 /// Blurs the picture evenly along a straight path, like a moving camera. Off by default.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
-pub struct MotionBlur {
+pub(super) struct MotionBlur {
     /// Probability of applying it, 0..1.
     pub probability: f64,
     /// Range of the path's length, as a fraction of the picture's longer side, 0..0.5.
@@ -125,7 +125,7 @@ impl Transform for MotionBlur {
 }
 
 /// The registry entry of [`Downscale`].
-pub const DOWNSCALE: TransformKind = TransformKind {
+pub(super) const DOWNSCALE: TransformKind = TransformKind {
     name: "downscale",
     about: "shrinks and enlarges again, like a distant object",
     parse: kind::parse::<Downscale>,
@@ -135,7 +135,7 @@ pub const DOWNSCALE: TransformKind = TransformKind {
 /// Shrinks the picture and enlarges it again, like a distant object. Off by default.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
-pub struct Downscale {
+pub(super) struct Downscale {
     /// Probability of applying it, 0..1.
     pub probability: f64,
     /// Range of the smaller picture's sides, as a fraction of the original sides, 0.05..1.
@@ -175,7 +175,7 @@ impl Transform for Downscale {
 }
 
 /// The registry entry of [`Noise`].
-pub const NOISE: TransformKind = TransformKind {
+pub(super) const NOISE: TransformKind = TransformKind {
     name: "noise",
     about: "Gaussian noise, like that of a sensor",
     parse: kind::parse::<Noise>,
@@ -185,7 +185,7 @@ pub const NOISE: TransformKind = TransformKind {
 /// Gaussian noise, drawn independently for every pixel and channel.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
-pub struct Noise {
+pub(super) struct Noise {
     /// Probability of applying it, 0..1.
     pub probability: f64,
     /// Range of the standard deviation, for values of 0..255.
@@ -224,7 +224,7 @@ impl Transform for Noise {
 }
 
 /// The registry entry of [`Jpeg`].
-pub const JPEG: TransformKind = TransformKind {
+pub(super) const JPEG: TransformKind = TransformKind {
     name: "jpeg",
     about: "a round trip through JPEG",
     parse: kind::parse::<Jpeg>,
@@ -234,7 +234,7 @@ pub const JPEG: TransformKind = TransformKind {
 /// A round trip through JPEG without chroma subsampling.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
-pub struct Jpeg {
+pub(super) struct Jpeg {
     /// Probability of applying it, 0..1.
     pub probability: f64,
     /// Range of the quality, 1..100.

@@ -10,7 +10,7 @@ use crate::Result;
 use crate::seed::Stream;
 
 /// The registry entry of [`Shadow`].
-pub const SHADOW: TransformKind = TransformKind {
+pub(super) const SHADOW: TransformKind = TransformKind {
     name: "shadow",
     about: "darkens one side of a line, like a cast shadow",
     parse: kind::parse::<Shadow>,
@@ -20,7 +20,7 @@ pub const SHADOW: TransformKind = TransformKind {
 /// Darkens one side of a random line through the picture. Off by default.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
-pub struct Shadow {
+pub(super) struct Shadow {
     /// Probability of applying it, 0..1.
     pub probability: f64,
     /// Range of the factor by which values are multiplied in the shadow, 0..1.

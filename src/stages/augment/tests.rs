@@ -93,7 +93,7 @@ fn view(sample: &Sample) -> View {
 fn red_bitmap(pixels: &RgbImage) -> Vec<bool> {
     pixels
         .pixels()
-        .map(|Rgb([r, g, b])| f32::from(*r) - (f32::from(*g) + f32::from(*b)) / 2.0 > 65.0)
+        .map(|Rgb([r, g, b])| f32::from(*r) - f32::midpoint(f32::from(*g), f32::from(*b)) > 65.0)
         .collect()
 }
 
@@ -479,6 +479,7 @@ fn wrong_ranges_name_their_table() {
         ("jpeg.quality = [0, 50]", "jpeg: `quality`"),
         ("noise.probability = 2", "noise: `probability`"),
         ("copies = 0", "copies"),
+        ("copies = 1000000000000", "at most 10000"),
     ] {
         let problem = Stage::check(&parse(text)).unwrap_err();
         assert!(problem.contains(named), "{problem}");

@@ -13,7 +13,7 @@ use crate::{Error, Result};
 ///
 /// # Errors
 /// If the file cannot be written.
-pub fn write(dataset: &DatasetInfo, config: &Emit, survey: &Survey) -> Result<()> {
+pub(super) fn write(dataset: &DatasetInfo, config: &Emit, survey: &Survey) -> Result<()> {
     let mut text = front_matter(dataset, survey);
     text += &contents(dataset, config, survey);
     text += &making(survey);
@@ -99,7 +99,11 @@ fn contents(dataset: &DatasetInfo, config: &Emit, survey: &Survey) -> String {
         let counts = splits
             .iter()
             .map(|split| count(&survey.images[*split]).to_string());
-        text += &format!("| {name} | {} |\n", counts.collect::<Vec<_>>().join(" | "));
+        text += &format!(
+            "| {} | {} |\n",
+            escaped(name),
+            counts.collect::<Vec<_>>().join(" | ")
+        );
     };
     for class in dataset.classes() {
         row(class, &|classes| classes.get(class).copied().unwrap_or(0));
@@ -168,20 +172,33 @@ fn making(survey: &Survey) -> String {
         }
         text.push('\n');
     };
-    list("Kind of pixels", entries(&survey.domains, ""));
-    list("Models they show", entries(&survey.sources, "`"));
-    list(
-        "Translated by the checkpoint",
-        entries(&survey.checkpoints, "`"),
-    );
-    list("Transforms applied", entries(&survey.transforms, ""));
-    list("Sizes", entries(&survey.sizes, ""));
+    list("Kind of pixels", entries(&survey.domains));
+    list("Models they show", entries(&survey.sources));
+    list("Translated by the checkpoint", entries(&survey.checkpoints));
+    list("Transforms applied", entries(&survey.transforms));
+    list("Sizes", entries(&survey.sizes));
     text
 }
 
-fn entries<N: Display>(counts: &BTreeMap<N, u64>, quote: &str) -> Vec<(String, u64)> {
-    let entry = |(name, count): (&N, &u64)| (format!("{quote}{name}{quote}"), *count);
+fn entries<N: Display>(counts: &BTreeMap<N, u64>) -> Vec<(String, u64)> {
+    let entry = |(name, count): (&N, &u64)| (escaped(&name.to_string()), *count);
     counts.iter().map(entry).collect()
+}
+
+/// A name as plain text: no HTML, no cells of a table, no marks of Markdown.
+fn escaped(name: &str) -> String {
+    let mut text = String::with_capacity(name.len());
+    for c in name.chars() {
+        match c {
+            '&' => text += "&amp;",
+            '<' => text += "&lt;",
+            '>' => text += "&gt;",
+            '|' | '`' | '*' | '_' | '[' | ']' | '\\' => text.extend(['\\', c]),
+            c if c.is_control() => text.push(' '),
+            c => text.push(c),
+        }
+    }
+    text
 }
 
 fn loading(config: &Emit, survey: &Survey) -> String {
@@ -207,4 +224,16 @@ fn loading(config: &Emit, survey: &Survey) -> String {
         );
     }
     text + "```\n"
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_plain_text_in_the_card() {
+        let name = "<img src=x>|`a`\n_b_.svg";
+        let expected = "&lt;img src=x&gt;\\|\\`a\\` \\_b\\_.svg";
+        assert_eq!(escaped(name), expected);
+    }
 }

@@ -2,7 +2,7 @@
 
 use std::io::Write;
 
-pub use crate::artifact::CHECKSUMS as FILE;
+pub(super) use crate::artifact::CHECKSUMS as FILE;
 
 use crate::artifact::soundness::sha256_file;
 use crate::formats::create;
@@ -13,7 +13,7 @@ use crate::{Error, Result, artifact};
 ///
 /// # Errors
 /// If a file cannot be read, or the list cannot be written.
-pub fn write(context: &Context, expected: u64) -> Result<()> {
+pub(super) fn write(context: &Context, expected: u64) -> Result<()> {
     let list = context.out.join(FILE);
     let mut file = create(&list)?;
     let mut done = 0;

@@ -7,7 +7,7 @@ use crate::stage::exhibit::{Content, Evidence, Exhibit, Figure, Place, Value};
 ///
 /// # Errors
 /// None.
-pub fn exhibit(evidence: &Evidence) -> Result<Vec<Exhibit>> {
+pub(super) fn exhibit(evidence: &Evidence) -> Result<Vec<Exhibit>> {
     let images = Figure {
         headline: Some("labelled pictures"),
         ..Figure::new(

@@ -10,7 +10,7 @@ use crate::{Error, Result};
 ///
 /// # Errors
 /// If a file cannot be written; the message names it.
-pub fn write(out: &Path, selected: &[MapName], entry: &ImageEntry) -> Result<()> {
+pub(super) fn write(out: &Path, selected: &[MapName], entry: &ImageEntry) -> Result<()> {
     for kind in selected.iter().map(|name| name.entry()) {
         let Some(png) = entry.sample.labels.maps.get(kind) else {
             continue;

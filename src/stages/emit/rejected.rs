@@ -17,7 +17,7 @@ pub const FILE: &str = "rejected.parquet";
 ///
 /// # Errors
 /// If the gate's verdicts cannot be read, or the list cannot be written.
-pub fn write(context: &Context, gated: u64) -> Result<Option<u64>> {
+pub(super) fn write(context: &Context, gated: u64) -> Result<Option<u64>> {
     let Some(gate) = context.inputs.get("gate") else {
         if gated > 0 {
             context.emit(Event::Warning {

@@ -213,7 +213,7 @@ fn the_card_counts_and_shows_how_to_load() {
         "- split: validation\n    path: val/**\n",
         "| one | 5 | 3 |\n",
         "| all | 8 | 4 |\n",
-        "`die.gltf`: 12 images",
+        "- die.gltf: 12 images",
         "- blur: 12 images",
         "Labels of real photos were not used",
         "load_dataset(",
@@ -338,7 +338,7 @@ fn any_split_keeps_its_name_and_train_comes_first() {
         assert_eq!(
             images
                 .values()
-                .filter_map(|count| count.as_u64())
+                .filter_map(serde_json::Value::as_u64)
                 .sum::<u64>(),
             3
         );

@@ -54,7 +54,7 @@ const QUINTILES: [&str; 5] = ["lowest", "low", "middle", "high", "highest"];
 ///
 /// # Errors
 /// If a task of the summary cannot be read; what a task lacks is left out.
-pub fn exhibit(evidence: &Evidence) -> Result<Vec<Exhibit>> {
+pub(super) fn exhibit(evidence: &Evidence) -> Result<Vec<Exhibit>> {
     let mut exhibits = Vec::new();
     for (name, task) in evidence.summary().as_object().into_iter().flatten() {
         let task = Task::deserialize(task).map_err(|e| unreadable(evidence.artifact, name, &e))?;

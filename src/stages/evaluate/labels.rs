@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use crate::{Error, Result};
 
 /// What tells the classes of photos.
-pub struct Labels {
+pub(super) struct Labels {
     path: PathBuf,
     classes: Classes,
 }
@@ -26,7 +26,7 @@ impl Labels {
     ///
     /// # Errors
     /// If the file, the column or a class is missing; the message names file and line.
-    pub fn read(path: &Path, column: Option<&str>, classes: &[String]) -> Result<Self> {
+    pub(super) fn read(path: &Path, column: Option<&str>, classes: &[String]) -> Result<Self> {
         if path.is_dir() {
             return Ok(Labels {
                 path: path.to_owned(),
@@ -79,7 +79,7 @@ impl Labels {
     ///
     /// # Errors
     /// If the CSV has no such row, or the photo's folder is no class.
-    pub fn class_of(&self, source: &str) -> Result<usize> {
+    pub(super) fn class_of(&self, source: &str) -> Result<usize> {
         let (file, row) = match source.rsplit_once('#') {
             Some((file, row)) => (file, row.parse::<usize>().ok()),
             None => (source, None),

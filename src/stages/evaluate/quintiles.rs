@@ -10,13 +10,13 @@ use crate::models::album::Album;
 const RANKED_BY: [&str; 2] = ["brightness", "contrast"];
 
 /// For each measure, the numbers of the photos in each quintile, from the darkest on.
-pub type Quintiles = BTreeMap<&'static str, [Vec<usize>; 5]>;
+pub(super) type Quintiles = BTreeMap<&'static str, [Vec<usize>; 5]>;
 
 /// Ranks the photos.
 ///
 /// # Errors
 /// If a photo cannot be read.
-pub fn quintiles(photos: &Album) -> Result<Quintiles> {
+pub(super) fn quintiles(photos: &Album) -> Result<Quintiles> {
     let numbers = 0..photos.len();
     let looks = numbers.map(|number| Ok(measure(&photos.get(number)?.picture)));
     let looks: Vec<Vec<f64>> = looks.collect::<Result<_>>()?;

@@ -17,7 +17,7 @@ use crate::{Error, Result};
 ///
 /// # Errors
 /// In words, what R does not accept.
-pub fn configured<R: Stage + DeserializeOwned>(config: &Value) -> Result<R, String> {
+pub(super) fn configured<R: Stage + DeserializeOwned>(config: &Value) -> Result<R, String> {
     let stage = R::deserialize(config).map_err(|e| e.to_string())?;
     stage.check()?;
     Ok(stage)
@@ -25,7 +25,7 @@ pub fn configured<R: Stage + DeserializeOwned>(config: &Value) -> Result<R, Stri
 
 /// Renders candidates. All with one seed are drawn from the same random streams, so that they differ
 /// by their settings and hardly by chance.
-pub struct Candidates<'a, R> {
+pub(super) struct Candidates<'a, R> {
     context: &'a Context<'a>,
     count: usize,
     renderer: PhantomData<fn() -> R>,
@@ -33,7 +33,7 @@ pub struct Candidates<'a, R> {
 
 impl<'a, R: Stage + DeserializeOwned> Candidates<'a, R> {
     /// `count` pictures a candidate.
-    pub fn new(context: &'a Context, count: usize) -> Self {
+    pub(super) fn new(context: &'a Context, count: usize) -> Self {
         Candidates {
             context,
             count,
@@ -45,7 +45,7 @@ impl<'a, R: Stage + DeserializeOwned> Candidates<'a, R> {
     ///
     /// # Errors
     /// If it cannot be rendered.
-    pub fn looks(&self, config: &Value, seed: &Seed) -> Result<Vec<Look>> {
+    pub(super) fn looks(&self, config: &Value, seed: &Seed) -> Result<Vec<Look>> {
         let pictures = self.pictures(config, seed, self.count)?;
         Ok(pictures.par_iter().map(measure).collect())
     }
@@ -54,7 +54,12 @@ impl<'a, R: Stage + DeserializeOwned> Candidates<'a, R> {
     ///
     /// # Errors
     /// If it cannot be rendered.
-    pub fn pictures(&self, config: &Value, seed: &Seed, count: usize) -> Result<Vec<RgbImage>> {
+    pub(super) fn pictures(
+        &self,
+        config: &Value,
+        seed: &Seed,
+        count: usize,
+    ) -> Result<Vec<RgbImage>> {
         let id = self.context.id;
         let mut config = config.clone();
         config["count"] = json!(count);
@@ -87,7 +92,7 @@ impl<'a, R: Stage + DeserializeOwned> Candidates<'a, R> {
         let mut pictures = Vec::new();
         for path in artifact::walk(folder.path())? {
             let samples = parts::read_part(&path)?;
-            let decoded = samples.par_iter().map(|sample| sample.pixels());
+            let decoded = samples.par_iter().map(crate::sample::Sample::pixels);
             pictures.extend(decoded.collect::<Result<Vec<_>>>()?);
         }
         Ok(pictures)

@@ -8,10 +8,10 @@ use serde_json::{Value, json};
 const CRUMB: f64 = 0.01;
 
 /// Furthest that an end may go from where it began, in widths of its range.
-pub const REACH: f64 = 2.0;
+pub(super) const REACH: f64 = 2.0;
 
 /// A number or a range of the configuration.
-pub struct Dial {
+pub(super) struct Dial {
     /// Keys from the configuration's root.
     pub path: Vec<String>,
     setting: Setting,
@@ -26,12 +26,12 @@ enum Setting {
 
 impl Dial {
     /// What is written in pipeline files, e.g. `mesh.lens.noise`.
-    pub fn name(&self) -> String {
+    pub(super) fn name(&self) -> String {
         self.path.join(".")
     }
 
     /// Numbers that can be moved: 2 of a range.
-    pub fn ends(&self) -> usize {
+    pub(super) fn ends(&self) -> usize {
         match self.setting {
             Setting::Range { .. } => 2,
             Setting::Number(_) => 1,
@@ -69,7 +69,7 @@ fn moved([low, high]: [f64; 2], x: &[f64], least_width: f64) -> [f64; 2] {
     let width = high - low;
     let low = low + x[0] * width;
     let high = high + x[1] * width;
-    let (middle, half) = ((low + high) / 2.0, width * least_width / 2.0);
+    let (middle, half) = (f64::midpoint(low, high), width * least_width / 2.0);
     match high - low < 2.0 * half {
         true => [middle - half, middle + half],
         false => [low, high],
@@ -82,14 +82,14 @@ fn rounded(value: f64) -> f64 {
 }
 
 /// All dials of a configuration.
-pub struct Panel {
+pub(super) struct Panel {
     pub dials: Vec<Dial>,
     least_width: f64,
 }
 
 impl Panel {
     /// Finds the dials of `config` but those whose path begins with an entry of `keep`.
-    pub fn new(config: &Value, keep: &[String], least_width: f64) -> Self {
+    pub(super) fn new(config: &Value, keep: &[String], least_width: f64) -> Self {
         let mut dials = Vec::new();
         find(config, &mut Vec::new(), &mut dials);
         let kept = |dial: &Dial| {
@@ -104,12 +104,12 @@ impl Panel {
     }
 
     /// Numbers that can be moved in all.
-    pub fn ends(&self) -> usize {
+    pub(super) fn ends(&self) -> usize {
         self.dials.iter().map(Dial::ends).sum()
     }
 
     /// By end: the sign of moves that narrow its range; 0 for a single number.
-    pub fn inwards(&self) -> Vec<f64> {
+    pub(super) fn inwards(&self) -> Vec<f64> {
         let of = |dial: &Dial| match dial.setting {
             Setting::Range { .. } => vec![1.0, -1.0],
             Setting::Number(_) => vec![0.0],
@@ -118,7 +118,7 @@ impl Panel {
     }
 
     /// Each dial with its part of `x`.
-    pub fn parts<'a, T>(&'a self, x: &'a [T]) -> impl Iterator<Item = (&'a Dial, &'a [T])> {
+    pub(super) fn parts<'a, T>(&'a self, x: &'a [T]) -> impl Iterator<Item = (&'a Dial, &'a [T])> {
         let mut start = 0;
         self.dials.iter().map(move |dial| {
             start += dial.ends();
@@ -128,7 +128,7 @@ impl Panel {
 
     /// `config` with its dials moved by `x`, and how far they went: where a value is not `valid`
     /// there, its dial goes half as far, and half again, or stays.
-    pub fn project(
+    pub(super) fn project(
         &self,
         config: &Value,
         x: &[f64],
@@ -157,7 +157,7 @@ impl Panel {
     }
 
     /// `x` without the dials whose moves hardly matter: `weights` tells how much, by end.
-    pub fn without_crumbs(&self, x: &[f64], weights: &[f64]) -> Vec<f64> {
+    pub(super) fn without_crumbs(&self, x: &[f64], weights: &[f64]) -> Vec<f64> {
         let parts = self.parts(x).zip(self.parts(weights));
         let kept = parts.map(|((_, part), (_, weights))| {
             let share = if weights.iter().sum::<f64>() < CRUMB {

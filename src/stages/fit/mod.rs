@@ -33,7 +33,7 @@ use crate::{Error, Result};
 
 use candidate::Candidates;
 use dials::Panel;
-use outcome::Outcome;
+use outcome::FitOutcome;
 use search::{Search, Target};
 
 /// Fewer pictures do not tell how a domain looks.
@@ -173,7 +173,7 @@ impl<R: Stage + DeserializeOwned> Stage for Fit<R> {
         let count = 3 * self.settings.pictures;
         let before = candidates.pictures(config, &unseen, count)?;
         let after = candidates.pictures(&fitted, &unseen, count)?;
-        let outcome = Outcome::new(&panel, config, fitted, &search, found.candidates);
+        let outcome = FitOutcome::new(&panel, config, fitted, &search, found.candidates);
         outcome.write(context, &before, &after, &photos)
     }
 }
@@ -204,7 +204,7 @@ impl Photos {
         }
         let pictures: Vec<image::RgbImage> = samples
             .par_iter()
-            .map(|sample| sample.pixels())
+            .map(super::super::sample::Sample::pixels)
             .collect::<Result<_>>()?;
         let looks = pictures.par_iter().map(measure).collect();
         let every = (pictures.len() / outcome::SHOWN).max(1);

@@ -18,7 +18,7 @@ use crate::stage::{Context, Event};
 use crate::{Error, Result};
 
 /// Pictures of each kind on the sheet: three rows.
-pub const SHOWN: usize = 48;
+pub(super) const SHOWN: usize = 48;
 const COLUMNS: u32 = 16;
 /// Least change of a feature, in deviations of the photos, that makes a setting worth naming.
 const STRONG: f64 = 0.15;
@@ -41,7 +41,7 @@ struct Unmatched {
 }
 
 /// What the search found.
-pub struct Outcome {
+pub(super) struct FitOutcome {
     /// Keys to change, as in the configuration.
     overlay: Value,
     changes: Vec<Change>,
@@ -52,9 +52,9 @@ pub struct Outcome {
     candidates: usize,
 }
 
-impl Outcome {
+impl FitOutcome {
     /// From the settings `before` and `after` the search.
-    pub fn new(
+    pub(super) fn new(
         panel: &Panel,
         before: &Value,
         after: Value,
@@ -79,7 +79,7 @@ impl Outcome {
             }
         }
         let movers = (0..FEATURES.len()).map(|feature| movers(panel, search, feature));
-        Outcome {
+        FitOutcome {
             overlay,
             changes,
             idle,
@@ -93,7 +93,7 @@ impl Outcome {
     ///
     /// # Errors
     /// If a file cannot be written.
-    pub fn write(
+    pub(super) fn write(
         mut self,
         context: &Context,
         before: &[RgbImage],

@@ -28,13 +28,13 @@ const PATIENCE: usize = 5;
 const NARROWING: f64 = 10.0;
 
 /// The photos' distributions.
-pub struct Target {
+pub(super) struct Target {
     quantiles: Vec<[f64; QUANTILES]>,
     scales: Vec<f64>,
 }
 
 impl Target {
-    pub fn new(photos: &[Look]) -> Self {
+    pub(super) fn new(photos: &[Look]) -> Self {
         let scale = |(i, feature): (usize, &crate::appearance::Feature)| {
             deviation(&compare::sorted(photos, i)).max(feature.grain)
         };
@@ -65,7 +65,7 @@ fn quantiles(looks: &[Look]) -> Vec<[f64; QUANTILES]> {
 }
 
 /// Where the search ended.
-pub struct Found {
+pub(super) struct Found {
     /// Moves of all ends, in widths.
     pub x: Vec<f64>,
     /// Candidates rendered.
@@ -81,7 +81,7 @@ struct Point {
 }
 
 /// The state of the search, and what it has learned of each end.
-pub struct Search {
+pub(super) struct Search {
     target: Target,
     caution: f64,
     /// By end: the sign of moves that narrow its range; 0 for a single number.
@@ -124,7 +124,7 @@ impl Bench<'_> {
 }
 
 impl Search {
-    pub fn new(target: Target, caution: f64, inwards: Vec<f64>) -> Self {
+    pub(super) fn new(target: Target, caution: f64, inwards: Vec<f64>) -> Self {
         Search {
             target,
             caution,
@@ -137,7 +137,7 @@ impl Search {
     ///
     /// # Errors
     /// The first error of a candidate, or an interruption.
-    pub fn run(
+    pub(super) fn run(
         &mut self,
         budget: usize,
         project: Project,
@@ -387,12 +387,12 @@ impl Search {
     }
 
     /// How much the move of an end matters: mean change of all quantiles, in deviations.
-    pub fn weight(&self, end: usize, x: f64) -> f64 {
+    pub(super) fn weight(&self, end: usize, x: f64) -> f64 {
         x.abs() * mean_size(&self.effects[end])
     }
 
     /// How strongly an end moves a feature: mean change of its quantiles a width, in deviations.
-    pub fn strength(&self, end: usize, feature: usize) -> f64 {
+    pub(super) fn strength(&self, end: usize, feature: usize) -> f64 {
         let of = self.effects[end].chunks(QUANTILES).nth(feature);
         let sum: f64 = of.into_iter().flatten().map(|e| e.abs()).sum();
         sum / QUANTILES as f64

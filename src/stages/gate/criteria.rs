@@ -4,7 +4,7 @@
 use super::Gate;
 
 /// One entry of the registry of criteria.
-pub struct Criterion {
+pub(super) struct Criterion {
     /// The key of its limit, and the reason given for a rejection.
     pub name: &'static str,
     /// What a rejection means, in one line.
@@ -35,7 +35,7 @@ impl Criterion {
     }
 
     /// Whether a sample with `score` is rejected.
-    pub fn fails(&self, gate: &Gate, score: f32) -> bool {
+    pub(super) fn fails(&self, gate: &Gate, score: f32) -> bool {
         let (score, limit) = (f64::from(score), (self.limit)(gate));
         // A score that is not a number was measured on a picture that is none.
         score.is_nan()
@@ -48,7 +48,7 @@ impl Criterion {
 }
 
 /// Every criterion, in the order in which reasons are given.
-pub const CRITERIA: &[Criterion] = &[
+pub(super) const CRITERIA: &[Criterion] = &[
     Criterion {
         about: "the task network no longer reads the labelled class",
         advice: "train longer or raise the adapter's cycle and identity weights, so that it changes \

@@ -5,7 +5,7 @@
 //! how far photos are from it; a quantile of that is the unit of all distances.
 
 /// A distribution of features with its unit of distance.
-pub struct Distribution {
+pub(super) struct Distribution {
     mean: Vec<f64>,
     /// Lower triangle L of the covariance, row by row: L·Lᵀ is the covariance.
     factor: Vec<Vec<f64>>,
@@ -14,11 +14,11 @@ pub struct Distribution {
 
 impl Distribution {
     /// Fewer photos than this say nothing of their spread.
-    pub const FEWEST: usize = 20;
+    pub(super) const FEWEST: usize = 20;
 
     /// From the features of photos, of which `quantile` shall be nearer than 1; `None` with fewer
     /// photos than [`Distribution::FEWEST`], or where they are all the same picture.
-    pub fn of(photos: &[Vec<f32>], quantile: f64) -> Option<Self> {
+    pub(super) fn of(photos: &[Vec<f32>], quantile: f64) -> Option<Self> {
         if photos.len() < Self::FEWEST {
             return None;
         }
@@ -31,7 +31,7 @@ impl Distribution {
     }
 
     /// The distance of a picture with these features; 1 is as far as a photo at the quantile.
-    pub fn distance(&self, features: &[f32]) -> f32 {
+    pub(super) fn distance(&self, features: &[f32]) -> f32 {
         (self.raw(features) / self.unit) as f32
     }
 

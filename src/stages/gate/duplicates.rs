@@ -15,13 +15,13 @@ const VALUES: usize = (3 * SIDE * SIDE) as usize;
 const NEAR: f32 = 0.04;
 
 /// A shrunk picture, values 0..1.
-pub struct Thumbnail {
+pub(super) struct Thumbnail {
     values: [f32; VALUES],
     mean: f32,
 }
 
 impl Thumbnail {
-    pub fn of(picture: &RgbImage) -> Self {
+    pub(super) fn of(picture: &RgbImage) -> Self {
         let small = image::imageops::thumbnail(picture, SIDE, SIDE);
         let mut values = [0.0; VALUES];
         for (value, byte) in values.iter_mut().zip(small.as_raw()) {
@@ -40,13 +40,13 @@ impl Thumbnail {
 }
 
 /// A render and its output.
-pub struct Pair {
+pub(super) struct Pair {
     pub render: Thumbnail,
     pub output: Thumbnail,
 }
 
 /// The score of each pair, 0..1: near 0 for outputs that collapsed, 1 for one unlike all others.
-pub fn scores(pairs: &[Pair]) -> Vec<f32> {
+pub(super) fn scores(pairs: &[Pair]) -> Vec<f32> {
     // Sorted by mean, only neighbours can be near. Pairs of equal means are in no order, and none
     // is needed: the least score of all that are near is the same in any.
     let mut sorted: Vec<usize> = (0..pairs.len()).collect();

@@ -28,7 +28,7 @@ const SECTION: Section = (Place::Work, "Gate");
 ///
 /// # Errors
 /// If the verdicts or a part cannot be read.
-pub fn exhibit(evidence: &Evidence) -> Result<Vec<Exhibit>> {
+pub(super) fn exhibit(evidence: &Evidence) -> Result<Vec<Exhibit>> {
     let verdicts = verdicts::read(&evidence.artifact.folder.join(verdicts::FILE))?;
     let criteria = criteria(evidence.summary());
     let show = |title: &str, content| Exhibit::new(SECTION, title, content);

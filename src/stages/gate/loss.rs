@@ -11,7 +11,7 @@ use crate::{Error, Result};
 
 /// # Errors
 /// If a class lost more than `max_lost`; names the worst class, why, and what to do.
-pub fn check(gate: &Gate, context: &Context, verdicts: &[Verdict]) -> Result<()> {
+pub(super) fn check(gate: &Gate, context: &Context, verdicts: &[Verdict]) -> Result<()> {
     let mut classes: BTreeMap<Option<&str>, Vec<&Verdict>> = BTreeMap::new();
     for verdict in verdicts {
         let class = verdict.class.as_deref();

@@ -8,9 +8,9 @@ use rayon::prelude::*;
 use super::Gate;
 use super::distance::Distribution;
 use super::duplicates::{self, Pair, Thumbnail};
+use super::judge::{Judge, Reading};
 use super::measured::Measured;
 use super::picture::{self, Luminance};
-use super::reader::{Reader, Reading};
 use super::renders::Renders;
 use crate::Result;
 use crate::artifact::{Artifact, parts};
@@ -18,7 +18,7 @@ use crate::sample::{Sample, Verdict, image::resize};
 use crate::stage::{Context, Event};
 
 /// Samples in memory as pixels at once.
-pub const CHUNK: usize = 64;
+pub(super) const CHUNK: usize = 64;
 
 /// How far around an object its edges belong to it, and how far its surroundings reach, as shares of
 /// the picture's width.
@@ -27,7 +27,7 @@ const SURROUNDINGS: f32 = 0.15;
 
 /// What samples are measured with.
 struct Instruments {
-    reader: Option<Reader>,
+    judge: Option<Judge>,
     photos: Option<Distribution>,
 }
 
@@ -39,7 +39,7 @@ struct View {
 }
 
 /// Scores of all samples of `input`, in their order; no reasons yet.
-pub fn all(gate: &Gate, context: &Context, input: &Artifact) -> Result<Vec<Verdict>> {
+pub(super) fn all(gate: &Gate, context: &Context, input: &Artifact) -> Result<Vec<Verdict>> {
     let mut renders = Renders::index(context, context.input("renders")?)?;
     let photos = context.inputs.get("photos");
     let first = photos.map_or(0, |photos| photos.manifest.count);
@@ -121,7 +121,7 @@ impl Instruments {
     fn new(gate: &Gate, context: &Context, total: u64) -> Result<Self> {
         let task = context.inputs.get("task");
         let mut instruments = Instruments {
-            reader: task.map(|task| Reader::load(context, task)).transpose()?,
+            judge: task.map(|task| Judge::load(context, task)).transpose()?,
             photos: None,
         };
         if let Some(photos) = context.inputs.get("photos") {
@@ -145,7 +145,7 @@ impl Instruments {
         const FEW: f64 = 0.5;
         let judged = verdicts.iter().filter(|v| v.scores.contains_key("label"));
         let share = judged.count() as f64 / verdicts.len().max(1) as f64;
-        if self.reader.is_some() && share < FEW {
+        if self.judge.is_some() && share < FEW {
             context.emit(Event::Warning {
                 text: format!(
                     "the task network reads {:.0} % of the renders right, and `label` is judged on \
@@ -168,9 +168,9 @@ impl Instruments {
             let samples = parts::read_part(&path)?;
             for chunk in samples.chunks(CHUNK) {
                 let pictures: Vec<_> = chunk.iter().map(Sample::pixels).collect::<Result<_>>()?;
-                features.extend(match &self.reader {
-                    Some(reader) => {
-                        let read = reader.read(context, &pictures)?;
+                features.extend(match &self.judge {
+                    Some(judge) => {
+                        let read = judge.read(context, &pictures)?;
                         read.into_iter().map(|reading| reading.features).collect()
                     }
                     None => pictures.par_iter().map(picture::looks).collect::<Vec<_>>(),
@@ -184,15 +184,15 @@ impl Instruments {
     fn measure(&self, context: &Context, views: &[View]) -> Result<Vec<Verdict>> {
         let mut scores: Vec<_> = views.par_iter().map(View::scores).collect();
         let mut features: Vec<Vec<f32>> = Vec::new();
-        if let Some(reader) = &self.reader {
+        if let Some(judge) = &self.judge {
             let renders: Vec<RgbImage> = views.iter().map(|v| v.render.clone()).collect();
             let outputs: Vec<RgbImage> = views.iter().map(|v| v.output.clone()).collect();
-            let before = reader.read(context, &renders)?;
-            let after = reader.read(context, &outputs)?;
+            let before = judge.read(context, &renders)?;
+            let after = judge.read(context, &outputs)?;
             let readings = before.iter().zip(&after);
             for ((view, scores), (before, after)) in views.iter().zip(&mut scores).zip(readings) {
-                scores.insert("label", label(reader, view, before, after));
-                scores.insert("mask", mask(reader, view, before, after));
+                scores.insert("label", label(judge, view, before, after));
+                scores.insert("mask", mask(judge, view, before, after));
             }
             features.extend(after.into_iter().map(|reading| reading.features));
         } else if self.photos.is_some() {
@@ -219,17 +219,17 @@ impl Instruments {
 }
 
 /// Probability of the labelled class. A network that misreads the render is not asked.
-fn label(reader: &Reader, view: &View, before: &Reading, after: &Reading) -> Option<f32> {
-    let class = reader.class(view.sample.labels.class.as_deref()?)?;
+fn label(judge: &Judge, view: &View, before: &Reading, after: &Reading) -> Option<f32> {
+    let class = judge.class(view.sample.labels.class.as_deref()?)?;
     (before.best() == class).then(|| after.probabilities[class])
 }
 
 /// Overlap with the label's mask, as a share of the render's. A network that misses the object in
 /// the render is not asked.
-fn mask(reader: &Reader, view: &View, before: &Reading, after: &Reading) -> Option<f32> {
+fn mask(judge: &Judge, view: &View, before: &Reading, after: &Reading) -> Option<f32> {
     /// Less overlap than this in the render is a miss.
     const SEEN: f32 = 0.5;
-    let label = reader.cells(&view.sample.object_mask());
+    let label = judge.cells(&view.sample.object_mask());
     let overlap = before.overlap(&label);
     (overlap >= SEEN).then(|| (after.overlap(&label) / overlap).min(1.0))
 }

@@ -24,14 +24,14 @@ const EXCEPT: &[&str] = &[
 ];
 
 /// The scores of earlier runs.
-pub struct Measured {
+pub(super) struct Measured {
     parts: EarlierParts,
     /// Samples that need not be measured again.
     pub taken: u64,
 }
 
 impl Measured {
-    pub fn of_earlier_runs(context: &Context) -> Self {
+    pub(super) fn of_earlier_runs(context: &Context) -> Self {
         Measured {
             parts: context.earlier_parts(EXCEPT),
             taken: 0,
@@ -43,7 +43,7 @@ impl Measured {
     ///
     /// # Errors
     /// If a file of scores cannot be read.
-    pub fn known(
+    pub(super) fn known(
         &mut self,
         samples: &[Sample],
         renders: &[Sample],
@@ -76,7 +76,7 @@ impl Measured {
     ///
     /// # Errors
     /// If they cannot be written.
-    pub fn keep(&self, context: &Context, key: &str, measured: &[Verdict]) -> Result<()> {
+    pub(super) fn keep(&self, context: &Context, key: &str, measured: &[Verdict]) -> Result<()> {
         if context.resume.is_none() || self.parts.whole(key, None).is_some() {
             return Ok(());
         }

@@ -11,11 +11,11 @@ mod criteria;
 mod distance;
 mod duplicates;
 mod exhibit;
+mod judge;
 mod loss;
 mod measure;
 mod measured;
 mod picture;
-mod reader;
 mod renders;
 
 #[cfg(test)]

@@ -5,7 +5,7 @@ use image::{GrayImage, RgbImage};
 use crate::sample::colour::luma;
 
 /// Luminance of a picture, 0..1, row by row.
-pub struct Luminance {
+pub(super) struct Luminance {
     width: usize,
     height: usize,
     values: Vec<f32>,
@@ -13,7 +13,7 @@ pub struct Luminance {
 
 impl Luminance {
     /// The luma of every pixel.
-    pub fn of(picture: &RgbImage) -> Self {
+    pub(super) fn of(picture: &RgbImage) -> Self {
         let value = |p: &image::Rgb<u8>| luma(p.0.map(f32::from)) / 255.0;
         Luminance {
             width: picture.width() as usize,
@@ -24,7 +24,7 @@ impl Luminance {
 
     /// Strength of the edges: the length of the gradient after a box blur of 3×3, which forgives
     /// grain and shifts of half a pixel.
-    pub fn edges(&self) -> Self {
+    pub(super) fn edges(&self) -> Self {
         let at = |values: &[f32], x: isize, y: isize| {
             let x = x.clamp(0, self.width as isize - 1) as usize;
             let y = y.clamp(0, self.height as isize - 1) as usize;
@@ -46,7 +46,7 @@ impl Luminance {
     }
 
     /// Standard deviation over the picture.
-    pub fn spread(&self) -> f32 {
+    pub(super) fn spread(&self) -> f32 {
         let count = self.values.len().max(1) as f32;
         let mean = self.values.iter().sum::<f32>() / count;
         let squares = self.values.iter().map(|v| (v - mean).powi(2));
@@ -56,7 +56,7 @@ impl Luminance {
     /// Pearson's correlation with `other` of the same size, where `region` is true: −1..1.
     ///
     /// 0 where `other` is flat; `None` where this one is, as nothing can be said then.
-    pub fn correlation(&self, other: &Luminance, region: &[bool]) -> Option<f32> {
+    pub(super) fn correlation(&self, other: &Luminance, region: &[bool]) -> Option<f32> {
         let pairs = || {
             let values = self.values.iter().zip(&other.values).zip(region);
             values.filter(|(_, inside)| **inside).map(|(pair, _)| pair)
@@ -84,7 +84,7 @@ impl Luminance {
 }
 
 /// Where `mask` is set or a set pixel is nearer than a `share` of the width; everywhere if it is empty.
-pub fn around(mask: &GrayImage, share: f32) -> Vec<bool> {
+pub(super) fn around(mask: &GrayImage, share: f32) -> Vec<bool> {
     let (width, height) = (mask.width() as usize, mask.height() as usize);
     let inside: Vec<bool> = mask.as_raw().iter().map(|&v| v > 0).collect();
     if !inside.contains(&true) {
@@ -105,14 +105,14 @@ pub fn around(mask: &GrayImage, share: f32) -> Vec<bool> {
 }
 
 /// Share of pixels with every channel at an end, 0..1: black, white or a pure colour.
-pub fn clipped(picture: &RgbImage) -> f32 {
+pub(super) fn clipped(picture: &RgbImage) -> f32 {
     let at_an_end = |p: &&image::Rgb<u8>| p.0.iter().all(|&v| !(3..=252).contains(&v));
     let count = picture.pixels().filter(at_an_end).count();
     count as f32 / picture.pixels().len().max(1) as f32
 }
 
 /// Colour and texture in 15 numbers, for distances between pictures without a task network.
-pub fn looks(picture: &RgbImage) -> Vec<f32> {
+pub(super) fn looks(picture: &RgbImage) -> Vec<f32> {
     let mut found = Vec::new();
     let count = picture.pixels().len().max(1) as f32;
     for channel in 0..3 {

@@ -12,7 +12,7 @@ use crate::{Error, Result};
 type Place = (usize, usize);
 
 /// The renders of an artifact, of which one part at a time is in memory.
-pub struct Renders {
+pub(super) struct Renders {
     paths: Vec<PathBuf>,
     by_id: HashMap<String, Place>,
     by_origin: HashMap<(String, u64), Place>,
@@ -22,7 +22,7 @@ pub struct Renders {
 impl Renders {
     /// # Errors
     /// If a part cannot be read.
-    pub fn index(context: &Context, artifact: &Artifact) -> Result<Self> {
+    pub(super) fn index(context: &Context, artifact: &Artifact) -> Result<Self> {
         let mut renders = Renders {
             paths: artifact.parts().collect(),
             by_id: HashMap::new(),
@@ -44,7 +44,7 @@ impl Renders {
     ///
     /// # Errors
     /// If one is not there, or a part cannot be read.
-    pub fn of(&mut self, context: &Context, samples: &[Sample]) -> Result<Vec<Sample>> {
+    pub(super) fn of(&mut self, context: &Context, samples: &[Sample]) -> Result<Vec<Sample>> {
         let places: Vec<Place> = samples
             .iter()
             .map(|sample| self.place(sample).ok_or_else(|| missing(context, sample)))

@@ -11,7 +11,7 @@ use crate::{Error, Result};
 
 /// A photo, or one box in it.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Row {
+pub(super) struct Row {
     /// As the CSV names it, or relative to the folder.
     pub file: String,
     /// Row of the CSV without its head, or place in the sorted list of files; from 0.
@@ -34,7 +34,7 @@ const NAMES: [[&str; 2]; 5] = [
 ];
 
 /// One row a photo, without a box.
-pub fn whole(files: Vec<String>) -> Vec<Row> {
+pub(super) fn whole(files: Vec<String>) -> Vec<Row> {
     let row = |(number, file)| Row {
         file,
         number: number as u64,
@@ -50,7 +50,7 @@ pub fn whole(files: Vec<String>) -> Vec<Row> {
 ///
 /// # Errors
 /// If the file or a column is missing, or a number cannot be read; the message names the line.
-pub fn read(
+pub(super) fn read(
     path: &Path,
     columns: Option<&[String; 5]>,
     track: &str,

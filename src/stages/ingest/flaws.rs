@@ -7,7 +7,7 @@ use crate::stage::{Context, Event};
 
 /// What was found, with the photo that it was found in first.
 #[derive(Default)]
-pub struct Flaws {
+pub(super) struct Flaws {
     enlarged: Count,
     one_colour: Count,
     black: Count,
@@ -21,7 +21,7 @@ struct Count {
 
 /// Flaws of one crop.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
-pub struct Flaw {
+pub(super) struct Flaw {
     enlarged: bool,
     one_colour: bool,
     black: bool,
@@ -29,7 +29,7 @@ pub struct Flaw {
 
 impl Flaw {
     /// Of the pixels as they were cut, to become a picture of `size`, which has the same shape.
-    pub fn of(cut: &RgbImage, size: Extent) -> Self {
+    pub(super) fn of(cut: &RgbImage, size: Extent) -> Self {
         let spread = |channel: usize| {
             let values = cut.pixels().map(|pixel| pixel.0[channel]);
             let ends = values.fold((u8::MAX, 0), |(low, high), v| (low.min(v), high.max(v)));
@@ -48,21 +48,21 @@ impl Flaw {
 
 impl Flaws {
     /// Counts the flaws of a crop from `photo`.
-    pub fn add(&mut self, flaw: Flaw, photo: &str) {
+    pub(super) fn add(&mut self, flaw: Flaw, photo: &str) {
         for (count, is_so) in [
             (&mut self.enlarged, flaw.enlarged),
             (&mut self.one_colour, flaw.one_colour),
             (&mut self.black, flaw.black),
         ] {
             if is_so && count.number == 0 {
-                count.first = photo.to_owned();
+                photo.clone_into(&mut count.first);
             }
             count.number += usize::from(is_so);
         }
     }
 
     /// Warns of each flaw, of `crops` in all that became pictures of `size`.
-    pub fn report(&self, context: &Context, crops: usize, size: Extent) {
+    pub(super) fn report(&self, context: &Context, crops: usize, size: Extent) {
         let reasons = [
             (
                 &self.enlarged,

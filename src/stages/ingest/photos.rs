@@ -13,7 +13,7 @@ use crate::{Error, Result, artifact};
 const LONGEST_NAME: u64 = 1 << 20;
 
 /// A collection of photo files, by their names relative to it.
-pub enum Photos {
+pub(super) enum Photos {
     Folder(PathBuf),
     Tar {
         path: PathBuf,
@@ -27,7 +27,7 @@ impl Photos {
     ///
     /// # Errors
     /// If `path` is missing, or is neither.
-    pub fn open(path: &Path, context: &Context) -> Result<Self> {
+    pub(super) fn open(path: &Path, context: &Context) -> Result<Self> {
         let metadata = std::fs::metadata(path).map_err(|e| Error::io(path, e))?;
         if metadata.is_dir() {
             return Ok(Photos::Folder(path.to_path_buf()));
@@ -50,7 +50,7 @@ impl Photos {
     ///
     /// # Errors
     /// If there is none, or a folder cannot be listed.
-    pub fn names(&self) -> Result<Vec<String>> {
+    pub(super) fn names(&self) -> Result<Vec<String>> {
         let mut names = self.all()?;
         names.retain(|name| has_extension(Path::new(name), &["png", "jpg", "jpeg"]));
         if names.is_empty() {
@@ -67,7 +67,7 @@ impl Photos {
     ///
     /// # Errors
     /// If a folder cannot be listed.
-    pub fn others(&self) -> Result<Vec<String>> {
+    pub(super) fn others(&self) -> Result<Vec<String>> {
         const OTHERS: [&str; 9] = [
             "heic", "heif", "webp", "avif", "tif", "tiff", "bmp", "gif", "dng",
         ];
@@ -94,7 +94,7 @@ impl Photos {
     ///
     /// # Errors
     /// If it is not.
-    pub fn find(&self, name: &str, place: &str) -> Result<()> {
+    pub(super) fn find(&self, name: &str, place: &str) -> Result<()> {
         let inside = Path::new(name)
             .components()
             .all(|part| matches!(part, Component::Normal(_) | Component::CurDir));
@@ -118,7 +118,7 @@ impl Photos {
     ///
     /// # Errors
     /// If it cannot be read.
-    pub fn read(&self, name: &str) -> Result<Vec<u8>> {
+    pub(super) fn read(&self, name: &str) -> Result<Vec<u8>> {
         match self {
             Photos::Folder(folder) => input::read(&folder.join(name), MOST_BYTES),
             Photos::Tar { path, files } => {
@@ -139,7 +139,7 @@ impl Photos {
     }
 
     /// What messages call file `name`.
-    pub fn describe(&self, name: &str) -> String {
+    pub(super) fn describe(&self, name: &str) -> String {
         match self {
             Photos::Folder(folder) => folder.join(name).display().to_string(),
             Photos::Tar { path, .. } => format!("{name} in {}", path.display()),

@@ -17,7 +17,7 @@ const SECTION: Section = (Place::Work, "Pseudo labels");
 ///
 /// # Errors
 /// If a part cannot be read.
-pub fn exhibit(evidence: &Evidence) -> Result<Vec<Exhibit>> {
+pub(super) fn exhibit(evidence: &Evidence) -> Result<Vec<Exhibit>> {
     let summary = evidence.summary();
     let (photos, joined) = (summary["photos"].as_u64(), summary["believed"].as_u64());
     let (photos, joined) = (photos.unwrap_or(0), joined.unwrap_or(0));

@@ -19,7 +19,7 @@ use crate::tasks::{self, Order, Prediction, Recipe, Recogniser, Setting};
 /// One thing, which is of one class in all views: augmented copies of one photo of it, or of all
 /// photos of a track.
 #[derive(Default)]
-pub struct Subject {
+pub(super) struct Subject {
     /// Their numbers in [`Lesson::views`].
     pub views: Vec<usize>,
     /// Of how many photos these are views.
@@ -27,7 +27,7 @@ pub struct Subject {
 }
 
 /// What the committee learns from.
-pub struct Lesson<'a> {
+pub(super) struct Lesson<'a> {
     pub labelled: &'a Album,
     pub classes: usize,
     /// What all pictures measure.
@@ -44,7 +44,7 @@ struct Member {
 }
 
 /// Trains the committee; what it reads at the end: for each subject the probability of every class.
-pub fn learn(
+pub(super) fn learn(
     config: &PseudoLabel,
     context: &Context,
     chosen: &Chosen,

@@ -1,4 +1,4 @@
-//! pseudo_label: unlabelled photos join the labelled pictures, with the class they are read as.
+//! `pseudo_label`: unlabelled photos join the labelled pictures, with the class they are read as.
 //!
 //! Class-balanced self-training (Zou et al., Unsupervised Domain Adaptation for Semantic Segmentation
 //! via Class-Balanced Self-Training, 2018): recognisers learn from the labelled pictures, read the

@@ -5,7 +5,7 @@ use crate::tasks::classification::best;
 
 /// What is believed of one photo or track.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Belief {
+pub(super) struct Belief {
     pub class: usize,
     /// Probability of the class, 0..1.
     pub confidence: f32,
@@ -14,7 +14,7 @@ pub struct Belief {
 /// Of each class the most confident `share` of what is read as it, if at least `floor` sure.
 ///
 /// `read` holds the probabilities of every photo or track; the answer is in its order.
-pub fn select(read: &[Vec<f32>], share: f64, floor: f32) -> Vec<Option<Belief>> {
+pub(super) fn select(read: &[Vec<f32>], share: f64, floor: f32) -> Vec<Option<Belief>> {
     let beliefs: Vec<Belief> = read
         .iter()
         .map(|row| {
@@ -47,7 +47,7 @@ pub fn select(read: &[Vec<f32>], share: f64, floor: f32) -> Vec<Option<Belief>> 
 
 /// Scales every class's probabilities so that over all photos the classes are as frequent as
 /// `ratio` says (shares that add up to 1), then each photo's so that they add up to 1.
-pub fn align(read: &mut [Vec<f32>], ratio: &[f64]) {
+pub(super) fn align(read: &mut [Vec<f32>], ratio: &[f64]) {
     let count = read.len().max(1) as f64;
     let scale: Vec<f32> = ratio
         .iter()

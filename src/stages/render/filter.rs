@@ -5,12 +5,12 @@ use glam::Vec3A;
 use crate::sample::Extent;
 
 /// Three channels of a pixel.
-pub trait Pixel: Copy + Into<Vec3A> + From<Vec3A> {}
+pub(super) trait Pixel: Copy + Into<Vec3A> + From<Vec3A> {}
 
 impl<P: Copy + Into<Vec3A> + From<Vec3A>> Pixel for P {}
 
 /// Blurs by a Gaussian of `deviation` pixels; the margins repeat the outermost pixels.
-pub fn gaussian<P: Pixel>(pixels: &[P], extent: Extent, deviation: f32) -> Vec<P> {
+pub(super) fn gaussian<P: Pixel>(pixels: &[P], extent: Extent, deviation: f32) -> Vec<P> {
     let reach = (3.0 * deviation).ceil();
     let bell = |distance: f32| (-0.5 * (distance / deviation).powi(2)).exp();
     let kernels = |length: u32| {
@@ -22,7 +22,7 @@ pub fn gaussian<P: Pixel>(pixels: &[P], extent: Extent, deviation: f32) -> Vec<P
 }
 
 /// Resamples by a triangle filter, which averages when shrinking and interpolates when growing.
-pub fn resized<P: Pixel>(pixels: &[P], from: Extent, to: Extent) -> Vec<P> {
+pub(super) fn resized<P: Pixel>(pixels: &[P], from: Extent, to: Extent) -> Vec<P> {
     let kernels = |from: u32, to: u32| {
         let ratio = from as f32 / to as f32;
         let reach = ratio.max(1.0);

@@ -28,7 +28,7 @@ const REPORT_EVERY: u64 = 10;
 type Drawn = (Arc<Example>, usize);
 
 /// Trains `network`, whose weights lie on a device with autodiff.
-pub fn train(
+pub(super) fn train(
     config: &Task,
     context: &Context,
     chosen: &Chosen,
@@ -51,7 +51,7 @@ pub fn train(
             let (class, mask) = losses(&layers, shard, extent, &device);
             let total = (class.clone() + mask.clone().mul_scalar(config.mask)).mul_scalar(share);
             let gradients = GradientsParams::from_grads(total.backward(), &layers);
-            let value = |loss: Tensor<1>| loss.into_scalar::<f32>() as f64 * share;
+            let value = |loss: Tensor<1>| f64::from(loss.into_scalar::<f32>()) * share;
             (gradients, value(class), value(mask))
         };
         let mut accumulator = GradientsAccumulator::new();
@@ -103,7 +103,7 @@ fn losses(
 ///
 /// # Errors
 /// If one cannot be read.
-pub fn test(network: &TaskNetwork, examples: &Album, chosen: &Chosen) -> Result<Score> {
+pub(super) fn test(network: &TaskNetwork, examples: &Album, chosen: &Chosen) -> Result<Score> {
     /// Pictures that go through the network at once.
     const AT_ONCE: usize = 64;
     let mut score = Score::default();

@@ -25,14 +25,14 @@ use crate::{Error, Result};
 
 /// A point of the curves: losses are means since the point before.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Point {
+pub(super) struct Point {
     pub step: u64,
     pub values: BTreeMap<String, f64>,
 }
 
 /// What the loop knows beside the model.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct State {
+pub(super) struct TrainingState {
     /// Steps done.
     pub step: u64,
     /// Restarts so far.
@@ -56,10 +56,10 @@ pub struct State {
     pub kept: Option<(u64, f64)>,
 }
 
-impl State {
+impl TrainingState {
     /// Before the first step.
-    pub fn new(stream: Position) -> Self {
-        State {
+    pub(super) fn new(stream: Position) -> Self {
+        TrainingState {
             step: 0,
             restarts: 0,
             looked: true,
@@ -77,7 +77,7 @@ impl State {
 }
 
 /// The checkpoints of one training.
-pub struct Checkpoints {
+pub(super) struct Checkpoints {
     folder: PathBuf,
     /// Whether later runs find them.
     pub lasting: bool,
@@ -91,7 +91,7 @@ impl Checkpoints {
     ///
     /// # Errors
     /// If a folder cannot be created.
-    pub fn open(config: &TrainConfig, context: &Context, steps: u64) -> Result<Self> {
+    pub(super) fn open(config: &TrainConfig, context: &Context, steps: u64) -> Result<Self> {
         // A training of fewer steps is the beginning of this one, unless the rate depends on their number.
         let scopes: &[&[&str]] = if schedule::depends_on_steps(config) {
             &[&[]]
@@ -119,7 +119,7 @@ impl Checkpoints {
     ///
     /// # Errors
     /// If it cannot be created.
-    pub fn in_folder(folder: PathBuf) -> Result<Option<Self>> {
+    pub(super) fn in_folder(folder: PathBuf) -> Result<Option<Self>> {
         fs::create_dir_all(&folder).map_err(|e| Error::io(&folder, e))?;
         let path = folder.join("lock");
         let lock = File::create(&path).map_err(|e| Error::io(&path, e))?;
@@ -136,7 +136,7 @@ impl Checkpoints {
     }
 
     /// The folder, for sheets of examples.
-    pub fn folder(&self) -> &Path {
+    pub(super) fn folder(&self) -> &Path {
         &self.folder
     }
 
@@ -160,7 +160,7 @@ impl Checkpoints {
     ///
     /// # Errors
     /// If it cannot be read; it is removed then.
-    pub fn go_on(&self, model: &mut dyn Learner) -> Result<Option<State>> {
+    pub(super) fn go_on(&self, model: &mut dyn Learner) -> Result<Option<TrainingState>> {
         let state = match self.newest() {
             Some(newest) => Some(self.load(&newest, model).inspect_err(|_| {
                 // Best effort: the error tells the user where it lies.
@@ -186,7 +186,7 @@ impl Checkpoints {
     ///
     /// # Errors
     /// If a file cannot be written.
-    pub fn save(&self, model: &dyn Learner, state: &State) -> Result<()> {
+    pub(super) fn save(&self, model: &dyn Learner, state: &TrainingState) -> Result<()> {
         let name = name("step", state);
         self.write(&name, model, state)?;
         let kept = state.kept.map(|(step, _)| kept_name(step));
@@ -206,7 +206,7 @@ impl Checkpoints {
     ///
     /// # Errors
     /// If a file cannot be written.
-    pub fn save_good(&self, model: &dyn Learner, state: &mut State) -> Result<()> {
+    pub(super) fn save_good(&self, model: &dyn Learner, state: &mut TrainingState) -> Result<()> {
         state.good = name("good", state);
         self.write(&state.good, model, state)
     }
@@ -215,7 +215,7 @@ impl Checkpoints {
     ///
     /// # Errors
     /// If a file cannot be written.
-    pub fn keep(&self, model: &dyn Learner, step: u64) -> Result<()> {
+    pub(super) fn keep(&self, model: &dyn Learner, step: u64) -> Result<()> {
         let folder = self.folder.join(kept_name(step));
         remove(&folder)?;
         fs::create_dir(&folder).map_err(|e| Error::io(&folder, e))?;
@@ -228,7 +228,7 @@ impl Checkpoints {
     ///
     /// # Errors
     /// If a file cannot be written.
-    pub fn hand_over(&self, state: &State, out: &Path) -> Result<()> {
+    pub(super) fn hand_over(&self, state: &TrainingState, out: &Path) -> Result<()> {
         let sheets = self.names().filter(|name| name.starts_with("sheet-"));
         let mut files: Vec<PathBuf> = sheets.map(|name| self.folder.join(name)).collect();
         if let Some((step, _)) = state.kept {
@@ -248,7 +248,7 @@ impl Checkpoints {
     }
 
     /// Writes model and state under `name`, whole or not at all.
-    fn write(&self, name: &str, model: &dyn Learner, state: &State) -> Result<()> {
+    fn write(&self, name: &str, model: &dyn Learner, state: &TrainingState) -> Result<()> {
         let (next, place) = (self.folder.join("next"), self.folder.join(name));
         if place.exists() {
             // The same step of the same attempt is the same state.
@@ -279,7 +279,7 @@ impl Checkpoints {
     ///
     /// # Errors
     /// If the folder holds no training of this model.
-    pub fn load(&self, name: &str, model: &mut dyn Learner) -> Result<State> {
+    pub(super) fn load(&self, name: &str, model: &mut dyn Learner) -> Result<TrainingState> {
         let folder = self.folder.join(name);
         check_seal(&folder, AGAIN)?;
         let state = read_json(&folder.join(FILE), AGAIN)?;
@@ -294,7 +294,7 @@ const FILE: &str = "training.json";
 const AGAIN: &str = "run again: training starts anew";
 
 /// In the order of their names, the checkpoints are in the order in which they were made.
-fn name(kind: &str, state: &State) -> String {
+fn name(kind: &str, state: &TrainingState) -> String {
     format!("{kind}-{:03}-{:09}", state.restarts, state.step)
 }
 

@@ -19,7 +19,7 @@ use crate::stage::Stage;
 use crate::stage::table::{self, error_at};
 
 /// The configured stage.
-pub struct Train {
+pub(super) struct Train {
     pub config: TrainConfig,
     /// The chosen model with its table.
     pub model: Box<dyn Model>,
@@ -31,7 +31,7 @@ pub struct Train {
 /// The first key or value that is wrong, where it stands. So is the table of a model that is not the
 /// chosen one, unless it stands before the choice: a file that extends another, `like`, `--set` and
 /// `[matrix]` may choose another model than the tables that they find were written for.
-pub fn parse(value: Spanned<DeValue>) -> Result<Box<dyn Stage>, toml::de::Error> {
+pub(super) fn parse(value: Spanned<DeValue>) -> Result<Box<dyn Stage>, toml::de::Error> {
     let mut table = table::open(value)?;
     let (choice, chosen_at) = match table.get_ref().get("model") {
         Some(value) => {

@@ -13,7 +13,7 @@ use crate::sample::Extent;
 /// Configuration of `train`, but for the table of the model.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
-pub struct TrainConfig {
+pub(super) struct TrainConfig {
     /// What is trained; see `verismo list models`. Its own settings stand in a table of its name.
     pub model: Name<ModelKind>,
     /// Optimiser steps. Raised later, a training with the schedule `constant` or `plateau` resumes from
@@ -77,7 +77,7 @@ pub struct TrainConfig {
 /// How the learning rate changes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
-pub enum Schedule {
+pub(super) enum Schedule {
     /// Not at all.
     Constant,
     /// Constant up to `decay_from`, then to zero in a line (Zhu et al. 2017).
@@ -93,7 +93,7 @@ pub enum Schedule {
 /// Which networks are kept for translation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
-pub enum Keep {
+pub(super) enum Keep {
     /// Those of the last step.
     Last,
     /// Those nearest to the photos, by the kernel distance.
@@ -105,7 +105,7 @@ pub enum Keep {
 /// What follows when training has failed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
-pub enum OnFailure {
+pub(super) enum OnFailure {
     /// A warning.
     Warn,
     /// Back to the last good checkpoint with another seed and half the rate.
@@ -117,7 +117,7 @@ impl TrainConfig {
     ///
     /// # Errors
     /// What is wrong and the remedy, in words.
-    pub fn check(&self) -> Result<(), String> {
+    pub(super) fn check(&self) -> Result<(), String> {
         if self.steps == 0 || self.batch == 0 {
             return Err("`steps` and `batch` must be at least 1".into());
         }
@@ -158,7 +158,7 @@ impl TrainConfig {
     }
 
     /// What every model is told.
-    pub fn shared(&self) -> Shared {
+    pub(super) fn shared(&self) -> Shared {
         Shared {
             pool: self.pool,
             ema: self.ema,
@@ -170,12 +170,12 @@ impl TrainConfig {
     }
 
     /// What pictures of `extent` measure before anything is cut out of them.
-    pub fn resized(&self, extent: Extent) -> Extent {
+    pub(super) fn resized(&self, extent: Extent) -> Extent {
         self.resize.unwrap_or(extent)
     }
 
     /// What the networks train on where pictures measure `extent`.
-    pub fn seen(&self, extent: Extent) -> Extent {
+    pub(super) fn seen(&self, extent: Extent) -> Extent {
         self.crop.unwrap_or(self.resized(extent))
     }
 }
@@ -196,7 +196,7 @@ fn schema_of_extent_or_zero(generator: &mut SchemaGenerator) -> Schema {
 }
 
 /// The model that is trained if none is chosen: the first of the registry.
-pub fn default_model() -> Name<ModelKind> {
+pub(super) fn default_model() -> Name<ModelKind> {
     Name::all()[0]
 }
 

@@ -20,10 +20,10 @@ use crate::stage::Context;
 use crate::{Error, Result};
 
 /// Fewer pictures of a domain than this are learned by heart.
-pub const FEWEST: usize = 10;
+pub(super) const FEWEST: usize = 10;
 
 /// The pictures of both domains.
-pub struct Data {
+pub(super) struct Data {
     /// With their masks; the class is its place in the task network's list, or 0 without one.
     pub renders: Album,
     pub photos: Album,
@@ -36,7 +36,7 @@ impl Data {
     ///
     /// # Errors
     /// If there are too few pictures, or they are not of one size.
-    pub fn read(context: &Context, classes: &[String]) -> Result<Data> {
+    pub(super) fn read(context: &Context, classes: &[String]) -> Result<Data> {
         let mut renders = Album::new(context.out)?;
         for sample in context.input("renders")?.samples() {
             let sample = sample?;
@@ -62,7 +62,7 @@ impl Data {
     ///
     /// # Errors
     /// If a picture cannot be read.
-    pub fn draw(
+    pub(super) fn draw(
         &self,
         config: &TrainConfig,
         stream: &mut Stream,

@@ -24,7 +24,7 @@ struct Step {
 ///
 /// # Errors
 /// If the history cannot be read.
-pub fn exhibit(evidence: &Evidence) -> Result<Vec<Exhibit>> {
+pub(super) fn exhibit(evidence: &Evidence) -> Result<Vec<Exhibit>> {
     let path = evidence.artifact.folder.join("history.json");
     let text = std::fs::read_to_string(&path).map_err(|e| Error::io(&path, e))?;
     let history: History = serde_json::from_str(&text).map_err(|e| {

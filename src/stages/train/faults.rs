@@ -13,7 +13,7 @@ use crate::sample::Extent;
 /// A way for a training to fail.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Fault {
+pub(super) enum Fault {
     /// A loss is infinite or not a number.
     NotFinite,
     /// The discriminator is always right, so that the generator learns nothing from it.
@@ -28,7 +28,7 @@ pub enum Fault {
 
 impl Fault {
     /// What was seen, and which settings of this model help.
-    pub fn advice(self, model: &dyn Model) -> String {
+    pub(super) fn advice(self, model: &dyn Model) -> String {
         let own = |settings: &str, joint: &str| match settings {
             "" => String::new(),
             settings => format!("{settings}{joint}"),
@@ -63,16 +63,20 @@ impl Fault {
 const ALWAYS_RIGHT: f64 = 0.99;
 
 /// Steps in a row for which it must be so.
-pub const LONG: u64 = 200;
+pub(super) const LONG: u64 = 200;
 
 /// Steps that the discriminator has been always right for, after `steps` more with the mean `values`.
-pub fn saturated_for(before: u64, values: &BTreeMap<String, f64>, steps: u64) -> u64 {
+pub(super) fn saturated_for(before: u64, values: &BTreeMap<String, f64>, steps: u64) -> u64 {
     let right = values.get("accuracy").is_some_and(|a| *a >= ALWAYS_RIGHT);
     if right { before + steps } else { 0 }
 }
 
 /// Faults that can be seen in pictures: renders, each one's translation, and any photos.
-pub fn seen(renders: &[RgbImage], translations: &[RgbImage], photos: &[RgbImage]) -> Vec<Fault> {
+pub(super) fn seen(
+    renders: &[RgbImage],
+    translations: &[RgbImage],
+    photos: &[RgbImage],
+) -> Vec<Fault> {
     /// Translations that differ by less than this share of what renders or photos differ by.
     const ALIKE: f64 = 0.2;
     /// Mean correlation of brightness below which colours are inverted.
@@ -130,7 +134,7 @@ fn diversity(pictures: &[RgbImage]) -> f64 {
 }
 
 /// The picture at this extent.
-pub fn fit(picture: &RgbImage, extent: Extent) -> Cow<'_, RgbImage> {
+pub(super) fn fit(picture: &RgbImage, extent: Extent) -> Cow<'_, RgbImage> {
     match picture.dimensions() == extent.dimensions() {
         true => Cow::Borrowed(picture),
         false => Cow::Owned(resize(

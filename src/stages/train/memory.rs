@@ -26,7 +26,7 @@ const BASE: f64 = 130e6;
 
 /// Bytes at the peak of a training: activations, weights with their gradients and Adam's two averages,
 /// and the pictures in memory.
-pub fn estimate(config: &TrainConfig, model: &dyn Learner, data: &Data) -> f64 {
+pub(super) fn estimate(config: &TrainConfig, model: &dyn Learner, data: &Data) -> f64 {
     let seen = config.seen(data.extent);
     let passes = model.passes();
     let pictures = config.batch.div_ceil(config.adversarial.accumulate) as f64;
@@ -44,7 +44,12 @@ pub fn estimate(config: &TrainConfig, model: &dyn Learner, data: &Data) -> f64 {
 ///
 /// # Errors
 /// On a CPU, where the estimate is beyond the machine's memory.
-pub fn check(context: &Context, needed: f64, device: &Chosen, config: &TrainConfig) -> Result<()> {
+pub(super) fn check(
+    context: &Context,
+    needed: f64,
+    device: &Chosen,
+    config: &TrainConfig,
+) -> Result<()> {
     context.emit(Event::Note {
         text: format!("needs about {} of memory", gigabytes(needed)),
     });
@@ -93,7 +98,11 @@ fn total(meminfo: &str) -> Option<f64> {
 ///
 /// # Errors
 /// If it ended. Other panics are passed on.
-pub fn guarded<T>(context: &Context, config: &TrainConfig, work: impl FnOnce() -> T) -> Result<T> {
+pub(super) fn guarded<T>(
+    context: &Context,
+    config: &TrainConfig,
+    work: impl FnOnce() -> T,
+) -> Result<T> {
     catch_unwind(AssertUnwindSafe(work)).map_err(|panic| {
         let text = panic.downcast_ref::<String>().cloned();
         let text = text.or_else(|| panic.downcast_ref::<&str>().map(|s| (*s).to_owned()));

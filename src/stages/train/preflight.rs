@@ -34,7 +34,7 @@ const GREY: f64 = 0.02;
 /// # Errors
 /// If the photos cannot be learned from at all: fewer than ten different ones, or of one colour
 /// each. Everything else is a warning with its remedy.
-pub fn check(context: &Context, renders: &Album, photos: &Album) -> Result<()> {
+pub(super) fn check(context: &Context, renders: &Album, photos: &Album) -> Result<()> {
     let different = check_different(context, photos)?;
     let (render_looks, photo_looks) = (looks(renders)?, looks(photos)?);
     check_plain(context, &photo_looks)?;

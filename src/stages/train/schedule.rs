@@ -6,7 +6,7 @@ use super::config::{Schedule, TrainConfig};
 
 /// What the plateau schedule remembers.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-pub struct Plateau {
+pub(super) struct Plateau {
     best: Option<f64>,
     /// Looks since the best one.
     since: u64,
@@ -17,7 +17,7 @@ pub struct Plateau {
 impl Plateau {
     /// Takes in what a look measured, the lower the better; the rate falls once `patience` looks in a
     /// row were no better than the best.
-    pub fn take_in(&mut self, measured: f64, patience: u64) {
+    pub(super) fn take_in(&mut self, measured: f64, patience: u64) {
         if self.best.is_none_or(|best| measured < best) {
             self.best = Some(measured);
             self.since = 0;
@@ -32,7 +32,7 @@ impl Plateau {
 }
 
 /// Whether the rates of the first steps would be others in a longer training.
-pub fn depends_on_steps(config: &TrainConfig) -> bool {
+pub(super) fn depends_on_steps(config: &TrainConfig) -> bool {
     match config.schedule {
         Schedule::Constant | Schedule::Plateau => false,
         Schedule::Linear | Schedule::Cosine => config.decay_from < 1.0,
@@ -41,7 +41,7 @@ pub fn depends_on_steps(config: &TrainConfig) -> bool {
 }
 
 /// The learning rate of a step, counted from 0.
-pub fn rate(config: &TrainConfig, step: u64, plateau: &Plateau) -> f64 {
+pub(super) fn rate(config: &TrainConfig, step: u64, plateau: &Plateau) -> f64 {
     let progress = step as f64 / config.steps as f64;
     // 0 while the rate is constant, then up to 1 at the end.
     let decay = ((progress - config.decay_from) / (1.0 - config.decay_from)).max(0.0);

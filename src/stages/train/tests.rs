@@ -7,7 +7,7 @@ use std::sync::atomic::AtomicBool;
 
 use image::RgbImage;
 
-use super::checkpoint::State;
+use super::checkpoint::TrainingState;
 use super::config::{Keep, OnFailure, Schedule, TrainConfig};
 use super::faults::Fault;
 use super::*;
@@ -93,7 +93,7 @@ impl Learner for Stub {
 }
 
 /// Trains a stub on made-up pictures; returns how it ended and the warnings.
-fn train(config: &TrainConfig, stub: &mut Stub) -> (Result<State>, Vec<String>) {
+fn train(config: &TrainConfig, stub: &mut Stub) -> (Result<TrainingState>, Vec<String>) {
     let folders = [(); 3].map(|()| tempfile::tempdir().unwrap());
     let renders = testing::publish(folders[0].path(), &testing::shapes(44, 16, 1), 16);
     let photos = testing::publish(folders[1].path(), &testing::shapes(44, 16, 2), 16);

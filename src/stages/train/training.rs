@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-use super::checkpoint::{Checkpoints, Point, State};
+use super::checkpoint::{Checkpoints, Point, TrainingState};
 use super::config::{Keep, OnFailure, TrainConfig};
 use super::data::Data;
 use super::faults::{self, Fault};
@@ -19,7 +19,7 @@ use crate::{Error, Result};
 const POINT_EVERY: u64 = 10;
 
 /// A training under way.
-pub struct Training<'a> {
+pub(super) struct Training<'a> {
     pub config: &'a TrainConfig,
     /// The model's own, for advice.
     pub settings: &'a dyn Model,
@@ -40,7 +40,7 @@ impl Training<'_> {
     ///
     /// # Errors
     /// If it fails beyond its restarts, is interrupted, or a file cannot be written.
-    pub fn run(&mut self, steps: u64) -> Result<State> {
+    pub(super) fn run(&mut self, steps: u64) -> Result<TrainingState> {
         let mut state = self.begin(steps)?;
         let mut stream = state.stream.stream();
         while state.step < steps || !state.looked {
@@ -85,7 +85,7 @@ impl Training<'_> {
     }
 
     /// The state that an earlier run left, or that before the first step.
-    fn begin(&mut self, steps: u64) -> Result<State> {
+    fn begin(&mut self, steps: u64) -> Result<TrainingState> {
         if let Some(state) = self.checkpoints.go_on(self.model)? {
             self.context.report_reused(state.step, steps, "steps");
             for (step, fault) in &state.faults {
@@ -93,13 +93,13 @@ impl Training<'_> {
             }
             return Ok(state);
         }
-        let mut state = State::new(Position::of(&self.context.seed.stream(0)));
+        let mut state = TrainingState::new(Position::of(&self.context.seed.stream(0)));
         self.checkpoints.save_good(self.model, &mut state)?;
         Ok(state)
     }
 
     /// Ends with a checkpoint after Ctrl-C.
-    fn stop_if_asked(&self, state: &mut State, stream: &Stream) -> Result<()> {
+    fn stop_if_asked(&self, state: &mut TrainingState, stream: &Stream) -> Result<()> {
         let asked = self.context.check_interrupt();
         if asked.is_err() && self.checkpoints.lasting {
             state.stream = Position::of(stream);
@@ -109,7 +109,12 @@ impl Training<'_> {
     }
 
     /// Saves a checkpoint for a later run, where it is time for one.
-    fn save_if_due(&mut self, state: &mut State, stream: &Stream, steps: u64) -> Result<()> {
+    fn save_if_due(
+        &mut self,
+        state: &mut TrainingState,
+        stream: &Stream,
+        steps: u64,
+    ) -> Result<()> {
         let every = Duration::from_secs_f64(60.0 * self.config.checkpoint_minutes);
         let due = state.step == steps || self.saved.elapsed() >= every;
         if due && self.checkpoints.lasting {
@@ -121,7 +126,7 @@ impl Training<'_> {
     }
 
     /// One step of the model.
-    fn step(&mut self, state: &mut State, stream: &mut Stream) -> Result<Vec<Fault>> {
+    fn step(&mut self, state: &mut TrainingState, stream: &mut Stream) -> Result<Vec<Fault>> {
         let batch = self.data.draw(self.config, stream, &self.device.device)?;
         let rate = schedule::rate(self.config, state.step - 1, &state.plateau)
             * 0.5f64.powf(state.restarts as f64);
@@ -142,7 +147,7 @@ impl Training<'_> {
     }
 
     /// A point of the curves: the means since the point before.
-    fn point(&self, state: &mut State, steps: u64) -> Option<Fault> {
+    fn point(&self, state: &mut TrainingState, steps: u64) -> Option<Fault> {
         let count = std::mem::take(&mut state.summed);
         let sums = std::mem::take(&mut state.sums).into_iter();
         let values: BTreeMap<_, _> = sums.map(|(name, sum)| (name, sum / count as f64)).collect();
@@ -158,7 +163,7 @@ impl Training<'_> {
     }
 
     /// Looks at the model, and keeps it where it is the best so far.
-    fn look(&mut self, state: &mut State) -> Result<Vec<Fault>> {
+    fn look(&mut self, state: &mut TrainingState) -> Result<Vec<Fault>> {
         let Some(watch) = &self.watch else {
             return Ok(Vec::new());
         };
@@ -179,7 +184,7 @@ impl Training<'_> {
     }
 
     /// Adds values to the curves.
-    fn record(&self, state: &mut State, values: BTreeMap<String, f64>) {
+    fn record(&self, state: &mut TrainingState, values: BTreeMap<String, f64>) {
         let step = state.step;
         self.context.emit(Event::Metric {
             step,
@@ -192,7 +197,7 @@ impl Training<'_> {
     }
 
     /// Warns of new faults; returns the one to go back for.
-    fn tell(&self, state: &mut State, seen: &[Fault]) -> Option<Fault> {
+    fn tell(&self, state: &mut TrainingState, seen: &[Fault]) -> Option<Fault> {
         let mut back = None;
         for fault in seen {
             if !state.faults.iter().any(|(_, known)| known == fault) {
@@ -212,7 +217,7 @@ impl Training<'_> {
     }
 
     /// Goes on from the last good checkpoint with another seed and half the rate.
-    fn go_back(&mut self, state: &mut State, fault: Fault) -> Result<Stream> {
+    fn go_back(&mut self, state: &mut TrainingState, fault: Fault) -> Result<Stream> {
         if state.restarts >= self.config.restarts {
             return Err(self.gave_up(state, fault));
         }
@@ -229,7 +234,7 @@ impl Training<'_> {
         Ok(self.context.seed.attempt(state.restarts).stream(0))
     }
 
-    fn gave_up(&self, state: &State, fault: Fault) -> Error {
+    fn gave_up(&self, state: &TrainingState, fault: Fault) -> Error {
         let mut story = format!("failed at step {}", state.step);
         if state.restarts > 0 {
             story += &format!(", after {} restarts", state.restarts);

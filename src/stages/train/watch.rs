@@ -25,7 +25,7 @@ use crate::stage::{Context, Event};
 use crate::{Error, Result};
 
 /// What every look at a model compares with.
-pub struct Watch<'a> {
+pub(super) struct Watch<'a> {
     device: &'a Chosen,
     task: Option<&'a TaskNetwork>,
     encoder: Layers,
@@ -36,7 +36,7 @@ pub struct Watch<'a> {
 }
 
 /// The kernel distance of this training, between what it can reach and where it starts.
-pub struct Yardstick {
+pub(super) struct Yardstick {
     /// `KID-local/HASH`; the hash names the encoder.
     pub name: String,
     photo_features: Vec<Features>,
@@ -47,7 +47,7 @@ pub struct Yardstick {
 }
 
 /// What was seen at one step.
-pub struct Look {
+pub(super) struct Look {
     /// For the curves.
     pub values: BTreeMap<String, f64>,
     pub faults: Vec<Fault>,
@@ -74,7 +74,7 @@ impl<'a> Watch<'a> {
     ///
     /// # Errors
     /// If a picture cannot be read.
-    pub fn new(
+    pub(super) fn new(
         config: &TrainConfig,
         data: &Data,
         task: Option<&'a TaskNetwork>,
@@ -117,7 +117,7 @@ impl<'a> Watch<'a> {
     }
 
     /// Tells floor and ceiling; returns them for the summary.
-    pub fn tell(&self, context: &Context) -> serde_json::Value {
+    pub(super) fn tell(&self, context: &Context) -> serde_json::Value {
         let text = match &self.yardstick {
             Some(y) => format!(
                 "{}: photos against photos {:.4} ± {:.4} (floor), renders against photos {:.4} ± \
@@ -143,7 +143,7 @@ impl<'a> Watch<'a> {
     }
 
     /// Translates, measures and checks.
-    pub fn look(&self, model: &dyn Learner) -> Look {
+    pub(super) fn look(&self, model: &dyn Learner) -> Look {
         let sources = self.sources();
         let translations = translated(model.translator().as_ref(), &sources);
         let first = &sources[..sources.len().min(COLUMNS)];
@@ -196,7 +196,7 @@ impl<'a> Watch<'a> {
     ///
     /// # Errors
     /// If the file cannot be written.
-    pub fn sheet(&self, folder: &Path, look: &Look, step: u64) -> Result<()> {
+    pub(super) fn sheet(&self, folder: &Path, look: &Look, step: u64) -> Result<()> {
         let (width, height) = self.renders[0].0.picture.dimensions();
         let row = |pictures: &mut dyn Iterator<Item = &RgbImage>| {
             let mut row: Vec<RgbImage> = pictures.take(COLUMNS).cloned().collect();

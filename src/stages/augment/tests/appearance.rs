@@ -33,7 +33,7 @@ fn motion_and_downscaling_take_detail_and_keep_the_light() {
     let lines = RgbImage::from_fn(64, 64, |x, y| {
         Rgb([u8::from((x / 2 + y / 2) % 2 == 0) * 200; 3])
     });
-    let mean = |p: &RgbImage| p.iter().map(|&v| f64::from(v)).sum::<f64>() / (3 * 64 * 64) as f64;
+    let mean = |p: &RgbImage| p.iter().map(|&v| f64::from(v)).sum::<f64>() / f64::from(3 * 64 * 64);
     let spread = |p: &RgbImage| {
         p.iter()
             .map(|&v| (f64::from(v) - mean(p)).abs())

@@ -146,5 +146,5 @@ fn a_photo_without_boxes_is_no_picture_of_nothing_to_coco() {
     assert_eq!(files, 12 + 2);
     let card = std::fs::read_to_string(out.path().join("README.md")).unwrap();
     assert!(card.contains("4 images are photos, and their class is a guess"));
-    assert!(card.contains("`die.gltf`: 8 images"), "{card}");
+    assert!(card.contains("- die.gltf: 8 images"), "{card}");
 }

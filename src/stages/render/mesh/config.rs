@@ -11,10 +11,10 @@ use crate::sample::colour::to_linear;
 use crate::seed::Stream;
 
 /// Lowest and highest value of a uniform draw.
-pub type Range = [f32; 2];
+pub(super) type Range = [f32; 2];
 
 /// A uniform draw from `range`.
-pub fn draw(stream: &mut Stream, [low, high]: Range) -> f32 {
+pub(super) fn draw(stream: &mut Stream, [low, high]: Range) -> f32 {
     low + (high - low) * stream.random::<f32>()
 }
 

@@ -15,7 +15,7 @@ const MOST_AROUND: usize = 1024;
 
 /// The normals at the three corners of each triangle: the sum, weighted by area, over the triangles
 /// at the same place whose normals differ from its own by less than the crease.
-pub fn normals(triangles: &[Triangle]) -> Vec<[Vec3A; 3]> {
+pub(super) fn normals(triangles: &[Triangle]) -> Vec<[Vec3A; 3]> {
     let areas: Vec<Vec3A> = triangles
         .iter()
         .map(|t| (t.v1 - t.v0).cross(t.v2 - t.v0))

@@ -28,7 +28,7 @@ impl Noise {
 }
 
 /// The light that comes in, row by row.
-pub struct Exposure {
+pub(super) struct Exposure {
     pub extent: Extent,
     /// Linear light; where there is a backdrop, without what comes from it.
     pub light: Vec<Vec3A>,
@@ -38,7 +38,7 @@ pub struct Exposure {
 }
 
 /// From linear light to the picture: gradient, blur, tone curve, sharpening, noise.
-pub fn develop(
+pub(super) fn develop(
     exposure: Exposure,
     behind: Option<&Behind>,
     lens: &Lens,

@@ -28,7 +28,7 @@ const LOW: f32 = 0.1;
 const LEVELS: [(f32, usize); 4] = [(0.05, 256), (0.2, 128), (0.35, 64), (0.6, 32)];
 
 /// A panorama prepared for rendering.
-pub struct Environment {
+pub(super) struct Environment {
     levels: Vec<Panorama>,
     irradiance: Panorama,
     /// Directions in the upper half, neighbours in the list near in the sky. Each stands for the
@@ -41,7 +41,7 @@ impl Environment {
     ///
     /// # Errors
     /// If the file is missing, unreadable or black.
-    pub fn read(path: &Path) -> Result<Self> {
+    pub(super) fn read(path: &Path) -> Result<Self> {
         let bytes = input::read(path, input::MOST_BYTES)?;
         let unusable = |problem: &str| Error::failed(path.display(), problem, REMEDY);
         let name = path.display().to_string();
@@ -88,7 +88,7 @@ impl Environment {
     }
 
     /// Radiance that a surface of this roughness mirrors from `direction`.
-    pub fn reflection(&self, direction: Vec3A, roughness: f32) -> Vec3A {
+    pub(super) fn reflection(&self, direction: Vec3A, roughness: f32) -> Vec3A {
         let finer = (1..LEVELS.len() - 1)
             .rev()
             .find(|&i| LEVELS[i].0 <= roughness)
@@ -101,7 +101,7 @@ impl Environment {
     }
 
     /// Radiance of a white matt surface with this normal, lit by the upper half alone.
-    pub fn diffuse(&self, normal: Vec3A) -> Vec3A {
+    pub(super) fn diffuse(&self, normal: Vec3A) -> Vec3A {
         self.irradiance.at(angles(normal))
     }
 }
@@ -110,7 +110,7 @@ impl Environment {
 ///
 /// # Errors
 /// If a folder is unreadable, or nothing is left.
-pub fn find(paths: &[PathBuf]) -> Result<Vec<PathBuf>> {
+pub(super) fn find(paths: &[PathBuf]) -> Result<Vec<PathBuf>> {
     let mut found = Vec::new();
     for path in paths {
         if !path.is_dir() {

@@ -20,7 +20,7 @@ use crate::sample::image::input::{self, MOST_BYTES};
 use crate::{Error, Result};
 
 /// What to do about a broken file.
-pub const REMEDY: &str =
+pub(super) const REMEDY: &str =
     "export the model again as glTF 2.0 with triangles, and keep its .bin beside it";
 
 /// What the JSON may hold: each value counts as 1, each object as 8 more.
@@ -29,8 +29,11 @@ const MOST_VALUES: usize = 4_000_000;
 /// Vertices of the whole scene.
 const MOST_VERTICES: usize = 3 * MOST_TRIANGLES;
 
+/// Elements of a sparse accessor that stand in no buffer, and take no space in the file.
+const MOST_ZEROS: usize = 1_000_000;
+
 /// The buffers beside a glTF; none if it is unreadable.
-pub fn buffers(path: &Path) -> Vec<PathBuf> {
+pub(super) fn buffers(path: &Path) -> Vec<PathBuf> {
     let found = input::guarded(path.display(), REMEDY, || {
         let bytes = input::read(path, MOST_BYTES)?;
         let Ok((document, _)) = parse(&bytes) else {
@@ -51,7 +54,7 @@ pub fn buffers(path: &Path) -> Vec<PathBuf> {
 ///
 /// # Errors
 /// If a file is missing or cut off.
-pub fn read(path: &Path) -> Result<Geometry> {
+pub(super) fn read(path: &Path) -> Result<Geometry> {
     let broken = |problem: String| Error::failed(path.display(), problem, REMEDY);
     let bytes = input::read(path, MOST_BYTES)?;
     let (document, blob) = parse(&bytes).map_err(broken)?;
@@ -148,10 +151,12 @@ fn inline(data: &str) -> Result<Vec<u8>, String> {
 /// Checks that the accessor's bytes all exist, and that there are not too many elements.
 fn check(accessor: &gltf::Accessor, buffers: &[Cow<[u8]>]) -> Result<(), String> {
     let (count, size) = (accessor.count(), accessor.size());
-    if count > MOST_VERTICES {
-        return Err(format!(
-            "has {count} elements; at most {MOST_VERTICES} are read"
-        ));
+    let most = match accessor.view() {
+        Some(_) => MOST_VERTICES,
+        None => MOST_ZEROS,
+    };
+    if count > most {
+        return Err(format!("has {count} elements; at most {most} are read"));
     }
     if let Some(view) = accessor.view() {
         check_span(&view, accessor.offset(), count, size, buffers)?;
@@ -336,7 +341,7 @@ impl<'a> Reader<'a> {
         let turn = place.inverse().transpose();
         let normals: Option<Vec<Vec3A>> = reader.read_normals().map(|normals| {
             let turned = normals.map(|n| turn.transform_vector3a(n.into()));
-            turned.map(|n| n.normalize_or_zero()).collect()
+            turned.map(glam::Vec3A::normalize_or_zero).collect()
         });
         let indices: Vec<u32> = match reader.read_indices() {
             Some(indices) => indices.into_u32().collect(),

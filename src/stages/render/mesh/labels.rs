@@ -9,7 +9,7 @@ use crate::sample::maps::{self, depth};
 use crate::sample::{Extent, Keypoint, Labels, Maps, Mask, Object, Visibility};
 
 /// What a ray through the middle of every pixel meets, row by row.
-pub struct Buffer {
+pub(super) struct Buffer {
     pub size: Extent,
     /// Number of the instance; `None` is table or nothing.
     pub ids: Vec<Option<usize>>,
@@ -18,7 +18,7 @@ pub struct Buffer {
 }
 
 impl Buffer {
-    pub fn trace(scene: &Scene, size: Extent) -> Self {
+    pub(super) fn trace(scene: &Scene, size: Extent) -> Self {
         let count = size.area();
         let (mut ids, mut depth) = (Vec::with_capacity(count), Vec::with_capacity(count));
         let axis = scene.camera.rotation.row(2);
@@ -39,7 +39,7 @@ impl Buffer {
     }
 
     /// Visible pixels of an instance over those it would have alone and unclipped.
-    pub fn visible_fraction(&self, scene: &Scene, number: usize) -> f32 {
+    pub(super) fn visible_fraction(&self, scene: &Scene, number: usize) -> f32 {
         let visible = self.ids.iter().filter(|&&id| id == Some(number)).count();
         if visible == 0 {
             return 0.0;
@@ -53,7 +53,7 @@ impl Buffer {
     ///
     /// # Errors
     /// If the depth cannot be encoded.
-    pub fn labels(&self, scene: &Scene) -> Result<Labels> {
+    pub(super) fn labels(&self, scene: &Scene) -> Result<Labels> {
         let Extent { width, height } = self.size;
         let (mut class, mut objects) = (None, Vec::new());
         for (number, instance) in scene.instances.iter().enumerate() {

@@ -5,23 +5,20 @@
 //! or as `stable_poses` says.
 
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use glam::{Quat, Vec3A, vec3a};
-use obvhs::BvhBuildParams;
 use obvhs::bvh2::Bvh2;
-use obvhs::bvh2::builder::build_bvh2_from_tris;
 use obvhs::ray::{Ray, RayHit};
 use obvhs::triangle::Triangle;
 use rayon::prelude::*;
 
 use super::stable_poses::StablePose;
-use super::{gltf, obj, stl};
+use super::{bvh, gltf, obj, stl};
 use crate::sample::image::input;
 use crate::{Error, Result};
 
 /// What a model may hold; the limits keep a hostile file from filling memory.
-pub const MOST_TRIANGLES: usize = 10_000_000;
+pub(super) const MOST_TRIANGLES: usize = 10_000_000;
 const MOST_MATERIALS: usize = 4096;
 const MOST_FACES: usize = 1024;
 const MOST_KEYPOINTS: usize = 4096;
@@ -30,7 +27,7 @@ const MOST_KEYPOINTS: usize = 4096;
 const FARTHEST: f32 = 1e9;
 
 /// A model ready to be traced, in its own coordinates (metres, +y up).
-pub struct Model {
+pub(super) struct Model {
     /// What pipeline files call it.
     pub path: String,
     pub materials: Vec<Material>,
@@ -52,14 +49,14 @@ pub struct Model {
 }
 
 /// A material of the model.
-pub struct Material {
+pub(super) struct Material {
     pub name: String,
     /// Linear light, 0..1.
     pub colour: Vec3A,
 }
 
 /// A way the object can lie, which is its class.
-pub struct Face {
+pub(super) struct Face {
     pub name: String,
     /// Turns the object so that this face is on top.
     pub upright: Quat,
@@ -69,14 +66,14 @@ pub struct Face {
 
 /// What a triangle knows beside its vertices.
 #[derive(Clone)]
-pub struct Corners {
+pub(super) struct Corners {
     pub normals: [Vec3A; 3],
     pub material: usize,
 }
 
 /// What a file of any format holds.
 #[derive(Default)]
-pub struct Geometry {
+pub(super) struct Geometry {
     pub materials: Vec<Material>,
     pub triangles: Vec<Triangle>,
     /// Of each triangle.
@@ -87,7 +84,7 @@ pub struct Geometry {
 }
 
 /// The point where a ray meets the model.
-pub struct Contact {
+pub(super) struct Contact {
     pub normal: Vec3A,
     pub material: usize,
 }
@@ -120,7 +117,7 @@ impl Format {
 }
 
 /// The model file and the buffers beside it; an unreadable model stands alone.
-pub fn files(path: &Path) -> Vec<PathBuf> {
+pub(super) fn files(path: &Path) -> Vec<PathBuf> {
     let mut files = vec![path.to_path_buf()];
     if matches!(Format::of(path), Format::Gltf) {
         files.extend(gltf::buffers(path));
@@ -133,7 +130,7 @@ impl Model {
     ///
     /// # Errors
     /// If a file is missing, cut off or too large, or the model has no triangles.
-    pub fn read(path: &Path, unit: f32) -> Result<Self> {
+    pub(super) fn read(path: &Path, unit: f32) -> Result<Self> {
         let format = Format::of(path);
         let remedy = format.remedy();
         input::guarded(path.display(), remedy, || {
@@ -150,12 +147,12 @@ impl Model {
     }
 
     /// Whether nodes of the model say which of its faces can be on top.
-    pub fn has_named_faces(&self) -> bool {
+    pub(super) fn has_named_faces(&self) -> bool {
         self.named_faces
     }
 
     /// Middle of the surface: the centre of mass of a shell, which open meshes have too.
-    pub fn centre_of_mass(&self) -> Vec3A {
+    pub(super) fn centre_of_mass(&self) -> Vec3A {
         let (mut sum, mut weights) = (Vec3A::ZERO, 0.0);
         for Triangle { v0, v1, v2 } in &self.triangles {
             let area = (*v1 - *v0).cross(*v2 - *v0).length();
@@ -167,7 +164,12 @@ impl Model {
     }
 
     /// Distance to the nearest triangle and its number.
-    pub fn hit(&self, origin: Vec3A, direction: Vec3A, farthest: f32) -> Option<(f32, usize)> {
+    pub(super) fn hit(
+        &self,
+        origin: Vec3A,
+        direction: Vec3A,
+        farthest: f32,
+    ) -> Option<(f32, usize)> {
         let mut hit = RayHit::none();
         let ray = Ray::new(origin, direction, 0.0, farthest);
         self.bvh
@@ -176,14 +178,14 @@ impl Model {
     }
 
     /// Whether anything lies on the ray.
-    pub fn blocks(&self, origin: Vec3A, direction: Vec3A) -> bool {
+    pub(super) fn blocks(&self, origin: Vec3A, direction: Vec3A) -> bool {
         let ray = Ray::new(origin, direction, 0.0, f32::INFINITY);
         let triangle = |ray: &Ray, i: usize| self.triangles[i].intersect(ray);
         !self.bvh.ray_traverse_miss(ray, triangle)
     }
 
     /// Interpolated normal and material at `point` of a triangle.
-    pub fn contact(&self, triangle: usize, point: Vec3A) -> Contact {
+    pub(super) fn contact(&self, triangle: usize, point: Vec3A) -> Contact {
         let Triangle { v0, v1, v2 } = self.triangles[triangle];
         let corners = &self.corners[triangle];
         let area = (v1 - v0).cross(v2 - v0);
@@ -200,7 +202,7 @@ impl Model {
 }
 
 /// Checks how many triangles there are, before there is memory for them.
-pub fn check_count(triangles: usize) -> Result<(), String> {
+pub(super) fn check_count(triangles: usize) -> Result<(), String> {
     if triangles > MOST_TRIANGLES {
         return Err(format!(
             "has {triangles} triangles; at most {MOST_TRIANGLES} are read, so simplify it"
@@ -254,12 +256,7 @@ impl Geometry {
             let own = self.keypoints.iter().filter(|k| k.0 == face.name);
             face.keypoints = own.map(|k| (format!("p{}", k.1), k.2)).collect();
         }
-        // Without the parallel reinsertion, so that the tree is the same for any thread count.
-        let params = BvhBuildParams {
-            reinsertion_batch_ratio: 0.0,
-            ..BvhBuildParams::fast_build()
-        };
-        let bvh = build_bvh2_from_tris(&self.triangles, params, &mut Duration::default());
+        let bvh = bvh::build(&self.triangles);
         let order: Vec<usize> = bvh.primitive_indices.iter().map(|&i| i as usize).collect();
         let vertices = || self.triangles.iter().flat_map(|t| [t.v0, t.v1, t.v2]);
         let (low, high) = vertices().fold((Vec3A::INFINITY, Vec3A::NEG_INFINITY), |(l, h), v| {

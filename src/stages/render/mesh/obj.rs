@@ -15,16 +15,16 @@ use crate::sample::image::input::{self, MOST_BYTES};
 use crate::{Error, Result};
 
 /// What to do about a broken file.
-pub const REMEDY: &str = "export the model again as OBJ with its faces";
+pub(super) const REMEDY: &str = "export the model again as OBJ with its faces";
 
 /// The name of the material of faces that have none.
-pub const DEFAULT_MATERIAL: &str = "default";
+pub(super) const DEFAULT_MATERIAL: &str = "default";
 
 /// Reads an OBJ whose unit is `unit` metres.
 ///
 /// # Errors
 /// If the file is missing, or a line is broken or names what does not exist.
-pub fn read(path: &Path, unit: f32) -> Result<Geometry> {
+pub(super) fn read(path: &Path, unit: f32) -> Result<Geometry> {
     let bytes = input::read(path, MOST_BYTES)?;
     let lines = || bytes.split(|&byte| byte == b'\n');
     check_size(lines()).map_err(|problem| Error::failed(path.display(), problem, REMEDY))?;
@@ -92,7 +92,10 @@ impl Reader {
                     .collect::<Result<_, _>>()?;
                 self.polygon(&corners)?;
             }
-            Some("usemtl") => self.material = words.next().unwrap_or_default().to_owned(),
+            Some("usemtl") => {
+                let name = words.next().unwrap_or_default();
+                name.clone_into(&mut self.material);
+            }
             _ => {}
         }
         Ok(())

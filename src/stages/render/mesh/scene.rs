@@ -17,7 +17,7 @@ use crate::sample::{self, Extent};
 use crate::seed::Stream;
 
 /// One picture's content.
-pub struct Scene<'a> {
+pub(super) struct Scene<'a> {
     pub camera: Camera,
     /// The object of the picture first, then its neighbours.
     pub instances: Vec<Instance<'a>>,
@@ -31,7 +31,7 @@ pub struct Scene<'a> {
 
 impl<'a> Scene<'a> {
     /// Draws a scene whose object shows `class`, one of its model's faces.
-    pub fn draw(
+    pub(super) fn draw(
         mesh: &Mesh,
         (model, class): (&'a Model, usize),
         models: &'a [Model],
@@ -69,7 +69,7 @@ impl<'a> Scene<'a> {
 }
 
 /// One object that lies on the table.
-pub struct Instance<'a> {
+pub(super) struct Instance<'a> {
     pub model: &'a Model,
     pub class: usize,
     /// Object to world.
@@ -155,12 +155,12 @@ impl<'a> Instance<'a> {
         })
     }
 
-    pub fn face(&self) -> &'a Face {
+    pub(super) fn face(&self) -> &'a Face {
         &self.model.faces[self.class]
     }
 
     /// From the model's coordinates to the world.
-    pub fn to_world(&self, point: Vec3A) -> Vec3A {
+    pub(super) fn to_world(&self, point: Vec3A) -> Vec3A {
         self.rotation * (point - self.model.centre) + self.centre
     }
 }
@@ -187,7 +187,7 @@ fn upright(pose: Pose, model: &Model, class: usize, stream: &mut Stream) -> Quat
 }
 
 /// A pinhole camera; x right, y down, looking along z.
-pub struct Camera {
+pub(super) struct Camera {
     pub position: Vec3A,
     /// World to camera.
     pub rotation: Mat3A,
@@ -263,21 +263,21 @@ impl Camera {
     }
 
     /// Direction of the ray through a point of the picture in pixels; unit length.
-    pub fn direction(&self, x: f32, y: f32) -> Vec3A {
+    pub(super) fn direction(&self, x: f32, y: f32) -> Vec3A {
         let c = &self.intrinsics;
         let inside = vec3a((x - c.cx) / c.fx, (y - c.cy) / c.fy, 1.0);
         (self.rotation.transpose() * inside).normalize()
     }
 
     /// Pixels of a point of the world.
-    pub fn project(&self, point: Vec3A) -> Vec2 {
+    pub(super) fn project(&self, point: Vec3A) -> Vec2 {
         let c = &self.intrinsics;
         let p = self.rotation * (point - self.position);
         vec2(p.x / p.z * c.fx + c.cx, p.y / p.z * c.fy + c.cy)
     }
 
     /// The box of an instance in pixels, not cut by the frame: lowest and highest corner.
-    pub fn extent(&self, instance: &Instance) -> [Vec2; 2] {
+    pub(super) fn extent(&self, instance: &Instance) -> [Vec2; 2] {
         let hull = instance.model.hull.iter();
         hull.map(|&v| self.project(instance.to_world(v)))
             .fold([Vec2::INFINITY, Vec2::NEG_INFINITY], |[low, high], p| {
@@ -287,7 +287,7 @@ impl Camera {
 }
 
 /// What lights the scene: the environment and one lamp.
-pub struct Light<'a> {
+pub(super) struct Light<'a> {
     pub environment: &'a Environment,
     /// Factor on the environment's light, colour included.
     pub environment_strength: Vec3A,
@@ -332,7 +332,7 @@ impl<'a> Light<'a> {
     }
 
     /// A direction of the world in the environment's own coordinates.
-    pub fn inward(&self, direction: Vec3A) -> Vec3A {
+    pub(super) fn inward(&self, direction: Vec3A) -> Vec3A {
         let (sin, cos) = self.turn;
         vec3a(
             cos * direction.x + sin * direction.z,
@@ -342,7 +342,7 @@ impl<'a> Light<'a> {
     }
 
     /// The inverse of [`Light::inward`].
-    pub fn outward(&self, direction: Vec3A) -> Vec3A {
+    pub(super) fn outward(&self, direction: Vec3A) -> Vec3A {
         let (sin, cos) = self.turn;
         vec3a(
             cos * direction.x - sin * direction.z,

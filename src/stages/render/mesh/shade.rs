@@ -52,7 +52,7 @@ impl Ray {
 
 /// Renders the picture, with `behind` instead of the table if it is given. `ids` are the
 /// instances at the pixels' centres, for spending fewer rays on bare table.
-pub fn picture(
+pub(super) fn picture(
     scene: &Scene,
     lens: &Lens,
     behind: Option<&Behind>,
@@ -81,8 +81,9 @@ pub fn picture(
             let (dx, dy) = ray.point(Use::Pixel);
             let direction = scene.camera.direction(x as f32 + dx, y as f32 + dy);
             match (seen(scene, direction, ray), behind) {
-                (Seen::Object(radiance), _) => light[i] += radiance,
-                (Seen::Around { radiance, .. }, None) => light[i] += radiance,
+                (Seen::Object(radiance), _) | (Seen::Around { radiance, .. }, None) => {
+                    light[i] += radiance;
+                }
                 (Seen::Around { lit, .. }, Some(_)) => open[i] += Vec3A::new(1.0, lit, 0.0),
             }
         }

@@ -10,7 +10,7 @@ use super::model::Model;
 
 /// A stable pose.
 #[derive(Debug, Clone)]
-pub struct StablePose {
+pub(super) struct StablePose {
     /// Turns the face that it lies on downwards.
     pub upright: Quat,
     /// Solid angle in steradians.
@@ -19,7 +19,7 @@ pub struct StablePose {
 
 /// The stable poses of a model that need tipping by at least `steadiness` radians to fall over.
 /// The steadiest alone where all need less.
-pub fn stable_poses(model: &Model, steadiness: f32) -> Vec<StablePose> {
+pub(super) fn stable_poses(model: &Model, steadiness: f32) -> Vec<StablePose> {
     let centre = model.centre_of_mass();
     let points: Vec<Vec3A> = model.hull.iter().map(|&p| p - centre).collect();
     // Points as near to a face's plane as this, over the size, lie in it.

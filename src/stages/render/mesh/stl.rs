@@ -15,7 +15,7 @@ use crate::sample::image::input::{self, MOST_BYTES};
 use crate::{Error, Result};
 
 /// What to do about a broken file.
-pub const REMEDY: &str = "export the model again as STL";
+pub(super) const REMEDY: &str = "export the model again as STL";
 
 /// Bytes of a binary file's head, with the number of triangles, and of a triangle.
 const HEAD: usize = 84;
@@ -25,7 +25,7 @@ const TRIANGLE: usize = 50;
 ///
 /// # Errors
 /// If the file is missing, cut off, or has a vertex that is not a finite number.
-pub fn read(path: &Path, unit: f32) -> Result<Geometry> {
+pub(super) fn read(path: &Path, unit: f32) -> Result<Geometry> {
     let bytes = input::read(path, MOST_BYTES)?;
     let vertices = match text(&bytes) {
         Some(text) => from_text(text),

@@ -12,7 +12,7 @@ use crate::seed::Stream;
 
 /// The appearance of one material on one instance.
 #[derive(Debug, Clone, Copy)]
-pub struct Surface {
+pub(super) struct Surface {
     /// Linear light, 0..1.
     pub colour: Vec3A,
     marbling: Option<Marbling>,
@@ -47,7 +47,7 @@ struct Marbling {
 
 impl Surface {
     /// Draws one look for all materials of a model.
-    pub fn draw_all(ranges: &Surfaces, model: &Model, stream: &mut Stream) -> Vec<Self> {
+    pub(super) fn draw_all(ranges: &Surfaces, model: &Model, stream: &mut Stream) -> Vec<Self> {
         let look = (!ranges.looks.is_empty())
             .then(|| &ranges.looks[stream.random_range(0..ranges.looks.len())]);
         let random = stream.random_bool(ranges.random.into());
@@ -93,7 +93,7 @@ impl Surface {
     }
 
     /// The normal, in the world, of the coat at a point of the model, whose `normal` it bends.
-    pub fn coat_normal(&self, to_world: Mat3A, point: Vec3A, normal: Vec3A) -> Vec3A {
+    pub(super) fn coat_normal(&self, to_world: Mat3A, point: Vec3A, normal: Vec3A) -> Vec3A {
         let Some(Waves {
             slope,
             frequency,
@@ -116,7 +116,7 @@ impl Surface {
     /// normal and the direction to the camera.
     ///
     /// Flakes lie along the surface, tilted in swirls, and mirror light from about the camera.
-    pub fn shimmer(&self, point: Vec3A, facing: f32) -> f32 {
+    pub(super) fn shimmer(&self, point: Vec3A, facing: f32) -> f32 {
         if self.pearl == 0.0 {
             return 1.0;
         }
@@ -130,7 +130,7 @@ impl Surface {
     }
 
     /// The colour at a point of the model.
-    pub fn colour_at(&self, point: Vec3A) -> Vec3A {
+    pub(super) fn colour_at(&self, point: Vec3A) -> Vec3A {
         let Some(marbling) = &self.marbling else {
             return self.colour;
         };
@@ -167,7 +167,7 @@ fn random_colours(
 }
 
 /// The appearance of the table.
-pub struct Table {
+pub(super) struct Table {
     colour: Vec3A,
     /// Strength of the blotches.
     texture: f32,
@@ -180,7 +180,7 @@ pub struct Table {
 
 impl Table {
     /// `size` is that of the object, in metres.
-    pub fn draw(ranges: &config::Table, size: f32, stream: &mut Stream) -> Self {
+    pub(super) fn draw(ranges: &config::Table, size: f32, stream: &mut Stream) -> Self {
         let mut colour = || {
             let palette = &ranges.colours;
             match palette.is_empty() {
@@ -209,7 +209,7 @@ impl Table {
     }
 
     /// The colour at a point of the plane y = 0.
-    pub fn colour_at(&self, point: Vec3A) -> Vec3A {
+    pub(super) fn colour_at(&self, point: Vec3A) -> Vec3A {
         let mut colour = self.colour;
         if let Some((normal, distance, beyond)) = self.seam {
             let width = distance * 0.05;
@@ -222,7 +222,7 @@ impl Table {
     }
 
     /// The colour without blotches and seam.
-    pub fn mean(&self) -> Vec3A {
+    pub(super) fn mean(&self) -> Vec3A {
         self.colour
     }
 }
@@ -248,7 +248,7 @@ fn smooth_noise(point: Vec3A) -> f32 {
 
 /// Scrambles a word (PCG's output permutation; Jarzynski and Olano 2020).
 #[inline]
-pub fn hash(word: u32) -> u32 {
+pub(super) fn hash(word: u32) -> u32 {
     let state = word.wrapping_mul(747_796_405).wrapping_add(2_891_336_453);
     let word = ((state >> ((state >> 28) + 4)) ^ state).wrapping_mul(277_803_737);
     (word >> 22) ^ word
@@ -256,7 +256,7 @@ pub fn hash(word: u32) -> u32 {
 
 /// A word as a number in 0..1.
 #[inline]
-pub fn unit(word: u32) -> f32 {
+pub(super) fn unit(word: u32) -> f32 {
     (word >> 8) as f32 / (1 << 24) as f32
 }
 

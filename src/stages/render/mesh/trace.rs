@@ -10,7 +10,7 @@ use super::scene::{Instance, Scene};
 
 /// What a ray meets first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Target {
+pub(super) enum Target {
     /// Triangle of the instance with this number.
     Instance(usize, usize),
     Table,
@@ -18,14 +18,14 @@ pub enum Target {
 
 /// The nearest thing on a ray.
 #[derive(Debug, Clone, Copy)]
-pub struct Hit {
+pub(super) struct Hit {
     /// Metres along the ray.
     pub distance: f32,
     pub target: Target,
 }
 
 /// The bounding spheres of all instances of a scene.
-pub struct Spheres(Vec<Four>);
+pub(super) struct Spheres(Vec<Four>);
 
 /// Four spheres side by side.
 struct Four {
@@ -37,7 +37,7 @@ struct Four {
 }
 
 impl Spheres {
-    pub fn new(instances: &[Instance]) -> Self {
+    pub(super) fn new(instances: &[Instance]) -> Self {
         let four = |chunk: &[Instance]| {
             let lane = |value: fn(&Instance) -> f32, none: f32| {
                 Vec4::from_array(std::array::from_fn(|i| chunk.get(i).map_or(none, value)))
@@ -87,12 +87,17 @@ impl Instance<'_> {
     }
 
     /// A point of the world in the model's coordinates.
-    pub fn to_model(&self, point: Vec3A) -> Vec3A {
+    pub(super) fn to_model(&self, point: Vec3A) -> Vec3A {
         self.rotation.transpose() * (point - self.centre) + self.model.centre
     }
 
     /// Distance and triangle of the first hit within `farthest` metres.
-    pub fn hit(&self, origin: Vec3A, direction: Vec3A, farthest: f32) -> Option<(f32, usize)> {
+    pub(super) fn hit(
+        &self,
+        origin: Vec3A,
+        direction: Vec3A,
+        farthest: f32,
+    ) -> Option<(f32, usize)> {
         let (origin, direction) = self.to_object(origin, direction);
         self.model.hit(origin, direction, farthest)
     }
@@ -105,7 +110,7 @@ impl Instance<'_> {
 
 impl Scene<'_> {
     /// The first thing on a ray; `direction` has unit length.
-    pub fn hit(&self, origin: Vec3A, direction: Vec3A) -> Option<Hit> {
+    pub(super) fn hit(&self, origin: Vec3A, direction: Vec3A) -> Option<Hit> {
         let mut nearest = (direction.y < 0.0).then(|| Hit {
             distance: -origin.y / direction.y,
             target: Target::Table,
@@ -124,12 +129,12 @@ impl Scene<'_> {
     }
 
     /// An instance between `origin` and the sky in this direction.
-    pub fn blocker(&self, origin: Vec3A, direction: Vec3A) -> Option<&Instance<'_>> {
+    pub(super) fn blocker(&self, origin: Vec3A, direction: Vec3A) -> Option<&Instance<'_>> {
         self.blocker_but(origin, direction, None)
     }
 
     /// As [`Scene::blocker`], `except` left aside.
-    pub fn blocker_but(
+    pub(super) fn blocker_but(
         &self,
         origin: Vec3A,
         direction: Vec3A,

@@ -22,12 +22,12 @@ pub struct Canvas {
 }
 
 /// Width and height in shorter sides: one of them is 1.
-pub fn span(extent: Extent) -> Vec2 {
+pub(super) fn span(extent: Extent) -> Vec2 {
     sides(extent) / extent.shorter() as f32
 }
 
 /// Width and height in pixels.
-pub fn sides(extent: Extent) -> Vec2 {
+pub(super) fn sides(extent: Extent) -> Vec2 {
     Vec2::new(extent.width as f32, extent.height as f32)
 }
 
@@ -214,7 +214,7 @@ impl Canvas {
 }
 
 /// A smooth random field of mean about 0 and deviation about 1: value noise of several octaves.
-pub struct Field {
+pub(super) struct Field {
     octaves: Vec<Octave>,
 }
 
@@ -230,7 +230,7 @@ struct Octave {
 impl Field {
     /// For a picture of `span` shorter sides, `cells` blobs a shorter side in the coarsest octave;
     /// each further one is twice as fine and half as strong.
-    pub fn new(cells: usize, octaves: usize, span: Vec2, stream: &mut Stream) -> Self {
+    pub(super) fn new(cells: usize, octaves: usize, span: Vec2, stream: &mut Stream) -> Self {
         let octave = |i: usize| {
             let cells = cells << i;
             let nodes = span
@@ -250,7 +250,7 @@ impl Field {
     }
 
     /// Its value at a point, in shorter sides.
-    pub fn at(&self, x: f32, y: f32) -> f32 {
+    pub(super) fn at(&self, x: f32, y: f32) -> f32 {
         self.octaves.iter().map(|octave| octave.at(x, y)).sum()
     }
 }
@@ -272,7 +272,7 @@ impl Octave {
 }
 
 /// A colour between `a` and `b`, drawn evenly along the line between them.
-pub fn between(a: [f32; 3], b: [f32; 3], stream: &mut Stream) -> [f32; 3] {
+pub(super) fn between(a: [f32; 3], b: [f32; 3], stream: &mut Stream) -> [f32; 3] {
     let t: f32 = stream.random();
     std::array::from_fn(|i| a[i] + (b[i] - a[i]) * t)
 }

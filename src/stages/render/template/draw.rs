@@ -5,30 +5,30 @@ use rand::RngExt;
 use crate::seed::{Stream, standard_normal};
 
 /// [lowest, highest].
-pub type Range = [f64; 2];
+pub(super) type Range = [f64; 2];
 
 /// Evenly from `range`.
-pub fn uniform([low, high]: Range, stream: &mut Stream) -> f32 {
+pub(super) fn uniform([low, high]: Range, stream: &mut Stream) -> f32 {
     (low + (high - low) * stream.random::<f64>()) as f32
 }
 
 /// Evenly on a logarithmic scale from `range`, whose ends are above 0.
-pub fn log_uniform([low, high]: Range, stream: &mut Stream) -> f32 {
+pub(super) fn log_uniform([low, high]: Range, stream: &mut Stream) -> f32 {
     (low.ln() + (high / low).ln() * stream.random::<f64>()).exp() as f32
 }
 
 /// From the normal distribution of mean 0 and deviation 1, for pixels.
-pub fn normal(stream: &mut Stream) -> f32 {
+pub(super) fn normal(stream: &mut Stream) -> f32 {
     standard_normal(stream) as f32
 }
 
 /// True with `probability`.
-pub fn chance(probability: f64, stream: &mut Stream) -> bool {
+pub(super) fn chance(probability: f64, stream: &mut Stream) -> bool {
     stream.random::<f64>() < probability
 }
 
 /// A direction in the picture, evenly from the circle.
-pub fn direction(stream: &mut Stream) -> glam::Vec2 {
+pub(super) fn direction(stream: &mut Stream) -> glam::Vec2 {
     glam::Vec2::from_angle(std::f32::consts::TAU * stream.random::<f32>())
 }
 
@@ -36,7 +36,7 @@ pub fn direction(stream: &mut Stream) -> glam::Vec2 {
 ///
 /// # Errors
 /// A sentence that names the field.
-pub fn check_range(name: &str, [low, high]: Range, bounds: Range) -> Result<(), String> {
+pub(super) fn check_range(name: &str, [low, high]: Range, bounds: Range) -> Result<(), String> {
     let [least, most] = bounds;
     if least <= low && low <= high && high <= most {
         return Ok(());
@@ -50,7 +50,7 @@ pub fn check_range(name: &str, [low, high]: Range, bounds: Range) -> Result<(), 
 ///
 /// # Errors
 /// A sentence that names the field.
-pub fn check_share(name: &str, share: f64) -> Result<(), String> {
+pub(super) fn check_share(name: &str, share: f64) -> Result<(), String> {
     if (0.0..=1.0).contains(&share) {
         return Ok(());
     }

@@ -10,7 +10,7 @@ use resvg::usvg::roxmltree::{Document, Node as Element, ParsingOptions};
 use resvg::usvg::{self, Group, ImageKind, Node, NonZeroRect, Paint, Path, Transform, filter};
 
 /// Bytes of a file.
-pub const MOST_BYTES: u64 = 16 << 20;
+pub(super) const MOST_BYTES: u64 = 16 << 20;
 
 /// Bytes of XML, with everything that refers to something counted as its copy.
 const MOST_COPIES: usize = 256 << 20;
@@ -28,7 +28,7 @@ const MOST_MEMORY: f64 = (512_u64 << 20) as f64;
 const FARTHEST: f32 = 1e6;
 
 /// What remains of [`MOST_COPIES`] for a file and the SVGs within it.
-pub struct Allowance(AtomicUsize);
+pub(super) struct Allowance(AtomicUsize);
 
 impl Default for Allowance {
     fn default() -> Self {
@@ -40,7 +40,7 @@ impl Default for Allowance {
 ///
 /// # Errors
 /// If it is broken, nested too deeply, or too much with all its copies.
-pub fn parse<'t>(text: &'t str, allowance: &Allowance) -> Result<Document<'t>, String> {
+pub(super) fn parse<'t>(text: &'t str, allowance: &Allowance) -> Result<Document<'t>, String> {
     let left = allowance.0.load(Ordering::Relaxed);
     let options = ParsingOptions {
         allow_dtd: true,
@@ -231,7 +231,7 @@ impl<'a> Styles<'a> {
 ///
 /// # Errors
 /// What it takes too much of.
-pub fn check(
+pub(super) fn check(
     tree: &usvg::Tree,
     transform: Transform,
     (width, height): (u32, u32),

@@ -115,7 +115,7 @@ fn paint_plate(scene: &mut Canvas, low: Vec2, high: Vec2, turn: Vec2, stream: &m
     } else {
         low.y - gap - half.y
     };
-    let centre = Vec2::new((low.x + high.x) / 2.0, y);
+    let centre = Vec2::new(f32::midpoint(low.x, high.x), y);
     let white = board_colour(stream);
     let black = white.map(|channel| 0.1 * channel);
     let letters: Vec<[f32; 2]> = (0..stream.random_range(2..=5))

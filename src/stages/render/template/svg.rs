@@ -43,14 +43,14 @@ struct Level {
 
 /// The drawings of a class: the file of its name, and those in the folder of its name.
 #[derive(Default)]
-pub struct Class {
+pub(super) struct Class {
     own: Vec<Texture>,
     variants: Vec<Texture>,
 }
 
 impl Class {
     /// One drawing; where there are both, one of the folder with the probability `share`.
-    pub fn draw(&self, share: f64, stream: &mut Stream) -> &Texture {
+    pub(super) fn draw(&self, share: f64, stream: &mut Stream) -> &Texture {
         let from_folder = chance(share, stream) && !self.variants.is_empty();
         let drawings = if from_folder || self.own.is_empty() {
             &self.variants
@@ -61,7 +61,7 @@ impl Class {
     }
 
     /// How many drawings there are.
-    pub fn count(&self) -> usize {
+    pub(super) fn count(&self) -> usize {
         self.own.len() + self.variants.len()
     }
 }
@@ -71,7 +71,7 @@ impl Class {
 ///
 /// # Errors
 /// If the folder is missing or holds no .svg, or one of them is broken or draws nothing.
-pub fn load_folder(folder: &Path, side: u32, context: &Context) -> Result<Vec<Class>> {
+pub(super) fn load_folder(folder: &Path, side: u32, context: &Context) -> Result<Vec<Class>> {
     let mut paths = artifact::walk(folder)?;
     paths.retain(|path| {
         path.extension()

@@ -162,7 +162,7 @@ fn bounds(points: impl Iterator<Item = Vec2>) -> [Vec2; 2] {
 }
 
 /// Samples a placed template for every pixel that it covers, inside the picture or not.
-pub fn warp(texture: &Texture, placement: &Placement, size: Extent) -> Layer {
+pub(super) fn warp(texture: &Texture, placement: &Placement, size: Extent) -> Layer {
     let (width, height) = (size.width as usize, size.height as usize);
     let mut layer = Layer {
         colour: vec![[0.0; 3]; size.area()],

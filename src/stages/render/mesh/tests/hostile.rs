@@ -14,7 +14,7 @@ use crate::seed::Seed;
 use crate::stage::{DeviceChoice, Share};
 
 /// A tetrahedron in a glTF that holds its buffer: 4 positions, 4 normals, 12 indices.
-pub fn tetrahedron() -> Value {
+pub(super) fn tetrahedron() -> Value {
     let corners = [[0, 0, 0], [1, 0, 0], [0, 1, 0], [0, 0, 1]];
     let floats = corners.iter().chain(&corners).flatten();
     let mut bytes: Vec<u8> = floats.flat_map(|&v| (v as f32).to_le_bytes()).collect();
@@ -49,7 +49,7 @@ pub fn tetrahedron() -> Value {
 }
 
 /// The same as a .glb.
-pub fn glb(document: &Value) -> Vec<u8> {
+pub(super) fn glb(document: &Value) -> Vec<u8> {
     let mut document = document.clone();
     let uri = document["buffers"][0]["uri"].take();
     document["buffers"][0]

@@ -86,7 +86,7 @@ fn a_buffer_shorter_than_its_accessors_is_an_error() {
     let (_folder, mesh) = changed_die(|f| {
         cut(&f.join("die.bin"), 0.5);
         edit(&f.join("die.gltf"), |json| {
-            json["buffers"][0]["byteLength"] = 1000.into()
+            json["buffers"][0]["byteLength"] = 1000.into();
         });
     });
     assert_error(&mesh, &["die.gltf", "beyond the end", "help:"]);
@@ -106,7 +106,7 @@ fn a_model_without_triangles_is_an_error() {
 fn a_model_without_faces_is_one_class_named_after_its_file() {
     let (_folder, mesh) = changed_die(|f| {
         edit(&f.join("die.gltf"), |json| {
-            json["nodes"][0]["children"] = serde_json::json!([])
+            json["nodes"][0]["children"] = serde_json::json!([]);
         });
     });
     let samples = render(&mesh, 2, 16, 1, 8).unwrap();

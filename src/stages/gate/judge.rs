@@ -1,4 +1,4 @@
-//! The task network as a reader: what it takes pictures for.
+//! The task network as a judge: what it takes pictures for.
 
 use image::{GrayImage, RgbImage};
 
@@ -13,14 +13,14 @@ use crate::tasks::classification::best;
 use crate::{Error, Result};
 
 /// A frozen task network and where it runs.
-pub struct Reader {
+pub(super) struct Judge {
     network: TaskNetwork,
     chosen: Chosen,
     workers: Workers,
 }
 
 /// What the network makes of a picture.
-pub struct Reading {
+pub(super) struct Reading {
     /// By class, adding up to 1.
     pub probabilities: Vec<f32>,
     /// The cells in which it sees an object.
@@ -30,12 +30,12 @@ pub struct Reading {
 
 impl Reading {
     /// The class that it takes the picture for.
-    pub fn best(&self) -> usize {
+    pub(super) fn best(&self) -> usize {
         best(&self.probabilities)
     }
 
     /// Overlap of the cells seen with those of a label, 0..1; 0 where neither has any.
-    pub fn overlap(&self, label: &[bool]) -> f32 {
+    pub(super) fn overlap(&self, label: &[bool]) -> f32 {
         let pairs = || self.mask.iter().zip(label);
         let common = pairs().filter(|(a, b)| **a && **b).count();
         let either = pairs().filter(|(a, b)| **a || **b).count();
@@ -43,7 +43,7 @@ impl Reading {
     }
 }
 
-impl Reader {
+impl Judge {
     /// Pictures at once.
     const BATCH: usize = 16;
 
@@ -51,9 +51,9 @@ impl Reader {
     ///
     /// # Errors
     /// If there is none, or no device.
-    pub fn load(context: &Context, artifact: &Artifact) -> Result<Self> {
+    pub(super) fn load(context: &Context, artifact: &Artifact) -> Result<Self> {
         let chosen = device::choose(context.device)?;
-        Ok(Reader {
+        Ok(Judge {
             network: TaskNetwork::load(&artifact.folder, &chosen)?,
             workers: Workers::for_device(&chosen)?,
             chosen,
@@ -61,7 +61,7 @@ impl Reader {
     }
 
     /// The place of a class in the network's list.
-    pub fn class(&self, name: &str) -> Option<usize> {
+    pub(super) fn class(&self, name: &str) -> Option<usize> {
         self.network.classes.iter().position(|class| class == name)
     }
 
@@ -69,7 +69,7 @@ impl Reader {
     ///
     /// # Errors
     /// If they are not of the size that the network was trained on.
-    pub fn read(&self, context: &Context, pictures: &[RgbImage]) -> Result<Vec<Reading>> {
+    pub(super) fn read(&self, context: &Context, pictures: &[RgbImage]) -> Result<Vec<Reading>> {
         let mut extents = pictures.iter().map(|p| Extent::from(p.dimensions()));
         let wrong = |extent| self.network.check_extent(extent).err();
         if let Some(problem) = extents.find_map(wrong) {
@@ -107,7 +107,7 @@ impl Reader {
     }
 
     /// The label's mask as the network is to see it: the cells covered by half or more.
-    pub fn cells(&self, mask: &GrayImage) -> Vec<bool> {
+    pub(super) fn cells(&self, mask: &GrayImage) -> Vec<bool> {
         let tensor = batch::masks_to_tensor([mask].into_iter(), &self.chosen.device);
         let cells = mask_targets(tensor, self.network.mask_extent()).into_data_as::<f32>();
         let cells = cells.as_slice::<f32>().unwrap_or_default();
