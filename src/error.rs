@@ -118,9 +118,7 @@ impl Error {
 
     /// A Parquet file whose columns do not match the rows that it should contain.
     pub fn table(path: &Path, source: impl std::fmt::Display) -> Self {
-        let remedy = "the file has other contents or is truncated; anything missing from \
-                      outputs/cache is made again";
-        Error::failed(path.display(), source, remedy)
+        Error::failed(path.display(), source, DAMAGED_TABLE)
     }
 
     /// The process's exit code for this error.
@@ -133,6 +131,9 @@ impl Error {
         }
     }
 }
+
+/// What to do about a Parquet file that cannot be read.
+pub(crate) const DAMAGED_TABLE: &str = "the file has other contents or is truncated; anything missing from outputs/cache is made again";
 
 /// At most the first [`LONGEST`] bytes of a text: some errors quote a whole field of a file.
 fn shortened(text: impl std::fmt::Display) -> String {

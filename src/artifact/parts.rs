@@ -261,6 +261,7 @@ impl ObjectRow {
 pub(crate) mod tests {
     use super::*;
 
+    use crate::sample::image::mutations::assert_survived;
     use crate::sample::{Visibility, maps};
 
     /// Two samples that together use every field.
@@ -376,5 +377,22 @@ pub(crate) mod tests {
         ] {
             assert!(rows[0].contains(part), "{part} is not in {}", rows[0]);
         }
+    }
+
+    #[test]
+    fn mutated_parts_are_read_or_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("part.parquet");
+        write_part(&path, &examples()).unwrap();
+        let sound = std::fs::read(&path).unwrap();
+        assert_survived(
+            "part",
+            &sound,
+            |_| {},
+            |bytes| {
+                std::fs::write(&path, bytes).unwrap();
+                read_part(&path)
+            },
+        );
     }
 }

@@ -20,6 +20,8 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_arrow::schema::{SchemaLike, TracingOptions};
 
+use crate::error::DAMAGED_TABLE;
+use crate::sample::image::input::guarded;
 use crate::{Error, Result};
 
 /// Rows decoded at a time.
@@ -132,12 +134,14 @@ pub fn read_row<R: DeserializeOwned>(path: &Path, row: usize) -> Result<R> {
 
 fn read_range<R: DeserializeOwned>(path: &Path, row: Option<usize>) -> Result<Vec<R>> {
     let columns = columns::<R>().map_err(|e| Error::table(path, e))?;
-    let mut rows = Vec::new();
-    for batch in batches(path, Some(&columns), row)? {
-        let read: serde_arrow::Result<Vec<R>> = serde_arrow::from_record_batch(&batch);
-        rows.extend(read.map_err(|e| Error::table(path, e))?);
-    }
-    Ok(rows)
+    guarded(path.display(), DAMAGED_TABLE, || {
+        let mut rows = Vec::new();
+        for batch in batches(path, Some(&columns), row)? {
+            let read: serde_arrow::Result<Vec<R>> = serde_arrow::from_record_batch(&batch);
+            rows.extend(read.map_err(|e| Error::table(path, e))?);
+        }
+        Ok(rows)
+    })
 }
 
 /// Reads a whole Parquet file, whatever its columns.
@@ -145,7 +149,7 @@ fn read_range<R: DeserializeOwned>(path: &Path, row: Option<usize>) -> Result<Ve
 /// # Errors
 /// If the file is missing or truncated; the message names it.
 pub fn read_batches(path: &Path) -> Result<Vec<RecordBatch>> {
-    batches(path, None, None)
+    guarded(path.display(), DAMAGED_TABLE, || batches(path, None, None))
 }
 
 fn batches(

@@ -4,10 +4,12 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use image::RgbImage;
 use proptest::prelude::*;
+use proptest::strategy::ValueTree;
 
 use super::*;
 use crate::artifact::parts;
 use crate::sample::image::encode_png;
+use crate::sample::image::mutations::assert_survived;
 use crate::sample::{Camera, Keypoint, Maps, Mask, Object, Visibility};
 
 const EXTENT: Extent = Extent::new(37, 23);
@@ -81,9 +83,8 @@ fn samples(labels: Vec<Labels>) -> Vec<Sample> {
     labels.into_iter().enumerate().map(sample).collect()
 }
 
-/// Writes `samples` as class folders and in `format`, and reads back the latter.
-fn round_trip(format: &Format, samples: &[Sample]) -> Vec<Picture> {
-    let out = tempfile::tempdir().unwrap();
+/// Writes `samples` as class folders and in `format`, below `out`.
+fn write(format: &Format, samples: &[Sample], out: &Path) {
     let split = |index: usize| if index % 3 == 2 { "fold_2" } else { "train" };
     let (mut images, mut categories) =
         (BTreeMap::new(), BTreeMap::<String, BTreeSet<String>>::new());
@@ -105,7 +106,7 @@ fn round_trip(format: &Format, samples: &[Sample]) -> Vec<Picture> {
         .into_iter()
         .map(|(class, names)| (class, names.into_iter().collect()));
     let dataset = DatasetInfo {
-        out: out.path(),
+        out,
         name: "test",
         version: None,
         description: None,
@@ -131,6 +132,12 @@ fn round_trip(format: &Format, samples: &[Sample]) -> Vec<Picture> {
         }
         writer.finish().unwrap();
     }
+}
+
+/// What `format` reads of `samples` after it has written them.
+fn round_trip(format: &Format, samples: &[Sample]) -> Vec<Picture> {
+    let out = tempfile::tempdir().unwrap();
+    write(format, samples, out.path());
     assert!(
         (format.detect)(out.path()),
         "{} does not know its own",
@@ -277,4 +284,34 @@ fn a_mask_of_another_size_is_refused_with_the_file() {
         error.contains("instances_val.json") && error.contains("8×10"),
         "{error}"
     );
+}
+
+#[test]
+fn mutated_labels_are_read_or_refused() {
+    let mut runner = proptest::test_runner::TestRunner::deterministic();
+    let labels = prop::collection::vec(any_labels(), 4).new_tree(&mut runner);
+    let samples = samples(labels.unwrap().current());
+    for format in FORMATS.iter().filter(|format| format.name != "folders") {
+        let out = tempfile::tempdir().unwrap();
+        write(format, &samples, out.path());
+        let files = crate::artifact::walk(out.path()).unwrap().into_iter();
+        let own = files.filter(|path| {
+            let kind = path.extension().and_then(|kind| kind.to_str());
+            matches!(kind, Some("json" | "jsonl" | "parquet"))
+        });
+        for path in own {
+            let name = format!("{} {}", format.name, path.file_name().unwrap().display());
+            let sound = std::fs::read(&path).unwrap();
+            assert_survived(
+                &name,
+                &sound,
+                |_| {},
+                |bytes| {
+                    std::fs::write(&path, bytes).unwrap();
+                    (format.read)(out.path())
+                },
+            );
+            std::fs::write(&path, sound).unwrap();
+        }
+    }
 }

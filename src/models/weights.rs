@@ -4,6 +4,7 @@ use std::path::Path;
 
 use burn::module::Module;
 
+use crate::sample::image::input::guarded;
 use crate::{Error, Result};
 
 /// Writes the weights of a network as burn's `.bpk`.
@@ -25,7 +26,9 @@ pub fn save_weights<M: Module>(module: M, path: &Path) -> Result<()> {
 /// # Errors
 /// If the file is missing or holds another network.
 pub fn load_weights<M: Module>(module: M, path: &Path) -> Result<M> {
-    module
-        .try_load_file(path)
-        .map_err(|e| Error::failed(path.display(), e, "remove the folder and train again"))
+    let remedy = "remove the folder and train again";
+    guarded(path.display(), remedy, || {
+        let loaded = module.try_load_file(path);
+        loaded.map_err(|e| Error::failed(path.display(), e, remedy))
+    })
 }

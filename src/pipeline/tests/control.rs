@@ -23,7 +23,7 @@ from = { samples = 'copy' }
 
 fn spec(require: &str, sets: &[&str]) -> Spec {
     let text = format!("[require]\n{require}\n{PIPELINE}");
-    let sets: Vec<String> = sets.iter().map(std::string::ToString::to_string).collect();
+    let sets: Vec<String> = sets.iter().map(ToString::to_string).collect();
     match Spec::parse(Path::new("test.toml"), &text, &sets, TEST_STAGES) {
         Ok(spec) => spec,
         Err(error) => panic!("{error}"),

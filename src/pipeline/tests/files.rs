@@ -14,7 +14,7 @@ fn read(files: &[(&str, &str)], sets: &[&str]) -> Result<Vec<Spec>> {
     for (name, text) in files {
         fs::write(folder.path().join(name), text).unwrap();
     }
-    let sets: Vec<String> = sets.iter().map(std::string::ToString::to_string).collect();
+    let sets: Vec<String> = sets.iter().map(ToString::to_string).collect();
     Spec::read_points(&folder.path().join(files[0].0), &sets, TEST_STAGES)
 }
 

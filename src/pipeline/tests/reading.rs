@@ -4,10 +4,12 @@ use std::path::Path;
 
 use super::TEST_STAGES;
 use crate::pipeline::spec::Spec;
+use crate::sample::image::mutations::assert_survived;
+use crate::stages::STAGES;
 use crate::{Error, Result};
 
 fn read(text: &str, sets: &[&str]) -> Result<Spec> {
-    let sets: Vec<String> = sets.iter().map(std::string::ToString::to_string).collect();
+    let sets: Vec<String> = sets.iter().map(ToString::to_string).collect();
     Spec::parse(Path::new("test.toml"), text, &sets, TEST_STAGES)
 }
 
@@ -298,4 +300,14 @@ fn a_missing_file_is_a_usage_error() {
         &["no/such.toml", "there is no such pipeline file"],
     );
     assert!(matches!(error, Error::Usage { .. }));
+}
+
+#[test]
+fn mutated_pipeline_files_are_read_or_refused() {
+    let text = include_str!("../../../pipelines/dice.toml");
+    let read = |bytes: &[u8]| {
+        let text = String::from_utf8_lossy(bytes);
+        Spec::parse(Path::new("dice.toml"), &text, &[], STAGES)
+    };
+    assert_survived("dice.toml", text.as_bytes(), |_| {}, read);
 }

@@ -23,7 +23,7 @@ from = { samples = 'solid' }
 
 /// Runs, and returns what each stage reused and the digests of the artifacts.
 fn run_in(outputs: &Path, sets: &[&str], choice: Choice) -> (Result<Outcome>, Vec<String>) {
-    let sets: Vec<String> = sets.iter().map(std::string::ToString::to_string).collect();
+    let sets: Vec<String> = sets.iter().map(ToString::to_string).collect();
     let spec = Spec::parse(Path::new("test.toml"), PIPELINE, &sets, TEST_STAGES).unwrap();
     let notes = Mutex::new(Vec::new());
     let options = Options {

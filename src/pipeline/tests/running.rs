@@ -102,7 +102,7 @@ impl Place {
 }
 
 fn spec(sets: &[&str]) -> Spec {
-    let sets: Vec<String> = sets.iter().map(std::string::ToString::to_string).collect();
+    let sets: Vec<String> = sets.iter().map(ToString::to_string).collect();
     Spec::parse(Path::new("test.toml"), PIPELINE, &sets, TEST_STAGES).unwrap()
 }
 
@@ -335,7 +335,7 @@ fn what_dead_processes_left_is_removed_once_nobody_is_at_work() {
 fn stages_can_be_chosen() {
     let place = Place::new();
     let only = |ids: &[&str]| Choice {
-        only: ids.iter().map(std::string::ToString::to_string).collect(),
+        only: ids.iter().map(ToString::to_string).collect(),
         ..Choice::default()
     };
     let error = place.choose(&[], only(&["copy"])).err().unwrap();
