@@ -133,7 +133,8 @@ impl Error {
 }
 
 /// What to do about a Parquet file that cannot be read.
-pub(crate) const DAMAGED_TABLE: &str = "the file has other contents or is truncated; anything missing from outputs/cache is made again";
+pub(crate) const DAMAGED_TABLE: &str = "the file has other contents or is truncated; anything \
+                                        missing from outputs/cache is made again";
 
 /// At most the first [`LONGEST`] bytes of a text: some errors quote a whole field of a file.
 fn shortened(text: impl std::fmt::Display) -> String {
@@ -145,7 +146,7 @@ fn shortened(text: impl std::fmt::Display) -> String {
     text
 }
 
-/// Bytes of a part of a message.
+/// The most bytes of each part of a message.
 const LONGEST: usize = 2000;
 
 #[cfg(test)]

@@ -1,9 +1,12 @@
-//! What tests share: samples, artifacts made of them, running a stage on them, and records of runs.
+//! What tests share: samples, artifacts made of them, running a stage on them, records of runs, and mutations
+//! of files.
 
 pub(crate) mod dice_run;
+pub(crate) mod mutations;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::sync::Mutex;
 use std::sync::atomic::AtomicBool;
 
 use image::RgbImage;
@@ -16,7 +19,7 @@ use crate::models::album::Album;
 use crate::sample::image::encode_png;
 use crate::sample::{Domain, Extent, Labels, Maps, Mask, Object, Provenance, Sample};
 use crate::seed::Seed;
-use crate::stage::{Context, DeviceChoice, Share, Stage};
+use crate::stage::{Context, DeviceChoice, Event, Share, Stage};
 
 /// Writes `samples` into `folder` as an artifact of parts of `part_size`.
 pub(crate) fn publish(folder: &Path, samples: &[Sample], part_size: usize) -> Artifact {
@@ -73,7 +76,21 @@ pub(crate) fn run_with(
     part_size: usize,
     out: &Path,
 ) -> Result<serde_json::Value> {
-    stage.run(&Context {
+    let (summary, _) = in_context(id, inputs, part_size, out, |context| stage.run(context));
+    summary
+}
+
+/// What `work` returns in the place of the stage `id`, which reads artifacts by role and writes into `out`, and
+/// the warnings that it emits.
+pub(crate) fn in_context<T>(
+    id: &str,
+    inputs: impl IntoIterator<Item = (&'static str, Artifact)>,
+    part_size: usize,
+    out: &Path,
+    work: impl FnOnce(&Context) -> T,
+) -> (T, Vec<String>) {
+    let warnings = Mutex::new(Vec::new());
+    let result = work(&Context {
         id,
         seed: Seed::new(1, id),
         inputs: inputs.into_iter().collect(),
@@ -82,9 +99,14 @@ pub(crate) fn run_with(
         resume: None,
         part_size,
         device: DeviceChoice::Cpu,
-        events: &|_| (),
+        events: &|event| {
+            if let Event::Warning { text } = event {
+                warnings.lock().unwrap().push(text);
+            }
+        },
         interrupted: &AtomicBool::new(false),
-    })
+    });
+    (result, warnings.into_inner().unwrap())
 }
 
 /// Labelled pictures that a network learns in seconds: bright discs and squares, half and half, at
@@ -131,17 +153,21 @@ pub(crate) fn shapes(count: u64, size: u32, seed: u64) -> Vec<Sample> {
 
 /// A picture of one grey, without labels.
 pub(crate) fn picture_of(width: u32, height: u32) -> Sample {
-    let pixels = RgbImage::from_pixel(width, height, image::Rgb([90; 3]));
+    unlabelled(&RgbImage::from_pixel(width, height, image::Rgb([90; 3])))
+}
+
+/// A picture without labels.
+pub(crate) fn unlabelled(pixels: &RgbImage) -> Sample {
     Sample {
-        id: "grey".into(),
+        id: "picture".into(),
         index: 0,
-        image: encode_png(&pixels).unwrap(),
-        extent: (width, height).into(),
+        image: encode_png(pixels).unwrap(),
+        extent: pixels.dimensions().into(),
         labels: Labels::default(),
         provenance: Provenance {
             domain: Domain::Photo,
-            source: "grey.png".into(),
-            origin: "grey".into(),
+            source: "picture.png".into(),
+            origin: "picture".into(),
             parent: None,
             seed: String::new(),
             checkpoint: None,

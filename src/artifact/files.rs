@@ -54,6 +54,17 @@ pub fn remove_temporary(folder: &Path) {
     }
 }
 
+/// Removes a folder that others may be looking for: hides it first, so that they find it complete or not at all.
+///
+/// # Errors
+/// If it cannot be removed.
+pub fn remove_at_once(folder: &Path) -> Result<()> {
+    let name = folder.file_name().unwrap_or_default().to_string_lossy();
+    let hidden = folder.with_file_name(temporary(&name));
+    fs::rename(folder, &hidden).map_err(|e| Error::io(folder, e))?;
+    fs::remove_dir_all(&hidden).map_err(|e| Error::io(&hidden, e))
+}
+
 /// Writes a text file and flushes it to disk.
 ///
 /// # Errors

@@ -261,8 +261,8 @@ impl ObjectRow {
 pub(crate) mod tests {
     use super::*;
 
-    use crate::sample::image::mutations::assert_survived;
     use crate::sample::{Visibility, maps};
+    use crate::testing::mutations::assert_survived;
 
     /// Two samples that together use every field.
     pub(crate) fn examples() -> Vec<Sample> {

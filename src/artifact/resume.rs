@@ -6,7 +6,7 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::sync::Mutex;
+use std::sync::{Mutex, PoisonError};
 
 use serde_json::Value;
 
@@ -61,7 +61,7 @@ impl<'a> Resume<'a> {
         *self
             .taken_over
             .lock()
-            .unwrap_or_else(std::sync::PoisonError::into_inner) = taken_over;
+            .unwrap_or_else(PoisonError::into_inner) = taken_over;
     }
 
     /// The share of the work that the stage can skip, 0..1.
@@ -69,7 +69,7 @@ impl<'a> Resume<'a> {
         *self
             .taken_over
             .lock()
-            .unwrap_or_else(std::sync::PoisonError::into_inner)
+            .unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The folder shared by all results that differ only in `except`, a list of JSON pointers such as

@@ -5,13 +5,14 @@
 
 use std::fs::File;
 use std::io::{BufRead, BufReader};
-use std::path::{Component, Path};
+use std::path::Path;
 
 use rayon::prelude::*;
 use sha2::{Digest, Sha256};
 
 use super::files::{read_json, write_json};
-use super::{Artifact, CHECKSUMS, FileEntry, Kind, hash_file, list_files};
+use super::{Artifact, CHECKSUMS, FileEntry, Kind, check_regular, hash_file, list_files};
+use crate::sample::input::stays_inside;
 use crate::{Error, Result};
 
 /// The list of a sealed folder's files.
@@ -33,16 +34,11 @@ impl Artifact {
     }
 }
 
-/// Whether a name from a description stays below the folder that it is relative to.
-pub fn is_below(name: &str) -> bool {
-    let mut parts = Path::new(name).components();
-    !name.is_empty() && parts.all(|part| matches!(part, Component::Normal(_)))
-}
-
 /// The first of `files` below `folder` that is missing or has changed.
 fn damage(folder: &Path, files: &[FileEntry]) -> Option<String> {
     let problem = |entry: &FileEntry| {
-        let found = is_below(&entry.file).then(|| hash_file(&folder.join(&entry.file)));
+        let found =
+            stays_inside(Path::new(&entry.file)).then(|| hash_file(&folder.join(&entry.file)));
         compare(&entry.file, &entry.blake3, found)
     };
     files.par_iter().find_map_first(problem)
@@ -56,7 +52,7 @@ fn damage_of_listed(folder: &Path) -> Option<String> {
         let some: Vec<String> = lines.by_ref().take(AT_ONCE).collect();
         let problem = |line: &String| {
             let (hash, name) = line.split_once("  ")?;
-            let found = is_below(name).then(|| sha256_file(&folder.join(name)));
+            let found = stays_inside(Path::new(name)).then(|| sha256_file(&folder.join(name)));
             compare(name, hash, found)
         };
         if let Some(problem) = some.par_iter().find_map_first(problem) {
@@ -80,6 +76,7 @@ fn compare(name: &str, expected: &str, found: Option<Result<String>>) -> Option<
 /// # Errors
 /// If the file cannot be read.
 pub fn sha256_file(path: &Path) -> Result<String> {
+    check_regular(path)?;
     let unread = |e| Error::io(path, e);
     let mut file = BufReader::with_capacity(1 << 16, File::open(path).map_err(unread)?);
     let mut hasher = Sha256::new();
@@ -155,10 +152,10 @@ mod tests {
 
     #[test]
     fn names_that_lead_elsewhere_are_damage() {
-        for name in ["../x", "a/../../x", "/etc/passwd", ""] {
-            assert!(!is_below(name), "{name}");
+        for name in ["../x", "a/../../x", "/etc/passwd"] {
+            assert!(!stays_inside(Path::new(name)), "{name}");
         }
-        assert!(is_below("train/one/0.png"));
+        assert!(stays_inside(Path::new("train/one/0.png")));
         let folder = tempfile::tempdir().unwrap();
         let mut artifact = testing::publish(folder.path(), &testing::shapes(1, 8, 1), 1);
         artifact.manifest.files[0].file = "../outside".into();

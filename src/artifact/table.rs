@@ -21,7 +21,7 @@ use serde::de::DeserializeOwned;
 use serde_arrow::schema::{SchemaLike, TracingOptions};
 
 use crate::error::DAMAGED_TABLE;
-use crate::sample::image::input::guarded;
+use crate::sample::input::guarded;
 use crate::{Error, Result};
 
 /// Rows decoded at a time.

@@ -154,31 +154,22 @@ impl Survey {
         Ok(())
     }
 
-    /// Adds the pictures of a dataset that another program wrote.
+    /// Adds the pictures that a format has read.
     fn pictures(&mut self, pictures: &[Picture]) -> Result<()> {
-        let every = (pictures.len() / CELLS).max(1);
-        for (
-            place,
-            Picture {
-                file,
-                split,
-                extent,
-                labels,
-            },
-        ) in pictures.iter().enumerate()
-        {
+        let every = (pictures.len() as u64 / CELLS as u64).max(1);
+        for found in pictures {
+            if self.count.is_multiple_of(every) && self.cells.len() < CELLS {
+                let pixels = picture::read_rgb(&found.file)?;
+                self.cells.push(cell(&pixels, &boxes(&found.labels)));
+            }
             self.count += 1;
-            if let Some(extent) = extent {
+            if let Some(extent) = found.extent {
                 self.tally("size", extent.to_string());
             }
-            if let Some(split) = split {
+            if let Some(split) = &found.split {
                 self.tally("split", split);
             }
-            self.labels(labels);
-            if place % every == 0 && self.cells.len() < CELLS {
-                let pixels = picture::read_rgb(file)?;
-                self.cells.push(cell(&pixels, &boxes(labels)));
-            }
+            self.labels(&found.labels);
         }
         Ok(())
     }

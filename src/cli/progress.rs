@@ -3,7 +3,7 @@
 //! A bar fits the terminal's width; the most important part comes first and is cut off last.
 
 use std::io::{IsTerminal, Write};
-use std::sync::{LazyLock, Mutex};
+use std::sync::{LazyLock, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use indicatif::{MultiProgress, ProgressBar, ProgressState, ProgressStyle};
@@ -157,9 +157,7 @@ impl Progress {
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, Option<Running>> {
-        self.stage
-            .lock()
-            .unwrap_or_else(std::sync::PoisonError::into_inner)
+        self.stage.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Prints a line above the bars.

@@ -9,8 +9,8 @@ use proptest::strategy::ValueTree;
 use super::*;
 use crate::artifact::parts;
 use crate::sample::image::encode_png;
-use crate::sample::image::mutations::assert_survived;
 use crate::sample::{Camera, Keypoint, Maps, Mask, Object, Visibility};
+use crate::testing::mutations::assert_survived;
 
 const EXTENT: Extent = Extent::new(37, 23);
 

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use burn::module::Module;
 
-use crate::sample::image::input::guarded;
+use crate::sample::input::guarded;
 use crate::{Error, Result};
 
 /// Writes the weights of a network as burn's `.bpk`.

@@ -75,6 +75,10 @@ impl Cache {
         if !matches!((expected, hash), (Ok(expected), Ok(hash)) if expected == hash) {
             return Lookup::Damaged(format!("{MANIFEST} has changed since it was written"));
         }
+        // It becomes the name of a folder.
+        if artifact.manifest.digest != artifact::digest(&artifact.manifest.files) {
+            return Lookup::Damaged(format!("{MANIFEST} has another digest than its files"));
+        }
         if artifact.manifest.schema != SCHEMA || artifact.manifest.key != key.hash {
             return Lookup::Damaged(format!("{MANIFEST} belongs to a different result"));
         }
@@ -88,18 +92,6 @@ impl Cache {
             }
         }
         Lookup::Found(Box::new(artifact))
-    }
-
-    /// Removes a result; nobody may be reading it.
-    ///
-    /// # Errors
-    /// If it cannot be removed.
-    pub fn remove(&self, place: &Path) -> Result<()> {
-        let name = place.file_name().unwrap_or_default().to_string_lossy();
-        // Hidden first: a partly removed folder must not look like a result.
-        let hidden = self.folder.join(temporary(&name));
-        fs::rename(place, &hidden).map_err(|e| Error::io(place, e))?;
-        fs::remove_dir_all(&hidden).map_err(|e| Error::io(&hidden, e))
     }
 
     /// The folder of the cache.

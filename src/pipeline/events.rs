@@ -3,7 +3,7 @@
 use std::fs::File;
 use std::io::Write;
 use std::path::Path;
-use std::sync::Mutex;
+use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use serde::Serialize;
@@ -145,9 +145,7 @@ impl<'a> Events<'a> {
 
     fn lock(&self) -> std::sync::MutexGuard<'_, Output> {
         // The output stays usable if a listener panicked.
-        self.output
-            .lock()
-            .unwrap_or_else(std::sync::PoisonError::into_inner)
+        self.output.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Sends an event.

@@ -15,7 +15,7 @@ use serde::Serialize;
 use super::lock::RESULTS;
 use super::publish::versions;
 use super::records::{self, Recorded, folders, name_and_version};
-use crate::artifact::files::{remove_temporary, temporary};
+use crate::artifact::files::{remove_at_once, remove_temporary};
 use crate::{Error, Result, artifact};
 
 /// One result in the cache.
@@ -97,10 +97,7 @@ pub fn collect(outputs: &Path, keep_runs: usize) -> Result<Holdings> {
     remove_leftovers(outputs);
     let holdings = holdings(outputs, keep_runs)?;
     for entry in &holdings.unneeded {
-        // Hidden first: a partly removed folder must not look like a result.
-        let hidden = cache.join(temporary(&entry.name));
-        fs::rename(&entry.folder, &hidden).map_err(|e| Error::io(&entry.folder, e))?;
-        fs::remove_dir_all(&hidden).map_err(|e| Error::io(&hidden, e))?;
+        remove_at_once(&entry.folder)?;
     }
     // Parts shared with what was just removed take space until they are removed here too.
     artifact::resume::sweep(&cache)?;

@@ -68,8 +68,9 @@ impl Lock {
         let path = outputs.join(RESULTS).join(name);
         let notify = |holder: &str| {
             notify(&match purpose {
+                // Whoever reads it has not signed.
                 Purpose::Make => {
-                    format!("waiting for another run that uses the same result{holder}")
+                    "waiting for another run that makes or reads the same result".into()
                 }
                 Purpose::Read => {
                     format!("waiting for another run that makes an input again{holder}")

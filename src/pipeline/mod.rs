@@ -7,6 +7,7 @@ pub mod events;
 pub mod gc;
 pub mod key;
 mod lock;
+mod making;
 pub mod matrix;
 pub mod memory;
 pub mod plan;

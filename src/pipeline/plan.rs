@@ -138,15 +138,9 @@ impl<'s> Planner<'s> {
         stage: &'s StageSpec,
         made: &BTreeMap<String, Artifact>,
     ) -> Result<Step<'s>> {
-        let mut inputs = BTreeMap::new();
-        let mut waits = Vec::new();
-        for (role, id) in &stage.from {
-            match made.get(id) {
-                Some(artifact) => drop(inputs.insert(*role, artifact.clone())),
-                None => waits.push(id.as_str()),
-            }
-        }
-        let key = Key::new(self.spec, stage, &inputs, &mut self.contents)?;
+        let inputs = stage.from.values().map(String::as_str);
+        let waits: Vec<&str> = inputs.filter(|id| !made.contains_key(*id)).collect();
+        let key = self.key(stage, made)?;
         let (state, reasons) = if waits.is_empty() {
             self.decide(stage, &key)
         } else {
@@ -179,7 +173,7 @@ impl<'s> Planner<'s> {
         })
     }
 
-    /// The key of a stage whose inputs are all `made`.
+    /// The key of a stage, as far as its inputs are `made`.
     ///
     /// # Errors
     /// If a file of the stage cannot be read.

@@ -7,9 +7,9 @@ use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 use super::records::folders;
-use crate::artifact::files::{LATEST, flush_folder, temporary};
-use crate::artifact::soundness::is_below;
+use crate::artifact::files::{LATEST, flush_folder, remove_at_once, temporary};
 use crate::artifact::{Artifact, CHECKSUMS, DATASET_TABLE, hash_file};
+use crate::sample::input::stays_inside;
 use crate::stage::DatasetName;
 use crate::{Error, Result};
 
@@ -122,10 +122,7 @@ pub fn retain(shelf: &Path, keep: usize) -> Result<Vec<String>> {
     let mut removed = Vec::new();
     for (_, path) in versions.into_iter().skip(keep.max(1)) {
         let name = path.file_name().unwrap_or_default().to_string_lossy();
-        // Hidden first, so that a reader finds it complete or not at all.
-        let hidden = shelf.join(temporary(&name));
-        fs::rename(&path, &hidden).map_err(|e| Error::io(&path, e))?;
-        fs::remove_dir_all(&hidden).map_err(|e| Error::io(&hidden, e))?;
+        remove_at_once(&path)?;
         removed.push(name.into_owned());
     }
     Ok(removed)
@@ -145,7 +142,7 @@ fn copy(artifact: &Artifact, to: &Path, progress: &dyn Fn(u64, u64)) -> Result<(
     }
     fs::create_dir(to).map_err(|e| Error::io(to, e))?;
     for entry in &artifact.manifest.files {
-        if !is_below(&entry.file) {
+        if !stays_inside(Path::new(&entry.file)) {
             return Err(damaged(artifact, &entry.file, "is not below the folder"));
         }
         let bytes = copy_file(artifact, &entry.file, to)?;
@@ -172,7 +169,7 @@ fn copy_covered(artifact: &Artifact, to: &Path, progress: &dyn Fn(u64, u64)) -> 
     for line in BufReader::new(file).lines() {
         let line = line.map_err(|e| Error::io(&list, e))?;
         let name = line.split_once("  ").map(|(_, name)| name);
-        let name = name.filter(|name| is_below(name) && !described.contains(name));
+        let name = name.filter(|name| stays_inside(Path::new(name)) && !described.contains(name));
         covered.extend(name.map(String::from));
     }
     for (done, name) in (1..).zip(&covered) {

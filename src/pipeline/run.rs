@@ -2,29 +2,23 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
-use std::sync::Mutex;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Instant, SystemTime, UNIX_EPOCH};
+use std::sync::atomic::AtomicBool;
+use std::time::{SystemTime, UNIX_EPOCH};
 
-use super::cache::{Cache, Lookup};
-use super::contents::Contents;
+use super::cache::Cache;
 use super::events::{Events, Line, Listener, RunEvent};
-use super::key::Key;
 use super::lock::{Lock, Purpose};
-use super::memory::PeakMemory;
+use super::making::{Maker, check_interrupt};
 use super::plan::{Choice, Planner, StepState};
 use super::spec::{Spec, StageSpec};
 use super::{gc, publish, require};
-use crate::artifact::files::{temporary, write_flushed};
-use crate::artifact::resume::Resume;
+use crate::artifact::Artifact;
+use crate::artifact::files::{remove_at_once, temporary, write_flushed};
 use crate::artifact::run::{RunRecord, StageRecord, Status};
-use crate::artifact::{Artifact, Cost};
 use crate::report;
-use crate::seed::Seed;
 use crate::stage::exhibit::Figure;
-use crate::stage::{Context, DatasetName, DeviceChoice, Event, Share};
+use crate::stage::{DatasetName, DeviceChoice, Event};
 use crate::{Error, Result};
 
 /// Options of a run.
@@ -88,11 +82,20 @@ pub fn run(spec: &Spec, options: &Options) -> Result<Outcome> {
     let (name, folder) = create_folder(options.outputs, &spec.name, started)?;
     let toml = folder.join("pipeline.toml");
     fs::write(&toml, spec.resolved_toml()?).map_err(|e| Error::io(&toml, e))?;
+    let events = Events::create(&folder.join("events.jsonl"), options.listener)?;
     let mut running = ActiveRun {
         spec,
         options,
-        cache: &cache,
-        events: Events::create(&folder.join("events.jsonl"), options.listener)?,
+        maker: Maker {
+            spec,
+            outputs: options.outputs,
+            cache: &cache,
+            device: options.device,
+            device_name: &options.device_name,
+            interrupted: options.interrupted,
+            events: &events,
+        },
+        events: &events,
         record: RunRecord {
             schema: 1,
             pipeline: spec.name.clone(),
@@ -109,7 +112,7 @@ pub fn run(spec: &Spec, options: &Options) -> Result<Outcome> {
             error: None,
         },
         folder,
-        sound: BTreeSet::new(),
+        checked: BTreeSet::new(),
     };
     let result = running.work(&mut planner);
     let ended = running.end(&result);
@@ -124,12 +127,12 @@ pub fn run(spec: &Spec, options: &Options) -> Result<Outcome> {
 struct ActiveRun<'a> {
     spec: &'a Spec,
     options: &'a Options<'a>,
-    cache: &'a Cache,
-    events: Events<'a>,
+    maker: Maker<'a>,
+    events: &'a Events<'a>,
     record: RunRecord,
     folder: PathBuf,
-    /// Stages whose results were made by this run, or checked.
-    sound: BTreeSet<String>,
+    /// Stages whose results this run has made or compared with their description.
+    checked: BTreeSet<String>,
 }
 
 impl<'a> ActiveRun<'a> {
@@ -148,7 +151,7 @@ impl<'a> ActiveRun<'a> {
         let mut made = BTreeMap::new();
         let stages = planner.stages();
         for (position, &stage) in stages.iter().enumerate() {
-            self.check_interrupt()?;
+            check_interrupt(self.options.interrupted)?;
             planner.look_again();
             let mut step = planner.step(stage, &made)?;
             if !step.is_cached() {
@@ -175,8 +178,8 @@ impl<'a> ActiveRun<'a> {
                         reason: step.reasons.join(", "),
                     };
                     self.events.emit(Some(&stage.id), start);
-                    let (artifact, cached) =
-                        self.execute(stage, &key, &made, planner.is_forced(stage))?;
+                    let forced = planner.is_forced(stage);
+                    let (artifact, cached) = self.maker.result(stage, &key, &made, forced)?;
                     self.note(stage, &artifact, cached);
                     artifact
                 }
@@ -186,7 +189,7 @@ impl<'a> ActiveRun<'a> {
             made.insert(stage.id.clone(), artifact);
             self.save()?;
         }
-        self.check_interrupt()?;
+        check_interrupt(self.options.interrupted)?;
         let datasets = datasets(planner, self.options);
         let whole = self.options.choice.only.is_empty();
         if self.options.publish && (whole || !datasets.is_empty()) {
@@ -220,7 +223,7 @@ impl<'a> ActiveRun<'a> {
         planner: &mut Planner<'a>,
         made: &mut BTreeMap<String, Artifact>,
     ) -> Result<()> {
-        if !self.sound.insert(id.to_owned()) {
+        if !self.checked.insert(id.to_owned()) {
             return Ok(());
         }
         let Some(damage) = made[id].damage() else {
@@ -239,10 +242,10 @@ impl<'a> ActiveRun<'a> {
         }
         let key = planner.key(stage, made)?;
         {
-            let _lock = self.lock(&made[id].folder, id, Purpose::Make)?;
+            let _lock = self.maker.lock(&made[id].folder, id, Purpose::Make)?;
             // Another run may have made it again meanwhile.
             if made[id].damage().is_some() {
-                self.cache.remove(&made[id].folder)?;
+                remove_at_once(&made[id].folder)?;
             }
         }
         let start = RunEvent::Start {
@@ -251,107 +254,10 @@ impl<'a> ActiveRun<'a> {
             reason: "damaged".to_owned(),
         };
         self.events.emit(Some(id), start);
-        let (artifact, cached) = self.execute(stage, &key, made, false)?;
-        self.record.stages.retain(|record| record.id != id);
+        let (artifact, cached) = self.maker.result(stage, &key, made, false)?;
         self.note(stage, &artifact, cached);
         made.insert(id.to_owned(), artifact);
         Ok(())
-    }
-
-    /// Locks the result in `folder`, on behalf of the stage `id`.
-    fn lock(&self, folder: &Path, id: &str, purpose: Purpose) -> Result<Lock> {
-        let name = folder.file_name().unwrap_or_default().to_string_lossy();
-        let notify = |text: &str| {
-            let event = RunEvent::Wait { text: text.into() };
-            self.events.emit(Some(id), event);
-        };
-        Lock::of_result(self.options.outputs, &name, purpose, notify, || {
-            self.check_interrupt()
-        })
-    }
-
-    /// Runs one stage in a folder of its own, which then moves into the cache. If another run makes the same
-    /// result, waits for it and takes that; says whether it did.
-    fn execute(
-        &mut self,
-        stage: &StageSpec,
-        key: &Key,
-        made: &BTreeMap<String, Artifact>,
-        forced: bool,
-    ) -> Result<(Artifact, bool)> {
-        let inputs = stage.from.values().filter_map(|id| made.get(id));
-        let inputs: Vec<Lock> = inputs
-            .map(|input| self.lock(&input.folder, &stage.id, Purpose::Read))
-            .collect::<Result<_>>()?;
-        let _alone = self.lock(&self.cache.place(&stage.id, key), &stage.id, Purpose::Make)?;
-        if !forced && let Lookup::Found(artifact) = self.cache.lookup(&stage.id, key) {
-            let count = artifact.manifest.count;
-            self.events
-                .emit(Some(&stage.id), RunEvent::Cached { count });
-            return Ok((*artifact, true));
-        }
-        let artifact = self.make(stage, key, made, forced)?;
-        drop(inputs);
-        self.sound.insert(stage.id.clone());
-        Ok((artifact, false))
-    }
-
-    fn make(
-        &self,
-        stage: &StageSpec,
-        key: &Key,
-        made: &BTreeMap<String, Artifact>,
-        forced: bool,
-    ) -> Result<Artifact> {
-        let (began, memory) = (Instant::now(), PeakMemory::measure());
-        let work = self.cache.begin(&stage.id, key)?;
-        let contents = match stage.stage.files().is_empty() {
-            true => Contents::default(),
-            false => Contents::open(self.cache.folder()),
-        };
-        let contents = Mutex::new(contents);
-        let check = || {
-            let mut contents = contents
-                .lock()
-                .unwrap_or_else(std::sync::PoisonError::into_inner);
-            contents.look_again();
-            key.check_files(stage, &mut contents)
-        };
-        let ingredients = key.on_device(&self.options.device_name);
-        let resume = Resume::new(self.cache.folder(), &stage.id, ingredients, forced, &check);
-        let inputs = stage
-            .from
-            .iter()
-            .filter_map(|(role, id)| Some((*role, made.get(id)?.clone())));
-        let context = Context {
-            id: &stage.id,
-            seed: Seed::new(self.spec.seed, &stage.id),
-            inputs: inputs.collect(),
-            share: Share::All,
-            out: work.folder(),
-            resume: Some(&resume),
-            part_size: self.spec.part_size,
-            device: self.options.device,
-            events: &|event| self.events.emit(Some(&stage.id), RunEvent::Stage(event)),
-            interrupted: self.options.interrupted,
-        };
-        let summary = run_stage(stage, &context)?;
-        self.check_interrupt()?;
-        check()?;
-        let cost = Cost {
-            seconds: began.elapsed().as_secs_f64(),
-            peak_memory: memory.bytes(),
-            since_start: memory.since_start,
-            taken_over: resume.taken_over(),
-        };
-        let artifact = work.publish(key, stage.kind.output, summary, cost)?;
-        resume.finished();
-        let done = RunEvent::Done {
-            seconds: cost.seconds,
-            count: artifact.manifest.count,
-        };
-        self.events.emit(Some(&stage.id), done);
-        Ok(artifact)
     }
 
     fn publish(&mut self, id: &str, dataset: DatasetName, artifact: &Artifact) -> Result<()> {
@@ -360,7 +266,7 @@ impl<'a> ActiveRun<'a> {
             let event = Event::Progress { done, total, note };
             self.events.emit(Some(id), RunEvent::Stage(event));
         };
-        let _lock = self.lock(&artifact.folder, id, Purpose::Read)?;
+        let _lock = self.maker.lock(&artifact.folder, id, Purpose::Read)?;
         let published = publish::publish(artifact, dataset, self.options.outputs, &progress)?;
         let event = RunEvent::Published {
             folder: published.folder.display().to_string(),
@@ -380,7 +286,7 @@ impl<'a> ActiveRun<'a> {
         Ok(())
     }
 
-    /// Adds a stage to the record.
+    /// Adds a stage to the record, in the place of an earlier entry if there is one.
     fn note(&mut self, stage: &StageSpec, artifact: &Artifact, cached: bool) {
         let manifest = &artifact.manifest;
         if manifest.summary.as_object().is_some_and(|s| !s.is_empty()) {
@@ -388,8 +294,11 @@ impl<'a> ActiveRun<'a> {
                 .metrics
                 .insert(stage.id.clone(), manifest.summary.clone());
         }
+        if !cached {
+            self.checked.insert(stage.id.clone());
+        }
         let from = stage.from.iter();
-        self.record.stages.push(StageRecord {
+        let record = StageRecord {
             id: stage.id.clone(),
             stage: stage.kind.name.to_owned(),
             from: from
@@ -401,11 +310,12 @@ impl<'a> ActiveRun<'a> {
             folder: artifact.folder.clone(),
             count: manifest.count,
             classes: manifest.classes.clone(),
-        });
-    }
-
-    fn check_interrupt(&self) -> Result<()> {
-        check_interrupt(self.options.interrupted)
+        };
+        let mut known = self.record.stages.iter_mut();
+        match known.find(|known| known.id == stage.id) {
+            Some(known) => *known = record,
+            None => self.record.stages.push(record),
+        }
     }
 
     /// Writes `run.json` in one step.
@@ -453,24 +363,6 @@ fn datasets<'s>(planner: &Planner<'s>, options: &Options) -> Vec<(&'s StageSpec,
     stages
         .filter_map(|stage| Some((stage, stage.stage.dataset()?)))
         .collect()
-}
-
-/// Runs the stage and catches panics, so that the run's record is still written.
-fn run_stage(stage: &StageSpec, context: &Context) -> Result<serde_json::Value> {
-    catch_unwind(AssertUnwindSafe(|| stage.stage.run(context))).unwrap_or_else(|_| {
-        Err(Error::failed(
-            format!("stage `{}`", stage.id),
-            "stopped by a bug in verismo",
-            "please report it with the message above and the pipeline file",
-        ))
-    })
-}
-
-fn check_interrupt(interrupted: &AtomicBool) -> Result<()> {
-    match interrupted.load(Ordering::Relaxed) {
-        true => Err(Error::Interrupted),
-        false => Ok(()),
-    }
 }
 
 /// Fails early if the output folder cannot be written.

@@ -1,9 +1,5 @@
 //! Converts pictures from and to bytes: decodes common photo formats, encodes PNG, resizes.
 
-pub mod input;
-#[cfg(test)]
-pub mod mutations;
-
 use std::io::Cursor;
 use std::path::Path;
 
@@ -11,8 +7,8 @@ use image::{
     DynamicImage, ImageDecoder, ImageEncoder, ImageFormat, ImageReader, RgbImage, RgbaImage,
 };
 
+use super::input::{self, MOST_BYTES};
 use crate::{Error, Result};
-use input::MOST_BYTES;
 
 /// Decodes PNG, JPEG or another supported format to 8-bit RGB. Applies the EXIF orientation, and puts
 /// transparent pictures on white.
@@ -37,7 +33,7 @@ pub fn decode_rgb(bytes: &[u8], name: &str) -> Result<RgbImage> {
     })
 }
 
-/// Decodes a picture of the given `format`, or of the one that its first bytes tell, and turns it upright.
+/// Decodes a picture of the given `format`, or of the format that its first bytes show, and turns it upright.
 ///
 /// # Errors
 /// If it cannot be decoded, with `remedy`, or has more than [`MOST_BYTES`]; the message calls it `name`.
@@ -199,6 +195,7 @@ pub fn contact_sheet(cells: &[RgbImage], columns: u32, cell: u32) -> RgbImage {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::testing::mutations::assert_survived;
 
     #[test]
     fn a_truncated_png_is_an_error_that_names_it() {
@@ -230,12 +227,23 @@ mod tests {
         })
     }
 
+    /// A PNG of one pixel, which has the first colour of its palette; `chunks` come before the pixel.
+    fn palette_png(chunks: &[(&[u8; 4], &[u8])]) -> Vec<u8> {
+        // Zlib's shortest stream of a row with filter 0 and one pixel of index 0.
+        let row = b"\x78\x01\x01\x02\x00\xfd\xff\x00\x00\x00\x02\x00\x01";
+        let pixel: [(&[u8; 4], &[u8]); 2] = [(b"IDAT", row), (b"IEND", b"")];
+        png(1, 1, 3, &[chunks, &pixel].concat())
+    }
+
+    fn jpeg(pixels: &RgbImage) -> Vec<u8> {
+        let mut bytes = Cursor::new(Vec::new());
+        pixels.write_to(&mut bytes, ImageFormat::Jpeg).unwrap();
+        bytes.into_inner()
+    }
+
     #[test]
     fn headers_of_huge_pictures_are_refused_before_decoding() {
-        let mut jpeg = std::io::Cursor::new(Vec::new());
-        let small = RgbImage::from_pixel(16, 16, image::Rgb([9, 90, 200]));
-        small.write_to(&mut jpeg, ImageFormat::Jpeg).unwrap();
-        let mut jpeg = jpeg.into_inner();
+        let mut jpeg = jpeg(&RgbImage::from_pixel(16, 16, image::Rgb([9, 90, 200])));
         let frame = jpeg
             .windows(2)
             .position(|pair| pair == [0xff, 0xc0])
@@ -252,19 +260,16 @@ mod tests {
 
     #[test]
     fn a_palette_of_four_bytes_is_an_error_that_names_the_file() {
-        // Zlib's shortest stream of a row with filter 0 and one pixel of index 0.
-        let row = b"\x78\x01\x01\x02\x00\xfd\xff\x00\x00\x00\x02\x00\x01";
-        let chunks: [(&[u8; 4], &[u8]); 3] =
-            [(b"PLTE", &[1, 2, 3, 4]), (b"IDAT", row), (b"IEND", b"")];
-        let error = decode_rgb(&png(1, 1, 3, &chunks), "palette.png").unwrap_err();
+        let broken = palette_png(&[(b"PLTE", &[1, 2, 3, 4])]);
+        let error = decode_rgb(&broken, "palette.png").unwrap_err();
         assert!(error.to_string().contains("palette.png: "), "{error}");
         assert_eq!(error.exit_code(), 1);
-        let chunks = [(b"PLTE", &[1, 2, 3][..]), chunks[1], chunks[2]];
-        let sound = decode_rgb(&png(1, 1, 3, &chunks), "palette.png").unwrap();
+        let sound = palette_png(&[(b"PLTE", &[1, 2, 3])]);
+        let sound = decode_rgb(&sound, "palette.png").unwrap();
         assert_eq!(sound.get_pixel(0, 0), &image::Rgb([1, 2, 3]));
     }
 
-    /// Makes the sums of a PNG's chunks right again.
+    /// Makes the checksums of a PNG's chunks right again.
     fn mend_png(bytes: &mut [u8]) {
         let mut at = 8;
         while let Some(length) = bytes.get(at..at + 4) {
@@ -282,23 +287,11 @@ mod tests {
     #[test]
     fn mutated_pictures_are_read_or_refused() {
         let pixels = RgbImage::from_fn(24, 16, |x, y| image::Rgb([x as u8 * 9, y as u8, 77]));
-        let jpeg = {
-            let mut bytes = Cursor::new(Vec::new());
-            pixels.write_to(&mut bytes, ImageFormat::Jpeg).unwrap();
-            bytes.into_inner()
-        };
         let read = |bytes: &[u8]| decode_rgb(bytes, "picture");
-        let sound = encode_png(&pixels).unwrap();
-        mutations::assert_survived("picture.png", &sound, mend_png, read);
-        let row = b"\x78\x01\x01\x02\x00\xfd\xff\x00\x00\x00\x02\x00\x01";
-        let chunks: [(&[u8; 4], &[u8]); 4] = [
-            (b"PLTE", &[1, 2, 3]),
-            (b"tRNS", &[9]),
-            (b"IDAT", row),
-            (b"IEND", b""),
-        ];
-        mutations::assert_survived("palette.png", &png(1, 1, 3, &chunks), mend_png, read);
-        mutations::assert_survived("picture.jpg", &jpeg, |_| (), read);
+        assert_survived("picture.png", &encode_png(&pixels).unwrap(), mend_png, read);
+        let palette = palette_png(&[(b"PLTE", &[1, 2, 3]), (b"tRNS", &[9])]);
+        assert_survived("palette.png", &palette, mend_png, read);
+        assert_survived("picture.jpg", &jpeg(&pixels), |_| (), read);
     }
 
     #[test]

@@ -4,6 +4,7 @@ pub mod colour;
 pub mod crop;
 pub mod extent;
 pub mod image;
+pub mod input;
 pub mod mapping;
 pub mod maps;
 pub mod mask;

@@ -1,9 +1,10 @@
-//! Reading a stage's table when some of the tables in it belong to entries of a registry: the stage takes
-//! those out, hands each to its entry, and reads the rest as its own settings.
+//! Reading and describing a stage's table when some of the tables in it belong to entries of a registry: the
+//! stage takes those out, hands each to its entry, and reads the rest as its own settings.
 
 use std::convert::Infallible;
 use std::ops::Range;
 
+use schemars::Schema;
 use serde::de::{DeserializeOwned, Deserializer, Visitor};
 use toml::Spanned;
 use toml::de::{DeTable, DeValue, Error, ValueDeserializer};
@@ -49,6 +50,14 @@ pub fn rest<'a, C: DeserializeOwned>(
             _ => error,
         }
     })
+}
+
+/// Adds the schema of an entry's table to that of the stage, with a description.
+pub fn describe(stage: &mut Schema, name: &str, mut table: Schema, description: &str) {
+    table.insert("description".into(), description.into());
+    if let Some(properties) = stage.get_mut("properties") {
+        properties[name] = table.to_value();
+    }
 }
 
 /// An error of our own at a place; TOML's errors take theirs from the value that is being read.

@@ -119,6 +119,14 @@ pub struct Recipe {
     pub rate: f64,
 }
 
+impl Recipe {
+    /// The learning rate of a step, counted from 0.
+    pub fn rate_at(self, step: u64) -> f64 {
+        let progress = step as f64 / self.steps as f64;
+        self.rate * 0.5 * (1.0 + (std::f64::consts::PI * progress).cos())
+    }
+}
+
 /// Trains a recogniser by a recipe on the batches that `draw` gives, and calls `tick` with every loss.
 ///
 /// # Errors
@@ -130,9 +138,59 @@ pub fn train(
     tick: impl Fn(f32) -> Result<()>,
 ) -> Result<()> {
     for step in 0..recipe.steps {
-        let progress = step as f64 / recipe.steps as f64;
-        let rate = recipe.rate * 0.5 * (1.0 + (std::f64::consts::PI * progress).cos());
-        tick(recogniser.step(&draw()?, rate))?;
+        tick(recogniser.step(&draw()?, recipe.rate_at(step)))?;
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::nn::device;
+    use crate::seed::Seed;
+    use crate::stage::DeviceChoice;
+    use crate::testing;
+
+    #[test]
+    fn every_task_learns_and_is_scored() {
+        let device = device::choose(DeviceChoice::Cpu).unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        let mut album = Album::new(folder.path()).unwrap();
+        for (number, sample) in testing::shapes(60, 16, 1).iter().enumerate() {
+            album.push_with_mask(sample, number % 2).unwrap();
+        }
+        let all: Vec<usize> = (0..album.len()).collect();
+        let setting = Setting {
+            classes: 2,
+            extent: Extent::square(16),
+            channels: 4,
+            device: &device,
+        };
+        for task in TASKS {
+            let mut stream = Seed::new(1, task.name).stream(0);
+            let mut recogniser = (task.create)(&setting, &mut stream);
+            let recipe = Recipe {
+                steps: 60,
+                rate: 8e-3,
+            };
+            let mut order = Order::new(album.len());
+            let draw = || album.examples(order.next(16, &mut stream));
+            train(recogniser.as_mut(), recipe, draw, |_| Ok(())).unwrap();
+            let predictions = recogniser.predict(&album, &all).unwrap();
+            let score = (task.score)(&album, &predictions, &all).unwrap();
+            assert!(score > 0.9, "{}: {score}", task.name);
+            let classes = ["disc", "square"].map(String::from);
+            assert!(!(task.details)(&album, &[predictions], &classes).is_empty());
+        }
+    }
+
+    #[test]
+    fn an_order_draws_everything_before_anything_again() {
+        let mut stream = Seed::new(1, "order").stream(0);
+        let mut order = Order::new(6);
+        let mut drawn = [order.next(4, &mut stream), order.next(2, &mut stream)].concat();
+        drawn.sort_unstable();
+        assert_eq!(drawn, [0, 1, 2, 3, 4, 5]);
+        assert_eq!(order.next(9, &mut stream).len(), 6);
+    }
 }

@@ -101,6 +101,29 @@ fn damage_is_reported_and_only_the_damaged_part_is_made_again() {
 }
 
 #[test]
+fn a_crafted_cache_writes_nothing_outside() {
+    let pipeline = Tiny::new("").dice(6, 24).publish("render");
+    let project = Project::new().file("tiny.toml", pipeline);
+    assert!(run(&project, &[]).status.success());
+    let sums = published(&project);
+    let mut cached = cached(&project).into_iter();
+    let path = cached
+        .find(|path| path.ends_with("artifact.json") && path.to_string_lossy().contains("/emit-"));
+    let path = path.unwrap();
+    let mut description = project.json(path.to_str().unwrap());
+    description["digest"] = "../../../x".into();
+    let text = description.to_string();
+    std::fs::write(&path, &text).unwrap();
+    let hash = blake3::hash(text.as_bytes()).to_hex();
+    std::fs::write(path.with_file_name("artifact.blake3"), hash.as_str()).unwrap();
+    std::fs::remove_dir_all(project.path("outputs/datasets")).unwrap();
+    let output = run(&project, &[]);
+    assert!(output.status.success());
+    assert_eq!(published(&project), sums);
+    assert_eq!(names(&project.path("")), ["outputs", "tiny.toml"]);
+}
+
+#[test]
 fn two_pipelines_that_share_stages_run_at_once() {
     let rounds = std::env::var("VERISMO_RACES").ok();
     let rounds = rounds.and_then(|text| text.parse().ok()).unwrap_or(2);

@@ -4,8 +4,8 @@ use std::path::Path;
 
 use super::TEST_STAGES;
 use crate::pipeline::spec::Spec;
-use crate::sample::image::mutations::assert_survived;
 use crate::stages::STAGES;
+use crate::testing::mutations::assert_survived;
 use crate::{Error, Result};
 
 fn read(text: &str, sets: &[&str]) -> Result<Spec> {

@@ -110,11 +110,8 @@ impl JsonSchema for Augment {
     fn json_schema(generator: &mut SchemaGenerator) -> Schema {
         let mut schema = AugmentConfig::json_schema(generator);
         for kind in TRANSFORMS {
-            let mut table = (kind.schema)(generator);
-            table.insert("description".into(), kind.about.into());
-            if let Some(properties) = schema.get_mut("properties") {
-                properties[kind.name] = table.to_value();
-            }
+            let table = (kind.schema)(generator);
+            table::describe(&mut schema, kind.name, table, kind.about);
         }
         schema
     }

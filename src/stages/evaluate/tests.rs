@@ -1,12 +1,7 @@
 //! An evaluation of shapes from end to end, and what it refuses.
 
-use std::sync::Mutex;
-use std::sync::atomic::AtomicBool;
-
 use super::*;
 use crate::sample::Sample;
-use crate::seed::Seed;
-use crate::stage::{DeviceChoice, Share};
 use crate::testing;
 
 /// Shapes as photos: no label, and the row of their CSV in the source.
@@ -128,28 +123,13 @@ fn images_of_the_dataset_without_a_class_are_left_out_and_counted() {
         ("adapted", testing::publish(folders[0].path(), &[], 32)),
         ("test", testing::publish(folders[1].path(), &test, 32)),
     ];
-    let warnings = Mutex::new(Vec::new());
-    let measured = config.run(&Context {
-        id: "evaluate",
-        seed: Seed::new(1, "evaluate"),
-        inputs: inputs.into(),
-        share: Share::All,
-        out: folders[2].path(),
-        resume: None,
-        part_size: 32,
-        device: DeviceChoice::Cpu,
-        events: &|event| {
-            if let Event::Warning { text } = event {
-                warnings.lock().unwrap().push(text);
-            }
-        },
-        interrupted: &AtomicBool::new(false),
-    });
+    let run = |context: &Context| config.run(context);
+    let (measured, warnings) = testing::in_context("evaluate", inputs, 32, folders[2].path(), run);
     let table = &measured.unwrap()["classification"];
     assert_eq!(table["classes"], json!(["disc", "square"]));
     assert_eq!(table["adapted"]["n_train"], 72);
     assert_eq!(
-        warnings.into_inner().unwrap(),
+        warnings,
         ["8 images of `adapted` have no class and are left out"]
     );
 }

@@ -1,14 +1,9 @@
 //! The stage on a renderer as small as it gets: a square on a table, with a lamp.
 
-use std::collections::BTreeMap;
-use std::sync::Mutex;
-use std::sync::atomic::AtomicBool;
-
 use image::Rgb;
 
 use super::*;
-use crate::sample::{Domain, Labels, Provenance, Sample, image as picture};
-use crate::stage::{DeviceChoice, Share};
+use crate::sample::{Sample, image as picture};
 use crate::testing;
 
 /// Squares of `scale` under a lamp of `exposure`. `idle` does nothing; `lamp` is at most 1.
@@ -64,29 +59,14 @@ fn sample(index: u64, pixels: &RgbImage) -> Sample {
     Sample {
         id: format!("toy-{index}"),
         index,
-        image: picture::encode_png(pixels).unwrap(),
-        extent: pixels.dimensions().into(),
-        labels: Labels::default(),
-        provenance: Provenance {
-            domain: Domain::Render,
-            source: String::new(),
-            origin: String::new(),
-            parent: None,
-            seed: String::new(),
-            checkpoint: None,
-            transforms: Vec::new(),
-            split: None,
-            gate: None,
-        },
+        ..testing::unlabelled(pixels)
     }
 }
 
 /// What `toy` makes, as an artifact in `folder`.
 fn renders(folder: &std::path::Path, toy: &Toy, seed: &str) -> Artifact {
     let out = tempfile::tempdir().unwrap();
-    let (events, interrupted) = (|_: Event| (), AtomicBool::new(false));
-    let context = context(out.path(), seed, BTreeMap::new(), &events, &interrupted);
-    toy.run(&context).unwrap();
+    testing::run_with(toy, seed, [], 64, out.path()).unwrap();
     let files = crate::artifact::walk(out.path()).unwrap();
     let samples: Vec<Sample> = files
         .iter()
@@ -97,27 +77,6 @@ fn renders(folder: &std::path::Path, toy: &Toy, seed: &str) -> Artifact {
     artifact
 }
 
-fn context<'a>(
-    out: &'a std::path::Path,
-    id: &'a str,
-    inputs: BTreeMap<&'static str, Artifact>,
-    events: &'a (dyn Fn(Event) + Sync),
-    interrupted: &'a AtomicBool,
-) -> Context<'a> {
-    Context {
-        id,
-        seed: Seed::new(1, id),
-        inputs,
-        share: Share::All,
-        out,
-        resume: None,
-        part_size: 64,
-        device: DeviceChoice::Cpu,
-        events,
-        interrupted,
-    }
-}
-
 /// Fits TOY to what `wanted` makes: settings, summary and warnings.
 fn fit(settings: Settings, wanted: &Toy) -> Result<(Value, Value, Vec<String>)> {
     let [a, b, out] = [(); 3].map(|()| tempfile::tempdir().unwrap());
@@ -125,23 +84,18 @@ fn fit(settings: Settings, wanted: &Toy) -> Result<(Value, Value, Vec<String>)> 
         count: 80,
         ..wanted.clone()
     };
-    let inputs = BTreeMap::from([
+    let inputs = [
         ("renders", renders(a.path(), &TOY, "renders")),
         ("photos", renders(b.path(), &photos, "photos")),
-    ]);
-    let warnings = Mutex::new(Vec::new());
-    let events = |event| {
-        if let Event::Warning { text } = event {
-            warnings.lock().unwrap().push(text);
-        }
-    };
-    let interrupted = AtomicBool::new(false);
+    ];
     let stage = Fit::<Toy> {
         settings,
         renderer: PhantomData,
     };
     stage.check().unwrap();
-    let summary = stage.run(&context(out.path(), "fit", inputs, &events, &interrupted))?;
+    let run = |context: &Context| stage.run(context);
+    let (summary, warnings) = testing::in_context("fit", inputs, 64, out.path(), run);
+    let summary = summary?;
     assert!(
         picture::read_rgb(&out.path().join("sheet.png"))
             .unwrap()
@@ -151,11 +105,7 @@ fn fit(settings: Settings, wanted: &Toy) -> Result<(Value, Value, Vec<String>)> 
     let text = std::fs::read_to_string(out.path().join("settings.json")).unwrap();
     // Nothing of the candidates stays.
     assert_eq!(std::fs::read_dir(out.path()).unwrap().count(), 2);
-    Ok((
-        serde_json::from_str(&text).unwrap(),
-        summary,
-        warnings.into_inner().unwrap(),
-    ))
+    Ok((serde_json::from_str(&text).unwrap(), summary, warnings))
 }
 
 fn quick() -> Settings {

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use csv::StringRecord;
 
-use crate::sample::image::input::{self, MOST_BYTES};
+use crate::sample::input::{self, MOST_BYTES};
 use crate::stage::Context;
 use crate::{Error, Result};
 

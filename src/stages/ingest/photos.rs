@@ -3,13 +3,13 @@
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
-use std::path::{Component, Path, PathBuf};
+use std::path::{Path, PathBuf};
 
-use crate::sample::image::input::{self, MOST_BYTES};
+use crate::sample::input::{self, MOST_BYTES};
 use crate::stage::Context;
 use crate::{Error, Result, artifact};
 
-/// Bytes of a name in a tar.
+/// The most bytes of a name in a tar.
 const LONGEST_NAME: u64 = 1 << 20;
 
 /// A collection of photo files, by their names relative to it.
@@ -95,10 +95,7 @@ impl Photos {
     /// # Errors
     /// If it is not.
     pub(super) fn find(&self, name: &str, place: &str) -> Result<()> {
-        let inside = Path::new(name)
-            .components()
-            .all(|part| matches!(part, Component::Normal(_) | Component::CurDir));
-        let found = inside
+        let found = input::stays_inside(Path::new(name))
             && match self {
                 // What is no file is refused when it is read.
                 Photos::Folder(folder) => folder.join(name).exists(),
@@ -123,16 +120,8 @@ impl Photos {
             Photos::Folder(folder) => input::read(&folder.join(name), MOST_BYTES),
             Photos::Tar { path, files } => {
                 let (offset, length) = files.get(plain(name)).copied().unwrap_or_default();
-                if length > MOST_BYTES {
-                    return Err(Error::failed(
-                        self.describe(name),
-                        format!(
-                            "has more than {} MiB, the most that is read",
-                            MOST_BYTES >> 20
-                        ),
-                        "make it smaller, or take it out of the tar",
-                    ));
-                }
+                let remedy = "make it smaller, or take it out of the tar";
+                input::check_length(self.describe(name), length, MOST_BYTES, remedy)?;
                 read_range(path, offset, length).map_err(|e| Error::io(path, e))
             }
         }
@@ -186,7 +175,7 @@ fn read_table(path: &Path, context: &Context) -> Result<BTreeMap<String, (u64, u
         Ok(tar::Archive::new(file))
     };
     input::guarded(path.display(), REMEDY, || {
-        // The second pass reads long names whole, and a file of holes can hold endless ones.
+        // The second pass reads long names whole, and in a sparse file they can be of any length.
         for entry in open()?.entries_with_seek().map_err(broken)?.raw(true) {
             context.check_interrupt()?;
             let entry = entry.map_err(broken)?;

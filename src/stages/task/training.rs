@@ -20,6 +20,7 @@ use crate::nn::device::Chosen;
 use crate::nn::workers::Workers;
 use crate::sample::Extent;
 use crate::stage::{Context, Event};
+use crate::tasks::Recipe;
 
 /// Steps between two reports.
 const REPORT_EVERY: u64 = 10;
@@ -38,6 +39,10 @@ pub(super) fn train(
     let device = chosen.device.clone().autodiff();
     let workers = Workers::for_shards(chosen)?;
     let mut optimiser = adam(0.9, 0.999);
+    let recipe = Recipe {
+        steps: config.steps,
+        rate: config.rate,
+    };
     let mut stream = context.seed.stream(0);
     let extent = network.mask_extent();
     for step in 1..=config.steps {
@@ -61,8 +66,7 @@ pub(super) fn train(
             class += result.1;
             mask += result.2;
         });
-        let progress = (step - 1) as f64 / config.steps as f64;
-        let rate = config.rate * 0.5 * (1.0 + (std::f64::consts::PI * progress).cos());
+        let rate = recipe.rate_at(step - 1);
         network.layers = optimiser.step(rate, network.layers, accumulator.grads());
         if step % REPORT_EVERY == 0 || step == config.steps {
             let values = [("class", class), ("mask", mask)];

@@ -91,12 +91,9 @@ impl JsonSchema for Train {
     fn json_schema(generator: &mut SchemaGenerator) -> Schema {
         let mut schema = TrainConfig::json_schema(generator);
         for kind in MODELS {
-            let mut table = (kind.schema)(generator);
+            let table = (kind.schema)(generator);
             let about = format!("Settings of the model `{}`.", kind.name);
-            table.insert("description".into(), about.into());
-            if let Some(properties) = schema.get_mut("properties") {
-                properties[kind.name] = table.to_value();
-            }
+            table::describe(&mut schema, kind.name, table, &about);
         }
         schema
     }

@@ -2,8 +2,6 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
-use std::sync::Mutex;
-use std::sync::atomic::AtomicBool;
 
 use image::RgbImage;
 
@@ -17,7 +15,7 @@ use crate::sample::image::encode_png;
 use crate::sample::mapping::Border;
 use crate::sample::{Mapping, Sample};
 use crate::seed::{Seed, Stream};
-use crate::stage::{DeviceChoice, Share};
+use crate::stage::DeviceChoice;
 use crate::{artifact, testing};
 
 /// A model that fails as told: it translates by `translate`, and its loss is not a number from step
@@ -97,42 +95,28 @@ fn train(config: &TrainConfig, stub: &mut Stub) -> (Result<TrainingState>, Vec<S
     let folders = [(); 3].map(|()| tempfile::tempdir().unwrap());
     let renders = testing::publish(folders[0].path(), &testing::shapes(44, 16, 1), 16);
     let photos = testing::publish(folders[1].path(), &testing::shapes(44, 16, 2), 16);
-    let warnings = Mutex::new(Vec::new());
-    let context = Context {
-        id: "train",
-        seed: Seed::new(1, "train"),
-        inputs: BTreeMap::from([("renders", renders), ("photos", photos)]),
-        share: Share::All,
-        out: folders[2].path(),
-        resume: None,
-        part_size: 16,
-        device: DeviceChoice::Cpu,
-        events: &|event| {
-            if let Event::Warning { text } = event {
-                warnings.lock().unwrap().push(text);
-            }
-        },
-        interrupted: &AtomicBool::new(false),
-    };
+    let inputs = [("renders", renders), ("photos", photos)];
     let device = device::choose(DeviceChoice::Cpu).unwrap();
-    let data = Data::read(&context, &[]).unwrap();
-    let watch = Some(Watch::new(config, &data, None, &device).unwrap());
     let stage = stage(config.clone());
-    let state = Training {
-        config,
-        settings: stage.model.as_ref(),
-        context: &context,
-        data: &data,
-        device: &device,
-        model: stub,
-        watch,
-        checkpoints: Checkpoints::in_folder(folders[2].path().join("checkpoints"))
-            .unwrap()
-            .unwrap(),
-        saved: Instant::now(),
-    }
-    .run(config.steps);
-    (state, warnings.into_inner().unwrap())
+    let work = |context: &Context| {
+        let data = Data::read(context, &[]).unwrap();
+        let watch = Some(Watch::new(config, &data, None, &device).unwrap());
+        Training {
+            config,
+            settings: stage.model.as_ref(),
+            context,
+            data: &data,
+            device: &device,
+            model: stub,
+            watch,
+            checkpoints: Checkpoints::in_folder(context.out.join("checkpoints"))
+                .unwrap()
+                .unwrap(),
+            saved: Instant::now(),
+        }
+        .run(config.steps)
+    };
+    testing::in_context("train", inputs, 16, folders[2].path(), work)
 }
 
 fn short() -> TrainConfig {
@@ -397,20 +381,10 @@ fn cuts_take_picture_and_mask_alike() {
     let folders = [(); 2].map(|()| tempfile::tempdir().unwrap());
     let renders = testing::publish(folders[0].path(), &testing::shapes(12, 32, 1), 16);
     let photos = testing::publish(folders[1].path(), &testing::shapes(12, 32, 2), 16);
-    let context = Context {
-        id: "train",
-        seed: Seed::new(1, "train"),
-        inputs: BTreeMap::from([("renders", renders), ("photos", photos)]),
-        share: Share::All,
-        out: folders[0].path(),
-        resume: None,
-        part_size: 16,
-        device: DeviceChoice::Cpu,
-        events: &|_| (),
-        interrupted: &AtomicBool::new(false),
-    };
-    let data = Data::read(&context, &[]).unwrap();
-    let mut stream = context.seed.stream(0);
+    let inputs = [("renders", renders), ("photos", photos)];
+    let read = |context: &Context| Data::read(context, &[]).unwrap();
+    let (data, _) = testing::in_context("train", inputs, 16, folders[0].path(), read);
+    let mut stream = Seed::new(1, "train").stream(0);
     let extent = |width, height| Some(Extent::new(width, height));
     for (resize, crop, seen) in [
         (None, extent(20, 20), [20, 20]),

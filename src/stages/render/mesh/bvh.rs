@@ -2,7 +2,7 @@
 //!
 //! `obvhs` merges boxes from below, which takes quadratic time where boxes lie within each other, as those of
 //! a fan's triangles do. Large models are therefore divided from above, by the surface area heuristic over
-//! bins (Wald 2007), whose time no arrangement of triangles makes more than n log n.
+//! bins (Wald 2007), which takes n log n time however the triangles lie.
 
 use std::ops::Range;
 use std::time::Duration;
@@ -15,15 +15,15 @@ use obvhs::bvh2::builder::build_bvh2_from_tris;
 use obvhs::bvh2::node::Bvh2Node;
 use obvhs::triangle::Triangle;
 
-/// Triangles of a large model; the worst arrangement of fewer takes some seconds.
+/// A model with more triangles is large; the worst arrangement of fewer takes some seconds.
 const LARGE: usize = 30_000;
 
 const BINS: usize = 16;
 
-/// Triangles of a leaf.
+/// The most triangles of a leaf.
 const LEAF: usize = 4;
 
-/// Below this depth, parts are halved.
+/// From this depth on, parts are halved.
 const DEEPEST: usize = 56;
 
 /// The hierarchy, the same for any number of threads; it says in which order it wants the triangles.
@@ -128,7 +128,7 @@ mod tests {
 
     use super::*;
 
-    /// Triangles that no place has twice, some within many others.
+    /// Triangles in different places, a few so large that others lie within their boxes.
     fn scattered(count: usize) -> Vec<Triangle> {
         let triangle = |i: usize| {
             let spread = |step: usize| (i * step % 7919) as f32 / 7919.0;

@@ -9,8 +9,8 @@ use obvhs::triangle::Triangle;
 /// sixteen sides turn by 22.5° at each edge; bevels of 45° stay edges.
 const CREASE_DEGREES: f32 = 35.0;
 
-/// Where more triangles meet, as in the middle of a fan, each keeps its own normal: the sum for each of
-/// them over all the others would take forever.
+/// Where more triangles meet, as in the middle of a fan, each keeps its own normal: a sum for each of them
+/// over all the others takes quadratic time.
 const MOST_AROUND: usize = 1024;
 
 /// The normals at the three corners of each triangle: the sum, weighted by area, over the triangles

@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use ::image::ImageFormat;
 use glam::{Vec3A, vec3a};
 
-use crate::sample::image::{self, input};
+use crate::sample::{image, input};
 use crate::{Error, Result};
 
 /// What to do about a broken file.
@@ -146,8 +146,8 @@ fn angles(direction: Vec3A) -> (f32, f32) {
     (azimuth, direction.y.clamp(-1.0, 1.0).acos() / PI)
 }
 
-/// A map of `width` columns, each texel the mean over its area of the texels of a map of these columns
-/// and rows.
+/// A map of `width` columns. Each of its texels is the mean over its area in a map of `columns` × `rows`,
+/// whose texels `texel` tells by number, row by row.
 fn averaged(
     (columns, rows): (usize, usize),
     width: usize,

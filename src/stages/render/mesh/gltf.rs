@@ -16,20 +16,20 @@ use gltf::mesh::{Mode, Semantic};
 use obvhs::triangle::Triangle;
 
 use super::model::{Corners, Face, Geometry, MOST_TRIANGLES, Material, check_count};
-use crate::sample::image::input::{self, MOST_BYTES};
+use crate::sample::input::{self, MOST_BYTES};
 use crate::{Error, Result};
 
 /// What to do about a broken file.
 pub(super) const REMEDY: &str =
     "export the model again as glTF 2.0 with triangles, and keep its .bin beside it";
 
-/// What the JSON may hold: each value counts as 1, each object as 8 more.
+/// What the JSON may hold: each value counts as 1, an object as 8 more.
 const MOST_VALUES: usize = 4_000_000;
 
 /// Vertices of the whole scene.
 const MOST_VERTICES: usize = 3 * MOST_TRIANGLES;
 
-/// Elements of a sparse accessor that stand in no buffer, and take no space in the file.
+/// Elements of an accessor without a buffer view: zeros, which take no space in the file.
 const MOST_ZEROS: usize = 1_000_000;
 
 /// The buffers beside a glTF; none if it is unreadable.
@@ -202,31 +202,25 @@ fn nodes(document: &gltf::Document) -> Result<Vec<(gltf::Node<'_>, Mat4)>, Strin
     let scene = document.default_scene();
     let scene = scene.or_else(|| document.scenes().next());
     let mut known = vec![false; document.nodes().len()];
-    let mut waiting = Vec::new();
-    let mut wait = |waiting: &mut Vec<_>, nodes: &mut dyn Iterator<Item = _>, place| {
-        let first = waiting.len();
-        for node in nodes {
-            let node: gltf::Node = node;
-            // Else a node within itself would never end, and a chain of pairs would double at each.
-            if std::mem::replace(&mut known[node.index()], true) {
-                let index = node.index();
+    let (mut waiting, mut found) = (Vec::new(), Vec::new());
+    let mut parent = Mat4::IDENTITY;
+    let mut children: Vec<gltf::Node> = scene.iter().flat_map(gltf::Scene::nodes).collect();
+    loop {
+        for index in children.iter().map(gltf::Node::index) {
+            // Otherwise a node within itself would never end, and with two nodes that both hold the next
+            // two, and so on, each level would double.
+            if std::mem::replace(&mut known[index], true) {
                 return Err(format!("node {index} has more than one parent"));
             }
-            waiting.push((node, place));
         }
-        waiting[first..].reverse();
-        Ok(())
-    };
-    if let Some(scene) = scene {
-        wait(&mut waiting, &mut scene.nodes(), Mat4::IDENTITY)?;
+        waiting.extend(children.into_iter().rev().map(|child| (child, parent)));
+        let Some((node, place)) = waiting.pop() else {
+            return Ok(found);
+        };
+        parent = place * Mat4::from_cols_array_2d(&node.transform().matrix());
+        children = node.children().collect();
+        found.push((node, parent));
     }
-    let mut found = Vec::new();
-    while let Some((node, parent)) = waiting.pop() {
-        let place = parent * Mat4::from_cols_array_2d(&node.transform().matrix());
-        wait(&mut waiting, &mut node.children(), place)?;
-        found.push((node, place));
-    }
-    Ok(found)
 }
 
 /// Checks how much the meshes of all nodes hold, before any of them is read.

@@ -1,8 +1,9 @@
 //! Ray-traced pictures of a 3D model that lies on a table, lit by a panorama and a lamp.
 //!
-//! `config` holds the ranges, `model` what `gltf`, `obj` and `stl` read under a `bvh`, `environment` the panoramas;
-//! `scene` makes every random choice of a picture, `trace` sends rays through it, `labels` and
-//! `shade` see the result, and `develop` makes it a photo, with `backdrop` behind.
+//! `config` holds the ranges, `model` what `gltf`, `obj` and `stl` read, `bvh` its hierarchy of boxes,
+//! `environment` the panoramas; `scene` makes every random choice of a picture, `trace` sends rays
+//! through it, `labels` and `shade` see the result, and `develop` makes it a photo, with `backdrop`
+//! behind.
 
 mod backdrop;
 mod bvh;

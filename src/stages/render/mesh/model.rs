@@ -14,7 +14,7 @@ use rayon::prelude::*;
 
 use super::stable_poses::StablePose;
 use super::{bvh, gltf, obj, stl};
-use crate::sample::image::input;
+use crate::sample::input;
 use crate::{Error, Result};
 
 /// What a model may hold; the limits keep a hostile file from filling memory.
@@ -23,7 +23,7 @@ const MOST_MATERIALS: usize = 4096;
 const MOST_FACES: usize = 1024;
 const MOST_KEYPOINTS: usize = 4096;
 
-/// Metres from the origin; farther away, areas are no finite numbers.
+/// Metres from the origin; farther away, areas could overflow.
 const FARTHEST: f32 = 1e9;
 
 /// A model ready to be traced, in its own coordinates (metres, +y up).
@@ -163,23 +163,16 @@ impl Model {
         sum / weights
     }
 
-    /// Distance to the nearest triangle and its number.
-    pub(super) fn hit(
-        &self,
-        origin: Vec3A,
-        direction: Vec3A,
-        farthest: f32,
-    ) -> Option<(f32, usize)> {
+    /// Distance to the nearest triangle on the ray, and its number.
+    pub(super) fn hit(&self, ray: Ray) -> Option<(f32, usize)> {
         let mut hit = RayHit::none();
-        let ray = Ray::new(origin, direction, 0.0, farthest);
         self.bvh
             .ray_traverse(ray, &mut hit, |ray, i| self.triangles[i].intersect(ray))
             .then_some((hit.t, hit.primitive_id as usize))
     }
 
     /// Whether anything lies on the ray.
-    pub(super) fn blocks(&self, origin: Vec3A, direction: Vec3A) -> bool {
-        let ray = Ray::new(origin, direction, 0.0, f32::INFINITY);
+    pub(super) fn blocks(&self, ray: Ray) -> bool {
         let triangle = |ray: &Ray, i: usize| self.triangles[i].intersect(ray);
         !self.bvh.ray_traverse_miss(ray, triangle)
     }
@@ -212,7 +205,7 @@ pub(super) fn check_count(triangles: usize) -> Result<(), String> {
 }
 
 impl Geometry {
-    /// What makes it unusable.
+    /// Checks that it has triangles, not too much of anything, and nothing too far away.
     fn check(&self) -> Result<(), String> {
         check_count(self.triangles.len())?;
         for (count, most, what) in [
@@ -224,7 +217,7 @@ impl Geometry {
                 return Err(format!("has {count} {what}; at most {most} are read"));
             }
         }
-        // Not so for a NaN.
+        // False for a NaN, too.
         let near = |v: &Vec3A| v.abs().cmple(Vec3A::splat(FARTHEST)).all();
         let mut vertices = self.triangles.iter().flat_map(|t| [t.v0, t.v1, t.v2]);
         if !vertices.all(|v| near(&v)) || !self.keypoints.iter().all(|k| near(&k.2)) {

@@ -11,7 +11,7 @@ use obvhs::triangle::Triangle;
 
 use super::crease;
 use super::model::{Corners, Geometry, MOST_TRIANGLES, Material, check_count};
-use crate::sample::image::input::{self, MOST_BYTES};
+use crate::sample::input::{self, MOST_BYTES};
 use crate::{Error, Result};
 
 /// What to do about a broken file.

@@ -9,9 +9,9 @@ use glam::Vec3A;
 use obvhs::triangle::Triangle;
 
 use super::crease;
-use super::model::{Corners, Geometry, MOST_TRIANGLES, Material, check_count};
+use super::model::{Corners, Geometry, Material, check_count};
 use super::obj::DEFAULT_MATERIAL;
-use crate::sample::image::input::{self, MOST_BYTES};
+use crate::sample::input::{self, MOST_BYTES};
 use crate::{Error, Result};
 
 /// What to do about a broken file.
@@ -79,9 +79,7 @@ fn from_text(text: &str) -> Result<Vec<Vec3A>, String> {
         let mut number = || words.next().and_then(|word| word.parse::<f32>().ok());
         match (number(), number(), number()) {
             (Some(x), Some(y), Some(z)) => {
-                if vertices.len() >= 3 * MOST_TRIANGLES {
-                    check_count(MOST_TRIANGLES + 1)?;
-                }
+                check_count(vertices.len() / 3 + 1)?;
                 vertices.push(Vec3A::new(x, y, z));
             }
             _ => return Err("a `vertex` is not followed by three numbers".into()),

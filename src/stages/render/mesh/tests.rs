@@ -4,6 +4,7 @@
 mod hostile;
 mod labels;
 mod models;
+mod mutated;
 mod scenes;
 
 use std::collections::BTreeMap;

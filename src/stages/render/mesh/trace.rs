@@ -5,6 +5,7 @@
 //! one distance, the first in number counts.
 
 use glam::{Vec3A, Vec4};
+use obvhs::ray::Ray;
 
 use super::scene::{Instance, Scene};
 
@@ -77,17 +78,15 @@ impl Four {
 }
 
 impl Instance<'_> {
-    fn to_object(&self, origin: Vec3A, direction: Vec3A) -> (Vec3A, Vec3A) {
-        // A rotation's inverse is its transpose.
-        let turn = self.rotation.transpose();
-        (
-            turn * (origin - self.centre) + self.model.centre,
-            turn * direction,
-        )
+    /// A ray of the world in the model's coordinates.
+    fn ray_to_model(&self, origin: Vec3A, direction: Vec3A, farthest: f32) -> Ray {
+        let direction = self.rotation.transpose() * direction;
+        Ray::new(self.to_model(origin), direction, 0.0, farthest)
     }
 
     /// A point of the world in the model's coordinates.
     pub(super) fn to_model(&self, point: Vec3A) -> Vec3A {
+        // A rotation's inverse is its transpose.
         self.rotation.transpose() * (point - self.centre) + self.model.centre
     }
 
@@ -98,13 +97,13 @@ impl Instance<'_> {
         direction: Vec3A,
         farthest: f32,
     ) -> Option<(f32, usize)> {
-        let (origin, direction) = self.to_object(origin, direction);
-        self.model.hit(origin, direction, farthest)
+        let ray = self.ray_to_model(origin, direction, farthest);
+        self.model.hit(ray)
     }
 
     fn blocks(&self, origin: Vec3A, direction: Vec3A) -> bool {
-        let (origin, direction) = self.to_object(origin, direction);
-        self.model.blocks(origin, direction)
+        let ray = self.ray_to_model(origin, direction, f32::INFINITY);
+        self.model.blocks(ray)
     }
 }
 

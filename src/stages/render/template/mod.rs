@@ -1,21 +1,22 @@
 //! Draws 2D templates, each named by its class, as a camera outdoors might see them.
 //!
-//! A sample is drawn in the order of the files: [`svg`] holds the templates, [`warp`] places one in
-//! the picture, [`surface`] is its paint, [`background`] and [`surroundings`] stand behind it, [`light`]
-//! falls on all, [`camera`] takes the photo.
+//! [`classes`] reads the templates, [`svg`] draws each once, and [`texture`] is the result. [`warp`] then
+//! places one in the picture, [`surface`] is its paint, [`background`] and [`surroundings`] stand behind it,
+//! [`light`] falls on all, [`camera`] takes the photo.
 //! All light is linear until the camera; every parameter is drawn from the sample's own stream.
 
 mod background;
 mod camera;
 mod canvas;
+mod classes;
 mod draw;
 mod light;
-mod limits;
 mod surface;
 mod surroundings;
 mod svg;
 #[cfg(test)]
 mod tests;
+mod texture;
 mod warp;
 
 use std::path::PathBuf;
@@ -36,11 +37,12 @@ use crate::stage::Context;
 
 use background::Background;
 use camera::Camera;
+use classes::Class;
 use draw::chance;
 use light::Light;
 use surface::Surface;
 use surroundings::Surroundings;
-use svg::{Class, Texture};
+use texture::Texture;
 use warp::{Geometry, Layer, Placement};
 
 /// Configuration of the 2D renderer. Ranges are [lowest, highest].
@@ -112,7 +114,7 @@ impl Template {
     /// # Errors
     /// If a template or a background photo cannot be read, or a template is too small to be seen.
     pub fn render(&self, context: &Context, count: u64, size: Extent) -> Result<serde_json::Value> {
-        let classes = svg::load_folder(&self.templates, size.shorter(), context)?;
+        let classes = classes::load_folder(&self.templates, size.shorter(), context)?;
         let photos = Photos::load(context)?;
         context.generate(count, "count", |index| {
             self.sample(context, index, &classes, &photos, size)

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::canvas::sides;
 use super::draw::{Range, check_range, log_uniform, uniform};
-use super::svg::Texture;
+use super::texture::Texture;
 use crate::sample::Extent;
 use crate::seed::Stream;
 

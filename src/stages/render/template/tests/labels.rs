@@ -84,7 +84,7 @@ fn a_sign_too_small_to_be_seen_is_an_error_that_names_it() {
 #[test]
 fn signs_out_of_the_frame_are_no_objects_and_no_class() {
     let (folder, config) = example();
-    let classes = svg::load_folder(folder.path(), 32, &quiet(folder.path())).unwrap();
+    let classes = classes::load_folder(folder.path(), 32, &quiet(folder.path())).unwrap();
     let mut stream = Seed::new(1, "signs").stream(0);
     let mut geometry = config.geometry.clone();
     geometry.shift = [40.0, 40.0];

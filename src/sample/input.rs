@@ -1,4 +1,4 @@
-//! Files that a user gives: read whole, up to a size, by readers whose panics become errors.
+//! Files that a user gives: they are read whole up to a size, and a panic in what reads them is an error.
 
 use std::cell::Cell;
 use std::fmt::Display;
@@ -10,7 +10,7 @@ use std::sync::Once;
 
 use crate::{Error, Result};
 
-/// Bytes that a file may have, and a picture once it is decoded: 178 megapixels of 8 bits a channel.
+/// The most bytes of a file, and of a picture once it is decoded: 178 megapixels of 8 bits a channel.
 pub const MOST_BYTES: u64 = 512 << 20;
 
 /// The bytes of a file. Pipes and devices, which may never end, are not even opened.
@@ -21,22 +21,29 @@ pub fn read(path: &Path, most: u64) -> Result<Vec<u8>> {
     let unread = |e| Error::io(path, e);
     check_regular(path)?;
     let file = File::open(path).map_err(unread)?;
-    let told = file.metadata().map_err(unread)?.len();
+    let length = file.metadata().map_err(unread)?.len();
     let mut bytes = Vec::new();
-    // Some files, as those in /proc, have more bytes than they tell.
-    if told <= most {
+    // Some files, such as those in /proc, have more bytes than their metadata says.
+    if length <= most {
         file.take(most + 1)
             .read_to_end(&mut bytes)
             .map_err(unread)?;
     }
-    if told.max(bytes.len() as u64) > most {
-        return Err(Error::failed(
-            path.display(),
-            format!("has more than {} MiB, the most that is read", most >> 20),
-            "make it smaller, or give the path of another file",
-        ));
-    }
+    let remedy = "make it smaller, or give the path of another file";
+    check_length(path.display(), length.max(bytes.len() as u64), most, remedy)?;
     Ok(bytes)
+}
+
+/// Checks that the file `name` has at most `most` bytes.
+///
+/// # Errors
+/// If its `length` is greater, with `remedy`.
+pub fn check_length(name: impl Display, length: u64, most: u64, remedy: &str) -> Result<()> {
+    if length > most {
+        let problem = format!("has more than {} MiB, the most that is read", most >> 20);
+        return Err(Error::failed(name, problem, remedy));
+    }
+    Ok(())
 }
 
 /// Checks that `path` is a file with contents of its own.
@@ -59,23 +66,28 @@ pub fn check_regular(path: &Path) -> Result<()> {
     ))
 }
 
-/// The file that `uri` in the file `from` names: in its folder or below, so that a file from elsewhere
-/// reads nothing else of this machine.
+/// The file that `uri` in the file `from` names. It must lie in the same folder or below, so that a file
+/// from elsewhere cannot make its reader open other files of this machine.
 ///
 /// # Errors
 /// If it lies outside.
 pub fn beside(from: &Path, uri: &str) -> Result<PathBuf, String> {
-    let name = decoded(uri);
+    let name = percent_decoded(uri);
     let name = Path::new(&name);
     let folder = from.parent().unwrap_or(Path::new(""));
-    name.components()
-        .all(|part| matches!(part, Component::Normal(_) | Component::CurDir))
+    stays_inside(name)
         .then(|| folder.join(name))
         .ok_or_else(|| format!("names `{uri}`, which lies outside its folder"))
 }
 
-/// With `%20` and the like as characters; other percent signs stand for themselves.
-fn decoded(uri: &str) -> String {
+/// Whether a relative path leads nowhere but into the folder that it starts from.
+pub fn stays_inside(path: &Path) -> bool {
+    path.components()
+        .all(|part| matches!(part, Component::Normal(_) | Component::CurDir))
+}
+
+/// Replaces `%20` and the like by the bytes that they stand for; other percent signs stay.
+fn percent_decoded(uri: &str) -> String {
     let mut bytes = Vec::with_capacity(uri.len());
     let mut rest = uri.as_bytes();
     while let Some((&first, after)) = rest.split_first() {
@@ -94,8 +106,8 @@ thread_local! {
     static GUARDED: Cell<bool> = const { Cell::new(false) };
 }
 
-/// Does `work` on the file `name`, and makes a panic in it an error: some readers of other crates panic
-/// where a file breaks its format. Nothing is printed.
+/// Does `work` on the file `name`, and turns a panic into an error, without printing it: readers of other
+/// crates may panic on a file that breaks its format.
 ///
 /// # Errors
 /// Those of `work`, and one with `remedy` if it panics.

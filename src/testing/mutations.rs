@@ -1,4 +1,4 @@
-//! Sound files with random faults: whatever reads them answers, or says what is wrong, but does not panic.
+//! Random faults in sound files. A reader reads the result or says what is wrong, and never panics.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::{Duration, Instant};
@@ -8,10 +8,10 @@ use rand::RngExt;
 use crate::Result;
 use crate::seed::{Seed, Stream};
 
-/// Mutations of each file where `VERISMO_MUTATIONS` does not say how many.
+/// Mutations of each file, unless `VERISMO_MUTATIONS` says how many.
 const RUNS: u64 = 200;
 
-/// What numbers in a text become.
+/// What a number in a text becomes.
 const NUMBERS: [&str; 9] = [
     "0",
     "-1",
@@ -27,20 +27,20 @@ const NUMBERS: [&str; 9] = [
 /// What two, four or eight bytes become.
 const WORDS: [u64; 6] = [0, 1, 0x7fff_ffff, 0x8000_0000, 0xffff_ffff, u64::MAX];
 
-/// Reads `sound`, which must be read well, and then mutations of it. `mend` restores what every reader
-/// checks first, as sums.
+/// Reads `sound`, which must succeed, and then mutations of it. `mend` restores what readers check first,
+/// such as checksums.
 ///
 /// # Panics
-/// If a mutation makes `read` panic, takes it longer than half a minute, or ends in an error without a
-/// remedy; the message tells the number of the mutation.
-pub fn assert_survived<T>(
+/// If `read` panics on a mutation, takes longer than half a minute, or returns an error without a remedy;
+/// the message has the number of the mutation.
+pub(crate) fn assert_survived<T>(
     name: &str,
     sound: &[u8],
     mend: impl Fn(&mut [u8]),
     read: impl Fn(&[u8]) -> Result<T>,
 ) {
     if let Err(error) = read(sound) {
-        panic!("{name} is to be sound: {error}");
+        panic!("{name} must be sound: {error}");
     }
     let runs = std::env::var("VERISMO_MUTATIONS").map_or(RUNS, |text| text.parse().unwrap());
     for run in 0..runs {

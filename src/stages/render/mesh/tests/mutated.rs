@@ -1,0 +1,104 @@
+//! Random faults in models and panoramas: what is left of them is drawn, or refused.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::atomic::AtomicBool;
+
+use super::super::super::photos::Photos;
+use super::super::*;
+use super::hostile::{glb, tetrahedron};
+use crate::sample::image::decode;
+use crate::seed::Seed;
+use crate::stage::{DeviceChoice, Share};
+use crate::testing::mutations::assert_survived;
+
+/// Reads `bytes` as a model and draws it.
+fn draw(name: &str, bytes: &[u8], environment: &Environment) -> Result<Sample> {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join(name);
+    std::fs::write(&path, bytes).unwrap();
+    let mesh = Mesh {
+        models: vec![path.clone()],
+        lie: Lie {
+            pose: Pose::Stable,
+            ..Lie::default()
+        },
+        ..Mesh::default()
+    };
+    let context = Context {
+        id: "render",
+        seed: Seed::new(7, "render"),
+        inputs: BTreeMap::new(),
+        share: Share::All,
+        out: folder.path(),
+        resume: None,
+        part_size: 8,
+        device: DeviceChoice::Cpu,
+        events: &|_| (),
+        interrupted: &AtomicBool::new(false),
+    };
+    let model = mesh.read_model(&path)?;
+    let environments = std::slice::from_ref(environment);
+    let photos = Photos::default();
+    mesh.sample(
+        &context,
+        &[model],
+        environments,
+        &photos,
+        0,
+        Extent::square(8),
+    )
+}
+
+#[test]
+fn mutated_models_are_drawn_or_refused() {
+    let sky = Path::new("renders/hdri");
+    let sky = environment::find(&[sky.to_path_buf()]).unwrap().remove(0);
+    let sky = Environment::read(&sky).unwrap();
+    let document = tetrahedron();
+    let obj = "v 0 0 0\nv 1 0 0\nv 0 1 0\nv 0 0 1\nvn 0 1 0\nusemtl body\nf 1//1 3//1 2//1\n\
+               f 1 2 4\nusemtl edge\nf -4 -1 -2\nf 2 3 4\n";
+    let facets = [[0, 2, 1], [0, 1, 3], [0, 3, 2], [1, 2, 3]];
+    let corners = [[0, 0, 0], [1, 0, 0], [0, 1, 0], [0, 0, 1]];
+    let text = facets.map(|facet| {
+        let vertices = facet.map(|i: usize| {
+            let [x, y, z] = corners[i];
+            format!("vertex {x} {y} {z}\n")
+        });
+        format!(
+            "facet normal 0 0 0\nouter loop\n{}endloop\nendfacet\n",
+            vertices.concat()
+        )
+    });
+    let text = format!("solid part\n{}endsolid part\n", text.concat());
+    let mut binary = vec![0; 80];
+    binary.extend(4_u32.to_le_bytes());
+    for facet in facets {
+        binary.extend([0; 12]);
+        let numbers = facet.iter().flat_map(|&i| corners[i]);
+        binary.extend(numbers.flat_map(|v| (v as f32).to_le_bytes()));
+        binary.extend([0; 2]);
+    }
+    for (name, sound) in [
+        ("part.gltf", document.to_string().as_bytes()),
+        ("part.glb", &glb(&document)),
+        ("part.obj", obj.as_bytes()),
+        ("text.stl", text.as_bytes()),
+        ("binary.stl", &binary),
+    ] {
+        assert_survived(name, sound, |_| (), |bytes| draw(name, bytes, &sky));
+    }
+}
+
+#[test]
+fn mutated_panoramas_are_read_or_refused() {
+    let pixels = image::Rgb32FImage::from_fn(16, 8, |x, y| image::Rgb([x as f32, y as f32, 1.0]));
+    let mut bytes = std::io::Cursor::new(Vec::new());
+    let format = image::ImageFormat::OpenExr;
+    image::DynamicImage::from(pixels)
+        .write_to(&mut bytes, format)
+        .unwrap();
+    // The panorama's own preparation takes long and does not depend on the file.
+    let read = |bytes: &[u8]| decode(bytes, Some(format), "sky.exr", "replace it");
+    assert_survived("sky.exr", bytes.get_ref(), |_| (), read);
+}
