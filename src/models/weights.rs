@@ -32,3 +32,32 @@ pub fn load_weights<M: Module>(module: M, path: &Path) -> Result<M> {
         loaded.map_err(|e| Error::failed(path.display(), e, remedy))
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use burn::tensor::Device;
+
+    use super::*;
+    use crate::nn::generator::GeneratorConfig;
+    use crate::testing::mutations::assert_survived;
+
+    #[test]
+    fn damaged_weights_are_refused_or_read() {
+        let config = GeneratorConfig {
+            channels: 2,
+            blocks: 1,
+            downsamplings: 1,
+            ..GeneratorConfig::default()
+        };
+        let network = || config.init(&Device::flex());
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("generator.bpk");
+        save_weights(network(), &path).unwrap();
+        let sound = std::fs::read(&path).unwrap();
+        let read = |bytes: &[u8]| {
+            std::fs::write(&path, bytes).map_err(|e| Error::io(&path, e))?;
+            load_weights(network(), &path)
+        };
+        assert_survived("generator.bpk", &sound, |_| (), read);
+    }
+}

@@ -198,6 +198,13 @@ mod tests {
         if cfg!(unix) {
             let text = read(Path::new("/dev/zero"), 9).unwrap_err().to_string();
             assert!(text.contains("/dev/zero: is a pipe or device"), "{text}");
+            // Opening a pipe would wait for somebody to write into it.
+            let pipe = folder.path().join("pipe.png");
+            let made = std::process::Command::new("mkfifo").arg(&pipe).status();
+            if made.is_ok_and(|status| status.success()) {
+                let text = read(&pipe, 9).unwrap_err().to_string();
+                assert!(text.contains("pipe.png: is a pipe or device"), "{text}");
+            }
         }
     }
 }

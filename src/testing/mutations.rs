@@ -11,6 +11,9 @@ use crate::seed::{Seed, Stream};
 /// Mutations of each file, unless `VERISMO_MUTATIONS` says how many.
 const RUNS: u64 = 200;
 
+/// Bytes of memory that no reader may need.
+const MOST_MEMORY: u64 = 1 << 30;
+
 /// What a number in a text becomes.
 const NUMBERS: [&str; 9] = [
     "0",
@@ -32,7 +35,8 @@ const WORDS: [u64; 6] = [0, 1, 0x7fff_ffff, 0x8000_0000, 0xffff_ffff, u64::MAX];
 ///
 /// # Panics
 /// If `read` panics on a mutation, takes longer than half a minute, or returns an error without a remedy;
-/// the message has the number of the mutation.
+/// the message has the number of the mutation. With `VERISMO_MUTATIONS`, also if the process has used more
+/// than 1 GiB of memory, where the system tells (Linux).
 pub(crate) fn assert_survived<T>(
     name: &str,
     sound: &[u8],
@@ -42,7 +46,8 @@ pub(crate) fn assert_survived<T>(
     if let Err(error) = read(sound) {
         panic!("{name} must be sound: {error}");
     }
-    let runs = std::env::var("VERISMO_MUTATIONS").map_or(RUNS, |text| text.parse().unwrap());
+    let asked = std::env::var("VERISMO_MUTATIONS").ok();
+    let runs = asked.as_ref().map_or(RUNS, |text| text.parse().unwrap());
     for run in 0..runs {
         let mut bytes = sound.to_vec();
         let mut stream = Seed::new(run, name).stream(0);
@@ -62,7 +67,26 @@ pub(crate) fn assert_survived<T>(
             taken < Duration::from_secs(30),
             "{name}: mutation {run} takes {taken:?}"
         );
+        // Without the variable, other tests run in the same process.
+        if let Some(bytes) = asked.as_ref().and(peak_memory()) {
+            let most = MOST_MEMORY >> 20;
+            assert!(
+                bytes <= MOST_MEMORY,
+                "{name}: after mutation {run} the process has used {} MiB, more than {most}",
+                bytes >> 20
+            );
+        }
     }
+}
+
+/// The most resident bytes of this process so far.
+fn peak_memory() -> Option<u64> {
+    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    let line = status
+        .lines()
+        .find_map(|line| line.strip_prefix("VmHWM:"))?;
+    let kib: u64 = line.trim().strip_suffix(" kB")?.parse().ok()?;
+    Some(kib << 10)
 }
 
 fn mutate(bytes: &mut Vec<u8>, stream: &mut Stream) {
