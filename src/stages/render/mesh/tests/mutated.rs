@@ -37,7 +37,7 @@ fn draw(name: &str, bytes: &[u8], environment: &Environment) -> Result<Sample> {
         events: &|_| (),
         interrupted: &AtomicBool::new(false),
     };
-    let model = mesh.read_model(&path)?;
+    let model = mesh.read_model(&path, &|| Ok(()))?;
     let environments = std::slice::from_ref(environment);
     let photos = Photos::default();
     mesh.sample(
