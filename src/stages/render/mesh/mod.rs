@@ -1,6 +1,6 @@
 //! Ray-traced pictures of a 3D model that lies on a table, lit by a panorama and a lamp.
 //!
-//! `config` holds the ranges. `formats` tells files apart, and `gltf`, `obj` (with `mtl`), `ply` and `stl` read them
+//! `config` holds the ranges. `formats` tells files apart, and `gltf`, `obj`, `ply` and `stl` read them
 //! into a `geometry` with `material`s and `texture`s, from which `model` is made; `bvh` is its hierarchy of boxes.
 //! `environment` holds the panoramas; `scene` makes every random choice of a picture, `trace` sends rays
 //! through it, `labels` and `shade` see the result, and `develop` makes it a photo, with `backdrop`
@@ -18,7 +18,6 @@ mod gltf;
 mod labels;
 mod material;
 mod model;
-mod mtl;
 mod obj;
 mod ply;
 mod polygon;
@@ -117,6 +116,9 @@ impl Mesh {
         if self.models.is_empty() || self.environments.is_empty() {
             return Err("`mesh.models` and `mesh.environments` need at least one path each".into());
         }
+        self.models
+            .iter()
+            .try_for_each(|path| formats::check(path))?;
         let Neighbours { count, gap } = &self.neighbours;
         if count[0] > count[1] || count[1] > 64 {
             return Err("`mesh.neighbours.count` must be two numbers in order, at most 64".into());

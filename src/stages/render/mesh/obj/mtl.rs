@@ -9,10 +9,10 @@ use std::path::{Path, PathBuf};
 
 use glam::{Affine2, Mat2, Vec2, Vec3A, vec2};
 
-use super::geometry::Geometry;
-use super::material::{Alpha, Material, Textures};
-use super::text;
-use super::texture::{self, Content, Pictures, Texture, Wrap};
+use super::super::geometry::Geometry;
+use super::super::material::{Alpha, Material, Textures};
+use super::super::text;
+use super::super::texture::{self, Content, Pictures, Texture, Wrap};
 use crate::Result;
 use crate::sample::colour::luminance;
 use crate::sample::input;
