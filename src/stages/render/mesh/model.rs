@@ -113,9 +113,8 @@ impl Model {
             };
             let checked = geometry.check();
             checked.map_err(|problem| Error::failed(path.display(), problem, remedy))?;
-            go_on()?;
             let stem = path.file_stem().map(|s| s.to_string_lossy().into_owned());
-            Ok(Model::new(geometry, path, stem.unwrap_or_default()))
+            Model::new(geometry, path, stem.unwrap_or_default(), go_on)
         })
     }
 
@@ -225,7 +224,7 @@ impl Model {
         (sum / corners.len() as f32).truncate().into()
     }
 
-    fn new(mut geometry: Geometry, path: &Path, stem: String) -> Model {
+    fn new(mut geometry: Geometry, path: &Path, stem: String, go_on: GoOn) -> Result<Model> {
         let named_faces = !geometry.faces.is_empty();
         let origin = geometry.origin();
         let keypoints = geometry.keypoints.iter();
@@ -247,8 +246,8 @@ impl Model {
             let own = keypoints.iter().filter(|k| k.0 == face.name);
             face.keypoints = own.map(|k| (format!("p{}", k.1), k.2)).collect();
         }
-        let hull = outermost(&geometry.triangles);
-        let bvh = bvh::build(&geometry.triangles);
+        let hull = outermost(&geometry.triangles, go_on)?;
+        let bvh = bvh::build(&geometry.triangles, go_on)?;
         let order = &bvh.primitive_indices;
         // One table after the other, so that little is in memory twice.
         let triangles: Vec<Triangle> = order
@@ -264,7 +263,7 @@ impl Model {
         });
         let centre = (low + high) / 2.0;
         let radius = vertices().map(|v| v.distance(centre)).fold(0.0, f32::max);
-        Model {
+        Ok(Model {
             path: path.display().to_string(),
             faces: geometry.faces,
             stable_poses: Vec::new(),
@@ -285,7 +284,7 @@ impl Model {
                 .map(|table| table.reordered(order, &[Vec2::ZERO; 3])),
             colours: geometry.colours.reordered(order, &[WHITE; 3]),
             bvh,
-        }
+        })
     }
 }
 
@@ -297,25 +296,30 @@ fn chance(direction: Vec3A, triangle: usize) -> f32 {
 }
 
 /// For directions all around, the vertex that lies farthest that way.
-fn outermost(triangles: &[Triangle]) -> Vec<Vec3A> {
+fn outermost(triangles: &[Triangle], go_on: GoOn) -> Result<Vec<Vec3A>> {
     const DIRECTIONS: usize = 400;
+    /// Directions between two looks at whether to go on.
+    const LOOK: usize = 40;
     let golden = std::f32::consts::PI * (3.0 - 5f32.sqrt());
     let vertex = |i: usize| {
         let Triangle { v0, v1, v2 } = triangles[i / 3];
         [v0, v1, v2][i % 3]
     };
-    let mut found: Vec<usize> = (0..DIRECTIONS)
-        .into_par_iter()
-        .map(|i| {
-            let y = 1.0 - (2 * i + 1) as f32 / DIRECTIONS as f32;
-            let (sin, cos) = (golden * i as f32).sin_cos();
-            let direction = vec3a(cos, 0.0, sin) * (1.0 - y * y).sqrt() + Vec3A::Y * y;
-            let along = |i: &usize| vertex(*i).dot(direction);
-            let far = |a: &usize, b: &usize| along(a).total_cmp(&along(b));
-            (0..3 * triangles.len()).max_by(far).unwrap_or(0)
-        })
-        .collect();
+    let farthest = |i: usize| {
+        let y = 1.0 - (2 * i + 1) as f32 / DIRECTIONS as f32;
+        let (sin, cos) = (golden * i as f32).sin_cos();
+        let direction = vec3a(cos, 0.0, sin) * (1.0 - y * y).sqrt() + Vec3A::Y * y;
+        let along = |i: &usize| vertex(*i).dot(direction);
+        let far = |a: &usize, b: &usize| along(a).total_cmp(&along(b));
+        (0..3 * triangles.len()).max_by(far).unwrap_or(0)
+    };
+    let mut found = Vec::with_capacity(DIRECTIONS);
+    for first in (0..DIRECTIONS).step_by(LOOK) {
+        go_on()?;
+        let directions = (first..first + LOOK).into_par_iter();
+        found.par_extend(directions.map(farthest));
+    }
     found.sort_unstable();
     found.dedup();
-    found.into_iter().map(vertex).collect()
+    Ok(found.into_iter().map(vertex).collect())
 }

@@ -50,8 +50,7 @@ pub(super) fn read(path: &Path, unit: f32, go_on: GoOn) -> Result<Geometry> {
         })?;
     }
     drop(text);
-    go_on()?;
-    Ok(reader.finish())
+    reader.finish(go_on)
 }
 
 /// The materials and textures beside an OBJ, as far as they exist; none if it is unreadable.
@@ -331,11 +330,11 @@ impl<'a> Reader<'a> {
         Ok(())
     }
 
-    fn finish(self) -> Geometry {
+    fn finish(self, go_on: GoOn) -> Result<Geometry> {
         let mut geometry = self.geometry;
         drop((self.positions, self.normals, self.coordinates, self.colours));
-        crease::complete(&mut geometry);
-        geometry
+        crease::complete(&mut geometry, go_on)?;
+        Ok(geometry)
     }
 }
 
