@@ -388,6 +388,7 @@ mod tests {
         for line in [
             "map_Kd skin.png",
             "map_kd -s 2 2 1 -o 0.5 0 0 -clamp on skin.png",
+            "map_Kd Skin.PNG",
             "map_Kd my maps\\skin 2.png",
             "map_Kd C:\\work\\maps\\skin.png",
             "map_Kd -mm 0 1 -blendu on -imfchan r \"skin.png\" # skin",

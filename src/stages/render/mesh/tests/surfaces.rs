@@ -1,5 +1,6 @@
 //! What models are made of, as pictures and masks show it.
 
+use super::super::model::{Contact, Sight};
 use super::super::texture::tests::png;
 use super::*;
 
@@ -174,4 +175,69 @@ fn what_is_not_used_and_looks_that_match_nothing_are_said() {
         assert!(warnings[0].contains(part), "{part}: {}", warnings[0]);
     }
     assert!(warnings[1].contains("`shiny`") && !warnings[1].contains("`top`"));
+}
+
+/// A model of `text` and files beside it.
+fn read_beside(text: &str, files: &[(&str, &[u8])]) -> Model {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("part.obj");
+    std::fs::write(&path, text).unwrap();
+    for (name, bytes) in files {
+        std::fs::write(folder.path().join(name), bytes).unwrap();
+    }
+    Model::read(&path, 1.0, &|| Ok(())).unwrap()
+}
+
+/// What a ray straight down meets at a point of the slab.
+fn below(model: &Model, x: f32, z: f32, sight: Sight) -> Option<Contact> {
+    let origin = glam::vec3a(x, 5.0, z);
+    let ray = obvhs::ray::Ray::new(origin, -glam::Vec3A::Y, 0.0, f32::INFINITY);
+    let (distance, triangle) = model.hit(ray, sight)?;
+    Some(model.contact(triangle, origin - glam::Vec3A::Y * distance))
+}
+
+#[test]
+fn pictures_of_normals_bend_to_their_own_right_and_upper_side() {
+    // The upper side of the picture lies towards -z.
+    for (pixel, wanted) in [
+        ([230, 128, 220, 255], glam::Vec3A::X),
+        ([128, 230, 220, 255], glam::Vec3A::NEG_Z),
+    ] {
+        let files: [(&str, &[u8]); 2] = [
+            ("a.mtl", b"newmtl top\nnorm bent.png\n"),
+            ("bent.png", &png(2, 2, |_, _| pixel)),
+        ];
+        let model = read_beside(&slab("mtllib a.mtl\nusemtl top\n"), &files);
+        for [x, z] in [[0.3, 0.4], [0.6, 0.5]] {
+            let contact = below(&model, x, z, Sight::Light).unwrap();
+            let facing = contact.facing(-glam::Vec3A::Y);
+            let material = &model.materials[contact.material];
+            let bent = material.bent(&model, &contact, 1e-3, facing);
+            assert!(bent.dot(wanted) > 0.5 && bent.y > 0.5, "{bent}");
+        }
+    }
+}
+
+#[test]
+fn blended_surfaces_are_there_for_labels_and_let_light_through_by_chance() {
+    let library = b"newmtl top\nKd 1 0 0\nd 0.5\n";
+    let model = read_beside(&slab("mtllib a.mtl\nusemtl top\n"), &[("a.mtl", library)]);
+    let upper = |sight| {
+        let places = (0..400).map(|i| [0.1 + 0.002 * i as f32, 0.1 + 0.0017 * i as f32]);
+        let seen = places.filter(|[x, z]| {
+            let origin = glam::vec3a(*x, 5.0, *z);
+            let direction = glam::vec3a(0.02 * x, -1.0, 0.02 * z).normalize();
+            let ray = obvhs::ray::Ray::new(origin, direction, 0.0, f32::INFINITY);
+            model
+                .hit(ray, sight)
+                .is_some_and(|(distance, _)| distance < 4.9)
+        });
+        seen.count()
+    };
+    assert_eq!(upper(Sight::Labels), 400);
+    assert!(
+        (150..250).contains(&upper(Sight::Light)),
+        "{}",
+        upper(Sight::Light)
+    );
 }
