@@ -60,12 +60,21 @@ pub(super) struct Model {
 }
 
 /// Who asks what is on a ray.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) enum Sight {
     /// Labels, for which a surface is there or is not.
     Labels,
-    /// Light, which gets through some surfaces by chance.
-    Light,
+    /// Light, which gets through some surfaces by chance: another one for each word, spread evenly where only the
+    /// turn of 0..1 differs.
+    Light(u32, f32),
+}
+
+impl Sight {
+    /// That of light on its own way.
+    pub(super) fn along(direction: Vec3A) -> Self {
+        let bits = direction.to_array().map(f32::to_bits);
+        Sight::Light(bits.iter().fold(0, |word, &b| hash(word ^ b)), 0.0)
+    }
 }
 
 /// The point where a ray meets the model.
@@ -145,7 +154,8 @@ impl Model {
 
     /// Whether anything keeps light off the ray.
     pub(super) fn blocks(&self, ray: Ray) -> bool {
-        let triangle = |ray: &Ray, i: usize| self.meets(ray, i, Sight::Light);
+        let sight = Sight::along(ray.direction);
+        let triangle = |ray: &Ray, i: usize| self.meets(ray, i, sight);
         !self.bvh.ray_traverse_miss(ray, triangle)
     }
 
@@ -156,15 +166,21 @@ impl Model {
             return distance;
         }
         let material = &self.materials[self.corners[triangle].material as usize];
-        let opacity = || {
-            let contact = self.contact(triangle, ray.origin + ray.direction * distance);
-            material.opacity_at(self, &contact)
-        };
+        if material.alpha == Alpha::Opaque {
+            return distance;
+        }
+        let contact = self.contact(triangle, ray.origin + ray.direction * distance);
+        let opacity = material.opacity_at(self, &contact);
         let there = match (material.alpha, sight) {
             (Alpha::Opaque, _) => true,
-            (Alpha::Mask(cutoff), _) => opacity() >= cutoff,
-            (Alpha::Blend, Sight::Labels) => opacity() >= SEEN,
-            (Alpha::Blend, Sight::Light) => opacity() > chance(ray.direction, triangle),
+            (Alpha::Mask(cutoff), _) => opacity >= cutoff,
+            (Alpha::Blend, Sight::Labels) => opacity >= SEEN,
+            (Alpha::Blend, Sight::Light(word, turn)) => {
+                // Front and back of a glass are independent of each other.
+                let layer =
+                    2 * contact.material as u32 + u32::from(contact.flat.dot(ray.direction) > 0.0);
+                opacity > (unit(hash(word ^ hash(layer))) + turn).fract()
+            }
         };
         if there { distance } else { f32::INFINITY }
     }
@@ -286,13 +302,6 @@ impl Model {
             bvh,
         })
     }
-}
-
-/// A number of 0..1 that is another for each ray and triangle.
-fn chance(direction: Vec3A, triangle: usize) -> f32 {
-    let bits = direction.to_array().map(f32::to_bits);
-    let word = bits.iter().fold(triangle as u32, |word, &b| hash(word ^ b));
-    unit(word)
 }
 
 /// For directions all around, the vertex that lies farthest that way.

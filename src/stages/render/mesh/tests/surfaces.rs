@@ -189,10 +189,10 @@ fn read_beside(text: &str, files: &[(&str, &[u8])]) -> Model {
 }
 
 /// What a ray straight down meets at a point of the slab.
-fn below(model: &Model, x: f32, z: f32, sight: Sight) -> Option<Contact> {
+fn below(model: &Model, x: f32, z: f32) -> Option<Contact> {
     let origin = glam::vec3a(x, 5.0, z);
     let ray = obvhs::ray::Ray::new(origin, -glam::Vec3A::Y, 0.0, f32::INFINITY);
-    let (distance, triangle) = model.hit(ray, sight)?;
+    let (distance, triangle) = model.hit(ray, Sight::Labels)?;
     Some(model.contact(triangle, origin - glam::Vec3A::Y * distance))
 }
 
@@ -209,7 +209,7 @@ fn pictures_of_normals_bend_to_their_own_right_and_upper_side() {
         ];
         let model = read_beside(&slab("mtllib a.mtl\nusemtl top\n"), &files);
         for [x, z] in [[0.3, 0.4], [0.6, 0.5]] {
-            let contact = below(&model, x, z, Sight::Light).unwrap();
+            let contact = below(&model, x, z).unwrap();
             let facing = contact.facing(-glam::Vec3A::Y);
             let material = &model.materials[contact.material];
             let bent = material.bent(&model, &contact, 1e-3, facing);
@@ -222,22 +222,18 @@ fn pictures_of_normals_bend_to_their_own_right_and_upper_side() {
 fn blended_surfaces_are_there_for_labels_and_let_light_through_by_chance() {
     let library = b"newmtl top\nKd 1 0 0\nd 0.5\n";
     let model = read_beside(&slab("mtllib a.mtl\nusemtl top\n"), &[("a.mtl", library)]);
-    let upper = |sight| {
+    let upper = |sight: fn(glam::Vec3A) -> Sight| {
         let places = (0..400).map(|i| [0.1 + 0.002 * i as f32, 0.1 + 0.0017 * i as f32]);
         let seen = places.filter(|[x, z]| {
             let origin = glam::vec3a(*x, 5.0, *z);
             let direction = glam::vec3a(0.02 * x, -1.0, 0.02 * z).normalize();
             let ray = obvhs::ray::Ray::new(origin, direction, 0.0, f32::INFINITY);
-            model
-                .hit(ray, sight)
-                .is_some_and(|(distance, _)| distance < 4.9)
+            let hit = model.hit(ray, sight(direction));
+            hit.is_some_and(|(distance, _)| distance < 4.9)
         });
         seen.count()
     };
-    assert_eq!(upper(Sight::Labels), 400);
-    assert!(
-        (150..250).contains(&upper(Sight::Light)),
-        "{}",
-        upper(Sight::Light)
-    );
+    assert_eq!(upper(|_| Sight::Labels), 400);
+    let stopped = upper(Sight::along);
+    assert!((150..250).contains(&stopped), "{stopped}");
 }
