@@ -177,7 +177,7 @@ impl<'a> Reader<'a> {
         match word {
             "v" => return Ok(self.vertex(numbers)),
             "vn" => {
-                let normal = vector(numbers).map(|n| n.as_vec3());
+                let normal = vector(numbers).map(DVec3::as_vec3);
                 return Ok(normal.map(|normal| self.normals.push(normal)));
             }
             "vt" => {

@@ -327,7 +327,7 @@ impl Map {
                 _ => {}
             }
         }
-        map.file = rest.trim_matches('"').to_owned();
+        rest.trim_matches('"').clone_into(&mut map.file);
         (!map.file.is_empty()).then_some(map)
     }
 

@@ -155,7 +155,7 @@ type Slots = [Option<f64>; 12];
 fn fill(slots: &mut Slots, property: &Property, numbers: &mut Numbers) -> Result<(), String> {
     let value = numbers.next(property.kind)?;
     if let Some(slot) = slot(&property.name) {
-        let greatest = if slot >= RED && slot < RED + 3 {
+        let greatest = if (RED..RED + 3).contains(&slot) {
             property.kind.greatest()
         } else {
             1.0
