@@ -2,8 +2,10 @@
 
 mod filter;
 mod mesh;
+mod names;
 mod photos;
 mod template;
+mod turns;
 
 use std::path::PathBuf;
 
@@ -19,7 +21,7 @@ use crate::{Error, Result};
 pub const STAGE: StageKind = StageKind {
     name: "render",
     about: "labelled pictures of 3D models (mesh) or 2D templates (template)",
-    version: 6,
+    version: 7,
     inputs: &[
         Input::optional(
             "backgrounds",
@@ -51,6 +53,9 @@ pub struct Render {
     pub count: u64,
     /// Width and height in pixels: `64`, or `[640, 480]`.
     pub size: Extent,
+    /// All classes, in the order in which the dataset numbers them. None: those that the files have, by
+    /// name.
+    pub classes: Vec<String>,
     /// Ray-traces a 3D model.
     pub mesh: Option<mesh::Mesh>,
     /// Draws 2D templates, SVGs named by their class.
@@ -62,6 +67,7 @@ impl Default for Render {
         Render {
             count: 1500,
             size: Extent::square(64),
+            classes: Vec::new(),
             mesh: None,
             template: None,
         }
@@ -80,10 +86,20 @@ impl Stage for Render {
             return Err("`count` must be at least 1".into());
         }
         self.size.check()?;
-        match (&self.mesh, &self.template) {
-            (Some(mesh), None) => mesh.check(),
-            (None, Some(template)) => template.check(),
-            _ => Err("give exactly one of the tables `mesh` and `template`".into()),
+        let named = match (&self.mesh, &self.template) {
+            (Some(mesh), None) => {
+                mesh.check()?;
+                mesh.classes()?
+            }
+            (None, Some(template)) => {
+                template.check()?;
+                template.classes()?
+            }
+            _ => return Err("give exactly one of the tables `mesh` and `template`".into()),
+        };
+        match self.classes.is_empty() || named.is_empty() {
+            true => Ok(()),
+            false => names::check_list(&self.classes, &named),
         }
     }
 
@@ -124,8 +140,12 @@ impl Render {
 
     fn render(&self, context: &Context) -> Result<serde_json::Value> {
         match (&self.mesh, &self.template) {
-            (Some(mesh), None) => mesh.render(context, self.count, self.size),
-            (None, Some(template)) => template.render(context, self.count, self.size),
+            (Some(mesh), None) => {
+                mesh.render(context, &self.classes, self.count, self.size)
+            },
+            (None, Some(template)) => {
+                template.render(context, &self.classes, self.count, self.size)
+            },
             _ => Err(Error::usage(
                 context.id,
                 "needs exactly one of the tables `mesh` and `template`",

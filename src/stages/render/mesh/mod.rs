@@ -1,28 +1,31 @@
 //! Ray-traced pictures of a 3D model that lies on a table, lit by a panorama and a lamp.
 //!
-//! `config` holds the ranges, `model` what `gltf`, `obj` and `stl` read, `bvh` its hierarchy of boxes,
-//! `environment` the panoramas; `scene` makes every random choice of a picture, `trace` sends rays
-//! through it, `labels` and `shade` see the result, and `develop` makes it a photo, with `backdrop`
-//! behind.
+//! `config` holds the ranges, `list` the list of models, `cast` which of them a picture shows, `model` what
+//! `gltf`, `obj` and `stl` read, `bvh` its hierarchy of boxes, `environment` the panoramas; `scene` makes
+//! every random choice of a picture, `trace` sends rays through it, `labels` and `shade` see the result,
+//! and `develop` makes it a photo, with `backdrop` behind.
 
 mod backdrop;
 mod bvh;
+mod cast;
 mod config;
 mod crease;
 mod develop;
 mod environment;
 mod gltf;
 mod labels;
+mod list;
 mod model;
 mod obj;
 mod scene;
 mod shade;
+mod sizes;
 mod stable_poses;
 mod stl;
 mod surface;
 mod trace;
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use rand::RngExt;
 use rayon::prelude::*;
@@ -30,13 +33,16 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use backdrop::Backdrop;
+use cast::Cast;
 use config::{Lens, Lie, Lighting, Neighbours, Pose, Surfaces, Table, Viewpoint};
 use environment::Environment;
 use labels::Buffer;
+use list::{Listed, Source};
 use model::Model;
 use scene::Scene;
 use stable_poses::stable_poses;
 
+use super::names::{self, Named};
 use super::photos::Photos;
 use super::{ATTEMPTS, unseen};
 use crate::Result;
@@ -51,11 +57,13 @@ const VISIBLE: f32 = 0.6;
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Mesh {
-    /// Models to choose from: .gltf, .glb, .obj or .stl. In glTF, empty nodes `face.NAME` (+y
-    /// pointing out of the face that is then on top) are the classes, `keypoint.NAME.I` their
+    /// Models that take turns: .gltf, .glb, .obj or .stl files, folders of them, patterns such as
+    /// `parts/*.glb`, or tables `{ path, class, scale, up, weight }`. In glTF, empty nodes `face.NAME`
+    /// (+y pointing out of the face that is then on top) are the classes, `keypoint.NAME.I` their
     /// keypoints. Any other model is one class, named after its file.
-    pub models: Vec<PathBuf>,
-    /// Metres that one unit of an .obj or .stl is, e.g. 0.001; glTF is in metres.
+    pub models: Vec<Listed>,
+    /// Metres that one unit of an .obj or .stl is, e.g. 0.001, if its entry has no `scale`; glTF is in
+    /// metres.
     pub unit_metres: f32,
     /// How the objects lie.
     pub lie: Lie,
@@ -100,14 +108,25 @@ impl Default for Mesh {
 
 impl Mesh {
     pub fn files(&self) -> Vec<PathBuf> {
-        let models = self.models.iter().flat_map(|path| model::files(path));
+        // What is wrong with the list, `check` says.
+        let sources = list::expand(&self.models).unwrap_or_default();
+        let models = sources.iter().flat_map(|source| model::files(&source.path));
         models.chain(self.environments.iter().cloned()).collect()
+    }
+
+    /// The classes of the models, as far as they are known before these are read.
+    ///
+    /// # Errors
+    /// If an entry of the list is wrong.
+    pub(super) fn classes(&self) -> Result<Vec<Named>, String> {
+        Ok(list::classes(&list::check(&self.models)?))
     }
 
     pub fn check(&self) -> Result<(), String> {
         if self.models.is_empty() || self.environments.is_empty() {
             return Err("`mesh.models` and `mesh.environments` need at least one path each".into());
         }
+        names::check(&self.classes()?, cast::REMEDY)?;
         let Neighbours { count, gap } = &self.neighbours;
         if count[0] > count[1] || count[1] > 64 {
             return Err("`mesh.neighbours.count` must be two numbers in order, at most 64".into());
@@ -221,20 +240,19 @@ impl Mesh {
         Ok(())
     }
 
-    /// Renders `count` pictures of `size`.
+    /// Renders `count` pictures of `size`; `classes` are all that the models have, if there are any.
     ///
     /// # Errors
     /// If a model or panorama is missing or unusable, a model is never in sight, or the artifact
     /// cannot be written.
-    pub fn render(&self, context: &Context, count: u64, size: Extent) -> Result<serde_json::Value> {
-        let models: Vec<Model> = self
-            .models
-            .iter()
-            .map(|path| {
-                context.check_interrupt()?;
-                self.read_model(path)
-            })
-            .collect::<Result<_>>()?;
+    pub fn render(
+        &self,
+        context: &Context,
+        classes: &[String],
+        count: u64,
+        size: Extent,
+    ) -> Result<serde_json::Value> {
+        let cast = Cast::load(self, classes, count, context)?;
         let photos = Photos::load(context)?;
         let environments: Vec<Environment> = environment::find(&self.environments)?
             .par_iter()
@@ -244,17 +262,17 @@ impl Mesh {
             })
             .collect::<Result<_>>()?;
         context.generate(count, "count", |index| {
-            self.sample(context, &models, &environments, &photos, index, size)
+            self.sample(context, &cast, &environments, &photos, index, size)
         })?;
         Ok(serde_json::json!({
-            "models": models.len(),
+            "models": cast.models.len(),
             "environments": environments.len(),
             "background_photos": photos.len(),
         }))
     }
 
-    fn read_model(&self, path: &Path) -> Result<Model> {
-        let mut model = Model::read(path, self.unit_metres)?;
+    fn read_model(&self, source: &Source) -> Result<Model> {
+        let mut model = Model::read(source, self.unit_metres)?;
         if self.lie.pose == Pose::Stable && !model.has_named_faces() {
             model.stable_poses = stable_poses(&model, self.lie.steadiness_degrees.to_radians());
         }
@@ -264,19 +282,18 @@ impl Mesh {
     fn sample(
         &self,
         context: &Context,
-        models: &[Model],
+        cast: &Cast,
         environments: &[Environment],
         photos: &Photos,
         index: u64,
         size: Extent,
     ) -> Result<Sample> {
         let mut stream = context.seed.stream(index);
-        let model = &models[stream.random_range(0..models.len())];
-        let class = stream.random_range(0..model.faces.len());
+        let object = cast.at(index);
+        let (model, _) = object;
         let environment = &environments[stream.random_range(0..environments.len())];
         let mut draw = || {
-            let object = (model, class);
-            let scene = Scene::draw(self, object, models, environment, size, &mut stream);
+            let scene = Scene::draw(self, object, cast, environment, size, &mut stream);
             let buffer = Buffer::trace(&scene, size);
             let visible = buffer.visible_fraction(&scene, 0);
             (scene, buffer, visible)

@@ -12,6 +12,7 @@ use obvhs::ray::{Ray, RayHit};
 use obvhs::triangle::Triangle;
 use rayon::prelude::*;
 
+use super::list::{self, Source, Up};
 use super::stable_poses::StablePose;
 use super::{bvh, gltf, obj, stl};
 use crate::sample::input;
@@ -89,6 +90,15 @@ pub(super) struct Contact {
     pub material: usize,
 }
 
+/// The endings of the files that are models.
+pub(super) const ENDINGS: [&str; 4] = ["gltf", "glb", "obj", "stl"];
+
+/// Whether a file is a model, by the end of its name.
+pub(super) fn is_model(path: &Path) -> bool {
+    let ending = path.extension().unwrap_or_default();
+    ENDINGS.iter().any(|known| ending.eq_ignore_ascii_case(known))
+}
+
 /// The format of a model, by the end of its name.
 enum Format {
     Gltf,
@@ -126,23 +136,29 @@ pub(super) fn files(path: &Path) -> Vec<PathBuf> {
 }
 
 impl Model {
-    /// Reads a model; `unit` is that of an OBJ or STL in metres.
+    /// Reads a model; `unit` is that of an OBJ or STL in metres where the source gives no scale.
     ///
     /// # Errors
     /// If a file is missing, cut off or too large, or the model has no triangles.
-    pub(super) fn read(path: &Path, unit: f32) -> Result<Self> {
+    pub(super) fn read(source: &Source, unit: f32) -> Result<Self> {
+        let path = source.path.as_path();
         let format = Format::of(path);
         let remedy = format.remedy();
         input::guarded(path.display(), remedy, || {
-            let geometry = match format {
-                Format::Gltf => gltf::read(path)?,
+            let unit = source.scale.unwrap_or(unit);
+            let mut geometry = match format {
+                Format::Gltf => gltf::read(path)?.scaled(source.scale.unwrap_or(1.0)),
                 Format::Obj => obj::read(path, unit)?,
                 Format::Stl => stl::read(path, unit)?,
             };
+            if source.up == Up::Z {
+                geometry = geometry.with_z_up();
+            }
+            geometry.name_faces(source.class.as_deref());
             let checked = geometry.check();
             checked.map_err(|problem| Error::failed(path.display(), problem, remedy))?;
-            let stem = path.file_stem().map(|s| s.to_string_lossy().into_owned());
-            Ok(geometry.finish(path, stem.unwrap_or_default()))
+            let class = source.class.clone().unwrap_or_else(|| list::stem(path));
+            Ok(geometry.finish(path, class))
         })
     }
 
@@ -205,6 +221,46 @@ pub(super) fn check_count(triangles: usize) -> Result<(), String> {
 }
 
 impl Geometry {
+    /// With all lengths multiplied by `scale`.
+    fn scaled(mut self, scale: f32) -> Self {
+        for Triangle { v0, v1, v2 } in &mut self.triangles {
+            [v0, v1, v2].into_iter().for_each(|v| *v *= scale);
+        }
+        self.keypoints.iter_mut().for_each(|keypoint| keypoint.2 *= scale);
+        self
+    }
+
+    /// Turned so that what was +z is +y.
+    fn with_z_up(mut self) -> Self {
+        let turned = |v: Vec3A| vec3a(v.x, v.z, -v.y);
+        for Triangle { v0, v1, v2 } in &mut self.triangles {
+            [v0, v1, v2].into_iter().for_each(|v| *v = turned(*v));
+        }
+        for corners in &mut self.corners {
+            corners.normals = corners.normals.map(turned);
+        }
+        self.keypoints.iter_mut().for_each(|keypoint| keypoint.2 = turned(keypoint.2));
+        let back = Quat::from_rotation_x(std::f32::consts::FRAC_PI_2);
+        self.faces.iter_mut().for_each(|face| face.upright *= back);
+        self
+    }
+
+    /// Names the faces as classes: all of them `class` if it is given. Keypoints of several faces are then
+    /// left out, since those of a class have names of their own.
+    fn name_faces(&mut self, class: Option<&str>) {
+        if let Some(class) = class {
+            if !self.faces.is_empty() {
+                self.keypoints.clear();
+            }
+            self.faces.iter_mut().for_each(|face| class.clone_into(&mut face.name));
+            return;
+        }
+        let names: Vec<String> = self.faces.iter().map(|face| face.name.clone()).collect();
+        for face in &mut self.faces {
+            face.name = list::original(&face.name, &names).to_owned();
+        }
+    }
+
     /// Checks that it has triangles, not too much of anything, and nothing too far away.
     fn check(&self) -> Result<(), String> {
         check_count(self.triangles.len())?;
@@ -232,14 +288,14 @@ impl Geometry {
         Ok(())
     }
 
-    fn finish(mut self, path: &Path, stem: String) -> Model {
+    fn finish(mut self, path: &Path, class: String) -> Model {
         let named_faces = !self.faces.is_empty();
         if !named_faces {
             self.keypoints
                 .iter_mut()
-                .for_each(|k| k.0.clone_from(&stem));
+                .for_each(|k| k.0.clone_from(&class));
             self.faces.push(Face {
-                name: stem,
+                name: class,
                 upright: Quat::IDENTITY,
                 keypoints: Vec::new(),
             });

@@ -8,6 +8,7 @@ use glam::{Mat3A, Quat, Vec2, Vec3A, vec2, vec3a};
 use rand::RngExt;
 
 use super::Mesh;
+use super::cast::Cast;
 use super::config::{Lighting, Pose, Viewpoint, draw};
 use super::environment::Environment;
 use super::model::{Face, Model};
@@ -34,7 +35,7 @@ impl<'a> Scene<'a> {
     pub(super) fn draw(
         mesh: &Mesh,
         (model, class): (&'a Model, usize),
-        models: &'a [Model],
+        cast: &'a Cast,
         environment: &'a Environment,
         size: Extent,
         stream: &mut Stream,
@@ -48,7 +49,7 @@ impl<'a> Scene<'a> {
             // Mostly the same kind of object, since sets are photographed together.
             let model = match stream.random_bool(0.6) {
                 true => model,
-                false => &models[stream.random_range(0..models.len())],
+                false => cast.any(stream),
             };
             let class = stream.random_range(0..model.faces.len());
             let mut neighbour = Instance::draw(mesh, model, class, stream);

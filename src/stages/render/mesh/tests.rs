@@ -3,6 +3,7 @@
 
 mod hostile;
 mod labels;
+mod listing;
 mod models;
 mod mutated;
 mod scenes;
@@ -14,6 +15,7 @@ use std::sync::atomic::AtomicBool;
 use image::RgbImage;
 
 use super::config::Colour;
+use super::list::Source;
 use super::*;
 use crate::artifact::Artifact;
 use crate::artifact::parts::read_part;
@@ -59,7 +61,7 @@ fn render_with(
     let pool = rayon::ThreadPoolBuilder::new().num_threads(threads);
     pool.build()
         .unwrap()
-        .install(|| mesh.render(&context, count, size))?;
+        .install(|| mesh.render(&context, &[], count, size))?;
     let mut parts: Vec<_> = std::fs::read_dir(out.path())
         .unwrap()
         .map(|f| f.unwrap().path())
@@ -78,13 +80,24 @@ fn assert_error(mesh: &Mesh, parts: &[&str]) {
     }
 }
 
+/// Dice under the panoramas of the repository.
+fn dice() -> Mesh {
+    Mesh {
+        models: ["die", "die_round"]
+            .map(|die| Listed::from(&*format!("renders/dice/{die}.gltf")))
+            .into(),
+        environments: vec!["renders/hdri".into()],
+        ..Mesh::default()
+    }
+}
+
 fn crowded() -> Mesh {
     Mesh {
         neighbours: Neighbours {
             count: [2, 3],
             gap: [0.0, 0.3],
         },
-        ..Mesh::default()
+        ..dice()
     }
 }
 
@@ -98,7 +111,7 @@ fn the_same_bytes_for_any_threads_and_part_size() {
 
 #[test]
 fn every_class_comes_up() {
-    let samples = render(&Mesh::default(), 60, 8, 2, 256).unwrap();
+    let samples = render(&dice(), 60, 8, 2, 256).unwrap();
     let mut counts = BTreeMap::new();
     for sample in samples {
         *counts.entry(sample.labels.class.unwrap()).or_insert(0) += 1;
@@ -112,8 +125,8 @@ fn mask_of(object: &crate::sample::Object) -> &crate::sample::Mask {
 
 #[test]
 fn ranges_are_checked() {
-    assert_eq!(Mesh::default().check(), Ok(()));
-    let mut mesh = Mesh::default();
+    assert_eq!(dice().check(), Ok(()));
+    let mut mesh = dice();
     mesh.camera.tilt_degrees = [40.0, 20.0];
     assert!(mesh.check().unwrap_err().contains("camera.tilt_degrees"));
 }
@@ -126,7 +139,7 @@ fn part() -> Mesh {
             count: [0, 0],
             gap: [0.0, 0.0],
         },
-        ..Mesh::default()
+        ..dice()
     };
     mesh.camera.tilt_degrees = [0.0, 0.0];
     mesh.camera.roll_degrees = [0.0, 0.0];

@@ -1,11 +1,12 @@
 //! The classes of a folder of templates, each with its drawings.
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use rand::RngExt;
 use rayon::prelude::*;
 
+use super::super::names::{self, Named};
 use super::draw::chance;
 use super::svg;
 use super::texture::Texture;
@@ -43,31 +44,91 @@ impl Class {
     }
 }
 
-/// Loads all .svg files of a folder, to be drawn in pictures whose shorter side has `side` pixels:
-/// classes in the order of their names.
+/// A template file.
+pub(super) struct Drawing {
+    path: PathBuf,
+    class: String,
+    /// Whether the file has the name of its class, not the folder that it is in.
+    is_own: bool,
+}
+
+/// What to do about a class that cannot be a folder.
+pub(super) const REMEDY: &str = "rename the file, or the folder that it is in";
+
+/// The templates of a folder, and what is said of those that it leaves out or that look misplaced.
 ///
 /// # Errors
-/// If the folder is missing or holds no .svg, or one of them is broken or draws nothing.
-pub(super) fn load_folder(folder: &Path, side: u32, context: &Context) -> Result<Vec<Class>> {
+/// If the folder is missing or holds no .svg.
+pub(super) fn list(folder: &Path) -> Result<(Vec<Drawing>, Vec<String>)> {
     let mut paths = artifact::walk(folder)?;
     paths.retain(|path| {
         path.extension()
             .is_some_and(|e| e.eq_ignore_ascii_case("svg"))
     });
-    if paths.is_empty() {
+    let inside = |path: &Path| path.strip_prefix(folder).unwrap_or(path).to_path_buf();
+    let (hidden, shown): (Vec<PathBuf>, Vec<PathBuf>) =
+        paths.into_iter().partition(|path| names::is_hidden(&inside(path)));
+    if shown.is_empty() {
         return Err(Error::failed(
             folder.display(),
             "holds no .svg file",
             "put an SVG for each class into it, named by the class, or correct `template.templates`",
         ));
     }
+    let mut said = Vec::new();
+    if let Some(first) = hidden.first() {
+        let (count, first) = (hidden.len(), first.display());
+        said.push(format!("{count} hidden templates are left out, e.g. {first}"));
+    }
+    let drawing = |path: PathBuf| {
+        let (class, is_own) = class(folder, &path);
+        Drawing {
+            path,
+            class,
+            is_own,
+        }
+    };
+    let drawings: Vec<Drawing> = shown.into_iter().map(drawing).collect();
+    let class = &drawings[0].class;
+    if drawings.len() > 1 && drawings.iter().all(|one| !one.is_own && one.class == *class) {
+        said.push(format!(
+            "all {} templates lie in one folder and are of one class, `{class}`; if each is a class of its \
+             own, write `templates = {:?}`",
+            drawings.len(),
+            folder.join(class)
+        ));
+    }
+    Ok((drawings, said))
+}
+
+/// The classes of these templates.
+pub(super) fn named(drawings: &[Drawing]) -> Vec<Named> {
+    let of = |drawing: &Drawing| Named {
+        class: drawing.class.clone(),
+        source: drawing.path.display().to_string(),
+    };
+    drawings.iter().map(of).collect()
+}
+
+/// Loads all .svg files of a folder, to be drawn in pictures whose shorter side has `side` pixels:
+/// classes in the order of their names.
+///
+/// # Errors
+/// If the folder is missing or holds no .svg, or one of them is broken or draws nothing.
+pub(super) fn load_folder(folder: &Path, side: u32, context: &Context) -> Result<Vec<Class>> {
+    let (drawings, said) = list(folder)?;
+    let named = named(&drawings);
+    names::check(&named, REMEDY)
+        .map_err(|problem| Error::usage(context.id, problem, "correct `template.templates`"))?;
+    for text in said.into_iter().chain(names::warning(&named)) {
+        context.emit(Event::Warning { text });
+    }
     let side = (side * OVERSAMPLING).min(LARGEST.max(side * 5 / 4));
-    let textures: Vec<(bool, Texture)> = paths
-        .par_iter()
-        .map(|path| {
+    let textures: Vec<(bool, Texture)> = drawings
+        .into_par_iter()
+        .map(|Drawing { path, class, is_own }| {
             context.check_interrupt()?;
-            let (class, is_own) = class(folder, path);
-            Ok((is_own, load(path, class, side, context)?))
+            Ok((is_own, load(&path, class, side, context)?))
         })
         .collect::<Result<_>>()?;
     let mut classes: BTreeMap<String, Class> = BTreeMap::new();

@@ -25,15 +25,16 @@ use rand::RngExt;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::names::{self, Named};
 use super::photos::Photos;
 use super::{ATTEMPTS, unseen};
-use crate::Result;
 use crate::sample::image;
 use crate::sample::{
     Domain, Extent, Keypoint, Labels, Mask, Object, Provenance, Sample, Visibility,
 };
 use crate::seed::Stream;
 use crate::stage::Context;
+use crate::{Error, Result};
 
 use background::Background;
 use camera::Camera;
@@ -90,7 +91,21 @@ impl Template {
         vec![self.templates.clone()]
     }
 
-    /// Checks ranges.
+    /// The classes of the templates; none if their folder is missing.
+    ///
+    /// # Errors
+    /// If the folder holds no templates.
+    pub(super) fn classes(&self) -> Result<Vec<Named>, String> {
+        if !self.templates.is_dir() {
+            return Ok(Vec::new());
+        }
+        match classes::list(&self.templates) {
+            Ok((drawings, _)) => Ok(classes::named(&drawings)),
+            Err(error) => Err(error.to_string().replace("\n  help:", ";")),
+        }
+    }
+
+    /// Checks ranges, and the names of the classes.
     ///
     /// # Errors
     /// The first field that is out of bounds, and its bounds.
@@ -98,6 +113,7 @@ impl Template {
         if self.templates.as_os_str().is_empty() {
             return Err("`template.templates` must name a folder of .svg files".into());
         }
+        names::check(&self.classes()?, classes::REMEDY)?;
         if !(0.0..=1.0).contains(&self.variants) {
             return Err("`template.variants` must lie in 0..1".into());
         }
@@ -113,8 +129,19 @@ impl Template {
     ///
     /// # Errors
     /// If a template or a background photo cannot be read, or a template is too small to be seen.
-    pub fn render(&self, context: &Context, count: u64, size: Extent) -> Result<serde_json::Value> {
+    pub fn render(
+        &self,
+        context: &Context,
+        listed: &[String],
+        count: u64,
+        size: Extent,
+    ) -> Result<serde_json::Value> {
         let classes = classes::load_folder(&self.templates, size.shorter(), context)?;
+        if !listed.is_empty() {
+            let (drawings, _) = classes::list(&self.templates)?;
+            names::check_list(listed, &classes::named(&drawings))
+                .map_err(|problem| Error::usage(context.id, problem, "correct `classes`"))?;
+        }
         let photos = Photos::load(context)?;
         context.generate(count, "count", |index| {
             self.sample(context, index, &classes, &photos, size)

@@ -120,7 +120,7 @@ fn render(
         ..quiet(out.path())
     };
     config.check().unwrap();
-    config.render(&context, count, size)?;
+    config.render(&context, &[], count, size)?;
     let mut samples = Vec::new();
     for path in artifact::walk(out.path())? {
         samples.extend(parts::read_part(&path)?);

@@ -18,12 +18,12 @@ fn draw(name: &str, bytes: &[u8], environment: &Environment) -> Result<Sample> {
     let path = folder.path().join(name);
     std::fs::write(&path, bytes).unwrap();
     let mesh = Mesh {
-        models: vec![path.clone()],
+        models: vec![path.clone().into()],
         lie: Lie {
             pose: Pose::Stable,
             ..Lie::default()
         },
-        ..Mesh::default()
+        ..super::dice()
     };
     let context = Context {
         id: "render",
@@ -37,12 +37,12 @@ fn draw(name: &str, bytes: &[u8], environment: &Environment) -> Result<Sample> {
         events: &|_| (),
         interrupted: &AtomicBool::new(false),
     };
-    let model = mesh.read_model(&path)?;
+    let cast = Cast::of(vec![mesh.read_model(&Source::plain(&path))?]);
     let environments = std::slice::from_ref(environment);
     let photos = Photos::default();
     mesh.sample(
         &context,
-        &[model],
+        &cast,
         environments,
         &photos,
         0,
