@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::{DatasetInfo, Format, Holds, ImageEntry, Picture, Writer};
 use crate::Result;
 use crate::artifact::{DATASET_TABLE, table, table::Table};
+use crate::sample::maps::{Maps, depth};
 use crate::sample::{Camera, Domain, Extent, Labels, Object};
 
 /// The registry entry.
@@ -41,6 +42,9 @@ struct Row {
     box_count: u32,
     /// fx, fy, cx, cy in pixels.
     camera: Option<Vec<f32>>,
+    /// Metres a step of the map `depth`; null: there is no such map.
+    #[serde(default)]
+    depth_step: Option<f32>,
     /// Twelve numbers per object, if all objects have a pose.
     poses: Option<Vec<f32>>,
     id: String,
@@ -99,6 +103,7 @@ impl Writer for Manifest {
                 .labels
                 .camera
                 .map(|camera| camera.to_array().to_vec()),
+            depth_step: depth_step(&sample.labels.maps),
             poses: poses(objects),
             id: sample.id.clone(),
             parent: provenance.parent,
@@ -121,6 +126,12 @@ impl Writer for Manifest {
         self.flush()?;
         self.table.finish()
     }
+}
+
+/// Metres a step of the map `depth`, if there is one.
+fn depth_step(maps: &Maps) -> Option<f32> {
+    maps.get(&depth::MAP)?;
+    Some(maps.step(&depth::MAP).unwrap_or(depth::STEP))
 }
 
 /// The concatenated poses; `None` if one is unknown, or there are none.

@@ -39,9 +39,34 @@ pub const STAGE: StageKind = StageKind {
 /// Scenes drawn for one picture until its object can be seen well.
 const ATTEMPTS: usize = 64;
 
+/// The default of `min_visible`.
+const MIN_VISIBLE: f32 = 0.2;
+
+/// What the pictures of a stage have in common, whatever they show.
+#[derive(Clone, Copy)]
+struct Wanted<'a> {
+    /// All classes in their order; none are those of the files.
+    classes: &'a [String],
+    count: u64,
+    size: Extent,
+    /// Least share of a picture's object that is seen.
+    min_visible: f32,
+}
+
 /// What is said if nothing of a picture's object can be seen in any of these scenes.
 fn unseen(context: &Context, model: &str, remedy: &str) -> Error {
     let problem = format!("cannot be seen in any of the {ATTEMPTS} scenes drawn for a picture");
+    Error::failed(format!("{}: {model}", context.id), problem, remedy)
+}
+
+/// What is said if `most` of a picture's object can be seen in any of these scenes, less than `least`.
+fn too_little(context: &Context, model: &str, most: f32, least: f32, remedy: &str) -> Error {
+    let problem = format!(
+        "can be seen by {:.0} % at most in each of the {ATTEMPTS} scenes drawn for a picture, and by {:.0} % \
+         at least it must be",
+        100.0 * most,
+        100.0 * least
+    );
     Error::failed(format!("{}: {model}", context.id), problem, remedy)
 }
 
@@ -56,6 +81,10 @@ pub struct Render {
     /// All classes, in the order in which the dataset numbers them. None: those that the files have, by
     /// name.
     pub classes: Vec<String>,
+    /// The least share of its object that a picture shows, 0..1; 0.2 if it is not given. An object that
+    /// fills as large a share of the picture, as from close by, is visible enough. If none of 64 scenes
+    /// shows it, the run fails and names the model.
+    pub min_visible: Option<f32>,
     /// Ray-traces a 3D model.
     pub mesh: Option<mesh::Mesh>,
     /// Draws 2D templates, SVGs named by their class.
@@ -68,6 +97,7 @@ impl Default for Render {
             count: 1500,
             size: Extent::square(64),
             classes: Vec::new(),
+            min_visible: None,
             mesh: None,
             template: None,
         }
@@ -86,6 +116,9 @@ impl Stage for Render {
             return Err("`count` must be at least 1".into());
         }
         self.size.check()?;
+        if self.min_visible.is_some_and(|least| !(0.0..=1.0).contains(&least)) {
+            return Err("`min_visible` is a share; give a number from 0 to 1".into());
+        }
         let named = match (&self.mesh, &self.template) {
             (Some(mesh), None) => {
                 mesh.check()?;
@@ -139,13 +172,15 @@ impl Render {
     }
 
     fn render(&self, context: &Context) -> Result<serde_json::Value> {
+        let wanted = Wanted {
+            classes: &self.classes,
+            count: self.count,
+            size: self.size,
+            min_visible: self.min_visible.unwrap_or(MIN_VISIBLE),
+        };
         match (&self.mesh, &self.template) {
-            (Some(mesh), None) => {
-                mesh.render(context, &self.classes, self.count, self.size)
-            },
-            (None, Some(template)) => {
-                template.render(context, &self.classes, self.count, self.size)
-            },
+            (Some(mesh), None) => mesh.render(context, wanted),
+            (None, Some(template)) => template.render(context, wanted),
             _ => Err(Error::usage(
                 context.id,
                 "needs exactly one of the tables `mesh` and `template`",

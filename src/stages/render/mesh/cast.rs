@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use rand::RngExt;
 
+use super::super::Wanted;
 use super::super::names::{self, Named};
 use super::super::turns::{Turns, member};
 use super::list::{self, Source};
@@ -37,16 +38,11 @@ struct Lot {
 }
 
 impl Cast {
-    /// Reads the models of `mesh` for `count` pictures; `classes` are all of theirs, if there are any.
+    /// Reads the models of `mesh` for the `wanted` pictures.
     ///
     /// # Errors
     /// If a model cannot be read, or a class cannot be used or is missing in one of the lists.
-    pub(super) fn load(
-        mesh: &Mesh,
-        classes: &[String],
-        count: u64,
-        context: &Context,
-    ) -> Result<Self> {
+    pub(super) fn load(mesh: &Mesh, wanted: Wanted, context: &Context) -> Result<Self> {
         let failed = |problem: String| Error::usage(context.id, problem, "correct `mesh.models`");
         let sources = list::check(&mesh.models).map_err(failed)?;
         let (mut models, mut places): (Vec<Model>, BTreeMap<String, usize>) = Default::default();
@@ -78,11 +74,11 @@ impl Cast {
             }
         }
         names::check(&named, REMEDY).map_err(failed)?;
-        if !classes.is_empty() {
-            names::check_list(classes, &named).map_err(failed)?;
+        if !wanted.classes.is_empty() {
+            names::check_list(wanted.classes, &named).map_err(failed)?;
         }
         let cast = Cast::new(models, lots.into_values().collect(), &context.seed);
-        let unshown = cast.unshown(count);
+        let unshown = cast.unshown(wanted.count);
         for text in names::warning(&named).into_iter().chain(sizes::warnings(&cast.models)).chain(unshown) {
             context.emit(Event::Warning { text });
         }

@@ -26,6 +26,7 @@ mod surface;
 mod trace;
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use rand::RngExt;
 use rayon::prelude::*;
@@ -44,14 +45,12 @@ use stable_poses::stable_poses;
 
 use super::names::{self, Named};
 use super::photos::Photos;
-use super::{ATTEMPTS, unseen};
-use crate::Result;
+use super::{ATTEMPTS, Wanted, too_little, unseen};
 use crate::sample::image::encode_png;
 use crate::sample::{Domain, Extent, Provenance, Sample};
+use crate::seed::Stream;
 use crate::stage::Context;
-
-/// Least visible fraction of the picture's object; below it the scene is drawn again.
-const VISIBLE: f32 = 0.6;
+use crate::{Error, Result};
 
 /// Configuration of `render.mesh`. Ranges are `[lowest, highest]`, drawn uniformly for each picture.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
@@ -83,6 +82,13 @@ pub struct Mesh {
     pub neighbours: Neighbours,
     /// What lens and sensor do to the picture.
     pub lens: Lens,
+}
+
+/// What the scenes of a stage are made from.
+struct Studio {
+    cast: Cast,
+    environments: Vec<Arc<Environment>>,
+    photos: Photos,
 }
 
 impl Default for Mesh {
@@ -240,30 +246,34 @@ impl Mesh {
         Ok(())
     }
 
-    /// Renders `count` pictures of `size`; `classes` are all that the models have, if there are any.
+    /// Renders the `wanted` pictures.
     ///
     /// # Errors
     /// If a model or panorama is missing or unusable, a model is never in sight, or the artifact
     /// cannot be written.
-    pub fn render(
-        &self,
-        context: &Context,
-        classes: &[String],
-        count: u64,
-        size: Extent,
-    ) -> Result<serde_json::Value> {
-        let cast = Cast::load(self, classes, count, context)?;
+    pub(super) fn render(&self, context: &Context, wanted: Wanted) -> Result<serde_json::Value> {
+        let cast = Cast::load(self, wanted, context)?;
         let photos = Photos::load(context)?;
-        let environments: Vec<Environment> = environment::find(&self.environments)?
+        let environments: Vec<Arc<Environment>> = environment::find(&self.environments)?
             .par_iter()
             .map(|path| {
                 context.check_interrupt()?;
-                Environment::read(path)
+                Environment::read(path).map(Arc::new)
             })
             .collect::<Result<_>>()?;
-        context.generate(count, "count", |index| {
-            self.sample(context, &cast, &environments, &photos, index, size)
+        let studio = Studio {
+            cast,
+            environments,
+            photos,
+        };
+        context.generate(wanted.count, "count", |index| {
+            self.sample(context, &studio, index, wanted)
         })?;
+        let Studio {
+            cast,
+            environments,
+            photos,
+        } = studio;
         Ok(serde_json::json!({
             "models": cast.models.len(),
             "environments": environments.len(),
@@ -282,38 +292,16 @@ impl Mesh {
     fn sample(
         &self,
         context: &Context,
-        cast: &Cast,
-        environments: &[Environment],
-        photos: &Photos,
+        studio: &Studio,
         index: u64,
-        size: Extent,
+        wanted: Wanted,
     ) -> Result<Sample> {
         let mut stream = context.seed.stream(index);
-        let object = cast.at(index);
+        let size = wanted.size;
+        let object = studio.cast.at(index);
         let (model, _) = object;
-        let environment = &environments[stream.random_range(0..environments.len())];
-        let mut draw = || {
-            let scene = Scene::draw(self, object, cast, environment, size, &mut stream);
-            let buffer = Buffer::trace(&scene, size);
-            let visible = buffer.visible_fraction(&scene, 0);
-            (scene, buffer, visible)
-        };
-        let (mut scene, mut buffer, mut visible) = draw();
-        for _ in 1..ATTEMPTS {
-            if visible >= VISIBLE {
-                break;
-            }
-            let (next, its_buffer, share) = draw();
-            // The last scene counts, but for those that show nothing of the object.
-            if share > 0.0 || visible == 0.0 {
-                (scene, buffer, visible) = (next, its_buffer, share);
-            }
-        }
-        if visible == 0.0 {
-            let remedy = "lower `mesh.camera.off_centre` or `mesh.neighbours.count`";
-            return Err(unseen(context, &model.path, remedy));
-        }
-        let behind = self.backdrop.draw(photos, size, &mut stream)?;
+        let (scene, buffer) = self.visible_scene(context, studio, object, wanted, &mut stream)?;
+        let behind = self.backdrop.draw(&studio.photos, size, &mut stream)?;
         let behind = behind.as_ref();
         let pixels = shade::picture(&scene, &self.lens, behind, size, &buffer.ids, &mut stream);
         let id = format!("{}-{index:06}", context.id);
@@ -334,6 +322,50 @@ impl Mesh {
                 gate: None,
             },
             id,
+        })
+    }
+
+    /// A scene that shows the object well, drawn anew until it does; else the last that shows enough of it.
+    fn visible_scene<'a>(
+        &self,
+        context: &Context,
+        studio: &'a Studio,
+        object: (&'a Model, usize),
+        wanted: Wanted,
+        stream: &mut Stream,
+    ) -> Result<(Scene<'a>, Buffer)> {
+        let (size, least) = (wanted.size, wanted.min_visible);
+        let environments = &studio.environments;
+        let environment = &environments[stream.random_range(0..environments.len())];
+        let (mut chosen, mut most, mut thin) = (None, 0.0_f32, 0);
+        for _ in 0..ATTEMPTS {
+            let scene = Scene::draw(self, object, &studio.cast, environment, size, stream);
+            let buffer = Buffer::trace(&scene, size);
+            let shown = buffer.shown(&scene, 0);
+            if shown.well() {
+                return Ok((scene, buffer));
+            }
+            most = most.max(shown.share());
+            thin += usize::from(shown.thin());
+            if shown.enough(least) {
+                chosen = Some((scene, buffer));
+            }
+        }
+        chosen.ok_or_else(|| {
+            let path = &object.0.path;
+            if 2 * thin > ATTEMPTS {
+                let problem = format!(
+                    "is thinner than a quarter of a pixel in {thin} of {ATTEMPTS} scenes drawn for a picture, \
+                     so its label would be of what cannot be seen"
+                );
+                let remedy = "raise `size` or `mesh.camera.object_scale`, or make the model thicker";
+                return Error::failed(format!("{}: {path}", context.id), problem, remedy);
+            }
+            let remedy = "lower `mesh.camera.off_centre` or `mesh.neighbours.count`, or `min_visible`";
+            match most > 0.0 {
+                false => unseen(context, path, remedy),
+                true => too_little(context, path, most, least, remedy),
+            }
         })
     }
 }

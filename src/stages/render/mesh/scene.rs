@@ -17,6 +17,10 @@ use super::trace::Spheres;
 use crate::sample::{self, Extent};
 use crate::seed::Stream;
 
+/// How far above the table an object lies, over its size: a flat one would else be in the table's plane, and
+/// as often below as above it.
+const LIFT: f32 = 5e-4;
+
 /// One picture's content.
 pub(super) struct Scene<'a> {
     pub camera: Camera,
@@ -106,7 +110,7 @@ impl<'a> Instance<'a> {
             class,
             rotation: Mat3A::from_quat(Quat::from_rotation_y(yaw)) * upright,
             // Resting on the lowest vertex.
-            centre: vec3a(0.0, -low.y, 0.0),
+            centre: vec3a(0.0, LIFT * model.size - low.y, 0.0),
             surfaces,
             mean,
             half: vec2(high.x.max(-low.x), high.z.max(-low.z)),

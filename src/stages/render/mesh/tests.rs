@@ -7,6 +7,7 @@ mod listing;
 mod models;
 mod mutated;
 mod scenes;
+mod visible;
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -45,6 +46,17 @@ fn render_with(
     threads: usize,
     part_size: usize,
 ) -> Result<Vec<Sample>> {
+    render_wanted(mesh, inputs, wanted(count, size), threads, part_size)
+}
+
+/// As [`render_with`], for any wishes.
+fn render_wanted(
+    mesh: &Mesh,
+    inputs: BTreeMap<&'static str, Artifact>,
+    wanted: Wanted,
+    threads: usize,
+    part_size: usize,
+) -> Result<Vec<Sample>> {
     let out = tempfile::tempdir().unwrap();
     let context = Context {
         id: "render",
@@ -61,7 +73,7 @@ fn render_with(
     let pool = rayon::ThreadPoolBuilder::new().num_threads(threads);
     pool.build()
         .unwrap()
-        .install(|| mesh.render(&context, &[], count, size))?;
+        .install(|| mesh.render(&context, wanted))?;
     let mut parts: Vec<_> = std::fs::read_dir(out.path())
         .unwrap()
         .map(|f| f.unwrap().path())
@@ -71,6 +83,15 @@ fn render_with(
         .iter()
         .flat_map(|part| read_part(part).unwrap())
         .collect())
+}
+
+fn wanted(count: u64, size: Extent) -> Wanted<'static> {
+    Wanted {
+        classes: &[],
+        count,
+        size,
+        min_visible: 0.2,
+    }
 }
 
 fn assert_error(mesh: &Mesh, parts: &[&str]) {

@@ -27,7 +27,7 @@ use serde::{Deserialize, Serialize};
 
 use super::names::{self, Named};
 use super::photos::Photos;
-use super::{ATTEMPTS, unseen};
+use super::{ATTEMPTS, Wanted, too_little, unseen};
 use crate::sample::image;
 use crate::sample::{
     Domain, Extent, Keypoint, Labels, Mask, Object, Provenance, Sample, Visibility,
@@ -125,26 +125,21 @@ impl Template {
         self.camera.check()
     }
 
-    /// Draws `count` pictures of `size`, the classes in turn.
+    /// Draws the `wanted` pictures, the classes in turn.
     ///
     /// # Errors
     /// If a template or a background photo cannot be read, or a template is too small to be seen.
-    pub fn render(
-        &self,
-        context: &Context,
-        listed: &[String],
-        count: u64,
-        size: Extent,
-    ) -> Result<serde_json::Value> {
+    pub(super) fn render(&self, context: &Context, wanted: Wanted) -> Result<serde_json::Value> {
+        let size = wanted.size;
         let classes = classes::load_folder(&self.templates, size.shorter(), context)?;
-        if !listed.is_empty() {
+        if !wanted.classes.is_empty() {
             let (drawings, _) = classes::list(&self.templates)?;
-            names::check_list(listed, &classes::named(&drawings))
+            names::check_list(wanted.classes, &classes::named(&drawings))
                 .map_err(|problem| Error::usage(context.id, problem, "correct `classes`"))?;
         }
         let photos = Photos::load(context)?;
-        context.generate(count, "count", |index| {
-            self.sample(context, index, &classes, &photos, size)
+        context.generate(wanted.count, "count", |index| {
+            self.sample(context, index, &classes, &photos, wanted)
         })?;
         Ok(serde_json::json!({
             "templates": classes.iter().map(Class::count).sum::<usize>(),
@@ -158,11 +153,12 @@ impl Template {
         index: u64,
         classes: &[Class],
         photos: &Photos,
-        size: Extent,
+        wanted: Wanted,
     ) -> Result<Sample> {
+        let size = wanted.size;
         let stream = &mut context.seed.stream(index);
         let texture = classes[(index % classes.len() as u64) as usize].draw(self.variants, stream);
-        let mut signs = vec![self.visible_sign(context, texture, size, stream)?];
+        let mut signs = vec![self.visible_sign(context, texture, wanted, stream)?];
         if chance(self.surroundings.neighbour_share, stream) {
             let other = classes[stream.random_range(0..classes.len())].draw(self.variants, stream);
             let beside = &signs[0].placement;
@@ -191,25 +187,31 @@ impl Template {
         })
     }
 
-    /// The sign that the picture is of, placed anew until at least a pixel of it is visible.
+    /// The sign that the picture is of, placed anew until enough of it is visible.
     fn visible_sign<'a>(
         &self,
         context: &Context,
         texture: &'a Texture,
-        size: Extent,
+        wanted: Wanted,
         stream: &mut Stream,
     ) -> Result<Sign<'a>> {
+        let (size, least) = (wanted.size, wanted.min_visible);
+        let mut most = 0.0_f32;
         for _ in 0..ATTEMPTS {
             let sign = Sign::new(texture, self.geometry.place(texture, size, stream), size);
-            if sign.covers().any(|covered| covered) {
+            let share = sign.visible_share();
+            if share > 0.0 && share >= least {
                 return Ok(sign);
             }
+            most = most.max(share);
         }
-        Err(unseen(
-            context,
-            &texture.path.to_string_lossy(),
-            "raise `template.geometry.scale` or `size`, or narrow `template.geometry.shift`",
-        ))
+        let path = texture.path.to_string_lossy();
+        let remedy =
+            "raise `template.geometry.scale` or `size`, or narrow `template.geometry.shift`";
+        Err(match most > 0.0 {
+            false => unseen(context, &path, remedy),
+            true => too_little(context, &path, most, least, remedy),
+        })
     }
 
     /// Everything about a picture but where the signs are; the first stands before the others.
@@ -258,6 +260,13 @@ impl<'a> Sign<'a> {
     /// Which pixels it covers by more than half, row by row.
     fn covers(&self) -> impl Iterator<Item = bool> {
         self.layer.alpha.iter().map(|&alpha| alpha > 0.5)
+    }
+
+    /// The share of it that is in the picture, or of the picture that it fills, whichever is more.
+    fn visible_share(&self) -> f32 {
+        let covered = self.covers().filter(|covered| *covered).count() as f32;
+        let alone = self.layer.pixels_alone.max(1) as f32;
+        (covered / alone).max(covered / self.layer.alpha.len() as f32)
     }
 
     /// Box, mask and corners of what `hidden` leaves visible; `None` if that is nothing.

@@ -120,7 +120,13 @@ fn render(
         ..quiet(out.path())
     };
     config.check().unwrap();
-    config.render(&context, &[], count, size)?;
+    let wanted = Wanted {
+        classes: &[],
+        count,
+        size,
+        min_visible: 0.2,
+    };
+    config.render(&context, wanted)?;
     let mut samples = Vec::new();
     for path in artifact::walk(out.path())? {
         samples.extend(parts::read_part(&path)?);

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use super::super::super::photos::Photos;
@@ -13,7 +14,7 @@ use crate::stage::{DeviceChoice, Share};
 use crate::testing::mutations::assert_survived;
 
 /// Reads `bytes` as a model and draws it.
-fn draw(name: &str, bytes: &[u8], environment: &Environment) -> Result<Sample> {
+fn draw(name: &str, bytes: &[u8], environment: &Arc<Environment>) -> Result<Sample> {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join(name);
     std::fs::write(&path, bytes).unwrap();
@@ -37,24 +38,19 @@ fn draw(name: &str, bytes: &[u8], environment: &Environment) -> Result<Sample> {
         events: &|_| (),
         interrupted: &AtomicBool::new(false),
     };
-    let cast = Cast::of(vec![mesh.read_model(&Source::plain(&path))?]);
-    let environments = std::slice::from_ref(environment);
-    let photos = Photos::default();
-    mesh.sample(
-        &context,
-        &cast,
-        environments,
-        &photos,
-        0,
-        Extent::square(8),
-    )
+    let studio = Studio {
+        cast: Cast::of(vec![mesh.read_model(&Source::plain(&path))?]),
+        environments: vec![Arc::clone(environment)],
+        photos: Photos::default(),
+    };
+    mesh.sample(&context, &studio, 0, super::wanted(1, Extent::square(8)))
 }
 
 #[test]
 fn mutated_models_are_drawn_or_refused() {
     let sky = Path::new("renders/hdri");
     let sky = environment::find(&[sky.to_path_buf()]).unwrap().remove(0);
-    let sky = Environment::read(&sky).unwrap();
+    let sky = Arc::new(Environment::read(&sky).unwrap());
     let document = tetrahedron();
     let obj = "v 0 0 0\nv 1 0 0\nv 0 1 0\nv 0 0 1\nvn 0 1 0\nusemtl body\nf 1//1 3//1 2//1\n\
                f 1 2 4\nusemtl edge\nf -4 -1 -2\nf 2 3 4\n";
