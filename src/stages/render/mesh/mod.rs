@@ -6,6 +6,7 @@
 //! and `develop` makes it a photo, with `backdrop` behind.
 
 mod backdrop;
+mod builtin;
 mod bvh;
 mod cast;
 mod config;
@@ -29,7 +30,6 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use rand::RngExt;
-use rayon::prelude::*;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -66,7 +66,8 @@ pub struct Mesh {
     pub unit_metres: f32,
     /// How the objects lie.
     pub lie: Lie,
-    /// Equirectangular EXR panoramas, or folders of them.
+    /// What lights the scene: equirectangular EXR panoramas, or folders of them. `builtin` stands for
+    /// studios, rooms and skies that are made in code.
     pub environments: Vec<PathBuf>,
     /// Where the camera stands.
     pub camera: Viewpoint,
@@ -94,13 +95,10 @@ struct Studio {
 impl Default for Mesh {
     fn default() -> Self {
         Mesh {
-            models: vec![
-                "renders/dice/die.gltf".into(),
-                "renders/dice/die_round.gltf".into(),
-            ],
+            models: Vec::new(),
             unit_metres: 1.0,
             lie: Lie::default(),
-            environments: vec!["renders/hdri".into()],
+            environments: vec![builtin::NAME.into()],
             camera: Viewpoint::default(),
             surfaces: Surfaces::default(),
             table: Table::default(),
@@ -117,7 +115,8 @@ impl Mesh {
         // What is wrong with the list, `check` says.
         let sources = list::expand(&self.models).unwrap_or_default();
         let models = sources.iter().flat_map(|source| model::files(&source.path));
-        models.chain(self.environments.iter().cloned()).collect()
+        let own = |path: &&PathBuf| path.as_os_str() != builtin::NAME;
+        models.chain(self.environments.iter().filter(own).cloned()).collect()
     }
 
     /// The classes of the models, as far as they are known before these are read.
@@ -129,8 +128,16 @@ impl Mesh {
     }
 
     pub fn check(&self) -> Result<(), String> {
-        if self.models.is_empty() || self.environments.is_empty() {
-            return Err("`mesh.models` and `mesh.environments` need at least one path each".into());
+        if self.models.is_empty() {
+            return Err(
+                "`mesh.models` names no model; list yours, e.g. `models = [\"parts/cup.glb\"]`, or with what \
+                 the files do not say: `models = [{ path = \"parts/*.stl\", class = \"cup\", scale = 0.001, \
+                 up = \"z\" }]`"
+                    .into(),
+            );
+        }
+        if self.environments.is_empty() {
+            return Err("`mesh.environments` is empty; leave it out for the built-in light".into());
         }
         names::check(&self.classes()?, cast::REMEDY)?;
         let Neighbours { count, gap } = &self.neighbours;
@@ -254,13 +261,7 @@ impl Mesh {
     pub(super) fn render(&self, context: &Context, wanted: Wanted) -> Result<serde_json::Value> {
         let cast = Cast::load(self, wanted, context)?;
         let photos = Photos::load(context)?;
-        let environments: Vec<Arc<Environment>> = environment::find(&self.environments)?
-            .par_iter()
-            .map(|path| {
-                context.check_interrupt()?;
-                Environment::read(path).map(Arc::new)
-            })
-            .collect::<Result<_>>()?;
+        let environments = environment::load(&self.environments, context)?;
         let studio = Studio {
             cast,
             environments,
