@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use rand::RngExt;
 use rayon::prelude::*;
@@ -19,16 +21,19 @@ use crate::{Error, Result, artifact};
 const OVERSAMPLING: u32 = 8;
 const LARGEST: u32 = 512;
 
+/// Bytes of textures that are kept; those of further templates are drawn again for each picture.
+const KEPT: usize = 512 << 20;
+
 /// The drawings of a class: the file of its name, and those in the folder of its name.
 #[derive(Default)]
 pub(super) struct Class {
-    own: Vec<Texture>,
-    variants: Vec<Texture>,
+    own: Vec<Template>,
+    variants: Vec<Template>,
 }
 
 impl Class {
     /// One drawing; where there are both, one of the folder with the probability `share`.
-    pub(super) fn draw(&self, share: f64, stream: &mut Stream) -> &Texture {
+    pub(super) fn draw(&self, share: f64, stream: &mut Stream) -> &Template {
         let from_folder = chance(share, stream) && !self.variants.is_empty();
         let drawings = if from_folder || self.own.is_empty() {
             &self.variants
@@ -44,12 +49,43 @@ impl Class {
     }
 }
 
+/// A template that was found to be sound.
+pub(super) struct Template {
+    drawing: Drawing,
+    /// Texels of its longer side.
+    side: u32,
+    kept: Option<Arc<Texture>>,
+}
+
+impl Template {
+    /// Its texture.
+    ///
+    /// # Errors
+    /// If its file can no longer be read.
+    pub(super) fn texture(&self) -> Result<Arc<Texture>> {
+        match &self.kept {
+            Some(texture) => Ok(Arc::clone(texture)),
+            // What it leaves out was said when it was first drawn.
+            None => self.drawing.texture(self.side, |_| ()).map(Arc::new),
+        }
+    }
+}
+
 /// A template file.
 pub(super) struct Drawing {
     path: PathBuf,
     class: String,
     /// Whether the file has the name of its class, not the folder that it is in.
     is_own: bool,
+}
+
+impl Drawing {
+    /// Draws it with `side` texels on its longer side; `warn` is told what is left out.
+    fn texture(&self, side: u32, warn: impl Fn(&str)) -> Result<Texture> {
+        let pixmap = svg::read(&self.path, side, warn)?;
+        Texture::new(self.class.clone(), &self.path, &pixmap)
+            .ok_or_else(|| Error::failed(self.path.display(), "draws nothing opaque", svg::REMEDY))
+    }
 }
 
 /// What to do about a class that cannot be a folder.
@@ -116,6 +152,16 @@ pub(super) fn named(drawings: &[Drawing]) -> Vec<Named> {
 /// # Errors
 /// If the folder is missing or holds no .svg, or one of them is broken or draws nothing.
 pub(super) fn load_folder(folder: &Path, side: u32, context: &Context) -> Result<Vec<Class>> {
+    load_within(folder, side, KEPT, context)
+}
+
+/// As [`load_folder`], keeping textures of `most` bytes.
+pub(super) fn load_within(
+    folder: &Path,
+    side: u32,
+    most: usize,
+    context: &Context,
+) -> Result<Vec<Class>> {
     let (drawings, said) = list(folder)?;
     let named = named(&drawings);
     names::check(&named, REMEDY)
@@ -124,22 +170,30 @@ pub(super) fn load_folder(folder: &Path, side: u32, context: &Context) -> Result
         context.emit(Event::Warning { text });
     }
     let side = (side * OVERSAMPLING).min(LARGEST.max(side * 5 / 4));
-    let textures: Vec<(bool, Texture)> = drawings
-        .into_par_iter()
-        .map(|Drawing { path, class, is_own }| {
-            context.check_interrupt()?;
-            Ok((is_own, load(&path, class, side, context)?))
+    let kept = AtomicUsize::new(0);
+    let templates = drawings.into_par_iter().map(|drawing| {
+        context.check_interrupt()?;
+        let texture = drawing.texture(side, |problem| {
+            let text = format!("{}: {problem}", drawing.path.display());
+            context.emit(Event::Warning { text });
+        })?;
+        let bytes = texture.bytes();
+        let room = kept.fetch_add(bytes, Ordering::Relaxed) + bytes <= most;
+        Ok(Template {
+            drawing,
+            side,
+            kept: room.then(|| Arc::new(texture)),
         })
-        .collect::<Result<_>>()?;
+    });
     let mut classes: BTreeMap<String, Class> = BTreeMap::new();
-    for (is_own, texture) in textures {
-        let class = classes.entry(texture.class.clone()).or_default();
-        let drawings = if is_own {
+    for template in templates.collect::<Result<Vec<_>>>()? {
+        let class = classes.entry(template.drawing.class.clone()).or_default();
+        let templates = if template.drawing.is_own {
             &mut class.own
         } else {
             &mut class.variants
         };
-        drawings.push(texture);
+        templates.push(template);
     }
     Ok(classes.into_values().collect())
 }
@@ -155,13 +209,4 @@ fn class(folder: &Path, path: &Path) -> (String, bool) {
     };
     let name = name.unwrap_or_default().to_string_lossy().into_owned();
     (name, is_own)
-}
-
-fn load(path: &Path, class: String, side: u32, context: &Context) -> Result<Texture> {
-    let pixmap = svg::read(path, side, |problem| {
-        let text = format!("{}: {problem}", path.display());
-        context.emit(Event::Warning { text });
-    })?;
-    Texture::new(class, path, &pixmap)
-        .ok_or_else(|| Error::failed(path.display(), "draws nothing opaque", svg::REMEDY))
 }

@@ -20,6 +20,7 @@ mod texture;
 mod warp;
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use rand::RngExt;
 use schemars::JsonSchema;
@@ -157,12 +158,15 @@ impl Template {
     ) -> Result<Sample> {
         let size = wanted.size;
         let stream = &mut context.seed.stream(index);
-        let texture = classes[(index % classes.len() as u64) as usize].draw(self.variants, stream);
+        let class = &classes[(index % classes.len() as u64) as usize];
+        let texture = class.draw(self.variants, stream).texture()?;
+        let source = texture.path.to_string_lossy().replace('\\', "/");
         let mut signs = vec![self.visible_sign(context, texture, wanted, stream)?];
         if chance(self.surroundings.neighbour_share, stream) {
-            let other = classes[stream.random_range(0..classes.len())].draw(self.variants, stream);
+            let other = &classes[stream.random_range(0..classes.len())];
+            let other = other.draw(self.variants, stream).texture()?;
             let beside = &signs[0].placement;
-            let placement = self.geometry.place_beside(beside, other, size, stream);
+            let placement = self.geometry.place_beside(beside, &other, size, stream);
             signs.push(Sign::new(other, placement, size));
         }
         let pixels = self.picture(&signs, photos, size, stream)?;
@@ -175,7 +179,7 @@ impl Template {
             labels: labels(&signs, size),
             provenance: Provenance {
                 domain: Domain::Render,
-                source: texture.path.to_string_lossy().replace('\\', "/"),
+                source,
                 origin: id,
                 parent: None,
                 seed: context.seed.hex(index),
@@ -188,17 +192,18 @@ impl Template {
     }
 
     /// The sign that the picture is of, placed anew until enough of it is visible.
-    fn visible_sign<'a>(
+    fn visible_sign(
         &self,
         context: &Context,
-        texture: &'a Texture,
+        texture: Arc<Texture>,
         wanted: Wanted,
         stream: &mut Stream,
-    ) -> Result<Sign<'a>> {
+    ) -> Result<Sign> {
         let (size, least) = (wanted.size, wanted.min_visible);
         let mut most = 0.0_f32;
         for _ in 0..ATTEMPTS {
-            let sign = Sign::new(texture, self.geometry.place(texture, size, stream), size);
+            let placement = self.geometry.place(&texture, size, stream);
+            let sign = Sign::new(Arc::clone(&texture), placement, size);
             let share = sign.visible_share();
             if share > 0.0 && share >= least {
                 return Ok(sign);
@@ -241,15 +246,15 @@ impl Template {
 }
 
 /// A template in its place.
-struct Sign<'a> {
-    texture: &'a Texture,
+struct Sign {
+    texture: Arc<Texture>,
     placement: Placement,
     layer: Layer,
 }
 
-impl<'a> Sign<'a> {
-    fn new(texture: &'a Texture, placement: Placement, size: Extent) -> Self {
-        let layer = warp::warp(texture, &placement, size);
+impl Sign {
+    fn new(texture: Arc<Texture>, placement: Placement, size: Extent) -> Self {
+        let layer = warp::warp(&texture, &placement, size);
         Sign {
             texture,
             placement,
