@@ -116,7 +116,10 @@ impl Stage for Render {
             return Err("`count` must be at least 1".into());
         }
         self.size.check()?;
-        if self.min_visible.is_some_and(|least| !(0.0..=1.0).contains(&least)) {
+        if self
+            .min_visible
+            .is_some_and(|least| !(0.0..=1.0).contains(&least))
+        {
             return Err("`min_visible` is a share; give a number from 0 to 1".into());
         }
         let named = match (&self.mesh, &self.template) {

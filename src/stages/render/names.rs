@@ -8,8 +8,8 @@ const LONGEST: usize = 200;
 
 /// Names that Windows keeps for devices, whatever their ending.
 const DEVICES: [&str; 22] = [
-    "con", "prn", "aux", "nul", "com1", "com2", "com3", "com4", "com5", "com6", "com7", "com8", "com9",
-    "lpt1", "lpt2", "lpt3", "lpt4", "lpt5", "lpt6", "lpt7", "lpt8", "lpt9",
+    "con", "prn", "aux", "nul", "com1", "com2", "com3", "com4", "com5", "com6", "com7", "com8",
+    "com9", "lpt1", "lpt2", "lpt3", "lpt4", "lpt5", "lpt6", "lpt7", "lpt8", "lpt9",
 ];
 
 /// A class and the file that it comes from.
@@ -73,10 +73,14 @@ pub(super) fn warning(named: &[Named]) -> Option<String> {
         DEVICES.contains(&stem.to_lowercase().as_str())
     };
     let odd = |class: &str| device(class) || class.contains(['<', '>', ':', '"', '|', '?', '*']);
-    let odd = named.iter().map(|one| one.class.as_str()).filter(|class| odd(class));
+    let odd = named
+        .iter()
+        .map(|one| one.class.as_str())
+        .filter(|class| odd(class));
     let odd: BTreeSet<&str> = odd.collect();
     let list: Vec<String> = odd.iter().map(|class| format!("`{class}`")).collect();
-    (!list.is_empty()).then(|| format!("no folder on Windows can have the name {}", list.join(", ")))
+    (!list.is_empty())
+        .then(|| format!("no folder on Windows can have the name {}", list.join(", ")))
 }
 
 /// Checks that the `classes` that a pipeline lists are those that the files have.
@@ -100,11 +104,16 @@ pub(super) fn check_list(classes: &[String], named: &[Named]) -> Result<(), Stri
             ));
         }
     }
-    let mut missing = known.iter().copied().filter(|known| !classes.iter().any(|c| c == known));
+    let mut missing = known
+        .iter()
+        .copied()
+        .filter(|known| !classes.iter().any(|c| c == known));
     let missing = joined(&mut missing);
     match missing.is_empty() {
         true => Ok(()),
-        false => Err(format!("`classes` leaves out {missing}; list every class, or none")),
+        false => Err(format!(
+            "`classes` leaves out {missing}; list every class, or none"
+        )),
     }
 }
 
@@ -123,19 +132,32 @@ mod tests {
     #[test]
     fn names_that_cannot_be_folders_are_refused_with_their_file() {
         let long = "x".repeat(201);
-        for class in ["", ".5", "..", "yes/no", "a\\b", "CR\r", "ends.", "ends ", &long] {
+        for class in [
+            "", ".5", "..", "yes/no", "a\\b", "CR\r", "ends.", "ends ", &long,
+        ] {
             let problem = check(&named(&["fine", class]), "rename it").unwrap_err();
-            assert!(problem.contains("cannot name a folder; rename it"), "{problem}");
-            assert!(problem.starts_with(&format!("set/{class}.svg: ")), "{problem}");
+            assert!(
+                problem.contains("cannot name a folder; rename it"),
+                "{problem}"
+            );
+            assert!(
+                problem.starts_with(&format!("set/{class}.svg: ")),
+                "{problem}"
+            );
         }
-        let fine = ["a b", "é", "写真", "50%", "o'clock", "-x", "#1", "v.1", "train"];
+        let fine = [
+            "a b", "é", "写真", "50%", "o'clock", "-x", "#1", "v.1", "train",
+        ];
         assert_eq!(check(&named(&fine), ""), Ok(()));
     }
 
     #[test]
     fn names_that_differ_in_case_alone_are_refused() {
         let problem = check(&named(&["Stop", "yield", "stop"]), "rename one").unwrap_err();
-        assert!(problem.contains("`Stop` (set/Stop.svg) and `stop` (set/stop.svg)"), "{problem}");
+        assert!(
+            problem.contains("`Stop` (set/Stop.svg) and `stop` (set/stop.svg)"),
+            "{problem}"
+        );
         assert_eq!(check(&named(&["stop", "stop"]), ""), Ok(()));
     }
 
@@ -153,7 +175,10 @@ mod tests {
         assert_eq!(check(&["mug", "cup"]), Ok(()));
         for (listed, part) in [
             (&["mug", "cup", "mug"][..], "`mug` twice"),
-            (&["mug", "cpu"], "`cpu`, which no file is of; there are `cup`, `mug`"),
+            (
+                &["mug", "cpu"],
+                "`cpu`, which no file is of; there are `cup`, `mug`",
+            ),
             (&["mug"], "leaves out `cup`"),
         ] {
             let problem = check(listed).unwrap_err();

@@ -109,7 +109,9 @@ impl Turns {
 
     /// Turns of all things before `time`.
     fn passed(&self, time: f64) -> u64 {
-        (0..self.weights.len()).map(|thing| self.before(thing, time)).sum()
+        (0..self.weights.len())
+            .map(|thing| self.before(thing, time))
+            .sum()
     }
 }
 
@@ -169,7 +171,10 @@ mod tests {
             let counts = counted(&turns, count);
             for (thing, weight) in weights.iter().enumerate() {
                 let share = count as f64 * weight / total;
-                assert!((counts[thing] as f64 - share).abs() <= 3.0, "{count}: {counts:?}");
+                assert!(
+                    (counts[thing] as f64 - share).abs() <= 3.0,
+                    "{count}: {counts:?}"
+                );
             }
             assert_eq!(turns.shares(count), counts);
         }

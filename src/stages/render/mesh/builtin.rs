@@ -23,7 +23,11 @@ pub(super) fn all() -> Vec<Sky> {
         let sky = Clear::new(elevation.to_radians(), turbidity, sun);
         Box::new(move |direction| sky.light(direction))
     };
-    let skies = [clear(50.0, 2.5, 3.0), clear(22.0, 4.0, 1.5), Box::new(overcast)];
+    let skies = [
+        clear(50.0, 2.5, 3.0),
+        clear(22.0, 4.0, 1.5),
+        Box::new(overcast),
+    ];
     rooms.into_iter().chain(skies).collect()
 }
 
@@ -64,7 +68,11 @@ impl Room {
         let nearest = reach.min_element();
         let point = direction * nearest;
         let (wall, place) = if reach.y == nearest {
-            let wall = if direction.y > 0.0 { Wall::Ceiling } else { Wall::Floor };
+            let wall = if direction.y > 0.0 {
+                Wall::Ceiling
+            } else {
+                Wall::Floor
+            };
             (wall, vec2(point.x, point.z))
         } else if reach.x == nearest {
             let side = if direction.x > 0.0 { 0 } else { 2 };
@@ -144,7 +152,12 @@ fn tent() -> Room {
         ceiling: Vec3A::splat(1.1),
         sides: vec3a(0.8, 0.8, 0.82),
         panels: vec![
-            lamp(Wall::Ceiling, [0.1, -0.2], [0.55, 0.55], vec3a(4.2, 4.1, 4.0)),
+            lamp(
+                Wall::Ceiling,
+                [0.1, -0.2],
+                [0.55, 0.55],
+                vec3a(4.2, 4.1, 4.0),
+            ),
             lamp(Wall::Side(1), [0.3, 0.3], [0.3, 0.4], Vec3A::splat(2.2)),
         ],
     }
@@ -225,9 +238,27 @@ impl Clear {
         let from_zenith = PI / 2.0 - elevation;
         let linear = |pairs: [[f32; 2]; 5]| pairs.map(|[slope, start]| slope * t + start);
         let coefficients = [
-            linear([[0.1787, -1.463], [-0.3554, 0.4275], [-0.0227, 5.3251], [0.1206, -2.5771], [-0.067, 0.3703]]),
-            linear([[-0.0193, -0.2592], [-0.0665, 0.0008], [-0.0004, 0.2125], [-0.0641, -0.8989], [-0.0033, 0.0452]]),
-            linear([[-0.0167, -0.2608], [-0.095, 0.0092], [-0.0079, 0.2102], [-0.0441, -1.6537], [-0.0109, 0.0529]]),
+            linear([
+                [0.1787, -1.463],
+                [-0.3554, 0.4275],
+                [-0.0227, 5.3251],
+                [0.1206, -2.5771],
+                [-0.067, 0.3703],
+            ]),
+            linear([
+                [-0.0193, -0.2592],
+                [-0.0665, 0.0008],
+                [-0.0004, 0.2125],
+                [-0.0641, -0.8989],
+                [-0.0033, 0.0452],
+            ]),
+            linear([
+                [-0.0167, -0.2608],
+                [-0.095, 0.0092],
+                [-0.0079, 0.2102],
+                [-0.0441, -1.6537],
+                [-0.0109, 0.0529],
+            ]),
         ];
         let chi = (4.0 / 9.0 - t / 120.0) * (PI - 2.0 * from_zenith);
         let luminance = (4.0453 * t - 4.971) * chi.tan() - 0.2155 * t + 2.4192;
@@ -314,7 +345,10 @@ impl Clear {
 /// Smooth noise of mean about ½, of three octaves.
 fn clouds(point: Vec3A) -> f32 {
     let octaves = [(1.0, 0.5), (2.1, 0.3), (4.3, 0.2)];
-    octaves.iter().map(|(scale, share)| share * noise(point * *scale)).sum()
+    octaves
+        .iter()
+        .map(|(scale, share)| share * noise(point * *scale))
+        .sum()
 }
 
 /// Value noise, 0..1, that changes over a length of about 1.
@@ -326,7 +360,13 @@ fn noise(point: Vec3A) -> f32 {
     let corner = |i: i32| {
         let step = |from: i32, bit: i32| (from + (i >> bit & 1)) as u32;
         let word = hash(step(x, 0) ^ hash(step(y, 1) ^ hash(step(z, 2))));
-        let near = |along: f32, bit: i32| if i >> bit & 1 == 1 { along } else { 1.0 - along };
+        let near = |along: f32, bit: i32| {
+            if i >> bit & 1 == 1 {
+                along
+            } else {
+                1.0 - along
+            }
+        };
         unit(word) * near(t.x, 0) * near(t.y, 1) * near(t.z, 2)
     };
     (0..8).map(corner).sum()
@@ -351,7 +391,10 @@ mod tests {
             let (mut above, mut below) = (Vec3A::ZERO, Vec3A::ZERO);
             for direction in directions() {
                 let light = sky(direction);
-                assert!(light.is_finite() && light.min_element() >= 0.0, "{number}: {light}");
+                assert!(
+                    light.is_finite() && light.min_element() >= 0.0,
+                    "{number}: {light}"
+                );
                 match direction.y > 0.0 {
                     true => above += light,
                     false => below += light,

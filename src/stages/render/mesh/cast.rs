@@ -10,7 +10,7 @@ use rand::RngExt;
 use super::super::Wanted;
 use super::super::names::{self, Named};
 use super::super::turns::{Turns, member};
-use super::list::{self, Source};
+use super::list;
 use super::model::Model;
 use super::{Mesh, sizes};
 use crate::seed::Stream;
@@ -46,11 +46,15 @@ impl Cast {
         let failed = |problem: String| Error::usage(context.id, problem, "correct `mesh.models`");
         let sources = list::check(&mesh.models).map_err(failed)?;
         let (mut models, mut places): (Vec<Model>, BTreeMap<String, usize>) = Default::default();
-        let (mut lots, mut named): (BTreeMap<(usize, String), Lot>, Vec<Named>) = Default::default();
+        let (mut lots, mut named): (BTreeMap<(usize, String), Lot>, Vec<Named>) =
+            Default::default();
         for (number, source) in sources.iter().enumerate() {
             context.check_interrupt()?;
             // A file that is listed twice is read once.
-            let key = format!("{:?} {:?} {:?} {:?}", source.path, source.class, source.scale, source.up);
+            let key = format!(
+                "{:?} {:?} {:?} {:?}",
+                source.path, source.class, source.scale, source.up
+            );
             let place = match places.get(&key) {
                 Some(place) => *place,
                 None => {
@@ -58,13 +62,21 @@ impl Cast {
                     *places.entry(key).or_insert(models.len() - 1)
                 }
             };
-            for (face, class) in models[place].faces.iter().map(|face| &face.name).enumerate() {
+            for (face, class) in models[place]
+                .faces
+                .iter()
+                .map(|face| &face.name)
+                .enumerate()
+            {
                 named.push(Named {
                     class: class.clone(),
                     source: source.path.display().to_string(),
                 });
                 // Of one entry, files that are given a class are one lot; others have a turn each.
-                let of = source.class.as_ref().map_or(sources.len() + number, |_| source.entry);
+                let of = source
+                    .class
+                    .as_ref()
+                    .map_or(sources.len() + number, |_| source.entry);
                 let lot = lots.entry((of, class.clone())).or_insert_with(|| Lot {
                     class: class.clone(),
                     weight: source.weight,
@@ -79,7 +91,11 @@ impl Cast {
         }
         let cast = Cast::new(models, lots.into_values().collect(), &context.seed);
         let unshown = cast.unshown(wanted.count);
-        for text in names::warning(&named).into_iter().chain(sizes::warnings(&cast.models)).chain(unshown) {
+        for text in names::warning(&named)
+            .into_iter()
+            .chain(sizes::warnings(&cast.models))
+            .chain(unshown)
+        {
             context.emit(Event::Warning { text });
         }
         Ok(cast)

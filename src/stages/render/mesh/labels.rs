@@ -127,8 +127,18 @@ impl Buffer {
     /// How far the map of depths must reach, in metres: to all that is seen, but of a table that goes on to the
     /// horizon only four times as far as the objects.
     fn farthest(&self) -> f32 {
-        let far = |most: f32, depth: f32| if depth.is_finite() { most.max(depth) } else { most };
-        let objects = self.depth.iter().zip(&self.ids).filter(|(_, id)| id.is_some());
+        let far = |most: f32, depth: f32| {
+            if depth.is_finite() {
+                most.max(depth)
+            } else {
+                most
+            }
+        };
+        let objects = self
+            .depth
+            .iter()
+            .zip(&self.ids)
+            .filter(|(_, id)| id.is_some());
         let objects = objects.map(|(depth, _)| *depth).fold(0.0, far);
         let all = self.depth.iter().copied().fold(0.0, far);
         match objects > 0.0 {
@@ -157,9 +167,8 @@ impl Buffer {
         let (mut rays, mut hits) = (0, 0);
         for &pixel in mask.iter().step_by(mask.len().div_ceil(PIXELS).max(1)) {
             for ray in 0..SIDE * SIDE {
-                let at = |place: usize, step: usize| {
-                    place as f32 + (step as f32 + 0.5) / SIDE as f32
-                };
+                let at =
+                    |place: usize, step: usize| place as f32 + (step as f32 + 0.5) / SIDE as f32;
                 let (x, y) = (at(pixel % width, ray % SIDE), at(pixel / width, ray / SIDE));
                 let hit = scene.hit(scene.camera.position, scene.camera.direction(x, y));
                 let target = hit.map(|hit| hit.target);

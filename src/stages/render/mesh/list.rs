@@ -11,9 +11,11 @@ use serde::de::value::MapAccessDeserializer;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::super::names::{Named, is_hidden};
-use super::model;
 use crate::artifact;
 use crate::sample::input;
+
+/// The endings of the files that are models, for folders and patterns.
+const ENDINGS: [&str; 5] = ["gltf", "glb", "obj", "ply", "stl"];
 
 /// The most models of a list.
 const MOST: usize = 100_000;
@@ -24,7 +26,7 @@ const MOST_JSON: u64 = 64 << 20;
 /// The axis that points up in a model.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
-pub enum Up {
+pub(super) enum Up {
     /// As in glTF and most OBJ files.
     #[default]
     Y,
@@ -90,7 +92,9 @@ impl<'de> Deserialize<'de> for Listed {
             type Value = Listed;
 
             fn expecting(&self, f: &mut std::fmt::Formatter) -> std::fmt::Result {
-                f.write_str("a path, or a table such as { path = \"parts/*.glb\", class = \"cup\" }")
+                f.write_str(
+                    "a path, or a table such as { path = \"parts/*.glb\", class = \"cup\" }",
+                )
             }
 
             fn visit_str<E: serde::de::Error>(self, path: &str) -> Result<Listed, E> {
@@ -134,6 +138,7 @@ pub(super) struct Source {
 
 impl Source {
     /// The model at `path` as it is in the file.
+    #[cfg(test)]
     pub(super) fn plain(path: &Path) -> Self {
         Source {
             path: path.to_path_buf(),
@@ -166,7 +171,10 @@ impl Listed {
         } = &self.0;
         let paths = files(path)?;
         if paths.len() > MOST {
-            return Err(format!("`{}` holds more than {MOST} models", path.display()));
+            return Err(format!(
+                "`{}` holds more than {MOST} models",
+                path.display()
+            ));
         }
         let source = |path| Source {
             path,
@@ -190,19 +198,29 @@ pub(super) fn expand(list: &[Listed]) -> Result<Vec<Source>, String> {
     Ok(sources.collect::<Result<Vec<_>, _>>()?.concat())
 }
 
+/// Whether a file is a model, by the end of its name.
+fn is_model(path: &Path) -> bool {
+    let ending = path.extension().unwrap_or_default();
+    ENDINGS
+        .iter()
+        .any(|known| ending.eq_ignore_ascii_case(known))
+}
+
 /// The model files that a path, folder or pattern stands for.
 fn files(path: &Path) -> Result<Vec<PathBuf>, String> {
     let text = path.to_string_lossy();
     if path.is_dir() {
         let all = artifact::walk(path).map_err(|e| e.to_string().replace("\n  help:", ";"))?;
         let hidden = |file: &PathBuf| is_hidden(file.strip_prefix(path).unwrap_or(file));
-        let models = all.into_iter().filter(|file| model::is_model(file) && !hidden(file));
+        let models = all
+            .into_iter()
+            .filter(|file| is_model(file) && !hidden(file));
         let models: Vec<PathBuf> = models.collect();
         return match models.is_empty() {
             false => Ok(models),
             true => Err(format!(
                 "the folder `{text}` of `models` holds no {} file",
-                model::ENDINGS.map(|ending| format!(".{ending}")).join(", ")
+                ENDINGS.map(|ending| format!(".{ending}")).join(", ")
             )),
         };
     }
@@ -216,9 +234,13 @@ fn files(path: &Path) -> Result<Vec<PathBuf>, String> {
     };
     let found = glob::glob_with(&text, options)
         .map_err(|e| format!("`{text}` of `models` is no pattern: {e}"))?;
-    let mut found: Vec<PathBuf> = found.flatten().filter(|file| file.is_file()).take(MOST + 1).collect();
-    if found.iter().any(|file| model::is_model(file)) {
-        found.retain(|file| model::is_model(file));
+    let mut found: Vec<PathBuf> = found
+        .flatten()
+        .filter(|file| file.is_file())
+        .take(MOST + 1)
+        .collect();
+    if found.iter().any(|file| is_model(file)) {
+        found.retain(|file| is_model(file));
     }
     found.sort();
     match found.is_empty() {
@@ -245,7 +267,9 @@ pub(super) fn check(list: &[Listed]) -> Result<Vec<Source>, String> {
             return Err(format!("`scale` of {path} must lie between 1e-9 and 1e9"));
         }
         if !within(table.weight, [1e-3, 1e3]) {
-            return Err(format!("`weight` of {path} must lie between 0.001 and 1000"));
+            return Err(format!(
+                "`weight` of {path} must lie between 0.001 and 1000"
+            ));
         }
     }
     let sources = expand(list)?;
@@ -302,7 +326,9 @@ pub(super) fn classes(sources: &[Source]) -> Vec<Named> {
 
 /// The class of a model without faces.
 pub(super) fn stem(path: &Path) -> String {
-    let stem = path.file_stem().map(|stem| stem.to_string_lossy().into_owned());
+    let stem = path
+        .file_stem()
+        .map(|stem| stem.to_string_lossy().into_owned());
     stem.unwrap_or_default()
 }
 
@@ -317,8 +343,7 @@ fn faces(path: &Path) -> Vec<String> {
     struct Node {
         name: Option<String>,
     }
-    let document: Option<Document> =
-        json(path).and_then(|json| serde_json::from_slice(&json).ok());
+    let document: Option<Document> = json(path).and_then(|json| serde_json::from_slice(&json).ok());
     let nodes = document.map_or(Vec::new(), |document| document.nodes);
     let names = nodes.into_iter().filter_map(|node| node.name);
     let names = names.filter_map(|name| Some(name.strip_prefix("face.")?.to_owned()));

@@ -1,9 +1,10 @@
 //! Ray-traced pictures of a 3D model that lies on a table, lit by a panorama and a lamp.
 //!
-//! `config` holds the ranges, `list` the list of models, `cast` which of them a picture shows, `model` what
-//! `gltf`, `obj` and `stl` read, `bvh` its hierarchy of boxes, `environment` the panoramas; `scene` makes
-//! every random choice of a picture, `trace` sends rays through it, `labels` and `shade` see the result,
-//! and `develop` makes it a photo, with `backdrop` behind.
+//! `config` holds the ranges, `list` the list of models, `placing` what it says of each file, `cast` which
+//! model a picture shows, `model` what `gltf`, `obj` and `stl` read, `bvh` its hierarchy of boxes,
+//! `environment` the panoramas, some of them `builtin`; `scene` makes every random choice of a picture,
+//! `trace` sends rays through it, `labels` and `shade` see the result, and `develop` makes it a photo,
+//! with `backdrop` behind.
 
 mod backdrop;
 mod builtin;
@@ -18,6 +19,7 @@ mod labels;
 mod list;
 mod model;
 mod obj;
+mod placing;
 mod scene;
 mod shade;
 mod sizes;
@@ -47,7 +49,7 @@ use super::names::{self, Named};
 use super::photos::Photos;
 use super::{ATTEMPTS, Wanted, too_little, unseen};
 use crate::sample::image::encode_png;
-use crate::sample::{Domain, Extent, Provenance, Sample};
+use crate::sample::{Domain, Provenance, Sample};
 use crate::seed::Stream;
 use crate::stage::Context;
 use crate::{Error, Result};
@@ -116,7 +118,9 @@ impl Mesh {
         let sources = list::expand(&self.models).unwrap_or_default();
         let models = sources.iter().flat_map(|source| model::files(&source.path));
         let own = |path: &&PathBuf| path.as_os_str() != builtin::NAME;
-        models.chain(self.environments.iter().filter(own).cloned()).collect()
+        models
+            .chain(self.environments.iter().filter(own).cloned())
+            .collect()
     }
 
     /// The classes of the models, as far as they are known before these are read.

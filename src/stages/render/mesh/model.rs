@@ -90,15 +90,6 @@ pub(super) struct Contact {
     pub material: usize,
 }
 
-/// The endings of the files that are models.
-pub(super) const ENDINGS: [&str; 4] = ["gltf", "glb", "obj", "stl"];
-
-/// Whether a file is a model, by the end of its name.
-pub(super) fn is_model(path: &Path) -> bool {
-    let ending = path.extension().unwrap_or_default();
-    ENDINGS.iter().any(|known| ending.eq_ignore_ascii_case(known))
-}
-
 /// The format of a model, by the end of its name.
 enum Format {
     Gltf,
@@ -221,46 +212,6 @@ pub(super) fn check_count(triangles: usize) -> Result<(), String> {
 }
 
 impl Geometry {
-    /// With all lengths multiplied by `scale`.
-    fn scaled(mut self, scale: f32) -> Self {
-        for Triangle { v0, v1, v2 } in &mut self.triangles {
-            [v0, v1, v2].into_iter().for_each(|v| *v *= scale);
-        }
-        self.keypoints.iter_mut().for_each(|keypoint| keypoint.2 *= scale);
-        self
-    }
-
-    /// Turned so that what was +z is +y.
-    fn with_z_up(mut self) -> Self {
-        let turned = |v: Vec3A| vec3a(v.x, v.z, -v.y);
-        for Triangle { v0, v1, v2 } in &mut self.triangles {
-            [v0, v1, v2].into_iter().for_each(|v| *v = turned(*v));
-        }
-        for corners in &mut self.corners {
-            corners.normals = corners.normals.map(turned);
-        }
-        self.keypoints.iter_mut().for_each(|keypoint| keypoint.2 = turned(keypoint.2));
-        let back = Quat::from_rotation_x(std::f32::consts::FRAC_PI_2);
-        self.faces.iter_mut().for_each(|face| face.upright *= back);
-        self
-    }
-
-    /// Names the faces as classes: all of them `class` if it is given. Keypoints of several faces are then
-    /// left out, since those of a class have names of their own.
-    fn name_faces(&mut self, class: Option<&str>) {
-        if let Some(class) = class {
-            if !self.faces.is_empty() {
-                self.keypoints.clear();
-            }
-            self.faces.iter_mut().for_each(|face| class.clone_into(&mut face.name));
-            return;
-        }
-        let names: Vec<String> = self.faces.iter().map(|face| face.name.clone()).collect();
-        for face in &mut self.faces {
-            face.name = list::original(&face.name, &names).to_owned();
-        }
-    }
-
     /// Checks that it has triangles, not too much of anything, and nothing too far away.
     fn check(&self) -> Result<(), String> {
         check_count(self.triangles.len())?;

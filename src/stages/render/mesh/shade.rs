@@ -16,6 +16,7 @@ use super::scene::{Instance, Scene};
 use super::surface::{Surface, hash, unit};
 use super::trace::Target;
 use crate::sample::Extent;
+use crate::sample::colour::luminance;
 use crate::seed::Stream;
 
 /// Share of the light that a blocking neighbour throws on, on average.
@@ -67,28 +68,17 @@ pub(super) fn picture(
         .map(|i| around(i, size, 1).all(|near| ids[near].is_none()))
         .collect();
     for i in 0..size.area() {
-        let (x, y) = (i % width, i / width);
-        let samples = match bare[i] {
-            true => (lens.samples * 2).div_ceil(3),
-            false => lens.samples,
+        let place = Place {
+            x: (i % width) as f32,
+            y: (i / width) as f32,
+            seed: hash(scene.noise ^ hash(i as u32)),
         };
-        let seed = hash(scene.noise ^ hash(i as u32));
-        for sample in 0..samples {
-            let ray = Ray {
-                pixel: seed,
-                sample,
-            };
-            let (dx, dy) = ray.point(Use::Pixel);
-            let direction = scene.camera.direction(x as f32 + dx, y as f32 + dy);
-            match (seen(scene, direction, ray), behind) {
-                (Seen::Object(radiance), _) | (Seen::Around { radiance, .. }, None) => {
-                    light[i] += radiance;
-                }
-                (Seen::Around { lit, .. }, Some(_)) => open[i] += Vec3A::new(1.0, lit, 0.0),
-            }
-        }
-        light[i] /= samples.max(1) as f32;
-        open[i] /= samples.max(1) as f32;
+        // What is left of the noise on bare table is averaged below.
+        let samples = match bare[i] {
+            true => [(lens.samples * 2).div_ceil(3); 2],
+            false => [lens.samples, lens.samples.saturating_mul(MOST_ROUNDS)],
+        };
+        [light[i], open[i]] = place.light(scene, samples, behind.is_some());
     }
     match behind {
         None => smooth(&mut light, size, &bare),
@@ -100,6 +90,61 @@ pub(super) fn picture(
         open,
     };
     develop(exposure, behind, lens, stream, scene.noise)
+}
+
+/// A pixel is sampled in rounds of `lens.samples` until it is no longer noisy, this many at most.
+const MOST_ROUNDS: u32 = 8;
+
+/// The standard error of a pixel's printed value, 0..1, that is not worth another round: two steps of 8 bits.
+const FINE: f32 = 0.008;
+
+/// A pixel: its upper left corner, and the seed of its samples.
+struct Place {
+    x: f32,
+    y: f32,
+    seed: u32,
+}
+
+impl Place {
+    /// The light that comes in, and what [`Exposure`] calls open where there is a backdrop. At least the first
+    /// number of samples is taken, and rounds of as many more, up to the second, while the mean is uncertain.
+    fn light(&self, scene: &Scene, [round, most]: [u32; 2], has_backdrop: bool) -> [Vec3A; 2] {
+        let (mut light, mut open) = (Vec3A::ZERO, Vec3A::ZERO);
+        let (mut sum, mut squares, mut sample) = (0.0, 0.0, 0);
+        while sample < most {
+            for _ in 0..round {
+                let ray = Ray {
+                    pixel: self.seed,
+                    sample,
+                };
+                sample += 1;
+                let (dx, dy) = ray.point(Use::Pixel);
+                let direction = scene.camera.direction(self.x + dx, self.y + dy);
+                let brightness = match (seen(scene, direction, ray), has_backdrop) {
+                    (Seen::Object(radiance), _) | (Seen::Around { radiance, .. }, false) => {
+                        light += radiance;
+                        luminance(radiance.min(Vec3A::ONE).to_array())
+                    }
+                    (Seen::Around { lit, .. }, true) => {
+                        open += Vec3A::new(1.0, lit, 0.0);
+                        lit.min(1.0)
+                    }
+                };
+                sum += brightness;
+                squares += brightness * brightness;
+            }
+            let count = sample as f32;
+            let mean = sum / count;
+            let variance = (squares / count - mean * mean).max(0.0);
+            // A printed value is about the root of the light, so that noise in the dark shows more.
+            let error = (variance / count).sqrt() / (2.0 * mean.max(0.01).sqrt());
+            if error <= FINE {
+                break;
+            }
+        }
+        let count = sample.max(1) as f32;
+        [light / count, open / count]
+    }
 }
 
 /// Numbers of the pixels within `reach` rows and columns of pixel `i`, row by row.

@@ -13,15 +13,24 @@ const MOST: usize = 5;
 
 /// What is said of the sizes of `models`; nothing if they are plausible.
 pub(super) fn warnings(models: &[Model]) -> Vec<String> {
-    let odd = models.iter().filter(|model| !(PLAUSIBLE[0]..=PLAUSIBLE[1]).contains(&model.size));
+    let odd = models
+        .iter()
+        .filter(|model| !(PLAUSIBLE[0]..=PLAUSIBLE[1]).contains(&model.size));
     let odd: Vec<&Model> = odd.collect();
-    let mut said: Vec<String> = odd.iter().take(MOST).map(|model| implausible(model)).collect();
+    let mut said: Vec<String> = odd
+        .iter()
+        .take(MOST)
+        .map(|model| implausible(model))
+        .collect();
     if odd.len() > MOST {
         said.push(format!("so are {} more models", odd.len() - MOST));
     }
     let sized = |model: &Model| format!("{} is {} large", model.path, length(model.size));
     let by_size = |a: &&Model, b: &&Model| a.size.total_cmp(&b.size);
-    let ends = models.iter().min_by(by_size).zip(models.iter().max_by(by_size));
+    let ends = models
+        .iter()
+        .min_by(by_size)
+        .zip(models.iter().max_by(by_size));
     if let Some((least, most)) = ends.filter(|(least, most)| most.size > SPREAD * least.size) {
         said.push(format!(
             "sizes differ {:.0}-fold: {}, {}; if one is in another unit, give its `scale` in `models`",

@@ -20,8 +20,8 @@ use super::list::Source;
 use super::*;
 use crate::artifact::Artifact;
 use crate::artifact::parts::read_part;
-use crate::sample::Visibility;
 use crate::sample::maps::depth;
+use crate::sample::{Extent, Visibility};
 use crate::seed::Seed;
 use crate::stage::{DeviceChoice, Share};
 

@@ -102,8 +102,9 @@ pub(super) fn list(folder: &Path) -> Result<(Vec<Drawing>, Vec<String>)> {
             .is_some_and(|e| e.eq_ignore_ascii_case("svg"))
     });
     let inside = |path: &Path| path.strip_prefix(folder).unwrap_or(path).to_path_buf();
-    let (hidden, shown): (Vec<PathBuf>, Vec<PathBuf>) =
-        paths.into_iter().partition(|path| names::is_hidden(&inside(path)));
+    let (hidden, shown): (Vec<PathBuf>, Vec<PathBuf>) = paths
+        .into_iter()
+        .partition(|path| names::is_hidden(&inside(path)));
     if shown.is_empty() {
         return Err(Error::failed(
             folder.display(),
@@ -114,7 +115,9 @@ pub(super) fn list(folder: &Path) -> Result<(Vec<Drawing>, Vec<String>)> {
     let mut said = Vec::new();
     if let Some(first) = hidden.first() {
         let (count, first) = (hidden.len(), first.display());
-        said.push(format!("{count} hidden templates are left out, e.g. {first}"));
+        said.push(format!(
+            "{count} hidden templates are left out, e.g. {first}"
+        ));
     }
     let drawing = |path: PathBuf| {
         let (class, is_own) = class(folder, &path);
@@ -126,7 +129,11 @@ pub(super) fn list(folder: &Path) -> Result<(Vec<Drawing>, Vec<String>)> {
     };
     let drawings: Vec<Drawing> = shown.into_iter().map(drawing).collect();
     let class = &drawings[0].class;
-    if drawings.len() > 1 && drawings.iter().all(|one| !one.is_own && one.class == *class) {
+    if drawings.len() > 1
+        && drawings
+            .iter()
+            .all(|one| !one.is_own && one.class == *class)
+    {
         said.push(format!(
             "all {} templates lie in one folder and are of one class, `{class}`; if each is a class of its \
              own, write `templates = {:?}`",

@@ -349,7 +349,9 @@ fn templates_that_are_not_kept_are_drawn_again_alike() {
     let texels = |most: usize| -> Vec<[f32; 4]> {
         let classes = classes::load_within(folder.path(), 32, most, &context).unwrap();
         let mut stream = Seed::new(1, "classes").stream(0);
-        let textures = classes.iter().map(|class| class.draw(0.0, &mut stream).texture().unwrap());
+        let textures = classes
+            .iter()
+            .map(|class| class.draw(0.0, &mut stream).texture().unwrap());
         textures
             .flat_map(|texture| [8.0, 100.0].map(|at| texture.sample(glam::Vec2::splat(at), 2.0)))
             .collect()
@@ -365,15 +367,24 @@ fn classes_are_checked_before_anything_is_drawn() {
     add(".hidden.svg");
     add("._a_disc.svg");
     let (_, said) = classes::list(folder.path()).unwrap();
-    assert!(said[0].starts_with("2 hidden templates are left out"), "{said:?}");
+    assert!(
+        said[0].starts_with("2 hidden templates are left out"),
+        "{said:?}"
+    );
     assert_eq!(config.check(), Ok(()));
     add("A_disc.svg");
     let problem = config.check().unwrap_err();
-    assert!(problem.contains("`A_disc`") && problem.contains("differ in case alone"), "{problem}");
+    assert!(
+        problem.contains("`A_disc`") && problem.contains("differ in case alone"),
+        "{problem}"
+    );
     std::fs::remove_file(folder.path().join("A_disc.svg")).unwrap();
     add("ends .svg");
     let problem = config.check().unwrap_err();
-    assert!(problem.contains("ends .svg: the class \"ends \" ends with"), "{problem}");
+    assert!(
+        problem.contains("ends .svg: the class \"ends \" ends with"),
+        "{problem}"
+    );
 }
 
 #[test]
@@ -384,7 +395,10 @@ fn a_folder_one_level_too_high_is_said() {
         std::fs::write(folder.path().join("svg").join(name), DISC).unwrap();
     }
     let (_, said) = classes::list(folder.path()).unwrap();
-    assert!(said[0].contains("all 2 templates lie in one folder") && said[0].contains("svg\""), "{said:?}");
+    assert!(
+        said[0].contains("all 2 templates lie in one folder") && said[0].contains("svg\""),
+        "{said:?}"
+    );
     let (_, said) = classes::list(&folder.path().join("svg")).unwrap();
     assert!(said.is_empty());
 }

@@ -275,7 +275,10 @@ fn devices_are_not_opened_under_any_name() {
     for name in ["a.gltf", "a.glb", "a.obj", "a.stl"] {
         let path = link(name);
         assert_eq!(model::files(&path), [path.as_path()]);
-        let error = Model::read(&Source::plain(&path), 1.0).err().unwrap().to_string();
+        let error = Model::read(&Source::plain(&path), 1.0)
+            .err()
+            .unwrap()
+            .to_string();
         assert!(
             error.contains(name) && error.contains("pipe or device"),
             "{error}"
@@ -285,7 +288,10 @@ fn devices_are_not_opened_under_any_name() {
     let path = folder.path().join("part.gltf");
     let document = changed("/buffers/0/uri", json!("part.bin"));
     std::fs::write(&path, document.to_string()).unwrap();
-    let error = Model::read(&Source::plain(&path), 1.0).err().unwrap().to_string();
+    let error = Model::read(&Source::plain(&path), 1.0)
+        .err()
+        .unwrap()
+        .to_string();
     assert!(error.contains("part.bin: is a pipe or device"), "{error}");
 }
 
@@ -296,7 +302,10 @@ fn an_stl_of_too_many_bytes_or_too_few_is_refused() {
     let file = std::fs::File::create(&path).unwrap();
     // 550 MB that take no space on the disk.
     file.set_len(84 + 50 * 11_000_000).unwrap();
-    let error = Model::read(&Source::plain(&path), 1.0).err().unwrap().to_string();
+    let error = Model::read(&Source::plain(&path), 1.0)
+        .err()
+        .unwrap()
+        .to_string();
     assert!(error.contains("part.stl: has more than 512 MiB"), "{error}");
     let mut bytes = vec![0; 84];
     bytes[80..].fill(0xff);

@@ -33,7 +33,14 @@ fn classes(mesh: &Mesh) -> Vec<String> {
 
 #[test]
 fn folders_and_patterns_are_their_models_by_name() {
-    let folder = parts(&["b.obj", "a.OBJ", "deep/c.obj", ".hidden.obj", "__MACOSX/d.obj", "e[1].obj"]);
+    let folder = parts(&[
+        "b.obj",
+        "a.OBJ",
+        "deep/c.obj",
+        ".hidden.obj",
+        "__MACOSX/d.obj",
+        "e[1].obj",
+    ]);
     std::fs::write(folder.path().join("notes.txt"), "no model").unwrap();
     for (models, wanted) in [
         ("['@']", &["a", "b", "c", "e[1]"][..]),
@@ -51,7 +58,10 @@ fn folders_and_patterns_are_their_models_by_name() {
     assert!(missing.files()[0].ends_with("*.glb"));
     let empty = tempfile::tempdir().unwrap();
     let problem = listed(&empty, "['@']").check().unwrap_err();
-    assert!(problem.contains("holds no .gltf, .glb, .obj, .stl file"), "{problem}");
+    assert!(
+        problem.contains("holds no .gltf, .glb, .obj, .ply, .stl file"),
+        "{problem}"
+    );
 }
 
 #[test]
@@ -59,10 +69,19 @@ fn a_table_reads_as_it_is_written_and_mistakes_have_their_place() {
     let text = "models = [\"a.obj\", { path = \"b\", class = \"cup\", scale = 0.5, up = \"z\", weight = 2.0 }]";
     let models: BTreeMap<String, Vec<Listed>> = toml::from_str(text).unwrap();
     let again = toml::to_string(&models).unwrap();
-    assert_eq!(toml::from_str::<BTreeMap<String, Vec<Listed>>>(&again).unwrap(), models);
-    assert!(again.contains("\"a.obj\"") && again.contains("class = \"cup\""), "{again}");
+    assert_eq!(
+        toml::from_str::<BTreeMap<String, Vec<Listed>>>(&again).unwrap(),
+        models
+    );
+    assert!(
+        again.contains("\"a.obj\"") && again.contains("class = \"cup\""),
+        "{again}"
+    );
     for (text, part) in [
-        ("models = [{ path = 'a', clas = 'b' }]", "unknown field `clas`"),
+        (
+            "models = [{ path = 'a', clas = 'b' }]",
+            "unknown field `clas`",
+        ),
         ("models = [{ class = 'b' }]", "missing field `path`"),
         ("models = [3]", "a path, or a table"),
         ("models = [{ path = 'a', up = 'x' }]", "unknown variant `x`"),
@@ -75,7 +94,10 @@ fn a_table_reads_as_it_is_written_and_mistakes_have_their_place() {
     for (entry, part) in [("scale = 0.0", "`scale`"), ("weight = -1.0", "`weight`")] {
         let mesh = listed(&folder, &format!("[{{ path = '@/a.obj', {entry} }}]"));
         let problem = mesh.check().unwrap_err();
-        assert!(problem.contains(part) && problem.contains("a.obj"), "{problem}");
+        assert!(
+            problem.contains(part) && problem.contains("a.obj"),
+            "{problem}"
+        );
     }
 }
 
@@ -93,7 +115,10 @@ fn models_of_one_name_need_a_class() {
     let named = "[{ path = '@/mug/model.obj', class = 'mug' }, '@/bottle/model.obj']";
     assert_eq!(listed(&folder, named).check(), Ok(()));
     // The same file twice, and dice whose faces are the classes, are no mistake.
-    assert_eq!(listed(&folder, "['@/mug/model.obj', '@/mug/model.obj']").check(), Ok(()));
+    assert_eq!(
+        listed(&folder, "['@/mug/model.obj', '@/mug/model.obj']").check(),
+        Ok(())
+    );
     for place in ["mug", "bottle"] {
         for file in ["die.gltf", "die.bin"] {
             let from = Path::new("renders/dice").join(file);
@@ -108,26 +133,40 @@ fn classes_that_cannot_be_folders_are_refused_before_a_model_is_read() {
     let folder = parts(&["cup.obj", "Cup .obj"]);
     let check = |models: &str| listed(&folder, models).check().unwrap_err();
     let problem = check("['@']");
-    assert!(problem.contains("Cup .obj: the class \"Cup \" ends with"), "{problem}");
+    assert!(
+        problem.contains("Cup .obj: the class \"Cup \" ends with"),
+        "{problem}"
+    );
     let problem = check("['@/cup.obj', { path = '@/Cup .obj', class = 'Cup' }]");
     assert!(problem.contains("differ in case alone"), "{problem}");
     let faces = r#"{"asset":{"version":"2.0"},"nodes":[{"name":"face.yes/no"},{"name":"face."}]}"#;
     std::fs::write(folder.path().join("slash.gltf"), faces).unwrap();
     let problem = check("['@/slash.gltf']");
-    assert!(problem.contains("slash.gltf: the class \"yes/no\" holds a slash"), "{problem}");
-    assert_eq!(listed(&folder, "[{ path = '@/slash.gltf', class = 'x' }]").check(), Ok(()));
+    assert!(
+        problem.contains("slash.gltf: the class \"yes/no\" holds a slash"),
+        "{problem}"
+    );
+    assert_eq!(
+        listed(&folder, "[{ path = '@/slash.gltf', class = 'x' }]").check(),
+        Ok(())
+    );
 }
 
 #[test]
 fn scale_and_axis_are_those_of_the_entry() {
     let folder = parts(&["wedge.obj"]);
-    std::fs::write(folder.path().join("solid.gltf"), super::hostile::tetrahedron().to_string()).unwrap();
+    std::fs::write(
+        folder.path().join("solid.gltf"),
+        super::hostile::tetrahedron().to_string(),
+    )
+    .unwrap();
     let read = |models: &str| {
         let mesh = Mesh {
             unit_metres: 0.1,
             ..listed(&folder, models)
         };
-        mesh.read_model(&list::expand(&mesh.models).unwrap()[0]).unwrap()
+        mesh.read_model(&list::expand(&mesh.models).unwrap()[0])
+            .unwrap()
     };
     let near = |a: f32, b: f32| assert!((a - b).abs() < 1e-6 * b.abs().max(1.0), "{a} {b}");
     near(read("['@/wedge.obj']").size, 0.3);
@@ -148,7 +187,10 @@ fn scale_and_axis_are_those_of_the_entry() {
 fn a_class_is_that_of_all_faces_and_leaves_their_keypoints_out() {
     let mut mesh = dice();
     let text = "models = [{ path = 'renders/dice/die.gltf', class = 'die' }]";
-    mesh.models = toml::from_str::<BTreeMap<String, Vec<Listed>>>(text).unwrap().remove("models").unwrap();
+    mesh.models = toml::from_str::<BTreeMap<String, Vec<Listed>>>(text)
+        .unwrap()
+        .remove("models")
+        .unwrap();
     let samples = render(&mesh, 12, 16, 2, 8).unwrap();
     let mut tops = std::collections::BTreeSet::new();
     for sample in &samples {
@@ -165,19 +207,34 @@ fn a_class_is_that_of_all_faces_and_leaves_their_keypoints_out() {
 
 #[test]
 fn classes_take_turns_by_weight() {
-    let folder = parts(&["cup.obj", "mug.obj", "tins/a.obj", "tins/b.obj", "tins/c.obj"]);
-    let models = "['@/cup.obj', { path = '@/mug.obj', weight = 2.0 }, { path = '@/tins', class = 'tin' }]";
+    let folder = parts(&[
+        "cup.obj",
+        "mug.obj",
+        "tins/a.obj",
+        "tins/b.obj",
+        "tins/c.obj",
+    ]);
+    let models =
+        "['@/cup.obj', { path = '@/mug.obj', weight = 2.0 }, { path = '@/tins', class = 'tin' }]";
     let mut mesh = listed(&folder, models);
     mesh.neighbours.count = [0, 0];
     let (mut classes, mut sources) = (BTreeMap::new(), BTreeMap::new());
     for sample in render(&mesh, 24, 8, 2, 8).unwrap() {
-        *classes.entry(sample.labels.class.clone().unwrap()).or_insert(0) += 1;
+        *classes
+            .entry(sample.labels.class.clone().unwrap())
+            .or_insert(0) += 1;
         *sources.entry(sample.provenance.source.clone()).or_insert(0) += 1;
     }
     let counts: Vec<i32> = ["cup", "mug", "tin"].map(|class| classes[class]).into();
-    assert!((5..=7).contains(&counts[0]) && (11..=13).contains(&counts[1]), "{counts:?}");
+    assert!(
+        (5..=7).contains(&counts[0]) && (11..=13).contains(&counts[1]),
+        "{counts:?}"
+    );
     let tins = sources.iter().filter(|(source, _)| source.contains("tins"));
-    assert!(tins.clone().count() == 3 && tins.clone().all(|(_, n)| (1..=3).contains(n)), "{sources:?}");
+    assert!(
+        tins.clone().count() == 3 && tins.clone().all(|(_, n)| (1..=3).contains(n)),
+        "{sources:?}"
+    );
     // The same pictures, however many there are.
     let few = render(&mesh, 5, 8, 1, 8).unwrap();
     assert_eq!(few, render(&mesh, 24, 8, 2, 8).unwrap()[..5]);

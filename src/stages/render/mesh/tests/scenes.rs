@@ -3,12 +3,7 @@
 use super::*;
 
 /// A scene of dice whose object may be out of sight.
-fn scene<'a>(
-    mesh: &Mesh,
-    cast: &'a Cast,
-    environment: &'a Environment,
-    index: u64,
-) -> Scene<'a> {
+fn scene<'a>(mesh: &Mesh, cast: &'a Cast, environment: &'a Environment, index: u64) -> Scene<'a> {
     let mut stream = Seed::new(3, "scene").stream(index);
     let size = Extent::square(32);
     Scene::draw(
@@ -23,9 +18,14 @@ fn scene<'a>(
 
 fn surroundings(mesh: &Mesh) -> (Cast, Environment) {
     let sources = list::expand(&mesh.models).unwrap();
-    let models = sources.iter().map(|source| mesh.read_model(source).unwrap());
+    let models = sources
+        .iter()
+        .map(|source| mesh.read_model(source).unwrap());
     let panorama = &environment::find(&mesh.environments).unwrap()[0];
-    (Cast::of(models.collect()), Environment::read(panorama).unwrap())
+    (
+        Cast::of(models.collect()),
+        Environment::read(panorama).unwrap(),
+    )
 }
 
 #[test]

@@ -41,7 +41,11 @@ fn a_card_flat_on_the_table_is_seen_whole() {
 fn a_wire_thinner_than_a_pixel_is_refused_by_name() {
     let (_folder, mesh) = alone("wire.obj", &cuboid([1.0, 0.002, 0.002]));
     let error = render(&mesh, 1, 32, 1, 8).unwrap_err().to_string();
-    for part in ["wire.obj", "thinner than a quarter of a pixel", "help: raise `size`"] {
+    for part in [
+        "wire.obj",
+        "thinner than a quarter of a pixel",
+        "help: raise `size`",
+    ] {
         assert!(error.contains(part), "`{part}` is missing in: {error}");
     }
     // Thick enough, or seen from near enough.
@@ -57,8 +61,15 @@ fn too_little_of_an_object_is_refused_and_a_close_up_is_not() {
         min_visible: 1.0,
         ..wanted(1, Extent::square(24))
     };
-    let error = render_wanted(&mesh, BTreeMap::new(), all, 1, 8).unwrap_err().to_string();
-    for part in ["box.obj", "% at most in each of the 64 scenes", "100 % at least", "help: lower"] {
+    let error = render_wanted(&mesh, BTreeMap::new(), all, 1, 8)
+        .unwrap_err()
+        .to_string();
+    for part in [
+        "box.obj",
+        "% at most in each of the 64 scenes",
+        "100 % at least",
+        "help: lower",
+    ] {
         assert!(error.contains(part), "`{part}` is missing in: {error}");
     }
     mesh.camera.object_scale = [3.0, 3.0];
@@ -84,7 +95,11 @@ fn depth_has_a_step_that_reaches_all_objects() {
             let pose = sample.labels.objects()[0].pose.unwrap();
             for (depth, _) in inside {
                 let metres = f32::from(depth.0[0]) * step;
-                assert!((metres - pose[11]).abs() < 1.5 * size, "{metres} {}", pose[11]);
+                assert!(
+                    (metres - pose[11]).abs() < 1.5 * size,
+                    "{metres} {}",
+                    pose[11]
+                );
             }
         }
     }
@@ -95,14 +110,21 @@ fn sizes_that_look_mistaken_are_said() {
     let sizes = |models: &[(&str, f32)]| {
         let read = |&(name, size): &(&str, f32)| {
             let (_folder, mesh) = alone(name, &cuboid([size; 3]));
-            mesh.read_model(&list::expand(&mesh.models).unwrap()[0]).unwrap()
+            mesh.read_model(&list::expand(&mesh.models).unwrap()[0])
+                .unwrap()
         };
         sizes::warnings(&models.iter().map(read).collect::<Vec<_>>())
     };
     assert!(sizes(&[("cup.obj", 0.1), ("mug.obj", 0.12)]).is_empty());
     let said = sizes(&[("cup.obj", 250.0), ("mug.obj", 0.12)]);
     assert_eq!(said.len(), 2);
-    assert!(said[0].contains("cup.obj is 250 m large; is it in millimetres?"), "{said:?}");
-    assert!(said[1].contains("2083-fold") && said[1].contains("mug.obj is 12 cm"), "{said:?}");
+    assert!(
+        said[0].contains("cup.obj is 250 m large; is it in millimetres?"),
+        "{said:?}"
+    );
+    assert!(
+        said[1].contains("2083-fold") && said[1].contains("mug.obj is 12 cm"),
+        "{said:?}"
+    );
     assert!(sizes(&[("dust.obj", 2e-4)])[0].contains("200 µm"));
 }
