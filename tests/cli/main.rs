@@ -10,6 +10,7 @@ mod fit;
 mod golden;
 mod kills;
 mod layering;
+mod models;
 mod nightly;
 mod project;
 mod running;

@@ -35,7 +35,7 @@ pub use kind::{Transform, TransformKind, View};
 pub const STAGE: StageKind = StageKind {
     name: "augment",
     about: "random variants of every sample, with exactly mapped labels",
-    version: 3,
+    version: 4,
     inputs: &[Input::required(
         "samples",
         Kind::Samples,

@@ -32,7 +32,7 @@ use crate::{Error, Result};
 pub const STAGE: StageKind = StageKind {
     name: "emit",
     about: "a dataset to publish: class folders, COCO, Hugging Face, manifest, card, checksums",
-    version: 7,
+    version: 8,
     inputs: &[
         Input::required(
             "samples",

@@ -36,7 +36,7 @@ use criteria::CRITERIA;
 pub const STAGE: StageKind = StageKind {
     name: "gate",
     about: "rejects translations that lost their label or do not look like a photo",
-    version: 3,
+    version: 4,
     inputs: &[
         Input::required("samples", Kind::Samples, "translated renders"),
         Input::required("renders", Kind::Samples, "the same before translation"),

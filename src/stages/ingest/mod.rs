@@ -28,7 +28,7 @@ use photos::Photos;
 pub const STAGE: StageKind = StageKind {
     name: "ingest",
     about: "real photos, cropped to boxes, without their classes",
-    version: 4,
+    version: 5,
     inputs: &[],
     output: Kind::Samples,
     parse: parse::<Ingest>,

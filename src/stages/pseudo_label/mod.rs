@@ -31,7 +31,7 @@ use selection::Belief;
 pub const STAGE: StageKind = StageKind {
     name: "pseudo_label",
     about: "adds unlabelled photos with the class that networks trained on the samples read in them",
-    version: 5,
+    version: 6,
     inputs: &[
         Input::required("samples", Kind::Samples, "labelled pictures, augmented"),
         Input::required(

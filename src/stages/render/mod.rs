@@ -45,7 +45,7 @@ const MIN_VISIBLE: f32 = 0.2;
 /// What the pictures of a stage have in common, whatever they show.
 #[derive(Clone, Copy)]
 struct Wanted<'a> {
-    /// All classes in their order; none are those of the files.
+    /// All classes; none are those of the files.
     classes: &'a [String],
     count: u64,
     size: Extent,
@@ -78,8 +78,7 @@ pub struct Render {
     pub count: u64,
     /// Width and height in pixels: `64`, or `[640, 480]`.
     pub size: Extent,
-    /// All classes, in the order in which the dataset numbers them. None: those that the files have, by
-    /// name.
+    /// All classes, so that none is missing or misspelt unnoticed. None: those that the files have.
     pub classes: Vec<String>,
     /// The least share of its object that a picture shows, 0..1; 0.2 if it is not given. An object that
     /// fills as large a share of the picture, as from close by, is visible enough. If none of 64 scenes

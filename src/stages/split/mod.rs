@@ -21,7 +21,7 @@ use crate::stage::{Context, Input, Stage, StageKind, parse};
 pub const STAGE: StageKind = StageKind {
     name: "split",
     about: "assigns train and val by each sample's original render",
-    version: 2,
+    version: 3,
     inputs: &[Input::required(
         "samples",
         Kind::Samples,

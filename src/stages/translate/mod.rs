@@ -17,7 +17,7 @@ use crate::{Error, Result};
 pub const STAGE: StageKind = StageKind {
     name: "translate",
     about: "makes renders look like photos with a trained model, labels carried over",
-    version: 2,
+    version: 3,
     inputs: &[
         Input::required("renders", Kind::Samples, "labelled renders"),
         Input::required("model", Kind::Adapter, "what `train` learned"),

@@ -24,7 +24,7 @@ pub(super) struct Shown {
     visible: f32,
     /// The share of the picture's pixels that are its.
     filled: f32,
-    /// The share of its pixels that it covers: little where it is thinner than a pixel.
+    /// The share of its pixels that it covers, little where it is thinner than a pixel; 1 if it has none.
     cover: f32,
 }
 
@@ -35,13 +35,14 @@ const WELL: f32 = 0.6;
 const LEAST_COVER: f32 = 0.25;
 
 impl Shown {
-    pub(super) fn well(self) -> bool {
-        self.visible >= WELL && !self.thin()
+    /// Whether more than enough of it can be seen.
+    pub(super) fn well(self, least: f32) -> bool {
+        self.visible >= WELL && self.enough(least)
     }
 
     /// Whether its mask holds hardly anything of it.
     pub(super) fn thin(self) -> bool {
-        self.cover > 0.0 && self.cover < LEAST_COVER
+        self.cover < LEAST_COVER
     }
 
     /// Whether at least this share of it can be seen, or as large a share of the picture is filled by it, as
@@ -159,24 +160,28 @@ impl Buffer {
         }
     }
 
-    /// The share of pixels of the `mask` that the instance covers, from 16 rays through some of them.
+    /// The share of pixels of the `mask` that the instance covers, from rays through some of them. Their
+    /// places in a pixel form no grid, which a thin line could follow.
     fn cover(&self, scene: &Scene, number: usize, mask: &[usize]) -> f32 {
         const PIXELS: usize = 64;
-        const SIDE: usize = 4;
+        const RAYS: usize = 1024;
+        if mask.is_empty() {
+            return 1.0;
+        }
         let width = self.size.width as usize;
+        let each = (RAYS / mask.len()).clamp(RAYS / PIXELS, 256);
         let (mut rays, mut hits) = (0, 0);
-        for &pixel in mask.iter().step_by(mask.len().div_ceil(PIXELS).max(1)) {
-            for ray in 0..SIDE * SIDE {
-                let at =
-                    |place: usize, step: usize| place as f32 + (step as f32 + 0.5) / SIDE as f32;
-                let (x, y) = (at(pixel % width, ray % SIDE), at(pixel / width, ray / SIDE));
+        for &pixel in mask.iter().step_by(mask.len().div_ceil(PIXELS)) {
+            for ray in 0..each {
+                let (u, v) = spread(ray as u32);
+                let (x, y) = ((pixel % width) as f32 + u, (pixel / width) as f32 + v);
                 let hit = scene.hit(scene.camera.position, scene.camera.direction(x, y));
                 let target = hit.map(|hit| hit.target);
                 hits += usize::from(matches!(target, Some(Target::Instance(n, _)) if n == number));
                 rays += 1;
             }
         }
-        hits as f32 / rays.max(1) as f32
+        hits as f32 / rays as f32
     }
 
     fn keypoints(&self, scene: &Scene, instance: &Instance) -> Vec<Keypoint> {
@@ -201,6 +206,15 @@ impl Buffer {
             })
             .collect()
     }
+}
+
+/// Points that fill the unit square evenly, however many there are: the R2 sequence (Roberts 2018).
+fn spread(number: u32) -> (f32, f32) {
+    let number = number as f32;
+    (
+        (number * 0.754_877_7).fract(),
+        (number * 0.569_840_3).fract(),
+    )
 }
 
 /// Whether nothing stands before a point of the instance. The point may float a little above the

@@ -234,11 +234,14 @@ fn files(path: &Path) -> Result<Vec<PathBuf>, String> {
     };
     let found = glob::glob_with(&text, options)
         .map_err(|e| format!("`{text}` of `models` is no pattern: {e}"))?;
-    let mut found: Vec<PathBuf> = found
+    let left_behind = |file: &PathBuf| {
+        file.iter()
+            .any(|part| part == "__MACOSX" || part == "@eaDir")
+    };
+    let found = found
         .flatten()
-        .filter(|file| file.is_file())
-        .take(MOST + 1)
-        .collect();
+        .filter(|file| file.is_file() && !left_behind(file));
+    let mut found: Vec<PathBuf> = found.take(MOST + 1).collect();
     if found.iter().any(|file| is_model(file)) {
         found.retain(|file| is_model(file));
     }

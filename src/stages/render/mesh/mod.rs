@@ -347,21 +347,23 @@ impl Mesh {
             let scene = Scene::draw(self, object, &studio.cast, environment, size, stream);
             let buffer = Buffer::trace(&scene, size);
             let shown = buffer.shown(&scene, 0);
-            if shown.well() {
+            if shown.well(least) {
                 return Ok((scene, buffer));
             }
-            most = most.max(shown.share());
-            thin += usize::from(shown.thin());
+            match shown.thin() {
+                true => thin += 1,
+                false => most = most.max(shown.share()),
+            }
             if shown.enough(least) {
                 chosen = Some((scene, buffer));
             }
         }
         chosen.ok_or_else(|| {
             let path = &object.0.path;
-            if 2 * thin > ATTEMPTS {
+            if most == 0.0 && thin > 0 {
                 let problem = format!(
-                    "is thinner than a quarter of a pixel in {thin} of {ATTEMPTS} scenes drawn for a picture, \
-                     so its label would be of what cannot be seen"
+                    "is thinner than a quarter of a pixel where it can be seen at all, in {thin} of {ATTEMPTS} \
+                     scenes drawn for a picture"
                 );
                 let remedy = "raise `size` or `mesh.camera.object_scale`, or make the model thicker";
                 return Error::failed(format!("{}: {path}", context.id), problem, remedy);

@@ -95,8 +95,8 @@ pub(super) fn picture(
 /// A pixel is sampled in rounds of `lens.samples` until it is no longer noisy, this many at most.
 const MOST_ROUNDS: u32 = 8;
 
-/// The standard error of a pixel's printed value, 0..1, that is not worth another round: two steps of 8 bits.
-const FINE: f32 = 0.008;
+/// The standard error of a pixel's printed value, 0..1, that is not worth another round: three steps of 8 bits.
+const FINE: f32 = 0.012;
 
 /// A pixel: its upper left corner, and the seed of its samples.
 struct Place {

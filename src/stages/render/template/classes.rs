@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use rand::RngExt;
 use rayon::prelude::*;
+use resvg::tiny_skia::Pixmap;
 
 use super::super::names::{self, Named};
 use super::draw::chance;
@@ -66,7 +67,10 @@ impl Template {
         match &self.kept {
             Some(texture) => Ok(Arc::clone(texture)),
             // What it leaves out was said when it was first drawn.
-            None => self.drawing.texture(self.side, |_| ()).map(Arc::new),
+            None => {
+                let pixmap = svg::read(&self.drawing.path, self.side, |_| ())?;
+                self.drawing.texture(&pixmap).map(Arc::new)
+            }
         }
     }
 }
@@ -80,11 +84,22 @@ pub(super) struct Drawing {
 }
 
 impl Drawing {
-    /// Draws it with `side` texels on its longer side; `warn` is told what is left out.
-    fn texture(&self, side: u32, warn: impl Fn(&str)) -> Result<Texture> {
-        let pixmap = svg::read(&self.path, side, warn)?;
-        Texture::new(self.class.clone(), &self.path, &pixmap)
-            .ok_or_else(|| Error::failed(self.path.display(), "draws nothing opaque", svg::REMEDY))
+    /// Its texture, once it is drawn.
+    fn texture(&self, pixmap: &Pixmap) -> Result<Texture> {
+        self.check(pixmap)?;
+        Texture::new(self.class.clone(), &self.path, pixmap).ok_or_else(|| self.nothing())
+    }
+
+    /// Checks that something in it is opaque.
+    fn check(&self, pixmap: &Pixmap) -> Result<()> {
+        match pixmap.pixels().iter().any(|pixel| pixel.alpha() > 127) {
+            true => Ok(()),
+            false => Err(self.nothing()),
+        }
+    }
+
+    fn nothing(&self) -> Error {
+        Error::failed(self.path.display(), "draws nothing opaque", svg::REMEDY)
     }
 }
 
@@ -180,16 +195,24 @@ pub(super) fn load_within(
     let kept = AtomicUsize::new(0);
     let templates = drawings.into_par_iter().map(|drawing| {
         context.check_interrupt()?;
-        let texture = drawing.texture(side, |problem| {
+        let pixmap = svg::read(&drawing.path, side, |problem| {
             let text = format!("{}: {problem}", drawing.path.display());
             context.emit(Event::Warning { text });
         })?;
-        let bytes = texture.bytes();
-        let room = kept.fetch_add(bytes, Ordering::Relaxed) + bytes <= most;
+        if kept.load(Ordering::Relaxed) >= most {
+            drawing.check(&pixmap)?;
+            return Ok(Template {
+                drawing,
+                side,
+                kept: None,
+            });
+        }
+        let texture = drawing.texture(&pixmap)?;
+        kept.fetch_add(texture.bytes(), Ordering::Relaxed);
         Ok(Template {
             drawing,
             side,
-            kept: room.then(|| Arc::new(texture)),
+            kept: Some(Arc::new(texture)),
         })
     });
     let mut classes: BTreeMap<String, Class> = BTreeMap::new();

@@ -44,9 +44,9 @@ fn folders_and_patterns_are_their_models_by_name() {
     std::fs::write(folder.path().join("notes.txt"), "no model").unwrap();
     for (models, wanted) in [
         ("['@']", &["a", "b", "c", "e[1]"][..]),
-        ("['@/*.obj']", &["b", "e[1]"]),
+        ("['@/*.obj']", &["a", "b", "e[1]"]),
         ("['@/*']", &["a", "b", "e[1]"]),
-        ("['@/**/*.obj']", &["b", "c", "e[1]"]),
+        ("['@/**/*.obj']", &["a", "b", "c", "e[1]"]),
         ("['@/e[1].obj', '@/b.obj']", &["e[1]", "b"]),
         ("[{ path = '@/?.*', class = 'wedge' }]", &["wedge", "wedge"]),
     ] {

@@ -43,7 +43,12 @@ fn draw(name: &str, bytes: &[u8], environment: &Arc<Environment>) -> Result<Samp
         environments: vec![Arc::clone(environment)],
         photos: Photos::default(),
     };
-    mesh.sample(&context, &studio, 0, super::wanted(1, crate::sample::Extent::square(8)))
+    mesh.sample(
+        &context,
+        &studio,
+        0,
+        super::wanted(1, crate::sample::Extent::square(8)),
+    )
 }
 
 #[test]
