@@ -58,7 +58,12 @@ impl Cast {
             let place = match places.get(&key) {
                 Some(place) => *place,
                 None => {
-                    models.push(mesh.read_model(source)?);
+                    let model = mesh.read_model(source, &|| context.check_interrupt())?;
+                    if !model.unused.is_empty() {
+                        let text = format!("{}: {}", model.path, model.unused.join("; it "));
+                        context.emit(Event::Warning { text });
+                    }
+                    models.push(model);
                     *places.entry(key).or_insert(models.len() - 1)
                 }
             };

@@ -1,10 +1,11 @@
 //! Ray-traced pictures of a 3D model that lies on a table, lit by a panorama and a lamp.
 //!
 //! `config` holds the ranges, `list` the list of models, `placing` what it says of each file, `cast` which
-//! model a picture shows, `model` what `gltf`, `obj` and `stl` read, `bvh` its hierarchy of boxes,
-//! `environment` the panoramas, some of them `builtin`; `scene` makes every random choice of a picture,
-//! `trace` sends rays through it, `labels` and `shade` see the result, and `develop` makes it a photo,
-//! with `backdrop` behind.
+//! model a picture shows. `formats` tells files apart, and `gltf`, `obj` (with `mtl`), `ply` and `stl` read them
+//! into a `geometry` with `material`s and `texture`s, from which `model` is made; `bvh` is its hierarchy of boxes.
+//! `environment` holds the panoramas, some of them `builtin`; `scene` makes every random choice of a picture,
+//! `trace` sends rays through it, `labels` and `shade` see the result, and `develop` makes it a photo, with
+//! `backdrop` behind.
 
 mod backdrop;
 mod builtin;
@@ -14,18 +15,26 @@ mod config;
 mod crease;
 mod develop;
 mod environment;
+mod formats;
+mod geometry;
 mod gltf;
 mod labels;
 mod list;
+mod material;
 mod model;
+mod mtl;
 mod obj;
 mod placing;
+mod ply;
+mod polygon;
 mod scene;
 mod shade;
 mod sizes;
 mod stable_poses;
 mod stl;
 mod surface;
+mod text;
+mod texture;
 mod trace;
 
 use std::path::PathBuf;
@@ -41,7 +50,7 @@ use config::{Lens, Lie, Lighting, Neighbours, Pose, Surfaces, Table, Viewpoint};
 use environment::Environment;
 use labels::Buffer;
 use list::{Listed, Source};
-use model::Model;
+use model::{GoOn, Model};
 use scene::Scene;
 use stable_poses::stable_poses;
 
@@ -51,20 +60,20 @@ use super::{ATTEMPTS, Wanted, too_little, unseen};
 use crate::sample::image::encode_png;
 use crate::sample::{Domain, Provenance, Sample};
 use crate::seed::Stream;
-use crate::stage::Context;
+use crate::stage::{Context, Event};
 use crate::{Error, Result};
 
 /// Configuration of `render.mesh`. Ranges are `[lowest, highest]`, drawn uniformly for each picture.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Mesh {
-    /// Models that take turns: .gltf, .glb, .obj or .stl files, folders of them, patterns such as
+    /// Models that take turns: .gltf, .glb, .obj, .ply or .stl files, folders of them, patterns such as
     /// `parts/*.glb`, or tables `{ path, class, scale, up, weight }`. In glTF, empty nodes `face.NAME`
     /// (+y pointing out of the face that is then on top) are the classes, `keypoint.NAME.I` their
     /// keypoints. Any other model is one class, named after its file.
     pub models: Vec<Listed>,
-    /// Metres that one unit of an .obj or .stl is, e.g. 0.001, if its entry has no `scale`; glTF is in
-    /// metres.
+    /// Metres that one unit of an .obj, .ply or .stl is, e.g. 0.001, if its entry has no `scale`; glTF
+    /// is in metres.
     pub unit_metres: f32,
     /// How the objects lie.
     pub lie: Lie,
@@ -116,7 +125,9 @@ impl Mesh {
     pub fn files(&self) -> Vec<PathBuf> {
         // What is wrong with the list, `check` says.
         let sources = list::expand(&self.models).unwrap_or_default();
-        let models = sources.iter().flat_map(|source| model::files(&source.path));
+        let models = sources
+            .iter()
+            .flat_map(|source| formats::files(&source.path));
         let own = |path: &&PathBuf| path.as_os_str() != builtin::NAME;
         models
             .chain(self.environments.iter().filter(own).cloned())
@@ -264,6 +275,13 @@ impl Mesh {
     /// cannot be written.
     pub(super) fn render(&self, context: &Context, wanted: Wanted) -> Result<serde_json::Value> {
         let cast = Cast::load(self, wanted, context)?;
+        for name in surface::unmatched(&self.surfaces, &cast.models) {
+            let text = format!(
+                "{}: `mesh.surfaces.looks` paint the material `{name}`, which no model has; correct the name",
+                context.id
+            );
+            context.emit(Event::Warning { text });
+        }
         let photos = Photos::load(context)?;
         let environments = environment::load(&self.environments, context)?;
         let studio = Studio {
@@ -286,8 +304,8 @@ impl Mesh {
         }))
     }
 
-    fn read_model(&self, source: &Source) -> Result<Model> {
-        let mut model = Model::read(source, self.unit_metres)?;
+    fn read_model(&self, source: &Source, go_on: GoOn) -> Result<Model> {
+        let mut model = Model::read(source, self.unit_metres, go_on)?;
         if self.lie.pose == Pose::Stable && !model.has_named_faces() {
             model.stable_poses = stable_poses(&model, self.lie.steadiness_degrees.to_radians());
         }

@@ -165,7 +165,7 @@ fn scale_and_axis_are_those_of_the_entry() {
             unit_metres: 0.1,
             ..listed(&folder, models)
         };
-        mesh.read_model(&list::expand(&mesh.models).unwrap()[0])
+        mesh.read_model(&list::expand(&mesh.models).unwrap()[0], &|| Ok(()))
             .unwrap()
     };
     let near = |a: f32, b: f32| assert!((a - b).abs() < 1e-6 * b.abs().max(1.0), "{a} {b}");

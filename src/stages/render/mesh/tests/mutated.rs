@@ -39,7 +39,7 @@ fn draw(name: &str, bytes: &[u8], environment: &Arc<Environment>) -> Result<Samp
         interrupted: &AtomicBool::new(false),
     };
     let studio = Studio {
-        cast: Cast::of(vec![mesh.read_model(&Source::plain(&path))?]),
+        cast: Cast::of(vec![mesh.read_model(&Source::plain(&path), &|| Ok(()))?]),
         environments: vec![Arc::clone(environment)],
         photos: Photos::default(),
     };

@@ -20,7 +20,7 @@ fn surroundings(mesh: &Mesh) -> (Cast, Environment) {
     let sources = list::expand(&mesh.models).unwrap();
     let models = sources
         .iter()
-        .map(|source| mesh.read_model(source).unwrap());
+        .map(|source| mesh.read_model(source, &|| Ok(())).unwrap());
     let panorama = &environment::find(&mesh.environments).unwrap()[0];
     (
         Cast::of(models.collect()),

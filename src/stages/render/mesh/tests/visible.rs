@@ -112,7 +112,7 @@ fn sizes_that_look_mistaken_are_said() {
     let sizes = |models: &[(&str, f32)]| {
         let read = |&(name, size): &(&str, f32)| {
             let (_folder, mesh) = alone(name, &cuboid([size; 3]));
-            mesh.read_model(&list::expand(&mesh.models).unwrap()[0])
+            mesh.read_model(&list::expand(&mesh.models).unwrap()[0], &|| Ok(()))
                 .unwrap()
         };
         sizes::warnings(&models.iter().map(read).collect::<Vec<_>>())
