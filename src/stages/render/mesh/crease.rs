@@ -4,6 +4,8 @@ use glam::{Vec3, Vec3A};
 use obvhs::triangle::Triangle;
 
 use super::geometry::Geometry;
+use super::model::GoOn;
+use crate::Result;
 
 /// Faces that meet at a smaller angle, in degrees, are parts of one curved surface. Cylinders of
 /// sixteen sides turn by 22.5° at each edge; bevels of 45° stay edges.
@@ -14,11 +16,14 @@ const CREASE_DEGREES: f32 = 35.0;
 const MOST_AROUND: usize = 1024;
 
 /// Gives the corners whose normal is no direction, such as NaN, one of [`normals`].
-pub(super) fn complete(geometry: &mut Geometry) {
+///
+/// # Errors
+/// If `go_on` ends the work.
+pub(super) fn complete(geometry: &mut Geometry, go_on: GoOn) -> Result<()> {
     let missing = |n: &Vec3| n.try_normalize().is_none();
     let mut corners = geometry.corners.iter().flat_map(|c| c.normals);
     let own = match corners.any(|n| missing(&n)) {
-        true => normals(&geometry.triangles),
+        true => normals(&geometry.triangles, go_on)?,
         false => Vec::new(),
     };
     for (i, corners) in geometry.corners.iter_mut().enumerate() {
@@ -27,11 +32,12 @@ pub(super) fn complete(geometry: &mut Geometry) {
             *normal = normal.try_normalize().unwrap_or_else(own);
         }
     }
+    Ok(())
 }
 
 /// The normals at the three corners of each triangle: the sum, weighted by area, over the triangles
 /// at the same place whose normals differ from its own by less than the crease.
-pub(super) fn normals(triangles: &[Triangle]) -> Vec<[Vec3; 3]> {
+fn normals(triangles: &[Triangle], go_on: GoOn) -> Result<Vec<[Vec3; 3]>> {
     let areas: Vec<Vec3A> = triangles
         .iter()
         .map(|t| (t.v1 - t.v0).cross(t.v2 - t.v0))
@@ -44,7 +50,9 @@ pub(super) fn normals(triangles: &[Triangle]) -> Vec<[Vec3; 3]> {
         [t.v0, t.v1, t.v2].into_iter().enumerate().map(corner)
     });
     let mut corners: Vec<([u32; 3], u32)> = corners.collect();
+    go_on()?;
     corners.sort_unstable();
+    go_on()?;
     let least = CREASE_DEGREES.to_radians().cos();
     let mut found = vec![[Vec3::ZERO; 3]; triangles.len()];
     for around in corners.chunk_by(|a, b| a.0 == b.0) {
@@ -58,7 +66,7 @@ pub(super) fn normals(triangles: &[Triangle]) -> Vec<[Vec3; 3]> {
             found[i][c] = normal.into();
         }
     }
-    found
+    Ok(found)
 }
 
 #[cfg(test)]
@@ -79,7 +87,10 @@ mod tests {
 
     #[test]
     fn a_gentle_edge_is_smooth() {
-        let [first, second] = normals(&hinge(20.0)).try_into().unwrap();
+        let [first, second] = normals(&hinge(20.0), &|| Ok(()))
+            .unwrap()
+            .try_into()
+            .unwrap();
         assert!(first[0].distance(second[1]) < 1e-6, "{first:?} {second:?}");
         assert!((first[0].dot(Vec3::Y) - 10f32.to_radians().cos()).abs() < 1e-4);
         // The corner away from the edge belongs to its triangle alone.
@@ -99,7 +110,7 @@ mod tests {
                 v2: rim(i),
             })
             .collect();
-        let found = normals(&fan);
+        let found = normals(&fan, &|| Ok(())).unwrap();
         let flat = Vec3::from(fan[777].compute_normal());
         assert!(found[777][0].distance(flat) < 1e-6);
         assert!(found[777][1].distance(flat) < 1e-2);
@@ -108,7 +119,10 @@ mod tests {
     #[test]
     fn a_sharp_edge_stays_hard() {
         for degrees in [45.0, 90.0, 170.0] {
-            let [first, _] = normals(&hinge(degrees)).try_into().unwrap();
+            let [first, _] = normals(&hinge(degrees), &|| Ok(()))
+                .unwrap()
+                .try_into()
+                .unwrap();
             assert!(first.iter().all(|n| n.dot(Vec3::Y) > 0.9999), "{first:?}");
         }
     }

@@ -110,6 +110,25 @@ pub(super) fn recognise(path: &Path) -> Result<Format> {
         .map_err(|(problem, remedy)| Error::failed(path.display(), problem, remedy))
 }
 
+/// Checks that a model that exists is of a format that is read, before anything runs.
+///
+/// # Errors
+/// What it is instead, and what to do.
+pub(super) fn check(path: &Path) -> Result<(), String> {
+    if !path.exists() {
+        return Ok(());
+    }
+    match recognise(path) {
+        Err(Error::Failed {
+            subject,
+            problem,
+            remedy,
+        }) => Err(format!("`mesh.models`: {subject} {problem}; {remedy}")),
+        Err(other) => Err(other.to_string()),
+        Ok(_) => Ok(()),
+    }
+}
+
 /// The format of a file of `length` bytes, from its first bytes and the end of its name.
 fn of(start: &[u8], length: u64, extension: &str) -> Result<Format, (&'static str, &'static str)> {
     if length == 0 {
@@ -272,6 +291,8 @@ mod tests {
             }
         }
         let folder = tempfile::tempdir().unwrap();
+        assert_eq!(check(&folder.path().join("none.glb")), Ok(()));
+        assert!(check(folder.path()).unwrap_err().contains("is a folder"));
         let error = recognise(folder.path()).unwrap_err().to_string();
         assert!(error.contains("is a folder"), "{error}");
     }

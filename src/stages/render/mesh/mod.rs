@@ -1,7 +1,7 @@
 //! Ray-traced pictures of a 3D model that lies on a table, lit by a panorama and a lamp.
 //!
 //! `config` holds the ranges, `list` the list of models, `placing` what it says of each file, `cast` which
-//! model a picture shows. `formats` tells files apart, and `gltf`, `obj` (with `mtl`), `ply` and `stl` read them
+//! model a picture shows. `formats` tells files apart, and `gltf`, `obj`, `ply` and `stl` read them
 //! into a `geometry` with `material`s and `texture`s, from which `model` is made; `bvh` is its hierarchy of boxes.
 //! `environment` holds the panoramas, some of them `builtin`; `scene` makes every random choice of a picture,
 //! `trace` sends rays through it, `labels` and `shade` see the result, and `develop` makes it a photo, with
@@ -22,7 +22,6 @@ mod labels;
 mod list;
 mod material;
 mod model;
-mod mtl;
 mod obj;
 mod placing;
 mod ply;
@@ -154,7 +153,11 @@ impl Mesh {
         if self.environments.is_empty() {
             return Err("`mesh.environments` is empty; leave it out for the built-in light".into());
         }
-        names::check(&self.classes()?, cast::REMEDY)?;
+        let sources = list::check(&self.models)?;
+        sources
+            .iter()
+            .try_for_each(|source| formats::check(&source.path))?;
+        names::check(&list::classes(&sources), cast::REMEDY)?;
         let Neighbours { count, gap } = &self.neighbours;
         if count[0] > count[1] || count[1] > 64 {
             return Err("`mesh.neighbours.count` must be two numbers in order, at most 64".into());

@@ -61,12 +61,21 @@ pub(super) struct Model {
 }
 
 /// Who asks what is on a ray.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) enum Sight {
     /// Labels, for which a surface is there or is not.
     Labels,
-    /// Light, which gets through some surfaces by chance.
-    Light,
+    /// Light, which gets through some surfaces by chance: another one for each word, spread evenly where only the
+    /// turn of 0..1 differs.
+    Light(u32, f32),
+}
+
+impl Sight {
+    /// That of light on its own way.
+    pub(super) fn along(direction: Vec3A) -> Self {
+        let bits = direction.to_array().map(f32::to_bits);
+        Sight::Light(bits.iter().fold(0, |word, &b| hash(word ^ b)), 0.0)
+    }
 }
 
 /// The point where a ray meets the model.
@@ -120,9 +129,8 @@ impl Model {
             geometry.name_faces(source.class.as_deref());
             let checked = geometry.check();
             checked.map_err(|problem| Error::failed(path.display(), problem, remedy))?;
-            go_on()?;
             let class = source.class.clone().unwrap_or_else(|| list::stem(path));
-            Ok(Model::new(geometry, path, class))
+            Model::new(geometry, path, class, go_on)
         })
     }
 
@@ -153,7 +161,8 @@ impl Model {
 
     /// Whether anything keeps light off the ray.
     pub(super) fn blocks(&self, ray: Ray) -> bool {
-        let triangle = |ray: &Ray, i: usize| self.meets(ray, i, Sight::Light);
+        let sight = Sight::along(ray.direction);
+        let triangle = |ray: &Ray, i: usize| self.meets(ray, i, sight);
         !self.bvh.ray_traverse_miss(ray, triangle)
     }
 
@@ -164,15 +173,21 @@ impl Model {
             return distance;
         }
         let material = &self.materials[self.corners[triangle].material as usize];
-        let opacity = || {
-            let contact = self.contact(triangle, ray.origin + ray.direction * distance);
-            material.opacity_at(self, &contact)
-        };
+        if material.alpha == Alpha::Opaque {
+            return distance;
+        }
+        let contact = self.contact(triangle, ray.origin + ray.direction * distance);
+        let opacity = material.opacity_at(self, &contact);
         let there = match (material.alpha, sight) {
             (Alpha::Opaque, _) => true,
-            (Alpha::Mask(cutoff), _) => opacity() >= cutoff,
-            (Alpha::Blend, Sight::Labels) => opacity() >= SEEN,
-            (Alpha::Blend, Sight::Light) => opacity() > chance(ray.direction, triangle),
+            (Alpha::Mask(cutoff), _) => opacity >= cutoff,
+            (Alpha::Blend, Sight::Labels) => opacity >= SEEN,
+            (Alpha::Blend, Sight::Light(word, turn)) => {
+                // Front and back of a glass are independent of each other.
+                let layer =
+                    2 * contact.material as u32 + u32::from(contact.flat.dot(ray.direction) > 0.0);
+                opacity > (unit(hash(word ^ hash(layer))) + turn).fract()
+            }
         };
         if there { distance } else { f32::INFINITY }
     }
@@ -232,7 +247,7 @@ impl Model {
         (sum / corners.len() as f32).truncate().into()
     }
 
-    fn new(mut geometry: Geometry, path: &Path, stem: String) -> Model {
+    fn new(mut geometry: Geometry, path: &Path, stem: String, go_on: GoOn) -> Result<Model> {
         let named_faces = !geometry.faces.is_empty();
         let origin = geometry.origin();
         let keypoints = geometry.keypoints.iter();
@@ -254,8 +269,8 @@ impl Model {
             let own = keypoints.iter().filter(|k| k.0 == face.name);
             face.keypoints = own.map(|k| (format!("p{}", k.1), k.2)).collect();
         }
-        let hull = outermost(&geometry.triangles);
-        let bvh = bvh::build(&geometry.triangles);
+        let hull = outermost(&geometry.triangles, go_on)?;
+        let bvh = bvh::build(&geometry.triangles, go_on)?;
         let order = &bvh.primitive_indices;
         // One table after the other, so that little is in memory twice.
         let triangles: Vec<Triangle> = order
@@ -271,7 +286,7 @@ impl Model {
         });
         let centre = (low + high) / 2.0;
         let radius = vertices().map(|v| v.distance(centre)).fold(0.0, f32::max);
-        Model {
+        Ok(Model {
             path: path.display().to_string(),
             faces: geometry.faces,
             stable_poses: Vec::new(),
@@ -292,37 +307,35 @@ impl Model {
                 .map(|table| table.reordered(order, &[Vec2::ZERO; 3])),
             colours: geometry.colours.reordered(order, &[WHITE; 3]),
             bvh,
-        }
+        })
     }
 }
 
-/// A number of 0..1 that is another for each ray and triangle.
-fn chance(direction: Vec3A, triangle: usize) -> f32 {
-    let bits = direction.to_array().map(f32::to_bits);
-    let word = bits.iter().fold(triangle as u32, |word, &b| hash(word ^ b));
-    unit(word)
-}
-
 /// For directions all around, the vertex that lies farthest that way.
-fn outermost(triangles: &[Triangle]) -> Vec<Vec3A> {
+fn outermost(triangles: &[Triangle], go_on: GoOn) -> Result<Vec<Vec3A>> {
     const DIRECTIONS: usize = 400;
+    /// Directions between two looks at whether to go on.
+    const LOOK: usize = 40;
     let golden = std::f32::consts::PI * (3.0 - 5f32.sqrt());
     let vertex = |i: usize| {
         let Triangle { v0, v1, v2 } = triangles[i / 3];
         [v0, v1, v2][i % 3]
     };
-    let mut found: Vec<usize> = (0..DIRECTIONS)
-        .into_par_iter()
-        .map(|i| {
-            let y = 1.0 - (2 * i + 1) as f32 / DIRECTIONS as f32;
-            let (sin, cos) = (golden * i as f32).sin_cos();
-            let direction = vec3a(cos, 0.0, sin) * (1.0 - y * y).sqrt() + Vec3A::Y * y;
-            let along = |i: &usize| vertex(*i).dot(direction);
-            let far = |a: &usize, b: &usize| along(a).total_cmp(&along(b));
-            (0..3 * triangles.len()).max_by(far).unwrap_or(0)
-        })
-        .collect();
+    let farthest = |i: usize| {
+        let y = 1.0 - (2 * i + 1) as f32 / DIRECTIONS as f32;
+        let (sin, cos) = (golden * i as f32).sin_cos();
+        let direction = vec3a(cos, 0.0, sin) * (1.0 - y * y).sqrt() + Vec3A::Y * y;
+        let along = |i: &usize| vertex(*i).dot(direction);
+        let far = |a: &usize, b: &usize| along(a).total_cmp(&along(b));
+        (0..3 * triangles.len()).max_by(far).unwrap_or(0)
+    };
+    let mut found = Vec::with_capacity(DIRECTIONS);
+    for first in (0..DIRECTIONS).step_by(LOOK) {
+        go_on()?;
+        let directions = (first..first + LOOK).into_par_iter();
+        found.par_extend(directions.map(farthest));
+    }
     found.sort_unstable();
     found.dedup();
-    found.into_iter().map(vertex).collect()
+    Ok(found.into_iter().map(vertex).collect())
 }

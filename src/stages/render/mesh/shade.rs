@@ -180,7 +180,8 @@ enum Seen {
 
 /// Light that reaches the camera from a direction.
 fn seen(scene: &Scene, direction: Vec3A, ray: Ray) -> Seen {
-    let Some(hit) = scene.light_hit(scene.camera.position, direction) else {
+    let Some(hit) = scene.light_hit(scene.camera.position, direction, (ray.pixel, ray.sample))
+    else {
         let radiance = sky(scene, direction, 0.0);
         return Seen::Around { radiance, lit: 1.0 };
     };

@@ -48,7 +48,7 @@ pub(super) fn read(path: &Path, unit: f32, go_on: GoOn) -> Result<Geometry> {
     done.map_err(|problem| Error::failed(path.display(), problem, REMEDY))?;
     drop(bytes);
     go_on()?;
-    crease::complete(&mut geometry);
+    crease::complete(&mut geometry, go_on)?;
     Ok(geometry)
 }
 

@@ -7,6 +7,7 @@ mod listing;
 mod models;
 mod mutated;
 mod scenes;
+mod surfaces;
 mod visible;
 
 use std::collections::BTreeMap;

@@ -85,7 +85,8 @@ impl Pictures {
 }
 
 /// The file that a model names, as it is in `folder` or else, by its last part alone, beside the model: many files
-/// name the folders of the machine that they were made on. `None` if neither exists or lies below the model's folder.
+/// name the folders of the machine that they were made on. Capital letters count only if two files differ in them.
+/// `None` if none exists below the model's folder.
 pub(super) fn find(model: &Path, folder: &Path, name: &str) -> Option<PathBuf> {
     let name = name.trim().replace('\\', "/");
     let beside = model.parent().unwrap_or(Path::new(""));
@@ -94,8 +95,23 @@ pub(super) fn find(model: &Path, folder: &Path, name: &str) -> Option<PathBuf> {
     let inside = places
         .into_iter()
         .filter(|(_, name)| !name.is_empty() && input::stays_inside(Path::new(name)));
-    let mut files = inside.map(|(folder, name)| folder.join(name));
-    files.find(|file| file.is_file())
+    let files: Vec<PathBuf> = inside.map(|(folder, name)| folder.join(name)).collect();
+    let exact = files.iter().find(|file| file.is_file()).cloned();
+    exact.or_else(|| files.iter().find_map(|file| in_other_case(file)))
+}
+
+/// The first file, by name, that is called the same but for capital letters.
+fn in_other_case(file: &Path) -> Option<PathBuf> {
+    let wanted = file.file_name()?.to_string_lossy().to_lowercase();
+    let folder = file
+        .parent()
+        .filter(|folder| !folder.as_os_str().is_empty());
+    let entries = std::fs::read_dir(folder.unwrap_or(Path::new("."))).ok()?;
+    let names = entries.filter_map(|entry| Some(entry.ok()?.file_name()));
+    let same = names.filter(|name| name.to_string_lossy().to_lowercase() == wanted);
+    let found = same.min()?;
+    let found = file.with_file_name(found);
+    found.is_file().then_some(found)
 }
 
 impl Picture {

@@ -114,9 +114,16 @@ impl Scene<'_> {
         self.first(origin, direction, Sight::Labels)
     }
 
-    /// As [`Scene::hit`], as light sees it.
-    pub(super) fn light_hit(&self, origin: Vec3A, direction: Vec3A) -> Option<Hit> {
-        self.first(origin, direction, Sight::Light)
+    /// As [`Scene::hit`], as light sees it: sample number `sample` of the pixel with the random word `pixel`.
+    pub(super) fn light_hit(
+        &self,
+        origin: Vec3A,
+        direction: Vec3A,
+        (pixel, sample): (u32, u32),
+    ) -> Option<Hit> {
+        // Multiples of the golden ratio lie evenly between 0 and 1.
+        let turn = (sample as f32 * 0.618_034).fract();
+        self.first(origin, direction, Sight::Light(pixel, turn))
     }
 
     fn first(&self, origin: Vec3A, direction: Vec3A, sight: Sight) -> Option<Hit> {

@@ -13,7 +13,7 @@ use super::super::material::{Alpha, Material, Textures};
 use super::super::model::GoOn;
 use super::super::texture::{Content, Picture, Room, Texture, Wrap};
 use super::accessor::Buffers;
-use super::document::{InfoExtensions, MaterialExtra};
+use super::document::{InfoExtensions, InfoExtra, MaterialExtra};
 use super::{inline, named};
 use crate::sample::input;
 use crate::{Error, Result};
@@ -58,49 +58,6 @@ impl<'a> Reader<'a> {
     ) -> Result<Material> {
         let base = material.pbr_metallic_roughness();
         let [r, g, b, opacity] = base.base_color_factor();
-        let pbr = &extra.pbr_metallic_roughness;
-        let info = base.base_color_texture();
-        let colour = info.map(|i| (i.texture().index(), i.tex_coord()));
-        let colour = self.texture(
-            colour,
-            &pbr.base_color_texture.extensions,
-            Content::Colour,
-            geometry,
-        )?;
-        let info = base.metallic_roughness_texture();
-        let info = info.map(|i| (i.texture().index(), i.tex_coord()));
-        let extensions = &pbr.metallic_roughness_texture.extensions;
-        let metallic_roughness = self.texture(info, extensions, Content::Data, geometry)?;
-        let normal = material.normal_texture();
-        let info = normal
-            .as_ref()
-            .map(|i| (i.texture().index(), i.tex_coord()));
-        let picture = self.texture(
-            info,
-            &extra.normal_texture.extensions,
-            Content::Data,
-            geometry,
-        )?;
-        let normal = picture.zip(normal.map(|n| n.scale()));
-        let occlusion = material.occlusion_texture();
-        let info = occlusion
-            .as_ref()
-            .map(|i| (i.texture().index(), i.tex_coord()));
-        let picture = self.texture(
-            info,
-            &extra.occlusion_texture.extensions,
-            Content::Data,
-            geometry,
-        )?;
-        let occlusion = picture.zip(occlusion.map(|o| o.strength()));
-        let info = material.emissive_texture();
-        let info = info.map(|i| (i.texture().index(), i.tex_coord()));
-        let emission = self.texture(
-            info,
-            &extra.emissive_texture.extensions,
-            Content::Colour,
-            geometry,
-        )?;
         let strength = extra.extensions.emissive_strength.as_ref();
         let mut found = Material {
             colour: vec3a(r, g, b),
@@ -114,14 +71,7 @@ impl<'a> Reader<'a> {
             roughness: Some(base.roughness_factor()),
             emission: Vec3A::from_array(material.emissive_factor())
                 * strength.map_or(1.0, |s| s.emissive_strength),
-            textures: Textures {
-                colour,
-                metallic_roughness,
-                normal,
-                occlusion,
-                emission,
-                opacity: None,
-            },
+            textures: self.textures(material, extra, geometry)?,
             ..Material::named(material.name().unwrap_or_default())
         };
         self.extend(&mut found, extra, geometry)?;
@@ -129,6 +79,41 @@ impl<'a> Reader<'a> {
             || found.textures.colour.is_some()
             || found.emission != Vec3A::ZERO;
         Ok(found)
+    }
+
+    /// The pictures on a material.
+    fn textures(
+        &mut self,
+        material: &gltf::Material,
+        extra: &MaterialExtra,
+        geometry: &mut Geometry,
+    ) -> Result<Textures> {
+        let base = material.pbr_metallic_roughness();
+        let pbr = &extra.pbr_metallic_roughness;
+        let (normal, occlusion) = (material.normal_texture(), material.occlusion_texture());
+        let place = |info: gltf::texture::Info| (info.texture().index(), info.tex_coord());
+        let mut read = |place: Option<(usize, u32)>, extra: &InfoExtra, content| {
+            self.texture(place, &extra.extensions, content, geometry)
+        };
+        let colour = base.base_color_texture().map(place);
+        let rough_metal = base.metallic_roughness_texture().map(place);
+        let bent = normal
+            .as_ref()
+            .map(|n| (n.texture().index(), n.tex_coord()));
+        let open = occlusion
+            .as_ref()
+            .map(|o| (o.texture().index(), o.tex_coord()));
+        let emission = material.emissive_texture().map(place);
+        Ok(Textures {
+            colour: read(colour, &pbr.base_color_texture, Content::Colour)?,
+            metallic_roughness: read(rough_metal, &pbr.metallic_roughness_texture, Content::Data)?,
+            normal: read(bent, &extra.normal_texture, Content::Data)?
+                .zip(normal.map(|n| n.scale())),
+            occlusion: read(open, &extra.occlusion_texture, Content::Data)?
+                .zip(occlusion.map(|o| o.strength())),
+            emission: read(emission, &extra.emissive_texture, Content::Colour)?,
+            opacity: None,
+        })
     }
 
     /// What the extensions of a material change.

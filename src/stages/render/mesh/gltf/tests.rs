@@ -5,6 +5,8 @@ use serde_json::{Value, json};
 use super::super::material::Alpha;
 use super::super::texture::tests::png;
 use super::*;
+use glam::{Vec3, Vec3A};
+use obvhs::triangle::Triangle;
 
 /// A glTF of one primitive whose accessors hold these bytes.
 struct Sketch {

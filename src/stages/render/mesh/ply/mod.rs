@@ -66,7 +66,7 @@ pub(super) fn read(path: &Path, unit: f32, go_on: GoOn) -> Result<Geometry> {
     go_on()?;
     let mut geometry = reader.geometry;
     drop(bytes);
-    crease::complete(&mut geometry);
+    crease::complete(&mut geometry, go_on)?;
     Ok(geometry)
 }
 

@@ -9,10 +9,10 @@ use std::path::{Path, PathBuf};
 
 use glam::{Affine2, Mat2, Vec2, Vec3A, vec2};
 
-use super::geometry::Geometry;
-use super::material::{Alpha, Material, Textures};
-use super::text;
-use super::texture::{self, Content, Pictures, Texture, Wrap};
+use super::super::geometry::Geometry;
+use super::super::material::{Alpha, Material, Textures};
+use super::super::text;
+use super::super::texture::{self, Content, Pictures, Texture, Wrap};
 use crate::Result;
 use crate::sample::colour::luminance;
 use crate::sample::input;
@@ -388,6 +388,7 @@ mod tests {
         for line in [
             "map_Kd skin.png",
             "map_kd -s 2 2 1 -o 0.5 0 0 -clamp on skin.png",
+            "map_Kd Skin.PNG",
             "map_Kd my maps\\skin 2.png",
             "map_Kd C:\\work\\maps\\skin.png",
             "map_Kd -mm 0 1 -blendu on -imfchan r \"skin.png\" # skin",
