@@ -45,11 +45,10 @@ impl Kind {
     pub(super) fn greatest(self) -> f64 {
         match self {
             Kind::I8 => 127.0,
-            Kind::U8 => 255.0,
+            // Wider types hold bytes all the same.
+            Kind::U8 | Kind::I32 | Kind::U32 => 255.0,
             Kind::I16 => 32767.0,
             Kind::U16 => 65535.0,
-            // Bytes in a wider type.
-            Kind::I32 | Kind::U32 => 255.0,
             Kind::F32 | Kind::F64 => 1.0,
         }
     }
