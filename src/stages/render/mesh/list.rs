@@ -37,6 +37,7 @@ pub(super) enum Up {
 /// An entry of `models`. In a pipeline file, a text is the path alone.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(rename = "ModelTable")]
 struct Table {
     /// A model file, a folder of them, or a pattern such as `parts/*.glb`; `**` stands for any folders.
     path: PathBuf,
