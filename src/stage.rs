@@ -17,6 +17,7 @@ use toml::de::{DeValue, ValueDeserializer};
 
 use crate::artifact::resume::Resume;
 use crate::artifact::{Artifact, Kind};
+use crate::sample::listing::{self, LeftOut};
 use crate::seed::Seed;
 use crate::{Error, Result};
 
@@ -287,6 +288,27 @@ impl Context<'_> {
                 format!("add `from = {{ {role} = \"STAGE\" }}` to the stage"),
             )
         })
+    }
+
+    /// All files of a folder that the user gives, and of its subfolders, sorted. Says which names are left out:
+    /// hidden ones, what systems leave behind, and links that lead nowhere.
+    ///
+    /// # Errors
+    /// If a folder cannot be listed.
+    pub fn files_of(&self, folder: &Path) -> Result<Vec<PathBuf>> {
+        let tree = listing::tree(folder, &|| self.check_interrupt())?;
+        self.report_left_out(folder, &tree.left_out);
+        Ok(tree.files)
+    }
+
+    /// Says what a listing of `path` left out.
+    pub fn report_left_out(&self, path: &Path, left_out: &LeftOut) {
+        if let Some(text) = left_out.note(path) {
+            self.emit(Event::Note { text });
+        }
+        for text in left_out.warnings(path) {
+            self.emit(Event::Warning { text });
+        }
     }
 
     /// Sends an event.

@@ -2,11 +2,14 @@
 //!
 //! To add one, write one file and add one line to [`FORMATS`]. A test writes random labels in every format,
 //! reads them back and compares the labels that the format [holds](Format::holds).
+//!
+//! Beside them, [`spreadsheet`] reads the tables that users bring.
 
 mod coco;
 mod folders;
 mod huggingface;
 mod manifest;
+pub mod spreadsheet;
 #[cfg(test)]
 mod tests;
 

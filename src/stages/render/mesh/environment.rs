@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 use ::image::ImageFormat;
 use glam::{Vec3A, vec3a};
 
+use crate::sample::listing::is_hidden;
 use crate::sample::{image, input};
 use crate::{Error, Result};
 
@@ -120,10 +121,11 @@ pub(super) fn find(paths: &[PathBuf]) -> Result<Vec<PathBuf>> {
         let mut inside = Vec::new();
         for entry in std::fs::read_dir(path).map_err(|e| Error::io(path, e))? {
             let file = entry.map_err(|e| Error::io(path, e))?.path();
-            if file
+            let is_exr = file
                 .extension()
-                .is_some_and(|e| e.eq_ignore_ascii_case("exr"))
-            {
+                .is_some_and(|e| e.eq_ignore_ascii_case("exr"));
+            let name = file.file_name().unwrap_or_default().to_string_lossy();
+            if is_exr && !is_hidden(&name) {
                 inside.push(file);
             }
         }

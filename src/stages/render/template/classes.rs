@@ -11,7 +11,7 @@ use super::svg;
 use super::texture::Texture;
 use crate::seed::Stream;
 use crate::stage::{Context, Event};
-use crate::{Error, Result, artifact};
+use crate::{Error, Result};
 
 /// Texels of the template's longer side a pixel of the picture's shorter side, and the most it may
 /// have unless the picture is large itself.
@@ -49,7 +49,7 @@ impl Class {
 /// # Errors
 /// If the folder is missing or holds no .svg, or one of them is broken or draws nothing.
 pub(super) fn load_folder(folder: &Path, side: u32, context: &Context) -> Result<Vec<Class>> {
-    let mut paths = artifact::walk(folder)?;
+    let mut paths = context.files_of(folder)?;
     paths.retain(|path| {
         path.extension()
             .is_some_and(|e| e.eq_ignore_ascii_case("svg"))
