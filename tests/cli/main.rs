@@ -11,6 +11,7 @@ mod golden;
 mod kills;
 mod layering;
 mod nightly;
+mod photos;
 mod project;
 mod running;
 mod shapes;
