@@ -73,11 +73,11 @@ pub struct Evaluate {
     pub rate: f64,
     /// Channels of the recogniser's first stage.
     pub channels: usize,
-    /// CSV with the classes of the `target` photos, a row a crop; or the folder that holds the
+    /// CSV with the classes of the `target` photos, a row a crop or whole photo; or the folder that holds the
     /// photos in a folder a class.
     pub target_labels: Option<PathBuf>,
-    /// CSV with the classes of the `test` photos, a row a crop; or the folder that holds the photos
-    /// in a folder a class.
+    /// CSV with the classes of the `test` photos, a row a crop or whole photo; or the folder that
+    /// holds the photos in a folder a class.
     pub test_labels: PathBuf,
     /// The CSV's column with the class; a number is the place in the sorted list of classes.
     pub class_column: Option<String>,
@@ -115,7 +115,13 @@ impl Stage for Evaluate {
         if self.seeds == 0 || self.steps == 0 || self.batch < 2 || self.channels == 0 {
             return Err("`seeds`, `steps` and `channels` must be at least 1, `batch` 2".into());
         }
-        check_rate("rate", self.rate)
+        check_rate("rate", self.rate)?;
+        let column = self.class_column.as_deref();
+        labels::check(&self.test_labels, column).map_err(|e| format!("`test_labels`: {e}"))?;
+        match &self.target_labels {
+            Some(path) => labels::check(path, column).map_err(|e| format!("`target_labels`: {e}")),
+            None => Ok(()),
+        }
     }
 
     fn run(&self, context: &Context) -> Result<Value> {
