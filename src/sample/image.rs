@@ -83,7 +83,8 @@ fn decode_within(
     };
     input::guarded(name, remedy, || {
         let unreadable = |e: image::ImageError| {
-            Error::failed(name, format!("cannot be read as a picture: {e}"), remedy)
+            let problem = format!("cannot be read as a picture: {e}");
+            Error::failed(name, problem.trim_end(), remedy)
         };
         let mut reader = ImageReader::with_format(Cursor::new(bytes), format);
         reader.limits(limit.of_decoder());
