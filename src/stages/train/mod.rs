@@ -39,7 +39,7 @@ use watch::Watch;
 pub const STAGE: StageKind = StageKind {
     name: "train",
     about: "learns to make renders look like photos; no label of a photo is read",
-    version: 4,
+    version: 5,
     inputs: &[
         Input::required("renders", Kind::Samples, "what to change"),
         Input::required("photos", Kind::Samples, "what it shall look like"),
@@ -112,9 +112,9 @@ impl Stage for Train {
         }
         let watch = match config.watch_every {
             0 => None,
-            _ => Some(Watch::new(config, &data, task.as_ref(), &chosen)?),
+            _ => Some(Watch::new(config, context, &data, task.as_ref(), &chosen)?),
         };
-        let measured = watch.as_ref().map(|watch| watch.tell(context));
+        let ends = watch.as_ref().and_then(|watch| watch.tell(context));
         let state = Training {
             config,
             settings: self.model.as_ref(),
@@ -137,7 +137,7 @@ impl Stage for Train {
             "parameters": parameters,
             "last": state.history.last(),
             "kept_step": state.kept.map(|(step, _)| step),
-            "kid": measured,
+            "ruler": ends.map(|ends| ends.with(state.reached)),
             "faults": state.faults,
             "restarts": state.restarts,
         }))
