@@ -17,6 +17,7 @@ mod measure;
 mod measured;
 mod picture;
 mod renders;
+mod ruler;
 
 #[cfg(test)]
 mod tests;
@@ -36,7 +37,7 @@ use criteria::CRITERIA;
 pub const STAGE: StageKind = StageKind {
     name: "gate",
     about: "rejects translations that lost their label or do not look like a photo",
-    version: 3,
+    version: 4,
     inputs: &[
         Input::required("samples", Kind::Samples, "translated renders"),
         Input::required("renders", Kind::Samples, "the same before translation"),
@@ -81,6 +82,9 @@ pub struct Gate {
     pub photo_quantile: f64,
     /// Largest share of a class that may be rejected, 0..1; beyond it the run fails.
     pub max_lost: f64,
+    /// Whether to measure how far renders and translations are from the photos, for the report. It takes about two
+    /// minutes and changes no verdict.
+    pub ruler: bool,
 }
 
 impl Default for Gate {
@@ -96,6 +100,7 @@ impl Default for Gate {
             photo: 2.0,
             photo_quantile: 0.99,
             max_lost: 0.5,
+            ruler: true,
         }
     }
 }
@@ -135,7 +140,13 @@ impl Stage for Gate {
         loss::check(self, context, &verdicts)?;
         write(context, input, &verdicts)?;
         verdicts::write(&context.out.join(verdicts::FILE), &verdicts)?;
-        Ok(self.summary(&verdicts))
+        let figures = match self.ruler {
+            true => ruler::figures(context)?,
+            false => None,
+        };
+        let mut summary = self.summary(&verdicts);
+        summary["ruler"] = json!(figures);
+        Ok(summary)
     }
 }
 
