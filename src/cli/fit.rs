@@ -297,10 +297,10 @@ fn format_score(summary: &Value) -> Option<String> {
     Some(format!(
         "A classifier tells renders from photos in {:.1} ± {:.1} % of cases, {:.1} ± {:.1} % before \
          (50 is guessing); mean distance {:.2}, {:.2} before.",
-        100.0 * number("/c2st/after/accuracy")?,
-        100.0 * number("/c2st/after/plus_minus")?,
-        100.0 * number("/c2st/before/accuracy")?,
-        100.0 * number("/c2st/before/plus_minus")?,
+        100.0 * number("/two_sample/after/accuracy")?,
+        100.0 * number("/two_sample/after/plus_minus")?,
+        100.0 * number("/two_sample/before/accuracy")?,
+        100.0 * number("/two_sample/before/plus_minus")?,
         number("/distance/after")?,
         number("/distance/before")?,
     ))

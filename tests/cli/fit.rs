@@ -112,7 +112,7 @@ from = { fit = \"fit\" }
         settings["exposure"][1].as_f64().unwrap() < 0.95,
         "{settings}"
     );
-    assert!(record["metrics"]["fit"]["c2st"]["before"]["accuracy"].is_number());
+    assert!(record["metrics"]["fit"]["two_sample"]["before"]["accuracy"].is_number());
     project
         .verismo(&["run", "signs.toml"])
         .assert()

@@ -2,7 +2,7 @@
 //!
 //! No label is read. Both domains are measured (`appearance`); the search moves the ends of
 //! all ranges so that the quantiles of every measure agree (`search`); a classifier two-sample test
-//! tells how well that went, on pictures that the search has not seen. What could not be matched is
+//! (`nn::ruler`) tells how well that went, on pictures that the search has not seen. What could not be matched is
 //! said in words.
 //!
 //! Stages do not know each other, so this one is generic over the stage `R` whose settings it fits:
@@ -27,6 +27,7 @@ use serde_json::Value;
 
 use crate::appearance::{Look, measure};
 use crate::artifact::{Artifact, Kind};
+use crate::nn::ruler;
 use crate::seed::Seed;
 use crate::stage::{Context, Event, Input, Stage, StageKind, parse};
 use crate::{Error, Result};
@@ -44,7 +45,7 @@ pub const fn kind<R: Stage + DeserializeOwned + 'static>() -> StageKind {
     StageKind {
         name: "fit",
         about: "ranges for the renders that make them look like the photos; labels are not read",
-        version: 2,
+        version: 3,
         inputs: INPUTS,
         output: Kind::Settings,
         parse: parse::<Fit<R>>,
@@ -181,6 +182,8 @@ impl<R: Stage + DeserializeOwned> Stage for Fit<R> {
 /// The photos that are matched.
 struct Photos {
     looks: Vec<Look>,
+    /// What the renders are told from.
+    pictures: ruler::Pictures,
     /// The first few, for the picture.
     shown: Vec<image::RgbImage>,
 }
@@ -207,9 +210,13 @@ impl Photos {
             .map(super::super::sample::Sample::pixels)
             .collect::<Result<_>>()?;
         let looks = pictures.par_iter().map(measure).collect();
+        let mut groups = ruler::Groups::default();
+        samples.iter().for_each(|sample| groups.add(sample));
+        let of_group: Vec<_> = pictures.iter().cloned().zip(groups.finish()).collect();
         let every = (pictures.len() / outcome::SHOWN).max(1);
         Ok(Photos {
             looks,
+            pictures: ruler::Pictures::new(&of_group).thinned(ruler::MOST),
             shown: pictures
                 .into_iter()
                 .step_by(every)

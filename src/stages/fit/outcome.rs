@@ -9,10 +9,11 @@ use serde_json::{Map, Value, json};
 use super::Photos;
 use super::dials::Panel;
 use super::search::Search;
-use crate::appearance::c2st::c2st;
 use crate::appearance::features::mean;
 use crate::appearance::{Difference, FEATURES, Look, compare, measure};
 use crate::artifact::settings;
+use crate::nn::device;
+use crate::nn::ruler::{Accuracy, Pictures, two_sample};
 use crate::sample::image::contact_sheet;
 use crate::stage::{Context, Event};
 use crate::{Error, Result};
@@ -109,6 +110,11 @@ impl FitOutcome {
             (self.overlay, self.changes) = (json!({}), Vec::new());
             (new, shown) = (old.clone(), before);
         }
+        let told_before = told_apart(context, before, photos)?;
+        let told_after = match self.changes.is_empty() {
+            true => told_before.clone(),
+            false => told_apart(context, shown, photos)?,
+        };
         let unmatched = self.unmatched(&new, photos);
         for Unmatched {
             difference,
@@ -130,7 +136,7 @@ impl FitOutcome {
             "renders": new.len(),
             "photos": photos.looks.len(),
             "distance": { "before": distance(&old, photos), "after": distance(&new, photos) },
-            "c2st": { "before": c2st(&old, &photos.looks), "after": c2st(&new, &photos.looks) },
+            "two_sample": { "before": told_before, "after": told_after },
             "changed": self.changes,
             "unmatched": unmatched,
             "idle": self.idle,
@@ -177,6 +183,19 @@ fn movers(panel: &Panel, search: &Search, feature: usize) -> Vec<String> {
         .collect();
     dials.sort_by(|a, b| b.0.total_cmp(&a.0));
     dials.into_iter().take(3).map(|(_, name)| name).collect()
+}
+
+/// How well a classifier tells renders from photos.
+fn told_apart(
+    context: &Context,
+    renders: &[RgbImage],
+    photos: &Photos,
+) -> Result<Option<Accuracy>> {
+    let chosen = device::choose(context.device)?;
+    let renders = Pictures::independent(renders);
+    let tick = || context.check_interrupt();
+    let seed = context.seed.attempt(1);
+    two_sample(&renders, &photos.pictures, &seed, &chosen, &tick)
 }
 
 /// Mean Wasserstein distance of all features, in deviations of the photos.

@@ -134,8 +134,8 @@ fn a_shift_of_exposure_and_scale_is_found_again() {
     assert!((end("scale", 0) - 0.5).abs() < 0.06, "{settings}");
     assert!((end("scale", 1) - 0.8).abs() < 0.1, "{settings}");
     assert!(settings.get("idle").is_none());
-    let c2st = |when: &str| summary["c2st"][when]["accuracy"].as_f64().unwrap();
-    assert!(c2st("before") > 0.9 && c2st("after") < 0.68, "{summary}");
+    let told = |when: &str| summary["two_sample"][when]["accuracy"].as_f64().unwrap();
+    assert!(told("before") > 0.85 && told("after") < 0.72, "{summary}");
     assert!(summary["idle"].as_array().unwrap().contains(&json!("idle")));
 }
 
