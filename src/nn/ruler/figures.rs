@@ -9,7 +9,7 @@ use crate::Result;
 use crate::nn::device::Chosen;
 use crate::seed::Seed;
 
-/// What is measured.
+/// What is measured; of more than twice [`MOST`] pictures, so many.
 pub struct Sets {
     /// Renders as they are.
     pub renders: Pictures,
@@ -52,13 +52,13 @@ pub fn measure(
     chosen: &Chosen,
     tick: &dyn Fn() -> Result<()>,
 ) -> Result<Figures> {
-    let thinned = |set: &Pictures| set.thinned(MOST);
+    let thinned = |set: &Pictures| set.thinned(2 * MOST);
     let (renders, photos) = (thinned(&sets.renders), thinned(&sets.photos));
     let translations = sets.translations.as_ref().map(thinned);
     let test = |first: &Pictures, second: &Pictures| {
         two_sample(first, second, &seed.attempt(1), chosen, tick)
     };
-    let [some, others] = sets.photos.halves(&seed.attempt(2));
+    let [some, others] = photos.halves(&seed.attempt(2));
     let mut figures = Figures {
         photos: Sight {
             two_sample: test(&some, &others)?,
@@ -114,12 +114,10 @@ impl Figures {
 
     /// In a line or two for people, one figure each; says so where there are too few pictures.
     pub fn in_words(&self) -> String {
-        let (Some(renders), Some(floor)) = (&self.renders.two_sample, &self.photos.two_sample)
-        else {
+        let Some(renders) = &self.renders.two_sample else {
             return format!(
-                "too few pictures to measure how far they are from photos: {FEWEST} renders and {} \
-                 photos are needed",
-                2 * FEWEST
+                "too few pictures to measure how far they are from photos: {FEWEST} renders and as many photos are \
+                 needed"
             );
         };
         let told = |accuracy: &Accuracy| {
@@ -137,7 +135,9 @@ impl Figures {
         if let Some(accuracy) = translations.and_then(|sight| sight.two_sample.as_ref()) {
             text += &format!(", translations from photos in {}", told(accuracy));
         }
-        text += &format!(" (photos from photos: {})", told(floor));
+        if let Some(accuracy) = &self.photos.two_sample {
+            text += &format!(" (photos from photos: {})", told(accuracy));
+        }
         if let Some(closed) = self.closed {
             text += &format!(
                 "; the translations close {:.0} % of the distance to the photos ({:.0} to {:.0} %)",

@@ -11,11 +11,11 @@
 //! [`measure`] takes both measures of renders, translations and photos, each from halves that were not learned from.
 //!
 //! ```no_run
-//! # use verismo::nn::{device, ruler::{Pictures, Sets, measure}};
+//! # use verismo::nn::{device, ruler::{MOST, Pictures, Sets, measure}};
 //! # use verismo::{seed::Seed, stage::DeviceChoice, artifact::Artifact};
 //! # fn show(renders: &Artifact, translations: &Artifact, photos: &Artifact) -> verismo::Result<()> {
 //! let device = device::choose(DeviceChoice::Cpu)?;
-//! let read = |artifact| Pictures::of_artifact(artifact, verismo::nn::ruler::MOST);
+//! let read = |artifact| Pictures::of_artifact(artifact, 2 * MOST);
 //! let sets = Sets {
 //!     renders: read(renders)?,
 //!     translations: Some(read(translations)?),

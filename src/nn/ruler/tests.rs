@@ -9,18 +9,18 @@ use std::time::Instant;
 use image::RgbImage;
 use rand::RngExt;
 
-use super::alterations::{add_noise, invert};
+use super::alterations::{add_noise, bend, invert};
 use super::*;
-use crate::artifact::Artifact;
+use crate::artifact::{self, Artifact, parts};
 use crate::nn::device;
 use crate::sample::Sample;
 use crate::stage::DeviceChoice;
+use crate::testing;
 
 /// Pictures with their groups.
 type Grouped = Vec<(RgbImage, u64)>;
 
-fn grouped(artifact: &Artifact) -> Grouped {
-    let samples: Vec<Sample> = artifact.samples().map(Result::unwrap).collect();
+fn grouped(samples: Vec<Sample>) -> Grouped {
     let mut groups = Groups::default();
     samples.iter().for_each(|sample| groups.add(sample));
     let pictures = samples.iter().map(|sample| sample.pixels().unwrap());
@@ -157,13 +157,110 @@ fn check_order(renders: &Grouped, photos: &Grouped, most: usize) -> (Distance, D
     (floor, ceiling)
 }
 
+/// The table of a stage in the dice pipeline, with these settings changed.
+fn dice_stage(id: &str, name: &str, changes: &[(&str, i64)]) -> Box<dyn crate::stage::Stage> {
+    let text = std::fs::read_to_string("pipelines/dice.toml").unwrap();
+    let pipeline: toml::Table = toml::from_str(&text).unwrap();
+    let mut table = pipeline["stages"][id].as_table().unwrap().clone();
+    table.remove("use");
+    for (key, value) in changes {
+        table.insert((*key).into(), toml::Value::Integer(*value));
+    }
+    testing::stage(name, &toml::Value::Table(table).to_string())
+}
+
+/// What a stage without inputs makes.
+fn made_by(stage: &dyn crate::stage::Stage) -> Grouped {
+    let out = tempfile::tempdir().unwrap();
+    testing::run_with(stage, "made", [], 64, out.path()).unwrap();
+    let files = artifact::walk(out.path()).unwrap();
+    let parts = files
+        .iter()
+        .filter(|file| file.extension().is_some_and(|e| e == "parquet"));
+    grouped(
+        parts
+            .flat_map(|path| parts::read_part(path).unwrap())
+            .collect(),
+    )
+}
+
+#[test]
+fn photos_mixtures_renders_and_worse_are_in_order() {
+    let renders = made_by(dice_stage("render", "render", &[("count", 400)]).as_ref());
+    let photos = made_by(dice_stage("photos", "ingest", &[]).as_ref());
+    check_order(&renders, &photos, 200);
+}
+
+#[test]
+fn everything_is_the_same_for_any_number_of_threads() {
+    let read = |seed| -> Grouped {
+        let samples = testing::shapes(80, 16, seed);
+        grouped(samples)
+    };
+    let (renders, photos) = (read(1), altered(&read(2), bend));
+    let sets = [&renders, &photos].map(|set| halved(set).map(|half| Pictures::new(&half)));
+    let [[known_renders, renders], [known_photos, photos]] = &sets;
+    let known = Domains {
+        renders: known_renders,
+        photos: known_photos,
+    };
+    let measured = Domains { renders, photos };
+    let results = [1, 3].map(|threads| {
+        let pool = rayon::ThreadPoolBuilder::new()
+            .num_threads(threads)
+            .build()
+            .unwrap();
+        pool.install(|| {
+            let device = device::choose(DeviceChoice::Cpu).unwrap();
+            let seed = Seed::new(1, "ruler");
+            let ruler = Ruler::learn(known, measured, &seed, &device, &|| Ok(()))
+                .unwrap()
+                .unwrap();
+            let test = two_sample(known_renders, known_photos, &seed, &device, &|| Ok(()));
+            (ruler.name(), ruler.floor(), ruler.ceiling(), test.unwrap())
+        })
+    });
+    assert_eq!(results[0], results[1]);
+    // Bent photos are not hard to tell.
+    assert!(results[0].3.as_ref().unwrap().accuracy > 0.6, "{results:?}");
+}
+
+#[test]
+fn few_pictures_are_not_measured_and_a_stop_is_heard() {
+    let device = device::choose(DeviceChoice::Cpu).unwrap();
+    let seed = Seed::new(1, "ruler");
+    let many = Pictures::new(&grouped(testing::shapes(FEWEST as u64, 16, 1)));
+    let few = many.thinned(FEWEST - 1);
+    let fine = || Ok(());
+    assert_eq!(
+        two_sample(&few, &many, &seed, &device, &fine).unwrap(),
+        None
+    );
+    let sets = Sets {
+        renders: few,
+        translations: None,
+        photos: many.clone(),
+    };
+    let figures = measure(&sets, &seed, &device, &fine).unwrap();
+    assert_eq!(figures, Figures::default());
+    assert!(
+        figures.in_words().contains("too few"),
+        "{}",
+        figures.in_words()
+    );
+    let stop = || Err(crate::Error::Interrupted);
+    let stopped = two_sample(&many, &many.thinned(FEWEST), &seed, &device, &stop);
+    assert!(matches!(stopped, Err(crate::Error::Interrupted)));
+}
+
 fn folders() -> Option<Vec<PathBuf>> {
     let named = std::env::var("VERISMO_RULER").ok()?;
     Some(named.split(':').map(PathBuf::from).collect())
 }
 
 fn open(folder: &Path) -> Grouped {
-    grouped(&Artifact::open(folder).unwrap())
+    let samples = Artifact::open(folder).unwrap();
+    grouped(samples.samples().map(Result::unwrap).collect())
 }
 
 #[test]
@@ -184,8 +281,9 @@ fn figures_of_given_folders() {
         return;
     };
     let device = device::choose(DeviceChoice::Cpu).unwrap();
-    let read =
-        |folder: &PathBuf| Pictures::of_artifact(&Artifact::open(folder).unwrap(), MOST).unwrap();
+    let read = |folder: &PathBuf| {
+        Pictures::of_artifact(&Artifact::open(folder).unwrap(), 2 * MOST).unwrap()
+    };
     let sets = Sets {
         renders: read(&folders[0]),
         translations: folders.get(2).map(read),

@@ -32,11 +32,12 @@ pub(super) fn figures(context: &Context) -> Result<Option<Figures>> {
     let figures = match known {
         Some(figures) => figures,
         None => {
+            // Half of them are learned from.
+            let read = |artifact| Pictures::of_artifact(artifact, 2 * MOST);
             let sets = Sets {
-                renders: Pictures::of_artifact(context.input("renders")?, MOST)?,
-                translations: Some(Pictures::of_artifact(context.input("samples")?, MOST)?),
-                // Photos are also compared with other photos.
-                photos: Pictures::of_artifact(photos, 2 * MOST)?,
+                renders: read(context.input("renders")?)?,
+                translations: Some(read(context.input("samples")?)?),
+                photos: read(photos)?,
             };
             let done = Cell::new(0);
             let tick = || {
