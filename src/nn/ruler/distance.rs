@@ -5,8 +5,8 @@
 //! Deviations from the latter: features are centred and of length 1, so that no picture outweighs others and the
 //! kernel ((x·y + 1) / 2)³ lies in 0..1; all pairs are used, not blocks, but pairs of one group (crops of one photo)
 //! are left out, because they are alike in one set and never occur between two; and the distance is the root of the
-//! unbiased estimate, with its sign. The root is a metric: a set of which half the pictures are photos lies half way.
-//! Its interval comes from resampling whole groups.
+//! unbiased estimate, 0 where that is below. The root is a metric: a set of which half the pictures are photos lies half
+//! way. Its interval comes from resampling whole groups; near 0 it is wide, since the estimate is of the square.
 
 use rand::RngExt;
 use rayon::prelude::*;
@@ -21,7 +21,7 @@ const DRAWS: usize = 200;
 /// A distance, and between what it lies in 95 % of cases.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Distance {
-    /// Near 0 for alike sets, possibly below; at most about 1.
+    /// Near 0 for alike sets, at most about 1.
     pub value: f64,
     /// Lower end of the interval.
     pub low: f64,
@@ -160,11 +160,9 @@ impl Squared {
     /// Its root with an interval.
     pub(super) fn distance(&self) -> Distance {
         let reach = 1.96 * deviation(&self.draws);
-        Distance {
-            value: root(self.value),
-            low: root(self.value - reach),
-            high: root(self.value + reach),
-        }
+        let [value, low, high] =
+            [0.0, -reach, reach].map(|more| (self.value + more).max(0.0).sqrt());
+        Distance { value, low, high }
     }
 
     /// The share of the way from `renders` to `floor` that `self` has made: 1 − distance / distance of the
@@ -302,7 +300,7 @@ mod tests {
         let to = |shift, seed| Squared::between(&base, &draw(300, shift, seed, 1)).distance();
         let same = to(0.0, 2);
         assert!(
-            same.low < 0.0 && same.high > 0.0 && same.high < 0.15,
+            same.low == 0.0 && same.value < 0.1 && same.high < 0.15,
             "{same:?}"
         );
         let (near, far) = (to(0.3, 3), to(0.9, 3));
