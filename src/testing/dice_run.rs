@@ -86,10 +86,38 @@ fn judge(sample: &Sample) -> Verdict {
     }
 }
 
+fn training() -> Value {
+    let distance =
+        |value: f64| json!({ "value": value, "low": value - 0.02, "high": value + 0.02 });
+    json!({ "ruler": {
+        "name": "distance/0123abcd",
+        "floor": { "value": 0.0, "low": 0.0, "high": 0.09 },
+        "ceiling": distance(0.42),
+        "kept": distance(0.31),
+        "closed": { "share": 0.262, "low": 0.21, "high": 0.31 },
+    } })
+}
+
+fn figures() -> Value {
+    let sight = |accuracy: f64, distance: f64| {
+        json!({
+            "two_sample": {
+                "accuracy": accuracy, "plus_minus": 0.021,
+                "halves": [accuracy - 0.004, accuracy + 0.004], "pictures": [700, 700],
+            },
+            "distance": { "value": distance, "low": distance - 0.02, "high": distance + 0.02 },
+        })
+    };
+    json!({
+        "photos": sight(0.505, 0.02), "renders": sight(0.9, 0.42), "translations": sight(0.86, 0.31),
+        "closed": { "share": 0.262, "low": 0.21, "high": 0.31 },
+    })
+}
+
 fn gate_summary(verdicts: &[Verdict]) -> Value {
     let kept = verdicts.iter().filter(|verdict| verdict.is_kept()).count();
     json!({
-        "kept": kept, "rejected": verdicts.len() - kept,
+        "kept": kept, "rejected": verdicts.len() - kept, "ruler": figures(),
         "criteria": {
             "edges": { "about": "its edges moved", "limit": 0.45, "rejects": "below" },
             "photo": { "about": "it is far from the photos", "limit": 2.0, "rejects": "above" },
@@ -203,7 +231,7 @@ pub(crate) fn dice_run(root: &Path, count: u64) -> RunRecord {
     ];
     let history = history().to_string();
     std::fs::write(run.folder("train").join("history.json"), history).unwrap();
-    run.add(("train", "train"), &from, &[], json!({ "kid": 0.0831 }));
+    run.add(("train", "train"), &from, &[], training());
     let from = [("renders", "render"), ("model", "train")];
     run.add(("translate", "translate"), &from, &translated, none());
     translated.retain(is_kept);

@@ -108,3 +108,101 @@ pub(super) fn table(figures: &Figures) -> Content {
         rows,
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+    use std::sync::Mutex;
+    use std::sync::atomic::AtomicBool;
+
+    use serde_json::json;
+
+    use super::*;
+    use crate::artifact::resume::Resume;
+    use crate::sample::image::encode_png;
+    use crate::sample::{Domain, Sample};
+    use crate::seed::Seed;
+    use crate::stage::{DeviceChoice, Share};
+    use crate::testing;
+
+    /// Shapes, each picture changed.
+    fn changed(seed: u64, domain: Domain, change: fn(u8) -> u8) -> Vec<Sample> {
+        let mut samples = testing::shapes(44, 16, seed);
+        for sample in &mut samples {
+            let mut pixels = sample.pixels().unwrap();
+            pixels.iter_mut().for_each(|value| *value = change(*value));
+            sample.image = encode_png(&pixels).unwrap();
+            sample.provenance.domain = domain;
+            sample.provenance.source = format!("{}.jpg", sample.id);
+        }
+        samples
+    }
+
+    #[test]
+    fn figures_are_told_shown_and_not_measured_again_for_another_limit() {
+        let folders = [(); 5].map(|()| tempfile::tempdir().unwrap());
+        let publish = |place: usize, samples: Vec<Sample>| {
+            testing::publish(folders[place].path(), &samples, 16)
+        };
+        // Translations are half as dark again as renders, and photos are bright.
+        let inputs = BTreeMap::from([
+            (
+                "renders",
+                publish(0, changed(1, Domain::Render, |value| value / 4)),
+            ),
+            (
+                "samples",
+                publish(1, changed(1, Domain::Translated, |value| value / 2)),
+            ),
+            (
+                "photos",
+                publish(2, changed(2, Domain::Photo, |value| value)),
+            ),
+        ]);
+        let steps = Mutex::new(0);
+        let notes = Mutex::new(Vec::new());
+        let figures = |limit: f64| {
+            let ingredients = json!({ "config": { "edges": limit }, "inputs": { "photos": "a" } });
+            let resume = Resume::new(folders[3].path(), "gate", ingredients, false, &|| Ok(()));
+            figures(&Context {
+                id: "gate",
+                seed: Seed::new(1, "gate"),
+                inputs: inputs.clone(),
+                share: Share::All,
+                out: folders[4].path(),
+                resume: Some(&resume),
+                part_size: 16,
+                device: DeviceChoice::Cpu,
+                events: &|event| match event {
+                    Event::Progress { .. } => *steps.lock().unwrap() += 1,
+                    Event::Note { text } => notes.lock().unwrap().push(text),
+                    _ => {}
+                },
+                interrupted: &AtomicBool::new(false),
+            })
+        };
+        let first = figures(0.5).unwrap().unwrap();
+        let taken = *steps.lock().unwrap();
+        assert!(taken > 1000 && taken <= Figures::STEPS, "{taken}");
+        assert_eq!(figures(0.6).unwrap().unwrap(), first);
+        assert_eq!(*steps.lock().unwrap(), taken);
+        assert_eq!(std::fs::read_dir(folders[4].path()).unwrap().count(), 0);
+
+        let accuracy = first.renders.two_sample.as_ref().unwrap().accuracy;
+        assert!(accuracy > 0.8, "{first:?}");
+        let closed = first.closed.unwrap();
+        assert!((0.1..1.0).contains(&closed.share), "{first:?}");
+        let notes = notes.into_inner().unwrap();
+        assert!(notes[0].contains("translations close"), "{notes:?}");
+        let Content::Table(table) = table(&first) else {
+            panic!("no table");
+        };
+        assert_eq!(table.rows.len(), 3);
+        assert!(
+            table
+                .rows
+                .iter()
+                .all(|row| row.len() == table.columns.len())
+        );
+    }
+}
