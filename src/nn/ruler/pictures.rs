@@ -41,6 +41,14 @@ pub(super) struct Member {
 }
 
 impl Member {
+    /// Of a picture; `number` draws the places of cuts.
+    fn new(picture: &RgbImage, group: u64, number: usize) -> Self {
+        Member {
+            views: views(picture, number as u64),
+            group,
+        }
+    }
+
     /// The whole, or as often any of the cuts.
     pub(super) fn draw(&self, stream: &mut Stream) -> &RgbImage {
         match &self.views[..] {
@@ -83,31 +91,45 @@ impl Pictures {
             }
         }
         let groups = groups.finish();
-        let chosen: Result<Vec<_>> = chosen
-            .par_iter()
-            .map(|(place, name, picture)| Ok((decode_rgb(picture, name)?, groups[*place])))
-            .collect();
-        Ok(Pictures::new(&chosen?))
+        Pictures::gather(chosen.len(), |number| {
+            let (place, name, picture) = &chosen[number];
+            Ok((decode_rgb(picture, name)?, groups[*place]))
+        })
+    }
+
+    /// `count` pictures, each with its group, by their number. Few of them are in memory at once; their views stay.
+    ///
+    /// # Errors
+    /// Those of `picture`.
+    pub fn gather(
+        count: usize,
+        picture: impl Fn(usize) -> Result<(RgbImage, u64)> + Sync,
+    ) -> Result<Self> {
+        let member = |number| {
+            let (picture, group) = picture(number)?;
+            Ok(Member::new(&picture, group, number))
+        };
+        let members: Result<_> = (0..count).into_par_iter().map(member).collect();
+        Ok(Pictures { members: members? })
     }
 
     /// Pictures, each with its group.
     pub fn new(pictures: &[(RgbImage, u64)]) -> Self {
-        let member = |(place, (picture, group)): (usize, &(RgbImage, u64))| Member {
-            views: views(picture, place as u64),
-            group: *group,
-        };
+        let members = pictures.par_iter().enumerate();
+        let members =
+            members.map(|(number, (picture, group))| Member::new(picture, *group, number));
         Pictures {
-            members: pictures.par_iter().enumerate().map(member).collect(),
+            members: members.collect(),
         }
     }
 
     /// Pictures that have nothing to do with each other.
     pub fn independent<'p>(pictures: impl IntoIterator<Item = &'p RgbImage>) -> Self {
-        let numbered = pictures.into_iter().zip(0..);
-        let numbered: Vec<_> = numbered
-            .map(|(picture, group)| (picture.clone(), group))
-            .collect();
-        Pictures::new(&numbered)
+        let numbered = pictures.into_iter().enumerate();
+        let member = |(number, picture)| Member::new(picture, number as u64, number);
+        Pictures {
+            members: numbered.map(member).collect(),
+        }
     }
 
     /// How many there are.
@@ -270,8 +292,8 @@ impl Groups {
     }
 }
 
-/// What the networks see of a picture; `place` draws the places of cuts.
-fn views(picture: &RgbImage, place: u64) -> Vec<RgbImage> {
+/// What the networks see of a picture; `number` draws the places of cuts.
+fn views(picture: &RgbImage, number: u64) -> Vec<RgbImage> {
     let (width, height) = picture.dimensions();
     let [wide, high] = [width, height].map(|side| side.clamp(1, SIDE));
     let whole = match (wide, high) == (width, height) {
@@ -280,9 +302,9 @@ fn views(picture: &RgbImage, place: u64) -> Vec<RgbImage> {
     };
     let mut views = vec![whole.into_owned()];
     if width.min(height) >= LARGE * SIDE {
-        let seed = Seed::new(place, "cuts of a picture");
-        views.extend((0..CUTS).map(|number| {
-            let mut stream = seed.stream(number);
+        let seed = Seed::new(number, "cuts of a picture");
+        views.extend((0..CUTS).map(|cut| {
+            let mut stream = seed.stream(cut);
             let x = stream.random_range(0..=width - SIDE);
             let y = stream.random_range(0..=height - SIDE);
             crop_imm(picture, x, y, SIDE, SIDE).to_image()

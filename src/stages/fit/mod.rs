@@ -212,11 +212,16 @@ impl Photos {
         let looks = pictures.par_iter().map(measure).collect();
         let mut groups = ruler::Groups::default();
         samples.iter().for_each(|sample| groups.add(sample));
-        let of_group: Vec<_> = pictures.iter().cloned().zip(groups.finish()).collect();
+        let groups = groups.finish();
+        let few = pictures.len().min(ruler::MOST);
+        let told_from = ruler::Pictures::gather(few, |place| {
+            let number = place * pictures.len() / few;
+            Ok((pictures[number].clone(), groups[number]))
+        })?;
         let every = (pictures.len() / outcome::SHOWN).max(1);
         Ok(Photos {
             looks,
-            pictures: ruler::Pictures::new(&of_group).thinned(ruler::MOST),
+            pictures: told_from,
             shown: pictures
                 .into_iter()
                 .step_by(every)

@@ -80,12 +80,10 @@ impl Data {
     /// If a picture cannot be read.
     pub(super) fn pictures(album: &Album, groups: &[u64], numbers: &[usize]) -> Result<Pictures> {
         let (all, count) = (numbers.len(), numbers.len().min(2 * ruler::MOST));
-        let chosen = (0..count).map(|place| numbers[place * all / count]);
-        let chosen = chosen.collect::<Vec<_>>().into_par_iter();
-        let pictures =
-            chosen.map(|number| Ok((album.get(number)?.picture.clone(), groups[number])));
-        let pictures: Result<Vec<_>> = pictures.collect();
-        Ok(Pictures::new(&pictures?))
+        Pictures::gather(count, |place| {
+            let number = numbers[place * all / count];
+            Ok((album.get(number)?.picture.clone(), groups[number]))
+        })
     }
 
     /// A batch drawn with replacement; scaled, cut, mirrored and turned as the configuration says.
