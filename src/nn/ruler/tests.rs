@@ -110,8 +110,11 @@ fn cases(renders: &Grouped, photos: &Grouped, others: &Grouped) -> Vec<Case> {
 fn check_order(renders: &Grouped, photos: &Grouped, most: usize) -> (Distance, Distance) {
     let device = device::choose(DeviceChoice::Cpu).unwrap();
     let ([known_renders, renders], [known_photos, photos]) = (halved(renders), halved(photos));
-    let (renders, all) = (thinned(&renders, most), thinned(&photos, 2 * most));
-    let [photos, others] = halved(&all);
+    // A quarter of what was not learned from stands for other photos.
+    let [some, rest] = halved(&photos);
+    let [more, others] = halved(&rest);
+    let photos = thinned(&[some, more].concat(), most);
+    let renders = thinned(&renders, most);
     let sets = [&known_renders, &known_photos, &renders, &photos].map(|set| Pictures::new(set));
     let start = Instant::now();
     let ruler = Ruler::learn(
@@ -138,6 +141,10 @@ fn check_order(renders: &Grouped, photos: &Grouped, most: usize) -> (Distance, D
     let floor = measure(&others).0;
     let ceiling = ruler.ceiling();
     println!("photos {floor:.3?} (halves {:.3?})", ruler.floor());
+    if renders.len() >= 500 && photos.len() >= 500 {
+        let reach = 0.5 * (ceiling.high - ceiling.low);
+        assert!(reach < 0.1 * (ceiling.value - floor.value), "{ceiling:?}");
+    }
     let mut nearer = floor;
     for case in cases(&renders, &photos, &others) {
         let (distance, closed) = measure(&case.pictures);

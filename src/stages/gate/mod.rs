@@ -82,8 +82,8 @@ pub struct Gate {
     pub photo_quantile: f64,
     /// Largest share of a class that may be rejected, 0..1; beyond it the run fails.
     pub max_lost: f64,
-    /// Whether to measure how far renders and translations are from the photos, for the report. It takes about two
-    /// minutes and changes no verdict.
+    /// Whether to measure how far renders and translations are from the photos, for the report. It takes a minute
+    /// or two and changes no verdict.
     pub ruler: bool,
 }
 
