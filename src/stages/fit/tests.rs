@@ -56,11 +56,11 @@ use ::image::RgbImage;
 use serde_json::json;
 
 fn sample(index: u64, pixels: &RgbImage) -> Sample {
-    Sample {
-        id: format!("toy-{index}"),
-        index,
-        ..testing::unlabelled(pixels)
-    }
+    let mut sample = testing::unlabelled(pixels);
+    (sample.id, sample.index) = (format!("toy-{index}"), index);
+    sample.provenance.origin = sample.id.clone();
+    sample.provenance.source = format!("{}.png", sample.id);
+    sample
 }
 
 /// What `toy` makes, as an artifact in `folder`.
