@@ -18,6 +18,7 @@ const EXCEPT: &[&str] = &[
     "/config/luminance",
     "/config/contrast",
     "/config/clipped",
+    "/config/speckle",
     "/config/duplicate",
     "/config/photo",
     "/config/max_lost",

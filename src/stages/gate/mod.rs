@@ -11,12 +11,14 @@ mod criteria;
 mod distance;
 mod duplicates;
 mod exhibit;
+mod findings;
 mod judge;
 mod loss;
 mod measure;
 mod measured;
 mod picture;
 mod renders;
+mod speckle;
 
 #[cfg(test)]
 mod tests;
@@ -28,6 +30,7 @@ use serde_json::json;
 use crate::Result;
 use crate::artifact::{self, Artifact, Kind, parts, verdicts};
 use crate::sample::{Sample, Verdict};
+use crate::stage::finding;
 use crate::stage::{Context, Input, Stage, StageKind, parse};
 
 use criteria::CRITERIA;
@@ -36,7 +39,7 @@ use criteria::CRITERIA;
 pub const STAGE: StageKind = StageKind {
     name: "gate",
     about: "rejects translations that lost their label or do not look like a photo",
-    version: 3,
+    version: 4,
     inputs: &[
         Input::required("samples", Kind::Samples, "translated renders"),
         Input::required("renders", Kind::Samples, "the same before translation"),
@@ -71,6 +74,9 @@ pub struct Gate {
     /// Largest share of pixels that are clipped (every channel at an end) beyond the render's share,
     /// 0..1. 1 switches it off.
     pub clipped: f64,
+    /// Most grain, colour speckle or checkerboard that a translation adds to its render, where 1 is as
+    /// much as `photo_quantile` of the photos have, or any camera. 0 switches it off.
+    pub speckle: f64,
     /// Least share of the difference between two renders that is left between their translations,
     /// for the translation most alike, 0..1; outputs that collapsed are near 0. 0 switches it off.
     pub duplicate: f64,
@@ -92,6 +98,7 @@ impl Default for Gate {
             luminance: 0.0,
             contrast: 0.2,
             clipped: 0.1,
+            speckle: 1.5,
             duplicate: 0.2,
             photo: 2.0,
             photo_quantile: 0.99,
@@ -122,8 +129,11 @@ impl Stage for Gate {
                 ));
             }
         }
-        if !(self.contrast >= 0.0 && self.photo >= 0.0) {
-            return Err("`contrast` and `photo` must be 0 or more".into());
+        if ![self.contrast, self.speckle, self.photo]
+            .iter()
+            .all(|&limit| limit >= 0.0)
+        {
+            return Err("`contrast`, `speckle` and `photo` must be 0 or more".into());
         }
         Ok(())
     }
@@ -135,7 +145,10 @@ impl Stage for Gate {
         loss::check(self, context, &verdicts)?;
         write(context, input, &verdicts)?;
         verdicts::write(&context.out.join(verdicts::FILE), &verdicts)?;
-        Ok(self.summary(&verdicts))
+        let mut summary = self.summary(&verdicts);
+        let findings = findings::findings(&summary);
+        finding::record(&mut summary, &findings);
+        Ok(summary)
     }
 }
 
@@ -168,8 +181,13 @@ impl Gate {
             })
             .collect();
         let rejected = verdicts.len() - kept;
+        let changes = verdicts
+            .iter()
+            .filter_map(|v| v.scores.get(measure::CHANGE));
+        let change =
+            changes.map(|&change| f64::from(change)).sum::<f64>() / verdicts.len().max(1) as f64;
         json!({
-            "kept": kept, "rejected": rejected, "criteria": criteria,
+            "kept": kept, "rejected": rejected, "criteria": criteria, "change": change,
             "rejected_share": rejected as f64 / verdicts.len().max(1) as f64,
         })
     }

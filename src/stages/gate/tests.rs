@@ -222,6 +222,57 @@ fn salt_noise_is_rejected_for_clipped_pixels() {
 }
 
 #[test]
+fn colour_speckle_is_rejected_for_speckle_whatever_the_gate_is_given() {
+    for given in [Given::Nothing, Given::Photos] {
+        let samples = translated(&renders(), speckled);
+        for verdict in judge(&Gate::default(), given, &samples, 16).values() {
+            let named = verdict.reasons.iter().any(|r| r == "speckle");
+            let broken = samples.iter().any(|s| s.id == verdict.id && is_broken(s));
+            assert_eq!(named, broken, "{verdict:?}");
+        }
+    }
+}
+
+/// Noise of another colour in every pixel, as a network that learned too little paints it.
+fn speckled(sample: &Sample, picture: &RgbImage) -> RgbImage {
+    let mut stream = Seed::new(3, "speckle").stream(sample.index);
+    let mut speckled = picture.clone();
+    for Rgb(pixel) in speckled.pixels_mut() {
+        *pixel = pixel.map(|v| v.saturating_add_signed(stream.random_range(-25..=25)));
+    }
+    speckled
+}
+
+#[test]
+fn compression_and_the_noise_of_a_sensor_are_no_speckle() {
+    let mut samples = translated(&renders(), |_, picture| picture.clone());
+    for (number, sample) in samples.iter_mut().enumerate() {
+        let mut picture = sample.pixels().unwrap();
+        let mut stream = Seed::new(4, "sensor").stream(number as u64);
+        let deviation = stream.random_range(0.0..6.0);
+        for value in picture.iter_mut() {
+            let noise = deviation * crate::seed::standard_normal(&mut stream);
+            *value = (f64::from(*value) + noise).clamp(0.0, 255.0) as u8;
+        }
+        let mut jpeg = Vec::new();
+        let quality = 70 + (number % 26) as u8;
+        image::codecs::jpeg::JpegEncoder::new_with_quality(&mut jpeg, quality)
+            .encode_image(&picture)
+            .unwrap();
+        let back = image::load_from_memory(&jpeg).unwrap().to_rgb8();
+        sample.image = encode_png(&back).unwrap();
+    }
+    // The photos here have no noise at all, so these pictures are far from them.
+    let gate = Gate {
+        photo: 0.0,
+        ..Gate::default()
+    };
+    for verdict in judge(&gate, Given::Photos, &samples, 16).values() {
+        assert!(verdict.is_kept(), "{verdict:?}");
+    }
+}
+
+#[test]
 fn what_no_photo_looks_like_is_rejected_for_photo() {
     assert_caught(Given::Photos, "photo", |_, picture| {
         let mut grainy = picture.clone();
@@ -395,7 +446,7 @@ fn every_criterion_can_be_switched_off() {
     }
     let off: Gate = toml::from_str(
         "label = 0.0\nmask = 0.0\nedges = -1.0\nluminance = -1.0\ncontrast = 0.0\nclipped = 1.0\n\
-         duplicate = 0.0\nphoto = 0.0",
+         speckle = 0.0\nduplicate = 0.0\nphoto = 0.0",
     )
     .unwrap();
     assert_eq!(off.check(), Ok(()));
@@ -411,6 +462,7 @@ fn limits_out_of_range_are_refused() {
         "label = 1.5",
         "edges = -2.0",
         "photo = -1.0",
+        "speckle = -1.0",
         "max_lost = nan",
         "contrast = nan",
     ] {
