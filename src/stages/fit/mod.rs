@@ -44,7 +44,7 @@ pub const fn kind<R: Stage + DeserializeOwned + 'static>() -> StageKind {
     StageKind {
         name: "fit",
         about: "ranges for the renders that make them look like the photos; labels are not read",
-        version: 2,
+        version: 3,
         inputs: INPUTS,
         output: Kind::Settings,
         parse: parse::<Fit<R>>,

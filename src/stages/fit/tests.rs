@@ -136,6 +136,8 @@ fn a_shift_of_exposure_and_scale_is_found_again() {
     assert!(settings.get("idle").is_none());
     let c2st = |when: &str| summary["c2st"][when]["accuracy"].as_f64().unwrap();
     assert!(c2st("before") > 0.9 && c2st("after") < 0.68, "{summary}");
+    assert_eq!(summary["findings"][0]["level"], "good", "{summary}");
+    assert!(summary["tried"].is_null());
     assert!(summary["idle"].as_array().unwrap().contains(&json!("idle")));
 }
 
@@ -145,6 +147,14 @@ fn equal_domains_stay_as_they_are() {
     let distance = |when: &str| summary["distance"][when].as_f64().unwrap();
     assert!(distance("after") <= distance("before"));
     assert!(distance("before") < 0.3, "{summary}");
+    // What gains nothing beyond the error is not recommended, but named.
+    assert_eq!(settings, json!({}), "{summary}");
+    assert_eq!(summary["changed"], json!([]));
+    assert!(summary["tried"]["distance"].is_number(), "{summary}");
+    assert!(
+        warnings.iter().any(|w| w.contains("beyond the error")),
+        "{warnings:?}"
+    );
     assert_eq!(summary["unmatched"], json!([]), "{settings}");
     let unmatched = warnings.iter().filter(|w| w.contains("not matched"));
     assert_eq!(unmatched.count(), 0, "{warnings:?}");
