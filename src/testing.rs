@@ -230,6 +230,7 @@ pub(crate) fn bare_record() -> RunRecord {
         warnings: Vec::new(),
         requirements: Vec::new(),
         error: None,
+        failed: None,
     }
 }
 

@@ -9,6 +9,7 @@ use super::{bare_record, describe, publish, shapes, stage_record};
 use crate::artifact::run::{RunRecord, Status};
 use crate::artifact::{Kind, MANIFEST, Manifest, verdicts};
 use crate::sample::{Domain, Labels, Sample, Verdict};
+use crate::stage::finding::{self, Finding, Level};
 use crate::stages::STAGES;
 
 /// `count` pictures that the stage `id` made from those of `parent`, with the same origins; photos have
@@ -33,9 +34,10 @@ fn history() -> Value {
         let decay = 1.0 / n as f64;
         // The value that is missing was not a number.
         let values = json!({
-            "generator": 0.8 + decay,
-            "cycle_a": 2.0 * decay,
-            "cycle_b": (n != 20).then_some(1.5 * decay),
+            "adversarial": 0.8 + decay,
+            "discriminator": 0.5 - 0.3 * decay,
+            "cycle": 2.0 * decay,
+            "identity": (n != 20).then_some(1.5 * decay),
         });
         json!({ "step": 10 * n, "values": values })
     };
@@ -51,13 +53,18 @@ fn evaluation() -> Value {
             "quintiles": { "brightness": [mean - 0.1, mean, mean + 0.02, mean, mean - 0.05] },
         })
     };
-    json!({ "classification": {
+    let mut summary = json!({ "classification": {
         "classes": ["disc", "square"],
         "source_only": recogniser(0.7, [[102, 48], [42, 108]]),
         "adapted": recogniser(0.9, [[132, 18], [12, 138]]),
         "target_only": recogniser(0.97, [[150, 0], [9, 141]]),
         "gap_closed": 0.741,
-    } })
+    } });
+    let text =
+        "trained on the dataset, a recogniser reads 90 % right, 70 % if trained on plain renders";
+    let gain = Finding::new(Level::Good, "recogniser", "+20.0 points", text);
+    finding::record(&mut summary, &[gain]);
+    summary
 }
 
 /// Rejects one sample in ten for its edges and one in ten for its likeness to no photo.
@@ -88,13 +95,26 @@ fn judge(sample: &Sample) -> Verdict {
 
 fn gate_summary(verdicts: &[Verdict]) -> Value {
     let kept = verdicts.iter().filter(|verdict| verdict.is_kept()).count();
-    json!({
+    let mut summary = json!({
         "kept": kept, "rejected": verdicts.len() - kept,
         "criteria": {
             "edges": { "about": "its edges moved", "limit": 0.45, "rejects": "below" },
             "photo": { "about": "it is far from the photos", "limit": 2.0, "rejects": "above" },
         },
-    })
+    });
+    let closed = "the adapter closed 12 % of the distance between renders and photos";
+    let findings = [
+        Finding::new(Level::Warning, "adapter", "12 %", closed)
+            .with_advice("raise `steps` of `train`"),
+        Finding::new(
+            Level::Note,
+            "gate",
+            "20 %",
+            "the gate rejected one of five translations",
+        ),
+    ];
+    finding::record(&mut summary, &findings);
+    summary
 }
 
 /// `samples`, and after them the first `count` photos with the class that they were read as.

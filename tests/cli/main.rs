@@ -15,4 +15,5 @@ mod project;
 mod running;
 mod shapes;
 mod trust;
+mod verdict;
 mod whole;

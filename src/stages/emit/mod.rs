@@ -25,6 +25,7 @@ use crate::artifact::{Kind, parts};
 use crate::formats::{self, FORMATS, Format, FormatName, ImageEntry};
 use crate::sample::Sample;
 use crate::sample::maps::MapName;
+use crate::stage::finding;
 use crate::stage::{Context, DatasetName, Event, Input, Stage, StageKind, parse};
 use crate::{Error, Result};
 
@@ -32,7 +33,7 @@ use crate::{Error, Result};
 pub const STAGE: StageKind = StageKind {
     name: "emit",
     about: "a dataset to publish: class folders, COCO, Hugging Face, manifest, card, checksums",
-    version: 7,
+    version: 8,
     inputs: &[
         Input::required(
             "samples",
@@ -158,7 +159,11 @@ impl Stage for Emit {
         for writer in writers {
             writer.finish()?;
         }
-        card::write(&dataset, self, &survey)?;
+        let inputs = context.inputs.values();
+        let findings: Vec<_> = inputs
+            .flat_map(|input| finding::of(&input.manifest.summary))
+            .collect();
+        card::write(&dataset, self, &survey, &findings)?;
         checksums::write(context, done)?;
         let mut summary = serde_json::json!({
             "name": self.name,

@@ -5,6 +5,7 @@
 //! the only stage that reads labels of real photos.
 
 mod exhibit;
+mod findings;
 mod labels;
 mod quintiles;
 #[cfg(test)]
@@ -25,6 +26,7 @@ use crate::nn::workers::Workers;
 use crate::registry::Name;
 use crate::sample::Extent;
 use crate::seed::Stream;
+use crate::stage::finding;
 use crate::stage::{Context, Event, Input, Stage, StageKind, parse};
 use crate::tasks::{self, Order, Prediction, Recipe, Setting, TaskKind};
 use crate::{Error, Result};
@@ -36,7 +38,7 @@ use quintiles::Quintiles;
 pub const STAGE: StageKind = StageKind {
     name: "evaluate",
     about: "accuracy on real photos of a recogniser trained on renders, on the dataset, on photos",
-    version: 4,
+    version: 5,
     inputs: &[
         Input::one_of("adapted", Kind::Dataset, "the emitted dataset"),
         Input::one_of(
@@ -162,7 +164,10 @@ impl Stage for Evaluate {
         let quintiles = quintiles::quintiles(&test)?;
         let task = self.task.entry();
         let table = table(task, &sets, &outcomes, &test, &quintiles, &classes);
-        Ok(Map::from_iter([(task.name.to_owned(), table)]).into())
+        let mut summary = Map::from_iter([(task.name.to_owned(), table)]).into();
+        let findings = findings::findings(&summary);
+        finding::record(&mut summary, &findings);
+        Ok(summary)
     }
 }
 

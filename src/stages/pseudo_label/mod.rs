@@ -8,6 +8,7 @@
 //! known, readings are aligned to it (Berthelot et al., ReMixMatch, 2020).
 
 mod exhibit;
+mod findings;
 mod learning;
 mod selection;
 
@@ -22,6 +23,7 @@ use crate::models::album::{Album, common_extent};
 use crate::models::settings::check_rate;
 use crate::nn::device;
 use crate::sample::{Provenance, Sample};
+use crate::stage::finding;
 use crate::stage::{Context, Input, Stage, StageKind, parse};
 use crate::{Error, Result};
 use learning::{Lesson, Subject};
@@ -31,7 +33,7 @@ use selection::Belief;
 pub const STAGE: StageKind = StageKind {
     name: "pseudo_label",
     about: "adds unlabelled photos with the class that networks trained on the samples read in them",
-    version: 5,
+    version: 6,
     inputs: &[
         Input::required("samples", Kind::Samples, "labelled pictures, augmented"),
         Input::required(
@@ -141,13 +143,16 @@ impl Stage for PseudoLabel {
             }
         }
         let count: usize = counts.values().sum();
-        Ok(json!({
+        let mut summary = json!({
             "device": chosen.name,
             "photos": subjects.iter().map(|subject| subject.photos).sum::<usize>(),
             "believed": count,
             "classes": counts,
             "mean_confidence": sure / count.max(1) as f64,
-        }))
+        });
+        let findings = findings::findings(&summary);
+        finding::record(&mut summary, &findings);
+        Ok(summary)
     }
 }
 

@@ -269,9 +269,6 @@ fn score(keep: Keep, look: &Look, step: u64) -> f64 {
 }
 
 fn in_words(values: &BTreeMap<String, f64>) -> String {
-    let word = |(name, value): (&String, &f64)| {
-        let short: String = name.chars().take(3).collect();
-        format!("{short} {value:.3}")
-    };
-    values.iter().map(word).collect::<Vec<_>>().join(" ")
+    let word = |(name, value): (&String, &f64)| format!("{} {value:.2}", name.replace('_', " "));
+    values.iter().map(word).collect::<Vec<_>>().join(", ")
 }
