@@ -12,6 +12,7 @@ pub struct CurveKind {
     pub unit: &'static str,
 }
 
+const NEARNESS: (&str, &str) = ("Distance to the photos", "distance");
 const GAME: (&str, &str) = ("Generator against discriminator", "loss");
 const CONTENT: (&str, &str) = ("What the adapter changes", "loss");
 const LABELS: (&str, &str) = ("What would cost labels", "loss");
@@ -30,9 +31,15 @@ const fn curve(
     }
 }
 
-/// Every value that a model or a check of a training records; distances carry the name of their encoder, and are
-/// not among them.
+/// Every value that a model or a check of a training records.
 pub const CURVES: &[CurveKind] = &[
+    curve(NEARNESS, "distance", "translations"),
+    curve(
+        NEARNESS,
+        "distance_floor",
+        "other photos, as near as it gets",
+    ),
+    curve(NEARNESS, "distance_ceiling", "renders as they are"),
     curve(GAME, "adversarial", "generator: translations found out"),
     curve(
         GAME,

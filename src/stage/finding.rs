@@ -3,6 +3,8 @@
 //! A stage puts them into its summary. They stand in the run's record from there, so the command line, the
 //! report and later stages read them without knowing which stage they came from.
 
+use std::collections::BTreeSet;
+
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -89,14 +91,19 @@ pub fn of(summary: &Value) -> Vec<Finding> {
         .collect()
 }
 
-/// The findings of all stages of a run, in the order in which they ran. Where two stages judge the same thing,
-/// each finding names its stage.
+/// The findings of all stages of a run, in the order in which they ran. Where two stages judge the same thing, the
+/// later one counts if it builds on the other; else each finding names its stage.
 pub fn of_run(record: &RunRecord) -> Vec<Finding> {
     let stages = record.stages.iter();
     let found = stages.filter_map(|stage| Some((&stage.id, of(record.metrics.get(&stage.id)?))));
-    let all: Vec<(&String, Finding)> = found
+    let mut all: Vec<(&String, Finding)> = found
         .flat_map(|(id, findings)| findings.into_iter().map(move |finding| (id, finding)))
         .collect();
+    let judged: Vec<(&String, String)> = all.iter().map(|(id, f)| (*id, f.about.clone())).collect();
+    all.retain(|(id, finding)| {
+        let mut later = judged.iter().filter(|(_, about)| *about == finding.about);
+        !later.any(|(later, _)| later != id && builds_on(record, later, id))
+    });
     let is_shared = |id: &String, about: &str| {
         let mut others = all.iter().filter(|(other, _)| *other != id);
         others.any(|(_, finding)| finding.about == about)
@@ -109,6 +116,48 @@ pub fn of_run(record: &RunRecord) -> Vec<Finding> {
         finding
     });
     named.collect()
+}
+
+/// Whether the stage `later` reads what came of `earlier`, through any number of stages.
+fn builds_on(record: &RunRecord, later: &str, earlier: &str) -> bool {
+    let (mut open, mut seen) = (vec![later], BTreeSet::new());
+    while let Some(id) = open.pop() {
+        let stage = record.stages.iter().find(|stage| stage.id == id);
+        for input in stage.iter().flat_map(|stage| stage.from.values()) {
+            if input == earlier {
+                return true;
+            }
+            if seen.insert(input) {
+                open.push(input);
+            }
+        }
+    }
+    false
+}
+
+/// How much of the distance between renders and photos an adapter closed: less than a quarter is a training that
+/// did not do its work. `more` goes on with the sentence, and may be empty; `advice` is for where it was little.
+pub fn closed(share: f64, more: &str, advice: &str) -> Finding {
+    const LITTLE: f64 = 0.25;
+    const MUCH: f64 = 0.6;
+    let way = match share {
+        back if back < 0.0 => format!(
+            "the translations are further from the photos than the renders, by {} of the distance",
+            percent(-back)
+        ),
+        share => format!(
+            "the adapter closed {} of the distance between renders and photos",
+            percent(share)
+        ),
+    };
+    let finding = |level| Finding::new(level, "adapter", percent(share), way + more);
+    match share {
+        little if little < LITTLE => finding(Level::Warning).with_advice(advice),
+        some if some < MUCH => finding(Level::Note).with_advice(
+            "to come nearer, raise `steps` of `train`, or bring the renders nearer first with `verismo fit`",
+        ),
+        _ => finding(Level::Good),
+    }
 }
 
 /// What it all comes to, in a sentence; `None` without findings.
@@ -199,6 +248,45 @@ mod tests {
             .insert("left out".into(), json!({ "findings": [] }));
         let about: Vec<String> = of_run(&run).into_iter().map(|f| f.about).collect();
         assert_eq!(about, ["gate (gate)", "gate (strict)", "recogniser"]);
+    }
+
+    #[test]
+    fn of_two_stages_about_one_thing_the_one_that_builds_on_the_other_counts() {
+        let mut run = bare_record();
+        let stages = [
+            stage_record("learn", "learn", &[("photos", "learn")]),
+            stage_record("paint", "paint", &[("model", "learn")]),
+            stage_record("judge", "judge", &[("samples", "paint")]),
+        ];
+        run.stages.extend(stages);
+        for (id, number) in [("learn", "3 %"), ("judge", "5 %")] {
+            let mut summary = json!({});
+            record(
+                &mut summary,
+                &[Finding::new(Level::Note, "adapter", number, "it was so")],
+            );
+            run.metrics.insert(id.into(), summary);
+        }
+        let found = of_run(&run);
+        assert_eq!(found.len(), 1);
+        assert_eq!(
+            (found[0].about.as_str(), found[0].number.as_str()),
+            ("adapter", "5 %")
+        );
+    }
+
+    #[test]
+    fn little_of_the_distance_closed_is_a_warning() {
+        let level = |share| closed(share, "", "raise `steps`").level;
+        let levels = [-0.2, 0.03, 0.24, 0.25, 0.59, 0.6, 1.1].map(level);
+        use Level::{Good, Note, Warning};
+        assert_eq!(levels, [Warning, Warning, Warning, Note, Note, Good, Good]);
+        let back = closed(-0.2, "; so it is", "raise `steps`");
+        assert!(
+            back.text
+                .ends_with("than the renders, by 20 % of the distance; so it is")
+        );
+        assert_eq!(back.advice, "raise `steps`");
     }
 
     #[test]

@@ -4,17 +4,10 @@
 use serde_json::Value;
 
 use super::criteria::CRITERIA;
-use crate::stage::finding::{Finding, Level, percent};
-
-/// Less of the distance closed than this is a training that did not do its work; more than the other is good.
-const LITTLE: f64 = 0.25;
-const MUCH: f64 = 0.6;
+use crate::stage::finding::{self, Finding, Level, percent};
 
 /// A mean change per pixel below this is hardly to be seen: two and a half of 255 steps.
 const NEARLY_THE_INPUT: f64 = 0.01;
-
-/// More translations than this still taken for renders are no photos.
-const STILL_RENDERS: f64 = 0.75;
 
 /// Largest share rejected that is as it should be, and that is not yet bad.
 const FEW: f64 = 0.05;
@@ -34,45 +27,32 @@ fn number(summary: &Value, pointer: &str) -> Option<f64> {
 
 /// How far the pictures came from renders to photos.
 fn adapter(summary: &Value) -> Option<Finding> {
-    let closed = number(summary, "/ruler/distance/closed")?;
-    let way = match closed {
-        back if back < 0.0 => {
-            let share = percent(-back);
-            format!(
-                "the translations are further from the photos than the renders, by {share} of the distance"
-            )
+    let told = told_apart(summary);
+    match number(summary, "/ruler/closed/share") {
+        Some(share) => {
+            let more = told.map_or(String::new(), |told| format!("; {told}"));
+            Some(finding::closed(share, &more, advice(summary)))
         }
-        closed => format!(
-            "the adapter closed {} of the distance between renders and photos",
-            percent(closed)
-        ),
-    };
-    let text = match told_apart(summary) {
-        Some(told) => format!("{way}; {told}"),
-        None => way,
-    };
-    let finding = |level| Finding::new(level, "adapter", percent(closed), text);
-    Some(match closed {
-        little if little < LITTLE => finding(Level::Warning).with_advice(advice(summary)),
-        some if some < MUCH => finding(Level::Note).with_advice(
-            "to come nearer, raise `steps` of `train`, or bring the renders nearer first with `verismo fit`",
-        ),
-        _ => finding(Level::Good),
-    })
+        // Renders that are as near as photos leave no distance to close.
+        None => {
+            let after = number(summary, "/ruler/translations/two_sample/accuracy")?;
+            Some(Finding::new(Level::Note, "adapter", percent(after), told?))
+        }
+    }
 }
 
 /// What the classifier says before and after.
 fn told_apart(summary: &Value) -> Option<String> {
-    let share = |key: &str| {
-        let accuracy = number(summary, &format!("/ruler/two_sample/{key}/accuracy"))?;
-        let error = number(summary, &format!("/ruler/two_sample/{key}/plus_minus"));
-        let error = error.map_or(String::new(), |error| format!(" ± {:.0}", 100.0 * error));
-        Some(format!("{:.0}{error} %", 100.0 * accuracy))
+    let share = |set: &str| {
+        let of = |key: &str| number(summary, &format!("/ruler/{set}/two_sample/{key}"));
+        let error =
+            of("plus_minus").map_or(String::new(), |error| format!(" ± {:.0}", 100.0 * error));
+        Some(format!("{:.0}{error} %", 100.0 * of("accuracy")?))
     };
     Some(format!(
         "a classifier tells the translations from photos in {} of cases, the renders in {} (50 is guessing)",
-        share("after")?,
-        share("before")?
+        share("translations")?,
+        share("renders")?
     ))
 }
 
@@ -92,33 +72,13 @@ const TOO_CAUTIOUS: &str = "let the adapter change more: lower the weights `iden
 
 /// An adapter that gives back what it was given.
 fn unchanged(summary: &Value) -> Option<Finding> {
-    let change = number(summary, "/change")?;
-    let still = number(summary, "/ruler/still_renders");
-    let taken = still.map_or(String::new(), |share| {
-        format!(
-            "; a classifier still takes {} of them for renders",
-            percent(share)
-        )
-    });
-    let little = change < NEARLY_THE_INPUT;
-    if !little && still.is_none_or(|share| share < STILL_RENDERS) {
-        return None;
-    }
-    let nearly = if little { "nearly the renders: " } else { "" };
+    let change = number(summary, "/change").filter(|change| *change < NEARLY_THE_INPUT)?;
     let text = format!(
-        "the translations are {nearly}{} away from them per pixel, on average{taken}",
+        "the translations are nearly the renders: on average, a value of a pixel changed by {}",
         percent(change)
     );
-    let level = match little || number(summary, "/ruler/distance/closed").is_none_or(|c| c < MUCH) {
-        true => Level::Warning,
-        false => Level::Note,
-    };
-    let advice = if little {
-        TOO_CAUTIOUS
-    } else {
-        advice(summary)
-    };
-    Some(Finding::new(level, "change", percent(change), text).with_advice(advice))
+    let finding = Finding::new(Level::Warning, "change", percent(change), text);
+    Some(finding.with_advice(TOO_CAUTIOUS))
 }
 
 /// What was rejected, and mostly why.
@@ -161,12 +121,9 @@ mod tests {
             "kept": 100 - rejected, "rejected": rejected, "change": change,
             "criteria": { "edges": { "rejected": 1 }, "speckle": { "rejected": rejected } },
             "ruler": {
-                "two_sample": {
-                    "before": { "accuracy": 0.8, "plus_minus": 0.03 },
-                    "after": { "accuracy": 0.83, "plus_minus": 0.03 },
-                },
-                "distance": { "closed": closed },
-                "still_renders": 0.9,
+                "renders": { "two_sample": { "accuracy": 0.8, "plus_minus": 0.03 } },
+                "translations": { "two_sample": { "accuracy": 0.83, "plus_minus": 0.03 } },
+                "closed": { "share": closed, "low": closed - 0.1, "high": closed + 0.1 },
             },
         })
     }
@@ -180,10 +137,7 @@ mod tests {
     #[test]
     fn a_training_that_closed_less_than_a_quarter_says_so_with_what_to_do() {
         let summary = summary(0.03, 0.04, 2);
-        assert_eq!(
-            found(&summary),
-            ["adapter warning 3 %", "change warning 4 %", "gate good 2 %"]
-        );
+        assert_eq!(found(&summary), ["adapter warning 3 %", "gate good 2 %"]);
         let adapter = findings(&summary).remove(0);
         assert!(
             adapter.text.contains("closed 3 % of the distance"),
@@ -197,33 +151,34 @@ mod tests {
 
     #[test]
     fn one_that_closed_most_of_it_is_good() {
-        let mut good = summary(0.85, 0.06, 0);
-        good["ruler"]["still_renders"] = json!(0.4);
-        assert_eq!(found(&good), ["adapter good 85 %", "gate good 0 %"]);
-        good["ruler"]["distance"]["closed"] = json!(0.4);
-        assert_eq!(found(&good)[0], "adapter note 40 %");
+        assert_eq!(
+            found(&summary(0.85, 0.06, 0)),
+            ["adapter good 85 %", "gate good 0 %"]
+        );
+        assert_eq!(found(&summary(0.4, 0.06, 0))[0], "adapter note 40 %");
     }
 
     #[test]
-    fn one_that_went_the_other_way_says_so() {
-        let text = findings(&summary(-0.2, 0.06, 0)).remove(0).text;
-        assert!(
-            text.contains("further from the photos than the renders, by 20 %"),
-            "{text}"
-        );
+    fn where_there_is_no_distance_to_close_the_classifier_is_quoted() {
+        let mut near = summary(0.0, 0.06, 0);
+        near["ruler"]["closed"] = Value::Null;
+        assert_eq!(found(&near), ["adapter note 83 %", "gate good 0 %"]);
     }
 
     #[test]
     fn an_adapter_that_gives_back_its_input_is_told_of() {
         let found = findings(&summary(0.05, 0.004, 0));
-        assert_eq!(found[1].about, "change");
+        assert_eq!(
+            (found[1].about.as_str(), found[1].level),
+            ("change", Level::Warning)
+        );
         assert!(
-            found[1].text.contains("nearly the renders: 0.4 %"),
+            found[1].text.contains("nearly the renders"),
             "{}",
             found[1].text
         );
         assert!(
-            found[1].text.contains("takes 90 % of them for renders"),
+            found[1].text.ends_with("changed by 0.4 %"),
             "{}",
             found[1].text
         );

@@ -18,6 +18,7 @@ mod measure;
 mod measured;
 mod picture;
 mod renders;
+mod ruler;
 mod speckle;
 
 #[cfg(test)]
@@ -87,6 +88,9 @@ pub struct Gate {
     pub photo_quantile: f64,
     /// Largest share of a class that may be rejected, 0..1; beyond it the run fails.
     pub max_lost: f64,
+    /// Whether to measure how far renders and translations are from the photos, for the report. It takes about two
+    /// minutes and changes no verdict.
+    pub ruler: bool,
 }
 
 impl Default for Gate {
@@ -103,6 +107,7 @@ impl Default for Gate {
             photo: 2.0,
             photo_quantile: 0.99,
             max_lost: 0.5,
+            ruler: true,
         }
     }
 }
@@ -145,7 +150,12 @@ impl Stage for Gate {
         loss::check(self, context, &verdicts)?;
         write(context, input, &verdicts)?;
         verdicts::write(&context.out.join(verdicts::FILE), &verdicts)?;
+        let figures = match self.ruler {
+            true => ruler::figures(context)?,
+            false => None,
+        };
         let mut summary = self.summary(&verdicts);
+        summary["ruler"] = json!(figures);
         let findings = findings::findings(&summary);
         finding::record(&mut summary, &findings);
         Ok(summary)

@@ -95,6 +95,14 @@ fn run(
     }
 }
 
+/// Without the figures for the report, which take time.
+fn gate() -> Gate {
+    Gate {
+        ruler: false,
+        ..Gate::default()
+    }
+}
+
 /// The verdicts on `samples`, by id, with the scores rounded as the note rounds them.
 fn judge(
     gate: &Gate,
@@ -111,7 +119,7 @@ fn judge(
 /// The broken samples, and they alone, are rejected, and all of them for `reason`.
 fn assert_caught(given: Given, reason: &str, broken: impl Fn(&Sample, &RgbImage) -> RgbImage) {
     let samples = translated(&renders(), broken);
-    let verdicts = judge(&Gate::default(), given, &samples, 16);
+    let verdicts = judge(&gate(), given, &samples, 16);
     for sample in &samples {
         let verdict = &verdicts[&sample.id];
         let named = verdict.reasons.iter().any(|r| r == reason);
@@ -124,7 +132,7 @@ fn assert_caught(given: Given, reason: &str, broken: impl Fn(&Sample, &RgbImage)
 fn good_translations_pass() {
     let samples = translated(&renders(), |_, picture| picture.clone());
     for given in [Given::Nothing, Given::Photos, Given::Task] {
-        for verdict in judge(&Gate::default(), given, &samples, 16).values() {
+        for verdict in judge(&gate(), given, &samples, 16).values() {
             assert!(verdict.is_kept(), "{verdict:?}");
         }
     }
@@ -137,7 +145,7 @@ fn a_render_translated_to_itself_passes_every_criterion_but_the_photos() {
         sample.image = render.image;
     }
     for given in [Given::Nothing, Given::Task] {
-        for verdict in judge(&Gate::default(), given, &samples, 16).values() {
+        for verdict in judge(&gate(), given, &samples, 16).values() {
             assert!(verdict.is_kept(), "{verdict:?}");
             assert!(verdict.scores["edges"] > 0.999 && verdict.scores["clipped"] == 0.0);
         }
@@ -297,10 +305,10 @@ fn verdicts_depend_on_neither_part_size_nor_order() {
         let notes = |verdicts: BTreeMap<String, Verdict>| -> Vec<String> {
             verdicts.values().map(Verdict::note).collect()
         };
-        let first = notes(judge(&Gate::default(), given, &samples, 64));
-        assert_eq!(first, notes(judge(&Gate::default(), given, &samples, 7)));
+        let first = notes(judge(&gate(), given, &samples, 64));
+        assert_eq!(first, notes(judge(&gate(), given, &samples, 7)));
         samples.reverse();
-        assert_eq!(first, notes(judge(&Gate::default(), given, &samples, 16)));
+        assert_eq!(first, notes(judge(&gate(), given, &samples, 16)));
         samples.reverse();
     }
 }
@@ -310,7 +318,7 @@ fn parts_hold_the_kept_alone_and_the_rejected_lie_beside_them_with_reasons() {
     let samples = translated(&renders(), |_, picture| shifted(picture, 6));
     let out = tempfile::tempdir().unwrap();
     let summary = run(
-        &Gate::default(),
+        &gate(),
         Given::Nothing,
         &renders(),
         &samples,
@@ -362,7 +370,7 @@ fn a_class_that_loses_too_much_fails_the_run_with_advice() {
     let fail = |gate: &Gate| -> Option<Error> {
         run(gate, Given::Nothing, &renders, &samples, 16, out.path()).err()
     };
-    let error = fail(&Gate::default()).unwrap();
+    let error = fail(&gate()).unwrap();
     assert_eq!(error.exit_code(), 1);
     let text = error.to_string();
     for expected in [
@@ -377,12 +385,12 @@ fn a_class_that_loses_too_much_fails_the_run_with_advice() {
     }
     let lenient = Gate {
         max_lost: 1.0,
-        ..Gate::default()
+        ..gate()
     };
     assert!(fail(&lenient).is_none());
     let off = Gate {
         edges: -1.0,
-        ..Gate::default()
+        ..gate()
     };
     assert!(fail(&off).is_none());
 }
@@ -393,7 +401,7 @@ fn a_sample_without_its_render_is_an_error_that_names_it() {
     let samples = translated(&renders, |_, picture| picture.clone());
     let out = tempfile::tempdir().unwrap();
     let error = run(
-        &Gate::default(),
+        &gate(),
         Given::Nothing,
         &renders[..59],
         &samples,
@@ -414,7 +422,7 @@ fn a_render_is_found_by_origin_where_the_parent_is_unknown() {
         sample.provenance.parent = Some("elsewhere".into());
     }
     assert!(
-        judge(&Gate::default(), Given::Nothing, &samples, 16)
+        judge(&gate(), Given::Nothing, &samples, 16)
             .values()
             .all(Verdict::is_kept)
     );
@@ -425,14 +433,7 @@ fn pictures_of_another_size_than_the_task_network_reads_are_an_error() {
     let renders = testing::shapes(20, 64, 5);
     let samples = translated(&renders, |_, picture| picture.clone());
     let out = tempfile::tempdir().unwrap();
-    let error = run(
-        &Gate::default(),
-        Given::Task,
-        &renders,
-        &samples,
-        16,
-        out.path(),
-    );
+    let error = run(&gate(), Given::Task, &renders, &samples, 16, out.path());
     let text = error.unwrap_err().to_string();
     assert!(text.contains("32×32") && text.contains("64×64"), "{text}");
 }
@@ -446,7 +447,7 @@ fn every_criterion_can_be_switched_off() {
     }
     let off: Gate = toml::from_str(
         "label = 0.0\nmask = 0.0\nedges = -1.0\nluminance = -1.0\ncontrast = 0.0\nclipped = 1.0\n\
-         speckle = 0.0\nduplicate = 0.0\nphoto = 0.0",
+         speckle = 0.0\nduplicate = 0.0\nphoto = 0.0\nruler = false",
     )
     .unwrap();
     assert_eq!(off.check(), Ok(()));

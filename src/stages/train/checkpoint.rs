@@ -19,6 +19,7 @@ use crate::artifact::resume::link_or_copy;
 use crate::artifact::soundness::{SEAL, check_seal, seal};
 use crate::artifact::walk;
 use crate::models::Learner;
+use crate::nn::ruler::{Closed, Distance};
 use crate::seed::Position;
 use crate::stage::Context;
 use crate::{Error, Result};
@@ -54,6 +55,8 @@ pub(super) struct TrainingState {
     pub good: String,
     /// The step whose networks are kept, and its score, higher for better.
     pub kept: Option<(u64, f64)>,
+    /// How far their translations were from the photos.
+    pub reached: Option<(Distance, Option<Closed>)>,
 }
 
 impl TrainingState {
@@ -72,6 +75,7 @@ impl TrainingState {
             faults: Vec::new(),
             good: String::new(),
             kept: None,
+            reached: None,
         }
     }
 }

@@ -7,6 +7,7 @@ mod config;
 mod data;
 mod exhibit;
 mod faults;
+mod findings;
 mod memory;
 mod preflight;
 mod schedule;
@@ -27,6 +28,7 @@ use crate::models::Setting;
 use crate::models::task_network::TaskNetwork;
 use crate::nn::device;
 use crate::sample::Extent;
+use crate::stage::finding;
 use crate::stage::{Context, Event, Input, Stage, StageKind};
 use crate::{Error, Result};
 use checkpoint::Checkpoints;
@@ -39,7 +41,7 @@ use watch::Watch;
 pub const STAGE: StageKind = StageKind {
     name: "train",
     about: "learns to make renders look like photos; no label of a photo is read",
-    version: 4,
+    version: 5,
     inputs: &[
         Input::required("renders", Kind::Samples, "what to change"),
         Input::required("photos", Kind::Samples, "what it shall look like"),
@@ -112,9 +114,9 @@ impl Stage for Train {
         }
         let watch = match config.watch_every {
             0 => None,
-            _ => Some(Watch::new(config, &data, task.as_ref(), &chosen)?),
+            _ => Some(Watch::new(config, context, &data, task.as_ref(), &chosen)?),
         };
-        let measured = watch.as_ref().map(|watch| watch.tell(context));
+        let ends = watch.as_ref().and_then(|watch| watch.tell(context));
         let state = Training {
             config,
             settings: self.model.as_ref(),
@@ -130,17 +132,20 @@ impl Stage for Train {
         let path = context.out.join("history.json");
         std::fs::write(&path, json!({ "steps": state.history }).to_string())
             .map_err(|e| Error::io(&path, e))?;
-        Ok(json!({
+        let mut summary = json!({
             "model": name,
             "device": chosen.name,
             "steps": steps,
             "parameters": parameters,
             "last": state.history.last(),
             "kept_step": state.kept.map(|(step, _)| step),
-            "kid": measured,
+            "ruler": ends.map(|ends| ends.with(state.reached)),
             "faults": state.faults,
             "restarts": state.restarts,
-        }))
+        });
+        let findings = findings::findings(&summary);
+        finding::record(&mut summary, &findings);
+        Ok(summary)
     }
 }
 
