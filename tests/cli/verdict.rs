@@ -64,7 +64,6 @@ fn a_training_of_sixty_steps_on_the_wrong_photos_fails_at_the_gate_with_its_reas
         .photos(32)
         .stages(
             "[stages.train]\nfrom = { renders = \"render\", photos = \"photos\" }\nsteps = 60\n\
-             watch_every = 0\n\
              [stages.translate]\nfrom = { renders = \"render\", model = \"train\" }\n\
              [stages.gate]\n\
              from = { samples = \"translate\", renders = \"render\", photos = \"photos\" }",

@@ -12,7 +12,8 @@ use super::judge::{Judge, Reading};
 use super::measured::Measured;
 use super::picture::{self, Luminance};
 use super::renders::Renders;
-use super::speckle::{Loupe, Texture, Usual};
+use super::speckle::{Texture, Usual};
+use super::spectrum::Spectrometer;
 use crate::Result;
 use crate::artifact::{Artifact, parts};
 use crate::sample::{Sample, Verdict, image::resize};
@@ -33,7 +34,7 @@ pub(super) const CHANGE: &str = "change";
 struct Instruments {
     judge: Option<Judge>,
     photos: Option<Distribution>,
-    loupe: Loupe,
+    spectrometer: Spectrometer,
     usual: Usual,
 }
 
@@ -130,7 +131,7 @@ impl Instruments {
         let mut instruments = Instruments {
             judge: task.map(|task| Judge::load(context, task)).transpose()?,
             photos: None,
-            loupe: Loupe::new(),
+            spectrometer: Spectrometer::new(),
             usual: Usual::of(&[], gate.photo_quantile),
         };
         if let Some(photos) = context.inputs.get("photos") {
@@ -180,7 +181,7 @@ impl Instruments {
                 let pictures: Vec<_> = chunk.iter().map(Sample::pixels).collect::<Result<_>>()?;
                 let own = pictures
                     .par_iter()
-                    .map(|picture| self.loupe.texture(picture));
+                    .map(|picture| self.spectrometer.texture(picture));
                 textures.extend(own.collect::<Vec<_>>().into_iter().flatten());
                 features.extend(match &self.judge {
                     Some(judge) => {
@@ -198,7 +199,8 @@ impl Instruments {
     /// What the pixels say.
     fn scores(&self, view: &View) -> BTreeMap<&'static str, Option<f32>> {
         let mut scores = view.scores();
-        let textures = [&view.render, &view.output].map(|picture| self.loupe.texture(picture));
+        let textures =
+            [&view.render, &view.output].map(|picture| self.spectrometer.texture(picture));
         if let [Some(render), Some(output)] = &textures {
             scores.insert("speckle", Some(self.usual.score(render, output)));
         }

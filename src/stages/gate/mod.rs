@@ -20,6 +20,7 @@ mod picture;
 mod renders;
 mod ruler;
 mod speckle;
+mod spectrum;
 
 #[cfg(test)]
 mod tests;

@@ -9,10 +9,8 @@
 
 use image::RgbImage;
 
+use super::spectrum::{SIDE, Spectrometer, Window, finest};
 use crate::sample::colour::luma;
-
-/// Side of a window in pixels.
-const SIDE: usize = 16;
 
 /// Pixels from one window to the next, and most windows along a side, which bounds the work.
 const STEP: usize = 8;
@@ -61,46 +59,12 @@ const MEASURES: [Measure; 4] = [
     },
 ];
 
-/// Cells of the spectrum where layers leave grids of 2 and 4 pixels: row, column, and 2 where the cell has a twin
-/// that holds half of the amplitude.
-const GRIDS: [(usize, usize, f32); 8] = [
-    (8, 8, 1.0),
-    (8, 0, 1.0),
-    (0, 8, 1.0),
-    (4, 4, 2.0),
-    (4, 0, 2.0),
-    (0, 4, 2.0),
-    (8, 4, 2.0),
-    (4, 8, 2.0),
-];
-
 /// The amounts of every window of a picture.
 pub(super) struct Texture {
     windows: Vec<[f32; MEASURES.len()]>,
 }
 
-/// What a window is multiplied with, and the waves of its spectrum.
-pub(super) struct Loupe {
-    /// A Hann window whose squares add up to 1 over both axes.
-    bell: [f32; SIDE],
-    cosines: [f32; SIDE],
-    sines: [f32; SIDE],
-}
-
-type Window = [[f32; SIDE]; SIDE];
-
-impl Loupe {
-    pub(super) fn new() -> Self {
-        let turn = |i: usize| 2.0 * std::f32::consts::PI * i as f32 / SIDE as f32;
-        let bell: [f32; SIDE] = std::array::from_fn(|i| 0.5 - 0.5 * turn(i).cos());
-        let length = bell.iter().map(|v| v * v).sum::<f32>().sqrt();
-        Loupe {
-            bell: bell.map(|v| v / length),
-            cosines: std::array::from_fn(|i| turn(i).cos()),
-            sines: std::array::from_fn(|i| turn(i).sin()),
-        }
-    }
-
+impl Spectrometer {
     /// The texture of a picture; `None` if it is smaller than a window.
     pub(super) fn texture(&self, picture: &RgbImage) -> Option<Texture> {
         let (width, height) = (picture.width() as usize, picture.height() as usize);
@@ -135,65 +99,6 @@ impl Loupe {
             variation(blue) + variation(red),
             self.grid(&spectrum).max(self.grid(&chroma)),
         ]
-    }
-
-    /// The power spectrum without the mean; white noise of variance v has v in every cell.
-    fn power(&self, window: &Window) -> Window {
-        let weight = |y: usize, x: usize| (self.bell[y] * self.bell[x]).powi(2);
-        let mut mean = 0.0;
-        for (y, row) in window.iter().enumerate() {
-            mean += row
-                .iter()
-                .enumerate()
-                .map(|(x, v)| weight(y, x) * v)
-                .sum::<f32>();
-        }
-        // Rows first; the other half of their waves mirrors this one.
-        const HALF: usize = SIDE / 2 + 1;
-        let mut rows = [[(0.0f32, 0.0f32); HALF]; SIDE];
-        for (y, row) in window.iter().enumerate() {
-            let mut own = [0.0; SIDE];
-            for (x, value) in own.iter_mut().enumerate() {
-                *value = (row[x] - mean) * self.bell[y] * self.bell[x];
-            }
-            for (wave, cell) in rows[y].iter_mut().enumerate() {
-                for (x, value) in own.iter().enumerate() {
-                    cell.0 += value * self.cosines[wave * x % SIDE];
-                    cell.1 -= value * self.sines[wave * x % SIDE];
-                }
-            }
-        }
-        let mut power = [[0.0; SIDE]; SIDE];
-        for u in 0..SIDE {
-            for v in 0..HALF {
-                let (mut real, mut imaginary) = (0.0, 0.0);
-                for (y, row) in rows.iter().enumerate() {
-                    let (cosine, sine) = (self.cosines[u * y % SIDE], self.sines[u * y % SIDE]);
-                    real += row[v].0 * cosine + row[v].1 * sine;
-                    imaginary += row[v].1 * cosine - row[v].0 * sine;
-                }
-                let squared = real * real + imaginary * imaginary;
-                power[u][v] = squared;
-                power[(SIDE - u) % SIDE][(SIDE - v) % SIDE] = squared;
-            }
-        }
-        power
-    }
-
-    /// The amplitude of the strongest grid that stands out of the spectrum around it.
-    fn grid(&self, power: &Window) -> f32 {
-        /// Distances, in cells, of what surrounds a peak: on its row and its column, since edges along an axis
-        /// have all their power there.
-        const AROUND: [usize; 4] = [2, 3, SIDE - 2, SIDE - 3];
-        /// Times its surroundings that a peak must have.
-        const STANDS_OUT: f32 = 3.0;
-        let full = self.bell.iter().sum::<f32>().powi(4);
-        let amplitude = |&(u, v, twins): &(usize, usize, f32)| {
-            let cross = AROUND.map(|d| power[(u + d) % SIDE][v] + power[u][(v + d) % SIDE]);
-            let mean = cross.iter().sum::<f32>() / (2 * AROUND.len()) as f32;
-            twins * ((power[u][v] - STANDS_OUT * mean).max(0.0) / full).sqrt()
-        };
-        GRIDS.iter().map(amplitude).fold(0.0, f32::max)
     }
 }
 
@@ -270,23 +175,6 @@ fn places(length: usize) -> impl Iterator<Item = usize> {
     (0..count).map(move |i| i * room / (count - 1).max(1))
 }
 
-/// Mean amplitude at the highest frequencies, those beyond three quarters of what pixels can hold.
-fn finest(power: &Window) -> f32 {
-    let is_high = |wave: usize| (SIDE * 3 / 8..=SIDE * 5 / 8).contains(&wave);
-    let (mut sum, mut count) = (0.0, 0u8);
-    for (u, row) in power.iter().enumerate() {
-        for (_, cell) in row
-            .iter()
-            .enumerate()
-            .filter(|(v, _)| is_high(u) || is_high(*v))
-        {
-            sum += cell;
-            count += 1;
-        }
-    }
-    (sum / f32::from(count)).sqrt()
-}
-
 /// Mean difference of neighbours, across plus down.
 fn variation(window: &Window) -> f32 {
     let across = window
@@ -341,10 +229,10 @@ mod tests {
     }
 
     fn textures(pictures: &[RgbImage]) -> Vec<Texture> {
-        let loupe = Loupe::new();
+        let spectrometer = Spectrometer::new();
         let all = pictures
             .iter()
-            .map(|picture| loupe.texture(picture).unwrap());
+            .map(|picture| spectrometer.texture(picture).unwrap());
         all.collect()
     }
 
@@ -423,30 +311,13 @@ mod tests {
     }
 
     #[test]
-    fn a_wave_has_its_amplitude_and_noise_its_variance() {
-        let loupe = Loupe::new();
-        let wave: Window =
-            std::array::from_fn(|y| std::array::from_fn(|x| [0.1, -0.1][(x + y) % 2] + 0.4));
-        assert!((loupe.grid(&loupe.power(&wave)) - 0.1).abs() < 1e-3);
-        let mut stream = Seed::new(1, "noise").stream(0);
-        let mut mean = 0.0;
-        for _ in 0..50 {
-            let noise: Window = std::array::from_fn(|_| {
-                std::array::from_fn(|_| 0.1 * standard_normal(&mut stream) as f32)
-            });
-            mean += finest(&loupe.power(&noise)).powi(2) / 50.0;
-        }
-        assert!((mean - 0.01).abs() < 1e-3, "{mean}");
-    }
-
-    #[test]
     fn pictures_of_any_size_are_cut_into_few_windows() {
-        let loupe = Loupe::new();
+        let spectrometer = Spectrometer::new();
         let mut stream = Seed::new(1, "sizes").stream(0);
         for (width, height) in [(16, 16), (17, 40), (1200, 16), (701, 599)] {
             let grey = stream.random_range(0..=255);
             let picture = RgbImage::from_pixel(width, height, Rgb([grey; 3]));
-            let texture = loupe.texture(&picture).unwrap();
+            let texture = spectrometer.texture(&picture).unwrap();
             assert!(texture.windows.len() <= MOST * MOST);
             assert!(
                 texture
@@ -456,6 +327,6 @@ mod tests {
                     .all(|amount| amount.abs() < 1e-3)
             );
         }
-        assert!(loupe.texture(&RgbImage::new(15, 40)).is_none());
+        assert!(spectrometer.texture(&RgbImage::new(15, 40)).is_none());
     }
 }
