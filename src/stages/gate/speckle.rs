@@ -196,12 +196,12 @@ mod tests {
     use crate::seed::{Seed, Stream, standard_normal};
     use crate::testing;
 
+    /// Shapes with edges as soft as those of a render, which has several samples a pixel.
     fn renders() -> Vec<RgbImage> {
         let shapes = testing::shapes(40, 48, 3);
-        shapes
-            .iter()
-            .map(|sample| sample.pixels().unwrap())
-            .collect()
+        let soft =
+            |sample: &crate::sample::Sample| image::imageops::blur(&sample.pixels().unwrap(), 0.8);
+        shapes.iter().map(soft).collect()
     }
 
     /// `pictures` with `change` added to every value; it is given place, channel and a random stream.
