@@ -16,7 +16,7 @@ pub(super) fn draw(findings: &[Finding]) -> Option<Markup> {
             div.finding.(class(finding.level)) {
                 span.mark title=(finding.level.name()) { (mark(finding.level)) }
                 strong { (finding.number) }
-                div { b { (finding.about) } p { (sentence(&finding.text)) } }
+                div { b { (finding.about) } p { (with_code(&sentence(&finding.text))) } }
             }
         } }
         @if !next.is_empty() {
