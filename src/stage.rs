@@ -1,8 +1,11 @@
 //! Stages: functions (config, input artifacts, seed) → artifact, and the context that they run in.
 
 pub mod exhibit;
+mod foresight;
 mod partwise;
 pub mod table;
+
+pub use partwise::{generated, mapped};
 
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -21,6 +24,7 @@ use crate::seed::Seed;
 use crate::{Error, Result};
 
 use exhibit::{Evidence, Exhibit};
+pub use foresight::{Effort, Facts, Forecast, Given, Givens, Misfit};
 
 /// A configured stage. Implemented by its configuration struct.
 pub trait Stage: Resolved + Send + Sync {
@@ -36,6 +40,33 @@ pub trait Stage: Resolved + Send + Sync {
     /// Returns the problem and its remedy as text.
     fn check(&self) -> Result<(), String> {
         Ok(())
+    }
+
+    /// Looks at [`Stage::files`], all of which exist, as far as that is quick: whether they are of a kind that
+    /// the stage can read. Before a run, nothing else would notice until the stage begins.
+    ///
+    /// # Errors
+    /// Which file or setting is wrong, and the remedy.
+    fn check_files(&self) -> Result<(), Misfit> {
+        Ok(())
+    }
+
+    /// What the result will be like, given what is known of the inputs. Reads no files.
+    ///
+    /// # Errors
+    /// If the stage could not work with these inputs.
+    fn foresee(&self, _inputs: &Givens) -> Result<Facts, Misfit> {
+        Ok(Facts::default())
+    }
+
+    /// How many samples the result will have, and how much work it is to make it. May list folders.
+    fn forecast(&self, _inputs: &Givens) -> Forecast {
+        Forecast::default()
+    }
+
+    /// The share of the work that a stopped or a smaller run has left for this one to reuse, 0..1.
+    fn left_over(&self, _resume: &Resume, _inputs: &Givens) -> f64 {
+        0.0
     }
 
     /// The dataset that the stage makes, or `None` if it makes none.

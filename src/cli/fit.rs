@@ -88,7 +88,8 @@ impl Fit {
         spec.require.clear();
         spec.name = format!("{}-fit", plain.name);
         let (outputs, all) = (&self.chosen.outputs, Choice::default());
-        let Some(outcome) = execute(&spec, outputs, &all, &self.machine)? else {
+        let outcome = execute(&spec, outputs, &all, &self.machine);
+        let Some(outcome) = outcome.map_err(|error| self.of_added(error))? else {
             return Ok(());
         };
         let record = outcome.record.stages.iter().find(|stage| stage.id == FIT);
@@ -135,6 +136,22 @@ impl Fit {
                 suggest::remedy(id, "ids", &ids),
             )
         })
+    }
+
+    /// An error in the added stages, which stand in no file, is one of the options that they were made from.
+    fn of_added(&self, error: Error) -> Error {
+        match error {
+            Error::Pipeline {
+                problem, remedy, ..
+            } if problem.contains(&format!("`{FIT}`")) => {
+                let subject = match self.budget {
+                    Some(budget) if problem.contains("`budget`") => format!("--budget {budget}"),
+                    _ => "fit".to_owned(),
+                };
+                Error::usage(subject, problem, remedy)
+            }
+            error => error,
+        }
     }
 
     /// The two added stages, as TOML.

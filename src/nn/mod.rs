@@ -23,6 +23,7 @@ mod norm_kernel;
 pub mod patch_nce;
 pub mod resnet_generator;
 pub mod spectral_norm;
+pub mod speed;
 mod transpose;
 pub mod unet_generator;
 mod vectorised;

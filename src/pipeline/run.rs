@@ -56,6 +56,8 @@ pub struct Outcome {
 /// cache, and published datasets are unchanged. [`Error::Unmet`] if all stages finished, but the results do
 /// not meet the pipeline's requirements.
 pub fn run(spec: &Spec, options: &Options) -> Result<Outcome> {
+    let cache = Cache::new(options.outputs);
+    Planner::new(spec, &cache, &options.choice)?.check()?;
     check_writable(options.outputs)?;
     let _lock = Lock::wait(
         options.outputs,
@@ -66,14 +68,13 @@ pub fn run(spec: &Spec, options: &Options) -> Result<Outcome> {
         },
         || check_interrupt(options.interrupted),
     )?;
-    let cache = Cache::new(options.outputs);
     cache.prepare()?;
     let _in_use = gc::hold(options.outputs)?;
-    // Before any work, check that all files exist and that the cache has what `--only` needs.
+    // Before any work, everything is checked that `plan` checks.
     let mut planner = Planner::new(spec, &cache, &options.choice)?;
-    planner.all()?;
-    for (_, dataset) in datasets(&planner, options) {
-        publish::check(options.outputs, dataset.name)?;
+    let steps = planner.all()?;
+    if options.publish {
+        planner.check_datasets(&steps)?;
     }
 
     let started = SystemTime::now()

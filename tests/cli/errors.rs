@@ -166,8 +166,8 @@ fn a_missing_photo_folder_names_the_stage_and_the_setting() {
         .file("pipelines/p.toml", PHOTOS)
         .verismo(&["run", "pipelines/p.toml"])
         .assert()
-        .code(1)
-        .stderr(contains("photos").and(contains("--set photos.path=PATH")));
+        .code(2)
+        .stderr(contains("pipelines/p.toml:3:8").and(contains("--set photos.path=PATH")));
 }
 
 #[test]

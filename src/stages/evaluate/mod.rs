@@ -20,12 +20,15 @@ use serde_json::{Map, Value, json};
 use crate::artifact::{Artifact, DATASET_TABLE, Kind, table};
 use crate::models::album::{Album, common_extent};
 use crate::models::settings::check_rate;
+use crate::nn::convolution::recogniser_products;
 use crate::nn::device;
 use crate::nn::workers::Workers;
 use crate::registry::Name;
 use crate::sample::Extent;
 use crate::seed::Stream;
-use crate::stage::{Context, Event, Input, Stage, StageKind, parse};
+use crate::stage::{
+    Context, Effort, Event, Facts, Forecast, Givens, Input, Misfit, Stage, StageKind, parse,
+};
 use crate::tasks::{self, Order, Prediction, Recipe, Setting, TaskKind};
 use crate::{Error, Result};
 
@@ -116,6 +119,27 @@ impl Stage for Evaluate {
             return Err("`seeds`, `steps` and `channels` must be at least 1, `batch` 2".into());
         }
         check_rate("rate", self.rate)
+    }
+
+    fn foresee(&self, inputs: &Givens) -> Result<Facts, Misfit> {
+        inputs.need_classes("source", "to learn from")?;
+        inputs.common_extent(&["test", "source", "adapted", "target"])?;
+        Ok(Facts::default())
+    }
+
+    fn forecast(&self, inputs: &Givens) -> Forecast {
+        let roles = ["source", "adapted", "target"];
+        let sets = roles
+            .iter()
+            .filter(|role| inputs.get(role).is_some())
+            .count() as u64;
+        let read = (sets * self.seeds * self.steps * self.batch as u64) as f64;
+        let tested = inputs.count("test").unwrap_or(0) as f64 * (sets * self.seeds) as f64;
+        let effort = inputs.facts("test").extent.map(|extent| {
+            let products = recogniser_products(extent, self.channels);
+            Effort::products((3.0 * read + tested) * products)
+        });
+        Forecast::new(None, effort)
     }
 
     fn run(&self, context: &Context) -> Result<Value> {

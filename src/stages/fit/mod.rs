@@ -28,7 +28,9 @@ use serde_json::Value;
 use crate::appearance::{Look, measure};
 use crate::artifact::{Artifact, Kind};
 use crate::seed::Seed;
-use crate::stage::{Context, Event, Input, Stage, StageKind, parse};
+use crate::stage::{
+    Context, Event, Facts, Forecast, Givens, Input, Misfit, Stage, StageKind, parse,
+};
 use crate::{Error, Result};
 
 use candidate::Candidates;
@@ -100,6 +102,39 @@ impl Default for Settings {
     }
 }
 
+impl Settings {
+    /// What can be turned in the settings `config`.
+    fn panel(&self, config: &Value) -> Panel {
+        Panel::new(config, &self.keep, self.least_width)
+    }
+
+    /// Most candidates to render, where there are so many `ends` of ranges.
+    ///
+    /// # Errors
+    /// Problem and remedy, if there is nothing to fit, or there may be fewer candidates than ends.
+    fn budget(&self, ends: usize) -> Result<usize, (String, String)> {
+        let budget = match self.budget {
+            0 => 2 * ends + 30,
+            given => given,
+        };
+        if ends == 0 {
+            let problem = "finds no range to fit in the settings of `renders`";
+            let remedy = "take entries out of `keep`, or write ranges as [lowest, highest] with lowest < highest";
+            return Err((problem.into(), remedy.into()));
+        }
+        let least = ends + 5;
+        if budget < least {
+            return Err((
+                format!(
+                    "`budget` allows {budget} candidates, but each of {ends} ends of ranges needs one"
+                ),
+                format!("set `budget` to at least {least}, or keep more settings"),
+            ));
+        }
+        Ok(budget)
+    }
+}
+
 /// The stage: its settings, and whose ranges it fits.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(transparent, bound = "")]
@@ -126,6 +161,37 @@ impl<R: Stage + DeserializeOwned> Stage for Fit<R> {
         Ok(())
     }
 
+    fn foresee(&self, inputs: &Givens) -> Result<Facts, Misfit> {
+        let Some(renders) = inputs.get("renders") else {
+            return Ok(Facts::default());
+        };
+        let ends = self.settings.panel(&renders.config()).ends();
+        let (problem, remedy) = match self.settings.budget(ends) {
+            Ok(_) => return Ok(Facts::default()),
+            Err(too_few) => too_few,
+        };
+        Err(Misfit::new(problem, remedy))
+    }
+
+    fn forecast(&self, inputs: &Givens) -> Forecast {
+        let Some(renders) = inputs.get("renders") else {
+            return Forecast::default();
+        };
+        let config = renders.config();
+        let budget = self.settings.budget(self.settings.panel(&config).ends());
+        let (Ok(budget), Ok(renderer)) = (budget, candidate::configured::<R>(&config)) else {
+            return Forecast::default();
+        };
+        let draft = renderer.forecast(&Givens::default());
+        let each = draft
+            .count
+            .zip(draft.effort)
+            .map(|(count, effort)| effort.times(1.0 / count.max(1) as f64));
+        // At the end three times as many are rendered before and after.
+        let pictures = (self.settings.pictures * (budget + 6)) as f64;
+        Forecast::new(None, each.map(|each| each.times(pictures)))
+    }
+
     fn run(&self, context: &Context) -> Result<Value> {
         let photos = Photos::read(context, context.input("photos")?, self.settings.photos)?;
         let renders = context.input("renders")?;
@@ -133,15 +199,11 @@ impl<R: Stage + DeserializeOwned> Stage for Fit<R> {
         let mut stream = context.seed.stream(0);
         let [known, unseen] = ["search", "test"].map(|name| Seed::new(stream.random(), name));
         let candidates = Candidates::<R>::new(context, self.settings.pictures);
-        let panel = Panel::new(config, &self.settings.keep, self.settings.least_width);
+        let panel = self.settings.panel(config);
         let ends = panel.ends();
-        let budget = match self.settings.budget {
-            0 => 2 * ends + 30,
-            given => given,
-        };
-        if ends == 0 || budget < ends + 5 {
-            return Err(too_few(context, ends, budget));
-        }
+        let budget = self.settings.budget(ends);
+        let budget =
+            budget.map_err(|(problem, remedy)| Error::usage(context.id, problem, remedy))?;
         context.emit(Event::Note {
             text: format!(
                 "{} settings with {ends} ends, up to {budget} candidates of {} renders",
@@ -231,23 +293,5 @@ fn tell_of_ends(context: &Context, panel: &Panel, x: &[f64]) {
             names.join(", ")
         );
         context.emit(Event::Note { text });
-    }
-}
-
-fn too_few(context: &Context, ends: usize, budget: usize) -> Error {
-    match ends {
-        0 => Error::usage(
-            context.id,
-            "finds no range to fit in the settings of `renders`",
-            "take entries out of `keep`, or write ranges as [lowest, highest] with lowest < highest",
-        ),
-        _ => Error::usage(
-            context.id,
-            format!("may try {budget} candidates, but each of {ends} ends of ranges wants one"),
-            format!(
-                "set `budget` to at least {}, or keep more settings",
-                ends + 5
-            ),
-        ),
     }
 }

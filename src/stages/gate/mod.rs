@@ -28,7 +28,9 @@ use serde_json::json;
 use crate::Result;
 use crate::artifact::{self, Artifact, Kind, parts, verdicts};
 use crate::sample::{Sample, Verdict};
-use crate::stage::{Context, Input, Stage, StageKind, parse};
+use crate::stage::{
+    Context, Effort, Facts, Forecast, Givens, Input, Misfit, Stage, StageKind, parse,
+};
 
 use criteria::CRITERIA;
 
@@ -126,6 +128,25 @@ impl Stage for Gate {
             return Err("`contrast` and `photo` must be 0 or more".into());
         }
         Ok(())
+    }
+
+    fn foresee(&self, inputs: &Givens) -> Result<Facts, Misfit> {
+        // Without a task network, pictures of any size can be compared.
+        if inputs.get("task").is_some() {
+            inputs.common_extent(&["task", "samples", "photos"])?;
+        }
+        Ok(inputs.facts("samples"))
+    }
+
+    fn forecast(&self, inputs: &Givens) -> Forecast {
+        // A picture is compared in several ways, and its render with it.
+        const WAYS: f64 = 2.0;
+        let pixels = ["samples", "renders", "photos"].map(|role| inputs.pixels(role));
+        let pixels: Option<f64> = pixels.into_iter().sum();
+        Forecast::new(
+            inputs.count("samples"),
+            pixels.map(|pixels| Effort::pixels(WAYS * pixels)),
+        )
     }
 
     fn run(&self, context: &Context) -> Result<serde_json::Value> {

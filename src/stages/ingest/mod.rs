@@ -15,9 +15,12 @@ use std::path::PathBuf;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::artifact::Kind;
+use crate::artifact::{self, Kind};
 use crate::sample::Extent;
-use crate::stage::{Context, Event, Share, Stage, StageKind, parse};
+use crate::sample::input::{self, MOST_BYTES};
+use crate::stage::{
+    Context, Effort, Event, Facts, Forecast, Givens, Misfit, Share, Stage, StageKind, parse,
+};
 use crate::{Error, Result};
 
 use boxes::Row;
@@ -113,6 +116,37 @@ impl Stage for Ingest {
         Ok(())
     }
 
+    fn check_files(&self) -> Result<(), Misfit> {
+        if let Some(boxes) = self.boxes.as_ref().filter(|boxes| boxes.is_dir()) {
+            return Err(Misfit::new(
+                format!("`boxes` names a folder, {}", boxes.display()),
+                "name the CSV of boxes, or leave `boxes` out to take whole photos",
+            ));
+        }
+        Photos::check_kind(&self.path)
+    }
+
+    fn foresee(&self, _: &Givens) -> Result<Facts, Misfit> {
+        Ok(Facts::unlabelled(self.size))
+    }
+
+    fn forecast(&self, _: &Givens) -> Forecast {
+        let known = self.known_photos();
+        let limit = (self.limit > 0).then_some(self.limit as u64);
+        let count = match (known.crops, limit) {
+            (Some(count), Some(limit)) => Some(count.min(limit)),
+            (count, limit) => count.or(limit),
+        };
+        let cut = count.unwrap_or(0) as f64 * self.size.area() as f64;
+        // Spread evenly, a few crops are of as many photos.
+        let read = match (count, known.crops) {
+            (Some(count), Some(crops)) if crops > 0 => count as f64 / crops as f64,
+            _ => 1.0,
+        };
+        // A byte of a JPEG holds several pixels, and decoding is quicker than encoding.
+        Forecast::new(count, Some(Effort::pixels(cut + read * known.bytes as f64)))
+    }
+
     fn run(&self, context: &Context) -> Result<serde_json::Value> {
         let photos = Photos::open(&self.path, context)?;
         let mut tally = Tally::default();
@@ -142,6 +176,51 @@ impl Stage for Ingest {
             "crops": tally.crops,
             "skipped": tally.skipped(),
         }))
+    }
+}
+
+/// What can be said of photos without opening one.
+#[derive(Default)]
+struct KnownPhotos {
+    /// Bytes of all photos of the share.
+    bytes: u64,
+    /// Crops, if every box can be used.
+    crops: Option<u64>,
+}
+
+impl Ingest {
+    fn known_photos(&self) -> KnownPhotos {
+        let share = self.share[1].max(1) as u64;
+        let is_photo = |path: &PathBuf| {
+            let extension = path.extension().unwrap_or_default();
+            !["csv", "txt", "json"]
+                .iter()
+                .any(|other| extension.eq_ignore_ascii_case(other))
+        };
+        let files: Vec<PathBuf> = match self.path.is_dir() {
+            true => artifact::walk(&self.path).unwrap_or_default(),
+            false => vec![self.path.clone()],
+        };
+        let length = |path: &PathBuf| std::fs::metadata(path).map_or(0, |meta| meta.len());
+        let photos = files.iter().filter(|path| is_photo(path));
+        let (count, bytes) = photos.fold((0, 0), |(count, bytes), path| {
+            (count + 1, bytes + length(path))
+        });
+        let rows = self.boxes.as_ref().map(|csv| {
+            let lines = input::read(csv, MOST_BYTES).ok()?;
+            let lines = lines
+                .split(|byte| *byte == b'\n')
+                .filter(|line| !line.is_empty());
+            Some((lines.count() as u64).saturating_sub(1))
+        });
+        let crops = match rows {
+            Some(rows) => rows,
+            None => self.path.is_dir().then_some(count),
+        };
+        KnownPhotos {
+            bytes: bytes / share,
+            crops: crops.map(|crops| crops / share),
+        }
     }
 }
 

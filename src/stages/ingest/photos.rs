@@ -6,11 +6,16 @@ use std::io::{Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 
 use crate::sample::input::{self, MOST_BYTES};
-use crate::stage::Context;
+use crate::stage::{Context, Misfit};
 use crate::{Error, Result, artifact};
 
 /// The most bytes of a name in a tar.
 const LONGEST_NAME: u64 = 1 << 20;
+
+/// What is wrong with a path that is no collection of photos, and what to do.
+const NOT_PHOTOS: &str = "is neither a folder nor a .tar";
+const PHOTOS_REMEDY: &str =
+    "point `path` at the folder that holds the photos, or at an uncompressed .tar";
 
 /// A collection of photo files, by their names relative to it.
 pub(super) enum Photos {
@@ -33,17 +38,27 @@ impl Photos {
             return Ok(Photos::Folder(path.to_path_buf()));
         }
         if !has_extension(path, &["tar"]) {
-            return Err(Error::failed(
-                path.display(),
-                "is neither a folder nor a .tar",
-                "point `path` at the folder that holds the photos, or at an uncompressed .tar",
-            ));
+            return Err(Error::failed(path.display(), NOT_PHOTOS, PHOTOS_REMEDY));
         }
         input::check_regular(path)?;
         Ok(Photos::Tar {
             path: path.to_path_buf(),
             files: read_table(path, context)?,
         })
+    }
+
+    /// Whether `path` can be opened, as far as its name and kind tell.
+    ///
+    /// # Errors
+    /// If it is neither a folder nor a tar.
+    pub(super) fn check_kind(path: &Path) -> std::result::Result<(), Misfit> {
+        if path.is_dir() || has_extension(path, &["tar"]) {
+            return Ok(());
+        }
+        Err(Misfit::new(
+            format!("`path` names {}, which {NOT_PHOTOS}", path.display()),
+            PHOTOS_REMEDY,
+        ))
     }
 
     /// All pictures, sorted by name.

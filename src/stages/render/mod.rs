@@ -5,14 +5,19 @@ mod mesh;
 mod photos;
 mod template;
 
+pub use mesh::{ModelFacts, model_facts, model_formats};
+
 use std::path::PathBuf;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::artifact::resume::Resume;
 use crate::artifact::{Artifact, Kind, settings};
 use crate::sample::Extent;
-use crate::stage::{Context, Input, Stage, StageKind, parse};
+use crate::stage::{
+    Context, Effort, Facts, Forecast, Givens, Input, Misfit, Stage, StageKind, generated, parse,
+};
 use crate::{Error, Result};
 
 /// The registry entry.
@@ -85,6 +90,32 @@ impl Stage for Render {
             (None, Some(template)) => template.check(),
             _ => Err("give exactly one of the tables `mesh` and `template`".into()),
         }
+    }
+
+    fn check_files(&self) -> Result<(), Misfit> {
+        match (&self.mesh, &self.template) {
+            (Some(mesh), _) => mesh.check_files(),
+            (None, Some(template)) => template.check_files(),
+            (None, None) => Ok(()),
+        }
+    }
+
+    fn foresee(&self, _: &Givens) -> Result<Facts, Misfit> {
+        Ok(Facts::labelled(self.size))
+    }
+
+    fn forecast(&self, _: &Givens) -> Forecast {
+        let pixels = self.count as f64 * self.size.area() as f64;
+        let each = match (&self.mesh, &self.template) {
+            (Some(mesh), _) => mesh.effort_of_pixel(),
+            // Warped, painted, lit and photographed, with more than twice the resolution.
+            _ => Effort::pixels(20.0),
+        };
+        Forecast::new(Some(self.count), Some(each.times(pixels)))
+    }
+
+    fn left_over(&self, resume: &Resume, _: &Givens) -> f64 {
+        generated(resume, self.count, "count")
     }
 
     fn run(&self, context: &Context) -> Result<serde_json::Value> {

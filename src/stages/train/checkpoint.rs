@@ -15,7 +15,7 @@ use super::config::TrainConfig;
 use super::faults::Fault;
 use super::schedule::{self, Plateau};
 use crate::artifact::files::{read_json, write_json};
-use crate::artifact::resume::link_or_copy;
+use crate::artifact::resume::{Resume, link_or_copy};
 use crate::artifact::soundness::{SEAL, check_seal, seal};
 use crate::artifact::walk;
 use crate::models::Learner;
@@ -76,6 +76,34 @@ impl TrainingState {
     }
 }
 
+/// What earlier trainings may differ in and still be the beginning of this one. A training of fewer steps is,
+/// unless the rate depends on their number.
+fn scopes(config: &TrainConfig) -> &'static [&'static [&'static str]] {
+    if schedule::depends_on_steps(config) {
+        &[&[]]
+    } else {
+        &[&["/config/steps"], &[]]
+    }
+}
+
+/// The share of the steps that an earlier run has done and this one would resume after, 0..1.
+pub(super) fn share_done(config: &TrainConfig, resume: &Resume) -> f64 {
+    let reached = scopes(config).iter().map(|scope| {
+        let names = fs::read_dir(resume.scope(scope))
+            .into_iter()
+            .flatten()
+            .flatten();
+        let names = names.map(|entry| entry.file_name().to_string_lossy().into_owned());
+        let steps = names.filter(|name| name.starts_with("step-"));
+        steps
+            .filter_map(|name| name.rsplit('-').next()?.parse::<u64>().ok())
+            .max()
+            .unwrap_or(0)
+    });
+    let reached = reached.filter(|reached| *reached <= config.steps).max();
+    reached.unwrap_or(0) as f64 / config.steps.max(1) as f64
+}
+
 /// The checkpoints of one training.
 pub(super) struct Checkpoints {
     folder: PathBuf,
@@ -92,12 +120,7 @@ impl Checkpoints {
     /// # Errors
     /// If a folder cannot be created.
     pub(super) fn open(config: &TrainConfig, context: &Context, steps: u64) -> Result<Self> {
-        // A training of fewer steps is the beginning of this one, unless the rate depends on their number.
-        let scopes: &[&[&str]] = if schedule::depends_on_steps(config) {
-            &[&[]]
-        } else {
-            &[&["/config/steps"], &[]]
-        };
+        let scopes = scopes(config);
         if let Some(resume) = context.resume.filter(|_| steps > 0) {
             for scope in scopes {
                 let found = Checkpoints::in_folder(resume.scope(scope))?;

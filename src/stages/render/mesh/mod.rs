@@ -11,6 +11,7 @@ mod config;
 mod crease;
 mod develop;
 mod environment;
+mod facts;
 mod gltf;
 mod labels;
 mod model;
@@ -29,6 +30,8 @@ use rayon::prelude::*;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+pub use facts::{ModelFacts, model_facts, model_formats};
+
 use backdrop::Backdrop;
 use config::{Lens, Lie, Lighting, Neighbours, Pose, Surfaces, Table, Viewpoint};
 use environment::Environment;
@@ -42,7 +45,7 @@ use super::{ATTEMPTS, unseen};
 use crate::Result;
 use crate::sample::image::encode_png;
 use crate::sample::{Domain, Extent, Provenance, Sample};
-use crate::stage::Context;
+use crate::stage::{Context, Effort, Misfit};
 
 /// Least visible fraction of the picture's object; below it the scene is drawn again.
 const VISIBLE: f32 = 0.6;
@@ -219,6 +222,24 @@ impl Mesh {
             }
         }
         Ok(())
+    }
+
+    /// Whether the models and panoramas are of kinds that can be read.
+    ///
+    /// # Errors
+    /// The first that is not, and the remedy.
+    pub fn check_files(&self) -> Result<(), Misfit> {
+        self.models
+            .iter()
+            .try_for_each(|path| model::check_kind(path))
+    }
+
+    /// The work for a pixel.
+    pub fn effort_of_pixel(&self) -> Effort {
+        Effort {
+            rays: f64::from(self.lens.samples),
+            ..Effort::pixels(1.0)
+        }
     }
 
     /// Renders `count` pictures of `size`.

@@ -12,9 +12,11 @@ use obvhs::ray::{Ray, RayHit};
 use obvhs::triangle::Triangle;
 use rayon::prelude::*;
 
+use super::facts::model_formats;
 use super::stable_poses::StablePose;
 use super::{bvh, gltf, obj, stl};
 use crate::sample::input;
+use crate::stage::Misfit;
 use crate::{Error, Result};
 
 /// What a model may hold; the limits keep a hostile file from filling memory.
@@ -116,6 +118,35 @@ impl Format {
     }
 }
 
+/// Whether a model is of a kind that can be read, as far as its name and metadata tell.
+///
+/// # Errors
+/// What it is instead, and the remedy.
+pub(super) fn check_kind(path: &Path) -> Result<(), Misfit> {
+    let wrong = |what: &str, remedy: &str| {
+        let problem = format!("the model {} is {what}", path.display());
+        Err(Misfit::new(problem, remedy).of_file(path))
+    };
+    if path.is_dir() {
+        return wrong(
+            "a folder",
+            "name the model files in it: .gltf, .glb, .obj or .stl",
+        );
+    }
+    let extension = path.extension().unwrap_or_default();
+    let extension = extension.to_string_lossy().to_ascii_lowercase();
+    match extension.as_str() {
+        known if model_formats().contains(&known) => Ok(()),
+        "zip" | "gz" | "7z" | "rar" | "tar" => {
+            wrong("an archive", "unpack it, and name the model in it")
+        }
+        _ => wrong(
+            "not a .gltf, .glb, .obj or .stl",
+            "export it as .glb, for example with Blender, and name that",
+        ),
+    }
+}
+
 /// The model file and the buffers beside it; an unreadable model stands alone.
 pub(super) fn files(path: &Path) -> Vec<PathBuf> {
     let mut files = vec![path.to_path_buf()];
@@ -149,6 +180,20 @@ impl Model {
     /// Whether nodes of the model say which of its faces can be on top.
     pub(super) fn has_named_faces(&self) -> bool {
         self.named_faces
+    }
+
+    /// Width, height and depth of the box around it.
+    pub(super) fn sides(&self) -> Vec3A {
+        let vertices = self.triangles.iter().flat_map(|t| [t.v0, t.v1, t.v2]);
+        let (low, high) = vertices.fold((Vec3A::INFINITY, Vec3A::NEG_INFINITY), |(l, h), v| {
+            (l.min(v), h.max(v))
+        });
+        high - low
+    }
+
+    /// Number of its triangles.
+    pub(super) fn triangles(&self) -> usize {
+        self.triangles.len()
     }
 
     /// Middle of the surface: the centre of mass of a shell, which open meshes have too.

@@ -33,7 +33,7 @@ use crate::sample::{
     Domain, Extent, Keypoint, Labels, Mask, Object, Provenance, Sample, Visibility,
 };
 use crate::seed::Stream;
-use crate::stage::Context;
+use crate::stage::{Context, Misfit};
 
 use background::Background;
 use camera::Camera;
@@ -88,6 +88,24 @@ impl Template {
     /// The folder of templates.
     pub fn files(&self) -> Vec<PathBuf> {
         vec![self.templates.clone()]
+    }
+
+    /// Whether the templates lie in a folder.
+    ///
+    /// # Errors
+    /// If it is a file.
+    pub fn check_files(&self) -> Result<(), Misfit> {
+        if self.templates.is_dir() {
+            return Ok(());
+        }
+        Err(Misfit::new(
+            format!(
+                "{} is a file, and `template.templates` a folder of .svg files",
+                self.templates.display()
+            ),
+            "name the folder that holds it",
+        )
+        .of_file(&self.templates))
     }
 
     /// Checks ranges.
