@@ -178,14 +178,19 @@ fn files_of_a_kind_that_cannot_be_read() {
     let photos = |path: &str| PHOTOS.replace("\"photos\"", &format!("\"{path}\""));
     let template = "[stages.render]\n[stages.render.template]\ntemplates = \"sign.svg\"\n";
     for (pipeline, place, problem, remedy) in [
-        (models("parts"), "p.toml:7:11", "parts is a folder", "name "),
+        (models("parts"), "p.toml:7:11", "is a folder", "help: "),
         (
             models("part.dae"),
             "p.toml:7:11",
-            "part.dae is not",
-            "export it as .glb",
+            "part.dae is a COLLADA file",
+            "help: ",
         ),
-        (models("parts.zip"), "p.toml:7:11", "archive", "unpack it"),
+        (
+            models("parts.zip"),
+            "p.toml:7:11",
+            "is an archive",
+            "help: ",
+        ),
         (
             photos("photos.rar"),
             "p.toml:3:8",

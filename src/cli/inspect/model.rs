@@ -49,8 +49,10 @@ pub(in crate::cli) fn look(path: &Path, unit_metres: f32, tile: u32) -> Result<S
     let said = Mutex::new(Vec::new());
     let turntable = turntable(path, unit_metres, tile, facts.triangles, &said)?;
     let mut remarks = facts.remarks.clone();
+    // What the model is said to hold and not used stands there already.
+    let own = format!("{}: ", path.display());
     for remark in said.into_inner().unwrap_or_default() {
-        if !remarks.contains(&remark) {
+        if !remark.starts_with(&own) && !remarks.contains(&remark) {
             remarks.push(remark);
         }
     }

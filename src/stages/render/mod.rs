@@ -24,7 +24,7 @@ use crate::{Error, Result};
 pub const STAGE: StageKind = StageKind {
     name: "render",
     about: "labelled pictures of 3D models (mesh) or 2D templates (template)",
-    version: 6,
+    version: 7,
     inputs: &[
         Input::optional(
             "backgrounds",

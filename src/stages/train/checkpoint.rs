@@ -331,3 +331,35 @@ fn remove(folder: &Path) -> Result<()> {
         _ => Ok(()),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::config::Schedule;
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn a_half_done_training_is_half_done_unless_the_rate_depends_on_its_steps() {
+        let cache = tempfile::tempdir().unwrap();
+        let done = |schedule, steps: u64| {
+            let config = TrainConfig {
+                schedule,
+                steps,
+                ..TrainConfig::default()
+            };
+            let ingredients = json!({ "config": { "steps": steps } });
+            let resume = Resume::new(cache.path(), "train", ingredients, false, &|| Ok(()));
+            share_done(&config, &resume)
+        };
+        assert_eq!(done(Schedule::Constant, 100), 0.0);
+        let ingredients = json!({ "config": { "steps": 100 } });
+        let resume = Resume::new(cache.path(), "train", ingredients, false, &|| Ok(()));
+        for scope in [&["/config/steps"][..], &[]] {
+            fs::create_dir_all(resume.scope(scope).join("step-000-000000050")).unwrap();
+        }
+        assert_eq!(done(Schedule::Constant, 100), 0.5);
+        assert_eq!(done(Schedule::Constant, 200), 0.25);
+        assert_eq!(done(Schedule::Linear, 100), 0.5);
+        assert_eq!(done(Schedule::Linear, 200), 0.0);
+    }
+}

@@ -151,10 +151,11 @@ fn whole() -> f32 {
 #[serde(default, deny_unknown_fields)]
 pub struct Surfaces {
     /// The looks to choose from: each gives materials, by their name in the model, a paint. A
-    /// material that the chosen look leaves out keeps the model's own colour. What has no material
-    /// in an OBJ or STL is called `default`.
+    /// material that the chosen look leaves out keeps the model's own colour and textures. What has
+    /// no material in an OBJ, PLY or STL is called `default`.
     pub looks: Vec<BTreeMap<String, Paint>>,
-    /// Probability of random colours for all materials instead of a look.
+    /// Probability of random colours instead of a look, for the materials that any look names and those
+    /// without a colour or texture of their own.
     pub random: f32,
     /// Probability that a random colour is marbled with a second one.
     pub random_marbled: f32,
@@ -162,7 +163,7 @@ pub struct Surfaces {
     pub jitter: f32,
     /// Swirls of marbling along the object's longest side.
     pub marbling_swirls: Range,
-    /// Microfacet roughness, 0 (mirror) to 1 (matt).
+    /// Microfacet roughness, 0 (mirror) to 1 (matt), of paints and of materials that say nothing of it.
     pub roughness: Range,
     /// Strength of the clear coat's reflection; 1 is that of plastic (4 % head on).
     pub gloss: Range,

@@ -31,7 +31,7 @@ pub struct ModelFacts {
 /// # Errors
 /// If it cannot be read.
 pub fn model_facts(path: &Path, unit_metres: f32) -> Result<ModelFacts> {
-    let model = Model::read(path, unit_metres)?;
+    let model = Model::read(path, unit_metres, &|| Ok(()))?;
     let colour = |light: f32| (to_srgb(light.clamp(0.0, 1.0)) * 255.0).round() as u8;
     // The last one is the format's own, for what has no material.
     let named = model
@@ -40,7 +40,21 @@ pub fn model_facts(path: &Path, unit_metres: f32) -> Result<ModelFacts> {
         .filter(|material| !material.name.is_empty());
     let described = named.clone().map(|material| {
         let hex = String::from(Colour(material.colour.to_array().map(colour)));
-        format!("{} {hex}", material.name)
+        let textures = &material.textures;
+        let pictures = [
+            ("colour", textures.colour.is_some()),
+            ("roughness", textures.metallic_roughness.is_some()),
+            ("normals", textures.normal.is_some()),
+            ("occlusion", textures.occlusion.is_some()),
+            ("light", textures.emission.is_some()),
+            ("opacity", textures.opacity.is_some()),
+        ];
+        let pictures = pictures.iter().filter(|(_, there)| *there);
+        let pictures: Vec<&str> = pictures.map(|(name, _)| *name).collect();
+        match pictures.is_empty() {
+            true => format!("{} {hex}", material.name),
+            false => format!("{} {hex}, textures: {}", material.name, pictures.join(", ")),
+        }
     });
     let mut keypoints: Vec<String> = model
         .faces
@@ -59,11 +73,11 @@ pub fn model_facts(path: &Path, unit_metres: f32) -> Result<ModelFacts> {
         materials: described.collect(),
         classes: model.faces.iter().map(|face| face.name.clone()).collect(),
         keypoints,
-        remarks: Vec::new(),
+        remarks: model.unused,
     })
 }
 
 /// The extensions of the models that can be read, in lower case.
 pub fn model_formats() -> &'static [&'static str] {
-    &["gltf", "glb", "obj", "stl"]
+    &["gltf", "glb", "obj", "stl", "ply"]
 }

@@ -143,7 +143,8 @@ fn alone(scene: &Scene, instance: &Instance, size: Extent) -> usize {
 /// Object to camera, row-major 3×4.
 fn pose(scene: &Scene, instance: &Instance) -> [f32; 12] {
     let rotation = scene.camera.rotation * instance.rotation;
-    let origin = instance.to_world(Vec3A::ZERO);
+    // That of the file, also where the model's coordinates count from elsewhere.
+    let origin = instance.to_world(Vec3A::ZERO - instance.model.origin);
     let shift = scene.camera.rotation * (origin - scene.camera.position);
     let mut pose = [0.0; 12];
     for (row, out) in pose.as_chunks_mut::<4>().0.iter_mut().enumerate() {

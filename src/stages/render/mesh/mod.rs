@@ -1,7 +1,8 @@
 //! Ray-traced pictures of a 3D model that lies on a table, lit by a panorama and a lamp.
 //!
-//! `config` holds the ranges, `model` what `gltf`, `obj` and `stl` read, `bvh` its hierarchy of boxes,
-//! `environment` the panoramas; `scene` makes every random choice of a picture, `trace` sends rays
+//! `config` holds the ranges. `formats` tells files apart, and `gltf`, `obj`, `ply` and `stl` read them
+//! into a `geometry` with `material`s and `texture`s, from which `model` is made; `bvh` is its hierarchy of boxes.
+//! `environment` holds the panoramas; `scene` makes every random choice of a picture, `trace` sends rays
 //! through it, `labels` and `shade` see the result, and `develop` makes it a photo, with `backdrop`
 //! behind.
 
@@ -12,15 +13,22 @@ mod crease;
 mod develop;
 mod environment;
 mod facts;
+mod formats;
+mod geometry;
 mod gltf;
 mod labels;
+mod material;
 mod model;
 mod obj;
+mod ply;
+mod polygon;
 mod scene;
 mod shade;
 mod stable_poses;
 mod stl;
 mod surface;
+mod text;
+mod texture;
 mod trace;
 
 use std::path::{Path, PathBuf};
@@ -36,7 +44,7 @@ use backdrop::Backdrop;
 use config::{Lens, Lie, Lighting, Neighbours, Pose, Surfaces, Table, Viewpoint};
 use environment::Environment;
 use labels::Buffer;
-use model::Model;
+use model::{GoOn, Model};
 use scene::Scene;
 use stable_poses::stable_poses;
 
@@ -45,7 +53,7 @@ use super::{ATTEMPTS, unseen};
 use crate::Result;
 use crate::sample::image::encode_png;
 use crate::sample::{Domain, Extent, Provenance, Sample};
-use crate::stage::{Context, Effort, Misfit};
+use crate::stage::{Context, Effort, Event, Misfit};
 
 /// Least visible fraction of the picture's object; below it the scene is drawn again.
 const VISIBLE: f32 = 0.6;
@@ -54,11 +62,11 @@ const VISIBLE: f32 = 0.6;
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Mesh {
-    /// Models to choose from: .gltf, .glb, .obj or .stl. In glTF, empty nodes `face.NAME` (+y
+    /// Models to choose from: .gltf, .glb, .obj, .ply or .stl. In glTF, empty nodes `face.NAME` (+y
     /// pointing out of the face that is then on top) are the classes, `keypoint.NAME.I` their
     /// keypoints. Any other model is one class, named after its file.
     pub models: Vec<PathBuf>,
-    /// Metres that one unit of an .obj or .stl is, e.g. 0.001; glTF is in metres.
+    /// Metres that one unit of an .obj, .ply or .stl is, e.g. 0.001; glTF is in metres.
     pub unit_metres: f32,
     /// How the objects lie.
     pub lie: Lie,
@@ -103,7 +111,7 @@ impl Default for Mesh {
 
 impl Mesh {
     pub fn files(&self) -> Vec<PathBuf> {
-        let models = self.models.iter().flat_map(|path| model::files(path));
+        let models = self.models.iter().flat_map(|path| formats::files(path));
         models.chain(self.environments.iter().cloned()).collect()
     }
 
@@ -229,9 +237,7 @@ impl Mesh {
     /// # Errors
     /// The first that is not, and the remedy.
     pub fn check_files(&self) -> Result<(), Misfit> {
-        self.models
-            .iter()
-            .try_for_each(|path| model::check_kind(path))
+        self.models.iter().try_for_each(|path| formats::check(path))
     }
 
     /// The work for a pixel.
@@ -253,9 +259,21 @@ impl Mesh {
             .iter()
             .map(|path| {
                 context.check_interrupt()?;
-                self.read_model(path)
+                let model = self.read_model(path, &|| context.check_interrupt())?;
+                if !model.unused.is_empty() {
+                    let text = format!("{}: {}", model.path, model.unused.join("; it "));
+                    context.emit(Event::Warning { text });
+                }
+                Ok(model)
             })
             .collect::<Result<_>>()?;
+        for name in surface::unmatched(&self.surfaces, &models) {
+            let text = format!(
+                "{}: `mesh.surfaces.looks` paint the material `{name}`, which no model has; correct the name",
+                context.id
+            );
+            context.emit(Event::Warning { text });
+        }
         let photos = Photos::load(context)?;
         let environments: Vec<Environment> = environment::find(&self.environments)?
             .par_iter()
@@ -274,8 +292,8 @@ impl Mesh {
         }))
     }
 
-    fn read_model(&self, path: &Path) -> Result<Model> {
-        let mut model = Model::read(path, self.unit_metres)?;
+    fn read_model(&self, path: &Path, go_on: GoOn) -> Result<Model> {
+        let mut model = Model::read(path, self.unit_metres, go_on)?;
         if self.lie.pose == Pose::Stable && !model.has_named_faces() {
             model.stable_poses = stable_poses(&model, self.lie.steadiness_degrees.to_radians());
         }

@@ -13,7 +13,7 @@ use super::backdrop::Behind;
 use super::config::Lens;
 use super::develop::{Exposure, develop};
 use super::scene::{Instance, Scene};
-use super::surface::{Surface, hash, unit};
+use super::surface::{hash, unit};
 use super::trace::Target;
 use crate::sample::Extent;
 use crate::seed::Stream;
@@ -135,41 +135,73 @@ enum Seen {
 
 /// Light that reaches the camera from a direction.
 fn seen(scene: &Scene, direction: Vec3A, ray: Ray) -> Seen {
-    let Some(hit) = scene.hit(scene.camera.position, direction) else {
+    let Some(hit) = scene.light_hit(scene.camera.position, direction) else {
         let radiance = sky(scene, direction, 0.0);
         return Seen::Around { radiance, lit: 1.0 };
     };
     let point = scene.camera.position + direction * hit.distance;
     match hit.target {
         Target::Table => {
-            let (light, _) = received(scene, point, Vec3A::Y, ray);
+            let (light, _) = received(scene, point, Vec3A::Y, 1.0, ray);
             Seen::Around {
                 radiance: scene.table.colour_at(point) * light,
                 lit: light.element_sum() / level_light(scene).element_sum().max(f32::MIN_POSITIVE),
             }
         }
-        Target::Instance(number, triangle) => {
-            let instance = &scene.instances[number];
-            let inside = instance.to_model(point);
-            let contact = instance.model.contact(triangle, inside);
-            let mut normal = instance.rotation * contact.normal;
-            if normal.dot(direction) > 0.0 {
-                normal =
-                    (normal - direction * (1.01 * normal.dot(direction))).normalize_or(-direction);
-            }
-            let surface = &instance.surfaces[contact.material];
-            let origin = point + normal * (instance.model.size * 1e-3);
-            let (light, lamp) = received(scene, origin, normal, ray);
-            let shimmer = surface.shimmer(inside, -normal.dot(direction));
-            let body = surface.colour_at(inside) * light * shimmer;
-            let coat = surface.coat_normal(instance.rotation, inside, normal);
-            Seen::Object(body + gloss(scene, instance, surface, (origin, coat, direction), lamp))
-        }
+        Target::Instance(number, triangle) => Seen::Object(radiance(
+            scene,
+            &scene.instances[number],
+            triangle,
+            (hit.distance, direction),
+            ray,
+        )),
     }
 }
 
-/// Light on a matt white surface over its brightness in radiance, and the lamp's visible share.
-fn received(scene: &Scene, point: Vec3A, normal: Vec3A, ray: Ray) -> (Vec3A, f32) {
+/// Radiance of a triangle of an instance, `distance` metres from the camera.
+fn radiance(
+    scene: &Scene,
+    instance: &Instance,
+    triangle: usize,
+    (distance, direction): (f32, Vec3A),
+    ray: Ray,
+) -> Vec3A {
+    let (model, point) = (instance.model, scene.camera.position + direction * distance);
+    let inside = instance.to_model(point);
+    let contact = model.contact(triangle, inside);
+    let material = &model.materials[contact.material];
+    // A pixel's samples share what it covers.
+    let reach = 0.5 * distance / scene.camera.intrinsics.fx;
+    let facing = contact.facing(instance.rotation.transpose() * direction);
+    let towards = |normal: Vec3A| {
+        let normal = instance.rotation * normal;
+        match normal.dot(direction) > 0.0 {
+            true => (normal - direction * (1.01 * normal.dot(direction))).normalize_or(-direction),
+            false => normal,
+        }
+    };
+    let origin = point + towards(facing) * (model.size * 1e-3);
+    let normal = towards(material.bent(model, &contact, reach, facing));
+    let surface = &instance.surfaces[contact.material];
+    let finish = surface.finish(model, &contact, inside, reach);
+    let open = material.occlusion(model, &contact, reach);
+    let (light, lamp) = received(scene, origin, normal, open, ray);
+    let shimmer = surface.shimmer(inside, -normal.dot(direction));
+    // A rough metal mirrors light from as wide around as a matt surface.
+    let wide = finish.metallic * finish.roughness * finish.roughness;
+    let body = finish.colour * light * shimmer * (1.0 - finish.metallic + wide);
+    let head_on = Vec3A::splat(finish.reflectance).lerp(finish.colour, finish.metallic);
+    let coat = Coat {
+        head_on: head_on * (1.0 - wide),
+        roughness: finish.roughness,
+        normal: surface.coat_normal(instance.rotation, inside, normal),
+    };
+    body + gloss(scene, instance, &coat, (origin, direction), lamp) + finish.emission
+}
+
+/// Light on a matt white surface over its brightness in radiance, and the lamp's visible share. What lies around
+/// leaves `gap` of the surrounding light.
+fn received(scene: &Scene, point: Vec3A, normal: Vec3A, gap: f32, ray: Ray) -> (Vec3A, f32) {
     let light = &scene.light;
     let share = |blocker: Option<&Instance>| match blocker {
         None => Vec3A::ONE,
@@ -193,7 +225,7 @@ fn received(scene: &Scene, point: Vec3A, normal: Vec3A, ray: Ray) -> (Vec3A, f32
     };
     let below = level_light(scene) * scene.table.mean() * (0.3 * (1.0 - normal.y));
     let uneven = sky * open + below;
-    let mut sum = light.environment_strength * uneven.lerp(even, light.even);
+    let mut sum = light.environment_strength * uneven.lerp(even, light.even) * gap;
 
     let lamp = lamp_direction(scene, ray);
     let cosine = normal.dot(lamp).max(0.0);
@@ -239,30 +271,43 @@ fn lamp_direction(scene: &Scene, ray: Ray) -> Vec3A {
     (scene.light.lamp + (side * cos + up * sin) * radius).normalize()
 }
 
+/// What mirrors at a point.
+struct Coat {
+    /// Reflection head on, as a share of the light.
+    head_on: Vec3A,
+    roughness: f32,
+    normal: Vec3A,
+}
+
 /// Light mirrored by the coat, by the split of Karis 2013: Fresnel times a blurred surrounding.
 fn gloss(
     scene: &Scene,
     instance: &Instance,
-    surface: &Surface,
-    (point, normal, direction): (Vec3A, Vec3A, Vec3A),
+    coat: &Coat,
+    (point, direction): (Vec3A, Vec3A),
     lamp: f32,
 ) -> Vec3A {
+    let Coat {
+        head_on,
+        roughness,
+        normal,
+    } = *coat;
     let cosine = -normal.dot(direction);
     let mirrored = direction + normal * (2.0 * cosine);
-    let grazing = (1.0 - cosine).clamp(0.0, 1.0).powi(5) * (1.0 - surface.roughness);
-    let fresnel = surface.reflectance + (1.0 - surface.reflectance) * grazing;
+    let grazing = (1.0 - cosine).clamp(0.0, 1.0).powi(5) * (1.0 - roughness);
+    let fresnel = head_on + (Vec3A::ONE - head_on) * grazing;
     if let Some(other) = scene.blocker_but(point, mirrored, Some(instance)) {
-        return other.mean * level_light(scene) * (0.7 * fresnel);
+        return other.mean * level_light(scene) * (fresnel * 0.7);
     }
     if mirrored.y < 0.0 {
-        return scene.table.mean() * level_light(scene) * (0.8 * fresnel);
+        return scene.table.mean() * level_light(scene) * (fresnel * 0.8);
     }
     // Whoever takes a photo from above stands in the light that a level surface would mirror.
     let [core, rim] = scene.light.photographer;
     let towards_camera = (-direction.dot(mirrored)).clamp(-1.0, 1.0).acos();
     let open = ((towards_camera - core) / (rim - core).max(1e-3)).clamp(0.1, 1.0);
-    let surrounding = sky(scene, mirrored, surface.roughness) * open;
-    let reach = Reach::new(scene, surface.roughness);
+    let surrounding = sky(scene, mirrored, roughness) * open;
+    let reach = Reach::new(scene, roughness);
     (surrounding + reach.lamp(scene, mirrored) * lamp) * fresnel
 }
 

@@ -6,6 +6,7 @@ mod labels;
 mod models;
 mod mutated;
 mod scenes;
+mod surfaces;
 
 use std::collections::BTreeMap;
 use std::path::Path;

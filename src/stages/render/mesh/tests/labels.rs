@@ -39,7 +39,7 @@ fn pose_camera_keypoints_masks_and_boxes_agree() {
 fn keypoints_agree(sample: &Sample, object: &crate::sample::Object) -> usize {
     let Extent { width, height } = sample.extent;
     let camera = sample.labels.camera.unwrap();
-    let model = Model::read(Path::new(&sample.provenance.source), 1.0).unwrap();
+    let model = Model::read(Path::new(&sample.provenance.source), 1.0, &|| Ok(())).unwrap();
     let face = model.faces.iter().find(|f| f.name == object.class).unwrap();
     assert_eq!(object.keypoints.len(), face.keypoints.len());
     let pose = object.pose.unwrap();
@@ -116,7 +116,7 @@ fn depth_is_that_of_the_top_face_at_its_keypoints() {
             .into_luma16();
         assert_eq!(depths.dimensions(), sample.extent.dimensions());
         let main = &sample.labels.objects()[0];
-        let model = Model::read(Path::new(&sample.provenance.source), 1.0).unwrap();
+        let model = Model::read(Path::new(&sample.provenance.source), 1.0, &|| Ok(())).unwrap();
         let face = model.faces.iter().find(|f| f.name == main.class).unwrap();
         let pose = main.pose.unwrap();
         for (keypoint, (_, p)) in main.keypoints.iter().zip(&face.keypoints) {

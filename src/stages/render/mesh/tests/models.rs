@@ -5,7 +5,7 @@ use super::*;
 #[test]
 fn the_dice_follow_the_western_layout() {
     for path in Mesh::default().models {
-        let die = Model::read(&path, 1.0).unwrap();
+        let die = Model::read(&path, 1.0, &|| Ok(())).unwrap();
         assert!((die.size - 0.016).abs() < 1e-5);
         let up = |name: &str| {
             let face = die.faces.iter().find(|f| f.name == name).unwrap();

@@ -25,7 +25,7 @@ fn surroundings(mesh: &Mesh) -> (Vec<Model>, Environment) {
     let models = mesh
         .models
         .iter()
-        .map(|path| mesh.read_model(path).unwrap());
+        .map(|path| mesh.read_model(path, &|| Ok(())).unwrap());
     let panorama = &environment::find(&mesh.environments).unwrap()[0];
     (models.collect(), Environment::read(panorama).unwrap())
 }
