@@ -13,6 +13,7 @@ mod making;
 pub mod matrix;
 pub mod memory;
 pub mod plan;
+mod positions;
 pub mod provenance;
 pub mod publish;
 mod read;

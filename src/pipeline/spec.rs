@@ -8,8 +8,9 @@ use std::sync::Arc;
 use serde_json::{Map, Value};
 
 use super::matrix::Setting;
+use super::positions::Positions;
 use super::require::Requirement;
-use super::source::{Positions, Source};
+use super::source::Source;
 use super::variables;
 use crate::stage::{Facts, Misfit, Stage, StageKind};
 use crate::{Error, Result};

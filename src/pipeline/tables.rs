@@ -6,7 +6,8 @@ use std::ops::Range;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-use super::source::{Positions, Source, overlay};
+use super::positions::Positions;
+use super::source::{Source, overlay};
 use super::spec::StageSpec;
 use super::suggest;
 use crate::stage::{Facts, StageKind};

@@ -172,16 +172,20 @@ fn fitted(pixels: &RgbImage, tile: u32) -> (RgbImage, f32) {
 }
 
 /// A picture of [`CELL`] pixels with its boxes drawn.
-pub(in crate::cli) fn cell(pixels: &RgbImage, boxes: &Boxes, palette: &Palette) -> RgbImage {
+pub(in crate::cli) fn cell(
+    pixels: &RgbImage,
+    boxes: &[(String, [f32; 4])],
+    palette: &Palette,
+) -> RgbImage {
     let (mut cell, scale) = fitted(pixels, CELL);
     let scaled = boxes
         .iter()
         .map(|(class, sides)| (class.clone(), sides.map(|side| side * scale)));
-    outline(&mut cell, &scaled.collect(), palette);
+    outline(&mut cell, &scaled.collect::<Boxes>(), palette);
     cell
 }
 
-fn outline(image: &mut RgbImage, boxes: &Boxes, palette: &Palette) {
+fn outline(image: &mut RgbImage, boxes: &[(String, [f32; 4])], palette: &Palette) {
     for (class, [x, y, w, h]) in boxes {
         draw_box(image, [*x, *y, x + w, y + h], palette.colour(class));
     }
