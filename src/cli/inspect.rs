@@ -60,7 +60,7 @@ impl Inspect {
         } else if self.path.exists() {
             let format = formats::detect(&self.path)?;
             print_line(format!("{}: {}\n", format.name, format.about));
-            survey.pictures(&(format.read)(&self.path)?)?;
+            survey.pictures(&format.pictures(&self.path)?)?;
         } else {
             return Err(unreadable(&self.path, "does not exist"));
         }
@@ -159,8 +159,8 @@ impl Survey {
         let every = (pictures.len() as u64 / CELLS as u64).max(1);
         for found in pictures {
             if self.count.is_multiple_of(every) && self.cells.len() < CELLS {
-                let pixels = picture::read_rgb(&found.file)?;
-                self.cells.push(cell(&pixels, &boxes(&found.labels)));
+                self.cells
+                    .push(cell(&found.pixels()?, &boxes(&found.labels)));
             }
             self.count += 1;
             if let Some(extent) = found.extent {

@@ -7,6 +7,9 @@ use image::{
     DynamicImage, ImageDecoder, ImageEncoder, ImageFormat, ImageReader, RgbImage, RgbaImage,
 };
 
+use image::metadata::Orientation;
+
+use super::Extent;
 use super::input::{self, MOST_BYTES};
 use crate::{Error, Result};
 
@@ -69,6 +72,42 @@ pub fn decode(
         let mut picture = DynamicImage::from_decoder(decoder).map_err(unreadable)?;
         picture.apply_orientation(orientation);
         Ok(picture)
+    })
+}
+
+/// Width and height of a picture file that is turned upright, from its header alone.
+///
+/// # Errors
+/// If the file is missing, or its header is not that of a picture; the message names it.
+pub fn extent_of(path: &Path) -> Result<Extent> {
+    input::check_regular(path)?;
+    let file = std::fs::File::open(path).map_err(|e| crate::Error::io(path, e))?;
+    extent_in(std::io::BufReader::new(file), &path.display().to_string())
+}
+
+/// Width and height of an encoded picture that is turned upright, from its header alone.
+///
+/// # Errors
+/// If the header is not that of a picture; the message calls it `name`.
+pub fn extent_in(encoded: impl std::io::BufRead + std::io::Seek, name: &str) -> Result<Extent> {
+    let remedy = "the file is truncated, or is no picture; replace it or remove it";
+    input::guarded(name, remedy, || {
+        let unreadable = |e: image::ImageError| {
+            Error::failed(name, format!("cannot be read as a picture: {e}"), remedy)
+        };
+        let reader = ImageReader::new(encoded).with_guessed_format();
+        let mut decoder = reader
+            .map_err(|e| unreadable(e.into()))?
+            .into_decoder()
+            .map_err(unreadable)?;
+        let (width, height) = decoder.dimensions();
+        Ok(match decoder.orientation().map_err(unreadable)? {
+            Orientation::Rotate90
+            | Orientation::Rotate270
+            | Orientation::Rotate90FlipH
+            | Orientation::Rotate270FlipH => Extent::new(height, width),
+            _ => Extent::new(width, height),
+        })
     })
 }
 

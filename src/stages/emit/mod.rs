@@ -54,6 +54,9 @@ pub const STAGE: StageKind = StageKind {
 /// The usual splits, in order of listing; others follow by name. Undivided samples all go to the first.
 const SPLITS: [&str; 3] = ["train", "val", "test"];
 
+/// The formats that are written unless others are chosen.
+const USUAL: [&str; 4] = ["manifest", "coco", "huggingface", "folders"];
+
 /// Configuration of `emit`.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
@@ -80,7 +83,7 @@ impl Default for Emit {
             version: None,
             description: None,
             license: None,
-            formats: FormatName::all(),
+            formats: USUAL.into_iter().filter_map(FormatName::find).collect(),
             maps: Vec::new(),
         }
     }
@@ -137,7 +140,7 @@ impl Stage for Emit {
             description: self.description.as_deref(),
             license: self.license.as_deref(),
             images: &survey.images,
-            categories: &survey.categories,
+            categories: &survey.categories(),
         };
         let mut writers = self
             .formats()
@@ -215,5 +218,6 @@ fn entry<'a>(context: &Context, sample: &'a Sample) -> Result<ImageEntry<'a>> {
         class,
         split,
         file: format!("{folder}/{}.png", sample.id),
+        original: None,
     })
 }

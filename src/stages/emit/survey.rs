@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use super::{SPLITS, entry};
 use crate::artifact::Artifact;
-use crate::formats::ImageEntry;
+use crate::formats::{Category, ImageEntry};
 use crate::sample::{Domain, Extent, Sample};
 use crate::seed::number;
 use crate::stage::Context;
@@ -121,6 +121,16 @@ impl Survey {
         *self.sizes.entry(entry.sample.extent).or_default() += 1;
         self.maps
             .extend(labels.maps.iter().map(|(kind, _)| kind.name));
+    }
+
+    /// The classes as formats list them.
+    pub fn categories(&self) -> Vec<Category> {
+        let category = |(name, keypoints): (&String, &Vec<String>)| Category {
+            name: name.clone(),
+            keypoints: keypoints.clone(),
+            skeleton: Vec::new(),
+        };
+        self.categories.iter().map(category).collect()
     }
 
     /// The splits with images, in the order of `SPLITS`, others by name.
