@@ -1,6 +1,7 @@
 //! The command line: arguments, progress, summaries. Only this module writes to the terminal.
 
 mod comparison;
+mod convert;
 mod dataset;
 mod diff;
 mod explain;
@@ -16,6 +17,7 @@ mod progress;
 mod run;
 mod schema;
 mod summary;
+mod verify;
 
 use std::io::Write;
 use std::panic::catch_unwind;
@@ -71,6 +73,10 @@ enum Command {
     Explain(explain::Explain),
     /// Show what changed from one dataset to another.
     Diff(diff::Diff),
+    /// Write a dataset in another format.
+    Convert(convert::Convert),
+    /// Check a dataset: files, checksums, boxes against masks, keypoints, classes, splits.
+    Verify(verify::Verify),
     /// Remove results that no kept run or dataset needs from the cache.
     Gc(gc::Gc),
     /// List what pipelines can use: stages, models and more.
@@ -197,6 +203,8 @@ fn dispatch(command: Command) -> Result<()> {
         Command::Inspect(inspect) => inspect.execute(),
         Command::Explain(explain) => explain.execute(),
         Command::Diff(diff) => diff.execute(),
+        Command::Convert(convert) => convert.execute(),
+        Command::Verify(verify) => verify.execute(),
         Command::Gc(gc) => gc.execute(),
         Command::List(list) => list.execute(),
         Command::Schema => schema::execute(),

@@ -155,8 +155,16 @@ pub(super) fn run_once(
     run(spec, &options)
 }
 
+/// An error after a Ctrl-C that [`stop_on_ctrl_c`] has caught.
+pub(super) fn check_interrupt() -> Result<()> {
+    match INTERRUPTED.load(Ordering::Relaxed) {
+        true => Err(Error::Interrupted),
+        false => Ok(()),
+    }
+}
+
 /// The first Ctrl-C or SIGTERM asks the run to stop, the second stops it.
-fn stop_on_ctrl_c() -> Result<()> {
+pub(super) fn stop_on_ctrl_c() -> Result<()> {
     ctrlc::set_handler(|| {
         if INTERRUPTED.swap(true, Ordering::Relaxed) {
             std::process::exit(130);

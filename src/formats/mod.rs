@@ -19,6 +19,7 @@ mod outline;
 mod reader;
 #[cfg(test)]
 mod tests;
+pub mod verify;
 mod voc;
 mod webdataset;
 mod xml;

@@ -64,6 +64,12 @@ impl<'a> Reader<'a> {
         if self.strict {
             return Err(Error::failed(place, problem, REMEDY));
         }
+        self.note(place, problem);
+        Ok(())
+    }
+
+    /// Notes that something sound was left out, since it cannot be held; no error if reading is strict.
+    pub fn note(&mut self, place: impl Display, problem: impl Display) {
         self.findings.flawed += 1;
         if self.findings.flaws.len() < LISTED {
             let flaw = Flaw {
@@ -72,7 +78,6 @@ impl<'a> Reader<'a> {
             };
             self.findings.flaws.push(flaw);
         }
-        Ok(())
     }
 
     /// What was read at `place`, or `None` and a flaw.

@@ -1,5 +1,7 @@
 //! Every format reads back what it writes, as far as it holds it.
 
+mod hostile;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use image::RgbImage;

@@ -19,7 +19,8 @@ fn help_teaches_by_examples() {
         .success()
         .stdout(contains("Examples:").and(contains("Exit codes")));
     for command in [
-        "run", "plan", "fit", "new", "inspect", "explain", "diff", "gc", "list",
+        "run", "plan", "fit", "new", "inspect", "explain", "diff", "gc", "list", "convert",
+        "verify",
     ] {
         project
             .verismo(&[command, "--help"])

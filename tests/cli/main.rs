@@ -2,12 +2,14 @@
 
 mod adapters;
 mod commands;
+mod datasets;
 mod docs;
 mod errors;
 mod explain;
 mod fit;
 #[cfg(unix)]
 mod golden;
+mod interop;
 mod kills;
 mod layering;
 mod nightly;

@@ -241,7 +241,7 @@ impl<'a> Source<'a> {
         if crowds > 0 {
             let problem =
                 format!("has {crowds} crowds, which are left out: they are no single objects");
-            reader.flaw(self.file.display(), problem)?;
+            reader.note(self.file.display(), problem);
         }
         Ok(sorted)
     }

@@ -266,12 +266,17 @@ fn maps_are_files_of_their_own_if_asked_for() {
 
 #[test]
 fn an_unknown_format_is_an_error_with_its_place() {
-    let text = "name = 'x'\nformats = ['coco', 'yolo']";
+    let text = "name = 'x'\nformats = ['coco', 'yoloo']";
     let error = toml::from_str::<Emit>(text).unwrap_err();
-    assert!(error.message().contains("unknown format `yolo`"), "{error}");
+    assert!(
+        error.message().contains("unknown format `yoloo`"),
+        "{error}"
+    );
     assert!(error.message().contains("`huggingface`"), "{error}");
     assert!(
-        error.span().is_some_and(|span| text[span].contains("yolo")),
+        error
+            .span()
+            .is_some_and(|span| text[span].contains("yoloo")),
         "{error}"
     );
 }
