@@ -36,7 +36,7 @@ pub(super) struct Convert {
     #[arg(long, value_name = "FORMAT", value_parser = named)]
     to: FormatName,
 
-    /// The format of the dataset [default: the first that fits].
+    /// The format of the dataset [default: of those that fit, the one with the most that the new one holds].
     #[arg(long, value_name = "FORMAT", value_parser = named)]
     from: Option<FormatName>,
 
@@ -64,7 +64,7 @@ impl Convert {
     pub(super) fn execute(self) -> Result<()> {
         stop_on_ctrl_c()?;
         let begun = Instant::now();
-        let read_as = format_of(&self.dataset, self.from)?;
+        let read_as = self.format()?;
         let conversion = Conversion {
             from: &self.dataset,
             read_as,
@@ -88,32 +88,27 @@ impl Convert {
         ));
         Ok(())
     }
-}
 
-/// The format that is named, or that fits.
-pub(super) fn format_of(
-    dataset: &std::path::Path,
-    named: Option<FormatName>,
-) -> Result<&'static Format> {
-    std::fs::metadata(dataset).map_err(|e| Error::io(dataset, e))?;
-    match named {
-        None => formats::detect(dataset),
-        Some(name) if (name.entry().detect)(dataset) => Ok(name.entry()),
-        Some(name) => {
-            let found = formats::detect(dataset).map(|format| format.name);
-            Err(Error::usage(
-                dataset.display(),
-                format!(
-                    "is not of the format `{}`: {}",
-                    name.entry().name,
-                    name.entry().about
-                ),
-                match found {
-                    Ok(found) => format!("it looks like `{found}`: leave `--from` out"),
-                    Err(_) => "give the folder that holds these files".to_owned(),
-                },
-            ))
+    /// The format to read.
+    fn format(&self) -> Result<&'static Format> {
+        let dataset = &self.dataset;
+        std::fs::metadata(dataset).map_err(|e| Error::io(dataset, e))?;
+        let Some(name) = self.from else {
+            return formats::detect_for(dataset, self.to.entry().holds);
+        };
+        let format = name.entry();
+        if (format.detect)(dataset) {
+            return Ok(format);
         }
+        let found = formats::detect(dataset).map(|format| format.name);
+        Err(Error::usage(
+            dataset.display(),
+            format!("is not of the format `{}`: {}", format.name, format.about),
+            match found {
+                Ok(found) => format!("it looks like `{found}`: leave `--from` out"),
+                Err(_) => "give the folder that holds these files".to_owned(),
+            },
+        ))
     }
 }
 

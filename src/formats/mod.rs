@@ -170,6 +170,25 @@ impl Holds {
         self.objects && !self.unknown_objects
     }
 
+    /// How many kinds of labels both formats hold.
+    fn shared(self, other: Holds) -> usize {
+        let kinds = |holds: Holds| {
+            [
+                holds.class,
+                holds.objects && !holds.oriented,
+                // Oriented boxes are drawn around masks.
+                holds.masks || holds.oriented,
+                holds.keypoints,
+                holds.poses,
+                holds.camera,
+                holds.visible_fraction,
+                holds.unknown_objects,
+            ]
+        };
+        let both = kinds(self).into_iter().zip(kinds(other));
+        both.filter(|(a, b)| *a && *b).count()
+    }
+
     /// The names of the labels, separated by commas, for `verismo list`.
     pub fn names(self) -> String {
         let all = [
@@ -309,6 +328,41 @@ pub fn detect(path: &Path) -> Result<&'static Format> {
             ),
         )
     })
+}
+
+/// All formats of a dataset, which may have several; each can be read for all of its pictures.
+///
+/// # Errors
+/// As [`detect`].
+pub fn detect_all(path: &Path) -> Result<Vec<&'static Format>> {
+    detect(path)?;
+    let has_manifest = path.join(crate::artifact::DATASET_TABLE).is_file();
+    let mut found: Vec<&Format> = Vec::new();
+    for format in FORMATS.iter().filter(|format| (format.detect)(path)) {
+        // Any folder with pictures in folders looks like class folders; only beside a manifest it must be some.
+        let is_guess = format.name == "folders" && !has_manifest;
+        let is_twin = found
+            .iter()
+            .any(|f| std::ptr::fn_addr_eq(f.read, format.read));
+        if found.is_empty() || !is_guess && !is_twin {
+            found.push(format);
+        }
+    }
+    Ok(found)
+}
+
+/// The format of a dataset that has the most to tell a format with these labels.
+///
+/// # Errors
+/// As [`detect`].
+pub fn detect_for(path: &Path, holds: Holds) -> Result<&'static Format> {
+    let mut best = detect(path)?;
+    for format in detect_all(path)? {
+        if format.holds.shared(holds) > best.holds.shared(holds) {
+            best = format;
+        }
+    }
+    Ok(best)
 }
 
 impl<'a> DatasetInfo<'a> {

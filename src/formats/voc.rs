@@ -11,8 +11,8 @@ use std::path::{Path, PathBuf};
 
 use super::xml::{self, child, escaped, number_of, text_of};
 use super::{
-    DatasetInfo, Format, Holds, ImageEntry, Picture, Reader, Writer, create, entries, file_name,
-    inside, is_picture, wrong,
+    Category, DatasetInfo, Format, Holds, ImageEntry, Picture, Reader, Writer, create, entries,
+    file_name, inside, is_picture, wrong,
 };
 use crate::sample::input;
 use crate::sample::{Extent, Labels, Object};
@@ -36,6 +36,10 @@ const ANNOTATIONS: &str = "Annotations";
 const PICTURES: &str = "JPEGImages";
 const SETS: &str = "ImageSets/Main";
 
+/// The classes in order, as CVAT and Datumaro keep them for classes that are not VOC's own: a line
+/// `NAME:COLOUR:PARTS:ACTIONS` each, of which only the name is used.
+const CLASSES: &str = "labelmap.txt";
+
 struct Voc<'a> {
     dataset: DatasetInfo<'a>,
     sets: BTreeMap<&'a str, (PathBuf, BufWriter<File>)>,
@@ -46,6 +50,10 @@ fn write<'a>(dataset: &DatasetInfo<'a>) -> Result<Box<dyn Writer + 'a>> {
         let folder = dataset.out.join(name);
         std::fs::create_dir_all(&folder).map_err(|e| Error::io(&folder, e))?;
     }
+    let path = dataset.out.join(CLASSES);
+    let names = dataset.categories.iter();
+    let lines: String = names.map(|c| format!("{}:::\n", c.name)).collect();
+    std::fs::write(&path, lines).map_err(|e| Error::io(&path, e))?;
     let set = |split: &'a String| {
         let path = dataset.out.join(SETS).join(format!("{split}.txt"));
         let file = create(&path)?;
@@ -115,6 +123,7 @@ fn annotations(root: &Path) -> Vec<PathBuf> {
 
 fn read(root: &Path, reader: &mut Reader) -> Result<()> {
     let sets = sets(root)?;
+    read_classes(root, reader)?;
     let files = annotations(root);
     let pictures = pictures(root);
     let first = f64::from(u8::from(!counts_from_zero(&files)));
@@ -127,6 +136,26 @@ fn read(root: &Path, reader: &mut Reader) -> Result<()> {
             continue;
         };
         reader.add(path.display(), Picture { split, ..picture })?;
+    }
+    Ok(())
+}
+
+/// Tells the reader the classes, if the dataset lists them.
+fn read_classes(root: &Path, reader: &mut Reader) -> Result<()> {
+    let path = root.join(CLASSES);
+    if !path.is_file() {
+        return Ok(());
+    }
+    let text = input::read(&path, input::MOST_BYTES)?;
+    let text = String::from_utf8_lossy(&text);
+    for line in text.lines().filter(|line| !line.starts_with("# ")) {
+        let mut parts = line.rsplitn(4, ':');
+        if let Some(name) = parts.nth(3).filter(|name| !name.is_empty()) {
+            reader.class(Category {
+                name: name.to_owned(),
+                ..Category::default()
+            });
+        }
     }
     Ok(())
 }

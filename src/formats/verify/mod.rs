@@ -19,8 +19,8 @@ use rayon::prelude::*;
 use self::agreement::Record;
 use self::keypoints::Observations;
 use self::likeness::Fingerprint;
-use super::{FORMATS, Findings, Format, Picture};
-use crate::artifact::{CHECKSUMS, DATASET_TABLE};
+use super::{Findings, Format, Picture};
+use crate::artifact::CHECKSUMS;
 use crate::sample::Extent;
 use crate::sample::image::decode_rgb;
 use crate::{Error, Result};
@@ -132,19 +132,7 @@ pub fn verify(root: &Path, progress: super::convert::Progress) -> Result<Report>
 /// The formats of a dataset: first the one with the most labels. Formats that hold the pictures in files of
 /// their own stand alone.
 fn formats(root: &Path) -> Result<Vec<&'static Format>> {
-    super::detect(root)?;
-    let whole = root.join(DATASET_TABLE).is_file();
-    let mut found: Vec<&Format> = Vec::new();
-    for format in FORMATS.iter().filter(|format| (format.detect)(root)) {
-        // Any folder with pictures in folders looks like class folders; only beside a manifest it must be some.
-        let is_guess = format.name == "folders" && !whole;
-        let is_twin = found
-            .iter()
-            .any(|f| std::ptr::fn_addr_eq(f.read, format.read));
-        if found.is_empty() || !is_guess && !is_twin {
-            found.push(format);
-        }
-    }
+    let mut found = super::detect_all(root)?;
     let richness = |format: &&Format| {
         let holds = format.holds;
         let kinds = [holds.objects, holds.masks, holds.keypoints, holds.poses];

@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use super::*;
 use crate::artifact::soundness::sha256_file;
-use crate::formats::{Category, DatasetInfo, ImageEntry};
+use crate::formats::{Category, DatasetInfo, FORMATS, FormatName, ImageEntry, detect_for};
 use crate::sample::image::encode_png;
 use crate::sample::{
     Camera, Domain, Extent, Keypoint, Labels, Maps, Mask, Object, Provenance, Sample, Visibility,
@@ -256,6 +256,15 @@ fn a_sound_dataset_is_not_doubted() {
     assert_eq!((report.pictures, report.objects), (COUNT, COUNT * 3 / 2));
     assert!(report.doubts.is_empty(), "{:#?}", report.doubts);
     assert_eq!(report.balance["val"]["mug"], 16);
+    // Converting reads the one of these formats that has the most to tell the new one.
+    for (to, from) in [
+        ("yolo-segment", "coco"),
+        ("folders", "manifest"),
+        ("voc", "manifest"),
+    ] {
+        let holds = FormatName::find(to).unwrap().entry().holds;
+        assert_eq!(detect_for(root.path(), holds).unwrap().name, from);
+    }
 }
 
 /// Puts in 20 faults, and asserts that they are found and that only their pictures are doubted. Kinds that the

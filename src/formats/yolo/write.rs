@@ -200,19 +200,16 @@ fn smallest_rectangle(object: &Object, clipped: [f32; 4], extent: Extent) -> Vec
             })
         };
         let ((u0, u1), (v0, v1)) = (range(u), range(v));
+        let corners = [(u0, v0), (u1, v0), (u1, v1), (u0, v1)];
+        let corners = corners.map(|(s, t)| [s * u[0] + t * v[0], s * u[1] + t * v[1]]);
+        // Trainers refuse corners beyond the picture. An upright box that is as small stays upright.
+        let is_inside = corners.iter().all(|[x, y]| {
+            let within = |v: f64, side: u32| (-1e-6..=f64::from(side) + 1e-6).contains(&v);
+            within(*x, extent.width) && within(*y, extent.height)
+        });
         let area = (u1 - u0) * (v1 - v0);
-        // An upright box that is as small stays upright.
-        if area < best.0 * 0.999 {
-            let corner = |s: f64, t: f64| [s * u[0] + t * v[0], s * u[1] + t * v[1]];
-            best = (
-                area,
-                vec![
-                    corner(u0, v0),
-                    corner(u1, v0),
-                    corner(u1, v1),
-                    corner(u0, v1),
-                ],
-            );
+        if is_inside && area < best.0 * 0.999 {
+            best = (area, corners.to_vec());
         }
     }
     best.1
