@@ -1,5 +1,6 @@
 //! `verismo verify`: checks a dataset, and shows what is doubtful in a table and on a sheet of pictures.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use clap::Args;
@@ -140,8 +141,8 @@ fn print(report: &Report, dataset: &Path) {
 fn print_balance(report: &Report) {
     const CLASSES: usize = 30;
     let splits: Vec<&String> = report.balance.keys().collect();
-    let classes = report.balance.values().flat_map(|row| row.keys());
-    let classes: std::collections::BTreeSet<&String> = classes.collect();
+    let classes = report.balance.values().flat_map(BTreeMap::keys);
+    let classes: BTreeSet<&String> = classes.collect();
     let head = std::iter::once(String::new()).chain(splits.iter().map(|s| (*s).clone()));
     let mut rows: Vec<Vec<String>> = vec![head.collect()];
     for class in classes.iter().take(CLASSES) {

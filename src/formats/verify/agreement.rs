@@ -144,8 +144,12 @@ pub(super) fn compare(
 }
 
 /// How the objects of two formats differ. Some formats leave out or clip what lies beyond the frame.
-fn unlike(known: &Boxes, other: &Boxes, extent: Option<[f32; 2]>) -> Option<String> {
-    let clipped = |all: &Boxes| -> Boxes {
+fn unlike(
+    known: &[(String, [f32; 4])],
+    other: &[(String, [f32; 4])],
+    extent: Option<[f32; 2]>,
+) -> Option<String> {
+    let clipped = |all: &[(String, [f32; 4])]| -> Boxes {
         let clip = |(class, [x, y, w, h]): &(String, [f32; 4])| {
             let [right, bottom] = extent.unwrap_or([f32::MAX; 2]);
             let (left, top) = (x.max(0.0), y.max(0.0));

@@ -367,15 +367,16 @@ fn splits_that_leak_are_found() {
         let mut pixels = samples[index].pixels().unwrap();
         pixels.iter_mut().for_each(|v| *v = v.saturating_add(2));
         samples[index + 1].image = encode_png(&pixels).unwrap();
-        samples[index + 1].labels = samples[index].labels.clone();
-        samples[index + 1].provenance.source = samples[index].provenance.source.clone();
+        let [one, other] = [index, index + 5].map(|index| samples[index].clone());
+        samples[index + 1].labels = one.labels;
+        samples[index + 1].provenance.source = one.provenance.source;
         samples[index + 1].provenance.origin = match index {
-            0 | 10 => samples[index].provenance.origin.clone(),
+            0 | 10 => one.provenance.origin,
             _ => format!("another {index}"),
         };
-        samples[index + 3].image = samples[index + 5].image.clone();
-        samples[index + 3].labels = samples[index + 5].labels.clone();
-        samples[index + 3].provenance.source = samples[index + 5].provenance.source.clone();
+        samples[index + 3].image = other.image;
+        samples[index + 3].labels = other.labels;
+        samples[index + 3].provenance.source = other.provenance.source;
     }
     let root = tempfile::tempdir().unwrap();
     write(&samples, root.path());

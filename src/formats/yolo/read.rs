@@ -286,11 +286,9 @@ fn split_of(folder: &Path, key: &str) -> String {
     let above = folder.parent().map(file_name).unwrap_or_default();
     match (name.as_str(), above.as_str()) {
         (_, "images") => name,
-        ("images", "") => key.to_owned(),
-        ("images", _) => match key {
-            "train" | "val" | "test" => key.to_owned(),
-            _ => above,
-        },
+        ("images", above) if !above.is_empty() && !["train", "val", "test"].contains(&key) => {
+            above.to_owned()
+        }
         _ => key.to_owned(),
     }
 }
