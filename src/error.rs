@@ -121,6 +121,11 @@ impl Error {
         Error::failed(path.display(), source, DAMAGED_TABLE)
     }
 
+    /// The message with its remedy, for what is itself a problem with a remedy.
+    pub fn in_one_line(&self) -> String {
+        self.to_string().replace("\n  help: ", "; ")
+    }
+
     /// The process's exit code for this error.
     pub fn exit_code(&self) -> u8 {
         match self {
@@ -147,7 +152,7 @@ fn shortened(text: impl std::fmt::Display) -> String {
 }
 
 /// The most bytes of each part of a message.
-const LONGEST: usize = 2000;
+const LONGEST: usize = 4000;
 
 #[cfg(test)]
 mod tests {
@@ -158,7 +163,7 @@ mod tests {
         let error = Error::failed("ä".repeat(10_000_000), "is too long", "shorten it");
         let text = error.to_string();
         assert!(
-            text.len() < 3000 && text.contains("…: is too long"),
+            text.len() < 5000 && text.contains("…: is too long"),
             "{text}"
         );
     }

@@ -1,8 +1,12 @@
 //! Stages: functions (config, input artifacts, seed) → artifact, and the context that they run in.
 
 pub mod exhibit;
+pub mod finding;
+mod foresight;
 mod partwise;
 pub mod table;
+
+pub use partwise::{generated, mapped};
 
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -17,10 +21,12 @@ use toml::de::{DeValue, ValueDeserializer};
 
 use crate::artifact::resume::Resume;
 use crate::artifact::{Artifact, Kind};
+use crate::sample::listing::{self, LeftOut};
 use crate::seed::Seed;
 use crate::{Error, Result};
 
 use exhibit::{Evidence, Exhibit};
+pub use foresight::{Effort, Facts, Forecast, Given, Givens, Misfit};
 
 /// A configured stage. Implemented by its configuration struct.
 pub trait Stage: Resolved + Send + Sync {
@@ -36,6 +42,33 @@ pub trait Stage: Resolved + Send + Sync {
     /// Returns the problem and its remedy as text.
     fn check(&self) -> Result<(), String> {
         Ok(())
+    }
+
+    /// Looks at [`Stage::files`], all of which exist, as far as that is quick: whether they are of a kind that
+    /// the stage can read. Before a run, nothing else would notice until the stage begins.
+    ///
+    /// # Errors
+    /// Which file or setting is wrong, and the remedy.
+    fn check_files(&self) -> Result<(), Misfit> {
+        Ok(())
+    }
+
+    /// What the result will be like, given what is known of the inputs. Reads no files.
+    ///
+    /// # Errors
+    /// If the stage could not work with these inputs.
+    fn foresee(&self, _inputs: &Givens) -> Result<Facts, Misfit> {
+        Ok(Facts::default())
+    }
+
+    /// How many samples the result will have, and how much work it is to make it. May list folders.
+    fn forecast(&self, _inputs: &Givens) -> Forecast {
+        Forecast::default()
+    }
+
+    /// The share of the work that a stopped or a smaller run has left for this one to reuse, 0..1.
+    fn left_over(&self, _resume: &Resume, _inputs: &Givens) -> f64 {
+        0.0
     }
 
     /// The dataset that the stage makes, or `None` if it makes none.
@@ -287,6 +320,27 @@ impl Context<'_> {
                 format!("add `from = {{ {role} = \"STAGE\" }}` to the stage"),
             )
         })
+    }
+
+    /// All files of a folder that the user gives, and of its subfolders, sorted. Says which names are left out:
+    /// hidden ones, what systems leave behind, and links that lead nowhere.
+    ///
+    /// # Errors
+    /// If a folder cannot be listed.
+    pub fn files_of(&self, folder: &Path) -> Result<Vec<PathBuf>> {
+        let tree = listing::tree(folder, &|| self.check_interrupt())?;
+        self.report_left_out(folder, &tree.left_out);
+        Ok(tree.files)
+    }
+
+    /// Says what a listing of `path` left out.
+    pub fn report_left_out(&self, path: &Path, left_out: &LeftOut) {
+        if let Some(text) = left_out.note(path) {
+            self.emit(Event::Note { text });
+        }
+        for text in left_out.warnings(path) {
+            self.emit(Event::Warning { text });
+        }
     }
 
     /// Sends an event.

@@ -3,6 +3,7 @@
 
 pub(crate) mod dice_run;
 pub(crate) mod mutations;
+pub(crate) mod zip;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -230,6 +231,7 @@ pub(crate) fn bare_record() -> RunRecord {
         warnings: Vec::new(),
         requirements: Vec::new(),
         error: None,
+        failed: None,
     }
 }
 

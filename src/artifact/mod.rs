@@ -105,6 +105,9 @@ pub struct Cost {
     /// The share of the work carried over from earlier runs, 0..1; `seconds` does not include it.
     #[serde(default)]
     pub taken_over: f64,
+    /// Seconds that all of the work takes on a machine of reference; 0 if that is not known.
+    #[serde(default)]
+    pub effort: f64,
 }
 
 /// The file in every artifact's folder that describes it.

@@ -126,6 +126,8 @@ struct MapRow {
     name: String,
     #[serde(with = "serde_bytes")]
     png: Vec<u8>,
+    /// What a value of 1 stands for, e.g. metres; null: what the kind of map says.
+    step: Option<f32>,
 }
 
 fn rows(samples: &[Sample]) -> Vec<Row> {
@@ -145,6 +147,7 @@ impl Row {
         let map = |(kind, png): (&'static MapKind, &[u8])| MapRow {
             name: kind.name.to_owned(),
             png: png.to_vec(),
+            step: labels.maps.step(kind),
         };
         let objects = labels
             .objects
@@ -176,10 +179,10 @@ impl Row {
         let unknown = || Error::table(path, format!("`{}` is not a domain", self.domain));
         let domain = Domain::from_name(&self.domain).ok_or_else(unknown)?;
         let mut maps = Maps::default();
-        for MapRow { name, png } in self.maps {
+        for MapRow { name, png, step } in self.maps {
             let kind = MAPS.iter().find(|kind| kind.name == name);
             let unknown = || Error::table(path, format!("`{name}` is not a map"));
-            maps.insert(kind.ok_or_else(unknown)?, png);
+            maps.insert_scaled(kind.ok_or_else(unknown)?, png, step);
         }
         let camera = self.camera.as_deref().and_then(Camera::from_slice);
         Ok(Sample {
@@ -269,7 +272,8 @@ pub(crate) mod tests {
         let mut maps = Maps::default();
         for kind in MAPS {
             let values = vec![kind.nothing; 12];
-            maps.insert(kind, maps::encode(kind, &values, (4, 3)).unwrap());
+            let png = maps::encode(kind, &values, (4, 3)).unwrap();
+            maps.insert_scaled(kind, png, (kind.name == "depth").then_some(1e-3));
         }
         let full = Sample {
             id: "render-000001".into(),

@@ -153,6 +153,20 @@ impl EarlierParts {
             .find(|part| part.is_intact())
     }
 
+    /// The longest part of each key, as listed; whether they are intact is not checked.
+    pub fn longest(&self) -> impl Iterator<Item = &EarlierPart> {
+        let longer = |part: &EarlierPart, other: &EarlierPart| {
+            other.key == part.key && (other.units, &other.hash) > (part.units, &part.hash)
+        };
+        let parts = self.parts.iter();
+        parts.filter(move |part| !self.parts.iter().any(|other| longer(part, other)))
+    }
+
+    /// The part with exactly this `key`, as listed; whether it is intact is not checked.
+    pub fn listed(&self, key: &str) -> Option<&EarlierPart> {
+        self.parts.iter().find(|part| part.key == key)
+    }
+
     /// The longest part made of the first units, if it is shorter than `below`; `key` returns the key of that
     /// many first units.
     ///

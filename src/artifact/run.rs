@@ -38,6 +38,22 @@ pub struct RunRecord {
     pub requirements: Vec<Judgement>,
     /// Why the run failed or stopped.
     pub error: Option<String>,
+    /// The stage that failed or was stopped, if one was.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub failed: Option<FailedStage>,
+}
+
+/// A stage that a run could not finish.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct FailedStage {
+    /// The stage's id in the pipeline.
+    pub id: String,
+    /// The stage's name in the registry.
+    pub stage: String,
+    /// Role to stage id.
+    pub from: BTreeMap<String, String>,
+    /// What was wrong, and the remedy.
+    pub reason: String,
 }
 
 /// How a run ended.

@@ -3,6 +3,7 @@
 //! A struct's fields are the columns. Strings, bytes and lists have 64-bit offsets, since the pictures in one
 //! part may exceed 2 GiB.
 
+use std::collections::HashMap;
 use std::fs::File;
 use std::marker::PhantomData;
 use std::path::{Path, PathBuf};
@@ -11,7 +12,7 @@ use std::sync::Arc;
 use arrow_array::RecordBatch;
 use arrow_schema::{FieldRef, Schema};
 use parquet::arrow::ProjectionMask;
-use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
+use parquet::arrow::arrow_reader::{ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder};
 use parquet::arrow::arrow_writer::ArrowWriter;
 use parquet::basic::{Compression, ZstdLevel};
 use parquet::errors::ParquetError;
@@ -50,10 +51,23 @@ impl<R: Serialize + DeserializeOwned> Table<R> {
     /// # Errors
     /// If the file cannot be created; the message names it.
     pub fn with_columns(path: &Path, columns: Vec<FieldRef>) -> Result<Self> {
+        Self::with_metadata(path, columns, HashMap::new())
+    }
+
+    /// Like [`Table::with_columns`], with entries for the file's metadata, which [`metadata`] reads.
+    ///
+    /// # Errors
+    /// If the file cannot be created; the message names it.
+    pub fn with_metadata(
+        path: &Path,
+        columns: Vec<FieldRef>,
+        metadata: HashMap<String, String>,
+    ) -> Result<Self> {
         let file = File::create(path).map_err(|e| Error::io(path, e))?;
+        let writer = writer(file, &columns, metadata);
         Ok(Table {
             path: path.to_path_buf(),
-            writer: writer(file, &columns).map_err(|e| Error::parquet(path, e))?,
+            writer: writer.map_err(|e| Error::parquet(path, e))?,
             columns,
             row: PhantomData,
         })
@@ -102,7 +116,7 @@ pub fn to_bytes<R: Serialize + DeserializeOwned>(rows: &[R]) -> Result<Vec<u8>> 
     let columns = columns::<R>().map_err(|e| Error::table(place, e))?;
     let batch = serde_arrow::to_record_batch(&columns, &rows);
     let batch = batch.map_err(|e| Error::table(place, e))?;
-    writer(Vec::new(), &columns)
+    writer(Vec::new(), &columns, HashMap::new())
         .and_then(|mut writer| {
             writer.write(&batch)?;
             writer.flush()?;
@@ -132,6 +146,32 @@ pub fn read_row<R: DeserializeOwned>(path: &Path, row: usize) -> Result<R> {
     })
 }
 
+/// Hands the rows of a Parquet file on one by one, with `at_once` of them in memory at a time.
+///
+/// # Errors
+/// Like [`read`], and those of `each`.
+pub fn visit<R: DeserializeOwned>(
+    path: &Path,
+    at_once: usize,
+    each: &mut dyn FnMut(R) -> Result<()>,
+) -> Result<()> {
+    let columns = columns::<R>().map_err(|e| Error::table(path, e))?;
+    let open = || open(path, Some(&columns), None, at_once);
+    let mut batches = guarded(path.display(), DAMAGED_TABLE, open)?;
+    loop {
+        let next = guarded(path.display(), DAMAGED_TABLE, || {
+            let Some(batch) = batches.next() else {
+                return Ok(None);
+            };
+            let batch = batch.map_err(|e| Error::parquet(path, e.into()))?;
+            let rows: serde_arrow::Result<Vec<R>> = serde_arrow::from_record_batch(&batch);
+            rows.map(Some).map_err(|e| Error::table(path, e))
+        })?;
+        let Some(rows) = next else { return Ok(()) };
+        rows.into_iter().try_for_each(&mut *each)?;
+    }
+}
+
 fn read_range<R: DeserializeOwned>(path: &Path, row: Option<usize>) -> Result<Vec<R>> {
     let columns = columns::<R>().map_err(|e| Error::table(path, e))?;
     guarded(path.display(), DAMAGED_TABLE, || {
@@ -152,11 +192,36 @@ pub fn read_batches(path: &Path) -> Result<Vec<RecordBatch>> {
     guarded(path.display(), DAMAGED_TABLE, || batches(path, None, None))
 }
 
+/// An entry of a Parquet file's metadata; `None` if there is none with this key.
+///
+/// # Errors
+/// If the file is missing or truncated; the message names it.
+pub fn metadata(path: &Path, key: &str) -> Result<Option<String>> {
+    guarded(path.display(), DAMAGED_TABLE, || {
+        let file = File::open(path).map_err(|e| Error::io(path, e))?;
+        let reader = ParquetRecordBatchReaderBuilder::try_new(file);
+        let reader = reader.map_err(|e| Error::parquet(path, e))?;
+        Ok(reader.schema().metadata().get(key).cloned())
+    })
+}
+
 fn batches(
     path: &Path,
     columns: Option<&[FieldRef]>,
     row: Option<usize>,
 ) -> Result<Vec<RecordBatch>> {
+    let batches = open(path, columns, row, BATCH)?;
+    batches
+        .map(|batch| batch.map_err(|e| Error::parquet(path, e.into())))
+        .collect()
+}
+
+fn open(
+    path: &Path,
+    columns: Option<&[FieldRef]>,
+    row: Option<usize>,
+    at_once: usize,
+) -> Result<ParquetRecordBatchReader> {
     let file = File::open(path).map_err(|e| Error::io(path, e))?;
     let broken = |e| Error::parquet(path, e);
     let mut reader = ParquetRecordBatchReaderBuilder::try_new(file).map_err(broken)?;
@@ -177,10 +242,7 @@ fn batches(
     if let Some(row) = row {
         reader = reader.with_offset(row).with_limit(1);
     }
-    let batches = reader.with_batch_size(BATCH).build().map_err(broken)?;
-    batches
-        .map(|batch| batch.map_err(|e| broken(e.into())))
-        .collect()
+    reader.with_batch_size(at_once).build().map_err(broken)
 }
 
 fn columns<R: DeserializeOwned>() -> serde_arrow::Result<Vec<FieldRef>> {
@@ -190,13 +252,14 @@ fn columns<R: DeserializeOwned>() -> serde_arrow::Result<Vec<FieldRef>> {
 fn writer<W: std::io::Write + Send>(
     to: W,
     columns: &[FieldRef],
+    metadata: HashMap<String, String>,
 ) -> Result<ArrowWriter<W>, ParquetError> {
     let properties = WriterProperties::builder()
         .set_compression(Compression::ZSTD(ZstdLevel::default()))
         // Hashes of these bytes become part of file names, so they must not contain a library's version.
         .set_created_by("verismo".into())
         .build();
-    let schema = Arc::new(Schema::new(columns.to_vec()));
+    let schema = Arc::new(Schema::new_with_metadata(columns.to_vec(), metadata));
     ArrowWriter::try_new(to, schema, Some(properties))
 }
 

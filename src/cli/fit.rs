@@ -88,7 +88,8 @@ impl Fit {
         spec.require.clear();
         spec.name = format!("{}-fit", plain.name);
         let (outputs, all) = (&self.chosen.outputs, Choice::default());
-        let Some(outcome) = execute(&spec, outputs, &all, &self.machine)? else {
+        let outcome = execute(&spec, outputs, &all, &self.machine);
+        let Some(outcome) = outcome.map_err(|error| self.of_added(error))? else {
             return Ok(());
         };
         let record = outcome.record.stages.iter().find(|stage| stage.id == FIT);
@@ -101,14 +102,25 @@ impl Fit {
         if !self.machine.json {
             print_line(format_summary(summary));
             print_line(format!(
-                "\nsettings: {0}\npicture: {1} (renders before, renders after, photos)\n  \
-                 next: verismo run {2} --settings {0}",
-                place.display(),
+                "\nsettings: {}\npicture: {} (renders before, renders after, photos)\n  next: {}",
+                match gained(summary) {
+                    true => place.display().to_string(),
+                    false => "none written".to_owned(),
+                },
                 place.with_extension("png").display(),
-                self.chosen.pipeline.display()
+                self.next(summary, &place),
             ));
         }
         Ok(())
+    }
+
+    /// What to do with the result.
+    fn next(&self, summary: &Value, place: &Path) -> String {
+        let pipeline = self.chosen.pipeline.display();
+        match gained(summary) {
+            true => format!("verismo run {pipeline} --settings {}", place.display()),
+            false => format!("verismo run {pipeline}, with the ranges as they are"),
+        }
     }
 
     /// The stage `given`, or the one that `train` reads in `role`.
@@ -135,6 +147,22 @@ impl Fit {
                 suggest::remedy(id, "ids", &ids),
             )
         })
+    }
+
+    /// An error in the added stages, which stand in no file, is one of the options that they were made from.
+    fn of_added(&self, error: Error) -> Error {
+        match error {
+            Error::Pipeline {
+                problem, remedy, ..
+            } if problem.contains(&format!("`{FIT}`")) => {
+                let subject = match self.budget {
+                    Some(budget) if problem.contains("`budget`") => format!("--budget {budget}"),
+                    _ => "fit".to_owned(),
+                };
+                Error::usage(subject, problem, remedy)
+            }
+            error => error,
+        }
     }
 
     /// The two added stages, as TOML.
@@ -167,7 +195,8 @@ impl Fit {
         lines.join("\n") + "\n"
     }
 
-    /// Writes settings and picture to the place that the user chose.
+    /// Writes settings, if they gained anything, and picture to the place that the user chose. A file of an earlier
+    /// fit stays as it is if these gained nothing.
     fn write(&self, name: &str, renders: &str, artifact: &Artifact) -> Result<PathBuf> {
         let usual = || self.chosen.outputs.join("fit").join(format!("{name}.toml"));
         let place = self.write.clone().unwrap_or_else(usual);
@@ -177,7 +206,14 @@ impl Fit {
         {
             std::fs::create_dir_all(folder).map_err(|e| Error::io(folder, e))?;
         }
+        copy(
+            &artifact.folder.join("sheet.png"),
+            &place.with_extension("png"),
+        )?;
         let summary = &artifact.manifest.summary;
+        if !gained(summary) {
+            return Ok(place);
+        }
         let mut text = format!(
             "# Written by `verismo fit {}`.\n",
             self.chosen.pipeline.display()
@@ -185,16 +221,9 @@ impl Fit {
         if let Some(score) = format_score(summary) {
             text.push_str(&format!("# {score}\n"));
         }
-        text.push_str(&as_toml(
-            &settings::read(artifact)?,
-            &["stages", renders],
-            summary,
-        ));
+        let settings = settings::read(artifact)?;
+        text += &as_toml(&settings, &["stages", renders], &summary["changed"]);
         std::fs::write(&place, text).map_err(|e| Error::io(&place, e))?;
-        copy(
-            &artifact.folder.join("sheet.png"),
-            &place.with_extension("png"),
-        )?;
         Ok(place)
     }
 }
@@ -204,18 +233,24 @@ fn copy(from: &Path, to: &Path) -> Result<()> {
     Ok(())
 }
 
-/// Nested settings as tables below `path`, each value with a comment that gives the old one.
-fn as_toml(settings: &Value, path: &[&str], summary: &Value) -> String {
+/// Whether the renders came nearer to the photos, beyond the error.
+fn gained(summary: &Value) -> bool {
+    let changed = summary["changed"].as_array();
+    changed.is_some_and(|changed| !changed.is_empty())
+}
+
+/// Nested settings as tables below `path`, each value with a comment that gives the old one, from the list `changed`.
+fn as_toml(settings: &Value, path: &[&str], changed: &Value) -> String {
     let (mut own, mut below) = (String::new(), String::new());
     for (key, value) in settings.as_object().into_iter().flatten() {
         let inner: Vec<&str> = path.iter().copied().chain([key.as_str()]).collect();
         if value.is_object() {
-            below.push_str(&as_toml(value, &inner, summary));
+            below.push_str(&as_toml(value, &inner, changed));
             continue;
         }
         let name = inner[2..].join(".");
-        let changed = summary["changed"].as_array().into_iter().flatten();
-        let before = changed.filter(|change| change["setting"] == name.as_str());
+        let changes = changed.as_array().into_iter().flatten();
+        let before = changes.filter(|change| change["setting"] == name.as_str());
         let was: String = before
             .map(|change| format!("   # was {}", number(&change["before"])))
             .collect();
@@ -246,23 +281,10 @@ fn number(value: &Value) -> String {
 /// The result of the fit, for the terminal.
 fn format_summary(summary: &Value) -> String {
     let list = |key: &str| summary[key].as_array().cloned().unwrap_or_default();
-    let mut blocks = Vec::new();
-    let changed: Vec<Vec<String>> = list("changed")
-        .iter()
-        .map(|change| {
-            let setting = change["setting"].as_str().unwrap_or_default().to_owned();
-            vec![
-                setting,
-                number(&change["before"]),
-                "->".to_owned(),
-                number(&change["after"]),
-            ]
-        })
-        .collect();
-    blocks.push(match changed.is_empty() {
-        true => "no better ranges were found; the settings are unchanged".to_owned(),
-        false => format!("changed:\n{}", columns(&changed)),
-    });
+    let mut blocks = vec![match gained(summary) {
+        true => format!("changed:\n{}", format_changes(&summary["changed"])),
+        false => format_no_gain(summary),
+    }];
     let unmatched: Vec<Vec<String>> = list("unmatched")
         .iter()
         .map(|one| {
@@ -292,15 +314,48 @@ fn format_summary(summary: &Value) -> String {
     format!("\n{}", blocks.join("\n\n"))
 }
 
+/// Settings with their values before and after, in columns.
+fn format_changes(changed: &Value) -> String {
+    let changes = changed.as_array().into_iter().flatten();
+    let row = |change: &Value| {
+        let setting = change["setting"].as_str().unwrap_or_default().to_owned();
+        let (before, after) = (number(&change["before"]), number(&change["after"]));
+        vec![setting, before, "->".to_owned(), after]
+    };
+    columns(&changes.map(row).collect::<Vec<_>>())
+}
+
+/// What was tried and is not recommended.
+fn format_no_gain(summary: &Value) -> String {
+    let number = |pointer: &str| {
+        summary
+            .pointer(pointer)
+            .and_then(Value::as_f64)
+            .unwrap_or(f64::NAN)
+    };
+    let text = format!(
+        "no better ranges were found, and none are recommended: the best ones come {:.3} ± {:.3} nearer to the \
+         photos (mean distance {:.2}, {:.2} before), which is no gain beyond the error",
+        number("/gain/mean"),
+        number("/gain/plus_minus"),
+        number("/tried/distance"),
+        number("/distance/before"),
+    );
+    match format_changes(&summary["tried"]["changed"]) {
+        none if none.is_empty() => text,
+        changes => format!("{text}\n\ntried:\n{changes}"),
+    }
+}
+
 fn format_score(summary: &Value) -> Option<String> {
     let number = |pointer: &str| summary.pointer(pointer).and_then(Value::as_f64);
     Some(format!(
         "A classifier tells renders from photos in {:.1} ± {:.1} % of cases, {:.1} ± {:.1} % before \
          (50 is guessing); mean distance {:.2}, {:.2} before.",
-        100.0 * number("/c2st/after/accuracy")?,
-        100.0 * number("/c2st/after/plus_minus")?,
-        100.0 * number("/c2st/before/accuracy")?,
-        100.0 * number("/c2st/before/plus_minus")?,
+        100.0 * number("/two_sample/after/accuracy")?,
+        100.0 * number("/two_sample/after/plus_minus")?,
+        100.0 * number("/two_sample/before/accuracy")?,
+        100.0 * number("/two_sample/before/plus_minus")?,
         number("/distance/after")?,
         number("/distance/before")?,
     ))

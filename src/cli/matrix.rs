@@ -26,7 +26,7 @@ pub(super) fn execute(
     if machine.dry_run {
         for point in points {
             print_line(format!("\n{}", format_settings(&point.point)));
-            plan::show(point, outputs, choice, false)?;
+            plan::show(point, outputs, choice, machine.device, false)?;
         }
         return Ok(());
     }

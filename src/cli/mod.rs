@@ -1,12 +1,15 @@
 //! The command line: arguments, progress, summaries. Only this module writes to the terminal.
 
 mod comparison;
+mod consequences;
+mod convert;
 mod dataset;
 mod diff;
 mod explain;
 mod fit;
 mod gc;
 mod inspect;
+mod lettering;
 mod list;
 mod logs;
 mod matrix;
@@ -15,14 +18,17 @@ mod plan;
 mod progress;
 mod run;
 mod schema;
+mod shell;
 mod summary;
+mod values;
+mod verify;
 
 use std::io::Write;
 use std::panic::catch_unwind;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, CommandFactory, Parser, Subcommand};
 
 use crate::nn::device;
 use crate::pipeline::plan::Choice;
@@ -37,8 +43,10 @@ Examples:
   verismo plan pipelines/dice.toml           what is cached, what would run and why
   verismo run pipelines/dice.toml --set render.count=3000
   verismo inspect outputs/datasets/dice/latest
+  verismo inspect parts/cup.glb              size, materials and classes of a model, from all sides
   verismo fit pipelines/dice.toml            ranges with which the renders look like the photos
-  verismo new screws                         a commented pipeline for your own models and photos
+  verismo new cups --models parts --photos photos/cups       a commented pipeline for your own
+  verismo completions bash > ~/.local/share/bash-completion/completions/verismo
 
 Exit codes: 0 done, 1 failed, 2 wrong command line or pipeline file, 3 done but the results do not meet
 the pipeline's requirements, 130 interrupted.";
@@ -71,6 +79,10 @@ enum Command {
     Explain(explain::Explain),
     /// Show what changed from one dataset to another.
     Diff(diff::Diff),
+    /// Write a dataset in another format.
+    Convert(convert::Convert),
+    /// Check a dataset: files, checksums, boxes against masks, keypoints, classes, splits.
+    Verify(verify::Verify),
     /// Remove results that no kept run or dataset needs from the cache.
     Gc(gc::Gc),
     /// List what pipelines can use: stages, models and more.
@@ -80,6 +92,10 @@ enum Command {
     Schema,
     /// List the devices that networks can run on.
     Devices,
+    /// Print completions for a shell.
+    Completions(shell::Completions),
+    /// Write the manual pages.
+    Man(shell::Man),
 }
 
 /// A pipeline and its settings.
@@ -197,9 +213,13 @@ fn dispatch(command: Command) -> Result<()> {
         Command::Inspect(inspect) => inspect.execute(),
         Command::Explain(explain) => explain.execute(),
         Command::Diff(diff) => diff.execute(),
+        Command::Convert(convert) => convert.execute(),
+        Command::Verify(verify) => verify.execute(),
         Command::Gc(gc) => gc.execute(),
         Command::List(list) => list.execute(),
         Command::Schema => schema::execute(),
+        Command::Completions(completions) => completions.execute(Cli::command()),
+        Command::Man(man) => man.execute(Cli::command()),
         Command::Devices => {
             let rows = device::list()
                 .into_iter()
@@ -271,7 +291,6 @@ mod tests {
 
     #[test]
     fn the_command_line_is_sound() {
-        use clap::CommandFactory;
         Cli::command().debug_assert();
     }
 }

@@ -1,20 +1,29 @@
 //! `verismo plan`: the stages of a pipeline, which are cached, which would run, and why.
 
 use std::path::Path;
+use std::str::FromStr;
 
 use clap::Args;
 
 use super::comparison::format_settings;
-use super::{Chosen, StageChoice, columns, duration, print_line};
+use super::{Chosen, StageChoice, columns, consequences, duration, print_line, values};
 use crate::Result;
+use crate::nn::device;
 use crate::pipeline::cache::Cache;
+use crate::pipeline::forecast::{Time, times};
 use crate::pipeline::plan::{Choice, Step, plan};
 use crate::pipeline::spec::Spec;
+use crate::stage::DeviceChoice;
 
 const EXAMPLES: &str = "\
 Examples:
   verismo plan pipelines/dice.toml
-  verismo plan pipelines/dice.toml --set augment.copies=3 --explain";
+  verismo plan pipelines/dice.toml --set augment.copies=3     what this change would cost
+  verismo plan pipelines/dice.toml --set augment.copies=3 --explain
+
+Nothing is run. What a run would refuse is refused here, with exit code 2: files that are missing or of a
+kind that cannot be read, stages that do not fit together, a dataset's version that exists already. Times
+come from earlier runs; before the first one they are rough, told from the amount of work.";
 
 /// Arguments of `plan`.
 #[derive(Args)]
@@ -25,6 +34,10 @@ pub(super) struct Plan {
 
     #[command(flatten)]
     stages: StageChoice,
+
+    /// Device that networks would run on: auto, cpu, gpu, gpu:1, cuda, cuda:1.
+    #[arg(long, default_value = "auto", value_parser = DeviceChoice::from_str)]
+    device: DeviceChoice,
 
     /// Print each key, its ingredients, and everything that changed.
     #[arg(long)]
@@ -38,42 +51,69 @@ impl Plan {
             if !spec.point.is_empty() {
                 print_line(format!("\n{}", format_settings(&spec.point)));
             }
-            show(&spec, &self.chosen.outputs, &choice, self.explain)?;
+            let outputs = &self.chosen.outputs;
+            show(&spec, outputs, &choice, self.device, self.explain)?;
         }
         Ok(())
     }
 }
 
 /// Prints the plan.
-pub(super) fn show(spec: &Spec, outputs: &Path, choice: &Choice, explain: bool) -> Result<()> {
+pub(super) fn show(
+    spec: &Spec,
+    outputs: &Path,
+    choice: &Choice,
+    device: DeviceChoice,
+    explain: bool,
+) -> Result<()> {
     let cache = Cache::new(outputs);
     let steps = plan(spec, &cache, choice)?;
-    let rows: Vec<Vec<String>> = steps.iter().map(row).collect();
+    let device = || device::choose(device).ok().map(|chosen| chosen.name);
+    let times = times(spec, &cache, &steps, &device);
+    let rows: Vec<Vec<String>> = steps.iter().zip(&times).map(row).collect();
     print_line(format!("{}: {} stages\n", spec.name, steps.len()));
     print_line(columns(&rows));
-    let to_run: Vec<&Step> = steps.iter().filter(|step| !step.is_cached()).collect();
+    let to_run: Vec<Option<Time>> = steps
+        .iter()
+        .zip(&times)
+        .filter(|(step, _)| !step.is_cached())
+        .map(|(_, time)| *time)
+        .collect();
     print_line(match to_run.len() {
         0 => "\neverything is cached".to_owned(),
-        n => format!("\n{n} to run{}, {} cached", time(&to_run), steps.len() - n),
+        n => format!("\n{n} to run{}, {} cached", total(&to_run), steps.len() - n),
     });
+    if times.iter().flatten().any(|time| time.rough) {
+        print_line(
+            "rough: told from the amount of work and the speed of this machine's CPU; after a run, times \
+             are measured",
+        );
+    }
+    for line in consequences::of_changes(&steps, &times) {
+        print_line(line);
+    }
     if explain {
         steps.iter().for_each(explain_step);
     }
     Ok(())
 }
 
-/// How long `to_run` will take in total, as far as it can be estimated.
-fn time(to_run: &[&Step]) -> String {
-    let known: Vec<f64> = to_run.iter().filter_map(|step| step.estimate).collect();
-    let total = duration(known.iter().sum());
-    match to_run.len() - known.len() {
+/// How long stages will take in total, as far as that is known.
+pub(super) fn total(times: &[Option<Time>]) -> String {
+    let known: Vec<Time> = times.iter().copied().flatten().collect();
+    let seconds = duration(known.iter().map(|time| time.seconds).sum());
+    let rough = match known.iter().any(|time| time.rough) {
+        true => "roughly",
+        false => "about",
+    };
+    match times.len() - known.len() {
         _ if known.is_empty() => String::new(),
-        0 => format!(" in about {total}"),
-        n => format!(" in about {total}, plus {n} that never ran before"),
+        0 => format!(" in {rough} {seconds}"),
+        n => format!(" in {rough} {seconds}, plus {n} whose time is not known"),
     }
 }
 
-fn row(step: &Step) -> Vec<String> {
+fn row((step, time): (&Step, &Option<Time>)) -> Vec<String> {
     let stage = step.stage;
     let inputs: Vec<&str> = stage.from.values().map(String::as_str).collect();
     let state = match step.is_cached() {
@@ -90,10 +130,19 @@ fn row(step: &Step) -> Vec<String> {
         true => String::new(),
         false => format!("<- {}", inputs.join(", ")),
     };
-    let time = step
-        .estimate
-        .map_or(String::new(), |seconds| format!("~ {}", duration(seconds)));
+    let time = time.map_or(String::new(), format_time);
     vec![stage.id.clone(), reads, state.to_owned(), time, reasons]
+}
+
+fn format_time(time: Time) -> String {
+    let mut text = format!("~ {}", duration(time.seconds));
+    if time.rough {
+        text += " (rough)";
+    }
+    if time.done >= 0.005 {
+        text += &format!(", {:.0} % is done", 100.0 * time.done);
+    }
+    text
 }
 
 fn explain_step(step: &Step) {
@@ -110,7 +159,9 @@ fn explain_step(step: &Step) {
         "  code     {} version {}, seed {}",
         key.ingredients.stage, key.ingredients.version, key.ingredients.seed
     ));
-    print_line(format!("  config   {}", key.ingredients.config));
+    for line in values::lines(&key.ingredients.config) {
+        print_line(format!("  config   {line}"));
+    }
     for (role, digest) in &key.ingredients.inputs {
         let id = step
             .stage

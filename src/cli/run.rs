@@ -53,7 +53,7 @@ pub(super) struct Run {
 pub(super) struct Machine {
     /// Device for networks: auto, cpu, gpu, gpu:1, cuda, cuda:1.
     #[arg(long, default_value = "auto", value_parser = DeviceChoice::from_str)]
-    device: DeviceChoice,
+    pub device: DeviceChoice,
 
     /// Threads for everything else [default: all cores].
     #[arg(long, visible_alias = "jobs", value_name = "N", value_parser = threads)]
@@ -105,7 +105,7 @@ pub(super) fn execute(
     machine: &Machine,
 ) -> Result<Option<Outcome>> {
     if machine.dry_run {
-        plan::show(spec, outputs, choice, false)?;
+        plan::show(spec, outputs, choice, machine.device, false)?;
         return Ok(None);
     }
     prepare(machine)?;
@@ -155,8 +155,16 @@ pub(super) fn run_once(
     run(spec, &options)
 }
 
+/// An error after a Ctrl-C that [`stop_on_ctrl_c`] has caught.
+pub(super) fn check_interrupt() -> Result<()> {
+    match INTERRUPTED.load(Ordering::Relaxed) {
+        true => Err(Error::Interrupted),
+        false => Ok(()),
+    }
+}
+
 /// The first Ctrl-C or SIGTERM asks the run to stop, the second stops it.
-fn stop_on_ctrl_c() -> Result<()> {
+pub(super) fn stop_on_ctrl_c() -> Result<()> {
     ctrlc::set_handler(|| {
         if INTERRUPTED.swap(true, Ordering::Relaxed) {
             std::process::exit(130);

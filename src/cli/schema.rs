@@ -1,15 +1,26 @@
 //! `verismo schema`: the JSON Schema of a pipeline file, assembled from those of the stages.
 
+use std::path::Path;
+
 use serde_json::{Map, Value, json};
 
 use super::print_line;
-use crate::Result;
 use crate::stage::{Need, StageKind};
 use crate::stages::STAGES;
+use crate::{Error, Result};
 
 pub(super) fn execute() -> Result<()> {
     print_line(serde_json::to_string_pretty(&pipeline(STAGES)).unwrap_or_default());
     Ok(())
+}
+
+/// Writes the schema to a file, for editors that follow the `#:schema` line of a pipeline file.
+///
+/// # Errors
+/// If it cannot be written.
+pub(super) fn write(path: &Path) -> Result<()> {
+    let text = serde_json::to_string_pretty(&pipeline(STAGES)).unwrap_or_default();
+    std::fs::write(path, text + "\n").map_err(|e| Error::io(path, e))
 }
 
 /// The schema of a pipeline file with these stages.

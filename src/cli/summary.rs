@@ -7,6 +7,7 @@ use crate::pipeline::require::line;
 use crate::pipeline::run::Outcome;
 use crate::report::format;
 use crate::stage::exhibit::Figure;
+use crate::stage::finding::{self, Finding, Level};
 use crate::stages::STAGES;
 
 /// The lines that close a run.
@@ -32,6 +33,7 @@ pub(super) fn summary(outcome: &Outcome) -> String {
             "time and memory (of what is cached, when it was made):\n{times}"
         ));
     }
+    blocks.extend(verdict(&finding::of_run(record)));
     let report = outcome.folder.join("report.html");
     blocks.push(format!("report: {}", report.display()));
     let cached = record.stages.iter().filter(|stage| stage.cached).count();
@@ -42,6 +44,56 @@ pub(super) fn summary(outcome: &Outcome) -> String {
         ran => format!("done in {total}: {ran} stages ran, {cached} from the cache"),
     });
     format!("\n{}", blocks.join("\n\n"))
+}
+
+/// What the stages found, and what to do next.
+fn verdict(findings: &[Finding]) -> Option<String> {
+    let mut lines = vec![format!("verdict: {}", finding::headline(findings)?)];
+    let widest = |of: fn(&Finding) -> &str| {
+        let widths = findings.iter().map(|f| console::measure_text_width(of(f)));
+        widths.max().unwrap_or(0)
+    };
+    let (about, number) = (widest(|f| &f.about), widest(|f| &f.number));
+    for finding in findings {
+        let level = match finding.level {
+            Level::Warning => "WARNING",
+            other => other.name(),
+        };
+        let head = format!(
+            "  {level:7}  {:about$}  {:number$}  ",
+            finding.about, finding.number
+        );
+        lines.push(wrapped(&head, &finding.text));
+    }
+    let next = finding::next_steps(findings);
+    if !next.is_empty() {
+        lines.push("next:".to_owned());
+        lines.extend(next.iter().map(|step| wrapped("  - ", step)));
+    }
+    Some(lines.join("\n"))
+}
+
+/// `text` behind `head`, in lines of about a hundred letters; all but the first begin below the text.
+fn wrapped(head: &str, text: &str) -> String {
+    const WIDTH: usize = 100;
+    let indent = console::measure_text_width(head);
+    let room = WIDTH.saturating_sub(indent).max(40);
+    let mut wrapped = head.to_owned();
+    let mut used = 0;
+    for word in text.split(' ') {
+        let width = console::measure_text_width(word);
+        if used > 0 && used + 1 + width > room {
+            wrapped += &format!("\n{:indent$}", "");
+            used = 0;
+        }
+        if used > 0 {
+            wrapped.push(' ');
+            used += 1;
+        }
+        wrapped += word;
+        used += width;
+    }
+    wrapped
 }
 
 /// Counts of the last dataset, else of the last stage that has any.
@@ -118,6 +170,40 @@ fn times(record: &RunRecord) -> Option<String> {
 mod tests {
     use super::*;
     use crate::stage::exhibit::{Spread, Value};
+
+    #[test]
+    fn the_verdict_names_what_is_wrong_and_what_to_do() {
+        assert_eq!(verdict(&[]), None);
+        let text = "the adapter closed 3 % of the distance between renders and photos; a classifier tells the \
+                    translations from photos in 83 % of cases";
+        let findings = [
+            Finding::new(Level::Warning, "adapter", "3 %", text)
+                .with_advice("raise `steps` of `train`"),
+            Finding::new(
+                Level::Good,
+                "pseudo labels",
+                "90 %",
+                "1339 of 1487 photos joined",
+            ),
+        ];
+        let shown = verdict(&findings).unwrap();
+        let lines: Vec<&str> = shown.lines().collect();
+        assert_eq!(lines[0], "verdict: not good enough yet: adapter");
+        assert!(
+            lines[1].starts_with("  WARNING  adapter        3 %   the adapter closed"),
+            "{shown}"
+        );
+        assert!(lines[2].starts_with(&" ".repeat(32)), "{shown}");
+        assert!(lines.iter().all(|line| line.len() <= 102), "{shown}");
+        assert!(
+            shown.contains("  good     pseudo labels  90 %  1339 of 1487"),
+            "{shown}"
+        );
+        assert!(
+            shown.ends_with("next:\n  - raise `steps` of `train`"),
+            "{shown}"
+        );
+    }
 
     #[test]
     fn figures_stand_by_their_stage_with_their_spread() {

@@ -4,7 +4,10 @@
 
 use std::path::{Path, PathBuf};
 
-use super::{DatasetInfo, Format, Holds, ImageEntry, Picture, Writer, entries, is_picture};
+use super::{
+    Category, DatasetInfo, Format, Holds, ImageEntry, Picture, Reader, Writer, entries, file_name,
+    folders_in, is_picture,
+};
 use crate::sample::Labels;
 use crate::{Error, Result};
 
@@ -19,8 +22,8 @@ pub(super) const FORMAT: Format = Format {
         ..Holds::NOTHING
     },
     write,
-    detect: |path| pictures(path).is_ok_and(|found| !found.is_empty()),
-    read: pictures,
+    detect: |path| places(path).is_ok_and(|places| places.iter().any(Place::has_picture)),
+    read,
 };
 
 /// Names of folders that denote a split even if they hold no folders; any other folder with folders in it does
@@ -45,8 +48,7 @@ fn write<'a>(dataset: &DatasetInfo<'a>) -> Result<Box<dyn Writer + 'a>> {
 
 impl Writer for Folders<'_> {
     fn add(&mut self, entry: &ImageEntry) -> Result<()> {
-        let path = self.dataset.out.join(&entry.file);
-        std::fs::write(&path, &entry.sample.image).map_err(|e| Error::io(&path, e))
+        entry.place(self.dataset.out)
     }
 
     fn finish(self: Box<Self>) -> Result<()> {
@@ -57,50 +59,67 @@ impl Writer for Folders<'_> {
     }
 }
 
-fn pictures(root: &Path) -> Result<Vec<Picture>> {
-    let mut found = Vec::new();
-    for folder in folders(root)? {
-        let (name, inner) = (file_name(&folder), folders(&folder)?);
+/// A folder whose pictures have one split and class.
+struct Place {
+    folder: PathBuf,
+    split: Option<String>,
+    class: Option<String>,
+}
+
+impl Place {
+    fn has_picture(&self) -> bool {
+        let files = std::fs::read_dir(&self.folder).into_iter().flatten();
+        files.flatten().any(|file| is_picture(&file.path()))
+    }
+}
+
+fn places(root: &Path) -> Result<Vec<Place>> {
+    let mut places = Vec::new();
+    for folder in folders_in(root)? {
+        let (name, inner) = (file_name(&folder), folders_in(&folder)?);
         if inner.is_empty() && !SPLITS.contains(&&*name) {
-            add(&folder, None, Some(name), &mut found)?;
+            places.push(Place {
+                folder,
+                split: None,
+                class: Some(name),
+            });
             continue;
         }
-        add(&folder, Some(&name), None, &mut found)?;
-        for class in inner {
-            add(&class, Some(&name), Some(file_name(&class)), &mut found)?;
+        let place = |folder, class| Place {
+            folder,
+            split: Some(name.clone()),
+            class,
+        };
+        places.push(place(folder, None));
+        let classes = inner.into_iter().map(|class| {
+            let name = file_name(&class);
+            place(class, Some(name))
+        });
+        places.extend(classes);
+    }
+    Ok(places)
+}
+
+fn read(root: &Path, reader: &mut Reader) -> Result<()> {
+    for place in places(root)? {
+        let files = entries(&place.folder)?.into_iter();
+        for file in files.filter(|file| is_picture(file)) {
+            if let Some(name) = &place.class {
+                reader.class(Category {
+                    name: name.clone(),
+                    ..Category::default()
+                });
+            }
+            let labels = Labels {
+                class: place.class.clone(),
+                ..Labels::default()
+            };
+            let picture = Picture {
+                split: place.split.clone(),
+                ..Picture::new(file, labels)
+            };
+            reader.add(picture.file.clone().display(), picture)?;
         }
     }
-    Ok(found)
-}
-
-fn folders(root: &Path) -> Result<Vec<PathBuf>> {
-    let mut folders = entries(root)?;
-    folders.retain(|path| path.is_dir());
-    Ok(folders)
-}
-
-/// Adds the pictures that lie directly in a folder.
-fn add(
-    folder: &Path,
-    split: Option<&str>,
-    class: Option<String>,
-    found: &mut Vec<Picture>,
-) -> Result<()> {
-    for file in entries(folder)?.into_iter().filter(|file| is_picture(file)) {
-        found.push(Picture {
-            file,
-            split: split.map(str::to_owned),
-            extent: None,
-            labels: Labels {
-                class: class.clone(),
-                ..Labels::default()
-            },
-        });
-    }
     Ok(())
-}
-
-fn file_name(path: &Path) -> String {
-    let name = path.file_name().unwrap_or_default();
-    name.to_string_lossy().into_owned()
 }

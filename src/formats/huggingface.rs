@@ -8,8 +8,11 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use super::{DatasetInfo, Format, Holds, ImageEntry, Picture, Writer, create, entries, wrong};
-use crate::sample::{Keypoint, Labels, Object};
+use super::{
+    DatasetInfo, Format, Holds, ImageEntry, Picture, Reader, Writer, create, file_name, folders_in,
+    inside,
+};
+use crate::sample::{Domain, Keypoint, Labels, Object, Provenance};
 use crate::{Error, Result};
 
 /// The registry entry.
@@ -65,6 +68,7 @@ struct Objects<'a> {
 }
 
 struct Metadata<'a> {
+    out: &'a Path,
     files: BTreeMap<&'a str, (PathBuf, BufWriter<File>)>,
     with_keypoints: bool,
 }
@@ -76,6 +80,7 @@ fn write<'a>(dataset: &DatasetInfo<'a>) -> Result<Box<dyn Writer + 'a>> {
         Ok((split.as_str(), (path, file)))
     };
     Ok(Box::new(Metadata {
+        out: dataset.out,
         files: dataset.images.keys().map(start).collect::<Result<_>>()?,
         with_keypoints: dataset.has_keypoints(),
     }))
@@ -86,6 +91,7 @@ impl Writer for Metadata<'_> {
         let Some((path, file)) = self.files.get_mut(entry.split) else {
             return Ok(());
         };
+        entry.place(self.out)?;
         let objects = entry.sample.labels.objects.as_ref();
         let provenance = &entry.sample.provenance;
         let line = Line {
@@ -137,6 +143,15 @@ struct ReadLine {
     file_name: String,
     label: Option<String>,
     objects: Option<ReadObjects>,
+    domain: Option<String>,
+    #[serde(default)]
+    source: String,
+    #[serde(default)]
+    origin: String,
+    #[serde(default)]
+    seed: String,
+    #[serde(default)]
+    transforms: String,
 }
 
 #[derive(Deserialize)]
@@ -154,37 +169,63 @@ struct ReadObjects {
 /// The metadata files in a folder and its subfolders, each with its split.
 fn files(root: &Path) -> Result<Vec<(PathBuf, Option<String>)>> {
     let mut found = vec![(root.join(FILE), None)];
-    for folder in entries(root)?.into_iter().filter(|path| path.is_dir()) {
-        let name = folder
-            .file_name()
-            .map(|name| name.to_string_lossy().into_owned());
-        found.push((folder.join(FILE), name));
+    for folder in folders_in(root)? {
+        found.push((folder.join(FILE), Some(file_name(&folder))));
     }
     found.retain(|(file, _)| file.is_file());
     Ok(found)
 }
 
-fn read(root: &Path) -> Result<Vec<Picture>> {
-    let mut pictures = Vec::new();
+fn read(root: &Path, reader: &mut Reader) -> Result<()> {
     for (file, split) in files(root)? {
         let failed = |e| Error::io(&file, e);
+        let folder = file.parent().unwrap_or(root);
         let lines = BufReader::new(File::open(&file).map_err(failed)?).lines();
         for (number, line) in (1..).zip(lines) {
-            let line: ReadLine = serde_json::from_str(&line.map_err(failed)?)
-                .map_err(|e| wrong(&file, format!("line {number}: {e}")))?;
-            pictures.push(Picture {
-                file: file.with_file_name(&line.file_name),
-                split: split.clone(),
-                extent: None,
-                labels: Labels {
-                    class: line.label,
-                    objects: line.objects.map(ReadObjects::objects),
-                    ..Labels::default()
-                },
+            let place = format!("{}:{number}", file.display());
+            let line = match line {
+                Ok(line) if line.trim().is_empty() => continue,
+                Ok(line) => serde_json::from_str(&line).map_err(|e| e.to_string()),
+                Err(e) if e.kind() == std::io::ErrorKind::InvalidData => Err(e.to_string()),
+                Err(e) => return Err(failed(e)),
+            };
+            let found = line.and_then(|line: ReadLine| {
+                let file = inside(folder, &line.file_name)?;
+                Ok(line.picture(file, split.clone()))
             });
+            if let Some(picture) = reader.some(&place, found)? {
+                reader.add(place, picture)?;
+            }
         }
     }
-    Ok(pictures)
+    Ok(())
+}
+
+impl ReadLine {
+    fn picture(self, file: PathBuf, split: Option<String>) -> Picture {
+        let labels = Labels {
+            class: self.label,
+            objects: self.objects.map(ReadObjects::objects),
+            ..Labels::default()
+        };
+        let domain = self.domain.as_deref().and_then(Domain::from_name);
+        let provenance = domain.map(|domain| Provenance {
+            domain,
+            source: self.source,
+            origin: self.origin,
+            parent: None,
+            seed: self.seed,
+            checkpoint: None,
+            transforms: self.transforms.split(' ').map(str::to_owned).collect(),
+            split: split.clone(),
+            gate: None,
+        });
+        Picture {
+            split,
+            provenance,
+            ..Picture::new(file, labels)
+        }
+    }
 }
 
 impl ReadObjects {

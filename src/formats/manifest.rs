@@ -4,10 +4,11 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
-use super::{DatasetInfo, Format, Holds, ImageEntry, Picture, Writer};
+use super::{DatasetInfo, Format, Holds, ImageEntry, Picture, Reader, Writer, inside};
 use crate::Result;
 use crate::artifact::{DATASET_TABLE, table, table::Table};
-use crate::sample::{Camera, Domain, Extent, Labels, Object};
+use crate::sample::maps::{Maps, depth};
+use crate::sample::{Camera, Domain, Extent, Labels, Object, Provenance};
 
 /// The registry entry.
 pub(super) const FORMAT: Format = Format {
@@ -41,6 +42,9 @@ struct Row {
     box_count: u32,
     /// fx, fy, cx, cy in pixels.
     camera: Option<Vec<f32>>,
+    /// Metres a step of the map `depth`; null: there is no such map.
+    #[serde(default)]
+    depth_step: Option<f32>,
     /// Twelve numbers per object, if all objects have a pose.
     poses: Option<Vec<f32>>,
     id: String,
@@ -56,7 +60,8 @@ struct Row {
     blake3: String,
 }
 
-struct Manifest {
+struct Manifest<'a> {
+    out: &'a Path,
     table: Table<Row>,
     rows: Vec<Row>,
 }
@@ -67,12 +72,13 @@ const ROWS: usize = 8192;
 fn write<'a>(dataset: &DatasetInfo<'a>) -> Result<Box<dyn Writer + 'a>> {
     let path = dataset.out.join(DATASET_TABLE);
     Ok(Box::new(Manifest {
+        out: dataset.out,
         table: Table::create(&path)?,
         rows: Vec::new(),
     }))
 }
 
-impl Manifest {
+impl Manifest<'_> {
     fn flush(&mut self) -> Result<()> {
         self.table.add(&self.rows)?;
         self.rows.clear();
@@ -80,8 +86,9 @@ impl Manifest {
     }
 }
 
-impl Writer for Manifest {
+impl Writer for Manifest<'_> {
     fn add(&mut self, entry: &ImageEntry) -> Result<()> {
+        entry.place(self.out)?;
         let sample = entry.sample;
         let known = sample.labels.objects.as_ref();
         let objects = sample.labels.objects();
@@ -99,6 +106,7 @@ impl Writer for Manifest {
                 .labels
                 .camera
                 .map(|camera| camera.to_array().to_vec()),
+            depth_step: depth_step(&sample.labels.maps),
             poses: poses(objects),
             id: sample.id.clone(),
             parent: provenance.parent,
@@ -109,7 +117,7 @@ impl Writer for Manifest {
             checkpoint: provenance.checkpoint,
             transforms: provenance.transforms,
             gate: provenance.gate,
-            blake3: blake3::hash(&sample.image).to_hex().to_string(),
+            blake3: blake3::hash(&entry.bytes()?).to_hex().to_string(),
         });
         match self.rows.len() {
             ROWS.. => self.flush(),
@@ -123,19 +131,31 @@ impl Writer for Manifest {
     }
 }
 
+/// Metres a step of the map `depth`, if there is one.
+fn depth_step(maps: &Maps) -> Option<f32> {
+    maps.get(&depth::MAP)?;
+    Some(maps.step(&depth::MAP).unwrap_or(depth::STEP))
+}
+
 /// The concatenated poses; `None` if one is unknown, or there are none.
 fn poses(objects: &[Object]) -> Option<Vec<f32>> {
     let all: Option<Vec<[f32; 12]>> = objects.iter().map(|i| i.pose).collect();
     all.map(|all| all.concat()).filter(|all| !all.is_empty())
 }
 
-fn read(root: &Path) -> Result<Vec<Picture>> {
-    let rows: Vec<Row> = table::read(&root.join(DATASET_TABLE))?;
-    Ok(rows.into_iter().map(|row| row.picture(root)).collect())
+fn read(root: &Path, reader: &mut Reader) -> Result<()> {
+    let path = root.join(DATASET_TABLE);
+    table::visit(&path, ROWS, &mut |row: Row| {
+        let place = format!("{}: {}", path.display(), row.file);
+        match reader.some(&place, inside(root, &row.file))? {
+            Some(file) => reader.add(place, row.picture(file)),
+            None => Ok(()),
+        }
+    })
 }
 
 impl Row {
-    fn picture(self, root: &Path) -> Picture {
+    fn picture(self, file: std::path::PathBuf) -> Picture {
         let poses = self.poses.unwrap_or_default();
         let poses = poses.as_chunks::<12>().0;
         let boxes = self.boxes.unwrap_or_default();
@@ -152,16 +172,28 @@ impl Row {
             let both = classes.into_iter().zip(boxes.as_chunks::<4>().0);
             both.enumerate().map(object).collect()
         });
+        let labels = Labels {
+            class: self.class,
+            objects,
+            camera: self.camera.as_deref().and_then(Camera::from_slice),
+            ..Labels::default()
+        };
+        let provenance = Domain::from_name(&self.domain).map(|domain| Provenance {
+            domain,
+            source: self.source,
+            origin: self.origin,
+            parent: self.parent,
+            seed: self.seed,
+            checkpoint: self.checkpoint,
+            transforms: self.transforms,
+            split: Some(self.split.clone()),
+            gate: self.gate,
+        });
         Picture {
-            file: root.join(self.file),
             split: Some(self.split),
             extent: Some(Extent::new(self.width, self.height)),
-            labels: Labels {
-                class: self.class,
-                objects,
-                camera: self.camera.as_deref().and_then(Camera::from_slice),
-                ..Labels::default()
-            },
+            provenance,
+            ..Picture::new(file, labels)
         }
     }
 }

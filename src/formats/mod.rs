@@ -2,19 +2,42 @@
 //!
 //! To add one, write one file and add one line to [`FORMATS`]. A test writes random labels in every format,
 //! reads them back and compares the labels that the format [holds](Format::holds).
+//!
+//! Beside them, [`spreadsheet`] reads the tables that users bring.
 
+mod bop;
+mod boxes_csv;
 mod coco;
+pub mod convert;
+mod cvat;
+mod entry;
 mod folders;
 mod huggingface;
+mod huggingface_parquet;
+mod kitti;
+mod labelme;
 mod manifest;
+mod outline;
+mod reader;
+pub mod spreadsheet;
 #[cfg(test)]
 mod tests;
+pub mod verify;
+mod voc;
+mod webdataset;
+mod xml;
+mod yolo;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+pub use entry::{ImageEntry, Original};
+pub use reader::{Findings, Flaw, Reader};
+
 use crate::registry::{Entry, Name};
-use crate::sample::{Extent, Labels, Sample};
+use crate::sample::image::decode_rgb;
+use crate::sample::input::{self, MOST_BYTES, stays_inside};
+use crate::sample::{Extent, Labels, Provenance};
 use crate::{Error, Result};
 
 /// One entry of the registry of dataset formats.
@@ -31,15 +54,60 @@ pub struct Format {
     pub write: for<'a> fn(&DatasetInfo<'a>) -> Result<Box<dyn Writer + 'a>>,
     /// Whether a folder or file looks like a dataset of this format.
     pub detect: fn(&Path) -> bool,
-    /// The pictures of a dataset with their labels, in the dataset's order.
-    pub read: fn(&Path) -> Result<Vec<Picture>>,
+    /// Hands the pictures of a dataset, with their labels and in the dataset's order, to the reader.
+    pub read: fn(&Path, &mut Reader) -> Result<()>,
+}
+
+impl Format {
+    /// Reads a dataset picture by picture. What is wrong with single pictures or objects is left out and
+    /// found in the [`Findings`], unless `strict`.
+    ///
+    /// # Errors
+    /// If a file that holds many pictures cannot be read, if no picture can, with `strict` for whatever is
+    /// wrong, and the errors of `each`.
+    pub fn visit(
+        &self,
+        path: &Path,
+        strict: bool,
+        each: &mut dyn FnMut(Picture) -> Result<()>,
+    ) -> Result<Findings> {
+        let mut reader = Reader::new(strict, each);
+        (self.read)(path, &mut reader)?;
+        reader.finish()
+    }
+
+    /// The pictures of a dataset with their labels, all at once; what is wrong is left out.
+    ///
+    /// # Errors
+    /// As [`Format::visit`].
+    pub fn pictures(&self, path: &Path) -> Result<Vec<Picture>> {
+        let mut pictures = Vec::new();
+        self.visit(path, false, &mut |picture| {
+            pictures.push(picture);
+            Ok(())
+        })?;
+        Ok(pictures)
+    }
 }
 
 /// Every format; a folder is read by the first that matches.
 pub const FORMATS: &[Format] = &[
     manifest::FORMAT,
     coco::FORMAT,
+    coco::POLYGONS,
+    yolo::POSE,
+    yolo::ORIENTED,
+    yolo::SEGMENT,
+    yolo::DETECT,
+    bop::FORMAT,
+    voc::FORMAT,
+    kitti::FORMAT,
+    cvat::FORMAT,
+    labelme::FORMAT,
     huggingface::FORMAT,
+    huggingface_parquet::FORMAT,
+    webdataset::FORMAT,
+    boxes_csv::FORMAT,
     folders::FORMAT,
 ];
 
@@ -76,8 +144,13 @@ pub struct Holds {
     pub camera: bool,
     /// The share of each object that is neither hidden nor cut off; read as 1 where it is missing.
     pub visible_fraction: bool,
-    /// Pictures whose objects are unknown.
+    /// Pictures whose objects are unknown. If it has objects, a format without this leaves such pictures out,
+    /// since an entry without objects would say that there are none.
     pub unknown_objects: bool,
+    /// Objects whose mask is unknown; elsewhere they get the whole box as their mask.
+    pub unknown_masks: bool,
+    /// Boxes that are not upright. They are read as the upright boxes around them.
+    pub oriented: bool,
 }
 
 impl Holds {
@@ -91,13 +164,40 @@ impl Holds {
         camera: false,
         visible_fraction: false,
         unknown_objects: false,
+        unknown_masks: true,
+        oriented: false,
     };
+
+    /// Whether the format leaves pictures out whose objects are unknown.
+    pub fn needs_objects(self) -> bool {
+        self.objects && !self.unknown_objects
+    }
+
+    /// How many kinds of labels both formats hold.
+    fn shared(self, other: Holds) -> usize {
+        let kinds = |holds: Holds| {
+            [
+                holds.class,
+                holds.objects && !holds.oriented,
+                // Oriented boxes are drawn around masks.
+                holds.masks || holds.oriented,
+                holds.keypoints,
+                holds.poses,
+                holds.camera,
+                holds.visible_fraction,
+                holds.unknown_objects,
+            ]
+        };
+        let both = kinds(self).into_iter().zip(kinds(other));
+        both.filter(|(a, b)| *a && *b).count()
+    }
 
     /// The names of the labels, separated by commas, for `verismo list`.
     pub fn names(self) -> String {
         let all = [
             ("class", self.class),
-            ("boxes", self.objects),
+            ("boxes", self.objects && !self.oriented),
+            ("oriented boxes", self.oriented),
             ("masks", self.masks),
             ("keypoints", self.keypoints),
             ("poses", self.poses),
@@ -123,20 +223,19 @@ pub struct DatasetInfo<'a> {
     pub license: Option<&'a str>,
     /// Images by split and class; pictures without a single class count under the empty name.
     pub images: &'a BTreeMap<String, BTreeMap<String, u64>>,
-    /// Every class of an image or object, with the names of its keypoints.
-    pub categories: &'a BTreeMap<String, Vec<String>>,
+    /// Every class of an image or object. Formats number them in this order.
+    pub categories: &'a [Category],
 }
 
-/// An image to write.
-pub struct ImageEntry<'a> {
-    /// The picture as a PNG, its labels and its provenance.
-    pub sample: &'a Sample,
-    /// `None` for a picture without a single class.
-    pub class: Option<&'a str>,
-    /// Name of the split, e.g. `train`.
-    pub split: &'a str,
-    /// Relative to the dataset's folder, e.g. `train/one/augment-000012.png`.
-    pub file: String,
+/// A class of images or objects.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Category {
+    /// Unique in the dataset.
+    pub name: String,
+    /// The names of its keypoints, in order.
+    pub keypoints: Vec<String>,
+    /// Pairs of keypoints that a line joins when they are drawn, by position from 0.
+    pub skeleton: Vec<[usize; 2]>,
 }
 
 /// Writes one format below [`DatasetInfo::out`].
@@ -157,14 +256,51 @@ pub trait Writer {
 /// An image read from a dataset.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Picture {
-    /// Path of the picture.
+    /// Path of the picture; if [`Picture::bytes`] holds it, the path of its archive, then its name in there.
     pub file: PathBuf,
+    /// The encoded picture, if it is no file of its own.
+    pub bytes: Option<Vec<u8>>,
     /// `None` if the dataset is not divided into splits.
     pub split: Option<String>,
     /// From the labels; `None` if they do not give it.
     pub extent: Option<Extent>,
     /// As far as the format can store them; see [`Holds`].
     pub labels: Labels,
+    /// How the picture was made, if the format says so.
+    pub provenance: Option<Provenance>,
+}
+
+impl Picture {
+    /// A picture of which only the file and labels are known.
+    pub fn new(file: PathBuf, labels: Labels) -> Self {
+        Picture {
+            file,
+            bytes: None,
+            split: None,
+            extent: None,
+            labels,
+            provenance: None,
+        }
+    }
+
+    /// The encoded picture.
+    ///
+    /// # Errors
+    /// If its file cannot be read.
+    pub fn encoded(&self) -> Result<std::borrow::Cow<'_, [u8]>> {
+        Ok(match &self.bytes {
+            Some(bytes) => bytes.into(),
+            None => input::read(&self.file, MOST_BYTES)?.into(),
+        })
+    }
+
+    /// The picture, decoded.
+    ///
+    /// # Errors
+    /// If its file cannot be read, or is no picture.
+    pub fn pixels(&self) -> Result<image::RgbImage> {
+        decode_rgb(&self.encoded()?, &self.file.display().to_string())
+    }
 }
 
 /// Detects the format of a folder or file.
@@ -173,7 +309,7 @@ pub struct Picture {
 /// use std::path::Path;
 ///
 /// let path = Path::new("annotations.json");
-/// for picture in (verismo::formats::detect(path)?.read)(path)? {
+/// for picture in verismo::formats::detect(path)?.pictures(path)? {
 ///     println!("{}: {} objects", picture.file.display(), picture.labels.objects().len());
 /// }
 /// # Ok::<(), verismo::Error>(())
@@ -197,9 +333,44 @@ pub fn detect(path: &Path) -> Result<&'static Format> {
     })
 }
 
-impl DatasetInfo<'_> {
+/// All formats of a dataset, which may have several; each can be read for all of its pictures.
+///
+/// # Errors
+/// As [`detect`].
+pub fn detect_all(path: &Path) -> Result<Vec<&'static Format>> {
+    detect(path)?;
+    let has_manifest = path.join(crate::artifact::DATASET_TABLE).is_file();
+    let mut found: Vec<&Format> = Vec::new();
+    for format in FORMATS.iter().filter(|format| (format.detect)(path)) {
+        // Any folder with pictures in folders looks like class folders; only beside a manifest it must be some.
+        let is_guess = format.name == "folders" && !has_manifest;
+        let is_twin = found
+            .iter()
+            .any(|f| std::ptr::fn_addr_eq(f.read, format.read));
+        if found.is_empty() || !is_guess && !is_twin {
+            found.push(format);
+        }
+    }
+    Ok(found)
+}
+
+/// The format of a dataset that has the most to tell a format with these labels.
+///
+/// # Errors
+/// As [`detect`].
+pub fn detect_for(path: &Path, holds: Holds) -> Result<&'static Format> {
+    let mut best = detect(path)?;
+    for format in detect_all(path)? {
+        if format.holds.shared(holds) > best.holds.shared(holds) {
+            best = format;
+        }
+    }
+    Ok(best)
+}
+
+impl<'a> DatasetInfo<'a> {
     /// The classes of images, sorted, so that positions match those of the class folders.
-    pub fn classes(&self) -> std::collections::BTreeSet<&str> {
+    pub fn classes(&self) -> std::collections::BTreeSet<&'a str> {
         let classes = self.images.values().flat_map(BTreeMap::keys);
         classes
             .map(String::as_str)
@@ -209,7 +380,14 @@ impl DatasetInfo<'_> {
 
     /// Whether any object has keypoints.
     pub fn has_keypoints(&self) -> bool {
-        self.categories.values().any(|names| !names.is_empty())
+        let mut categories = self.categories.iter();
+        categories.any(|category| !category.keypoints.is_empty())
+    }
+
+    /// The position of a class in [`DatasetInfo::categories`].
+    pub fn class_id(&self, name: &str) -> Option<usize> {
+        let mut categories = self.categories.iter();
+        categories.position(|category| category.name == name)
     }
 }
 
@@ -228,7 +406,10 @@ pub fn create(path: &Path) -> Result<std::io::BufWriter<std::fs::File>> {
 /// Whether a file name is that of a picture.
 fn is_picture(path: &Path) -> bool {
     let extension = path.extension().unwrap_or_default().to_string_lossy();
-    matches!(&*extension.to_lowercase(), "png" | "jpg" | "jpeg")
+    let kinds = [
+        "png", "jpg", "jpeg", "jpe", "jfif", "webp", "bmp", "tif", "tiff",
+    ];
+    kinds.contains(&&*extension.to_lowercase())
 }
 
 /// Paths in a folder, sorted, without hidden files and those of operating systems.
@@ -246,6 +427,42 @@ fn entries(folder: &Path) -> Result<Vec<PathBuf>> {
     });
     paths.sort();
     Ok(paths)
+}
+
+/// The folders in a folder, sorted.
+///
+/// # Errors
+/// If the folder cannot be listed.
+fn folders_in(folder: &Path) -> Result<Vec<PathBuf>> {
+    let mut folders = entries(folder)?;
+    folders.retain(|path| path.is_dir());
+    Ok(folders)
+}
+
+/// The last part of a path, as text.
+fn file_name(path: &Path) -> String {
+    let name = path.file_name().unwrap_or_default();
+    name.to_string_lossy().into_owned()
+}
+
+/// The file `root/name`, where `name` comes from a file of the dataset and may have backslashes.
+///
+/// # Errors
+/// If it lies outside `root`.
+fn inside(root: &Path, name: &str) -> Result<PathBuf, String> {
+    let whole = Path::new(name);
+    if name.is_empty() || !stays_inside(whole) {
+        return Err(format!("names `{name}`, which lies outside its folder"));
+    }
+    let path = root.join(whole);
+    if name.contains('\\') && !path.exists() {
+        let turned = name.replace('\\', "/");
+        return match stays_inside(Path::new(&turned)) {
+            true => Ok(root.join(turned)),
+            false => Err(format!("names `{name}`, which lies outside its folder")),
+        };
+    }
+    Ok(path)
 }
 
 /// The error for a file that does not match its format.

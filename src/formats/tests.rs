@@ -1,41 +1,59 @@
 //! Every format reads back what it writes, as far as it holds it.
 
+mod hostile;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use image::RgbImage;
 use proptest::prelude::*;
 use proptest::strategy::ValueTree;
 
+use super::outline::{fill, rectangle};
 use super::*;
 use crate::artifact::parts;
 use crate::sample::image::encode_png;
-use crate::sample::{Camera, Keypoint, Maps, Mask, Object, Visibility};
+use crate::sample::{Camera, Keypoint, Maps, Mask, Object, Sample, Visibility};
 use crate::testing::mutations::assert_survived;
 
 const EXTENT: Extent = Extent::new(37, 23);
 
 /// Names that break careless readers: spaces, Unicode, only digits, quotes.
 fn any_class() -> impl Strategy<Value = String> {
-    let odd = ["a b", "vélo", "交通", "07", "it's", "\"x\"", "a,b", "null"].map(str::to_owned);
-    prop_oneof![prop::sample::select(odd.to_vec()), "[a-z]{1,8}"]
+    let odd = [
+        "a b", "vélo", "交通", "07", "it's", "\"x\"", "a,b", "null", "a: b", "50 %", "<&>", "- c",
+        "#1",
+    ];
+    prop_oneof![
+        prop::sample::select(odd.map(str::to_owned).to_vec()),
+        "[a-z]{1,8}"
+    ]
 }
 
+/// Classes of objects are not names of folders.
+fn any_object_class() -> impl Strategy<Value = String> {
+    prop_oneof![5 => any_class(), 1 => Just("a/b".to_owned())]
+}
+
+/// Boxes from one pixel to the whole picture; masks with holes and several parts.
 fn any_object() -> impl Strategy<Value = Object> {
     let corner = (0..EXTENT.width, 0..EXTENT.height);
     let place = corner.prop_flat_map(|(x, y)| {
-        let sides = (1..=EXTENT.width - x, 1..=EXTENT.height - y);
+        let whole = (1..=EXTENT.width - x, 1..=EXTENT.height - y);
+        let sides = prop_oneof![3 => whole, 1 => (Just(1), Just(1))];
         sides.prop_map(move |(w, h)| [x, y, w, h])
     });
-    let point = (0.0..37.0_f32, 0.0..23.0_f32, 1_u8..=2);
+    // Some formats round keypoints to less than a thousandth of a pixel.
+    let point = (0..37 * 64_u16, 0..23 * 64_u16, 1_u8..=2);
     let points = prop::collection::vec(point, 3);
-    (any_class(), place, points, any::<bool>()).prop_map(|(class, [x, y, w, h], points, masked)| {
+    let mask = prop::option::of(1..9_u32);
+    (any_object_class(), place, points, mask).prop_map(|(class, [x, y, w, h], points, mask)| {
         let keypoints = points.into_iter().zip(["nose", "left eye", "tail"]);
         let object = Object {
             keypoints: keypoints
                 .map(|((x, y, visibility), name)| Keypoint {
                     name: name.into(),
-                    x,
-                    y,
+                    x: f32::from(x) / 64.0,
+                    y: f32::from(y) / 64.0,
                     visibility: Visibility::from_coco(visibility),
                 })
                 .collect(),
@@ -43,15 +61,20 @@ fn any_object() -> impl Strategy<Value = Object> {
             visible_fraction: 0.5,
             ..Object::new(class, [x, y, w, h].map(|v| v as f32))
         };
+        let Some(holes) = mask else { return object };
         let inside = |i: u32| {
             let (px, py) = (i % EXTENT.width, i / EXTENT.width);
-            (x..x + w).contains(&px) && (y..y + h).contains(&py)
+            let is_hole = (px * 5 + py * 3) % (holes + 1) == 1 && (px, py) != (x, y);
+            (x..x + w).contains(&px) && (y..y + h).contains(&py) && !is_hole
         };
         let bitmap: Vec<bool> = (0..EXTENT.area() as u32).map(inside).collect();
-        match masked {
-            true => object.with_mask(Mask::from_bitmap(&bitmap, EXTENT.width, EXTENT.height)),
-            false => object,
+        let mask = Mask::from_bitmap(&bitmap, EXTENT.width, EXTENT.height);
+        let bbox_xywh = mask.bbox_xywh(EXTENT.height).unwrap();
+        Object {
+            bbox_xywh,
+            ..object
         }
+        .with_mask(mask)
     })
 }
 
@@ -74,7 +97,7 @@ fn samples(labels: Vec<Labels>) -> Vec<Sample> {
     let base = parts::tests::examples().remove(0);
     let pixels = RgbImage::new(EXTENT.width, EXTENT.height);
     let sample = |(index, labels): (usize, Labels)| Sample {
-        id: format!("split-{index:06}"),
+        id: format!("{index:06} ä.b {}", ["c", "x y"][index % 2]),
         image: encode_png(&pixels).unwrap(),
         extent: EXTENT,
         labels,
@@ -83,9 +106,13 @@ fn samples(labels: Vec<Labels>) -> Vec<Sample> {
     labels.into_iter().enumerate().map(sample).collect()
 }
 
-/// Writes `samples` as class folders and in `format`, below `out`.
+/// The split of the sample at `index`.
+fn split(index: usize) -> &'static str {
+    if index % 3 == 2 { "fold_2" } else { "train" }
+}
+
+/// Writes `samples` in `format`, below `out`.
 fn write(format: &Format, samples: &[Sample], out: &Path) {
-    let split = |index: usize| if index % 3 == 2 { "fold_2" } else { "train" };
     let (mut images, mut categories) =
         (BTreeMap::new(), BTreeMap::<String, BTreeSet<String>>::new());
     for (index, sample) in samples.iter().enumerate() {
@@ -102,9 +129,11 @@ fn write(format: &Format, samples: &[Sample], out: &Path) {
                 .extend(names);
         }
     }
-    let categories = categories
-        .into_iter()
-        .map(|(class, names)| (class, names.into_iter().collect()));
+    let categories = categories.into_iter().map(|(name, keypoints)| Category {
+        name,
+        keypoints: keypoints.into_iter().collect(),
+        skeleton: Vec::new(),
+    });
     let dataset = DatasetInfo {
         out,
         name: "test",
@@ -112,43 +141,43 @@ fn write(format: &Format, samples: &[Sample], out: &Path) {
         description: None,
         license: Some("cc0-1.0"),
         images: &images,
-        categories: &categories.collect(),
+        categories: &categories.collect::<Vec<_>>(),
     };
-    let written = FORMATS
-        .iter()
-        .filter(|other| other.name == "folders" || other.name == format.name);
-    for other in written {
-        let mut writer = (other.write)(&dataset).unwrap();
-        for (index, sample) in samples.iter().enumerate() {
-            let class = sample.labels.class.as_deref();
-            writer
-                .add(&ImageEntry {
-                    sample,
-                    class,
-                    split: split(index),
-                    file: format!("{}/{}/{}.png", split(index), class.unwrap(), sample.id),
-                })
-                .unwrap();
-        }
-        writer.finish().unwrap();
+    let mut writer = (format.write)(&dataset).unwrap();
+    for (index, sample) in samples.iter().enumerate() {
+        let class = sample.labels.class.as_deref();
+        writer
+            .add(&ImageEntry {
+                sample,
+                class,
+                split: split(index),
+                file: format!("{}/{}/{}.png", split(index), class.unwrap(), sample.id),
+                original: None,
+            })
+            .unwrap();
     }
+    writer.finish().unwrap();
 }
 
-/// What `format` reads of `samples` after it has written them.
+/// What `format` reads of `samples` after it has written them, sorted by name.
 fn round_trip(format: &Format, samples: &[Sample]) -> Vec<Picture> {
     let out = tempfile::tempdir().unwrap();
     write(format, samples, out.path());
+    let found = detect(out.path()).unwrap().name;
+    let is_twin = (found, format.name) == ("coco", "coco-polygons");
     assert!(
-        (format.detect)(out.path()),
-        "{} does not know its own",
+        found == format.name || is_twin,
+        "{} is taken for {found}",
         format.name
     );
-    let mut pictures = (format.read)(out.path()).unwrap();
-    for picture in &mut pictures {
-        assert!(picture.file.is_file(), "{}", picture.file.display());
-        picture.file = picture.file.file_name().unwrap().into();
-    }
-    pictures.sort_by(|a, b| a.file.cmp(&b.file));
+    let mut pictures = Vec::new();
+    let findings = format.visit(out.path(), true, &mut |picture| {
+        assert_eq!(&*picture.encoded()?, &samples[0].image);
+        pictures.push(picture);
+        Ok(())
+    });
+    assert_eq!(findings.unwrap().pictures, pictures.len() as u64);
+    pictures.sort_by(|a, b| a.file.file_name().cmp(&b.file.file_name()));
     pictures
 }
 
@@ -159,8 +188,11 @@ fn restrict(holds: Holds, labels: &Labels) -> Labels {
             keypoints.sort_by(|a, b| a.name.cmp(&b.name));
             keypoints
         };
+        let whole = || fill(&rectangle(object.bbox_xywh), EXTENT).unwrap();
+        let mask = object.mask.clone();
+        let mask = mask.or_else(|| (!holds.unknown_masks).then(whole));
         Object {
-            mask: object.mask.clone().filter(|_| holds.masks),
+            mask: mask.filter(|_| holds.masks),
             keypoints: match holds.keypoints {
                 true => sorted(object.keypoints.clone()),
                 false => Vec::new(),
@@ -187,6 +219,54 @@ fn restrict(holds: Holds, labels: &Labels) -> Labels {
     }
 }
 
+/// Writes and reads `samples` in `format`, and compares what it holds.
+fn assert_round_trip(format: &Format, samples: &[Sample]) {
+    let holds = format.holds;
+    let mut expected: Vec<(usize, &Sample)> = samples.iter().enumerate().collect();
+    if holds.needs_objects() {
+        // A picture with unknown objects is not listed, since that would mean that there are none.
+        expected.retain(|(_, sample)| sample.labels.objects.is_some());
+    }
+    let has_objects = samples.iter().any(|s| !s.labels.objects().is_empty());
+    if expected.is_empty() || format.name == "yolo-pose" && !has_objects {
+        return;
+    }
+    let read = round_trip(format, samples);
+    assert_eq!(read.len(), expected.len(), "{}", format.name);
+    for (mut picture, (index, sample)) in read.into_iter().zip(expected) {
+        for object in picture.labels.objects_mut() {
+            object.keypoints.sort_by(|a, b| a.name.cmp(&b.name));
+        }
+        let mut labels = restrict(holds, &sample.labels);
+        if holds.oriented {
+            around(&mut picture.labels, &mut labels);
+        }
+        assert_eq!(picture.labels, labels, "{}", format.name);
+        assert!(picture.extent.is_none_or(|extent| extent == EXTENT));
+        assert_eq!(
+            picture.split.as_deref(),
+            Some(split(index)),
+            "{}",
+            format.name
+        );
+        if format.name != "bop" {
+            let name = picture.file.file_name().unwrap().to_string_lossy();
+            assert_eq!(name, format!("{}.png", sample.id), "{}", format.name);
+        }
+    }
+}
+
+/// Checks that the boxes that were read lie around those that were written, and makes them equal.
+fn around(read: &mut Labels, written: &mut Labels) {
+    for (read, written) in read.objects_mut().iter_mut().zip(written.objects_mut()) {
+        let ([x, y, w, h], [x0, y0, w0, h0]) = (read.bbox_xywh, written.bbox_xywh);
+        let contains =
+            x <= x0 + 0.01 && y <= y0 + 0.01 && x + w >= x0 + w0 - 0.01 && y + h >= y0 + h0 - 0.01;
+        assert!(contains, "{:?} in {:?}", written.bbox_xywh, read.bbox_xywh);
+        read.bbox_xywh = written.bbox_xywh;
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(24))]
 
@@ -194,25 +274,26 @@ proptest! {
     fn what_a_format_writes_it_reads_back(labels in prop::collection::vec(any_labels(), 1..8)) {
         let samples = samples(labels);
         for format in FORMATS {
-            let mut expected: Vec<&Sample> = samples.iter().collect();
-            if format.name == "coco" {
-                // A picture with unknown objects is not listed, since that would mean that there are none.
-                expected.retain(|sample| sample.labels.objects.is_some());
-                if expected.is_empty() {
-                    continue;
-                }
-            }
-            let read = round_trip(format, &samples);
-            prop_assert_eq!(read.len(), expected.len(), "{}", format.name);
-            for (mut picture, sample) in read.into_iter().zip(expected) {
-                for object in picture.labels.objects_mut() {
-                    object.keypoints.sort_by(|a, b| a.name.cmp(&b.name));
-                }
-                prop_assert_eq!(&picture.labels, &restrict(format.holds, &sample.labels), "{}", format.name);
-                prop_assert!(picture.extent.is_none_or(|extent| extent == EXTENT));
-                prop_assert!(picture.split.is_some());
-            }
+            assert_round_trip(format, &samples);
         }
+    }
+}
+
+#[test]
+fn hundreds_of_classes_survive() {
+    let labels = |number: usize| Labels {
+        class: Some(format!("class {}", number % 7)),
+        objects: Some(vec![Object {
+            keypoints: vec![Keypoint::from_xyv("tip", [1.5, 2.5, 2.0])],
+            pose: Some([0.25; 12]),
+            visible_fraction: 0.5,
+            ..Object::new(format!("object {number}"), [1.0, 2.0, 3.0, 4.0])
+        }]),
+        ..Labels::default()
+    };
+    let samples = samples((0..300).map(labels).collect());
+    for format in FORMATS {
+        assert_round_trip(format, &samples);
     }
 }
 
@@ -246,7 +327,7 @@ fn polygons_and_plain_run_lengths_are_read() {
     std::fs::write(&file, coco.to_string()).unwrap();
     let format = detect(folder.path()).unwrap();
     assert_eq!(format.name, "coco");
-    let [picture] = &(format.read)(folder.path()).unwrap()[..] else {
+    let [picture] = &format.pictures(folder.path()).unwrap()[..] else {
         panic!("one picture");
     };
     let [first, second] = picture.labels.objects() else {
@@ -277,9 +358,9 @@ fn a_mask_of_another_size_is_refused_with_the_file() {
                           "segmentation": { "counts": [80], "size": [10, 8] } }],
     });
     std::fs::write(&file, coco.to_string()).unwrap();
-    let error = (detect(&file).unwrap().read)(&file)
-        .unwrap_err()
-        .to_string();
+    let format = detect(&file).unwrap();
+    let error = format.visit(&file, true, &mut |_| Ok(()));
+    let error = error.unwrap_err().to_string();
     assert!(
         error.contains("instances_val.json") && error.contains("8×10"),
         "{error}"
@@ -288,16 +369,21 @@ fn a_mask_of_another_size_is_refused_with_the_file() {
 
 #[test]
 fn mutated_labels_are_read_or_refused() {
+    /// Label files of one kind that are mutated in each format.
+    const FILES: usize = 2;
     let mut runner = proptest::test_runner::TestRunner::deterministic();
-    let labels = prop::collection::vec(any_labels(), 4).new_tree(&mut runner);
+    let labels = prop::collection::vec(any_labels(), 6).new_tree(&mut runner);
     let samples = samples(labels.unwrap().current());
     for format in FORMATS.iter().filter(|format| format.name != "folders") {
         let out = tempfile::tempdir().unwrap();
         write(format, &samples, out.path());
         let files = crate::artifact::walk(out.path()).unwrap().into_iter();
+        let mut kinds: BTreeMap<String, usize> = BTreeMap::new();
         let own = files.filter(|path| {
-            let kind = path.extension().and_then(|kind| kind.to_str());
-            matches!(kind, Some("json" | "jsonl" | "parquet"))
+            let kind = path.extension().unwrap().to_string_lossy().into_owned();
+            let seen = kinds.entry(kind.clone()).or_default();
+            *seen += 1;
+            kind != "png" && *seen <= FILES
         });
         for path in own {
             let name = format!("{} {}", format.name, path.file_name().unwrap().display());
@@ -308,10 +394,75 @@ fn mutated_labels_are_read_or_refused() {
                 |_| {},
                 |bytes| {
                     std::fs::write(&path, bytes).unwrap();
-                    (format.read)(out.path())
+                    format.pictures(out.path())
                 },
             );
             std::fs::write(&path, sound).unwrap();
         }
+    }
+}
+
+#[test]
+fn any_format_converts_to_any_other() {
+    let mut runner = proptest::test_runner::TestRunner::deterministic();
+    let labels = prop::collection::vec(any_labels(), 8).new_tree(&mut runner);
+    let mut labels = labels.unwrap().current();
+    // Class folders refuse what is no name of a folder, and one picture must have an object.
+    for label in &mut labels {
+        label.class = Some("a class".to_owned());
+    }
+    labels[0].objects.get_or_insert_default();
+    let object = any_object().new_tree(&mut runner).unwrap().current();
+    labels[0].objects.as_mut().unwrap().push(object);
+    let samples = samples(labels);
+    let known = samples
+        .iter()
+        .filter(|s| s.labels.objects.is_some())
+        .count() as u64;
+    for read_as in FORMATS {
+        let folder = tempfile::tempdir().unwrap();
+        let from = folder.path().join("from");
+        std::fs::create_dir(&from).unwrap();
+        write(read_as, &samples, &from);
+        let held = match read_as.holds.needs_objects() {
+            true => known,
+            false => samples.len() as u64,
+        };
+        for write_as in FORMATS {
+            let to = folder.path().join(write_as.name);
+            let conversion = convert::Conversion {
+                from: &from,
+                read_as,
+                to: &to,
+                write_as,
+                strict: true,
+                link: true,
+            };
+            let pair = format!("{} to {}", read_as.name, write_as.name);
+            let converted = conversion.run(&mut |_, _| Ok(()));
+            let lacks_objects = write_as.holds.needs_objects() && !read_as.holds.objects;
+            let lacks_keypoints = write_as.name == "yolo-pose" && !read_as.holds.keypoints;
+            if lacks_objects || lacks_keypoints {
+                let error = converted.unwrap_err().to_string();
+                assert!(error.contains(write_as.name), "{pair}: {error}");
+                assert!(!to.exists(), "{pair}");
+                continue;
+            }
+            let expected = match write_as.holds.needs_objects() {
+                true => known,
+                false => held,
+            };
+            assert_eq!(converted.unwrap().pictures, expected, "{pair}");
+            assert_eq!(
+                write_as.pictures(&to).unwrap().len() as u64,
+                expected,
+                "{pair}"
+            );
+        }
+        let left = std::fs::read_dir(folder.path()).unwrap().flatten();
+        assert!(
+            left.map(|entry| file_name(&entry.path()))
+                .all(|name| !name.starts_with('.'))
+        );
     }
 }

@@ -3,6 +3,7 @@
 pub mod adversarial;
 pub mod album;
 pub mod critic;
+pub mod curves;
 pub mod cut;
 pub mod cyclegan;
 pub mod fda;

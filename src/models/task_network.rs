@@ -9,7 +9,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use burn::module::Module;
-use burn::nn::{InstanceNorm, InstanceNormConfig, Linear, LinearConfig};
+use burn::nn::{Linear, LinearConfig};
 use burn::tensor::module::{avg_pool2d, interpolate};
 use burn::tensor::ops::{AvgPoolOptions, InterpolateMode, InterpolateOptions};
 use burn::tensor::{Device, Tensor};
@@ -21,59 +21,22 @@ use super::weights::save_weights;
 use crate::artifact::files::{read_json, write_json};
 use crate::nn::batch;
 use crate::nn::conv_kernel::Border;
+use crate::nn::conv_layer::ConvLayer;
 use crate::nn::convolution::{PaddedConv, stem};
 use crate::nn::device::Chosen;
 use crate::nn::init::{Init, initialise};
-use crate::nn::instance_norm::{Activation, normalise};
 use crate::sample::Extent;
 use crate::seed::Stream;
 use crate::{Error, Result};
 
-/// Convolution, group norm (Wu and He 2018), ReLU.
-///
-/// The norm scales and shifts whole groups, which makes it one operation; what a channel needs of its
-/// own, the weights and the bias of the convolution before it give.
-#[derive(Module, Debug)]
-struct Layer {
-    conv: PaddedConv,
-    norm: InstanceNorm,
-}
-
-/// Groups of channels that are normalised together.
-const GROUPS: usize = 4;
-
-impl Layer {
-    fn new(channels: [usize; 2], kernel: usize, stride: usize, device: &Device) -> Self {
-        Layer {
-            conv: PaddedConv::new(
-                channels,
-                kernel,
-                stride,
-                kernel / 2,
-                Border::Zeros,
-                true,
-                device,
-            ),
-            norm: InstanceNormConfig::new(GROUPS).init(device),
-        }
-    }
-
-    fn forward(&self, x: Tensor<4>) -> Tensor<4> {
-        let x = self.conv.forward(x);
-        let [batch, channels, height, width] = x.dims();
-        let groups = x.reshape([batch, GROUPS, channels / GROUPS * height, width]);
-        normalise(&self.norm, groups, Activation::Relu).reshape([batch, channels, height, width])
-    }
-}
-
 /// The weights: an encoder with a head for the class and one for the mask.
 #[derive(Module, Debug)]
 pub struct Layers {
-    stem: Layer,
-    early: Vec<Layer>,
-    late: Vec<Layer>,
+    stem: ConvLayer,
+    early: Vec<ConvLayer>,
+    late: Vec<ConvLayer>,
     class_head: Linear,
-    mask_mix: Layer,
+    mask_mix: ConvLayer,
     mask_head: PaddedConv,
 }
 
@@ -254,9 +217,10 @@ pub fn mask_targets(masks: Tensor<4>, extent: Extent) -> Tensor<4> {
 
 fn layers(classes: usize, extent: Extent, channels: usize, device: &Device) -> Layers {
     let (kernel, stride) = stem(extent);
-    let layer = |from, to, stride| Layer::new([from * channels, to * channels], 3, stride, device);
+    let layer =
+        |from, to, stride| ConvLayer::new([from * channels, to * channels], 3, stride, device);
     Layers {
-        stem: Layer::new([3, channels], kernel, stride, device),
+        stem: ConvLayer::new([3, channels], kernel, stride, device),
         early: vec![layer(1, 2, 2), layer(2, 2, 1)],
         late: vec![layer(2, 4, 2), layer(4, 4, 1)],
         class_head: LinearConfig::new(8 * channels, classes).init(device),

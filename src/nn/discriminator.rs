@@ -154,6 +154,23 @@ impl DiscriminatorConfig {
         (0..self.scales).map(scale).sum()
     }
 
+    /// Multiplications with which a picture of this extent goes through it, roughly.
+    pub fn products(&self, extent: Extent) -> f64 {
+        let strided = self.strided(extent);
+        let at = |level: usize| (self.channels << level.min(3)) as f64;
+        let share = |level: usize| 0.25_f64.powi(level.min(strided) as i32);
+        let inner = (1..=strided).map(|level| 16.0 * at(level - 1) * at(level) * share(level + 1));
+        let patch =
+            48.0 * at(0) * share(1) + inner.sum::<f64>() + 16.0 * at(strided) * share(strided);
+        let pixel = 3.0 * at(0) + 2.0 * at(0) * at(0) + 2.0 * at(0);
+        let each = match self.kind {
+            DiscriminatorKind::Patch => patch,
+            DiscriminatorKind::Pixel => pixel,
+        };
+        let scales = (0..self.scales).map(|scale| 0.25_f64.powi(scale as i32));
+        each * extent.area() as f64 * scales.sum::<f64>()
+    }
+
     fn strided(&self, extent: Extent) -> usize {
         match (self.layers, extent.shorter()) {
             (0, ..=48) => 1,

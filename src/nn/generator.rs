@@ -124,6 +124,31 @@ impl GeneratorConfig {
         layers + output * pixels
     }
 
+    /// Multiplications with which a picture of this extent goes through it, roughly.
+    pub fn products(&self, extent: Extent) -> f64 {
+        let pixels = extent.area() as f64;
+        let at = |level: usize| (self.channels << level.min(3)) as f64;
+        let ends = 2.0 * (self.kernel * self.kernel) as f64 * 3.0 * at(0) * pixels;
+        // A U-Net joins what comes up with what it saw on the way down.
+        let joined = match self.kind {
+            GeneratorKind::Resnet => 1.0,
+            GeneratorKind::UNet => 2.0,
+        };
+        let level = |level: usize| {
+            let weights = 9.0 * at(level) * at(level + 1);
+            let (fine, coarse) = (0.25_f64.powi(level as i32), 0.25_f64.powi(level as i32 + 1));
+            weights * pixels * (coarse + joined * fine)
+        };
+        let levels: f64 = (0..self.downsamplings).map(level).sum();
+        let blocks = match self.kind {
+            GeneratorKind::Resnet => 2.0 * self.blocks as f64,
+            GeneratorKind::UNet => 0.0,
+        };
+        let deepest = (self.channels << self.downsamplings) as f64;
+        let block = 9.0 * deepest * deepest * pixels * 0.25_f64.powi(self.downsamplings as i32);
+        ends + levels + blocks * block
+    }
+
     /// A generator with burn's default weights; see [`crate::nn::init`].
     pub fn init(&self, device: &Device) -> Generator {
         Generator {

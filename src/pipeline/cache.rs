@@ -94,6 +94,11 @@ impl Cache {
         Lookup::Found(Box::new(artifact))
     }
 
+    /// The folder that contains the cache, runs and datasets.
+    pub fn outputs(&self) -> &Path {
+        self.folder.parent().unwrap_or(Path::new(""))
+    }
+
     /// The folder of the cache.
     pub fn folder(&self) -> &Path {
         &self.folder
@@ -102,15 +107,19 @@ impl Cache {
     /// The folders of all results of this stage, for any key, newest first.
     pub fn results(&self, id: &str) -> Vec<PathBuf> {
         let prefix = format!("{id}-");
-        let of_stage = |name: &str| {
-            let key = name.strip_prefix(&prefix)?;
-            (key.len() == 16 && key.chars().all(|c| c.is_ascii_hexdigit())).then_some(())
-        };
+        self.newest_first(|name| {
+            let key = name.strip_prefix(&prefix).unwrap_or_default();
+            key.len() == 16 && key.chars().all(|c| c.is_ascii_hexdigit())
+        })
+    }
+
+    /// The results whose folders have a name that is wanted, newest first.
+    fn newest_first(&self, wanted: impl Fn(&str) -> bool) -> Vec<PathBuf> {
         let mut found: Vec<_> = fs::read_dir(&self.folder)
             .into_iter()
             .flatten()
             .flatten()
-            .filter(|entry| of_stage(&entry.file_name().to_string_lossy()).is_some())
+            .filter(|entry| wanted(&entry.file_name().to_string_lossy()))
             .filter_map(|entry| {
                 let written = fs::metadata(entry.path().join(KEY_FILE)).and_then(|m| m.modified());
                 Some((written.ok()?, entry.path()))
@@ -120,11 +129,23 @@ impl Cache {
         found.into_iter().rev().map(|(_, folder)| folder).collect()
     }
 
-    /// The newest result of this stage, for any key: its folder and the ingredients of its key.
-    pub fn newest(&self, id: &str) -> Option<(PathBuf, Ingredients)> {
-        let folder = self.results(id).into_iter().next()?;
-        let text = fs::read_to_string(folder.join(KEY_FILE)).ok()?;
-        Some((folder, serde_json::from_str(&text).ok()?))
+    /// The folders of the results of all stages, newest first.
+    pub fn all_results(&self) -> Vec<PathBuf> {
+        self.newest_first(|name| {
+            let key = name.rsplit('-').next().unwrap_or_default();
+            key.len() == 16 && key.chars().all(|c| c.is_ascii_hexdigit()) && !name.starts_with('.')
+        })
+    }
+
+    /// Where the result that a run recorded in `folder` lies now, since the outputs may have been moved.
+    pub fn place_of(&self, folder: &Path) -> PathBuf {
+        self.folder.join(folder.file_name().unwrap_or_default())
+    }
+
+    /// The ingredients of the key of the result that a run recorded in `folder`, if it still exists.
+    pub fn ingredients(&self, folder: &Path) -> Option<Ingredients> {
+        let text = fs::read_to_string(self.place_of(folder).join(KEY_FILE)).ok()?;
+        serde_json::from_str(&text).ok()
     }
 
     /// What the folder `name` contained when the result in `folder` was made from it.

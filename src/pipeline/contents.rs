@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::artifact::files::temporary;
 use crate::artifact::{self, FileEntry};
+use crate::sample::listing;
 use crate::{Error, Result};
 
 /// The file with the remembered hashes, beside the cache.
@@ -102,7 +103,8 @@ impl Contents {
 
     /// Every file under `path`, in order; those that are not remembered are read, in all threads.
     fn hash_all(&mut self, path: &Path) -> Result<Vec<FileEntry>> {
-        let paths = artifact::walk(path)?;
+        // Stages leave out the same names.
+        let paths = listing::tree(path, &|| Ok(()))?.files;
         let hashed = paths
             .par_iter()
             .map(|file| self.hash_one(file))

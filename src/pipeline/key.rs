@@ -232,10 +232,18 @@ fn brief(value: &Value) -> String {
 }
 
 /// A value as written in a pipeline file; a single-precision number with only the digits that it needs.
-fn format_value(value: &Value) -> String {
+pub fn format_value(value: &Value) -> String {
     match value {
         Value::Null => "unset".to_owned(),
-        Value::Object(_) => "{…}".to_owned(),
+        Value::Object(values) => {
+            let value =
+                |(key, value): (&String, &Value)| format!("{key} = {}", format_value(value));
+            let values: Vec<String> = values.iter().map(value).collect();
+            match values.is_empty() {
+                true => "{}".to_owned(),
+                false => format!("{{ {} }}", values.join(", ")),
+            }
+        }
         Value::Array(values) => {
             let values: Vec<String> = values.iter().map(format_value).collect();
             format!("[{}]", values.join(", "))

@@ -11,6 +11,7 @@ use std::time::Instant;
 use super::cache::{Cache, Lookup};
 use super::contents::Contents;
 use super::events::{Events, RunEvent};
+use super::forecast;
 use super::key::Key;
 use super::lock::{Lock, Purpose};
 use super::memory::PeakMemory;
@@ -118,6 +119,7 @@ impl Maker<'_> {
             peak_memory: memory.bytes(),
             since_start: memory.since_start,
             taken_over: resume.taken_over(),
+            effort: forecast::effort(self.spec, stage, &context.inputs),
         };
         let artifact = work.publish(key, stage.kind.output, summary, cost)?;
         resume.finished();

@@ -2,8 +2,10 @@
 
 pub mod cache;
 mod contents;
-mod estimate;
 pub mod events;
+mod files;
+pub mod forecast;
+mod foresee;
 pub mod gc;
 pub mod key;
 mod lock;
@@ -11,6 +13,7 @@ mod making;
 pub mod matrix;
 pub mod memory;
 pub mod plan;
+mod positions;
 pub mod provenance;
 pub mod publish;
 mod read;
@@ -21,6 +24,7 @@ pub mod run;
 mod set;
 mod source;
 pub mod spec;
+mod speed;
 pub mod suggest;
 mod tables;
 mod variables;

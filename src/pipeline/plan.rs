@@ -1,14 +1,19 @@
 //! What a run would do, and why: whether each stage comes from the cache or has to run.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
 
 use super::cache::{Cache, Lookup};
 use super::contents::Contents;
-use super::key::{Key, changes};
+use super::key::{Ingredients, Key, changes};
 use super::spec::{Spec, StageSpec};
-use super::{estimate, suggest};
+use super::{files, foresee, publish, records, suggest};
 use crate::artifact::Artifact;
+use crate::stage::Misfit;
 use crate::{Error, Result};
+
+/// How many earlier runs of a pipeline to search for the last result of a stage.
+const MOST_RUNS: usize = 50;
 
 /// Which stages to run, besides those that have changed.
 #[derive(Debug, Clone, Default)]
@@ -29,10 +34,12 @@ pub struct Step<'s> {
     pub state: StepState,
     /// Why it runs; empty if it is cached.
     pub reasons: Vec<String>,
+    /// Whether this pipeline has made it before, from something else.
+    pub changed: bool,
     /// `None` if an input has yet to be made.
     pub key: Option<Key>,
-    /// Estimated duration in seconds, if earlier runs allow an estimate.
-    pub estimate: Option<f64>,
+    /// What its key consists of, as far as its inputs are made.
+    pub ingredients: Ingredients,
 }
 
 /// Whether a stage's result is in the cache.
@@ -141,14 +148,15 @@ impl<'s> Planner<'s> {
         let inputs = stage.from.values().map(String::as_str);
         let waits: Vec<&str> = inputs.filter(|id| !made.contains_key(*id)).collect();
         let key = self.key(stage, made)?;
-        let (state, reasons) = if waits.is_empty() {
-            self.decide(stage, &key)
-        } else {
-            (
-                StepState::ToRun,
-                vec![format!("after {}", waits.join(", "))],
-            )
+        let decision = match waits.is_empty() {
+            true => self.decide(stage, &key),
+            false => Decision::run(vec![format!("after {}", waits.join(", "))]),
         };
+        let Decision {
+            state,
+            reasons,
+            changed,
+        } = decision;
         if matches!(state, StepState::ToRun) && !self.is_selected(stage) {
             return Err(Error::usage(
                 "--only",
@@ -160,15 +168,12 @@ impl<'s> Planner<'s> {
                 format!("leave out --only, or add --only {}", stage.id),
             ));
         }
-        let estimate = match state {
-            StepState::ToRun => estimate::seconds(self.cache, &stage.id, &key.ingredients),
-            StepState::Cached(_) => None,
-        };
         Ok(Step {
             stage,
-            estimate,
             state,
             reasons,
+            changed,
+            ingredients: key.ingredients.clone(),
             key: waits.is_empty().then_some(key),
         })
     }
@@ -188,11 +193,23 @@ impl<'s> Planner<'s> {
         self.contents.look_again();
     }
 
+    /// Checks that the stages of the run fit together, that everything that they read from disk exists, and that
+    /// they can read it.
+    ///
+    /// # Errors
+    /// What is wrong or missing, at the setting that says so.
+    pub fn check(&self) -> Result<()> {
+        let stages = self.stages();
+        foresee::check(&self.spec.source, &stages)?;
+        files::check(self.spec, &stages)
+    }
+
     /// Every step, as far as it can be decided before anything has run.
     ///
     /// # Errors
-    /// The errors of [`Planner::step`].
+    /// The errors of [`Planner::check`], and if the cache lacks what `--only` needs.
     pub fn all(&mut self) -> Result<Vec<Step<'s>>> {
+        self.check()?;
         let mut made = BTreeMap::new();
         let mut steps = Vec::new();
         for stage in self.stages() {
@@ -205,37 +222,151 @@ impl<'s> Planner<'s> {
         Ok(steps)
     }
 
-    fn decide(&self, stage: &StageSpec, key: &Key) -> (StepState, Vec<String>) {
+    /// Checks that what the steps would publish can be published, as far as that is known before it is made.
+    ///
+    /// # Errors
+    /// If a version exists with different content, or `latest` is a file or folder of the user's.
+    pub fn check_datasets(&mut self, steps: &[Step<'s>]) -> Result<()> {
+        for step in steps {
+            if self.is_selected(step.stage) {
+                self.check_dataset(step)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn check_dataset(&mut self, step: &Step<'s>) -> Result<()> {
+        let Some(dataset) = step.stage.stage.dataset() else {
+            return Ok(());
+        };
+        publish::check(self.cache.outputs(), dataset.name)?;
+        let Some(folder) = publish::existing(self.cache.outputs(), dataset) else {
+            return Ok(());
+        };
+        let difference = match &step.state {
+            StepState::Cached(artifact) if publish::holds(&folder, artifact) => None,
+            StepState::Cached(_) => Some("it has other images".to_owned()),
+            StepState::ToRun => self.difference_to(&folder)?,
+        };
+        match difference {
+            None => Ok(()),
+            Some(difference) => Err(foresee::error(
+                &self.spec.source,
+                step.stage,
+                Misfit::new(
+                    format!(
+                        "`version` {} is already published, with different content ({difference}): {}",
+                        dataset.version.unwrap_or_default(),
+                        folder.display()
+                    ),
+                    publish::ANOTHER_VERSION,
+                ),
+            )),
+        }
+    }
+
+    /// A difference between the stages of the run and those that made the dataset in `folder`, as far as the
+    /// cache still knows them.
+    fn difference_to(&mut self, folder: &Path) -> Result<Option<String>> {
+        let runs = records::that_published(self.cache.outputs(), folder)?;
+        let Some(run) = runs.first() else {
+            return Ok(None);
+        };
+        for stage in self.stages() {
+            let recorded = run.record.stages.iter().find(|known| known.id == stage.id);
+            let Some(recorded) = recorded else {
+                return Ok(Some(format!("stage {} is new", stage.id)));
+            };
+            let wires = stage.from.iter().map(|(role, id)| (*role, id));
+            if !wires.eq(recorded.from.iter().map(|(role, id)| (role.as_str(), id))) {
+                return Ok(Some(format!("stage {} reads others", stage.id)));
+            }
+            let Some(mut old) = self.cache.ingredients(&recorded.folder) else {
+                continue;
+            };
+            old.inputs.clear();
+            let key = self.key(stage, &BTreeMap::new())?;
+            let changes = changes(&old, &key, |_| None, &stage.from);
+            if let Some(change) = changes.into_iter().next() {
+                return Ok(Some(change));
+            }
+        }
+        Ok(None)
+    }
+
+    /// What the stage `id` was made from when this pipeline last ran it or took it from the cache, and the
+    /// folder of that result.
+    fn last(&self, id: &str) -> Option<(PathBuf, Ingredients)> {
+        let runs = records::of_pipeline(self.cache.outputs(), &self.spec.name);
+        runs.take(MOST_RUNS).find_map(|run| {
+            let recorded = run.stages.into_iter().find(|stage| stage.id == id)?;
+            let ingredients = self.cache.ingredients(&recorded.folder)?;
+            Some((self.cache.place_of(&recorded.folder), ingredients))
+        })
+    }
+
+    fn decide(&self, stage: &StageSpec, key: &Key) -> Decision {
         if let Some(reason) = self.forced.get(stage.id.as_str()) {
-            return (StepState::ToRun, vec![reason.clone()]);
+            return Decision::run(vec![reason.clone()]);
         }
         let damage = match self.cache.lookup(&stage.id, key) {
-            Lookup::Found(artifact) => return (StepState::Cached(artifact), Vec::new()),
+            Lookup::Found(artifact) => {
+                return Decision {
+                    state: StepState::Cached(artifact),
+                    reasons: Vec::new(),
+                    changed: false,
+                };
+            }
             Lookup::Damaged(what) => Some(format!("earlier result damaged: {what}")),
             Lookup::Missing => None,
         };
-        let mut reasons = match self.cache.newest(&stage.id) {
-            None => vec!["no earlier result".to_owned()],
-            Some((folder, old)) => {
-                let listed = |file: &str| Cache::listing(&folder, file);
-                changes(&old, key, listed, &stage.from)
-            }
-        };
         if let Some(damage) = damage {
-            reasons = vec![damage];
-        } else if reasons.is_empty() {
-            reasons.push("no earlier result".to_owned());
+            return Decision::run(vec![damage]);
         }
-        (StepState::ToRun, reasons)
+        let changes = self.last(&stage.id).map_or(Vec::new(), |(folder, old)| {
+            let listed = |file: &str| Cache::listing(&folder, file);
+            changes(&old, key, listed, &stage.from)
+        });
+        match changes.is_empty() {
+            true => Decision::run(vec!["no earlier result".to_owned()]),
+            false => Decision {
+                changed: true,
+                ..Decision::run(changes)
+            },
+        }
+    }
+}
+
+/// Whether a stage runs, and why.
+struct Decision {
+    state: StepState,
+    reasons: Vec<String>,
+    changed: bool,
+}
+
+impl Decision {
+    /// It runs, for these reasons.
+    fn run(reasons: Vec<String>) -> Self {
+        Decision {
+            state: StepState::ToRun,
+            reasons,
+            changed: false,
+        }
     }
 }
 
 /// The whole plan, without running anything.
 ///
 /// # Errors
-/// The errors of [`Planner::new`] and [`Planner::step`].
+/// The errors of [`Planner::new`], [`Planner::all`] and [`Planner::check_datasets`].
 pub fn plan<'s>(spec: &'s Spec, cache: &'s Cache, choice: &Choice) -> Result<Vec<Step<'s>>> {
-    Planner::new(spec, cache, choice)?.all()
+    let mut planner = Planner::new(spec, cache, choice)?;
+    let steps = planner.all()?;
+    // A sweep publishes nothing.
+    if spec.point.is_empty() {
+        planner.check_datasets(&steps)?;
+    }
+    Ok(steps)
 }
 
 fn find<'s>(spec: &'s Spec, flag: &str, id: &str) -> Result<&'s str> {

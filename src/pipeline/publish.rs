@@ -23,6 +23,10 @@ pub struct Published {
     pub new: bool,
 }
 
+/// What to do if a version exists with other content.
+pub(super) const ANOTHER_VERSION: &str =
+    "give the dataset another `version`, or omit it to derive it from the content";
+
 /// The folder that holds all versions of the dataset `name`.
 fn shelf(outputs: &Path, name: &str) -> PathBuf {
     outputs.join("datasets").join(name)
@@ -42,6 +46,12 @@ fn place(artifact: &Artifact, dataset: DatasetName, outputs: &Path) -> PathBuf {
     let digest = &artifact.manifest.digest;
     let version = digest.get(..12).unwrap_or(digest);
     shelf(outputs, dataset.name).join(dataset.version.unwrap_or(version))
+}
+
+/// The folder of a version that the user has named; `None` if it does not exist yet.
+pub(super) fn existing(outputs: &Path, dataset: DatasetName) -> Option<PathBuf> {
+    let folder = shelf(outputs, dataset.name).join(dataset.version?);
+    folder.exists().then_some(folder)
 }
 
 /// Whether this version exists already.
@@ -73,7 +83,7 @@ pub fn publish(
         return Err(Error::failed(
             folder.display(),
             "this version is already published with different content, and was left unchanged",
-            "give the dataset another `version`, or omit it to derive it from the content",
+            ANOTHER_VERSION,
         ));
     }
     if new {
@@ -100,7 +110,7 @@ pub fn publish(
 }
 
 /// Whether the published `folder` lists the same files as `artifact`, with the same content.
-fn holds(folder: &Path, artifact: &Artifact) -> bool {
+pub(super) fn holds(folder: &Path, artifact: &Artifact) -> bool {
     let mut files = artifact.manifest.files.iter();
     let list = files.find(|entry| entry.file == CHECKSUMS);
     list.is_none_or(|list| hash_file(&folder.join(CHECKSUMS)).is_ok_and(|hash| hash == list.blake3))

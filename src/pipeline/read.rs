@@ -4,6 +4,7 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::sync::Arc;
 
 use serde::Deserialize;
 use serde::de::IgnoredAny;
@@ -13,7 +14,7 @@ use toml::de::{DeTable, DeValue, ValueDeserializer};
 use super::source::Source;
 use super::spec::Spec;
 use super::tables::{Tables, explain};
-use super::{matrix, require, variables, wiring};
+use super::{foresee, matrix, require, variables, wiring};
 use crate::Result;
 use crate::artifact::files::{FOLDER_NAME, is_folder_name};
 use crate::stage::StageKind;
@@ -55,7 +56,7 @@ impl Spec {
     /// # Errors
     /// The first mistake, with its position and a remedy.
     pub fn read(file: &Path, sets: &[String], registry: &'static [StageKind]) -> Result<Self> {
-        Spec::from_source(&Source::read(file, sets)?, registry)
+        Spec::from_source(Source::read(file, sets)?, registry)
     }
 
     /// Like [`Spec::read`], from a string; messages call it `file`.
@@ -68,7 +69,7 @@ impl Spec {
         sets: &[String],
         registry: &'static [StageKind],
     ) -> Result<Self> {
-        Spec::from_source(&Source::new(file, text.to_owned(), sets)?, registry)
+        Spec::from_source(Source::new(file, text.to_owned(), sets)?, registry)
     }
 
     /// Reads a pipeline file once for every point of its `[matrix]`; once if it has none.
@@ -80,32 +81,31 @@ impl Spec {
         sets: &[String],
         registry: &'static [StageKind],
     ) -> Result<Vec<Self>> {
-        Spec::points_from(&Source::read(file, sets)?, registry)
+        Spec::points_from(Source::read(file, sets)?, registry)
     }
 
-    pub(super) fn points_from(
-        source: &Source,
-        registry: &'static [StageKind],
-    ) -> Result<Vec<Self>> {
+    pub(super) fn points_from(source: Source, registry: &'static [StageKind]) -> Result<Vec<Self>> {
+        let source = Arc::new(source);
         let mut table = source.table()?;
-        let axes = matrix::axes(source, &mut table)?;
+        let axes = matrix::axes(&source, &mut table)?;
         let read = |(settings, table)| {
-            let mut spec = Spec::from_table(source, table, registry)?;
+            let mut spec = Spec::from_table(&source, table, registry)?;
             spec.point = settings;
             Ok(spec)
         };
-        let points = matrix::points(source, &table, &axes)?;
+        let points = matrix::points(&source, &table, &axes)?;
         points.into_iter().map(read).collect()
     }
 
-    fn from_source(source: &Source, registry: &'static [StageKind]) -> Result<Self> {
+    fn from_source(source: Source, registry: &'static [StageKind]) -> Result<Self> {
+        let source = Arc::new(source);
         let mut table = source.table()?;
         table.remove("matrix");
-        Spec::from_table(source, table, registry)
+        Spec::from_table(&source, table, registry)
     }
 
     fn from_table(
-        source: &Source,
+        source: &Arc<Source>,
         mut table: DeTable,
         registry: &'static [StageKind],
     ) -> Result<Self> {
@@ -117,6 +117,8 @@ impl Spec {
             stages.push(tables.stage(id)?);
         }
         wiring::check(source, &stages)?;
+        let mut stages = wiring::in_order(source, stages)?;
+        foresee::foresee(&mut stages);
         Ok(Spec {
             file: source.file().to_path_buf(),
             name: head.name.unwrap_or_default(),
@@ -125,7 +127,8 @@ impl Spec {
             require: require::read(source, &table, &tables.ids)?,
             keep: head.keep,
             point: Vec::new(),
-            stages: wiring::in_order(source, stages)?,
+            stages,
+            source: source.clone(),
         })
     }
 }

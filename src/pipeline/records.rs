@@ -39,6 +39,28 @@ pub fn all(outputs: &Path) -> Result<Vec<Recorded>> {
     Ok(found)
 }
 
+/// Characters of the time in the name of a run.
+const SECONDS: usize = 15;
+
+/// The runs of one pipeline, newest first, each read when it is asked for; those whose record cannot be read
+/// are left out.
+pub fn of_pipeline(outputs: &Path, name: &str) -> impl Iterator<Item = RunRecord> {
+    let mut runs = folders(&outputs.join("runs").join(name));
+    // Named after the time; a number is appended to those of the same second.
+    runs.sort_by_key(|folder| {
+        let name = folder
+            .file_name()
+            .unwrap_or_default()
+            .to_string_lossy()
+            .into_owned();
+        std::cmp::Reverse((name.get(..SECONDS).map(str::to_owned), name.len(), name))
+    });
+    let records = runs
+        .into_iter()
+        .filter_map(|folder| read(folder).ok().flatten());
+    records.map(|recorded| recorded.record)
+}
+
 /// The runs that published the dataset in `folder`, newest first.
 ///
 /// # Errors

@@ -15,7 +15,7 @@ use super::spec::{Spec, StageSpec};
 use super::{gc, publish, require};
 use crate::artifact::Artifact;
 use crate::artifact::files::{remove_at_once, temporary, write_flushed};
-use crate::artifact::run::{RunRecord, StageRecord, Status};
+use crate::artifact::run::{FailedStage, RunRecord, StageRecord, Status};
 use crate::report;
 use crate::stage::exhibit::Figure;
 use crate::stage::{DatasetName, DeviceChoice, Event};
@@ -56,6 +56,8 @@ pub struct Outcome {
 /// cache, and published datasets are unchanged. [`Error::Unmet`] if all stages finished, but the results do
 /// not meet the pipeline's requirements.
 pub fn run(spec: &Spec, options: &Options) -> Result<Outcome> {
+    let cache = Cache::new(options.outputs);
+    Planner::new(spec, &cache, &options.choice)?.check()?;
     check_writable(options.outputs)?;
     let _lock = Lock::wait(
         options.outputs,
@@ -66,14 +68,13 @@ pub fn run(spec: &Spec, options: &Options) -> Result<Outcome> {
         },
         || check_interrupt(options.interrupted),
     )?;
-    let cache = Cache::new(options.outputs);
     cache.prepare()?;
     let _in_use = gc::hold(options.outputs)?;
-    // Before any work, check that all files exist and that the cache has what `--only` needs.
+    // Before any work, everything is checked that `plan` checks.
     let mut planner = Planner::new(spec, &cache, &options.choice)?;
-    planner.all()?;
-    for (_, dataset) in datasets(&planner, options) {
-        publish::check(options.outputs, dataset.name)?;
+    let steps = planner.all()?;
+    if options.publish {
+        planner.check_datasets(&steps)?;
     }
 
     let started = SystemTime::now()
@@ -110,8 +111,10 @@ pub fn run(spec: &Spec, options: &Options) -> Result<Outcome> {
             warnings: Vec::new(),
             requirements: Vec::new(),
             error: None,
+            failed: None,
         },
         folder,
+        current: None,
         checked: BTreeSet::new(),
     };
     let result = running.work(&mut planner);
@@ -131,6 +134,8 @@ struct ActiveRun<'a> {
     events: &'a Events<'a>,
     record: RunRecord,
     folder: PathBuf,
+    /// The stage that is being made or taken from the cache.
+    current: Option<&'a StageSpec>,
     /// Stages whose results this run has made or compared with their description.
     checked: BTreeSet<String>,
 }
@@ -152,6 +157,7 @@ impl<'a> ActiveRun<'a> {
         let stages = planner.stages();
         for (position, &stage) in stages.iter().enumerate() {
             check_interrupt(self.options.interrupted)?;
+            self.current = Some(stage);
             planner.look_again();
             let mut step = planner.step(stage, &made)?;
             if !step.is_cached() {
@@ -187,6 +193,7 @@ impl<'a> ActiveRun<'a> {
                 (StepState::ToRun, None) => unreachable!("an input of `{}` was not made", stage.id),
             };
             made.insert(stage.id.clone(), artifact);
+            self.current = None;
             self.save()?;
         }
         check_interrupt(self.options.interrupted)?;
@@ -297,13 +304,10 @@ impl<'a> ActiveRun<'a> {
         if !cached {
             self.checked.insert(stage.id.clone());
         }
-        let from = stage.from.iter();
         let record = StageRecord {
             id: stage.id.clone(),
             stage: stage.kind.name.to_owned(),
-            from: from
-                .map(|(role, id)| (role.to_string(), id.clone()))
-                .collect(),
+            from: wires(stage),
             cached,
             cost: manifest.cost,
             key: manifest.key.clone(),
@@ -341,6 +345,13 @@ impl<'a> ActiveRun<'a> {
             Err(_) => Status::Failed,
         };
         self.record.error = result.as_ref().err().map(ToString::to_string);
+        let failed = self.current.zip(self.record.error.clone());
+        self.record.failed = failed.map(|(stage, reason)| FailedStage {
+            id: stage.id.clone(),
+            stage: stage.kind.name.to_owned(),
+            from: wires(stage),
+            reason,
+        });
         let saved = self.save();
         let kinds: Vec<_> = self.spec.stages.iter().map(|stage| stage.kind).collect();
         let reported = report::write(&self.record, &kinds, &self.folder.join("report.html"));
@@ -354,6 +365,13 @@ impl<'a> ActiveRun<'a> {
         );
         saved.and(reported)
     }
+}
+
+/// Role to stage id.
+fn wires(stage: &StageSpec) -> BTreeMap<String, String> {
+    let from = stage.from.iter();
+    from.map(|(role, id)| (role.to_string(), id.clone()))
+        .collect()
 }
 
 /// The stages whose datasets this run publishes.

@@ -3,13 +3,16 @@
 use std::collections::BTreeMap;
 use std::ops::Range;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use serde_json::{Map, Value};
 
 use super::matrix::Setting;
+use super::positions::Positions;
 use super::require::Requirement;
+use super::source::Source;
 use super::variables;
-use crate::stage::{Stage, StageKind};
+use crate::stage::{Facts, Misfit, Stage, StageKind};
 use crate::{Error, Result};
 
 /// A checked pipeline.
@@ -30,6 +33,8 @@ pub struct Spec {
     pub keep: Option<usize>,
     /// The settings that distinguish this point of a `[matrix]` from the others.
     pub point: Vec<Setting>,
+    /// The texts that it was read from, for the positions of later errors.
+    pub(super) source: Arc<Source>,
 }
 
 /// One stage of a pipeline.
@@ -44,6 +49,12 @@ pub struct StageSpec {
     pub like: Option<String>,
     /// The configuration, read and checked, ready to run.
     pub stage: Box<dyn Stage>,
+    /// What its result will be like.
+    pub facts: Facts,
+    /// Why it cannot work with what it will read.
+    pub(super) misfit: Option<Misfit>,
+    /// The positions of its settings: those at the top of its table by name, and every string.
+    pub(super) positions: Positions,
     /// The position of its table in the file.
     pub(super) span: Range<usize>,
     /// The position of its `from`.

@@ -6,10 +6,11 @@ use std::ops::Range;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
+use super::positions::Positions;
 use super::source::{Source, overlay};
 use super::spec::StageSpec;
 use super::suggest;
-use crate::stage::StageKind;
+use crate::stage::{Facts, StageKind};
 use crate::{Error, Result};
 
 /// The keys of a stage that belong to the pipeline, not to the stage's configuration.
@@ -72,17 +73,14 @@ impl<'a> Tables<'a> {
         let kind = self.kind(id)?;
         let config = self.config(id, kind, &mut Vec::new())?;
         let keys: Vec<Range<usize>> = config.keys().map(Spanned::span).collect();
-        let values: BTreeMap<String, Range<usize>> = config
-            .iter()
-            .map(|(key, value)| (key.get_ref().to_string(), value.span()))
-            .collect();
+        let positions = Positions::of(&config);
         let value = Spanned::new(span.clone(), DeValue::Table(config));
         let subject = format!("stage `{id}`");
         let stage = (kind.parse)(value)
             .map_err(|e| explain(self.source, &e, &subject, &keys, span.clone()))?;
         stage.check().map_err(|problem| {
             self.source.error(
-                first_named(&problem, &values).unwrap_or(span.clone()),
+                positions.first_named(&problem).unwrap_or(span.clone()),
                 format!("stage `{id}`: {problem}"),
                 format!("fix the settings of `[stages.{id}]`"),
             )
@@ -93,6 +91,9 @@ impl<'a> Tables<'a> {
             from: self.from(id, kind)?,
             like: self.string(id, "like")?.map(|(like, _)| like.to_owned()),
             stage,
+            facts: Facts::default(),
+            misfit: None,
+            positions,
             span: span.clone(),
             from_span: table.get("from").map_or(span.clone(), Spanned::span),
         })
@@ -210,12 +211,6 @@ impl<'a> Tables<'a> {
             suggest::remedy(id, "ids", &self.ids),
         )
     }
-}
-
-/// The position of the first setting that `problem` names in backticks and the file gives.
-fn first_named(problem: &str, values: &BTreeMap<String, Range<usize>>) -> Option<Range<usize>> {
-    let mut names = problem.split('`').skip(1).step_by(2);
-    names.find_map(|name| values.get(name).cloned())
 }
 
 /// Rewords a parse error of serde: the unknown name, and the known ones. A stage that parses its table itself

@@ -9,27 +9,40 @@ use super::scale::{Scale, px};
 use super::table::class;
 
 const WIDTH: f64 = 380.0;
-const HEIGHT: f64 = 200.0;
+const HEIGHT: f64 = 216.0;
+/// Room for the numbers and titles of the axes.
+const LEFT: f64 = 60.0;
+const BOTTOM: f64 = 44.0;
 
-/// A chart of curves over steps: each raw and faint, and smoothed on top.
+/// A chart of curves over steps: each raw and faint, and smoothed on top. Single points are no curves: their
+/// values stand in the legend alone.
 pub(super) fn draw(chart: &Chart) -> Markup {
-    let Chart { title, curves } = chart;
+    let Chart {
+        title,
+        axes: [across, up],
+        curves,
+    } = chart;
     let steps = curves.iter().flat_map(|c| c.points.iter().map(|p| p.0));
-    let x = Scale::over(steps, 44.0, WIDTH - 18.0);
-    let y = Scale::over(curves.iter().flat_map(inner_range), HEIGHT - 28.0, 12.0);
+    let x = Scale::over(steps, LEFT, WIDTH - 18.0);
+    let y = Scale::over(curves.iter().flat_map(inner_range), HEIGHT - BOTTOM, 12.0);
     let colour = |place: usize| class(Tone::Series((place % 8) as u8));
     let smooth: Vec<_> = curves.iter().map(|c| smoothed(&c.points)).collect();
     html! {
         figure.chart {
             figcaption { (title) }
-            svg viewBox={ "0 0 " (WIDTH) " " (HEIGHT) } role="img" aria-label=(title) {
-                (axes(&x, &y))
-                @for (i, (curve, smooth)) in curves.iter().zip(&smooth).enumerate() {
-                    path class={ "raw " (colour(i)) } d=(polyline(&thinned(&curve.points), &x, &y)) {}
-                    path class={ "line " (colour(i)) } d=(polyline(&thinned(smooth), &x, &y)) {
-                        title { (curve.name) ": ends at " (last_value(smooth)) }
+            @if smooth.iter().any(|points| points.len() > 1) {
+                svg viewBox={ "0 0 " (WIDTH) " " (HEIGHT) } role="img" aria-label=(title) {
+                    (axes(&x, &y))
+                    (titles(&x, &y, across, up))
+                    @for (i, (curve, smooth)) in curves.iter().zip(&smooth).enumerate() {
+                        path class={ "raw " (colour(i)) } d=(polyline(&thinned(&curve.points), &x, &y)) {}
+                        path class={ "line " (colour(i)) } d=(polyline(&thinned(smooth), &x, &y)) {
+                            title { (curve.name) ": ends at " (last_value(smooth)) }
+                        }
                     }
                 }
+            } @else {
+                p.soft { (up) ", measured once:" }
             }
             ul.legend {
                 @for (i, (curve, smooth)) in curves.iter().zip(&smooth).enumerate() {
@@ -56,6 +69,16 @@ fn axes(x: &Scale, y: &Scale) -> Markup {
             text.tick x=(at) y=(px(y.from + 17.0)) text-anchor="middle" { (number(tick)) }
         }
         line.axis x1=(px(x.from)) x2=(px(x.to)) y1=(px(y.from)) y2=(px(y.from)) {}
+    }
+}
+
+/// What the axes are, below and beside the chart.
+fn titles(x: &Scale, y: &Scale, across: &str, up: &str) -> Markup {
+    let middle = [f64::midpoint(x.from, x.to), f64::midpoint(y.from, y.to)];
+    let turned = format!("rotate(-90 14 {})", px(middle[1]));
+    html! {
+        text.tick x=(px(middle[0])) y=(px(HEIGHT - 5.0)) text-anchor="middle" { (across) }
+        text.tick x="14" y=(px(middle[1])) text-anchor="middle" transform=(turned) { (up) }
     }
 }
 
@@ -148,9 +171,34 @@ mod tests {
         &[(f64::NAN, 1.0), (f64::INFINITY, 2.0)],
     ];
 
+    fn chart(curves: Vec<Curve>) -> Markup {
+        draw(&Chart {
+            title: "Losses".into(),
+            axes: ["training step", "loss <L>"].map(String::from),
+            curves,
+        })
+    }
+
+    #[test]
+    fn axes_have_titles_and_a_single_point_is_no_chart() {
+        let curve = |points: &[(f64, f64)]| Curve {
+            name: "cycle".into(),
+            points: points.to_vec(),
+        };
+        let drawn = chart(vec![curve(&[(10.0, 0.5), (20.0, 0.25)])]).into_string();
+        assert!(
+            drawn.contains(">training step<") && drawn.contains(">loss &lt;L&gt;<"),
+            "{drawn}"
+        );
+        let single = chart(vec![curve(&[(10.0, 0.5)]), curve(&[(10.0, f64::NAN)])]).into_string();
+        assert!(
+            !single.contains("<svg") && single.contains("<b>0.5</b>"),
+            "{single}"
+        );
+    }
+
     fn assert_finite(curves: Vec<Curve>) {
-        let title = "loss".into();
-        let drawn = draw(&Chart { title, curves }).into_string();
+        let drawn = chart(curves).into_string();
         for wrong in ["NaN", "inf", "\"-\""] {
             assert!(!drawn.contains(wrong), "{wrong} in {drawn}");
         }

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use maud::{Markup, html};
 
-use crate::artifact::run::StageRecord;
+use crate::artifact::run::{FailedStage, StageRecord};
 
 use super::format::{duration, plural};
 use super::scale::px;
@@ -17,6 +17,38 @@ const BOX: (f64, f64) = (134.0, 58.0);
 const GAP: (f64, f64) = (42.0, 16.0);
 /// Height of an arrow's lane in a layer that it crosses.
 const LANE: f64 = 12.0;
+
+/// What is drawn as a box.
+enum Node<'a> {
+    Made(&'a StageRecord),
+    Failed(&'a FailedStage),
+}
+
+impl Node<'_> {
+    fn id(&self) -> &str {
+        match self {
+            Node::Made(stage) => &stage.id,
+            Node::Failed(stage) => &stage.id,
+        }
+    }
+
+    /// Role to stage id.
+    fn from(&self) -> &BTreeMap<String, String> {
+        match self {
+            Node::Made(stage) => &stage.from,
+            Node::Failed(stage) => &stage.from,
+        }
+    }
+}
+
+/// The stages that ended, and the one that failed.
+fn nodes<'a>(stages: &'a [StageRecord], failed: Option<&'a FailedStage>) -> Vec<Node<'a>> {
+    let ended = stages
+        .iter()
+        .filter(|stage| failed.is_none_or(|f| f.id != stage.id));
+    let ended = ended.map(Node::Made);
+    ended.chain(failed.map(Node::Failed)).collect()
+}
 
 /// A box or a lane in its layer.
 struct Slot {
@@ -46,9 +78,10 @@ struct Layout {
     arrows: Vec<(Vec<usize>, String)>,
 }
 
-/// Draws the stages of a run.
-pub(super) fn picture(stages: &[StageRecord]) -> Markup {
-    let layout = Layout::new(stages);
+/// Draws the stages of a run, and the one that it could not finish.
+pub(super) fn picture(stages: &[StageRecord], failed: Option<&FailedStage>) -> Markup {
+    let nodes = nodes(stages, failed);
+    let layout = Layout::new(&nodes);
     let bottom = |slot: &Slot| slot.y + slot.height() / 2.0;
     let height = layout.slots.iter().map(bottom).fold(0.0, f64::max) + 4.0;
     let width = layout.layers.len() as f64 * (BOX.0 + GAP.0) - GAP.0 + 8.0;
@@ -64,7 +97,11 @@ pub(super) fn picture(stages: &[StageRecord]) -> Markup {
                 path.arrow d=(layout.path(slots)) marker-end="url(#tip)" { title { (role) } }
             }
             @for slot in &layout.slots {
-                @if let Some(stage) = slot.stage { (stage_box(&stages[stage], left(slot), slot.y)) }
+                @match slot.stage.map(|place| &nodes[place]) {
+                    Some(Node::Made(stage)) => (stage_box(stage, left(slot), slot.y)),
+                    Some(Node::Failed(stage)) => (failed_box(stage, left(slot), slot.y)),
+                    None => {},
+                }
             }
         }
     }
@@ -105,6 +142,26 @@ fn stage_box(stage: &StageRecord, x: f64, y: f64) -> Markup {
     }
 }
 
+/// The stage that did not finish, with the beginning of its reason; the whole one shows on hovering.
+fn failed_box(stage: &FailedStage, x: f64, y: f64) -> Markup {
+    let middle = px(x + BOX.0 / 2.0);
+    let at = |dy: f64| px(y + dy);
+    // The reason begins with whose it is, which the box says already.
+    let first = stage.reason.lines().next().unwrap_or_default();
+    let own = format!("{}: ", stage.id);
+    let short = first.strip_prefix("error: ").unwrap_or(first);
+    let short = short.strip_prefix(&own).unwrap_or(short);
+    html! {
+        g class="stage broken" {
+            title { (stage.id) " (" (stage.stage) ") did not finish: " (stage.reason) }
+            rect x=(px(x)) y=(at(-BOX.1 / 2.0)) width=(BOX.0) height=(BOX.1) rx="8" {}
+            text.id x=(middle) y=(at(-10.0)) text-anchor="middle" { (shortened(&stage.id, 15)) }
+            text.detail x=(middle) y=(at(6.0)) text-anchor="middle" { "not finished" }
+            text.detail x=(middle) y=(at(20.0)) text-anchor="middle" { (shortened(short, 21)) }
+        }
+    }
+}
+
 /// At most `length` characters, the rest an ellipsis.
 fn shortened(text: &str, length: usize) -> String {
     if text.chars().count() <= length {
@@ -115,7 +172,7 @@ fn shortened(text: &str, length: usize) -> String {
 }
 
 /// Each stage's layer: one right of its deepest input; inputs of nothing stand by their first use.
-fn depths(stages: &[StageRecord], edges: &[(usize, usize, String)]) -> Vec<usize> {
+fn depths(stages: &[Node], edges: &[(usize, usize, String)]) -> Vec<usize> {
     let mut depth = vec![0; stages.len()];
     for _ in stages {
         for &(from, to, _) in edges {
@@ -134,15 +191,15 @@ fn depths(stages: &[StageRecord], edges: &[(usize, usize, String)]) -> Vec<usize
 }
 
 impl Layout {
-    fn new(stages: &[StageRecord]) -> Self {
+    fn new(stages: &[Node]) -> Self {
         let place: BTreeMap<&str, usize> = stages
             .iter()
             .enumerate()
-            .map(|(i, s)| (s.id.as_str(), i))
+            .map(|(i, stage)| (stage.id(), i))
             .collect();
         let mut edges = Vec::new();
         for (to, stage) in stages.iter().enumerate() {
-            for (role, id) in &stage.from {
+            for (role, id) in stage.from() {
                 // An input that never came to be (an interrupted run) has no box.
                 if let Some(&from) = place.get(id.as_str()).filter(|from| **from != to) {
                     edges.push((from, to, role.clone()));
@@ -288,14 +345,16 @@ mod tests {
 
     #[test]
     fn layers_follow_the_inputs() {
-        let layout = Layout::new(&pottery());
+        let stages = pottery();
+        let layout = Layout::new(&nodes(&stages, None));
         let layer: Vec<usize> = layout.slots[..6].iter().map(|s| s.layer).collect();
         assert_eq!(layer, [0, 0, 1, 2, 2, 3]);
     }
 
     #[test]
     fn slots_of_a_layer_do_not_overlap() {
-        let layout = Layout::new(&pottery());
+        let stages = pottery();
+        let layout = Layout::new(&nodes(&stages, None));
         for layer in &layout.layers {
             for pair in layer.windows(2) {
                 let (a, b) = (&layout.slots[pair[0]], &layout.slots[pair[1]]);
@@ -306,7 +365,7 @@ mod tests {
 
     #[test]
     fn no_stages_a_circle_and_unknown_inputs_do_not_panic() {
-        assert!(!picture(&[]).into_string().contains("NaN"));
+        assert!(!picture(&[], None).into_string().contains("NaN"));
         let circle = [
             stage_record("a", "turn", &[("samples", "b")]),
             stage_record(
@@ -315,13 +374,36 @@ mod tests {
                 &[("samples", "a"), ("model", "b"), ("other", "gone")],
             ),
         ];
-        let drawn = picture(&circle).into_string();
+        let drawn = picture(&circle, None).into_string();
         assert!(!drawn.contains("NaN") && !drawn.contains("inf"), "{drawn}");
     }
 
     #[test]
+    fn the_stage_that_failed_is_a_box_with_its_reason() {
+        let mut stages = pottery();
+        let broken = stages.pop().unwrap();
+        let failed = FailedStage {
+            id: broken.id,
+            stage: broken.stage,
+            from: broken.from,
+            reason: "taste: no <guests> came\nhelp: invite some".into(),
+        };
+        let drawn = picture(&stages, Some(&failed)).into_string();
+        assert!(drawn.contains("class=\"stage broken\""), "{drawn}");
+        assert!(drawn.contains("no &lt;guests&gt; came") && drawn.contains("help: invite some"));
+        assert_eq!(drawn.matches("class=\"arrow\"").count(), 6);
+        // One that had ended before and was to be made again is drawn once.
+        let again = FailedStage {
+            id: "pots".into(),
+            ..failed
+        };
+        let drawn = picture(&stages, Some(&again)).into_string();
+        assert_eq!(drawn.matches(">pots<").count(), 1);
+    }
+
+    #[test]
     fn ids_are_escaped() {
-        let drawn = picture(&[stage_record("<b>&\"", "dig", &[])]).into_string();
+        let drawn = picture(&[stage_record("<b>&\"", "dig", &[])], None).into_string();
         assert!(drawn.contains("&lt;b&gt;&amp;") && !drawn.contains("<b>"));
     }
 }

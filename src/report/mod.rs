@@ -18,6 +18,7 @@ mod page;
 mod pictures;
 mod scale;
 mod table;
+mod verdict;
 
 #[cfg(test)]
 mod tests;

@@ -4,13 +4,14 @@ use std::collections::BTreeSet;
 
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
-use crate::artifact::run::Status;
+use crate::artifact::run::{RunRecord, Status};
 use crate::stage::exhibit::{Content, Exhibit, Place};
+use crate::stage::finding;
 
 use super::exhibition::Exhibition;
 use super::format::{date, duration, value};
 use super::lineage::Lineage;
-use super::{dag, exhibits, figures, overview, pictures};
+use super::{dag, exhibits, figures, overview, pictures, verdict};
 
 /// A part of the page with its entry in the table of contents.
 struct Section {
@@ -68,15 +69,19 @@ fn sections(exhibition: &Exhibition) -> Vec<Section> {
     } = exhibition;
     let mut sections = Vec::new();
     let mut add = |title, body| sections.push(Section { title, body });
+    if let Some(verdict) = verdict::draw(&finding::of_run(record)) {
+        add("Verdict", verdict);
+    }
     if !record.requirements.is_empty() {
         add("Requirements", overview::requirements(record));
     }
     exhibited(exhibition, Place::Results, &mut add);
-    if !record.stages.is_empty() {
-        add(
-            "Pipeline",
-            html! { div.scroll { (dag::picture(&record.stages)) } },
-        );
+    if !record.warnings.is_empty() {
+        let warnings = html! { ul.warnings { @for text in &record.warnings { li { (text) } } } };
+        add("Warnings", warnings);
+    }
+    if !record.stages.is_empty() || record.failed.is_some() {
+        add("Pipeline", pipeline(record));
     }
     if !lineages.is_empty() {
         let strips = html! {
@@ -114,6 +119,17 @@ fn sections(exhibition: &Exhibition) -> Vec<Section> {
         add("Not shown", lines);
     }
     sections
+}
+
+/// The stages as a graph, with the one that failed and its reason.
+fn pipeline(record: &RunRecord) -> Markup {
+    html! {
+        div.scroll { (dag::picture(&record.stages, record.failed.as_ref())) }
+        @if let Some(failed) = &record.failed {
+            p { b { (failed.id) } " did not finish:" }
+            pre.error { (failed.reason) }
+        }
+    }
 }
 
 /// Adds the sections of this place, each with the exhibits of all stages that share it.
@@ -163,9 +179,6 @@ fn header(exhibition: &Exhibition) -> Markup {
                 p.dataset { "Dataset " b { (name) } " " code { (path.display()) } }
             }
             @if let Some(error) = &record.error { pre.error { (error) } }
-            @if !record.warnings.is_empty() {
-                ul.warnings { @for warning in &record.warnings { li { (warning) } } }
-            }
         }
     }
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::exhibition::Exhibition;
 use super::write;
-use crate::artifact::run::{Judgement, RunRecord, Status};
+use crate::artifact::run::{FailedStage, Judgement, RunRecord, Status};
 use crate::artifact::{Artifact, MANIFEST};
 use crate::stage::StageKind;
 use crate::stage::exhibit::{Content, Evidence, Exhibit, Place};
@@ -53,8 +53,8 @@ fn a_whole_run_is_one_file_with_every_section() {
     let anchors: Vec<&str> = sections
         .map(|section| section.split('"').next().unwrap())
         .collect();
-    let expected = "recognisers pipeline pictures labels losses gate pseudo-labels classes confusions \
-                    measurements time-and-memory real-labels";
+    let expected = "verdict recognisers warnings pipeline pictures labels training gate pseudo-labels \
+                    classes confusions measurements time-and-memory real-labels";
     assert_eq!(anchors.join(" "), expected);
     for outside in ["http://", "https://", "<script", "url(\"", "@import"] {
         assert!(!page.contains(outside), "{outside}");
@@ -71,6 +71,10 @@ fn a_whole_run_is_one_file_with_every_section() {
         "labelled pictures",
         "accuracy on real photos",
         "samples rejected",
+        "Not good enough yet: adapter.",
+        "Raise <code>steps</code> of <code>train</code>.",
+        "lost on the way there and back",
+        ">training step<",
     ] {
         assert!(text.contains(shown), "{shown}");
     }
@@ -160,9 +164,16 @@ fn an_interrupted_run_without_artifacts_has_a_report() {
         stage_record("clay", "dig", &[]),
         stage_record("a\"b<c>", "throw", &[("clay", "clay"), ("form", "form")]),
     ];
+    record.failed = Some(FailedStage {
+        id: "form".into(),
+        stage: "learn".into(),
+        from: [("clay".into(), "clay".into())].into(),
+        reason: "form: out of <memory>".into(),
+    });
     let page = report(&record);
     keep(&page, "failed");
     assert!(page.contains("out of &lt;memory&gt;") && page.contains("id=\"not-shown\""));
+    assert!(page.contains("class=\"stage broken\"") && page.contains("did not finish"));
     assert!(!page.contains("<c>") && !page.contains("<memory>"));
 }
 

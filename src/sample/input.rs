@@ -87,7 +87,7 @@ pub fn stays_inside(path: &Path) -> bool {
 }
 
 /// Replaces `%20` and the like by the bytes that they stand for; other percent signs stay.
-fn percent_decoded(uri: &str) -> String {
+pub fn percent_decoded(uri: &str) -> String {
     let mut bytes = Vec::with_capacity(uri.len());
     let mut rest = uri.as_bytes();
     while let Some((&first, after)) = rest.split_first() {

@@ -1,10 +1,12 @@
 //! A sample: one image with its labels and provenance, the unit of data passed between stages.
 
 pub mod colour;
+pub mod content;
 pub mod crop;
 pub mod extent;
 pub mod image;
 pub mod input;
+pub mod listing;
 pub mod mapping;
 pub mod maps;
 pub mod mask;

@@ -153,8 +153,10 @@ pub enum Cell {
 
 /// Curves over common steps.
 pub struct Chart {
-    /// Shown above the chart, e.g. the name of the group of losses.
+    /// Shown above the chart: what its curves have in common.
     pub title: String,
+    /// What the steps are, below the chart, and what the values are, beside it.
+    pub axes: [String; 2],
     /// At most eight differ in colour.
     pub curves: Vec<Curve>,
 }

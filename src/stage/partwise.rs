@@ -11,9 +11,48 @@ use rayon::prelude::*;
 
 use super::{Context, Share};
 use crate::Result;
-use crate::artifact::resume::{EarlierPart, EarlierParts, link_or_copy};
+use crate::artifact::resume::{EarlierPart, EarlierParts, Resume, link_or_copy};
 use crate::artifact::{self, Artifact, FileEntry, parts};
 use crate::sample::Sample;
+
+/// The share of `count` samples that [`Context::generate`] would take over.
+pub fn generated(resume: &Resume, count: u64, count_key: &str) -> f64 {
+    let earlier =
+        EarlierParts::open(resume.scope(&generate_scope(count_key).each_ref().map(|s| &**s)));
+    let units: u64 = earlier.longest().map(|part| part.units).sum();
+    (units as f64 / count.max(1) as f64).min(1.0)
+}
+
+/// The share of the samples of `input` whose results [`Context::map_each`] would take over from the role
+/// `role`, or, if the result depends on the device, [`Context::map_parts`].
+pub fn mapped(resume: &Resume, input: Option<&Artifact>, role: &str, on_device: bool) -> f64 {
+    let Some(input) = input.filter(|input| input.manifest.count > 0) else {
+        return 0.0;
+    };
+    let scope = map_scope(role);
+    let scope: Vec<&str> = scope.iter().map(|s| &**s).collect();
+    let earlier = EarlierParts::open(resume.scope(match on_device {
+        true => &scope[..1],
+        false => &scope,
+    }));
+    let units: u64 = input
+        .part_files()
+        .filter_map(|entry| earlier.listed(&entry.blake3))
+        .map(|part| part.units)
+        .sum();
+    (units as f64 / input.manifest.count as f64).min(1.0)
+}
+
+/// What leaves samples that are made by their index as they are.
+fn generate_scope(count_key: &str) -> [String; 2] {
+    [format!("/config/{count_key}"), "/device".to_owned()]
+}
+
+/// What leaves samples that are made from one of the input as they are; the device only if no network makes
+/// them.
+fn map_scope(role: &str) -> [String; 2] {
+    [format!("/inputs/{role}"), "/device".to_owned()]
+}
 
 impl Context<'_> {
     /// Makes the samples 0..`count` that are in [`Context::share`], in parallel, and writes them part by
@@ -30,7 +69,8 @@ impl Context<'_> {
         if let Share::One(index) = self.share {
             return parts::write_part(&self.out.join(artifact::part_name(0)), &[make(index)?]);
         }
-        let earlier = self.earlier_parts(&[&format!("/config/{count_key}"), "/device"]);
+        let scope = generate_scope(count_key);
+        let earlier = self.earlier_parts(&scope.each_ref().map(|s| &**s));
         let part_size = self.part_size.max(1) as u64;
         let starts = (0..count).step_by(part_size as usize);
         let ranges = starts.map(|start| start..(start + part_size).min(count));
@@ -70,11 +110,16 @@ impl Context<'_> {
         role: &str,
         map: impl Fn(Sample) -> Result<Vec<Sample>> + Sync,
     ) -> Result<()> {
-        let scope = [&*format!("/inputs/{role}"), "/device"];
-        self.map_batches(role, &scope, 1, |samples, done, total| {
-            let mapped = self.parallel(samples, done, total, &map)?;
-            Ok(mapped.into_iter().flatten().collect())
-        })
+        let scope = map_scope(role);
+        self.map_batches(
+            role,
+            &scope.each_ref().map(|s| &**s),
+            1,
+            |samples, done, total| {
+                let mapped = self.parallel(samples, done, total, &map)?;
+                Ok(mapped.into_iter().flatten().collect())
+            },
+        )
     }
 
     /// Maps the samples of the input `role`, part by part, if the result depends on the device.
@@ -90,8 +135,8 @@ impl Context<'_> {
         batch: usize,
         map: impl Fn(&[Sample]) -> Result<Vec<Sample>>,
     ) -> Result<()> {
-        let scope = [&*format!("/inputs/{role}")];
-        self.map_batches(role, &scope, batch, |samples, _, _| map(&samples))
+        let [scope, _] = map_scope(role);
+        self.map_batches(role, &[&scope], batch, |samples, _, _| map(&samples))
     }
 
     /// `map` gets the samples, the number already done and the total.

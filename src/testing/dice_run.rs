@@ -9,6 +9,7 @@ use super::{bare_record, describe, publish, shapes, stage_record};
 use crate::artifact::run::{RunRecord, Status};
 use crate::artifact::{Kind, MANIFEST, Manifest, verdicts};
 use crate::sample::{Domain, Labels, Sample, Verdict};
+use crate::stage::finding::{self, Finding, Level};
 use crate::stages::STAGES;
 
 /// `count` pictures that the stage `id` made from those of `parent`, with the same origins; photos have
@@ -33,9 +34,10 @@ fn history() -> Value {
         let decay = 1.0 / n as f64;
         // The value that is missing was not a number.
         let values = json!({
-            "generator": 0.8 + decay,
-            "cycle_a": 2.0 * decay,
-            "cycle_b": (n != 20).then_some(1.5 * decay),
+            "adversarial": 0.8 + decay,
+            "discriminator": 0.5 - 0.3 * decay,
+            "cycle": 2.0 * decay,
+            "identity": (n != 20).then_some(1.5 * decay),
         });
         json!({ "step": 10 * n, "values": values })
     };
@@ -51,13 +53,18 @@ fn evaluation() -> Value {
             "quintiles": { "brightness": [mean - 0.1, mean, mean + 0.02, mean, mean - 0.05] },
         })
     };
-    json!({ "classification": {
+    let mut summary = json!({ "classification": {
         "classes": ["disc", "square"],
         "source_only": recogniser(0.7, [[102, 48], [42, 108]]),
         "adapted": recogniser(0.9, [[132, 18], [12, 138]]),
         "target_only": recogniser(0.97, [[150, 0], [9, 141]]),
         "gap_closed": 0.741,
-    } })
+    } });
+    let text =
+        "trained on the dataset, a recogniser reads 90 % right, 70 % if trained on plain renders";
+    let gain = Finding::new(Level::Good, "recogniser", "+20.0 points", text);
+    finding::record(&mut summary, &[gain]);
+    summary
 }
 
 /// Rejects one sample in ten for its edges and one in ten for its likeness to no photo.
@@ -86,15 +93,56 @@ fn judge(sample: &Sample) -> Verdict {
     }
 }
 
+fn training() -> Value {
+    let distance =
+        |value: f64| json!({ "value": value, "low": value - 0.02, "high": value + 0.02 });
+    json!({ "ruler": {
+        "name": "distance/0123abcd",
+        "floor": { "value": 0.0, "low": 0.0, "high": 0.09 },
+        "ceiling": distance(0.42),
+        "kept": distance(0.31),
+        "closed": { "share": 0.262, "low": 0.21, "high": 0.31 },
+    } })
+}
+
+fn figures() -> Value {
+    let sight = |accuracy: f64, distance: f64| {
+        json!({
+            "two_sample": {
+                "accuracy": accuracy, "plus_minus": 0.021,
+                "halves": [accuracy - 0.004, accuracy + 0.004], "pictures": [700, 700],
+            },
+            "distance": { "value": distance, "low": distance - 0.02, "high": distance + 0.02 },
+        })
+    };
+    json!({
+        "photos": sight(0.505, 0.02), "renders": sight(0.9, 0.42), "translations": sight(0.86, 0.31),
+        "closed": { "share": 0.262, "low": 0.21, "high": 0.31 },
+    })
+}
+
 fn gate_summary(verdicts: &[Verdict]) -> Value {
     let kept = verdicts.iter().filter(|verdict| verdict.is_kept()).count();
-    json!({
-        "kept": kept, "rejected": verdicts.len() - kept,
+    let mut summary = json!({
+        "kept": kept, "rejected": verdicts.len() - kept, "ruler": figures(),
         "criteria": {
             "edges": { "about": "its edges moved", "limit": 0.45, "rejects": "below" },
             "photo": { "about": "it is far from the photos", "limit": 2.0, "rejects": "above" },
         },
-    })
+    });
+    let closed = "the adapter closed 12 % of the distance between renders and photos";
+    let findings = [
+        Finding::new(Level::Warning, "adapter", "12 %", closed)
+            .with_advice("raise `steps` of `train`"),
+        Finding::new(
+            Level::Note,
+            "gate",
+            "20 %",
+            "the gate rejected one of five translations",
+        ),
+    ];
+    finding::record(&mut summary, &findings);
+    summary
 }
 
 /// `samples`, and after them the first `count` photos with the class that they were read as.
@@ -203,7 +251,7 @@ pub(crate) fn dice_run(root: &Path, count: u64) -> RunRecord {
     ];
     let history = history().to_string();
     std::fs::write(run.folder("train").join("history.json"), history).unwrap();
-    run.add(("train", "train"), &from, &[], json!({ "kid": 0.0831 }));
+    run.add(("train", "train"), &from, &[], training());
     let from = [("renders", "render"), ("model", "train")];
     run.add(("translate", "translate"), &from, &translated, none());
     translated.retain(is_kept);

@@ -166,8 +166,8 @@ fn a_missing_photo_folder_names_the_stage_and_the_setting() {
         .file("pipelines/p.toml", PHOTOS)
         .verismo(&["run", "pipelines/p.toml"])
         .assert()
-        .code(1)
-        .stderr(contains("photos").and(contains("--set photos.path=PATH")));
+        .code(2)
+        .stderr(contains("pipelines/p.toml:3:8").and(contains("--set photos.path=PATH")));
 }
 
 #[test]
@@ -262,4 +262,41 @@ fn bad_usage_is_exit_code_2() {
         .assert()
         .code(2)
         .stderr(contains("did you mean `photos`?"));
+}
+
+#[test]
+fn a_model_of_a_format_that_is_not_read_is_refused_before_anything_runs() {
+    let render = "[stages.render]\ncount = 2\n[stages.render.mesh]\nmodels = [\"part\"]\n";
+    for (name, content, problem, remedy) in [
+        (
+            "a.dae",
+            "<?xml version=\"1.0\"?><COLLADA/>",
+            "is a COLLADA file",
+            "glTF (.glb)",
+        ),
+        (
+            "a.glb",
+            "version https://git-lfs.github.com/spec/v1\n",
+            "Git LFS",
+            "git lfs pull",
+        ),
+        ("a.zip", "PK\u{3}\u{4}", "is a zip archive", "unpack it"),
+        (
+            "a.fbx",
+            "Kaydara FBX Binary",
+            "is an FBX file",
+            "glTF (.glb)",
+        ),
+    ] {
+        let project = Project::new()
+            .file(name, content)
+            .file("p.toml", render.replace("part", name));
+        for command in ["run", "plan"] {
+            project
+                .verismo(&[command, "p.toml"])
+                .assert()
+                .code(2)
+                .stderr(contains(name).and(contains(problem)).and(contains(remedy)));
+        }
+    }
 }

@@ -92,6 +92,23 @@ fn ranges_are_written_as_settings_that_a_run_takes() {
 }
 
 #[test]
+fn a_fit_that_gains_nothing_recommends_nothing() {
+    let project = project("");
+    let equal = ["--set", "photos.template.light.exposure=[0.6, 1.2]"];
+    project
+        .verismo(&[&FIT[..], &equal].concat())
+        .assert()
+        .success()
+        .stdout(
+            contains("no gain beyond the error")
+                .and(contains("settings: none written"))
+                .and(contains("--settings").not()),
+        );
+    assert!(!project.path("outputs/fit/signs.toml").exists());
+    assert!(project.path("outputs/fit/signs.png").exists());
+}
+
+#[test]
 fn as_a_stage_it_gives_its_ranges_to_the_renders() {
     let project = project(
         "\
@@ -112,7 +129,7 @@ from = { fit = \"fit\" }
         settings["exposure"][1].as_f64().unwrap() < 0.95,
         "{settings}"
     );
-    assert!(record["metrics"]["fit"]["c2st"]["before"]["accuracy"].is_number());
+    assert!(record["metrics"]["fit"]["two_sample"]["before"]["accuracy"].is_number());
     project
         .verismo(&["run", "signs.toml"])
         .assert()

@@ -26,6 +26,8 @@ const ONE_WAY: &[&str] = &["pipeline", "report"];
 /// External crates, and the only modules that may use them.
 const CRATES: &[(&str, &[&str])] = &[
     ("clap", &["cli"]),
+    ("clap_complete", &["cli"]),
+    ("clap_mangen", &["cli"]),
     ("indicatif", &["cli"]),
     ("console", &["cli"]),
     ("tracing_subscriber", &["cli"]),

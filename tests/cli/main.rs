@@ -2,17 +2,26 @@
 
 mod adapters;
 mod commands;
+mod datasets;
 mod docs;
 mod errors;
 mod explain;
+mod first_hour;
 mod fit;
 #[cfg(unix)]
 mod golden;
+mod interop;
 mod kills;
 mod layering;
+mod models;
 mod nightly;
+mod photos;
+mod planning;
 mod project;
+mod refusals;
 mod running;
 mod shapes;
+mod starting;
 mod trust;
+mod verdict;
 mod whole;

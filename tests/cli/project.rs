@@ -139,6 +139,11 @@ impl Tiny {
         Tiny(self.0 + text + "\n")
     }
 
+    /// The pipeline as it is.
+    pub(crate) fn text(self) -> String {
+        self.0
+    }
+
     /// The pipeline that splits the samples of the stage `last` and publishes them.
     pub(crate) fn publish(self, last: &str) -> String {
         let gate = match self.0.contains("[stages.gate]") {

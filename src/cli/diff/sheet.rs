@@ -5,7 +5,7 @@ use image::{Rgb, RgbImage};
 use super::changes::{Change, ChangeKind, KINDS};
 use crate::Result;
 use crate::cli::dataset::Dataset;
-use crate::cli::inspect::{CELL, cell};
+use crate::cli::inspect::sheet::{CELL, Palette, cell};
 use crate::sample::image as picture;
 
 /// Number of pairs shown of each kind.
@@ -22,6 +22,11 @@ const WIDTH: u32 = 4;
 /// If an image cannot be read.
 pub(super) fn png(before: &Dataset, after: &Dataset, list: &[Change]) -> Result<Option<Vec<u8>>> {
     let mut cells = Vec::new();
+    let sides = list
+        .iter()
+        .flat_map(|change| [(before, change.before), (after, change.after)]);
+    let boxes = sides.filter_map(|(dataset, row)| Some(dataset.boxes(row?)));
+    let palette = Palette::of(boxes.flatten().map(|(class, _)| class));
     for kind in KINDS {
         let Some(colour) = colour(kind) else {
             continue;
@@ -31,7 +36,7 @@ pub(super) fn png(before: &Dataset, after: &Dataset, list: &[Change]) -> Result<
         for change in of_kind.into_iter().step_by(every) {
             for (dataset, row) in [(before, change.before), (after, change.after)] {
                 let mut cell = match row {
-                    Some(row) => cell(&dataset.pixels(row)?, &dataset.boxes(row)),
+                    Some(row) => cell(&dataset.pixels(row)?, &dataset.boxes(row), &palette),
                     None => RgbImage::from_pixel(CELL, CELL, Rgb([128; 3])),
                 };
                 frame(&mut cell, colour);

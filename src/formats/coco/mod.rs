@@ -1,8 +1,8 @@
 //! COCO's instances files: <https://cocodataset.org/#format-data>.
 //!
-//! Masks are written as compressed run lengths, since some trainers silently skip uncompressed ones. Polygons
-//! and both kinds of run lengths can be read. Crowd annotations are skipped, since they do not describe single
-//! objects.
+//! `coco` writes masks as compressed run lengths, since some trainers silently skip uncompressed ones, and
+//! `coco-polygons` as polygons, since others skip run lengths. Polygons and both kinds of run lengths can be
+//! read. Crowd annotations are left out and counted, since they do not describe single objects.
 
 mod read;
 mod write;
@@ -14,20 +14,30 @@ use super::{Format, Holds};
 /// The registry entry.
 pub(super) const FORMAT: Format = Format {
     name: "coco",
-    about: "annotations/instances_SPLIT.json: boxes, masks and keypoints",
+    about: "annotations/instances_SPLIT.json: boxes, masks as run lengths, keypoints",
     required: false,
-    holds: Holds {
-        objects: true,
-        masks: true,
-        keypoints: true,
-        poses: true,
-        camera: true,
-        visible_fraction: true,
-        ..Holds::NOTHING
-    },
-    write: write::write,
+    holds: HOLDS,
+    write: |dataset| write::write(dataset, false),
     detect: |path| read::files(path).is_ok_and(|files| !files.is_empty()),
     read: read::read,
+};
+
+/// The entry whose masks are polygons.
+pub(super) const POLYGONS: Format = Format {
+    name: "coco-polygons",
+    about: "annotations/instances_SPLIT.json: as coco, but masks as polygons",
+    write: |dataset| write::write(dataset, true),
+    ..FORMAT
+};
+
+const HOLDS: Holds = Holds {
+    objects: true,
+    masks: true,
+    keypoints: true,
+    poses: true,
+    camera: true,
+    visible_fraction: true,
+    ..Holds::NOTHING
 };
 
 #[derive(Serialize, Deserialize)]

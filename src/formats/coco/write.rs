@@ -11,7 +11,8 @@ use hotcoco::mask as rle;
 use serde::Serialize;
 
 use super::{Counts, Segmentation};
-use crate::formats::{DatasetInfo, ImageEntry, Writer, create};
+use crate::formats::outline::{is_hole, joined, outlines};
+use crate::formats::{Category, DatasetInfo, ImageEntry, Writer, create};
 use crate::sample::{Camera, Extent, Keypoint, Object, Sample, Visibility};
 use crate::{Error, Result};
 
@@ -52,14 +53,15 @@ struct Keypoints {
 }
 
 #[derive(Serialize)]
-struct Category<'a> {
+struct ListedCategory<'a> {
     id: usize,
     name: &'a str,
     supercategory: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
     keypoints: Option<&'a Vec<String>>,
+    /// Pairs of positions from 1.
     #[serde(skip_serializing_if = "Option::is_none")]
-    skeleton: Option<[[usize; 2]; 0]>,
+    skeleton: Option<Vec<[usize; 2]>>,
 }
 
 /// The file of one split while it is written.
@@ -74,17 +76,21 @@ struct SplitFile {
 
 struct Coco<'a> {
     dataset: DatasetInfo<'a>,
+    as_polygons: bool,
     files: BTreeMap<&'a str, SplitFile>,
     /// Ids continue across the splits' files, so that the files can be merged.
     images: u64,
     annotations: u64,
 }
 
-/// Starts the file of every split.
+/// Starts the file of every split, with masks as polygons or run lengths.
 ///
 /// # Errors
 /// If one cannot be created.
-pub(super) fn write<'a>(dataset: &DatasetInfo<'a>) -> Result<Box<dyn Writer + 'a>> {
+pub(super) fn write<'a>(
+    dataset: &DatasetInfo<'a>,
+    as_polygons: bool,
+) -> Result<Box<dyn Writer + 'a>> {
     let start = |split: &'a String| {
         let path = dataset
             .out
@@ -103,6 +109,7 @@ pub(super) fn write<'a>(dataset: &DatasetInfo<'a>) -> Result<Box<dyn Writer + 'a
     };
     Ok(Box::new(Coco {
         dataset: *dataset,
+        as_polygons,
         files: dataset.images.keys().map(start).collect::<Result<_>>()?,
         images: 0,
         annotations: 0,
@@ -111,14 +118,12 @@ pub(super) fn write<'a>(dataset: &DatasetInfo<'a>) -> Result<Box<dyn Writer + 'a
 
 impl Writer for Coco<'_> {
     fn add(&mut self, entry: &ImageEntry) -> Result<()> {
-        let Some(file) = self.files.get_mut(entry.split) else {
-            return Ok(());
-        };
         let sample = entry.sample;
-        if sample.labels.objects.is_none() {
+        if sample.labels.objects.is_none() || !self.files.contains_key(entry.split) {
             // Its objects are unknown; listing it would mean that there are none.
             return Ok(());
         }
+        entry.place(self.dataset.out)?;
         self.images += 1;
         let image = Image {
             id: self.images,
@@ -128,9 +133,11 @@ impl Writer for Coco<'_> {
             license: self.dataset.license.map(|_| 1),
             camera: sample.labels.camera,
         };
-        let annotations = annotations(sample, self.images, self.annotations, &self.dataset);
-        file.add(&image, &annotations)
-            .map_err(|e| Error::io(&file.path, e))?;
+        let annotations = self.annotations(sample);
+        if let Some(file) = self.files.get_mut(entry.split) {
+            let added = file.add(&image, &annotations);
+            added.map_err(|e| Error::io(&file.path, e))?;
+        }
         self.annotations += annotations.len() as u64;
         Ok(())
     }
@@ -156,7 +163,7 @@ impl SplitFile {
         Ok(())
     }
 
-    fn finish(mut self, categories: &[Category]) -> std::io::Result<()> {
+    fn finish(mut self, categories: &[ListedCategory]) -> std::io::Result<()> {
         self.file.write_all(b"\n],\n\"annotations\":[")?;
         let mut annotations = self
             .annotations
@@ -195,57 +202,59 @@ fn write_head(file: &mut impl Write, dataset: &DatasetInfo) -> std::io::Result<(
     file.write_all(b",\n\"images\":[")
 }
 
-/// The classes, sorted, with ids from 1.
-fn categories<'a>(dataset: &DatasetInfo<'a>) -> Vec<Category<'a>> {
-    (1..)
-        .zip(dataset.categories)
-        .map(|(id, (name, keypoints))| Category {
+/// The classes with ids from 1.
+fn categories<'a>(dataset: &DatasetInfo<'a>) -> Vec<ListedCategory<'a>> {
+    let listed = |(id, category): (usize, &'a Category)| {
+        let has_keypoints = !category.keypoints.is_empty();
+        let pairs = category.skeleton.iter().map(|pair| pair.map(|at| at + 1));
+        ListedCategory {
             id,
-            name,
+            name: &category.name,
             supercategory: dataset.name,
-            keypoints: (!keypoints.is_empty()).then_some(keypoints),
-            skeleton: (!keypoints.is_empty()).then_some([]),
-        })
-        .collect()
+            keypoints: has_keypoints.then_some(&category.keypoints),
+            skeleton: has_keypoints.then(|| pairs.collect()),
+        }
+    };
+    (1..).zip(dataset.categories).map(listed).collect()
 }
 
-/// The annotations of one image, with ids that follow `before`. Boxes without area are left out.
-fn annotations(
-    sample: &Sample,
-    image_id: u64,
-    before: u64,
-    dataset: &DatasetInfo,
-) -> Vec<Annotation> {
-    let mut annotations = Vec::new();
-    for object in sample.labels.objects() {
-        let Some(bbox) = clip(object.bbox_xywh, sample.extent) else {
-            continue;
-        };
-        let mut names = dataset.categories.iter().enumerate();
-        let Some((position, (_, keypoints))) = names.find(|(_, (n, _))| **n == object.class) else {
-            continue;
-        };
-        annotations.push(Annotation {
-            id: before + annotations.len() as u64 + 1,
-            image_id,
-            category_id: position + 1,
-            bbox,
-            area: object
-                .mask
-                .as_ref()
-                .map_or(bbox[2] * bbox[3], |mask| mask.area() as f32),
-            segmentation: segmentation(object, sample.extent),
-            iscrowd: 0,
-            pose: object.pose,
-            visible_fraction: object.visible_fraction,
-            keypoints: (!keypoints.is_empty())
-                .then(|| flat_keypoints(&object.keypoints, keypoints)),
-        });
+impl Coco<'_> {
+    /// The annotations of one image. Boxes without area are left out.
+    fn annotations(&self, sample: &Sample) -> Vec<Annotation> {
+        let mut annotations = Vec::new();
+        for object in sample.labels.objects() {
+            let Some(bbox) = clip(object.bbox_xywh, sample.extent) else {
+                continue;
+            };
+            let Some(position) = self.dataset.class_id(&object.class) else {
+                continue;
+            };
+            let keypoints = &self.dataset.categories[position].keypoints;
+            annotations.push(Annotation {
+                id: self.annotations + annotations.len() as u64 + 1,
+                image_id: self.images,
+                category_id: position + 1,
+                bbox,
+                area: object
+                    .mask
+                    .as_ref()
+                    .map_or(bbox[2] * bbox[3], |mask| mask.area() as f32),
+                segmentation: match self.as_polygons {
+                    true => polygons(object, sample.extent),
+                    false => run_lengths(object, sample.extent),
+                },
+                iscrowd: 0,
+                pose: object.pose,
+                visible_fraction: object.visible_fraction,
+                keypoints: (!keypoints.is_empty())
+                    .then(|| flat_keypoints(&object.keypoints, keypoints)),
+            });
+        }
+        annotations
     }
-    annotations
 }
 
-fn segmentation(object: &Object, Extent { width, height }: Extent) -> Segmentation {
+fn run_lengths(object: &Object, Extent { width, height }: Extent) -> Segmentation {
     let Some(mask) = &object.mask else {
         return Segmentation::Polygons(Vec::new());
     };
@@ -258,6 +267,16 @@ fn segmentation(object: &Object, Extent { width, height }: Extent) -> Segmentati
         counts: Counts::Compressed(counts),
         size: [height, width],
     }
+}
+
+/// A polygon for each part, or one for all if there are holes, since COCO's polygons only add pixels.
+fn polygons(object: &Object, extent: Extent) -> Segmentation {
+    let mask = object.mask.as_ref();
+    let mut parts = mask.map_or(Vec::new(), |mask| outlines(mask, extent));
+    if parts.iter().any(|part| is_hole(part)) {
+        parts = vec![joined(parts)];
+    }
+    Segmentation::Polygons(parts.into_iter().map(|part| part.concat()).collect())
 }
 
 /// The part of a box inside the picture; `None` if it has no area.

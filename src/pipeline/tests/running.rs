@@ -201,7 +201,7 @@ fn a_file_counts_by_content() {
     let palette = place.folder.path().join("palette.txt");
     let set = format!("solid.palette={}", palette.display());
     let missing = place.run(&[&set]).err().unwrap();
-    assert_eq!(missing.exit_code(), 1);
+    assert_eq!(missing.exit_code(), 2);
     let message = missing.to_string();
     assert!(
         message.contains("palette.txt") && message.contains("--set solid.palette=PATH"),
@@ -261,7 +261,7 @@ fn a_version_of_the_users_own_is_never_replaced() {
     place.run(&[own, "shelve.text=old"]).unwrap();
     assert_eq!(place.published(), "old");
     let error = place.run(&[own, "shelve.text=new"]).err().unwrap();
-    assert_eq!(error.exit_code(), 1);
+    assert_eq!(error.exit_code(), 2);
     let message = error.to_string();
     for piece in [
         "datasets/texts/1.0",

@@ -65,17 +65,34 @@ pub type MapName = Name<MapKind>;
 
 /// The maps of a sample, by name, as PNGs.
 #[derive(Debug, Clone, Default, PartialEq)]
-pub struct Maps(BTreeMap<&'static str, Vec<u8>>);
+pub struct Maps(BTreeMap<&'static str, Map>);
+
+/// A map of a sample.
+#[derive(Debug, Clone, PartialEq)]
+struct Map {
+    png: Vec<u8>,
+    step: Option<f32>,
+}
 
 impl Maps {
     /// The PNG of a map; `None` if the sample has none.
     pub fn get(&self, kind: &MapKind) -> Option<&[u8]> {
-        self.0.get(kind.name).map(Vec::as_slice)
+        self.0.get(kind.name).map(|map| map.png.as_slice())
+    }
+
+    /// What a value of 1 stands for in the map's unit, such as metres; `None` if it is as the kind says.
+    pub fn step(&self, kind: &MapKind) -> Option<f32> {
+        self.0.get(kind.name)?.step
     }
 
     /// Adds a map, or replaces it.
     pub fn insert(&mut self, kind: &'static MapKind, png: Vec<u8>) {
-        self.0.insert(kind.name, png);
+        self.insert_scaled(kind, png, None);
+    }
+
+    /// Adds a map whose values are multiples of `step`, or replaces it.
+    pub fn insert_scaled(&mut self, kind: &'static MapKind, png: Vec<u8>, step: Option<f32>) {
+        self.0.insert(kind.name, Map { png, step });
     }
 
     /// The maps that the sample has, by name.
@@ -90,12 +107,12 @@ impl Maps {
     /// If a map cannot be decoded; the message calls its sample `name`.
     pub fn edit(&mut self, name: &str, mut edit: impl FnMut(&MapKind, &mut [Value])) -> Result<()> {
         for kind in MAPS {
-            let Some(png) = self.0.get_mut(kind.name) else {
+            let Some(map) = self.0.get_mut(kind.name) else {
                 continue;
             };
-            let (mut values, dimensions) = decode(kind, png, name)?;
+            let (mut values, dimensions) = decode(kind, &map.png, name)?;
             edit(kind, &mut values);
-            *png = encode(kind, &values, dimensions)?;
+            map.png = encode(kind, &values, dimensions)?;
         }
         Ok(())
     }
@@ -116,7 +133,8 @@ impl Maps {
                     *value = direction(*value, turn);
                 }
             }
-            maps.insert(kind, encode(kind, &values, mapping.to.dimensions())?);
+            let png = encode(kind, &values, mapping.to.dimensions())?;
+            maps.insert_scaled(kind, png, self.step(kind));
         }
         Ok(maps)
     }

@@ -25,9 +25,12 @@ use toml::de::DeValue;
 
 use crate::Result;
 use crate::artifact::Kind;
+use crate::artifact::resume::Resume;
 use crate::sample::{Provenance, Sample};
 use crate::seed::{Stream, number};
-use crate::stage::{Context, Input, Stage, StageKind, table};
+use crate::stage::{
+    Context, Effort, Facts, Forecast, Givens, Input, Misfit, Stage, StageKind, mapped, table,
+};
 use kind::check_range;
 pub use kind::{Transform, TransformKind, View};
 
@@ -35,7 +38,7 @@ pub use kind::{Transform, TransformKind, View};
 pub const STAGE: StageKind = StageKind {
     name: "augment",
     about: "random variants of every sample, with exactly mapped labels",
-    version: 3,
+    version: 4,
     inputs: &[Input::required(
         "samples",
         Kind::Samples,
@@ -134,6 +137,28 @@ impl Stage for Augment {
                 .map_err(|problem| format!("{}: {problem}", kind.name))?;
         }
         Ok(())
+    }
+
+    fn foresee(&self, inputs: &Givens) -> Result<Facts, Misfit> {
+        Ok(inputs.facts("samples"))
+    }
+
+    fn forecast(&self, inputs: &Givens) -> Forecast {
+        let variants = self.variants() as f64;
+        let pixels = inputs.pixels("samples");
+        Forecast::new(
+            inputs.count("samples").map(|count| count * self.variants()),
+            pixels.map(|pixels| Effort::pixels(pixels * variants)),
+        )
+    }
+
+    fn left_over(&self, resume: &Resume, inputs: &Givens) -> f64 {
+        mapped(
+            resume,
+            inputs.get("samples").and_then(|given| given.artifact),
+            "samples",
+            false,
+        )
     }
 
     fn run(&self, context: &Context) -> Result<serde_json::Value> {

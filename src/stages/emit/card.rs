@@ -7,16 +7,22 @@ use std::fmt::{Display, Write};
 use super::{Emit, SPLITS, Survey};
 use crate::formats::DatasetInfo;
 use crate::sample::Domain;
+use crate::stage::finding::{self, Finding, Level};
 use crate::{Error, Result};
 
-/// Writes the card.
+/// Writes the card, with what the stages before found at its top.
 ///
 /// # Errors
 /// If the file cannot be written.
-pub(super) fn write(dataset: &DatasetInfo, config: &Emit, survey: &Survey) -> Result<()> {
+pub(super) fn write(
+    dataset: &DatasetInfo,
+    config: &Emit,
+    survey: &Survey,
+    findings: &[Finding],
+) -> Result<()> {
     let mut text = front_matter(dataset, survey);
-    text += &contents(dataset, config, survey);
-    text += &making(survey);
+    text += &contents(dataset, config, survey, findings);
+    text += &making(config, survey);
     text += &loading(config, survey);
     let path = dataset.out.join("README.md");
     std::fs::write(&path, text).map_err(|e| Error::io(&path, e))
@@ -75,13 +81,14 @@ fn size_category(images: u64) -> &'static str {
     }
 }
 
-fn contents(dataset: &DatasetInfo, config: &Emit, survey: &Survey) -> String {
+fn contents(dataset: &DatasetInfo, config: &Emit, survey: &Survey, findings: &[Finding]) -> String {
     let version = dataset.version;
     let version = version.map_or(String::new(), |version| format!(" {version}"));
     let mut text = format!("# {}{version}\n\n", dataset.name);
     if let Some(description) = dataset.description {
         text += &format!("{description}\n\n");
     }
+    text += &verdict(findings);
     text += &format!(
         "{} labelled images of {} classes, made of {} renders and {} photos.\n\n## Images\n\n",
         survey.total(),
@@ -113,6 +120,33 @@ fn contents(dataset: &DatasetInfo, config: &Emit, survey: &Survey) -> String {
     text + &files(config, survey)
 }
 
+/// What the stages before found, with their numbers, and what would make the dataset better.
+fn verdict(findings: &[Finding]) -> String {
+    let Some(headline) = finding::headline(findings) else {
+        return String::new();
+    };
+    let mut text = format!("**Verdict: {headline}.**\n\n");
+    for Finding {
+        level,
+        about,
+        number,
+        text: found,
+        ..
+    } in findings
+    {
+        let warning = if *level == Level::Warning {
+            " (warning)"
+        } else {
+            ""
+        };
+        text += &format!("- {about}: **{number}**{warning}: {found}\n");
+    }
+    for step in finding::next_steps(findings) {
+        text += &format!("- to make it better: {step}\n");
+    }
+    text + "\n"
+}
+
 fn files(config: &Emit, survey: &Survey) -> String {
     let mut text = String::from(
         "## Files\n\n\
@@ -141,12 +175,13 @@ fn files(config: &Emit, survey: &Survey) -> String {
             Boxes are x, y, width, height in pixels; pixel (0, 0) covers 0 to 1.\n\n"
 }
 
-fn making(survey: &Survey) -> String {
+fn making(config: &Emit, survey: &Survey) -> String {
     let mut text = format!(
         "## How it was made\n\nBy verismo. The labels of renders and of their translations come from the \
          renderer: class, and {} objects with box and mask. ",
         survey.objects
     );
+    text += &config.tell_left_out(survey.left_out);
     let photos = survey.domains.get(Domain::Photo.name());
     text += &match photos {
         None => "There are no photos among the images. ".to_owned(),
@@ -229,6 +264,28 @@ fn loading(config: &Emit, survey: &Survey) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_verdict_has_the_numbers_and_what_to_do() {
+        assert_eq!(verdict(&[]), "");
+        let findings = [
+            Finding::new(
+                Level::Warning,
+                "adapter",
+                "3 %",
+                "the adapter closed 3 % of the way",
+            )
+            .with_advice("raise `steps` of `train`"),
+            Finding::new(Level::Good, "gate", "2 %", "the gate rejected 2 of 100"),
+        ];
+        assert_eq!(
+            verdict(&findings),
+            "**Verdict: not good enough yet: adapter.**\n\n\
+             - adapter: **3 %** (warning): the adapter closed 3 % of the way\n\
+             - gate: **2 %**: the gate rejected 2 of 100\n\
+             - to make it better: raise `steps` of `train`\n\n"
+        );
+    }
 
     #[test]
     fn names_are_plain_text_in_the_card() {

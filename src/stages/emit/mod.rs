@@ -7,6 +7,7 @@
 mod card;
 mod checksums;
 mod exhibit;
+mod least;
 mod maps;
 mod rejected;
 mod survey;
@@ -17,22 +18,27 @@ mod tests;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+pub use least::LeftOut;
 pub use rejected::FILE as REJECTED;
 pub use survey::Survey;
 
 use crate::artifact::files::{FOLDER_NAME, is_folder_name};
 use crate::artifact::{Kind, parts};
-use crate::formats::{self, FORMATS, Format, FormatName, ImageEntry};
+use crate::formats::{self, FORMATS, Format, FormatName, Holds, ImageEntry};
 use crate::sample::Sample;
 use crate::sample::maps::MapName;
-use crate::stage::{Context, DatasetName, Event, Input, Stage, StageKind, parse};
+use crate::stage::finding;
+use crate::stage::{
+    Context, DatasetName, Effort, Event, Facts, Forecast, Givens, Input, Misfit, Stage, StageKind,
+    parse,
+};
 use crate::{Error, Result};
 
 /// The registry entry.
 pub const STAGE: StageKind = StageKind {
     name: "emit",
     about: "a dataset to publish: class folders, COCO, Hugging Face, manifest, card, checksums",
-    version: 7,
+    version: 8,
     inputs: &[
         Input::required(
             "samples",
@@ -54,6 +60,9 @@ pub const STAGE: StageKind = StageKind {
 /// The usual splits, in order of listing; others follow by name. Undivided samples all go to the first.
 const SPLITS: [&str; 3] = ["train", "val", "test"];
 
+/// The formats that are written unless others are chosen.
+const USUAL: [&str; 4] = ["manifest", "coco", "huggingface", "folders"];
+
 /// Configuration of `emit`.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
@@ -71,6 +80,10 @@ pub struct Emit {
     /// The maps to write as separate PNGs, `maps/NAME/SPLIT/ID.png`, e.g. `["depth"]`; maps that a sample
     /// does not have are skipped.
     pub maps: Vec<MapName>,
+    /// Objects whose box has a shorter side than this, in pixels, get no label; 0 labels all.
+    pub min_box: f64,
+    /// Objects of which a smaller fraction than this is visible get no label, 0..1; 0 labels all.
+    pub min_visible: f64,
 }
 
 impl Default for Emit {
@@ -80,8 +93,10 @@ impl Default for Emit {
             version: None,
             description: None,
             license: None,
-            formats: FormatName::all(),
+            formats: USUAL.into_iter().filter_map(FormatName::find).collect(),
             maps: Vec::new(),
+            min_box: 0.0,
+            min_visible: 0.0,
         }
     }
 }
@@ -115,6 +130,12 @@ impl Stage for Emit {
                 return Err(format!("`{key}` names a folder: {FOLDER_NAME}"));
             }
         }
+        if !(0.0..=4096.0).contains(&self.min_box) {
+            return Err("`min_box` must be between 0 and 4096 pixels".into());
+        }
+        if !(0.0..=1.0).contains(&self.min_visible) {
+            return Err("`min_visible` is a share; give a number from 0 to 1".into());
+        }
         Ok(())
     }
 
@@ -125,9 +146,50 @@ impl Stage for Emit {
         })
     }
 
+    fn foresee(&self, inputs: &Givens) -> Result<Facts, Misfit> {
+        let Some(samples) = inputs.get("samples") else {
+            return Ok(Facts::default());
+        };
+        let facts = samples.facts;
+        if facts.has_no_labels() {
+            return Err(Misfit::new(
+                format!(
+                    "emit rejects samples without labels, and those of `{}` have none",
+                    samples.id
+                ),
+                "emit samples made from labelled renders, or photos that `pseudo_label` added",
+            ));
+        }
+        let fits = |holds: Holds| {
+            (holds.class && facts.classes != Some(false))
+                || (holds.objects && facts.objects != Some(false))
+        };
+        let mut chosen = self.formats.iter().map(|name| name.entry());
+        match chosen.find(|format| !fits(format.holds)) {
+            Some(format) => Err(Misfit::new(
+                format!(
+                    "the format `{}` in `formats` holds only {}, and the samples of `{}` have none",
+                    format.name,
+                    format.holds.names(),
+                    samples.id
+                ),
+                "leave the format out of `formats`",
+            )),
+            None => Ok(facts),
+        }
+    }
+
+    fn forecast(&self, inputs: &Givens) -> Forecast {
+        let pixels = inputs.pixels("samples");
+        Forecast::new(
+            inputs.count("samples"),
+            pixels.map(|pixels| Effort::pixels(pixels * 0.2)),
+        )
+    }
+
     fn run(&self, context: &Context) -> Result<serde_json::Value> {
         let input = context.input("samples")?;
-        let mut survey = Survey::of(context, input)?;
+        let mut survey = Survey::of(self, context, input)?;
         survey.rejected = rejected::write(context, survey.gated)?;
         self.warn_of_missing_maps(context, &survey);
         let dataset = formats::DatasetInfo {
@@ -137,7 +199,7 @@ impl Stage for Emit {
             description: self.description.as_deref(),
             license: self.license.as_deref(),
             images: &survey.images,
-            categories: &survey.categories,
+            categories: &survey.categories(),
         };
         let mut writers = self
             .formats()
@@ -145,7 +207,8 @@ impl Stage for Emit {
             .collect::<Result<Vec<_>>>()?;
         let mut done = 0;
         for path in input.parts() {
-            for sample in parts::read_part(&path)? {
+            for mut sample in parts::read_part(&path)? {
+                self.leave_out(&mut sample);
                 let entry = entry(context, &sample)?;
                 for writer in &mut writers {
                     writer.add(&entry)?;
@@ -158,7 +221,11 @@ impl Stage for Emit {
         for writer in writers {
             writer.finish()?;
         }
-        card::write(&dataset, self, &survey)?;
+        let inputs = context.inputs.values();
+        let findings: Vec<_> = inputs
+            .flat_map(|input| finding::of(&input.manifest.summary))
+            .collect();
+        card::write(&dataset, self, &survey, &findings)?;
         checksums::write(context, done)?;
         let mut summary = serde_json::json!({
             "name": self.name,
@@ -167,6 +234,9 @@ impl Stage for Emit {
         });
         if let Some(rejected) = survey.rejected {
             summary["rejected"] = rejected.into();
+        }
+        if let Some(left_out) = survey.left_out.summary(self) {
+            summary["left_out"] = left_out;
         }
         Ok(summary)
     }
@@ -215,5 +285,6 @@ fn entry<'a>(context: &Context, sample: &'a Sample) -> Result<ImageEntry<'a>> {
         class,
         split,
         file: format!("{folder}/{}.png", sample.id),
+        original: None,
     })
 }

@@ -2,9 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
-use super::{SPLITS, entry};
+use super::{Emit, LeftOut, SPLITS, entry};
 use crate::artifact::Artifact;
-use crate::formats::ImageEntry;
+use crate::formats::{Category, ImageEntry};
 use crate::sample::{Domain, Extent, Sample};
 use crate::seed::number;
 use crate::stage::Context;
@@ -39,6 +39,8 @@ pub struct Survey {
     pub gated: u64,
     /// Number of samples that the gate rejected, if known; not included above.
     pub rejected: Option<u64>,
+    /// Objects that get no label; not included above.
+    pub left_out: LeftOut,
 }
 
 impl Survey {
@@ -46,12 +48,15 @@ impl Survey {
     ///
     /// # Errors
     /// If there are no samples, one has no labels, only some have a split, or a part cannot be read.
-    pub fn of(context: &Context, input: &Artifact) -> Result<Self> {
+    pub fn of(config: &Emit, context: &Context, input: &Artifact) -> Result<Self> {
         let mut survey = Survey::default();
         // The first sample with a split, and the first without.
         let (mut divided, mut undivided) = (None, None);
         for (done, sample) in (1..).zip(input.samples()) {
-            let sample = sample?;
+            let mut sample = sample?;
+            let left_out = config.leave_out(&mut sample);
+            survey.left_out.small += left_out.small;
+            survey.left_out.hidden += left_out.hidden;
             survey.add(&entry(context, &sample)?);
             let first = match sample.provenance.split {
                 Some(_) => &mut divided,
@@ -121,6 +126,16 @@ impl Survey {
         *self.sizes.entry(entry.sample.extent).or_default() += 1;
         self.maps
             .extend(labels.maps.iter().map(|(kind, _)| kind.name));
+    }
+
+    /// The classes as formats list them.
+    pub fn categories(&self) -> Vec<Category> {
+        let category = |(name, keypoints): (&String, &Vec<String>)| Category {
+            name: name.clone(),
+            keypoints: keypoints.clone(),
+            skeleton: Vec::new(),
+        };
+        self.categories.iter().map(category).collect()
     }
 
     /// The splits with images, in the order of `SPLITS`, others by name.

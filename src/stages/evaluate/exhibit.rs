@@ -10,6 +10,7 @@ use crate::stage::exhibit::{
     Cell, Column, Confusion, Content, Evidence, Exhibit, Figure, Place, Section, Spread, Table,
     Tone, Value,
 };
+use crate::stage::finding;
 use crate::{Error, Result};
 
 /// One task, as the stage's summary has it.
@@ -56,7 +57,8 @@ const QUINTILES: [&str; 5] = ["lowest", "low", "middle", "high", "highest"];
 /// If a task of the summary cannot be read; what a task lacks is left out.
 pub(super) fn exhibit(evidence: &Evidence) -> Result<Vec<Exhibit>> {
     let mut exhibits = Vec::new();
-    for (name, task) in evidence.summary().as_object().into_iter().flatten() {
+    let tasks = evidence.summary().as_object().into_iter().flatten();
+    for (name, task) in tasks.filter(|(name, _)| *name != finding::KEY) {
         let task = Task::deserialize(task).map_err(|e| unreadable(evidence.artifact, name, &e))?;
         let rows = task.rows();
         if rows.is_empty() {

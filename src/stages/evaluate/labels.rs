@@ -1,7 +1,10 @@
 //! The classes of real photos, from a CSV with a row a crop or from the names of their folders.
 
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
+use crate::formats::spreadsheet::{Record, Spreadsheet, quoted};
+use crate::sample::listing::as_table_has_it;
 use crate::{Error, Result};
 
 /// What tells the classes of photos.
@@ -11,14 +14,103 @@ pub(super) struct Labels {
 }
 
 enum Classes {
-    /// Of every row of a CSV, counted from 0, with the photo's file where the CSV names it.
-    Rows(Vec<(usize, Option<String>)>),
+    /// Of every row of a CSV, counted from 0, and those of whole photos by the file that the CSV names.
+    Rows(Vec<Row>, HashMap<String, Whole>),
     /// By name: photos lie in a folder that is named after their class.
     Folders(Vec<String>),
 }
 
+/// A row of a CSV.
+struct Row {
+    /// `None` if there is nothing in the photo.
+    class: Option<usize>,
+    /// The name of the photo's file, if the CSV has it.
+    file: Option<String>,
+}
+
+/// What the rows of one file say about it.
+#[derive(Clone, Copy, PartialEq)]
+enum Whole {
+    Class(usize),
+    /// Different classes.
+    Several,
+}
+
 /// Names of the class column, the likeliest first.
 const COLUMNS: [&str; 4] = ["class", "class_id", "label", "ClassId"];
+/// Names of the column with the file.
+const FILES: [&str; 4] = ["file", "filename", "image", "path"];
+/// Names of columns that hold a side of a box.
+const SIDES: [&str; 4] = ["x1", "xmin", "left", "roi.x1"];
+
+/// A CSV of classes, whose columns were found.
+struct Table {
+    sheet: Spreadsheet,
+    class: usize,
+    file: Option<usize>,
+    side: Option<usize>,
+}
+
+impl Table {
+    fn open(path: &Path, column: Option<&str>) -> Result<Self> {
+        let sheet = Spreadsheet::read(path)?;
+        let names = column.as_ref().map_or(&COLUMNS[..], std::slice::from_ref);
+        let class = sheet.column(names);
+        let class =
+            class.ok_or_else(|| sheet.no_column(names, "name the column with `class_column`"))?;
+        Ok(Table {
+            class,
+            file: sheet.column(&FILES),
+            side: sheet.column(&SIDES),
+            sheet,
+        })
+    }
+
+    /// The class as the row names it; `None` if the row says that there is nothing in the photo.
+    ///
+    /// # Errors
+    /// If there is something, but of no class.
+    fn class<'r>(&self, record: &'r Record) -> Result<Option<&'r str>> {
+        let class = record.get(self.class);
+        let side = self.side.map(|side| record.number(side)).transpose()?;
+        match (class.is_empty(), side) {
+            (false, _) => Ok(Some(class)),
+            (true, Some(None)) => Ok(None),
+            (true, _) => Err(record.wrong(
+                format!(
+                    "names no class in column `{}`",
+                    quoted(self.sheet.name(self.class))
+                ),
+                "name the class; only a row without a box may have none",
+            )),
+        }
+    }
+}
+
+/// Checks that the CSV at `path` can be read and has a class in every row. Of a folder nothing is checked, nor
+/// of a file that is missing.
+///
+/// # Errors
+/// The problem and its remedy as text.
+pub(super) fn check(path: &Path, column: Option<&str>) -> Result<(), String> {
+    if !path.is_file() {
+        return Ok(());
+    }
+    let checked = Table::open(path, column).and_then(|table| {
+        let mut rows = 0;
+        for record in table.sheet.records() {
+            table.class(&record?)?;
+            rows += 1;
+        }
+        match rows {
+            0 => Err(table
+                .sheet
+                .wrong("holds no rows", "give it one row a crop, below the head")),
+            _ => Ok(()),
+        }
+    });
+    checked.map_err(|e| e.in_one_line())
+}
 
 impl Labels {
     /// Reads the class of every row of a CSV: a name from `classes`, or a number, which is the
@@ -33,45 +125,29 @@ impl Labels {
                 classes: Classes::Folders(classes.to_vec()),
             });
         }
-        let wrong = |problem: String, remedy: &str| Error::failed(path.display(), problem, remedy);
-        let file = std::fs::File::open(path).map_err(|e| Error::io(path, e))?;
-        let mut reader = csv::Reader::from_reader(file);
-        let no_csv = |e: csv::Error| wrong(format!("is not a CSV: {e}"), "check the file");
-        let headers = reader.headers().map_err(no_csv)?.clone();
-        let named = |name: &str| headers.iter().position(|h| h.trim() == name);
-        let at = match column {
-            Some(name) => named(name),
-            None => COLUMNS.into_iter().find_map(named),
-        };
-        let at = at.ok_or_else(|| {
-            let wanted = column.map_or(COLUMNS.join("`, `"), str::to_owned);
-            wrong(
-                format!("has no column `{wanted}`"),
-                "name the column with `class_column`",
-            )
-        })?;
-        let file_at = named("file");
-        let mut found = Vec::new();
-        for record in reader.records() {
-            let record = record.map_err(no_csv)?;
-            let line = record.position().map_or(0, csv::Position::line);
-            let text = record.get(at).unwrap_or_default().trim();
-            let class = classes.iter().position(|c| c == text).or_else(|| {
-                let number = text.parse::<usize>().ok()?;
-                (number < classes.len()).then_some(number)
-            });
-            let class = class.ok_or_else(|| {
-                wrong(
-                    format!("line {line}: `{text}` is none of the classes {classes:?}"),
-                    "name the classes in the CSV as in the dataset",
-                )
-            })?;
-            let file = file_at.and_then(|at| record.get(at)).map(base_name);
-            found.push((class, file));
+        let table = Table::open(path, column)?;
+        let (mut rows, mut whole) = (Vec::new(), HashMap::new());
+        for record in table.sheet.records() {
+            let record = record?;
+            let name = table.class(&record)?;
+            let class = name
+                .map(|name| number(name, classes, &record))
+                .transpose()?;
+            let name = table.file.map(|column| plain_name(record.get(column)));
+            let file = name.as_deref().map(base_name);
+            if let Some(class) = class {
+                for name in [&name, &file].into_iter().flatten() {
+                    let known = whole.entry(name.clone()).or_insert(Whole::Class(class));
+                    if *known != Whole::Class(class) {
+                        *known = Whole::Several;
+                    }
+                }
+            }
+            rows.push(Row { class, file });
         }
         Ok(Labels {
             path: path.to_owned(),
-            classes: Classes::Rows(found),
+            classes: Classes::Rows(rows, whole),
         })
     }
 
@@ -80,32 +156,42 @@ impl Labels {
     /// # Errors
     /// If the CSV has no such row, or the photo's folder is no class.
     pub(super) fn class_of(&self, source: &str) -> Result<usize> {
-        let (file, row) = match source.rsplit_once('#') {
-            Some((file, row)) => (file, row.parse::<usize>().ok()),
-            None => (source, None),
-        };
+        let cropped = source
+            .rsplit_once('#')
+            .and_then(|(file, row)| Some((file, row.parse().ok()?)));
         let missing = |problem, remedy| Error::failed(self.path.display(), problem, remedy);
         match &self.classes {
-            Classes::Rows(classes) => {
+            Classes::Rows(rows, whole) => {
                 const REMEDY: &str = "use the CSV that the photos were cropped by";
-                let found = row.and_then(|row| classes.get(row));
-                let (class, own) = found
+                let Some((file, row)) = cropped else {
+                    return whole_class(whole, source).map_err(|problem| {
+                        missing(problem, "give each photo one row with its file")
+                    });
+                };
+                let row: Option<&Row> = rows.get::<usize>(row);
+                let row = row
                     .ok_or_else(|| missing(format!("has no row for the crop {source}"), REMEDY))?;
-                match own {
-                    Some(own) if *own != base_name(file) => Err(missing(
-                        format!("has `{own}` in the row for the crop {source}"),
+                match (&row.file, row.class) {
+                    (Some(own), _) if *own != base_name(&plain_name(file)) => Err(missing(
+                        format!("has `{}` in the row for the crop {source}", quoted(own)),
                         REMEDY,
                     )),
-                    _ => Ok(*class),
+                    (_, Some(class)) => Ok(class),
+                    (_, None) => Err(missing(
+                        format!("has no class in the row for the crop {source}"),
+                        REMEDY,
+                    )),
                 }
             }
             Classes::Folders(classes) => {
+                let file = cropped.map_or(source, |(file, _)| file);
                 let folder = Path::new(file).parent().and_then(Path::file_name);
                 let folder = folder.unwrap_or_default().to_string_lossy();
                 classes.iter().position(|c| *c == folder).ok_or_else(|| {
                     missing(
                         format!(
-                            "{source} lies in `{folder}`, which is none of the classes {classes:?}"
+                            "{source} lies in `{folder}`, which is none of the classes {}",
+                            listed(classes)
                         ),
                         "put each photo into a folder named after its class in the dataset",
                     )
@@ -115,10 +201,61 @@ impl Labels {
     }
 }
 
-/// The last part of a path: folders may be named from elsewhere.
-fn base_name(file: &str) -> String {
-    let file = file.trim();
-    file.rsplit(['/', '\\']).next().unwrap_or(file).to_owned()
+/// The place of a class by its name, or by its number.
+fn number(name: &str, classes: &[String], record: &Record) -> Result<usize> {
+    let named = classes.iter().position(|class| class == name);
+    let class = named.or_else(|| name.parse().ok().filter(|number| *number < classes.len()));
+    class.ok_or_else(|| {
+        record.wrong(
+            format!(
+                "`{}` is none of the classes {}",
+                quoted(name),
+                listed(classes)
+            ),
+            "name the classes in the CSV as in the dataset",
+        )
+    })
+}
+
+/// The class of a whole photo.
+fn whole_class(classes: &HashMap<String, Whole>, file: &str) -> Result<usize, String> {
+    let name = plain_name(file);
+    match classes
+        .get(&name)
+        .or_else(|| classes.get(&base_name(&name)))
+    {
+        Some(Whole::Class(class)) => Ok(*class),
+        Some(Whole::Several) => Err(format!("names {file} in rows of different classes")),
+        None => Err(format!("has no row for the photo {file}")),
+    }
+}
+
+/// The first classes, for messages.
+fn listed(classes: &[String]) -> String {
+    const MOST: usize = 20;
+    let more = match classes.len().saturating_sub(MOST) {
+        0 => String::new(),
+        more => format!(" and {more} more"),
+    };
+    let first: Vec<String> = classes
+        .iter()
+        .take(MOST)
+        .map(|class| quoted(class))
+        .collect();
+    first.join(", ") + &more
+}
+
+/// A path as it is compared: in small letters, with slashes, and without what only one of the two has.
+fn plain_name(file: &str) -> String {
+    let name = as_table_has_it(file.trim())
+        .replace('\\', "/")
+        .to_lowercase();
+    name.strip_prefix("./").unwrap_or(&name).to_owned()
+}
+
+/// The last part of a path as it is compared: folders may be named from elsewhere.
+fn base_name(name: &str) -> String {
+    name.rsplit('/').next().unwrap_or(name).to_owned()
 }
 
 #[cfg(test)]
@@ -153,6 +290,63 @@ mod tests {
         for source in ["9999/000.jpg", "000.jpg"] {
             let error = labels.class_of(source).unwrap_err().to_string();
             assert!(error.contains(source) && error.contains("help:"), "{error}");
+        }
+    }
+
+    #[test]
+    fn whole_photos_have_the_class_of_their_file() {
+        let labels =
+            read("image;Class\na.jpg;four\nsub\\B.jpg;five\na.jpg;four\nc.jpg;0\nc.jpg;1\n");
+        let labels = labels.unwrap();
+        assert_eq!(labels.class_of("x/a.jpg").unwrap(), 1);
+        assert_eq!(labels.class_of("sub/b.jpg").unwrap(), 0);
+        for (source, problem) in [
+            ("c.jpg", "c.jpg in rows of different classes"),
+            ("d.jpg", "no row for the photo d.jpg"),
+        ] {
+            let error = labels.class_of(source).unwrap_err().to_string();
+            assert!(
+                error.contains(problem) && error.contains("help:"),
+                "{error}"
+            );
+        }
+    }
+
+    #[test]
+    fn rows_without_a_box_need_no_class() {
+        let labels = read("file,x1,class\na.jpg,,\na.jpg,5,four\n").unwrap();
+        assert_eq!(labels.class_of("a.jpg#1").unwrap(), 1);
+        let error = labels.class_of("a.jpg#0").unwrap_err().to_string();
+        assert!(error.contains("has no class in the row"), "{error}");
+        for text in ["file,x1,class\na.jpg,7,\n", "file,class\na.jpg,\n"] {
+            let error = read(text).err().unwrap().to_string();
+            assert!(
+                error.contains("line 2 (row 0): names no class in column `class`"),
+                "{error}"
+            );
+        }
+    }
+
+    #[test]
+    fn tables_are_checked_before_the_classes_are_known() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("labels.csv");
+        assert_eq!(check(&path, None), Ok(()));
+        for (text, problem) in [
+            ("file,class\na.jpg,four\n", ""),
+            ("file,class\n", "holds no rows"),
+            (
+                "file,kind\na.jpg,four\n",
+                "has no column `class` or `class_id`",
+            ),
+            ("file,class\na.jpg,\n", "names no class"),
+            ("{\"images\": [], \"annotations\": []}", "is a COCO file"),
+        ] {
+            std::fs::write(&path, text).unwrap();
+            match check(&path, None) {
+                Ok(()) => assert_eq!(problem, ""),
+                Err(text) => assert!(text.contains(problem) && !problem.is_empty(), "{text}"),
+            }
         }
     }
 

@@ -5,6 +5,7 @@
 //! the only stage that reads labels of real photos.
 
 mod exhibit;
+mod findings;
 mod labels;
 mod quintiles;
 #[cfg(test)]
@@ -20,12 +21,16 @@ use serde_json::{Map, Value, json};
 use crate::artifact::{Artifact, DATASET_TABLE, Kind, table};
 use crate::models::album::{Album, common_extent};
 use crate::models::settings::check_rate;
+use crate::nn::convolution::recogniser_products;
 use crate::nn::device;
 use crate::nn::workers::Workers;
 use crate::registry::Name;
 use crate::sample::Extent;
 use crate::seed::Stream;
-use crate::stage::{Context, Event, Input, Stage, StageKind, parse};
+use crate::stage::finding;
+use crate::stage::{
+    Context, Effort, Event, Facts, Forecast, Givens, Input, Misfit, Stage, StageKind, parse,
+};
 use crate::tasks::{self, Order, Prediction, Recipe, Setting, TaskKind};
 use crate::{Error, Result};
 
@@ -36,7 +41,7 @@ use quintiles::Quintiles;
 pub const STAGE: StageKind = StageKind {
     name: "evaluate",
     about: "accuracy on real photos of a recogniser trained on renders, on the dataset, on photos",
-    version: 4,
+    version: 5,
     inputs: &[
         Input::one_of("adapted", Kind::Dataset, "the emitted dataset"),
         Input::one_of(
@@ -73,11 +78,11 @@ pub struct Evaluate {
     pub rate: f64,
     /// Channels of the recogniser's first stage.
     pub channels: usize,
-    /// CSV with the classes of the `target` photos, a row a crop; or the folder that holds the
+    /// CSV with the classes of the `target` photos, a row a crop or whole photo; or the folder that holds the
     /// photos in a folder a class.
     pub target_labels: Option<PathBuf>,
-    /// CSV with the classes of the `test` photos, a row a crop; or the folder that holds the photos
-    /// in a folder a class.
+    /// CSV with the classes of the `test` photos, a row a crop or whole photo; or the folder that
+    /// holds the photos in a folder a class.
     pub test_labels: PathBuf,
     /// The CSV's column with the class; a number is the place in the sorted list of classes.
     pub class_column: Option<String>,
@@ -115,7 +120,34 @@ impl Stage for Evaluate {
         if self.seeds == 0 || self.steps == 0 || self.batch < 2 || self.channels == 0 {
             return Err("`seeds`, `steps` and `channels` must be at least 1, `batch` 2".into());
         }
-        check_rate("rate", self.rate)
+        check_rate("rate", self.rate)?;
+        let column = self.class_column.as_deref();
+        labels::check(&self.test_labels, column).map_err(|e| format!("`test_labels`: {e}"))?;
+        match &self.target_labels {
+            Some(path) => labels::check(path, column).map_err(|e| format!("`target_labels`: {e}")),
+            None => Ok(()),
+        }
+    }
+
+    fn foresee(&self, inputs: &Givens) -> Result<Facts, Misfit> {
+        inputs.need_classes("source", "to learn from")?;
+        inputs.common_extent(&["test", "source", "adapted", "target"])?;
+        Ok(Facts::default())
+    }
+
+    fn forecast(&self, inputs: &Givens) -> Forecast {
+        let roles = ["source", "adapted", "target"];
+        let sets = roles
+            .iter()
+            .filter(|role| inputs.get(role).is_some())
+            .count() as u64;
+        let read = (sets * self.seeds * self.steps * self.batch as u64) as f64;
+        let tested = inputs.count("test").unwrap_or(0) as f64 * (sets * self.seeds) as f64;
+        let effort = inputs.facts("test").extent.map(|extent| {
+            let products = recogniser_products(extent, self.channels);
+            Effort::products((3.0 * read + tested) * products)
+        });
+        Forecast::new(None, effort)
     }
 
     fn run(&self, context: &Context) -> Result<Value> {
@@ -162,7 +194,10 @@ impl Stage for Evaluate {
         let quintiles = quintiles::quintiles(&test)?;
         let task = self.task.entry();
         let table = table(task, &sets, &outcomes, &test, &quintiles, &classes);
-        Ok(Map::from_iter([(task.name.to_owned(), table)]).into())
+        let mut summary = Map::from_iter([(task.name.to_owned(), table)]).into();
+        let findings = findings::findings(&summary);
+        finding::record(&mut summary, &findings);
+        Ok(summary)
     }
 }
 

@@ -2,7 +2,7 @@
 //!
 //! No label is read. Both domains are measured (`appearance`); the search moves the ends of
 //! all ranges so that the quantiles of every measure agree (`search`); a classifier two-sample test
-//! tells how well that went, on pictures that the search has not seen. What could not be matched is
+//! (`nn::ruler`) tells how well that went, on pictures that the search has not seen. What could not be matched is
 //! said in words.
 //!
 //! Stages do not know each other, so this one is generic over the stage `R` whose settings it fits:
@@ -27,8 +27,11 @@ use serde_json::Value;
 
 use crate::appearance::{Look, measure};
 use crate::artifact::{Artifact, Kind};
+use crate::nn::ruler;
 use crate::seed::Seed;
-use crate::stage::{Context, Event, Input, Stage, StageKind, parse};
+use crate::stage::{
+    Context, Event, Facts, Forecast, Givens, Input, Misfit, Stage, StageKind, parse,
+};
 use crate::{Error, Result};
 
 use candidate::Candidates;
@@ -44,7 +47,7 @@ pub const fn kind<R: Stage + DeserializeOwned + 'static>() -> StageKind {
     StageKind {
         name: "fit",
         about: "ranges for the renders that make them look like the photos; labels are not read",
-        version: 2,
+        version: 3,
         inputs: INPUTS,
         output: Kind::Settings,
         parse: parse::<Fit<R>>,
@@ -60,7 +63,7 @@ const INPUTS: &[Input] = &[
         Kind::Samples,
         "renders with the ranges to begin with; a few are enough",
     ),
-    Input::required("photos", Kind::Samples, "what renders shall look like"),
+    Input::required("photos", Kind::Samples, "what renders should look like"),
     Input::optional(
         "backgrounds",
         Kind::Samples,
@@ -100,6 +103,39 @@ impl Default for Settings {
     }
 }
 
+impl Settings {
+    /// What can be turned in the settings `config`.
+    fn panel(&self, config: &Value) -> Panel {
+        Panel::new(config, &self.keep, self.least_width)
+    }
+
+    /// Most candidates to render, where there are so many `ends` of ranges.
+    ///
+    /// # Errors
+    /// Problem and remedy, if there is nothing to fit, or there may be fewer candidates than ends.
+    fn budget(&self, ends: usize) -> Result<usize, (String, String)> {
+        let budget = match self.budget {
+            0 => 2 * ends + 30,
+            given => given,
+        };
+        if ends == 0 {
+            let problem = "finds no range to fit in the settings of `renders`";
+            let remedy = "take entries out of `keep`, or write ranges as [lowest, highest] with lowest < highest";
+            return Err((problem.into(), remedy.into()));
+        }
+        let least = ends + 5;
+        if budget < least {
+            return Err((
+                format!(
+                    "`budget` allows {budget} candidates, but each of {ends} ends of ranges needs one"
+                ),
+                format!("set `budget` to at least {least}, or keep more settings"),
+            ));
+        }
+        Ok(budget)
+    }
+}
+
 /// The stage: its settings, and whose ranges it fits.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(transparent, bound = "")]
@@ -126,6 +162,36 @@ impl<R: Stage + DeserializeOwned> Stage for Fit<R> {
         Ok(())
     }
 
+    fn foresee(&self, inputs: &Givens) -> Result<Facts, Misfit> {
+        let Some(renders) = inputs.get("renders") else {
+            return Ok(Facts::default());
+        };
+        let ends = self.settings.panel(&renders.config()).ends();
+        let Err((problem, remedy)) = self.settings.budget(ends) else {
+            return Ok(Facts::default());
+        };
+        Err(Misfit::new(problem, remedy))
+    }
+
+    fn forecast(&self, inputs: &Givens) -> Forecast {
+        let Some(renders) = inputs.get("renders") else {
+            return Forecast::default();
+        };
+        let config = renders.config();
+        let budget = self.settings.budget(self.settings.panel(&config).ends());
+        let (Ok(budget), Ok(renderer)) = (budget, candidate::configured::<R>(&config)) else {
+            return Forecast::default();
+        };
+        let draft = renderer.forecast(&Givens::default());
+        let each = draft
+            .count
+            .zip(draft.effort)
+            .map(|(count, effort)| effort.times(1.0 / count.max(1) as f64));
+        // At the end three times as many are rendered before and after.
+        let pictures = (self.settings.pictures * (budget + 6)) as f64;
+        Forecast::new(None, each.map(|each| each.times(pictures)))
+    }
+
     fn run(&self, context: &Context) -> Result<Value> {
         let photos = Photos::read(context, context.input("photos")?, self.settings.photos)?;
         let renders = context.input("renders")?;
@@ -133,15 +199,11 @@ impl<R: Stage + DeserializeOwned> Stage for Fit<R> {
         let mut stream = context.seed.stream(0);
         let [known, unseen] = ["search", "test"].map(|name| Seed::new(stream.random(), name));
         let candidates = Candidates::<R>::new(context, self.settings.pictures);
-        let panel = Panel::new(config, &self.settings.keep, self.settings.least_width);
+        let panel = self.settings.panel(config);
         let ends = panel.ends();
-        let budget = match self.settings.budget {
-            0 => 2 * ends + 30,
-            given => given,
-        };
-        if ends == 0 || budget < ends + 5 {
-            return Err(too_few(context, ends, budget));
-        }
+        let budget = self.settings.budget(ends);
+        let budget =
+            budget.map_err(|(problem, remedy)| Error::usage(context.id, problem, remedy))?;
         context.emit(Event::Note {
             text: format!(
                 "{} settings with {ends} ends, up to {budget} candidates of {} renders",
@@ -181,6 +243,8 @@ impl<R: Stage + DeserializeOwned> Stage for Fit<R> {
 /// The photos that are matched.
 struct Photos {
     looks: Vec<Look>,
+    /// What the renders are told from.
+    pictures: ruler::Pictures,
     /// The first few, for the picture.
     shown: Vec<image::RgbImage>,
 }
@@ -207,9 +271,18 @@ impl Photos {
             .map(super::super::sample::Sample::pixels)
             .collect::<Result<_>>()?;
         let looks = pictures.par_iter().map(measure).collect();
+        let mut groups = ruler::Groups::default();
+        samples.iter().for_each(|sample| groups.add(sample));
+        let groups = groups.finish();
+        let few = pictures.len().min(ruler::MOST);
+        let told_from = ruler::Pictures::gather(few, |place| {
+            let number = place * pictures.len() / few;
+            Ok((pictures[number].clone(), groups[number]))
+        })?;
         let every = (pictures.len() / outcome::SHOWN).max(1);
         Ok(Photos {
             looks,
+            pictures: told_from,
             shown: pictures
                 .into_iter()
                 .step_by(every)
@@ -231,23 +304,5 @@ fn tell_of_ends(context: &Context, panel: &Panel, x: &[f64]) {
             names.join(", ")
         );
         context.emit(Event::Note { text });
-    }
-}
-
-fn too_few(context: &Context, ends: usize, budget: usize) -> Error {
-    match ends {
-        0 => Error::usage(
-            context.id,
-            "finds no range to fit in the settings of `renders`",
-            "take entries out of `keep`, or write ranges as [lowest, highest] with lowest < highest",
-        ),
-        _ => Error::usage(
-            context.id,
-            format!("may try {budget} candidates, but each of {ends} ends of ranges wants one"),
-            format!(
-                "set `budget` to at least {}, or keep more settings",
-                ends + 5
-            ),
-        ),
     }
 }

@@ -9,11 +9,13 @@ use serde_json::{Map, Value, json};
 use super::Photos;
 use super::dials::Panel;
 use super::search::Search;
-use crate::appearance::c2st::c2st;
-use crate::appearance::features::mean;
+use crate::appearance::features::{deviation, mean};
 use crate::appearance::{Difference, FEATURES, Look, compare, measure};
 use crate::artifact::settings;
+use crate::nn::device;
+use crate::nn::ruler::{Accuracy, Pictures, two_sample};
 use crate::sample::image::contact_sheet;
+use crate::stage::finding::{self, Finding, Level, percent};
 use crate::stage::{Context, Event};
 use crate::{Error, Result};
 
@@ -88,8 +90,9 @@ impl FitOutcome {
         }
     }
 
-    /// Writes settings and sheet, tells how it went, and sums up. If the search made it worse,
-    /// on pictures that it had not seen, no setting is changed.
+    /// Writes settings and sheet, tells how it went, and sums up. Settings that gain nothing beyond the error,
+    /// on pictures that the search had not seen, are not recommended: they stand in the summary as `tried`, and no
+    /// setting is changed.
     ///
     /// # Errors
     /// If a file cannot be written.
@@ -103,12 +106,26 @@ impl FitOutcome {
         let looks = |pictures: &[RgbImage]| pictures.par_iter().map(measure).collect::<Vec<Look>>();
         let (old, mut new) = (looks(before), looks(after));
         let mut shown = after;
-        if distance(&new, photos) >= distance(&old, photos) {
-            let text = "found no better ranges than those given, and keeps them".to_owned();
+        let gain = Gain::of(&old, &new, photos);
+        let mut tried = Value::Null;
+        if !gain.is_certain() {
+            let text = format!(
+                "found no ranges that are better than those given, beyond the error, and keeps them ({})",
+                gain.in_words()
+            );
             context.emit(Event::Warning { text });
-            (self.overlay, self.changes) = (json!({}), Vec::new());
+            tried = json!({
+                "settings": std::mem::replace(&mut self.overlay, json!({})),
+                "changed": std::mem::take(&mut self.changes),
+                "distance": distance(&new, photos),
+            });
             (new, shown) = (old.clone(), before);
         }
+        let told_before = told_apart(context, before, photos)?;
+        let told_after = match self.changes.is_empty() {
+            true => told_before.clone(),
+            false => told_apart(context, shown, photos)?,
+        };
         let unmatched = self.unmatched(&new, photos);
         for Unmatched {
             difference,
@@ -125,16 +142,21 @@ impl FitOutcome {
         let path = context.out.join("sheet.png");
         let png = crate::sample::image::encode_png(&sheet(before, shown, &photos.shown))?;
         std::fs::write(&path, png).map_err(|e| Error::io(&path, e))?;
-        Ok(json!({
+        let mut summary = json!({
             "candidates": self.candidates,
             "renders": new.len(),
             "photos": photos.looks.len(),
             "distance": { "before": distance(&old, photos), "after": distance(&new, photos) },
-            "c2st": { "before": c2st(&old, &photos.looks), "after": c2st(&new, &photos.looks) },
+            "two_sample": { "before": told_before, "after": told_after },
+            "gain": gain,
             "changed": self.changes,
+            "tried": tried,
             "unmatched": unmatched,
             "idle": self.idle,
-        }))
+        });
+        let found = gain.finding(distance(&old, photos), distance(&new, photos));
+        finding::record(&mut summary, &[found]);
+        Ok(summary)
     }
 
     fn unmatched(&self, renders: &[Look], photos: &Photos) -> Vec<Unmatched> {
@@ -150,6 +172,66 @@ impl FitOutcome {
                 }
             })
             .collect()
+    }
+}
+
+/// How much nearer to the photos the settings bring the renders: the change of [`distance`], measured on blocks of
+/// renders, and its error.
+#[derive(Debug, Clone, Serialize)]
+struct Gain {
+    mean: f64,
+    /// Half the width of its 95 % interval.
+    plus_minus: f64,
+}
+
+impl Gain {
+    fn of(before: &[Look], after: &[Look], photos: &Photos) -> Self {
+        const BLOCKS: usize = 6;
+        /// Student's t for six blocks.
+        const T: f64 = 2.57;
+        let block = |looks: &[Look], number: usize| -> Vec<Look> {
+            looks.iter().skip(number).step_by(BLOCKS).cloned().collect()
+        };
+        let gain = |number| {
+            distance(&block(before, number), photos) - distance(&block(after, number), photos)
+        };
+        let gains: Vec<f64> = (0..BLOCKS).map(gain).collect();
+        Gain {
+            mean: mean(&gains),
+            plus_minus: T * deviation(&gains) / (BLOCKS as f64 - 1.0).sqrt(),
+        }
+    }
+
+    fn is_certain(&self) -> bool {
+        self.mean > self.plus_minus
+    }
+
+    fn in_words(&self) -> String {
+        format!("a gain of {:.3} ± {:.3}", self.mean, self.plus_minus)
+    }
+
+    /// For the verdict on the run.
+    fn finding(&self, before: f64, after: f64) -> Finding {
+        match self.is_certain() {
+            true => Finding::new(
+                Level::Good,
+                "fit",
+                percent((before - after) / before.max(f64::MIN_POSITIVE)),
+                format!(
+                    "fitted ranges bring the renders nearer to the photos: mean distance {after:.2}, \
+                     {before:.2} before"
+                ),
+            ),
+            false => Finding::new(
+                Level::Note,
+                "fit",
+                "0 %",
+                format!(
+                    "no ranges were found that are better than those given ({})",
+                    self.in_words()
+                ),
+            ),
+        }
     }
 }
 
@@ -177,6 +259,19 @@ fn movers(panel: &Panel, search: &Search, feature: usize) -> Vec<String> {
         .collect();
     dials.sort_by(|a, b| b.0.total_cmp(&a.0));
     dials.into_iter().take(3).map(|(_, name)| name).collect()
+}
+
+/// How well a classifier tells renders from photos.
+fn told_apart(
+    context: &Context,
+    renders: &[RgbImage],
+    photos: &Photos,
+) -> Result<Option<Accuracy>> {
+    let chosen = device::choose(context.device)?;
+    let renders = Pictures::independent(renders);
+    let tick = || context.check_interrupt();
+    let seed = context.seed.attempt(1);
+    two_sample(&renders, &photos.pictures, &seed, &chosen, &tick)
 }
 
 /// Mean Wasserstein distance of all features, in deviations of the photos.

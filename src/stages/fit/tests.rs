@@ -56,11 +56,11 @@ use ::image::RgbImage;
 use serde_json::json;
 
 fn sample(index: u64, pixels: &RgbImage) -> Sample {
-    Sample {
-        id: format!("toy-{index}"),
-        index,
-        ..testing::unlabelled(pixels)
-    }
+    let mut sample = testing::unlabelled(pixels);
+    (sample.id, sample.index) = (format!("toy-{index}"), index);
+    sample.provenance.origin = sample.id.clone();
+    sample.provenance.source = format!("{}.png", sample.id);
+    sample
 }
 
 /// What `toy` makes, as an artifact in `folder`.
@@ -134,8 +134,10 @@ fn a_shift_of_exposure_and_scale_is_found_again() {
     assert!((end("scale", 0) - 0.5).abs() < 0.06, "{settings}");
     assert!((end("scale", 1) - 0.8).abs() < 0.1, "{settings}");
     assert!(settings.get("idle").is_none());
-    let c2st = |when: &str| summary["c2st"][when]["accuracy"].as_f64().unwrap();
-    assert!(c2st("before") > 0.9 && c2st("after") < 0.68, "{summary}");
+    let told = |when: &str| summary["two_sample"][when]["accuracy"].as_f64().unwrap();
+    assert!(told("before") > 0.85 && told("after") < 0.72, "{summary}");
+    assert_eq!(summary["findings"][0]["level"], "good", "{summary}");
+    assert!(summary["tried"].is_null());
     assert!(summary["idle"].as_array().unwrap().contains(&json!("idle")));
 }
 
@@ -145,6 +147,14 @@ fn equal_domains_stay_as_they_are() {
     let distance = |when: &str| summary["distance"][when].as_f64().unwrap();
     assert!(distance("after") <= distance("before"));
     assert!(distance("before") < 0.3, "{summary}");
+    // What gains nothing beyond the error is not recommended, but named.
+    assert_eq!(settings, json!({}), "{summary}");
+    assert_eq!(summary["changed"], json!([]));
+    assert!(summary["tried"]["distance"].is_number(), "{summary}");
+    assert!(
+        warnings.iter().any(|w| w.contains("beyond the error")),
+        "{warnings:?}"
+    );
     assert_eq!(summary["unmatched"], json!([]), "{settings}");
     let unmatched = warnings.iter().filter(|w| w.contains("not matched"));
     assert_eq!(unmatched.count(), 0, "{warnings:?}");

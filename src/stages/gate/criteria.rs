@@ -81,6 +81,12 @@ pub(super) const CRITERIA: &[Criterion] = &[
         ..Criterion::above("clipped", |gate| gate.clipped)
     },
     Criterion {
+        about: "it has grain, colour speckle or a checkerboard that neither its render nor the photos have",
+        advice: "the training is too short or went wrong: raise `steps` of `train` or lower its `rate`, \
+                 and look whether its photos show the same things as the renders",
+        ..Criterion::above("speckle", |gate| off_at_zero(gate.speckle))
+    },
+    Criterion {
         about: "different renders became the same picture",
         advice: "the training collapsed: lower `rate` of `train`, or start it from another `seed`",
         ..Criterion::below("duplicate", |gate| gate.duplicate)
@@ -88,9 +94,14 @@ pub(super) const CRITERIA: &[Criterion] = &[
     Criterion {
         about: "it is further from the photos than they are from each other",
         advice: "train longer, or bring the renders nearer to the photos (size, light, background)",
-        ..Criterion::above("photo", |gate| match gate.photo {
-            0.0 => f64::INFINITY,
-            limit => limit,
-        })
+        ..Criterion::above("photo", |gate| off_at_zero(gate.photo))
     },
 ];
+
+/// A limit of 0 stands for none.
+fn off_at_zero(limit: f64) -> f64 {
+    match limit {
+        0.0 => f64::INFINITY,
+        limit => limit,
+    }
+}

@@ -3,8 +3,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::ruler;
 use crate::Result;
 use crate::artifact::{Artifact, parts, verdicts};
+use crate::nn::ruler::Figures;
 use crate::sample::{Sample, Verdict};
 use crate::stage::exhibit::{
     Cell, Column, Content, Evidence, Exhibit, Figure, Histogram, Place, Row, Section, Sheet, Table,
@@ -43,6 +45,12 @@ pub(super) fn exhibit(evidence: &Evidence) -> Result<Vec<Exhibit>> {
         show("Scores", Content::Histograms(histograms.collect()))
             .with_note("blue: kept, red: rejected by this criterion, dashed line: its limit"),
     ];
+    let figures = serde_json::from_value::<Figures>(evidence.summary()["ruler"].clone());
+    if let Ok(figures) = figures {
+        let note = "how well a classifier tells them from photos (50 % is guessing), and how far they are from photos";
+        let table = show("Distance to the photos", ruler::table(&figures)).with_note(note);
+        exhibits.insert(1, table);
+    }
     let groups = choose(&verdicts, &criteria);
     let chosen = groups.iter().flat_map(|(_, rows)| rows);
     let ids = chosen.map(|&row| verdicts[row].id.as_str()).collect();

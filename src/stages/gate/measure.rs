@@ -12,6 +12,8 @@ use super::judge::{Judge, Reading};
 use super::measured::Measured;
 use super::picture::{self, Luminance};
 use super::renders::Renders;
+use super::speckle::{Texture, Usual};
+use super::spectrum::Spectrometer;
 use crate::Result;
 use crate::artifact::{Artifact, parts};
 use crate::sample::{Sample, Verdict, image::resize};
@@ -25,10 +27,15 @@ pub(super) const CHUNK: usize = 64;
 const RIM: f32 = 0.04;
 const SURROUNDINGS: f32 = 0.15;
 
+/// Mean change per pixel, which no criterion judges: the verdict on the training does.
+pub(super) const CHANGE: &str = "change";
+
 /// What samples are measured with.
 struct Instruments {
     judge: Option<Judge>,
     photos: Option<Distribution>,
+    spectrometer: Spectrometer,
+    usual: Usual,
 }
 
 /// A sample and its render as pixels, of the same size.
@@ -97,7 +104,7 @@ impl View {
         })
     }
 
-    /// What the pixels say.
+    /// What the pixels say without a look at the photos.
     fn scores(&self) -> BTreeMap<&'static str, Option<f32>> {
         let (before, after) = (Luminance::of(&self.render), Luminance::of(&self.output));
         let mask = self.sample.object_mask();
@@ -112,6 +119,7 @@ impl View {
                 "clipped",
                 Some((picture::clipped(&self.output) - clipped).max(0.0)),
             ),
+            (CHANGE, Some(picture::change(&self.render, &self.output))),
         ])
     }
 }
@@ -123,9 +131,12 @@ impl Instruments {
         let mut instruments = Instruments {
             judge: task.map(|task| Judge::load(context, task)).transpose()?,
             photos: None,
+            spectrometer: Spectrometer::new(),
+            usual: Usual::of(&[], gate.photo_quantile),
         };
         if let Some(photos) = context.inputs.get("photos") {
-            let features = instruments.features_of(context, photos, total)?;
+            let (features, textures) = instruments.look_at(context, photos, total)?;
+            instruments.usual = Usual::of(&textures, gate.photo_quantile);
             instruments.photos = Distribution::of(&features, gate.photo_quantile);
             if instruments.photos.is_none() {
                 context.emit(Event::Warning {
@@ -156,18 +167,22 @@ impl Instruments {
         }
     }
 
-    /// The features of all pictures of an artifact.
-    fn features_of(
+    /// The features of all pictures of an artifact, and the textures of those that are large enough.
+    fn look_at(
         &self,
         context: &Context,
         artifact: &Artifact,
         total: u64,
-    ) -> Result<Vec<Vec<f32>>> {
-        let mut features = Vec::new();
+    ) -> Result<(Vec<Vec<f32>>, Vec<Texture>)> {
+        let (mut features, mut textures) = (Vec::new(), Vec::new());
         for path in artifact.parts() {
             let samples = parts::read_part(&path)?;
             for chunk in samples.chunks(CHUNK) {
                 let pictures: Vec<_> = chunk.iter().map(Sample::pixels).collect::<Result<_>>()?;
+                let own = pictures
+                    .par_iter()
+                    .map(|picture| self.spectrometer.texture(picture));
+                textures.extend(own.collect::<Vec<_>>().into_iter().flatten());
                 features.extend(match &self.judge {
                     Some(judge) => {
                         let read = judge.read(context, &pictures)?;
@@ -178,11 +193,22 @@ impl Instruments {
                 context.progress(features.len() as u64, total, "photos")?;
             }
         }
-        Ok(features)
+        Ok((features, textures))
+    }
+
+    /// What the pixels say.
+    fn scores(&self, view: &View) -> BTreeMap<&'static str, Option<f32>> {
+        let mut scores = view.scores();
+        let textures =
+            [&view.render, &view.output].map(|picture| self.spectrometer.texture(picture));
+        if let [Some(render), Some(output)] = &textures {
+            scores.insert("speckle", Some(self.usual.score(render, output)));
+        }
+        scores
     }
 
     fn measure(&self, context: &Context, views: &[View]) -> Result<Vec<Verdict>> {
-        let mut scores: Vec<_> = views.par_iter().map(View::scores).collect();
+        let mut scores: Vec<_> = views.par_iter().map(|view| self.scores(view)).collect();
         let mut features: Vec<Vec<f32>> = Vec::new();
         if let Some(judge) = &self.judge {
             let renders: Vec<RgbImage> = views.iter().map(|v| v.render.clone()).collect();

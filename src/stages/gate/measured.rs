@@ -18,9 +18,11 @@ const EXCEPT: &[&str] = &[
     "/config/luminance",
     "/config/contrast",
     "/config/clipped",
+    "/config/speckle",
     "/config/duplicate",
     "/config/photo",
     "/config/max_lost",
+    "/config/ruler",
 ];
 
 /// The scores of earlier runs.

@@ -11,12 +11,16 @@ mod criteria;
 mod distance;
 mod duplicates;
 mod exhibit;
+mod findings;
 mod judge;
 mod loss;
 mod measure;
 mod measured;
 mod picture;
 mod renders;
+mod ruler;
+mod speckle;
+mod spectrum;
 
 #[cfg(test)]
 mod tests;
@@ -28,7 +32,10 @@ use serde_json::json;
 use crate::Result;
 use crate::artifact::{self, Artifact, Kind, parts, verdicts};
 use crate::sample::{Sample, Verdict};
-use crate::stage::{Context, Input, Stage, StageKind, parse};
+use crate::stage::finding;
+use crate::stage::{
+    Context, Effort, Facts, Forecast, Givens, Input, Misfit, Stage, StageKind, parse,
+};
 
 use criteria::CRITERIA;
 
@@ -36,11 +43,11 @@ use criteria::CRITERIA;
 pub const STAGE: StageKind = StageKind {
     name: "gate",
     about: "rejects translations that lost their label or do not look like a photo",
-    version: 3,
+    version: 4,
     inputs: &[
         Input::required("samples", Kind::Samples, "translated renders"),
         Input::required("renders", Kind::Samples, "the same before translation"),
-        Input::optional("photos", Kind::Samples, "what they shall look like"),
+        Input::optional("photos", Kind::Samples, "what they should look like"),
         Input::optional("task", Kind::Task, "the task network, to read their labels"),
     ],
     output: Kind::Judged,
@@ -71,6 +78,9 @@ pub struct Gate {
     /// Largest share of pixels that are clipped (every channel at an end) beyond the render's share,
     /// 0..1. 1 switches it off.
     pub clipped: f64,
+    /// Most grain, colour speckle or checkerboard that a translation adds to its render, where 1 is as
+    /// much as `photo_quantile` of the photos have, or any camera. 0 switches it off.
+    pub speckle: f64,
     /// Least share of the difference between two renders that is left between their translations,
     /// for the translation most alike, 0..1; outputs that collapsed are near 0. 0 switches it off.
     pub duplicate: f64,
@@ -81,6 +91,9 @@ pub struct Gate {
     pub photo_quantile: f64,
     /// Largest share of a class that may be rejected, 0..1; beyond it the run fails.
     pub max_lost: f64,
+    /// Whether to measure how far renders and translations are from the photos, for the report. It takes a minute
+    /// or two and changes no verdict.
+    pub ruler: bool,
 }
 
 impl Default for Gate {
@@ -92,10 +105,12 @@ impl Default for Gate {
             luminance: 0.0,
             contrast: 0.2,
             clipped: 0.1,
+            speckle: 1.5,
             duplicate: 0.2,
             photo: 2.0,
             photo_quantile: 0.99,
             max_lost: 0.5,
+            ruler: true,
         }
     }
 }
@@ -122,10 +137,32 @@ impl Stage for Gate {
                 ));
             }
         }
-        if !(self.contrast >= 0.0 && self.photo >= 0.0) {
-            return Err("`contrast` and `photo` must be 0 or more".into());
+        if ![self.contrast, self.speckle, self.photo]
+            .iter()
+            .all(|&limit| limit >= 0.0)
+        {
+            return Err("`contrast`, `speckle` and `photo` must be 0 or more".into());
         }
         Ok(())
+    }
+
+    fn foresee(&self, inputs: &Givens) -> Result<Facts, Misfit> {
+        // Without a task network, pictures of any size can be compared.
+        if inputs.get("task").is_some() {
+            inputs.common_extent(&["task", "samples", "photos"])?;
+        }
+        Ok(inputs.facts("samples"))
+    }
+
+    fn forecast(&self, inputs: &Givens) -> Forecast {
+        // A picture is compared in several ways, and its render with it.
+        const WAYS: f64 = 2.0;
+        let pixels = ["samples", "renders", "photos"].map(|role| inputs.pixels(role));
+        let pixels: Option<f64> = pixels.into_iter().sum();
+        Forecast::new(
+            inputs.count("samples"),
+            pixels.map(|pixels| Effort::pixels(WAYS * pixels)),
+        )
     }
 
     fn run(&self, context: &Context) -> Result<serde_json::Value> {
@@ -135,7 +172,15 @@ impl Stage for Gate {
         loss::check(self, context, &verdicts)?;
         write(context, input, &verdicts)?;
         verdicts::write(&context.out.join(verdicts::FILE), &verdicts)?;
-        Ok(self.summary(&verdicts))
+        let figures = match self.ruler {
+            true => ruler::figures(context)?,
+            false => None,
+        };
+        let mut summary = self.summary(&verdicts);
+        summary["ruler"] = json!(figures);
+        let findings = findings::findings(&summary);
+        finding::record(&mut summary, &findings);
+        Ok(summary)
     }
 }
 
@@ -168,8 +213,13 @@ impl Gate {
             })
             .collect();
         let rejected = verdicts.len() - kept;
+        let changes = verdicts
+            .iter()
+            .filter_map(|v| v.scores.get(measure::CHANGE));
+        let change =
+            changes.map(|&change| f64::from(change)).sum::<f64>() / verdicts.len().max(1) as f64;
         json!({
-            "kept": kept, "rejected": rejected, "criteria": criteria,
+            "kept": kept, "rejected": rejected, "criteria": criteria, "change": change,
             "rejected_share": rejected as f64 / verdicts.len().max(1) as f64,
         })
     }

@@ -111,6 +111,13 @@ pub(super) fn clipped(picture: &RgbImage) -> f32 {
     count as f32 / picture.pixels().len().max(1) as f32
 }
 
+/// Mean absolute difference of two pictures of one size, 0..1, over all values.
+pub(super) fn change(before: &RgbImage, after: &RgbImage) -> f32 {
+    let pairs = before.as_raw().iter().zip(after.as_raw());
+    let sum: u64 = pairs.map(|(a, b)| u64::from(a.abs_diff(*b))).sum();
+    sum as f32 / before.as_raw().len().max(1) as f32 / 255.0
+}
+
 /// Colour and texture in 15 numbers, for distances between pictures without a task network.
 pub(super) fn looks(picture: &RgbImage) -> Vec<f32> {
     let mut found = Vec::new();

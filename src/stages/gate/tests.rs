@@ -95,6 +95,14 @@ fn run(
     }
 }
 
+/// Without the figures for the report, which take time.
+fn gate() -> Gate {
+    Gate {
+        ruler: false,
+        ..Gate::default()
+    }
+}
+
 /// The verdicts on `samples`, by id, with the scores rounded as the note rounds them.
 fn judge(
     gate: &Gate,
@@ -111,7 +119,7 @@ fn judge(
 /// The broken samples, and they alone, are rejected, and all of them for `reason`.
 fn assert_caught(given: Given, reason: &str, broken: impl Fn(&Sample, &RgbImage) -> RgbImage) {
     let samples = translated(&renders(), broken);
-    let verdicts = judge(&Gate::default(), given, &samples, 16);
+    let verdicts = judge(&gate(), given, &samples, 16);
     for sample in &samples {
         let verdict = &verdicts[&sample.id];
         let named = verdict.reasons.iter().any(|r| r == reason);
@@ -124,7 +132,7 @@ fn assert_caught(given: Given, reason: &str, broken: impl Fn(&Sample, &RgbImage)
 fn good_translations_pass() {
     let samples = translated(&renders(), |_, picture| picture.clone());
     for given in [Given::Nothing, Given::Photos, Given::Task] {
-        for verdict in judge(&Gate::default(), given, &samples, 16).values() {
+        for verdict in judge(&gate(), given, &samples, 16).values() {
             assert!(verdict.is_kept(), "{verdict:?}");
         }
     }
@@ -137,7 +145,7 @@ fn a_render_translated_to_itself_passes_every_criterion_but_the_photos() {
         sample.image = render.image;
     }
     for given in [Given::Nothing, Given::Task] {
-        for verdict in judge(&Gate::default(), given, &samples, 16).values() {
+        for verdict in judge(&gate(), given, &samples, 16).values() {
             assert!(verdict.is_kept(), "{verdict:?}");
             assert!(verdict.scores["edges"] > 0.999 && verdict.scores["clipped"] == 0.0);
         }
@@ -222,6 +230,57 @@ fn salt_noise_is_rejected_for_clipped_pixels() {
 }
 
 #[test]
+fn colour_speckle_is_rejected_for_speckle_whatever_the_gate_is_given() {
+    for given in [Given::Nothing, Given::Photos] {
+        let samples = translated(&renders(), speckled);
+        for verdict in judge(&gate(), given, &samples, 16).values() {
+            let named = verdict.reasons.iter().any(|r| r == "speckle");
+            let broken = samples.iter().any(|s| s.id == verdict.id && is_broken(s));
+            assert_eq!(named, broken, "{verdict:?}");
+        }
+    }
+}
+
+/// Noise of another colour in every pixel, as a network that learned too little paints it.
+fn speckled(sample: &Sample, picture: &RgbImage) -> RgbImage {
+    let mut stream = Seed::new(3, "speckle").stream(sample.index);
+    let mut speckled = picture.clone();
+    for Rgb(pixel) in speckled.pixels_mut() {
+        *pixel = pixel.map(|v| v.saturating_add_signed(stream.random_range(-25..=25)));
+    }
+    speckled
+}
+
+#[test]
+fn compression_and_the_noise_of_a_sensor_are_no_speckle() {
+    let mut samples = translated(&renders(), |_, picture| picture.clone());
+    for (number, sample) in samples.iter_mut().enumerate() {
+        let mut picture = sample.pixels().unwrap();
+        let mut stream = Seed::new(4, "sensor").stream(number as u64);
+        let deviation = stream.random_range(0.0..6.0);
+        for value in picture.iter_mut() {
+            let noise = deviation * crate::seed::standard_normal(&mut stream);
+            *value = (f64::from(*value) + noise).clamp(0.0, 255.0) as u8;
+        }
+        let mut jpeg = Vec::new();
+        let quality = 70 + (number % 26) as u8;
+        image::codecs::jpeg::JpegEncoder::new_with_quality(&mut jpeg, quality)
+            .encode_image(&picture)
+            .unwrap();
+        let back = image::load_from_memory(&jpeg).unwrap().to_rgb8();
+        sample.image = encode_png(&back).unwrap();
+    }
+    // The photos here have no noise at all, so these pictures are far from them.
+    let gate = Gate {
+        photo: 0.0,
+        ..gate()
+    };
+    for verdict in judge(&gate, Given::Photos, &samples, 16).values() {
+        assert!(verdict.is_kept(), "{verdict:?}");
+    }
+}
+
+#[test]
 fn what_no_photo_looks_like_is_rejected_for_photo() {
     assert_caught(Given::Photos, "photo", |_, picture| {
         let mut grainy = picture.clone();
@@ -246,10 +305,10 @@ fn verdicts_depend_on_neither_part_size_nor_order() {
         let notes = |verdicts: BTreeMap<String, Verdict>| -> Vec<String> {
             verdicts.values().map(Verdict::note).collect()
         };
-        let first = notes(judge(&Gate::default(), given, &samples, 64));
-        assert_eq!(first, notes(judge(&Gate::default(), given, &samples, 7)));
+        let first = notes(judge(&gate(), given, &samples, 64));
+        assert_eq!(first, notes(judge(&gate(), given, &samples, 7)));
         samples.reverse();
-        assert_eq!(first, notes(judge(&Gate::default(), given, &samples, 16)));
+        assert_eq!(first, notes(judge(&gate(), given, &samples, 16)));
         samples.reverse();
     }
 }
@@ -259,7 +318,7 @@ fn parts_hold_the_kept_alone_and_the_rejected_lie_beside_them_with_reasons() {
     let samples = translated(&renders(), |_, picture| shifted(picture, 6));
     let out = tempfile::tempdir().unwrap();
     let summary = run(
-        &Gate::default(),
+        &gate(),
         Given::Nothing,
         &renders(),
         &samples,
@@ -311,7 +370,7 @@ fn a_class_that_loses_too_much_fails_the_run_with_advice() {
     let fail = |gate: &Gate| -> Option<Error> {
         run(gate, Given::Nothing, &renders, &samples, 16, out.path()).err()
     };
-    let error = fail(&Gate::default()).unwrap();
+    let error = fail(&gate()).unwrap();
     assert_eq!(error.exit_code(), 1);
     let text = error.to_string();
     for expected in [
@@ -326,12 +385,12 @@ fn a_class_that_loses_too_much_fails_the_run_with_advice() {
     }
     let lenient = Gate {
         max_lost: 1.0,
-        ..Gate::default()
+        ..gate()
     };
     assert!(fail(&lenient).is_none());
     let off = Gate {
         edges: -1.0,
-        ..Gate::default()
+        ..gate()
     };
     assert!(fail(&off).is_none());
 }
@@ -342,7 +401,7 @@ fn a_sample_without_its_render_is_an_error_that_names_it() {
     let samples = translated(&renders, |_, picture| picture.clone());
     let out = tempfile::tempdir().unwrap();
     let error = run(
-        &Gate::default(),
+        &gate(),
         Given::Nothing,
         &renders[..59],
         &samples,
@@ -363,7 +422,7 @@ fn a_render_is_found_by_origin_where_the_parent_is_unknown() {
         sample.provenance.parent = Some("elsewhere".into());
     }
     assert!(
-        judge(&Gate::default(), Given::Nothing, &samples, 16)
+        judge(&gate(), Given::Nothing, &samples, 16)
             .values()
             .all(Verdict::is_kept)
     );
@@ -374,14 +433,7 @@ fn pictures_of_another_size_than_the_task_network_reads_are_an_error() {
     let renders = testing::shapes(20, 64, 5);
     let samples = translated(&renders, |_, picture| picture.clone());
     let out = tempfile::tempdir().unwrap();
-    let error = run(
-        &Gate::default(),
-        Given::Task,
-        &renders,
-        &samples,
-        16,
-        out.path(),
-    );
+    let error = run(&gate(), Given::Task, &renders, &samples, 16, out.path());
     let text = error.unwrap_err().to_string();
     assert!(text.contains("32×32") && text.contains("64×64"), "{text}");
 }
@@ -395,7 +447,7 @@ fn every_criterion_can_be_switched_off() {
     }
     let off: Gate = toml::from_str(
         "label = 0.0\nmask = 0.0\nedges = -1.0\nluminance = -1.0\ncontrast = 0.0\nclipped = 1.0\n\
-         duplicate = 0.0\nphoto = 0.0",
+         speckle = 0.0\nduplicate = 0.0\nphoto = 0.0\nruler = false",
     )
     .unwrap();
     assert_eq!(off.check(), Ok(()));
@@ -411,6 +463,7 @@ fn limits_out_of_range_are_refused() {
         "label = 1.5",
         "edges = -2.0",
         "photo = -1.0",
+        "speckle = -1.0",
         "max_lost = nan",
         "contrast = nan",
     ] {

@@ -3,172 +3,163 @@
 use std::collections::HashMap;
 use std::path::Path;
 
-use csv::StringRecord;
+use super::photos::Photos;
+use crate::Result;
+use crate::formats::spreadsheet::{Record, Spreadsheet, quoted};
 
-use crate::sample::input::{self, MOST_BYTES};
-use crate::stage::Context;
-use crate::{Error, Result};
+/// What a row says about its photo.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) enum Area {
+    /// All of it is meant.
+    Whole,
+    /// Left, top, right, bottom in pixels of the photo.
+    Box([f64; 4]),
+    /// There is nothing in it.
+    Nothing,
+}
 
 /// A photo, or one box in it.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Row {
-    /// As the CSV names it, or relative to the folder.
+    /// As it is listed, or as the CSV names it if it is not.
     pub file: String,
+    /// Its place in the listing.
+    pub photo: Option<usize>,
     /// Row of the CSV without its head, or place in the sorted list of files; from 0.
     pub number: u64,
     /// Line of the CSV, from 1.
     pub line: u64,
-    /// Left, top, right, bottom in pixels of the photo; `None` is the whole photo.
-    pub corners: Option<[f64; 4]>,
+    pub area: Area,
     /// Number of the first row that shows the same thing: its own if it stands alone.
     pub first: u64,
 }
 
-/// Names that the columns file, left, top, right, bottom go by.
-const NAMES: [[&str; 2]; 5] = [
-    ["file", "file"],
-    ["x1", "xmin"],
-    ["y1", "ymin"],
-    ["x2", "xmax"],
-    ["y2", "ymax"],
+/// Names that the columns file, left, top, right, bottom go by, the likeliest first.
+const NAMES: [&[&str]; 5] = [
+    &["file", "filename", "image", "path"],
+    &["x1", "xmin", "left", "roi.x1"],
+    &["y1", "ymin", "top", "roi.y1"],
+    &["x2", "xmax", "right", "roi.x2"],
+    &["y2", "ymax", "bottom", "roi.y2"],
 ];
 
-/// One row a photo, without a box.
-pub(super) fn whole(files: Vec<String>) -> Vec<Row> {
-    let row = |(number, file)| Row {
-        file,
+/// One row for each photo of `places`.
+pub(super) fn whole(photos: &Photos, places: &[usize]) -> Vec<Row> {
+    let row = |(number, place): (usize, &usize)| Row {
+        file: photos.listing().name(*place).to_owned(),
+        photo: Some(*place),
         number: number as u64,
         line: 0,
-        corners: None,
+        area: Area::Whole,
         first: number as u64,
     };
-    files.into_iter().enumerate().map(row).collect()
+    places.iter().enumerate().map(row).collect()
 }
 
-/// Reads the boxes of the CSV at `path`; `columns` overrides the search for column names. Rows with
-/// the same text in the column `track` show the same thing; one without text stands alone.
-///
-/// # Errors
-/// If the file or a column is missing, or a number cannot be read; the message names the line.
-pub(super) fn read(
-    path: &Path,
-    columns: Option<&[String; 5]>,
-    track: &str,
-    context: &Context,
-) -> Result<Vec<Row>> {
-    let bytes = input::read(path, MOST_BYTES)?;
-    let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&bytes);
-    let head = bytes.split(|&b| b == b'\n').next().unwrap_or_default();
-    let delimiter = if head.contains(&b';') && !head.contains(&b',') {
-        b';'
-    } else {
-        b','
-    };
-    let broken = |e: csv::Error| {
-        Error::failed(
-            path.display(),
-            format!("is not a CSV: {e}"),
-            "give every row as many fields as the head has",
-        )
-    };
-    let mut reader = csv::ReaderBuilder::new()
-        .delimiter(delimiter)
-        .trim(csv::Trim::All)
-        .from_reader(bytes);
-    let head = reader.headers().map_err(broken)?;
-    let places = find_columns(path, head, columns)?;
-    let track = find_track(path, head, track)?;
-    let (mut rows, mut firsts) = (Vec::new(), HashMap::new());
-    for (number, record) in reader.records().enumerate() {
-        context.check_interrupt()?;
-        let record = record.map_err(broken)?;
-        let mut row = read_row(path, &record, number as u64, &places)?;
-        let track = track.map_or("", |place| &record[place]);
-        if !track.is_empty() {
-            row.first = *firsts.entry(track.to_owned()).or_insert(row.number);
-        }
-        rows.push(row);
-    }
-    if rows.is_empty() {
-        return Err(Error::failed(
-            path.display(),
-            "holds no rows",
-            "give it one row a box, below the head, or leave `boxes` out to take whole photos",
-        ));
-    }
-    Ok(rows)
+/// A CSV of boxes, whose columns were found.
+pub(super) struct Boxes {
+    sheet: Spreadsheet,
+    /// Of file, left, top, right and bottom.
+    columns: [usize; 5],
+    track: Option<usize>,
 }
 
-/// A column's place and name.
-type Column = (usize, String);
-
-fn find_columns(
-    path: &Path,
-    head: &StringRecord,
-    columns: Option<&[String; 5]>,
-) -> Result<Vec<Column>> {
-    let find = |i: usize| {
-        let wanted = match columns {
-            Some(names) => vec![names[i].as_str()],
-            None => NAMES[i].to_vec(),
-        };
-        let place = head.iter().position(|name| {
-            wanted.contains(&name)
-                || columns.is_none() && wanted.iter().any(|w| w.eq_ignore_ascii_case(name))
-        });
-        let place = place.ok_or_else(|| {
-            let mut wanted = wanted.clone();
-            wanted.dedup();
+impl Boxes {
+    /// Opens the CSV at `path`; `columns` overrides the search for column names. Rows with the same text in
+    /// the column `track` show the same thing; one without text stands alone.
+    ///
+    /// # Errors
+    /// If the file or a column is missing.
+    pub(super) fn open(path: &Path, columns: Option<&[String; 5]>, track: &str) -> Result<Self> {
+        let sheet = Spreadsheet::read(path)?;
+        let mut places = [0; 5];
+        for (number, place) in places.iter_mut().enumerate() {
+            let wanted = match columns {
+                Some(names) => vec![names[number].as_str()],
+                None => NAMES[number].to_vec(),
+            };
             let remedy = "name those of file, left, top, right and bottom with \
                           columns = [\"…\", \"…\", \"…\", \"…\", \"…\"]";
-            no_column(path, head, &wanted.join("` or `"), remedy)
-        })?;
-        Ok((place, head[place].to_owned()))
-    };
-    (0..NAMES.len()).map(find).collect()
-}
-
-fn find_track(path: &Path, head: &StringRecord, name: &str) -> Result<Option<usize>> {
-    if name.is_empty() {
-        return Ok(None);
+            let found = sheet.column(&wanted);
+            *place = found.ok_or_else(|| sheet.no_column(&wanted, remedy))?;
+        }
+        let mut boxes = Boxes {
+            sheet,
+            columns: places,
+            track: None,
+        };
+        if !track.is_empty() {
+            let found = boxes.sheet.column(&[track]);
+            let remedy = "name that of the tracks, or write track = \"\" if it has none";
+            boxes.track = Some(found.ok_or_else(|| boxes.sheet.no_column(&[track], remedy))?);
+        }
+        Ok(boxes)
     }
-    let place = head.iter().position(|other| other == name);
-    place.map(Some).ok_or_else(|| {
-        let remedy = "name that of the tracks, or write track = \"\" if it has none";
-        no_column(path, head, name, remedy)
-    })
-}
 
-fn no_column(path: &Path, head: &StringRecord, name: &str, remedy: &str) -> Error {
-    let columns: Vec<&str> = head.iter().collect();
-    Error::failed(
-        path.display(),
-        format!("has no column `{name}`"),
-        format!("its columns are {}; {remedy}", columns.join(", ")),
-    )
-}
+    /// What the user should know about how the CSV was read.
+    pub(super) fn warning(&self) -> Option<String> {
+        self.sheet.warning()
+    }
 
-fn read_row(path: &Path, record: &StringRecord, number: u64, columns: &[Column]) -> Result<Row> {
-    let line = record.position().map_or(0, csv::Position::line);
-    let mut corners = [0.0; 4];
-    for (corner, (place, name)) in corners.iter_mut().zip(&columns[1..]) {
-        let text = &record[*place];
-        *corner = match text.parse::<f64>() {
-            Ok(value) if value.is_finite() => value,
+    /// All rows, in their order.
+    ///
+    /// # Errors
+    /// If a number cannot be read, or there is no row; the message names the line.
+    pub(super) fn rows(&self, interrupt: &dyn Fn() -> Result<()>) -> Result<Vec<Row>> {
+        let (mut rows, mut firsts) = (Vec::new(), HashMap::new());
+        for record in self.sheet.records() {
+            interrupt()?;
+            let record = record?;
+            let mut row = self.row(&record)?;
+            let track = self.track.map_or("", |column| record.get(column));
+            if !track.is_empty() {
+                row.first = *firsts.entry(track.to_owned()).or_insert(row.number);
+            }
+            rows.push(row);
+        }
+        if rows.is_empty() {
+            return Err(self.sheet.wrong(
+                "holds no rows",
+                "give it one row a box, below the head, or leave `boxes` out to take whole photos",
+            ));
+        }
+        Ok(rows)
+    }
+
+    fn row(&self, record: &Record) -> Result<Row> {
+        let mut corners = [None; 4];
+        for (corner, column) in corners.iter_mut().zip(&self.columns[1..]) {
+            *corner = record.number(*column)?;
+        }
+        let area = match corners {
+            [Some(left), Some(top), Some(right), Some(bottom)] => {
+                Area::Box([left, top, right, bottom])
+            }
+            [None, None, None, None] => Area::Nothing,
             _ => {
-                return Err(Error::failed(
-                    format!("{} line {line} (row {number})", path.display()),
-                    format!("`{text}` in column `{name}` is not a number"),
-                    "write pixels with a decimal point, or remove the row",
+                let number = corners.iter().position(Option::is_none).unwrap_or_default();
+                let column = self.sheet.name(self.columns[number + 1]);
+                return Err(record.wrong(
+                    format!("has no number in column `{}`", quoted(column)),
+                    "give all four numbers, or none if there is nothing in the photo",
                 ));
             }
         };
+        let file = record.get(self.columns[0]);
+        if file.is_empty() {
+            let problem = format!(
+                "names no file in column `{}`",
+                self.sheet.name(self.columns[0])
+            );
+            return Err(record.wrong(problem, "name the photo, or remove the row"));
+        }
+        Ok(Row {
+            file: file.to_owned(),
+            photo: None,
+            number: record.number,
+            line: record.line,
+            area,
+            first: record.number,
+        })
     }
-    Ok(Row {
-        file: record[columns[0].0].to_owned(),
-        number,
-        line,
-        corners: Some(corners),
-        first: number,
-    })
 }

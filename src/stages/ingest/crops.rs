@@ -3,12 +3,14 @@
 use image::RgbImage;
 use rayon::prelude::*;
 
-use super::boxes::Row;
+use super::Ingest;
+use super::boxes::{Area, Row};
 use super::flaws::Flaw;
 use super::photos::Photos;
-use super::{Ingest, Tally};
+use super::tally::{Tally, fingerprint};
 use crate::artifact::{self, parts};
-use crate::sample::image::{decode_rgb, encode_png, resize};
+use crate::formats::spreadsheet::quoted;
+use crate::sample::image::{decode_photo, encode_png, resize};
 use crate::sample::input::MOST_BYTES;
 use crate::sample::{Domain, Extent, Labels, Provenance, Sample, crop};
 use crate::stage::Context;
@@ -30,24 +32,29 @@ impl Ingest {
         for batch in batches(groups, part_size) {
             if let [group] = batch {
                 let photo = self.decode(photos, group)?;
-                for rows in group.chunks(part_size) {
-                    let crops = rows
-                        .par_iter()
-                        .map(|row| self.crop(context, &photo, row))
-                        .collect::<Result<_>>()?;
-                    output.add(crops, context, tally)?;
+                if let Some(photo) = photo.counted(group, tally) {
+                    for rows in group.chunks(part_size) {
+                        let crops = rows
+                            .par_iter()
+                            .map(|row| self.crop(context, &photo, row))
+                            .collect::<Result<_>>()?;
+                        output.add(crops, context, tally)?;
+                    }
                 }
             } else {
-                let crops: Vec<Vec<_>> = batch
+                let crops: Vec<Photo<Vec<_>>> = batch
                     .par_iter()
                     .map(|group| {
                         context.check_interrupt()?;
-                        let photo = self.decode(photos, group)?;
                         let rows = group.iter();
-                        rows.map(|row| self.crop(context, &photo, row)).collect()
+                        self.decode(photos, group)?
+                            .map(|photo| rows.map(|row| self.crop(context, &photo, row)).collect())
                     })
                     .collect::<Result<_>>()?;
-                output.add(crops.into_iter().flatten().collect(), context, tally)?;
+                for (photo, group) in crops.into_iter().zip(batch) {
+                    let crops = photo.counted(group, tally).unwrap_or_default();
+                    output.add(crops, context, tally)?;
+                }
             }
             done += batch.len();
             context.progress(done as u64, groups.len() as u64, "photos")?;
@@ -56,10 +63,32 @@ impl Ingest {
     }
 
     /// The photo of a group of rows.
-    fn decode(&self, photos: &Photos, group: &[&Row]) -> Result<RgbImage> {
-        let file = &group[0].file;
-        let name = format!("{}, {}", photos.describe(file), self.place(group[0]));
-        decode_rgb(&photos.read(file)?, &name)
+    fn decode(&self, photos: &Photos, group: &[&Row]) -> Result<Photo<RgbImage>> {
+        let row = group[0];
+        let place = self.place(row);
+        let Some(photo) = row.photo else {
+            return Ok(Photo::Bad(Error::failed(
+                place,
+                format!(
+                    "names `{}`, which is not in {}",
+                    quoted(&row.file),
+                    self.path.display()
+                ),
+                "file names are relative to `path`; correct the row or `path`, or add the photo",
+            )));
+        };
+        let mut name = photos.listing().describe(photo);
+        if !place.is_empty() {
+            name = format!("{name}, {place}");
+        }
+        let read = photos.read(photo).and_then(|bytes| {
+            let decoded = decode_photo(&bytes, &name, self.max_megapixels)?;
+            Ok(Photo::Read(decoded, fingerprint(&bytes)))
+        });
+        match read {
+            Err(error @ Error::Failed { .. }) => Ok(Photo::Bad(error)),
+            other => other,
+        }
     }
 
     /// The crop of a row, or `None` for a box wholly outside its photo.
@@ -71,9 +100,10 @@ impl Ingest {
     ) -> Result<Option<(Sample, Flaw)>> {
         context.check_interrupt()?;
         let extent = photo.dimensions().into();
-        let rectangle = match row.corners {
-            Some(corners) => crop::around_box(corners, self.margin, extent, self.size),
-            None => Some(crop::centre(extent, self.size)),
+        let rectangle = match row.area {
+            Area::Box(corners) => crop::around_box(corners, self.margin, extent, self.size),
+            Area::Whole => Some(crop::centre(extent, self.size)),
+            Area::Nothing => None,
         };
         let Some(rectangle) = rectangle else {
             return Ok(None);
@@ -100,9 +130,9 @@ impl Ingest {
             labels: Labels::default(),
             provenance: Provenance {
                 domain: Domain::Photo,
-                source: match row.corners {
-                    Some(_) => format!("{}#{}", row.file, row.number),
-                    None => row.file.clone(),
+                source: match row.area {
+                    Area::Whole => row.file.clone(),
+                    Area::Box(_) | Area::Nothing => format!("{}#{}", row.file, row.number),
                 },
                 origin: id(row.first),
                 parent: None,
@@ -114,6 +144,37 @@ impl Ingest {
             },
         };
         Ok(Some((sample, Flaw::of(&cut, self.size))))
+    }
+}
+
+/// A photo, or what was made of it.
+enum Photo<T> {
+    /// With the fingerprint of its bytes.
+    Read(T, [u8; 16]),
+    /// Why it cannot be read.
+    Bad(Error),
+}
+
+impl<T> Photo<T> {
+    fn map<U>(self, make: impl FnOnce(T) -> Result<U>) -> Result<Photo<U>> {
+        Ok(match self {
+            Photo::Read(photo, fingerprint) => Photo::Read(make(photo)?, fingerprint),
+            Photo::Bad(error) => Photo::Bad(error),
+        })
+    }
+
+    /// What was read of the photo of `group`; counts it if it is bad or a copy of another.
+    fn counted(self, group: &[&Row], tally: &mut Tally) -> Option<T> {
+        match self {
+            Photo::Read(photo, fingerprint) => {
+                tally.see(fingerprint, &group[0].file);
+                Some(photo)
+            }
+            Photo::Bad(error) => {
+                tally.bad.add(error);
+                None
+            }
+        }
     }
 }
 
@@ -182,12 +243,18 @@ fn batches<'g, 'r>(
 
 #[cfg(test)]
 mod tests {
-    use super::super::boxes;
     use super::*;
 
     #[test]
     fn batches_hold_a_bounded_number_of_boxes() {
-        let row = boxes::whole(vec!["a.png".to_owned()]).remove(0);
+        let row = Row {
+            file: "a.png".to_owned(),
+            photo: None,
+            number: 0,
+            line: 0,
+            area: Area::Whole,
+            first: 0,
+        };
         let groups: Vec<Vec<&Row>> = [1, 2, 9, 1, 1, 2, 3].map(|boxes| vec![&row; boxes]).into();
         let sizes: Vec<Vec<usize>> = batches(&groups, 4)
             .map(|batch| batch.iter().map(Vec::len).collect())

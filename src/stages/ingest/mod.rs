@@ -2,33 +2,38 @@
 //!
 //! A CSV of boxes says where to cut. Whatever else it holds, classes above all, is never read.
 
+mod bad;
 mod boxes;
 mod crops;
 mod flaws;
 mod photos;
+mod tally;
 #[cfg(test)]
 mod tests;
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::artifact::Kind;
-use crate::sample::Extent;
-use crate::stage::{Context, Event, Share, Stage, StageKind, parse};
-use crate::{Error, Result};
+use crate::Result;
+use crate::artifact::{self, Kind};
+use crate::sample::input::{self, MOST_BYTES};
+use crate::sample::{Extent, listing};
+use crate::stage::{
+    Context, Effort, Event, Facts, Forecast, Givens, Misfit, Share, Stage, StageKind, parse,
+};
 
-use boxes::Row;
-use flaws::Flaws;
+use boxes::{Area, Boxes, Row};
 use photos::Photos;
+use tally::Tally;
 
 /// The registry entry.
 pub const STAGE: StageKind = StageKind {
     name: "ingest",
     about: "real photos, cropped to boxes, without their classes",
-    version: 4,
+    version: 5,
     inputs: &[],
     output: Kind::Samples,
     parse: parse::<Ingest>,
@@ -40,7 +45,8 @@ pub const STAGE: StageKind = StageKind {
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Ingest {
-    /// A folder, searched with its subfolders for .png, .jpg and .jpeg, or a .tar of such files.
+    /// A folder, searched with its subfolders for PNG, JPEG, WebP, TIFF and BMP, or a .tar, .tar.gz or
+    /// .zip of such files. Their content counts, not their names.
     pub path: PathBuf,
     /// A CSV with one box a row; without it, the middle of each photo is taken, as much of it as has
     /// the shape of `size`.
@@ -65,6 +71,14 @@ pub struct Ingest {
     pub share: [usize; 2],
     /// Boxes whose longer side is shorter than this, in pixels of the photo, are skipped.
     pub min_side: f64,
+    /// Photos that cannot be read are skipped and listed, up to this share of them, 0..1; more are an
+    /// error.
+    pub max_bad: f64,
+    /// Refuses any photo that cannot be read, and pictures of formats that are not read.
+    pub strict: bool,
+    /// The largest photo that is decoded, in megapixels of 8 bits a channel; with 16 bits, each counts
+    /// twice. Each takes 3 MB of memory.
+    pub max_megapixels: f64,
 }
 
 impl Default for Ingest {
@@ -79,6 +93,9 @@ impl Default for Ingest {
             limit: 0,
             share: [0, 1],
             min_side: 8.0,
+            max_bad: 0.05,
+            strict: false,
+            max_megapixels: 180.0,
         }
     }
 }
@@ -92,7 +109,7 @@ impl Stage for Ingest {
 
     fn check(&self) -> Result<(), String> {
         if self.path.as_os_str().is_empty() {
-            return Err("`path` must name a folder or a .tar of photos".into());
+            return Err("`path` must name a folder, tar or zip of photos".into());
         }
         self.size.check()?;
         if !(0.0..=4.0).contains(&self.margin) {
@@ -100,6 +117,12 @@ impl Stage for Ingest {
         }
         if !(0.0..f64::INFINITY).contains(&self.min_side) {
             return Err("`min_side` must be 0 or more".into());
+        }
+        if !(0.0..=1.0).contains(&self.max_bad) {
+            return Err("`max_bad` must be between 0 and 1".into());
+        }
+        if !(1.0..=10_000.0).contains(&self.max_megapixels) {
+            return Err("`max_megapixels` must be between 1 and 10000".into());
         }
         if self.share[0] >= self.share[1] {
             return Err("`share` is [K, N]: the K-th of N shares, K from 0 to N - 1".into());
@@ -110,19 +133,59 @@ impl Stage for Ingest {
         if !self.track.is_empty() && self.boxes.is_none() {
             return Err("`track` is of use with `boxes` only; add it or remove `track`".into());
         }
+        // One that is missing is found to be when the files are hashed.
+        if let Some(csv) = self.boxes.as_ref().filter(|csv| csv.is_file()) {
+            let rows = self.boxes(csv).and_then(|boxes| boxes.rows(&|| Ok(())));
+            rows.map_err(|e| format!("`boxes`: {}", e.in_one_line()))?;
+        }
         Ok(())
     }
 
+    fn check_files(&self) -> Result<(), Misfit> {
+        if let Some(boxes) = self.boxes.as_ref().filter(|boxes| boxes.is_dir()) {
+            return Err(Misfit::new(
+                format!("`boxes` names a folder, {}", boxes.display()),
+                "name the CSV of boxes, or leave `boxes` out to take whole photos",
+            ));
+        }
+        listing::check(&self.path).map_err(|error| Misfit::of_error(error, "the file", &self.path))
+    }
+
+    fn foresee(&self, _: &Givens) -> Result<Facts, Misfit> {
+        Ok(Facts::unlabelled(self.size))
+    }
+
+    fn forecast(&self, _: &Givens) -> Forecast {
+        let known = self.known_photos();
+        let limit = (self.limit > 0).then_some(self.limit as u64);
+        let count = match (known.crops, limit) {
+            (Some(count), Some(limit)) => Some(count.min(limit)),
+            (count, limit) => count.or(limit),
+        };
+        let cut = count.unwrap_or(0) as f64 * self.size.area() as f64;
+        // Spread evenly, a few crops are of as many photos.
+        let read = match (count, known.crops) {
+            (Some(count), Some(crops)) if crops > 0 => count as f64 / crops as f64,
+            _ => 1.0,
+        };
+        // A byte of a JPEG holds several pixels, and decoding is quicker than encoding.
+        Forecast::new(count, Some(Effort::pixels(cut + read * known.bytes as f64)))
+    }
+
     fn run(&self, context: &Context) -> Result<serde_json::Value> {
-        let photos = Photos::open(&self.path, context)?;
+        let photos = Photos::open(self, context)?;
         let mut tally = Tally::default();
         let mut rows = match &self.boxes {
-            Some(csv) => boxes::read(csv, self.columns.as_ref(), &self.track, context)?,
-            None => {
-                let names = photos.names()?;
-                warn_of_others(context, &photos)?;
-                boxes::whole(names)
+            Some(csv) => {
+                let boxes = self.boxes(csv)?;
+                if let Some(text) = boxes.warning() {
+                    context.emit(Event::Warning { text });
+                }
+                let mut rows = boxes.rows(&|| context.check_interrupt())?;
+                photos.find_all(&mut rows);
+                rows
             }
+            None => boxes::whole(&photos, &photos.all(self, context)?),
         };
         rows.retain(|row| self.usable(row, &mut tally));
         let rows = dealt(rows, self.share);
@@ -131,70 +194,79 @@ impl Stage for Ingest {
             rows.retain(|row| row.number == index);
         }
         let groups = group_by_file(&rows);
-        for group in &groups {
-            context.check_interrupt()?;
-            photos.find(&group[0].file, &self.place(group[0]))?;
-        }
         self.crop_all(context, &photos, &groups, &mut tally)?;
-        tally.report(context, self)?;
+        tally.report(context, self, groups.len())?;
         Ok(serde_json::json!({
             "photos": groups.len(),
             "crops": tally.crops,
             "skipped": tally.skipped(),
+            "empty": tally.empty,
+            "bad": tally.bad.count,
+            "copies": tally.copies,
         }))
     }
 }
 
-/// What became of the rows.
+/// What can be said of photos without opening one.
 #[derive(Default)]
-struct Tally {
-    crops: usize,
-    no_area: usize,
-    too_small: usize,
-    outside: usize,
-    flaws: Flaws,
+struct KnownPhotos {
+    /// Bytes of all photos of the share.
+    bytes: u64,
+    /// Crops, if every box can be used.
+    crops: Option<u64>,
 }
 
-impl Tally {
-    fn skipped(&self) -> usize {
-        self.no_area + self.too_small + self.outside
-    }
-
-    /// Warns of skipped boxes.
-    ///
-    /// # Errors
-    /// If nothing is left.
-    fn report(&self, context: &Context, config: &Ingest) -> Result<()> {
-        let csv = config.boxes.as_ref().unwrap_or(&config.path).display();
-        let reasons = [
-            (self.no_area, "have no area".to_owned()),
-            (
-                self.too_small,
-                format!("are smaller than min_side = {} pixels", config.min_side),
-            ),
-            (self.outside, "lie wholly outside their photo".to_owned()),
-        ];
-        for (count, reason) in reasons.iter().filter(|(count, _)| *count > 0) {
-            let text = format!("{csv}: skipped {count} boxes that {reason}");
-            context.emit(Event::Warning { text });
+impl Ingest {
+    fn known_photos(&self) -> KnownPhotos {
+        let share = self.share[1].max(1) as u64;
+        let is_photo = |path: &PathBuf| {
+            let extension = path.extension().unwrap_or_default();
+            !["csv", "txt", "json"]
+                .iter()
+                .any(|other| extension.eq_ignore_ascii_case(other))
+        };
+        let files: Vec<PathBuf> = match self.path.is_dir() {
+            true => artifact::walk(&self.path).unwrap_or_default(),
+            false => vec![self.path.clone()],
+        };
+        let length = |path: &PathBuf| std::fs::metadata(path).map_or(0, |meta| meta.len());
+        let photos = files.iter().filter(|path| is_photo(path));
+        let (count, bytes) = photos.fold((0, 0), |(count, bytes), path| {
+            (count + 1, bytes + length(path))
+        });
+        let rows = self.boxes.as_ref().map(|csv| {
+            let lines = input::read(csv, MOST_BYTES).ok()?;
+            let lines = lines
+                .split(|byte| *byte == b'\n')
+                .filter(|line| !line.is_empty());
+            Some((lines.count() as u64).saturating_sub(1))
+        });
+        let crops = match rows {
+            Some(rows) => rows,
+            None => self.path.is_dir().then_some(count),
+        };
+        KnownPhotos {
+            bytes: bytes / share,
+            crops: crops.map(|crops| crops / share),
         }
-        self.flaws.report(context, self.crops, config.size);
-        if self.crops == 0 {
-            return Err(Error::failed(
-                csv,
-                format!("no box is left, {} were skipped", self.skipped()),
-                "check that the boxes are left, top, right, bottom in pixels, or lower `min_side`",
-            ));
-        }
-        Ok(())
     }
 }
 
 impl Ingest {
+    /// Opens the CSV of boxes.
+    fn boxes(&self, csv: &Path) -> Result<Boxes> {
+        Boxes::open(csv, self.columns.as_ref(), &self.track)
+    }
+
     /// Whether a row's box can be cut, as far as its numbers tell.
     fn usable(&self, row: &Row, tally: &mut Tally) -> bool {
-        let Some([x1, y1, x2, y2]) = row.corners else {
-            return true;
+        let [x1, y1, x2, y2] = match row.area {
+            Area::Whole => return true,
+            Area::Box(corners) => corners,
+            Area::Nothing => {
+                tally.empty += 1;
+                return false;
+            }
         };
         let (width, height) = (x2 - x1, y2 - y1);
         if width <= 0.0 || height <= 0.0 {
@@ -208,27 +280,13 @@ impl Ingest {
         true
     }
 
-    /// Where a row stands, for messages.
+    /// Where a row stands, for messages; empty for whole photos.
     fn place(&self, row: &Row) -> String {
         match &self.boxes {
             Some(csv) => format!("{} line {} (row {})", csv.display(), row.line, row.number),
-            None => format!("photo {} of the folder", row.number),
+            None => String::new(),
         }
     }
-}
-
-/// Says that pictures of formats that cannot be read are left out.
-fn warn_of_others(context: &Context, photos: &Photos) -> Result<()> {
-    let others = photos.others()?;
-    if let Some(first) = others.first() {
-        let text = format!(
-            "left out {} pictures of other formats (first: {}); convert them to JPEG or PNG",
-            others.len(),
-            photos.describe(first)
-        );
-        context.emit(Event::Warning { text });
-    }
-    Ok(())
 }
 
 /// The rows of every photo whose place among the photos is that of the share.

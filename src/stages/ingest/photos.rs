@@ -1,202 +1,181 @@
-//! Where photos lie: a folder or a tar, read file by file from any thread.
+//! Which files of a folder or archive are photos: those whose content is a picture, whatever their name, and
+//! those that are called pictures and are none, to be named as broken.
 
 use std::collections::BTreeMap;
-use std::fs::File;
-use std::io::{Read, Seek, SeekFrom};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use crate::sample::input::{self, MOST_BYTES};
-use crate::stage::Context;
-use crate::{Error, Result, artifact};
+use rayon::prelude::*;
 
-/// The most bytes of a name in a tar.
-const LONGEST_NAME: u64 = 1 << 20;
+use super::Ingest;
+use super::boxes::Row;
+use crate::sample::content::Content;
+use crate::sample::input::MOST_BYTES;
+use crate::sample::listing::Listing;
+use crate::stage::{Context, Event};
+use crate::{Error, Result};
 
-/// A collection of photo files, by their names relative to it.
-pub(super) enum Photos {
-    Folder(PathBuf),
-    Tar {
-        path: PathBuf,
-        /// Offset and length of every file, in bytes.
-        files: BTreeMap<String, (u64, u64)>,
-    },
+/// What pictures that can be read are called.
+const PICTURES: [&str; 9] = [
+    "png", "jpg", "jpeg", "jpe", "jfif", "webp", "tif", "tiff", "bmp",
+];
+
+/// What other pictures are called, and their formats.
+const OTHERS: [(&str, &str); 10] = [
+    ("heic", "HEIC"),
+    ("heif", "HEIC"),
+    ("avif", "AVIF"),
+    ("gif", "GIF"),
+    ("jxl", "JPEG XL"),
+    ("dng", "camera raw"),
+    ("nef", "camera raw"),
+    ("cr2", "camera raw"),
+    ("cr3", "camera raw"),
+    ("arw", "camera raw"),
+];
+
+/// A folder or archive of photos.
+pub(super) struct Photos {
+    listing: Listing,
+}
+
+/// A file that may be a photo.
+enum Kind {
+    Photo,
+    /// A picture of a format that is not read.
+    Other(&'static str),
+    Nothing,
+}
+
+/// Pictures of formats that are not read.
+#[derive(Default)]
+struct Others {
+    /// How many of each format.
+    formats: BTreeMap<&'static str, usize>,
+    first: Option<usize>,
 }
 
 impl Photos {
-    /// Opens a folder, or reads the table of a tar.
+    /// Lists the folder, tar or zip, and says what is left out.
     ///
     /// # Errors
-    /// If `path` is missing, or is neither.
-    pub(super) fn open(path: &Path, context: &Context) -> Result<Self> {
-        let metadata = std::fs::metadata(path).map_err(|e| Error::io(path, e))?;
-        if metadata.is_dir() {
-            return Ok(Photos::Folder(path.to_path_buf()));
+    /// If the path is missing, is neither or is damaged.
+    pub(super) fn open(config: &Ingest, context: &Context) -> Result<Self> {
+        let path = &config.path;
+        let listing = Listing::open(path, context.out, &|| context.check_interrupt())?;
+        context.report_left_out(path, listing.left_out());
+        let missing = listing.left_out().warnings(path);
+        if config.strict && !missing.is_empty() {
+            let remedy = "fetch it again or remove these names, or write `strict = false`";
+            return Err(Error::failed(context.id, missing.join("; "), remedy));
         }
-        if !has_extension(path, &["tar"]) {
-            return Err(Error::failed(
+        Ok(Photos { listing })
+    }
+
+    /// The files of the folder or archive.
+    pub(super) fn listing(&self) -> &Listing {
+        &self.listing
+    }
+
+    /// The places of all photos, in the order of their names. Says which pictures are of other formats.
+    ///
+    /// # Errors
+    /// If there is none, or a file cannot be read.
+    pub(super) fn all(&self, config: &Ingest, context: &Context) -> Result<Vec<usize>> {
+        let path = self.listing.path();
+        let kinds: Vec<Kind> = (0..self.listing.names().len())
+            .into_par_iter()
+            .map(|place| {
+                context.check_interrupt()?;
+                self.kind(place)
+            })
+            .collect::<Result<_>>()?;
+        let (mut photos, mut others) = (Vec::new(), Others::default());
+        for (place, kind) in kinds.into_iter().enumerate() {
+            match kind {
+                Kind::Photo => photos.push(place),
+                Kind::Other(format) => {
+                    *others.formats.entry(format).or_default() += 1;
+                    others.first.get_or_insert(place);
+                }
+                Kind::Nothing => {}
+            }
+        }
+        let remedy = "export them as JPEG or PNG";
+        match others
+            .first
+            .map(|first| others.describe(&self.listing.describe(first)))
+        {
+            None if photos.is_empty() => Err(Error::failed(
                 path.display(),
-                "is neither a folder nor a .tar",
-                "point `path` at the folder that holds the photos, or at an uncompressed .tar",
-            ));
+                "holds no photo",
+                "point `path` at the folder, tar or zip that holds the photos",
+            )),
+            Some(others) if photos.is_empty() || config.strict => Err(Error::failed(
+                path.display(),
+                format!("holds {others}"),
+                remedy,
+            )),
+            Some(others) => {
+                let text = format!("{}: left out {others}; {remedy}", path.display());
+                context.emit(Event::Warning { text });
+                Ok(photos)
+            }
+            None => Ok(photos),
         }
-        input::check_regular(path)?;
-        Ok(Photos::Tar {
-            path: path.to_path_buf(),
-            files: read_table(path, context)?,
-        })
     }
 
-    /// All pictures, sorted by name.
-    ///
-    /// # Errors
-    /// If there is none, or a folder cannot be listed.
-    pub(super) fn names(&self) -> Result<Vec<String>> {
-        let mut names = self.all()?;
-        names.retain(|name| has_extension(Path::new(name), &["png", "jpg", "jpeg"]));
-        if names.is_empty() {
-            return Err(Error::failed(
-                self.path().display(),
-                "holds no .png, .jpg or .jpeg",
-                "point `path` at the folder or .tar that holds the photos",
-            ));
+    /// Finds the files that rows of a CSV name, and gives them the names by which they are listed.
+    pub(super) fn find_all(&self, rows: &mut [Row]) {
+        let index = self.listing.index();
+        for row in rows {
+            row.photo = index.find(&row.file);
+            if let Some(photo) = row.photo {
+                self.listing.name(photo).clone_into(&mut row.file);
+            }
         }
-        Ok(names)
     }
 
-    /// Pictures that cannot be read here, by their extension, sorted by name.
-    ///
-    /// # Errors
-    /// If a folder cannot be listed.
-    pub(super) fn others(&self) -> Result<Vec<String>> {
-        const OTHERS: [&str; 9] = [
-            "heic", "heif", "webp", "avif", "tif", "tiff", "bmp", "gif", "dng",
-        ];
-        let mut names = self.all()?;
-        names.retain(|name| has_extension(Path::new(name), &OTHERS));
-        Ok(names)
-    }
-
-    /// All files, sorted by name.
-    fn all(&self) -> Result<Vec<String>> {
-        let mut names: Vec<String> = match self {
-            Photos::Folder(folder) => artifact::walk(folder)?
-                .iter()
-                .map(|path| path.strip_prefix(folder).unwrap_or(path))
-                .map(|path| path.to_string_lossy().replace('\\', "/"))
-                .collect(),
-            Photos::Tar { files, .. } => files.keys().cloned().collect(),
-        };
-        names.sort();
-        Ok(names)
-    }
-
-    /// Checks that `name` is here; `place` is what the message calls the row that names it.
-    ///
-    /// # Errors
-    /// If it is not.
-    pub(super) fn find(&self, name: &str, place: &str) -> Result<()> {
-        let found = input::stays_inside(Path::new(name))
-            && match self {
-                // What is no file is refused when it is read.
-                Photos::Folder(folder) => folder.join(name).exists(),
-                Photos::Tar { files, .. } => files.contains_key(plain(name)),
-            };
-        if found {
-            return Ok(());
-        }
-        Err(Error::failed(
-            place,
-            format!("names `{name}`, which is not in {}", self.path().display()),
-            "file names are relative to `path`; correct the row or `path`, or add the photo",
-        ))
-    }
-
-    /// The bytes of file `name`.
+    /// The bytes of the photo at `place`.
     ///
     /// # Errors
     /// If it cannot be read.
-    pub(super) fn read(&self, name: &str) -> Result<Vec<u8>> {
-        match self {
-            Photos::Folder(folder) => input::read(&folder.join(name), MOST_BYTES),
-            Photos::Tar { path, files } => {
-                let (offset, length) = files.get(plain(name)).copied().unwrap_or_default();
-                let remedy = "make it smaller, or take it out of the tar";
-                input::check_length(self.describe(name), length, MOST_BYTES, remedy)?;
-                read_range(path, offset, length).map_err(|e| Error::io(path, e))
-            }
-        }
+    pub(super) fn read(&self, place: usize) -> Result<Vec<u8>> {
+        self.listing.read(place, MOST_BYTES)
     }
 
-    /// What messages call file `name`.
-    pub(super) fn describe(&self, name: &str) -> String {
-        match self {
-            Photos::Folder(folder) => folder.join(name).display().to_string(),
-            Photos::Tar { path, .. } => format!("{name} in {}", path.display()),
-        }
+    fn kind(&self, place: usize) -> Result<Kind> {
+        let name = Path::new(self.listing.name(place));
+        let extension = name.extension().unwrap_or_default();
+        let is_called = |other: &str| extension.eq_ignore_ascii_case(other);
+        let called_picture = PICTURES.into_iter().any(is_called);
+        let called_other = OTHERS.into_iter().find(|(other, _)| is_called(other));
+        let called = match (called_picture, called_other) {
+            (true, _) => Kind::Photo,
+            (false, Some((_, format))) => Kind::Other(format),
+            (false, None) => Kind::Nothing,
+        };
+        // What cannot be read is named when it is to be decoded.
+        Ok(match self.listing.content(place) {
+            Err(Error::Interrupted) => return Err(Error::Interrupted),
+            Ok(Content::OtherPicture(format)) => Kind::Other(format),
+            // Raw pictures of most cameras begin as a TIFF does.
+            Ok(Content::Picture(image::ImageFormat::Tiff)) if called_other.is_some() => called,
+            Ok(Content::Picture(_)) => Kind::Photo,
+            Ok(_) | Err(_) => called,
+        })
     }
+}
 
-    fn path(&self) -> &Path {
-        match self {
-            Photos::Folder(path) | Photos::Tar { path, .. } => path,
-        }
+impl Others {
+    /// How many there are of each format; the first is called `first`.
+    fn describe(&self, first: &str) -> String {
+        let count: usize = self.formats.values().sum();
+        let formats = self
+            .formats
+            .iter()
+            .map(|(format, count)| format!("{count} {format}"));
+        let formats: Vec<String> = formats.collect();
+        let formats = formats.join(", ");
+        format!("{count} pictures of formats that are not read ({formats}; first: {first})")
     }
-}
-
-fn has_extension(path: &Path, wanted: &[&str]) -> bool {
-    let extension = path.extension().unwrap_or_default();
-    wanted.iter().any(|w| extension.eq_ignore_ascii_case(w))
-}
-
-/// Without the leading `./` that tar likes to add.
-fn plain(name: &str) -> &str {
-    name.strip_prefix("./").unwrap_or(name)
-}
-
-fn read_range(path: &Path, offset: u64, length: u64) -> std::io::Result<Vec<u8>> {
-    let mut file = File::open(path)?;
-    file.seek(SeekFrom::Start(offset))?;
-    let mut bytes = Vec::new();
-    file.take(length).read_to_end(&mut bytes)?;
-    Ok(bytes)
-}
-
-fn read_table(path: &Path, context: &Context) -> Result<BTreeMap<String, (u64, u64)>> {
-    const REMEDY: &str =
-        "the file is cut off, compressed or not a tar; unpack it, or fetch it again";
-    let broken = |e: std::io::Error| {
-        Error::failed(
-            path.display(),
-            format!("cannot be read as a tar: {e}"),
-            REMEDY,
-        )
-    };
-    let open = || {
-        let file = File::open(path).map_err(|e| Error::io(path, e))?;
-        Ok(tar::Archive::new(file))
-    };
-    input::guarded(path.display(), REMEDY, || {
-        // The second pass reads long names whole, and in a sparse file they can be of any length.
-        for entry in open()?.entries_with_seek().map_err(broken)?.raw(true) {
-            context.check_interrupt()?;
-            let entry = entry.map_err(broken)?;
-            let kind = entry.header().entry_type();
-            let is_name = kind.is_gnu_longname() || kind.is_gnu_longlink();
-            let is_extension = kind.is_pax_local_extensions() || kind.is_pax_global_extensions();
-            if (is_name || is_extension) && entry.size() > LONGEST_NAME {
-                return Err(broken(std::io::Error::other("a name has more than 1 MiB")));
-            }
-        }
-        let mut files = BTreeMap::new();
-        for entry in open()?.entries_with_seek().map_err(broken)? {
-            context.check_interrupt()?;
-            let entry = entry.map_err(broken)?;
-            if entry.header().entry_type().is_file() {
-                let name = entry.path().map_err(broken)?;
-                let name = name.to_string_lossy().replace('\\', "/");
-                let range = (entry.raw_file_position(), entry.size());
-                files.insert(plain(&name).to_owned(), range);
-            }
-        }
-        Ok(files)
-    })
 }

@@ -4,6 +4,7 @@ mod crops;
 mod decoding;
 mod hostile;
 mod rows;
+mod tolerance;
 
 use std::path::Path;
 use std::sync::Mutex;
@@ -12,6 +13,7 @@ use std::sync::atomic::AtomicBool;
 use image::{Rgb, RgbImage};
 
 use super::*;
+use crate::Error;
 use crate::artifact::{self, parts};
 use crate::sample::Sample;
 use crate::seed::Seed;
@@ -27,7 +29,8 @@ fn run(config: &Ingest, part_size: usize) -> Result<(Vec<Sample>, serde_json::Va
         }
     };
     let context = context(out.path(), part_size, &events);
-    config.check().unwrap();
+    let wrong = |problem| Error::failed("the settings", problem, "mend them");
+    config.check().map_err(wrong)?;
     let summary = config.run(&context)?;
     let mut samples = Vec::new();
     for path in artifact::walk(out.path())? {
@@ -86,6 +89,17 @@ fn example() -> (tempfile::TempDir, Ingest) {
         ..Ingest::default()
     };
     (folder, config)
+}
+
+/// The summary of `photos` and `crops` with nothing wrong, but for `others`.
+fn summary(photos: usize, crops: usize, others: &[(&str, usize)]) -> serde_json::Value {
+    let mut summary = serde_json::json!({
+        "photos": photos, "crops": crops, "skipped": 0, "empty": 0, "bad": 0, "copies": 0,
+    });
+    for (name, count) in others {
+        summary[*name] = (*count).into();
+    }
+    summary
 }
 
 fn csv(config: &Ingest) -> &Path {

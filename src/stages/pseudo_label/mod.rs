@@ -8,6 +8,7 @@
 //! known, readings are aligned to it (Berthelot et al., ReMixMatch, 2020).
 
 mod exhibit;
+mod findings;
 mod learning;
 mod selection;
 
@@ -20,9 +21,13 @@ use serde_json::json;
 use crate::artifact::{self, Artifact, Kind, parts};
 use crate::models::album::{Album, common_extent};
 use crate::models::settings::check_rate;
+use crate::nn::convolution::recogniser_products;
 use crate::nn::device;
 use crate::sample::{Provenance, Sample};
-use crate::stage::{Context, Input, Stage, StageKind, parse};
+use crate::stage::finding;
+use crate::stage::{
+    Context, Effort, Facts, Forecast, Givens, Input, Misfit, Stage, StageKind, parse,
+};
 use crate::{Error, Result};
 use learning::{Lesson, Subject};
 use selection::Belief;
@@ -31,7 +36,7 @@ use selection::Belief;
 pub const STAGE: StageKind = StageKind {
     name: "pseudo_label",
     about: "adds unlabelled photos with the class that networks trained on the samples read in them",
-    version: 5,
+    version: 6,
     inputs: &[
         Input::required("samples", Kind::Samples, "labelled pictures, augmented"),
         Input::required(
@@ -103,6 +108,29 @@ impl Stage for PseudoLabel {
         check_rate("rate", self.rate)
     }
 
+    fn foresee(&self, inputs: &Givens) -> Result<Facts, Misfit> {
+        inputs.need_classes("samples", "to learn from")?;
+        Ok(Facts {
+            extent: inputs.common_extent(&["samples", "photos"])?,
+            // Photos join without objects.
+            ..inputs.facts("samples")
+        })
+    }
+
+    fn forecast(&self, inputs: &Givens) -> Forecast {
+        let photos = inputs.count("photos");
+        let steps = self.steps + self.rounds * self.round_steps;
+        let learned = (self.networks * steps * self.batch as u64) as f64;
+        let predicted = (self.networks * self.rounds) as f64 * photos.unwrap_or(0) as f64;
+        let effort = inputs.facts("samples").extent.map(|extent| {
+            let products = recogniser_products(extent, self.channels);
+            Effort::products((3.0 * learned + predicted) * products)
+        });
+        let added = photos.map(|photos| (photos as f64 * self.keep) as u64);
+        let count = inputs.count("samples").zip(added);
+        Forecast::new(count.map(|(samples, added)| samples + added), effort)
+    }
+
     fn run(&self, context: &Context) -> Result<serde_json::Value> {
         let (samples, photos) = (context.input("samples")?, context.input("photos")?);
         let classes: Vec<String> = samples.manifest.classes.keys().cloned().collect();
@@ -141,13 +169,16 @@ impl Stage for PseudoLabel {
             }
         }
         let count: usize = counts.values().sum();
-        Ok(json!({
+        let mut summary = json!({
             "device": chosen.name,
             "photos": subjects.iter().map(|subject| subject.photos).sum::<usize>(),
             "believed": count,
             "classes": counts,
             "mean_confidence": sure / count.max(1) as f64,
-        }))
+        });
+        let findings = findings::findings(&summary);
+        finding::record(&mut summary, &findings);
+        Ok(summary)
     }
 }
 

@@ -2,24 +2,31 @@
 
 mod filter;
 mod mesh;
+mod names;
 mod photos;
 mod template;
+mod turns;
+
+pub use mesh::{ModelFacts, model_facts, model_formats};
 
 use std::path::PathBuf;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::artifact::resume::Resume;
 use crate::artifact::{Artifact, Kind, settings};
 use crate::sample::Extent;
-use crate::stage::{Context, Input, Stage, StageKind, parse};
+use crate::stage::{
+    Context, Effort, Facts, Forecast, Givens, Input, Misfit, Stage, StageKind, generated, parse,
+};
 use crate::{Error, Result};
 
 /// The registry entry.
 pub const STAGE: StageKind = StageKind {
     name: "render",
     about: "labelled pictures of 3D models (mesh) or 2D templates (template)",
-    version: 6,
+    version: 7,
     inputs: &[
         Input::optional(
             "backgrounds",
@@ -37,9 +44,34 @@ pub const STAGE: StageKind = StageKind {
 /// Scenes drawn for one picture until its object can be seen well.
 const ATTEMPTS: usize = 64;
 
+/// The default of `min_visible`.
+const MIN_VISIBLE: f32 = 0.2;
+
+/// What the pictures of a stage have in common, whatever they show.
+#[derive(Clone, Copy)]
+struct Wanted<'a> {
+    /// All classes; none are those of the files.
+    classes: &'a [String],
+    count: u64,
+    size: Extent,
+    /// Least share of a picture's object that is seen.
+    min_visible: f32,
+}
+
 /// What is said if nothing of a picture's object can be seen in any of these scenes.
 fn unseen(context: &Context, model: &str, remedy: &str) -> Error {
     let problem = format!("cannot be seen in any of the {ATTEMPTS} scenes drawn for a picture");
+    Error::failed(format!("{}: {model}", context.id), problem, remedy)
+}
+
+/// What is said if `most` of a picture's object can be seen in any of these scenes, less than `least`.
+fn too_little(context: &Context, model: &str, most: f32, least: f32, remedy: &str) -> Error {
+    let problem = format!(
+        "can be seen by {:.0} % at most in each of the {ATTEMPTS} scenes drawn for a picture, and by {:.0} % \
+         at least it must be",
+        100.0 * most,
+        100.0 * least
+    );
     Error::failed(format!("{}: {model}", context.id), problem, remedy)
 }
 
@@ -51,6 +83,12 @@ pub struct Render {
     pub count: u64,
     /// Width and height in pixels: `64`, or `[640, 480]`.
     pub size: Extent,
+    /// All classes, so that none is missing or misspelt unnoticed. None: those that the files have.
+    pub classes: Vec<String>,
+    /// The least share of its object that a picture shows, 0..1; 0.2 if it is not given. An object that
+    /// fills as large a share of the picture, as from close by, is visible enough. If none of 64 scenes
+    /// shows it, the run fails and names the model.
+    pub min_visible: Option<f32>,
     /// Ray-traces a 3D model.
     pub mesh: Option<mesh::Mesh>,
     /// Draws 2D templates, SVGs named by their class.
@@ -62,6 +100,8 @@ impl Default for Render {
         Render {
             count: 1500,
             size: Extent::square(64),
+            classes: Vec::new(),
+            min_visible: None,
             mesh: None,
             template: None,
         }
@@ -80,11 +120,53 @@ impl Stage for Render {
             return Err("`count` must be at least 1".into());
         }
         self.size.check()?;
-        match (&self.mesh, &self.template) {
-            (Some(mesh), None) => mesh.check(),
-            (None, Some(template)) => template.check(),
-            _ => Err("give exactly one of the tables `mesh` and `template`".into()),
+        if self
+            .min_visible
+            .is_some_and(|least| !(0.0..=1.0).contains(&least))
+        {
+            return Err("`min_visible` is a share; give a number from 0 to 1".into());
         }
+        let named = match (&self.mesh, &self.template) {
+            (Some(mesh), None) => {
+                mesh.check()?;
+                mesh.classes()?
+            }
+            (None, Some(template)) => {
+                template.check()?;
+                template.classes()?
+            }
+            _ => return Err("give exactly one of the tables `mesh` and `template`".into()),
+        };
+        match self.classes.is_empty() || named.is_empty() {
+            true => Ok(()),
+            false => names::check_list(&self.classes, &named),
+        }
+    }
+
+    fn check_files(&self) -> Result<(), Misfit> {
+        match (&self.mesh, &self.template) {
+            (Some(mesh), _) => mesh.check_files(),
+            (None, Some(template)) => template.check_files(),
+            (None, None) => Ok(()),
+        }
+    }
+
+    fn foresee(&self, _: &Givens) -> Result<Facts, Misfit> {
+        Ok(Facts::labelled(self.size))
+    }
+
+    fn forecast(&self, _: &Givens) -> Forecast {
+        let pixels = self.count as f64 * self.size.area() as f64;
+        let each = match (&self.mesh, &self.template) {
+            (Some(mesh), _) => mesh.effort_of_pixel(),
+            // Warped, painted, lit and photographed, with more than twice the resolution.
+            _ => Effort::pixels(20.0),
+        };
+        Forecast::new(Some(self.count), Some(each.times(pixels)))
+    }
+
+    fn left_over(&self, resume: &Resume, _: &Givens) -> f64 {
+        generated(resume, self.count, "count")
     }
 
     fn run(&self, context: &Context) -> Result<serde_json::Value> {
@@ -123,9 +205,15 @@ impl Render {
     }
 
     fn render(&self, context: &Context) -> Result<serde_json::Value> {
+        let wanted = Wanted {
+            classes: &self.classes,
+            count: self.count,
+            size: self.size,
+            min_visible: self.min_visible.unwrap_or(MIN_VISIBLE),
+        };
         match (&self.mesh, &self.template) {
-            (Some(mesh), None) => mesh.render(context, self.count, self.size),
-            (None, Some(template)) => template.render(context, self.count, self.size),
+            (Some(mesh), None) => mesh.render(context, wanted),
+            (None, Some(template)) => template.render(context, wanted),
             _ => Err(Error::usage(
                 context.id,
                 "needs exactly one of the tables `mesh` and `template`",

@@ -15,13 +15,15 @@ use serde::{Deserialize, Serialize};
 use crate::Result;
 use crate::artifact::{Artifact, Kind, table};
 use crate::seed::Seed;
-use crate::stage::{Context, Input, Stage, StageKind, parse};
+use crate::stage::{
+    Context, Effort, Facts, Forecast, Givens, Input, Misfit, Stage, StageKind, parse,
+};
 
 /// The registry entry.
 pub const STAGE: StageKind = StageKind {
     name: "split",
     about: "assigns train and val by each sample's original render",
-    version: 2,
+    version: 3,
     inputs: &[Input::required(
         "samples",
         Kind::Samples,
@@ -54,6 +56,18 @@ impl Stage for Split {
             return Ok(());
         }
         Err("`val` is a share; give a number from 0 to 1".into())
+    }
+
+    fn foresee(&self, inputs: &Givens) -> Result<Facts, Misfit> {
+        Ok(inputs.facts("samples"))
+    }
+
+    fn forecast(&self, inputs: &Givens) -> Forecast {
+        let pixels = inputs.pixels("samples");
+        Forecast::new(
+            inputs.count("samples"),
+            pixels.map(|pixels| Effort::pixels(pixels * 0.1)),
+        )
     }
 
     fn run(&self, context: &Context) -> Result<serde_json::Value> {

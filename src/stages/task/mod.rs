@@ -10,9 +10,12 @@ use crate::artifact::{Artifact, Kind};
 use crate::models::album::{Album, class_of, common_extent};
 use crate::models::settings::{check_rate, check_weights};
 use crate::models::task_network::TaskNetwork;
+use crate::nn::convolution::recogniser_products;
 use crate::nn::device;
 use crate::sample::Extent;
-use crate::stage::{Context, Event, Input, Stage, StageKind, parse};
+use crate::stage::{
+    Context, Effort, Event, Facts, Forecast, Givens, Input, Misfit, Stage, StageKind, parse,
+};
 use crate::{Error, Result};
 
 /// The registry entry.
@@ -73,6 +76,26 @@ impl Stage for Task {
             return Err("`channels` must be a multiple of 4".into());
         }
         Ok(())
+    }
+
+    fn foresee(&self, inputs: &Givens) -> Result<Facts, Misfit> {
+        inputs.need_classes("samples", "to learn from")?;
+        let extent = inputs.facts("samples").extent;
+        if let Some(problem) = extent.and_then(indivisible) {
+            return Err(Misfit::new(problem, CELLS_REMEDY));
+        }
+        Ok(Facts {
+            extent,
+            ..Facts::default()
+        })
+    }
+
+    fn forecast(&self, inputs: &Givens) -> Forecast {
+        let read = (self.steps * self.batch as u64) as f64;
+        let extent = inputs.facts("samples").extent;
+        // Forwards, and twice as much for the gradients.
+        let products = extent.map(|extent| 3.0 * read * recogniser_products(extent, self.channels));
+        Forecast::new(None, products.map(Effort::products))
     }
 
     fn run(&self, context: &Context) -> Result<serde_json::Value> {
@@ -146,15 +169,21 @@ fn check(context: &Context, train: &Album, test: &Album) -> Result<Extent> {
         ));
     }
     let extent = common_extent(context.id, &[("samples", train), ("samples", test)])?;
-    let mut sides = extent.sides().into_iter();
-    match sides.find(|(_, side)| !side.is_multiple_of(4)) {
-        Some((name, side)) => Err(Error::failed(
-            context.id,
-            format!("cannot divide a {name} of {side} pixels into the cells of its mask"),
-            "give `render` and `ingest` a `size` that is a multiple of 4",
-        )),
+    match indivisible(extent) {
+        Some(problem) => Err(Error::failed(context.id, problem, CELLS_REMEDY)),
         None => Ok(extent),
     }
+}
+
+const CELLS_REMEDY: &str = "give `render` and `ingest` a `size` that is a multiple of 4";
+
+/// What is wrong with pictures whose mask cannot be divided into cells.
+fn indivisible(extent: Extent) -> Option<String> {
+    let mut sides = extent.sides().into_iter();
+    let (name, side) = sides.find(|(_, side)| !side.is_multiple_of(4))?;
+    Some(format!(
+        "cannot divide a {name} of {side} pixels into the cells of its mask"
+    ))
 }
 
 #[cfg(test)]

@@ -15,10 +15,11 @@ use super::config::TrainConfig;
 use super::faults::Fault;
 use super::schedule::{self, Plateau};
 use crate::artifact::files::{read_json, write_json};
-use crate::artifact::resume::link_or_copy;
+use crate::artifact::resume::{Resume, link_or_copy};
 use crate::artifact::soundness::{SEAL, check_seal, seal};
 use crate::artifact::walk;
 use crate::models::Learner;
+use crate::nn::ruler::{Closed, Distance};
 use crate::seed::Position;
 use crate::stage::Context;
 use crate::{Error, Result};
@@ -54,6 +55,8 @@ pub(super) struct TrainingState {
     pub good: String,
     /// The step whose networks are kept, and its score, higher for better.
     pub kept: Option<(u64, f64)>,
+    /// How far their translations were from the photos.
+    pub reached: Option<(Distance, Option<Closed>)>,
 }
 
 impl TrainingState {
@@ -72,8 +75,37 @@ impl TrainingState {
             faults: Vec::new(),
             good: String::new(),
             kept: None,
+            reached: None,
         }
     }
+}
+
+/// What earlier trainings may differ in and still be the beginning of this one. A training of fewer steps is,
+/// unless the rate depends on their number.
+fn scopes(config: &TrainConfig) -> &'static [&'static [&'static str]] {
+    if schedule::depends_on_steps(config) {
+        &[&[]]
+    } else {
+        &[&["/config/steps"], &[]]
+    }
+}
+
+/// The share of the steps that an earlier run has done and this one would resume after, 0..1.
+pub(super) fn share_done(config: &TrainConfig, resume: &Resume) -> f64 {
+    let reached = scopes(config).iter().map(|scope| {
+        let names = fs::read_dir(resume.scope(scope))
+            .into_iter()
+            .flatten()
+            .flatten();
+        let names = names.map(|entry| entry.file_name().to_string_lossy().into_owned());
+        let steps = names.filter(|name| name.starts_with("step-"));
+        steps
+            .filter_map(|name| name.rsplit('-').next()?.parse::<u64>().ok())
+            .max()
+            .unwrap_or(0)
+    });
+    let reached = reached.filter(|reached| *reached <= config.steps).max();
+    reached.unwrap_or(0) as f64 / config.steps.max(1) as f64
 }
 
 /// The checkpoints of one training.
@@ -92,12 +124,7 @@ impl Checkpoints {
     /// # Errors
     /// If a folder cannot be created.
     pub(super) fn open(config: &TrainConfig, context: &Context, steps: u64) -> Result<Self> {
-        // A training of fewer steps is the beginning of this one, unless the rate depends on their number.
-        let scopes: &[&[&str]] = if schedule::depends_on_steps(config) {
-            &[&[]]
-        } else {
-            &[&["/config/steps"], &[]]
-        };
+        let scopes = scopes(config);
         if let Some(resume) = context.resume.filter(|_| steps > 0) {
             for scope in scopes {
                 let found = Checkpoints::in_folder(resume.scope(scope))?;
@@ -306,5 +333,37 @@ fn remove(folder: &Path) -> Result<()> {
     match fs::remove_dir_all(folder) {
         Err(e) if e.kind() != std::io::ErrorKind::NotFound => Err(Error::io(folder, e)),
         _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::config::Schedule;
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn a_half_done_training_is_half_done_unless_the_rate_depends_on_its_steps() {
+        let cache = tempfile::tempdir().unwrap();
+        let done = |schedule, steps: u64| {
+            let config = TrainConfig {
+                schedule,
+                steps,
+                ..TrainConfig::default()
+            };
+            let ingredients = json!({ "config": { "steps": steps } });
+            let resume = Resume::new(cache.path(), "train", ingredients, false, &|| Ok(()));
+            share_done(&config, &resume)
+        };
+        assert_eq!(done(Schedule::Constant, 100), 0.0);
+        let ingredients = json!({ "config": { "steps": 100 } });
+        let resume = Resume::new(cache.path(), "train", ingredients, false, &|| Ok(()));
+        for scope in [&["/config/steps"][..], &[]] {
+            fs::create_dir_all(resume.scope(scope).join("step-000-000000050")).unwrap();
+        }
+        assert_eq!(done(Schedule::Constant, 100), 0.5);
+        assert_eq!(done(Schedule::Constant, 200), 0.25);
+        assert_eq!(done(Schedule::Linear, 100), 0.5);
+        assert_eq!(done(Schedule::Linear, 200), 0.0);
     }
 }

@@ -14,6 +14,7 @@ use super::config::TrainConfig;
 use crate::models::Batch;
 use crate::models::album::{Album, class_of, common_extent};
 use crate::nn::batch;
+use crate::nn::ruler::{self, Groups, Pictures};
 use crate::sample::Extent;
 use crate::seed::Stream;
 use crate::stage::Context;
@@ -27,6 +28,10 @@ pub(super) struct Data {
     /// With their masks; the class is its place in the task network's list, or 0 without one.
     pub renders: Album,
     pub photos: Album,
+    /// Which renders show one scene, by their number.
+    pub render_groups: Vec<u64>,
+    /// Which photos are crops of one, or frames of one track.
+    pub photo_groups: Vec<u64>,
     /// What all pictures measure.
     pub extent: Extent,
 }
@@ -38,14 +43,17 @@ impl Data {
     /// If there are too few pictures, or they are not of one size.
     pub(super) fn read(context: &Context, classes: &[String]) -> Result<Data> {
         let mut renders = Album::new(context.out)?;
+        let [mut render_groups, mut photo_groups] = [Groups::default(), Groups::default()];
         for sample in context.input("renders")?.samples() {
             let sample = sample?;
             let class = class_of(&sample, classes).unwrap_or_default();
+            render_groups.add(&sample);
             renders.push_with_mask(&sample, class)?;
         }
         let mut photos = Album::new(context.out)?;
         for sample in context.input("photos")?.samples() {
             let sample = sample?;
+            photo_groups.add(&sample);
             photos.push(&sample.id, &sample.image, 0)?;
         }
         check_count(context, &renders, &photos)?;
@@ -54,7 +62,27 @@ impl Data {
         Ok(Data {
             renders,
             photos,
+            render_groups: render_groups.finish(),
+            photo_groups: photo_groups.finish(),
             extent,
+        })
+    }
+
+    /// Whether distances can be measured: half of the pictures is learned from.
+    pub(super) fn enough_to_measure(&self) -> bool {
+        self.renders.len() >= ruler::FEWEST && self.photos.len() >= 2 * ruler::FEWEST
+    }
+
+    /// At most as many of an album's pictures as a ruler learns from and measures, evenly spread over `numbers`;
+    /// `groups` are those of the whole album.
+    ///
+    /// # Errors
+    /// If a picture cannot be read.
+    pub(super) fn pictures(album: &Album, groups: &[u64], numbers: &[usize]) -> Result<Pictures> {
+        let (all, count) = (numbers.len(), numbers.len().min(2 * ruler::MOST));
+        Pictures::gather(count, |place| {
+            let number = numbers[place * all / count];
+            Ok((album.get(number)?.picture.clone(), groups[number]))
         })
     }
 

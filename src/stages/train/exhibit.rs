@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
+use crate::models::curves::{self, CURVES};
 use crate::stage::exhibit::{Chart, Content, Curve, Evidence, Exhibit, Place};
 use crate::{Error, Result};
 
@@ -20,7 +21,12 @@ struct Step {
     values: BTreeMap<String, Option<f64>>,
 }
 
-/// One chart for each group of values whose names begin alike, e.g. `cycle_a` and `cycle_b`.
+/// The first word of a name that says what it belongs to, e.g. of `cycle_a` and `cycle_b`.
+fn group(name: &str) -> &str {
+    name.split(['_', '/', '.']).next().unwrap_or(name)
+}
+
+/// One chart for what can be compared: what the registry of curves says, else values whose names begin alike.
 ///
 /// # Errors
 /// If the history cannot be read.
@@ -35,28 +41,48 @@ pub(super) fn exhibit(evidence: &Evidence) -> Result<Vec<Exhibit>> {
             "run the training again with --force",
         )
     })?;
-    let mut groups: BTreeMap<String, BTreeMap<String, Vec<(f64, f64)>>> = BTreeMap::new();
+    let mut values: BTreeMap<String, Vec<(f64, f64)>> = BTreeMap::new();
     for step in history.steps {
         for (name, value) in step.values {
-            let group = name.split(['_', '/', '.']).next().unwrap_or(&name);
-            let curves = groups.entry(group.to_owned()).or_default();
-            let points = curves.entry(name).or_default();
+            let points = values.entry(name).or_default();
             points.push((step.step, value.unwrap_or(f64::NAN)));
         }
     }
-    let curve = |(name, points)| Curve { name, points };
-    let chart = |(title, curves): (String, BTreeMap<_, _>)| Chart {
-        title,
-        curves: curves.into_iter().map(curve).collect(),
-    };
-    let charts = match groups.is_empty() {
+    let charts = match values.is_empty() {
         true => Content::Text("No steps were recorded.".into()),
-        false => Content::Curves(groups.into_iter().map(chart).collect()),
+        false => Content::Curves(charts(values)),
     };
-    let curves = Exhibit::new((Place::Work, "Losses"), "", charts);
+    let curves = Exhibit::new((Place::Work, "Training"), "", charts);
     Ok(vec![curves.with_note(
         "single values and their running mean, over training steps",
     )])
+}
+
+/// The charts in the order of the registry, others behind them by name.
+fn charts(values: BTreeMap<String, Vec<(f64, f64)>>) -> Vec<Chart> {
+    let mut charts: Vec<Chart> = Vec::new();
+    let place = |name: &str| CURVES.iter().position(|kind| kind.name == name);
+    let mut values: Vec<_> = values.into_iter().collect();
+    values.sort_by_key(|(name, _)| place(name).unwrap_or(CURVES.len()));
+    for (name, points) in values {
+        let kind = curves::find(&name);
+        let title = kind.map_or(group(&name), |kind| kind.chart);
+        let unit = kind.map_or("value", |kind| kind.unit);
+        let words = kind.map_or_else(|| name.replace('_', " "), |kind| kind.words.to_owned());
+        let curve = Curve {
+            name: words,
+            points,
+        };
+        match charts.iter_mut().find(|chart| chart.title == title) {
+            Some(chart) => chart.curves.push(curve),
+            None => charts.push(Chart {
+                title: title.to_owned(),
+                axes: ["training step".to_owned(), unit.to_owned()],
+                curves: vec![curve],
+            }),
+        }
+    }
+    charts
 }
 
 #[cfg(test)]
@@ -87,8 +113,10 @@ mod tests {
             panic!("no curves");
         };
         let titles: Vec<&str> = charts.iter().map(|chart| chart.title.as_str()).collect();
-        assert_eq!(titles, ["cycle", "identity"]);
-        assert_eq!(charts[0].curves[0].points, [(1.0, 0.5), (2.0, 0.25)]);
-        assert!(charts[0].curves[1].points[0].1.is_nan());
+        assert_eq!(titles, ["What the adapter changes", "cycle"]);
+        assert_eq!(charts[0].curves[0].name, "change of real photos");
+        assert_eq!(charts[0].axes, ["training step", "loss"]);
+        assert_eq!(charts[1].curves[0].points, [(1.0, 0.5), (2.0, 0.25)]);
+        assert!(charts[1].curves[1].points[0].1.is_nan());
     }
 }

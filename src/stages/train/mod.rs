@@ -7,6 +7,7 @@ mod config;
 mod data;
 mod exhibit;
 mod faults;
+mod findings;
 mod memory;
 mod preflight;
 mod schedule;
@@ -23,11 +24,16 @@ use std::time::Instant;
 use serde_json::json;
 
 use crate::artifact::Kind;
-use crate::models::Setting;
+use crate::artifact::resume::Resume;
 use crate::models::task_network::TaskNetwork;
+use crate::models::{LabelEffect, Setting};
 use crate::nn::device;
 use crate::sample::Extent;
-use crate::stage::{Context, Event, Input, Stage, StageKind};
+use crate::seed::Seed;
+use crate::stage::finding;
+use crate::stage::{
+    Context, DeviceChoice, Effort, Event, Facts, Forecast, Givens, Input, Misfit, Stage, StageKind,
+};
 use crate::{Error, Result};
 use checkpoint::Checkpoints;
 use chosen::Train;
@@ -39,10 +45,10 @@ use watch::Watch;
 pub const STAGE: StageKind = StageKind {
     name: "train",
     about: "learns to make renders look like photos; no label of a photo is read",
-    version: 4,
+    version: 5,
     inputs: &[
         Input::required("renders", Kind::Samples, "what to change"),
-        Input::required("photos", Kind::Samples, "what it shall look like"),
+        Input::required("photos", Kind::Samples, "what its output should look like"),
         Input::optional(
             "task",
             Kind::Task,
@@ -62,6 +68,52 @@ impl Stage for Train {
         self.model
             .check()
             .map_err(|problem| format!("`{name}`: {problem}"))
+    }
+
+    fn foresee(&self, inputs: &Givens) -> Result<Facts, Misfit> {
+        let extent = inputs.common_extent(&["renders", "photos"])?;
+        if let Some(extent) = extent {
+            self.check_networks(extent)?;
+            if inputs.get("task").is_some() {
+                let seen = self.config.seen(extent);
+                let mut read = [extent, seen].into_iter();
+                let task = inputs.facts("task").extent;
+                if let Some(other) = read.find(|&read| task.is_some_and(|task| task != read)) {
+                    let task = task.unwrap_or(other);
+                    return Err(Misfit::new(
+                        format!("the task network reads pictures of {task}, and these are {other}"),
+                        TASK_REMEDY,
+                    ));
+                }
+            }
+        }
+        let labels = self.config.model.entry().labels;
+        let kept = (labels != LabelEffect::Lost)
+            .then_some(true)
+            .or(Some(false));
+        Ok(Facts {
+            // Only such a model makes pictures of another size.
+            extent: extent.filter(|_| labels != LabelEffect::Mapped),
+            classes: kept,
+            objects: kept,
+        })
+    }
+
+    fn forecast(&self, inputs: &Givens) -> Forecast {
+        let extent = inputs.common_extent(&["renders", "photos"]);
+        let Ok(Some(extent)) = extent else {
+            return Forecast::default();
+        };
+        let effort = self.effort(extent);
+        let photos = inputs.pixels("photos").unwrap_or(0.0);
+        Forecast::new(
+            None,
+            effort.map(|effort| effort.and(Effort::pixels(0.5 * photos))),
+        )
+    }
+
+    fn left_over(&self, resume: &Resume, _: &Givens) -> f64 {
+        checkpoint::share_done(&self.config, resume)
     }
 
     fn run(&self, context: &Context) -> Result<serde_json::Value> {
@@ -112,9 +164,9 @@ impl Stage for Train {
         }
         let watch = match config.watch_every {
             0 => None,
-            _ => Some(Watch::new(config, &data, task.as_ref(), &chosen)?),
+            _ => Some(Watch::new(config, context, &data, task.as_ref(), &chosen)?),
         };
-        let measured = watch.as_ref().map(|watch| watch.tell(context));
+        let ends = watch.as_ref().and_then(|watch| watch.tell(context));
         let state = Training {
             config,
             settings: self.model.as_ref(),
@@ -130,21 +182,54 @@ impl Stage for Train {
         let path = context.out.join("history.json");
         std::fs::write(&path, json!({ "steps": state.history }).to_string())
             .map_err(|e| Error::io(&path, e))?;
-        Ok(json!({
+        let mut summary = json!({
             "model": name,
             "device": chosen.name,
             "steps": steps,
             "parameters": parameters,
             "last": state.history.last(),
             "kept_step": state.kept.map(|(step, _)| step),
-            "kid": measured,
+            "ruler": ends.map(|ends| ends.with(state.reached)),
             "faults": state.faults,
             "restarts": state.restarts,
-        }))
+        });
+        let findings = findings::findings(&summary);
+        finding::record(&mut summary, &findings);
+        Ok(summary)
     }
 }
 
+const TASK_REMEDY: &str =
+    "train the task network on the same `size`, and leave out `crop` and `resize`";
+
 impl Train {
+    /// The work of all steps, and of looking at the networks between them, with pictures of `extent`.
+    fn effort(&self, extent: Extent) -> Option<Effort> {
+        let config = &self.config;
+        let (shared, seen) = (config.shared(), config.seen(extent));
+        let device = device::choose(DeviceChoice::Cpu).ok()?;
+        let setting = Setting {
+            device: &device,
+            extent: seen,
+            seed: &Seed::new(0, "effort"),
+            task: None,
+        };
+        let passes = self.model.create(&shared, setting).ok()?.passes();
+        let [generator, critic] = [passes.generator, passes.critic].map(|count| count as f64);
+        let (generate, judge) = (
+            config.generator.products(seen),
+            config.discriminator.products(seen),
+        );
+        // Forwards, and twice as much for the gradients; critics judge for the generators, and learn from
+        // real and generated pictures.
+        let step = 3.0 * config.batch as f64 * (generator * generate + 3.0 * critic * judge);
+        let looks = config.steps.checked_div(config.watch_every).unwrap_or(0);
+        let look = config.watch_pictures as f64 * 2.0 * config.generator.products(extent);
+        let trained = if generator > 0.0 { 1.0 } else { 0.0 };
+        let products = trained * (config.steps as f64 * step + looks as f64 * look);
+        Some(Effort::products(products))
+    }
+
     /// Whether all networks can read pictures of `extent` and what is cut from them.
     fn check_sizes(
         &self,
@@ -152,27 +237,29 @@ impl Train {
         extent: Extent,
         task: Option<&TaskNetwork>,
     ) -> Result<()> {
+        self.check_networks(extent)
+            .map_err(|misfit| Error::usage(context.id, misfit.problem, misfit.remedy))?;
+        let seen = self.config.seen(extent);
+        let read = task.map(|task| [extent, seen].map(|extent| task.check_extent(extent)));
+        match read.into_iter().flatten().find_map(Result::err) {
+            Some(problem) => Err(Error::usage(context.id, problem, TASK_REMEDY)),
+            None => Ok(()),
+        }
+    }
+
+    /// Whether the model's networks can read pictures of `extent` and what is cut from them.
+    fn check_networks(&self, extent: Extent) -> Result<(), Misfit> {
         let config = &self.config;
         let (resized, seen) = (config.resized(extent), config.seen(extent));
-        let wrong = |problem: String, remedy: &str| Err(Error::usage(context.id, problem, remedy));
         let pairs = seen.sides().into_iter().zip(resized.sides());
         for ((name, cut), (_, whole)) in pairs {
             if cut > whole {
-                let problem = format!("cannot cut a {name} of {cut} pixels out of {whole}");
-                return wrong(problem, "lower `crop`, or raise `resize`");
+                let problem = format!("`crop` cannot cut a {name} of {cut} pixels out of {whole}");
+                return Err(Misfit::new(problem, "lower `crop`, or raise `resize`"));
             }
         }
         let readable = self.model.check_extents(&config.shared(), extent, seen);
-        if let Err(problem) = readable {
-            return wrong(problem, "or change the `size` of `render` and `ingest`");
-        }
-        let read = task.map(|task| [extent, seen].map(|extent| task.check_extent(extent)));
-        match read.into_iter().flatten().find_map(Result::err) {
-            Some(problem) => wrong(
-                problem,
-                "train the task network on the same `size`, and leave out `crop` and `resize`",
-            ),
-            None => Ok(()),
-        }
+        let remedy = "or change the `size` of `render` and `ingest`";
+        readable.map_err(|problem| Misfit::new(problem, remedy))
     }
 }

@@ -167,17 +167,18 @@ impl Training<'_> {
         let Some(watch) = &self.watch else {
             return Ok(Vec::new());
         };
-        let look = watch.look(self.model);
+        let look = watch.look(self.model)?;
         watch.sheet(self.checkpoints.folder(), &look, state.step)?;
         self.record(state, look.values.clone());
-        if let Some(distance) = look.kid {
-            state.plateau.take_in(distance, self.config.patience);
+        if let Some((distance, _)) = look.distance {
+            state.plateau.take_in(distance.value, self.config.patience);
         }
         if look.faults.is_empty() {
             let score = score(self.config.keep, &look, state.step);
             if state.kept.is_none_or(|(_, best)| score > best) {
                 self.checkpoints.keep(self.model, state.step)?;
                 state.kept = Some((state.step, score));
+                state.reached = look.distance;
             }
         }
         Ok(look.faults)
@@ -224,7 +225,7 @@ impl Training<'_> {
         let good = self.checkpoints.load(&state.good, self.model)?;
         let lost = std::mem::replace(state, good);
         state.restarts = lost.restarts + 1;
-        (state.faults, state.kept) = (lost.faults, lost.kept);
+        (state.faults, state.kept, state.reached) = (lost.faults, lost.kept, lost.reached);
         self.context.emit(Event::Warning {
             text: format!(
                 "step {}: back to step {} with another seed and half the rate (restart {} of {})",
@@ -245,7 +246,8 @@ impl Training<'_> {
                 story += &format!(
                     "; its best networks were those of step {step}, {}",
                     match keep {
-                        Keep::Kid if score < 0.0 => format!("with a KID of {:.4}", -score),
+                        Keep::Kid if score < 1.0 =>
+                            format!("at a distance of {:.3} from the photos", -score),
                         Keep::Agreement if score <= 1.0 =>
                             format!("with an agreement of {score:.2}"),
                         _ => "the last that looked right".to_owned(),
@@ -262,16 +264,13 @@ impl Training<'_> {
 fn score(keep: Keep, look: &Look, step: u64) -> f64 {
     let measured = match keep {
         Keep::Last => None,
-        Keep::Kid => look.kid.map(|kid| -kid),
+        Keep::Kid => look.distance.map(|(distance, _)| -distance.value),
         Keep::Agreement => look.agreement,
     };
     measured.unwrap_or(step as f64)
 }
 
 fn in_words(values: &BTreeMap<String, f64>) -> String {
-    let word = |(name, value): (&String, &f64)| {
-        let short: String = name.chars().take(3).collect();
-        format!("{short} {value:.3}")
-    };
-    values.iter().map(word).collect::<Vec<_>>().join(" ")
+    let word = |(name, value): (&String, &f64)| format!("{} {value:.2}", name.replace('_', " "));
+    values.iter().map(word).collect::<Vec<_>>().join(", ")
 }

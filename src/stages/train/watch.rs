@@ -1,24 +1,22 @@
 //! Looking at a training while it runs: distance to the photos, agreement with the labels, faults, and
 //! a sheet of examples.
 
-use std::collections::BTreeMap;
+use std::cell::Cell;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::Arc;
 
-use burn::module::Module;
 use image::RgbImage;
-use serde_json::json;
+use serde::Serialize;
 
 use super::config::TrainConfig;
 use super::data::Data;
 use super::faults::{self, Fault, fit};
 use crate::models::album::Example;
-use crate::models::task_network::{Layers, Score, TaskNetwork};
+use crate::models::task_network::{Score, TaskNetwork};
 use crate::models::{Learner, Translator};
-use crate::nn::batch;
 use crate::nn::device::Chosen;
-use crate::nn::kid::{Features, Kid, encoder_hash, kid};
-use crate::sample::Extent;
+use crate::nn::ruler::{Closed, Distance, Domains, FEWEST, Pictures, Ruler};
 use crate::sample::image::contact_sheet;
 use crate::seed::Seed;
 use crate::stage::{Context, Event};
@@ -28,22 +26,38 @@ use crate::{Error, Result};
 pub(super) struct Watch<'a> {
     device: &'a Chosen,
     task: Option<&'a TaskNetwork>,
-    encoder: Layers,
     renders: Vec<(Arc<Example>, usize)>,
+    /// The groups of `renders`.
+    groups: Vec<u64>,
     photos: Vec<RgbImage>,
-    /// The yardstick, where there are pictures enough for one.
-    pub yardstick: Option<Yardstick>,
+    /// Where there are pictures enough for one.
+    pub ruler: Option<Ruler>,
 }
 
-/// The kernel distance of this training, between what it can reach and where it starts.
-pub(super) struct Yardstick {
-    /// `KID-local/HASH`; the hash names the encoder.
-    pub name: String,
-    photo_features: Vec<Features>,
-    /// Photos against other photos: what a perfect translation reaches.
-    pub floor: Kid,
-    /// Renders as they are against photos.
-    pub ceiling: Kid,
+/// Between what a training moves, for its summary.
+#[derive(Serialize)]
+pub(super) struct Ends {
+    /// Names the ruler's encoder.
+    name: String,
+    /// Photos from other photos.
+    floor: Distance,
+    /// Renders as they are from photos.
+    ceiling: Distance,
+    /// Translations of the kept networks from photos.
+    kept: Option<Distance>,
+    /// The share of the way that they have made.
+    closed: Option<Closed>,
+}
+
+impl Ends {
+    /// With what the kept networks reached.
+    pub(super) fn with(self, reached: Option<(Distance, Option<Closed>)>) -> Self {
+        Ends {
+            kept: reached.map(|(distance, _)| distance),
+            closed: reached.and_then(|(_, closed)| closed),
+            ..self
+        }
+    }
 }
 
 /// What was seen at one step.
@@ -51,8 +65,8 @@ pub(super) struct Look {
     /// For the curves.
     pub values: BTreeMap<String, f64>,
     pub faults: Vec<Fault>,
-    /// Kernel distance of translations to photos.
-    pub kid: Option<f64>,
+    /// How far translations are from the photos, and the share of the way that they have made.
+    pub distance: Option<(Distance, Option<Closed>)>,
     /// Share of translations read as their class.
     pub agreement: Option<f64>,
     translations: Vec<RgbImage>,
@@ -60,79 +74,128 @@ pub(super) struct Look {
     back: Vec<RgbImage>,
 }
 
-/// Fewer pictures than this give no distance worth a number.
-const FEWEST: usize = 20;
-
 /// Pictures that go through a network at once.
 const AT_ONCE: usize = 32;
+
+/// Attempt of the stage's seed that the ruler learns from; restarts of a training count from 1.
+const RULER: u64 = 1 << 32;
 
 /// Examples on a sheet.
 const COLUMNS: usize = 16;
 
 impl<'a> Watch<'a> {
-    /// Picks the pictures to look at, and measures floor and ceiling.
+    /// Picks the pictures to look at, and makes a ruler from others.
     ///
     /// # Errors
-    /// If a picture cannot be read.
+    /// If a picture cannot be read, or the run is interrupted.
     pub(super) fn new(
         config: &TrainConfig,
+        context: &Context,
         data: &Data,
         task: Option<&'a TaskNetwork>,
         device: &'a Chosen,
     ) -> Result<Self> {
-        let encoder = task.map_or_else(|| untrained(data.extent, device), |t| t.layers.clone());
         let count = config.watch_pictures;
-        let renders = data.renders.examples(data.renders.spread(count))?;
+        let ruler = data.enough_to_measure();
+        // Those that the ruler does not learn from.
+        let watched: Vec<usize> = match ruler {
+            true => data
+                .renders
+                .spread(count.min(data.renders.len() / 2))
+                .collect(),
+            false => data.renders.spread(count).collect(),
+        };
+        let renders = data.renders.examples(watched.iter().copied())?;
         let photos = data.photos.spread(2 * count);
         let photos = photos.map(|number| Ok(data.photos.get(number)?.picture.clone()));
         let photos = photos.collect::<Result<_>>()?;
         let mut watch = Watch {
             device,
             task,
-            encoder,
+            groups: watched
+                .iter()
+                .map(|&number| data.render_groups[number])
+                .collect(),
             renders,
             photos,
-            yardstick: None,
+            ruler: None,
         };
-        if watch.renders.len() >= FEWEST && watch.photos.len() >= 2 * FEWEST {
-            watch.yardstick = Some(watch.measure());
+        if ruler {
+            watch.ruler = watch.learn_ruler(context, data, &watched)?;
         }
         Ok(watch)
     }
 
-    fn measure(&self) -> Yardstick {
-        // Every second photo on either side, so that the order of the files does not matter.
-        let mut halves = [Vec::new(), Vec::new()];
-        for (number, features) in self.features(&self.photos).into_iter().enumerate() {
-            halves[number % 2].push(features);
-        }
-        let renders = self.sources();
-        let [photo_features, others] = halves;
-        Yardstick {
-            name: format!("KID-local/{}", encoder_hash(&self.encoder)),
-            floor: kid(&others, &photo_features),
-            ceiling: kid(&self.features(&renders), &photo_features),
-            photo_features,
-        }
+    /// A ruler that has learned from half of the photos and from renders that are not `watched`.
+    fn learn_ruler(
+        &self,
+        context: &Context,
+        data: &Data,
+        watched: &[usize],
+    ) -> Result<Option<Ruler>> {
+        let watched: BTreeSet<usize> = watched.iter().copied().collect();
+        let others: Vec<usize> = (0..data.renders.len())
+            .filter(|number| !watched.contains(number))
+            .collect();
+        let renders = Data::pictures(&data.renders, &data.render_groups, &others)?;
+        let all: Vec<usize> = (0..data.photos.len()).collect();
+        let photos = Data::pictures(&data.photos, &data.photo_groups, &all)?;
+        let seed = context.seed.attempt(RULER);
+        let [known, measured] = photos.halves(&seed.attempt(0));
+        let done = Cell::new(0);
+        let tick = || {
+            done.set(done.get() + 1);
+            let note = "learns to measure the distance to the photos";
+            context.progress(done.get(), Ruler::STEPS, note)
+        };
+        Ruler::learn(
+            Domains {
+                renders: &renders,
+                photos: &known,
+            },
+            Domains {
+                renders: &self.pictures(&self.sources()),
+                photos: &measured,
+            },
+            &seed.attempt(1),
+            self.device,
+            &tick,
+        )
     }
 
     /// Tells floor and ceiling; returns them for the summary.
-    pub(super) fn tell(&self, context: &Context) -> serde_json::Value {
-        let text = match &self.yardstick {
-            Some(y) => format!(
-                "{}: photos against photos {:.4} ± {:.4} (floor), renders against photos {:.4} ± \
-                 {:.4} (ceiling)",
-                y.name, y.floor.mean, y.floor.error, y.ceiling.mean, y.ceiling.error
-            ),
-            None => format!(
-                "no distance to the photos is measured: that takes {FEWEST} renders and {} photos",
+    pub(super) fn tell(&self, context: &Context) -> Option<Ends> {
+        let Some(ruler) = &self.ruler else {
+            let text = format!(
+                "no distance to the photos is measured: that takes {FEWEST} renders and {} photos, not all crops of \
+                 a few",
                 2 * FEWEST
-            ),
+            );
+            context.emit(Event::Note { text });
+            return None;
         };
+        let (floor, ceiling) = (ruler.floor(), ruler.ceiling());
+        let text = format!(
+            "distance to the photos: renders {:.3} ({:.3} to {:.3}), photos among themselves {:.3} ({:.3} to {:.3})",
+            ceiling.value, ceiling.low, ceiling.high, floor.value, floor.low, floor.high
+        );
         context.emit(Event::Note { text });
-        self.yardstick.as_ref().map_or(
-            serde_json::Value::Null,
-            |y| json!({ "name": y.name, "floor": y.floor.mean, "ceiling": y.ceiling.mean }),
+        Some(Ends {
+            name: ruler.name(),
+            floor,
+            ceiling,
+            kept: None,
+            closed: None,
+        })
+    }
+
+    /// Pictures, one a watched render, for the ruler.
+    fn pictures(&self, pictures: &[RgbImage]) -> Pictures {
+        let pictures = pictures.iter().cloned();
+        Pictures::new(
+            &pictures
+                .zip(self.groups.iter().copied())
+                .collect::<Vec<_>>(),
         )
     }
 
@@ -143,7 +206,10 @@ impl<'a> Watch<'a> {
     }
 
     /// Translates, measures and checks.
-    pub(super) fn look(&self, model: &dyn Learner) -> Look {
+    ///
+    /// # Errors
+    /// If there are no threads to measure with.
+    pub(super) fn look(&self, model: &dyn Learner) -> Result<Look> {
         let sources = self.sources();
         let translations = translated(model.translator().as_ref(), &sources);
         let first = &sources[..sources.len().min(COLUMNS)];
@@ -153,19 +219,21 @@ impl<'a> Watch<'a> {
         let mut look = Look {
             values: BTreeMap::new(),
             faults: faults::seen(&sources, &translations, &self.photos),
-            kid: None,
+            distance: None,
             agreement: None,
             translations,
             back: back.unwrap_or_default(),
         };
-        if let Some(y) = &self.yardstick {
-            let distance = kid(&self.features(&look.translations), &y.photo_features).mean;
-            look.kid = Some(distance);
-            look.values.extend([
-                (y.name.clone(), distance),
-                (format!("{} floor", y.name), y.floor.mean),
-                (format!("{} ceiling", y.name), y.ceiling.mean),
-            ]);
+        if let Some(ruler) = &self.ruler {
+            let measured = ruler.measure(&self.pictures(&look.translations))?;
+            look.distance = Some(measured);
+            let named = [
+                ("distance", measured.0.value),
+                ("distance_floor", ruler.floor().value),
+                ("distance_ceiling", ruler.ceiling().value),
+            ];
+            look.values
+                .extend(named.map(|(name, value)| (name.to_owned(), value)));
         }
         if let Some(task) = self.task {
             let score = self.score(task, &look.translations);
@@ -177,7 +245,7 @@ impl<'a> Watch<'a> {
             let named = named.map(|(name, value)| (name.to_owned(), value));
             look.values.extend(named);
         }
-        look
+        Ok(look)
     }
 
     /// How well the task network reads `pictures`, one a render, as their renders.
@@ -222,33 +290,6 @@ impl<'a> Watch<'a> {
             )
         })
     }
-
-    fn tensor(&self, pictures: &[&RgbImage]) -> burn::tensor::Tensor<4> {
-        batch::to_tensor(pictures.iter().copied(), &self.device.device)
-    }
-
-    fn features(&self, pictures: &[RgbImage]) -> Vec<Features> {
-        let rows = |chunk: &[RgbImage]| -> Vec<Features> {
-            let pictures: Vec<&RgbImage> = chunk.iter().collect();
-            let features = self.encoder.forward(self.tensor(&pictures)).features;
-            let [_, width] = features.dims();
-            let data = features.into_data_as::<f32>();
-            let values = data.as_slice::<f32>().unwrap_or_default();
-            values.chunks_exact(width).map(<[f32]>::to_vec).collect()
-        };
-        pictures.chunks(AT_ONCE).flat_map(rows).collect()
-    }
-}
-
-/// An encoder for pipelines without a task network: random weights, the same in every run, whose
-/// filters still see colour, edges and texture.
-fn untrained(extent: Extent, device: &Chosen) -> Layers {
-    const CHANNELS: usize = 16;
-    let mut stream = Seed::new(0, "untrained encoder").stream(0);
-    let device = device.device.clone().autodiff();
-    TaskNetwork::new(vec!["any".into()], extent, CHANNELS, &mut stream, &device)
-        .layers
-        .valid()
 }
 
 /// `renders` translated; what is drawn is drawn alike at every look.

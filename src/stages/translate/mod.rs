@@ -4,20 +4,24 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
+use crate::artifact::resume::Resume;
 use crate::artifact::{Artifact, Kind};
 use crate::models::{LabelEffect, ModelKind, Translator};
 use crate::nn::device;
+use crate::nn::generator::GeneratorConfig;
 use crate::nn::workers::Workers;
 use crate::registry::Name;
 use crate::sample::{Domain, Mapping, Sample};
-use crate::stage::{Context, Input, Stage, StageKind, parse};
+use crate::stage::{
+    Context, Effort, Facts, Forecast, Given, Givens, Input, Misfit, Stage, StageKind, mapped, parse,
+};
 use crate::{Error, Result};
 
 /// The registry entry.
 pub const STAGE: StageKind = StageKind {
     name: "translate",
     about: "makes renders look like photos with a trained model, labels carried over",
-    version: 2,
+    version: 3,
     inputs: &[
         Input::required("renders", Kind::Samples, "labelled renders"),
         Input::required("model", Kind::Adapter, "what `train` learned"),
@@ -48,6 +52,42 @@ impl Stage for Translate {
             return Err("`batch` must be at least 1".into());
         }
         Ok(())
+    }
+
+    fn foresee(&self, inputs: &Givens) -> Result<Facts, Misfit> {
+        let (renders, model) = (inputs.facts("renders"), inputs.facts("model"));
+        let kept = |known: Option<bool>, by_model| match by_model {
+            Some(false) => Some(false),
+            _ => known,
+        };
+        Ok(Facts {
+            extent: renders.extent.filter(|_| model.extent.is_some()),
+            classes: kept(renders.classes, model.classes),
+            objects: kept(renders.objects, model.objects),
+        })
+    }
+
+    fn forecast(&self, inputs: &Givens) -> Forecast {
+        let config = inputs.get("model").map(Given::config).unwrap_or_default();
+        let generator = GeneratorConfig::deserialize(&config["generator"]).ok();
+        let extent = inputs.facts("renders").extent;
+        let each = generator.zip(extent).map(|(generator, extent)| {
+            Effort::products(generator.products(extent)).and(Effort::pixels(extent.area() as f64))
+        });
+        let count = inputs.count("renders");
+        let effort = each
+            .zip(count)
+            .map(|(each, count)| each.times(count as f64));
+        Forecast::new(count, effort)
+    }
+
+    fn left_over(&self, resume: &Resume, inputs: &Givens) -> f64 {
+        mapped(
+            resume,
+            inputs.get("renders").and_then(|given| given.artifact),
+            "renders",
+            true,
+        )
     }
 
     fn run(&self, context: &Context) -> Result<serde_json::Value> {

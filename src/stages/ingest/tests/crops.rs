@@ -6,11 +6,8 @@ use crate::sample::{Domain, Labels};
 #[test]
 fn boxes_become_unlabelled_crops_that_tell_their_row() {
     let (_folder, config) = example();
-    let (samples, summary, warnings) = run(&config, 3).unwrap();
-    assert_eq!(
-        summary,
-        serde_json::json!({"photos": 2, "crops": 4, "skipped": 0})
-    );
+    let (samples, found, warnings) = run(&config, 3).unwrap();
+    assert_eq!(found, summary(2, 4, &[]));
     assert!(warnings.is_empty());
     let ids: Vec<_> = samples.iter().map(|s| s.id.as_str()).collect();
     let rows = ["000000", "000002", "000001", "000003"];
@@ -45,11 +42,8 @@ fn whole_photos_give_their_centre_square() {
     let (_folder, mut config) = example();
     config.boxes = None;
     config.size = Extent::square(80);
-    let (samples, summary, _) = run(&config, 8).unwrap();
-    assert_eq!(
-        summary,
-        serde_json::json!({"photos": 2, "crops": 2, "skipped": 0})
-    );
+    let (samples, found, _) = run(&config, 8).unwrap();
+    assert_eq!(found, summary(2, 2, &[]));
     assert_eq!(
         samples[0].pixels().unwrap().get_pixel(0, 0),
         &Rgb([10, 0, 0])
@@ -114,8 +108,9 @@ fn a_limit_spreads_over_all_rows() {
         first: number,
         file: String::new(),
         number,
+        photo: None,
         line: 0,
-        corners: None,
+        area: Area::Whole,
     };
     let spread = |limit| -> Vec<u64> {
         let rows = evenly_spread((0..10).map(row).collect(), limit);
@@ -157,11 +152,8 @@ fn many_boxes_in_one_photo_are_cut_part_by_part() {
         &boxes("sub/b.png", 2),
     ];
     std::fs::write(csv(&config), text.concat()).unwrap();
-    let (samples, summary, _) = run(&config, 256).unwrap();
-    assert_eq!(
-        summary,
-        serde_json::json!({"photos": 2, "crops": 3004, "skipped": 0})
-    );
+    let (samples, found, _) = run(&config, 256).unwrap();
+    assert_eq!(found, summary(2, 3004, &[]));
     let sources = samples.iter().map(|s| s.provenance.source.as_str());
     let sources: Vec<&str> = sources.collect();
     assert_eq!(

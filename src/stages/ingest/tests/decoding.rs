@@ -23,11 +23,13 @@ fn missing_empty_and_broken_photos_are_named() {
     tar::Builder::new(std::fs::File::create(&config.path).unwrap())
         .finish()
         .unwrap();
-    assert!(message(&config).contains("empty.tar: holds no .png"));
+    assert!(message(&config).contains("empty.tar: holds no photo"));
     std::fs::write(&config.path, [7; 700]).unwrap();
     assert!(message(&config).contains("empty.tar: cannot be read as a tar"));
     config.path = folder.path().join("boxes.csv");
-    assert!(message(&config).contains("boxes.csv: is neither a folder nor a .tar"));
+    assert!(
+        message(&config).contains("boxes.csv: is neither a folder nor a tar or zip: it is a text")
+    );
 }
 
 /// A JPEG with an EXIF orientation of 6: to be turned right by 90 degrees.
@@ -126,7 +128,7 @@ fn small_plain_and_black_photos_are_counted() {
     let (samples, _, warnings) = run(&config, 8).unwrap();
     assert_eq!((samples.len(), warnings.len()), (4, 4), "{warnings:?}");
     for (warning, wanted) in warnings.iter().zip([
-        "left out 1 pictures of other formats",
+        "left out 1 pictures of formats that are not read (1 HEIC; first: ",
         "1 of 4 crops were enlarged by more than half to 32×32 pixels",
         "1 of 4 crops show one colour only",
         "1 of 4 crops are almost black",

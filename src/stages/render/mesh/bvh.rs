@@ -15,6 +15,9 @@ use obvhs::bvh2::builder::build_bvh2_from_tris;
 use obvhs::bvh2::node::Bvh2Node;
 use obvhs::triangle::Triangle;
 
+use super::model::GoOn;
+use crate::Result;
+
 /// A model with more triangles is large; the worst arrangement of fewer takes some seconds.
 const LARGE: usize = 30_000;
 
@@ -23,28 +26,38 @@ const BINS: usize = 16;
 /// The most triangles of a leaf.
 const LEAF: usize = 4;
 
+/// Nodes between two looks at whether to go on.
+const LOOK: usize = 4096;
+
 /// From this depth on, parts are halved.
 const DEEPEST: usize = 56;
 
 /// The hierarchy, the same for any number of threads; it says in which order it wants the triangles.
-pub(super) fn build(triangles: &[Triangle]) -> Bvh2 {
+///
+/// # Errors
+/// If `go_on` ends the work.
+pub(super) fn build(triangles: &[Triangle], go_on: GoOn) -> Result<Bvh2> {
     if triangles.len() > LARGE {
-        return divided(triangles);
+        return divided(triangles, go_on);
     }
     // Without the parallel reinsertion, which would depend on the threads.
     let params = BvhBuildParams {
         reinsertion_batch_ratio: 0.0,
         ..BvhBuildParams::fast_build()
     };
-    build_bvh2_from_tris(triangles, params, &mut Duration::default())
+    let mut taken = Duration::default();
+    Ok(build_bvh2_from_tris(triangles, params, &mut taken))
 }
 
-fn divided(triangles: &[Triangle]) -> Bvh2 {
+fn divided(triangles: &[Triangle], go_on: GoOn) -> Result<Bvh2> {
     let boxes: Vec<Aabb> = triangles.iter().map(Triangle::aabb).collect();
     let mut order: Vec<u32> = (0..triangles.len() as u32).collect();
     let mut nodes = vec![Bvh2Node::default()];
     let mut waiting: Vec<(usize, Range<usize>, usize)> = vec![(0, 0..order.len(), 0)];
     while let Some((node, range, depth)) = waiting.pop() {
+        if node % LOOK == 0 || range.len() > LARGE {
+            go_on()?;
+        }
         let part = &mut order[range.clone()];
         let whole = union(part.iter().map(|&i| boxes[i as usize]));
         if part.len() <= LEAF {
@@ -58,11 +71,11 @@ fn divided(triangles: &[Triangle]) -> Bvh2 {
         waiting.push((first, range.start..middle, depth + 1));
         waiting.push((first + 1, middle..range.end, depth + 1));
     }
-    Bvh2 {
+    Ok(Bvh2 {
         nodes,
         primitive_indices: order,
         ..Bvh2::default()
-    }
+    })
 }
 
 /// Divides a part of the triangles in two, and says how many are in the first; neither is empty.
@@ -159,7 +172,10 @@ mod tests {
     #[test]
     fn rays_meet_the_same_triangles_in_both_hierarchies() {
         let triangles = scattered(5000);
-        let (merged, divided) = (build(&triangles), divided(&triangles));
+        let (merged, divided) = (
+            build(&triangles, &|| Ok(())).unwrap(),
+            divided(&triangles, &|| Ok(())).unwrap(),
+        );
         let mut order = divided.primitive_indices.clone();
         order.sort_unstable();
         assert!(order.into_iter().eq(0..5000));
@@ -208,7 +224,7 @@ mod tests {
         for (kind, triangle) in kinds.iter().enumerate() {
             let triangles: Vec<Triangle> = (0..300_000).map(triangle).collect();
             let begin = Instant::now();
-            let bvh = build(&triangles);
+            let bvh = build(&triangles, &|| Ok(())).unwrap();
             let taken = begin.elapsed();
             assert!(taken < Duration::from_secs(20), "{kind}: {taken:?}");
             assert_eq!(bvh.primitive_indices.len(), triangles.len());

@@ -151,10 +151,11 @@ fn whole() -> f32 {
 #[serde(default, deny_unknown_fields)]
 pub struct Surfaces {
     /// The looks to choose from: each gives materials, by their name in the model, a paint. A
-    /// material that the chosen look leaves out keeps the model's own colour. What has no material
-    /// in an OBJ or STL is called `default`.
+    /// material that the chosen look leaves out keeps the model's own colour and textures. What has
+    /// no material in an OBJ, PLY or STL is called `default`.
     pub looks: Vec<BTreeMap<String, Paint>>,
-    /// Probability of random colours for all materials instead of a look.
+    /// Probability of random colours instead of a look, for the materials that any look names and those
+    /// without a colour or texture of their own.
     pub random: f32,
     /// Probability that a random colour is marbled with a second one.
     pub random_marbled: f32,
@@ -162,7 +163,7 @@ pub struct Surfaces {
     pub jitter: f32,
     /// Swirls of marbling along the object's longest side.
     pub marbling_swirls: Range,
-    /// Microfacet roughness, 0 (mirror) to 1 (matt).
+    /// Microfacet roughness, 0 (mirror) to 1 (matt), of paints and of materials that say nothing of it.
     pub roughness: Range,
     /// Strength of the clear coat's reflection; 1 is that of plastic (4 % head on).
     pub gloss: Range,
@@ -174,50 +175,9 @@ pub struct Surfaces {
 
 impl Default for Surfaces {
     fn default() -> Self {
-        // Body, what is swirled into it, pips, pearl: what dice are sold in.
-        const DICE: [(&str, Option<&str>, &str, f32); 22] = [
-            ("#c2222a", None, "#f0eef0", 0.0),
-            ("#b01c22", None, "#e8e0e0", 0.0),
-            ("#a81e20", None, "#9a7a24", 0.0),
-            ("#2e2a2c", None, "#b01822", 0.0),
-            ("#262326", Some("#3a2a2c"), "#a81420", 0.0),
-            ("#423436", Some("#2e2628"), "#7c2028", 0.0),
-            ("#161518", None, "#f0f0f0", 0.0),
-            ("#0c8f45", None, "#f2f4f2", 0.0),
-            ("#1c2c9c", None, "#eef0f6", 0.0),
-            ("#1a2160", None, "#c0c2d0", 0.0),
-            ("#221430", Some("#38224c"), "#efeaf4", 0.4),
-            ("#5c1684", None, "#f2ecf6", 0.0),
-            ("#e4e2e0", None, "#151515", 0.0),
-            ("#dcd6c2", None, "#1a1816", 0.0),
-            ("#e6d61e", Some("#f09a1e"), "#16140f", 0.0),
-            ("#0f6a60", Some("#17908a"), "#dccb1e", 0.4),
-            ("#8c6028", Some("#6a3c1c"), "#100804", 0.3),
-            ("#a47c38", Some("#704620"), "#140a06", 0.4),
-            ("#1673bc", Some("#10203c"), "#a81838", 0.4),
-            ("#6a1c34", Some("#843448"), "#f0e2e6", 0.4),
-            ("#b03440", Some("#962a34"), "#f0d8d8", 0.4),
-            ("#1f4a86", Some("#152440"), "#801a30", 0.2),
-        ];
-        let colour = |hex: &str| Colour::try_from(hex.to_string()).unwrap_or(Colour([128; 3]));
-        let looks = DICE.map(|(body, marbled, pip, pearl)| {
-            let body = Paint {
-                colour: colour(body),
-                marbled: marbled.map(colour),
-                pearl,
-                gloss: 1.0,
-            };
-            let pip = Paint {
-                colour: colour(pip),
-                marbled: None,
-                pearl: 0.0,
-                gloss: 0.2,
-            };
-            BTreeMap::from([("body".to_string(), body), ("pip".to_string(), pip)])
-        });
         Surfaces {
-            looks: looks.to_vec(),
-            random: 0.08,
+            looks: Vec::new(),
+            random: 0.0,
             random_marbled: 0.3,
             jitter: 0.03,
             marbling_swirls: [0.8, 2.5],

@@ -1,9 +1,11 @@
 //! Normals of meshes that bring none: smooth where faces meet at a small angle, hard elsewhere.
 
-use std::collections::HashMap;
-
-use glam::Vec3A;
+use glam::{Vec3, Vec3A};
 use obvhs::triangle::Triangle;
+
+use super::geometry::Geometry;
+use super::model::GoOn;
+use crate::Result;
 
 /// Faces that meet at a smaller angle, in degrees, are parts of one curved surface. Cylinders of
 /// sixteen sides turn by 22.5° at each edge; bevels of 45° stay edges.
@@ -13,9 +15,29 @@ const CREASE_DEGREES: f32 = 35.0;
 /// over all the others takes quadratic time.
 const MOST_AROUND: usize = 1024;
 
+/// Gives the corners whose normal is no direction, such as NaN, one of [`normals`].
+///
+/// # Errors
+/// If `go_on` ends the work.
+pub(super) fn complete(geometry: &mut Geometry, go_on: GoOn) -> Result<()> {
+    let missing = |n: &Vec3| n.try_normalize().is_none();
+    let mut corners = geometry.corners.iter().flat_map(|c| c.normals);
+    let own = match corners.any(|n| missing(&n)) {
+        true => normals(&geometry.triangles, go_on)?,
+        false => Vec::new(),
+    };
+    for (i, corners) in geometry.corners.iter_mut().enumerate() {
+        for (c, normal) in corners.normals.iter_mut().enumerate() {
+            let own = || own.get(i).map_or(Vec3::ZERO, |own| own[c]);
+            *normal = normal.try_normalize().unwrap_or_else(own);
+        }
+    }
+    Ok(())
+}
+
 /// The normals at the three corners of each triangle: the sum, weighted by area, over the triangles
 /// at the same place whose normals differ from its own by less than the crease.
-pub(super) fn normals(triangles: &[Triangle]) -> Vec<[Vec3A; 3]> {
+fn normals(triangles: &[Triangle], go_on: GoOn) -> Result<Vec<[Vec3; 3]>> {
     let areas: Vec<Vec3A> = triangles
         .iter()
         .map(|t| (t.v1 - t.v0).cross(t.v2 - t.v0))
@@ -23,24 +45,28 @@ pub(super) fn normals(triangles: &[Triangle]) -> Vec<[Vec3A; 3]> {
     let flat: Vec<Vec3A> = areas.iter().map(|a| a.normalize_or_zero()).collect();
     // Files name the same vertex twice, so that places are compared, bit by bit; + 0.0 makes -0 0.
     let key = |v: Vec3A| v.to_array().map(|c| (c + 0.0).to_bits());
-    let mut around: HashMap<[u32; 3], Vec<usize>> = HashMap::new();
-    for (i, t) in triangles.iter().enumerate() {
-        for vertex in [t.v0, t.v1, t.v2] {
-            around.entry(key(vertex)).or_default().push(i);
+    let corners = triangles.iter().enumerate().flat_map(|(i, t)| {
+        let corner = move |(c, v): (usize, Vec3A)| (key(v), 3 * i as u32 + c as u32);
+        [t.v0, t.v1, t.v2].into_iter().enumerate().map(corner)
+    });
+    let mut corners: Vec<([u32; 3], u32)> = corners.collect();
+    go_on()?;
+    corners.sort_unstable();
+    go_on()?;
+    let least = CREASE_DEGREES.to_radians().cos();
+    let mut found = vec![[Vec3::ZERO; 3]; triangles.len()];
+    for around in corners.chunk_by(|a, b| a.0 == b.0) {
+        for (_, corner) in around {
+            let (i, c) = (*corner as usize / 3, *corner as usize % 3);
+            let neighbours = around.iter().map(|(_, corner)| *corner as usize / 3);
+            let smooth = neighbours.filter(|&n| flat[n].dot(flat[i]) > least);
+            let sum: Option<Vec3A> =
+                (around.len() <= MOST_AROUND).then(|| smooth.map(|n| areas[n]).sum());
+            let normal = sum.and_then(Vec3A::try_normalize).unwrap_or(flat[i]);
+            found[i][c] = normal.into();
         }
     }
-    let least = CREASE_DEGREES.to_radians().cos();
-    let corner = |i: usize, vertex: Vec3A| {
-        let neighbours = &around[&key(vertex)];
-        if neighbours.len() > MOST_AROUND {
-            return flat[i];
-        }
-        let smooth = neighbours.iter().filter(|&&n| flat[n].dot(flat[i]) > least);
-        let sum: Vec3A = smooth.map(|&n| areas[n]).sum();
-        sum.try_normalize().unwrap_or(flat[i])
-    };
-    let of_triangle = |(i, t): (usize, &Triangle)| [t.v0, t.v1, t.v2].map(|v| corner(i, v));
-    triangles.iter().enumerate().map(of_triangle).collect()
+    Ok(found)
 }
 
 #[cfg(test)]
@@ -61,11 +87,14 @@ mod tests {
 
     #[test]
     fn a_gentle_edge_is_smooth() {
-        let [first, second] = normals(&hinge(20.0)).try_into().unwrap();
+        let [first, second] = normals(&hinge(20.0), &|| Ok(()))
+            .unwrap()
+            .try_into()
+            .unwrap();
         assert!(first[0].distance(second[1]) < 1e-6, "{first:?} {second:?}");
-        assert!((first[0].dot(Vec3A::Y) - 10f32.to_radians().cos()).abs() < 1e-4);
+        assert!((first[0].dot(Vec3::Y) - 10f32.to_radians().cos()).abs() < 1e-4);
         // The corner away from the edge belongs to its triangle alone.
-        assert!(first[2].dot(Vec3A::Y) > 0.9999);
+        assert!(first[2].dot(Vec3::Y) > 0.9999);
     }
 
     #[test]
@@ -81,8 +110,8 @@ mod tests {
                 v2: rim(i),
             })
             .collect();
-        let found = normals(&fan);
-        let flat = fan[777].compute_normal();
+        let found = normals(&fan, &|| Ok(())).unwrap();
+        let flat = Vec3::from(fan[777].compute_normal());
         assert!(found[777][0].distance(flat) < 1e-6);
         assert!(found[777][1].distance(flat) < 1e-2);
     }
@@ -90,8 +119,11 @@ mod tests {
     #[test]
     fn a_sharp_edge_stays_hard() {
         for degrees in [45.0, 90.0, 170.0] {
-            let [first, _] = normals(&hinge(degrees)).try_into().unwrap();
-            assert!(first.iter().all(|n| n.dot(Vec3A::Y) > 0.9999), "{first:?}");
+            let [first, _] = normals(&hinge(degrees), &|| Ok(()))
+                .unwrap()
+                .try_into()
+                .unwrap();
+            assert!(first.iter().all(|n| n.dot(Vec3::Y) > 0.9999), "{first:?}");
         }
     }
 }

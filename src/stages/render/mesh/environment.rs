@@ -7,11 +7,16 @@
 
 use std::f32::consts::{PI, TAU};
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, OnceLock};
 
 use ::image::ImageFormat;
 use glam::{Vec3A, vec3a};
+use rayon::prelude::*;
 
+use super::builtin;
+use crate::sample::listing::is_hidden;
 use crate::sample::{image, input};
+use crate::stage::Context;
 use crate::{Error, Result};
 
 /// What to do about a broken file.
@@ -51,21 +56,41 @@ impl Environment {
         if width < 2 || height < 2 {
             return Err(unusable("is smaller than 2×2 pixels"));
         }
-        let mut base = averaged((width, height), LEVELS[0].1, |i| {
+        let base = averaged((width, height), LEVELS[0].1, |i| {
             let light = |c: usize| {
                 let v = picture.as_raw()[3 * i + c];
                 if v > 0.0 { v.min(1e4) } else { 0.0 }
             };
             vec3a(light(0), light(1), light(2))
         });
+        Self::balanced(base).ok_or_else(|| unusable("has no light in its upper half"))
+    }
+
+    /// The panoramas made in code, prepared once a process.
+    fn built_in() -> &'static [Arc<Environment>] {
+        static ALL: OnceLock<Vec<Arc<Environment>>> = OnceLock::new();
+        ALL.get_or_init(|| {
+            let skies = builtin::all();
+            // One after the other: whoever waits for them may be a thread of the pool that would make them.
+            let all = skies.iter().filter_map(|sky| {
+                // Four points a texel, so that edges are smooth.
+                let fine = Panorama::from_directions(2 * LEVELS[0].1, sky);
+                Self::balanced(fine.resized(LEVELS[0].1)).map(Arc::new)
+            });
+            all.collect()
+        })
+    }
+
+    /// Scaled so that a level white surface has radiance 1; `None` if there is no light.
+    fn balanced(mut base: Panorama) -> Option<Self> {
         let level_light = base.resized(64).irradiance(Vec3A::Y);
         if level_light.min_element() <= 0.0 {
-            return Err(unusable("has no light in its upper half"));
+            return None;
         }
         for texel in &mut base.texels {
             *texel /= level_light;
         }
-        Ok(Self::prepare(base))
+        Some(Self::prepare(base))
     }
 
     fn prepare(base: Panorama) -> Self {
@@ -106,6 +131,24 @@ impl Environment {
     }
 }
 
+/// The panoramas of `paths`, where [`builtin::NAME`] stands for those made in code.
+///
+/// # Errors
+/// If a file or folder is missing or unusable.
+pub(super) fn load(paths: &[PathBuf], context: &Context) -> Result<Vec<Arc<Environment>>> {
+    let (built_in, files): (Vec<PathBuf>, Vec<PathBuf>) =
+        (paths.iter().cloned()).partition(|path| path.as_os_str() == builtin::NAME);
+    let read = find(&files)?.into_par_iter().map(|path| {
+        context.check_interrupt()?;
+        Environment::read(&path).map(Arc::new)
+    });
+    let mut environments = read.collect::<Result<Vec<_>>>()?;
+    if !built_in.is_empty() {
+        environments.extend(Environment::built_in().iter().cloned());
+    }
+    Ok(environments)
+}
+
 /// The EXR files among `paths`: files as they are, folders by name.
 ///
 /// # Errors
@@ -120,10 +163,11 @@ pub(super) fn find(paths: &[PathBuf]) -> Result<Vec<PathBuf>> {
         let mut inside = Vec::new();
         for entry in std::fs::read_dir(path).map_err(|e| Error::io(path, e))? {
             let file = entry.map_err(|e| Error::io(path, e))?.path();
-            if file
+            let is_exr = file
                 .extension()
-                .is_some_and(|e| e.eq_ignore_ascii_case("exr"))
-            {
+                .is_some_and(|e| e.eq_ignore_ascii_case("exr"));
+            let name = file.file_name().unwrap_or_default().to_string_lossy();
+            if is_exr && !is_hidden(&name) {
                 inside.push(file);
             }
         }

@@ -17,6 +17,45 @@ pub(super) struct Buffer {
     pub depth: Vec<f32>,
 }
 
+/// How well an instance can be seen in a picture.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Shown {
+    /// Its visible fraction.
+    visible: f32,
+    /// The share of the picture's pixels that are its.
+    filled: f32,
+    /// The share of its pixels that it covers, little where it is thinner than a pixel; 1 if it has none.
+    cover: f32,
+}
+
+/// Least visible fraction at which a scene is taken at once.
+const WELL: f32 = 0.6;
+
+/// Least share of its own pixels that an object covers; what is thinner is a shade, not an object.
+const LEAST_COVER: f32 = 0.25;
+
+impl Shown {
+    /// Whether more than enough of it can be seen.
+    pub(super) fn well(self, least: f32) -> bool {
+        self.visible >= WELL && self.enough(least)
+    }
+
+    /// Whether its mask holds hardly anything of it.
+    pub(super) fn thin(self) -> bool {
+        self.cover < LEAST_COVER
+    }
+
+    /// Whether at least this share of it can be seen, or as large a share of the picture is filled by it, as
+    /// from close by.
+    pub(super) fn enough(self, least: f32) -> bool {
+        self.share() >= least && self.share() > 0.0 && !self.thin()
+    }
+
+    pub(super) fn share(self) -> f32 {
+        self.visible.max(self.filled)
+    }
+}
+
 impl Buffer {
     pub(super) fn trace(scene: &Scene, size: Extent) -> Self {
         let count = size.area();
@@ -71,14 +110,12 @@ impl Buffer {
                 ..Object::new(&instance.face().name, bbox_xywh).with_mask(mask)
             });
         }
-        let depths: Vec<_> = self
-            .depth
-            .iter()
-            .map(|&metres| [depth::value(metres), 0, 0])
-            .collect();
+        let step = depth::step(self.farthest());
+        let value = |&metres: &f32| [depth::value(metres, step), 0, 0];
+        let depths: Vec<_> = self.depth.iter().map(value).collect();
         let mut maps = Maps::default();
         let png = maps::encode(&depth::MAP, &depths, self.size.dimensions())?;
-        maps.insert(&depth::MAP, png);
+        maps.insert_scaled(&depth::MAP, png, Some(step));
         Ok(Labels {
             class,
             caption: None,
@@ -86,6 +123,65 @@ impl Buffer {
             maps,
             camera: Some(scene.camera.intrinsics),
         })
+    }
+
+    /// How far the map of depths must reach, in metres: to all that is seen, but of a table that goes on to the
+    /// horizon only four times as far as the objects.
+    fn farthest(&self) -> f32 {
+        let far = |most: f32, depth: f32| {
+            if depth.is_finite() {
+                most.max(depth)
+            } else {
+                most
+            }
+        };
+        let objects = self
+            .depth
+            .iter()
+            .zip(&self.ids)
+            .filter(|(_, id)| id.is_some());
+        let objects = objects.map(|(depth, _)| *depth).fold(0.0, far);
+        let all = self.depth.iter().copied().fold(0.0, far);
+        match objects > 0.0 {
+            true => all.min(4.0 * objects),
+            false => all,
+        }
+    }
+
+    /// How well an instance can be seen.
+    pub(super) fn shown(&self, scene: &Scene, number: usize) -> Shown {
+        let mask: Vec<usize> = (0..self.ids.len())
+            .filter(|&i| self.ids[i] == Some(number))
+            .collect();
+        Shown {
+            visible: self.visible_fraction(scene, number),
+            filled: mask.len() as f32 / self.ids.len() as f32,
+            cover: self.cover(scene, number, &mask),
+        }
+    }
+
+    /// The share of pixels of the `mask` that the instance covers, from rays through some of them. Their
+    /// places in a pixel form no grid, which a thin line could follow.
+    fn cover(&self, scene: &Scene, number: usize, mask: &[usize]) -> f32 {
+        const PIXELS: usize = 64;
+        const RAYS: usize = 1024;
+        if mask.is_empty() {
+            return 1.0;
+        }
+        let width = self.size.width as usize;
+        let each = (RAYS / mask.len()).clamp(RAYS / PIXELS, 256);
+        let (mut rays, mut hits) = (0, 0);
+        for &pixel in mask.iter().step_by(mask.len().div_ceil(PIXELS)) {
+            for ray in 0..each {
+                let (u, v) = spread(ray as u32);
+                let (x, y) = ((pixel % width) as f32 + u, (pixel / width) as f32 + v);
+                let hit = scene.hit(scene.camera.position, scene.camera.direction(x, y));
+                let target = hit.map(|hit| hit.target);
+                hits += usize::from(matches!(target, Some(Target::Instance(n, _)) if n == number));
+                rays += 1;
+            }
+        }
+        hits as f32 / rays as f32
     }
 
     fn keypoints(&self, scene: &Scene, instance: &Instance) -> Vec<Keypoint> {
@@ -110,6 +206,15 @@ impl Buffer {
             })
             .collect()
     }
+}
+
+/// Points that fill the unit square evenly, however many there are: the R2 sequence (Roberts 2018).
+fn spread(number: u32) -> (f32, f32) {
+    let number = number as f32;
+    (
+        (number * 0.754_877_7).fract(),
+        (number * 0.569_840_3).fract(),
+    )
 }
 
 /// Whether nothing stands before a point of the instance. The point may float a little above the
@@ -143,7 +248,8 @@ fn alone(scene: &Scene, instance: &Instance, size: Extent) -> usize {
 /// Object to camera, row-major 3×4.
 fn pose(scene: &Scene, instance: &Instance) -> [f32; 12] {
     let rotation = scene.camera.rotation * instance.rotation;
-    let origin = instance.to_world(Vec3A::ZERO);
+    // That of the file, also where the model's coordinates count from elsewhere.
+    let origin = instance.to_world(Vec3A::ZERO - instance.model.origin);
     let shift = scene.camera.rotation * (origin - scene.camera.position);
     let mut pose = [0.0; 12];
     for (row, out) in pose.as_chunks_mut::<4>().0.iter_mut().enumerate() {

@@ -1,65 +1,86 @@
 //! Ray-traced pictures of a 3D model that lies on a table, lit by a panorama and a lamp.
 //!
-//! `config` holds the ranges, `model` what `gltf`, `obj` and `stl` read, `bvh` its hierarchy of boxes,
-//! `environment` the panoramas; `scene` makes every random choice of a picture, `trace` sends rays
-//! through it, `labels` and `shade` see the result, and `develop` makes it a photo, with `backdrop`
-//! behind.
+//! `config` holds the ranges, `list` the list of models, `placing` what it says of each file, `cast` which
+//! model a picture shows. `formats` tells files apart, and `gltf`, `obj`, `ply` and `stl` read them
+//! into a `geometry` with `material`s and `texture`s, from which `model` is made; `bvh` is its hierarchy of boxes.
+//! `environment` holds the panoramas, some of them `builtin`; `scene` makes every random choice of a picture,
+//! `trace` sends rays through it, `labels` and `shade` see the result, and `develop` makes it a photo, with
+//! `backdrop` behind.
 
 mod backdrop;
+mod builtin;
 mod bvh;
+mod cast;
 mod config;
 mod crease;
 mod develop;
 mod environment;
+mod facts;
+mod formats;
+mod geometry;
 mod gltf;
 mod labels;
+mod list;
+mod material;
 mod model;
 mod obj;
+mod placing;
+mod ply;
+mod polygon;
 mod scene;
 mod shade;
+mod sizes;
 mod stable_poses;
 mod stl;
 mod surface;
+mod text;
+mod texture;
 mod trace;
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
+use std::sync::Arc;
 
 use rand::RngExt;
-use rayon::prelude::*;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+pub use facts::{ModelFacts, model_facts, model_formats};
+
 use backdrop::Backdrop;
+use cast::Cast;
 use config::{Lens, Lie, Lighting, Neighbours, Pose, Surfaces, Table, Viewpoint};
 use environment::Environment;
 use labels::Buffer;
-use model::Model;
+use list::{Listed, Source};
+use model::{GoOn, Model};
 use scene::Scene;
 use stable_poses::stable_poses;
 
+use super::names::{self, Named};
 use super::photos::Photos;
-use super::{ATTEMPTS, unseen};
-use crate::Result;
+use super::{ATTEMPTS, Wanted, too_little, unseen};
 use crate::sample::image::encode_png;
-use crate::sample::{Domain, Extent, Provenance, Sample};
-use crate::stage::Context;
-
-/// Least visible fraction of the picture's object; below it the scene is drawn again.
-const VISIBLE: f32 = 0.6;
+use crate::sample::{Domain, Provenance, Sample};
+use crate::seed::Stream;
+use crate::stage::{Context, Effort, Event, Misfit};
+use crate::{Error, Result};
 
 /// Configuration of `render.mesh`. Ranges are `[lowest, highest]`, drawn uniformly for each picture.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Mesh {
-    /// Models to choose from: .gltf, .glb, .obj or .stl. In glTF, empty nodes `face.NAME` (+y
-    /// pointing out of the face that is then on top) are the classes, `keypoint.NAME.I` their
+    /// Models that take turns: .gltf, .glb, .obj, .ply or .stl files, folders of them, patterns such as
+    /// `parts/*.glb`, or tables `{ path, class, scale, up, weight }`. In glTF, empty nodes `face.NAME`
+    /// (+y pointing out of the face that is then on top) are the classes, `keypoint.NAME.I` their
     /// keypoints. Any other model is one class, named after its file.
-    pub models: Vec<PathBuf>,
-    /// Metres that one unit of an .obj or .stl is, e.g. 0.001; glTF is in metres.
+    pub models: Vec<Listed>,
+    /// Metres that one unit of an .obj, .ply or .stl is, e.g. 0.001, if its entry has no `scale`; glTF
+    /// is in metres.
     pub unit_metres: f32,
     /// How the objects lie.
     pub lie: Lie,
-    /// Equirectangular EXR panoramas, or folders of them.
+    /// What lights the scene: equirectangular EXR panoramas, or folders of them. `builtin` stands for
+    /// studios, rooms and skies that are made in code.
     pub environments: Vec<PathBuf>,
     /// Where the camera stands.
     pub camera: Viewpoint,
@@ -77,16 +98,20 @@ pub struct Mesh {
     pub lens: Lens,
 }
 
+/// What the scenes of a stage are made from.
+struct Studio {
+    cast: Cast,
+    environments: Vec<Arc<Environment>>,
+    photos: Photos,
+}
+
 impl Default for Mesh {
     fn default() -> Self {
         Mesh {
-            models: vec![
-                "renders/dice/die.gltf".into(),
-                "renders/dice/die_round.gltf".into(),
-            ],
+            models: Vec::new(),
             unit_metres: 1.0,
             lie: Lie::default(),
-            environments: vec!["renders/hdri".into()],
+            environments: vec![builtin::NAME.into()],
             camera: Viewpoint::default(),
             surfaces: Surfaces::default(),
             table: Table::default(),
@@ -100,14 +125,39 @@ impl Default for Mesh {
 
 impl Mesh {
     pub fn files(&self) -> Vec<PathBuf> {
-        let models = self.models.iter().flat_map(|path| model::files(path));
-        models.chain(self.environments.iter().cloned()).collect()
+        // What is wrong with the list, `check` says.
+        let sources = list::expand(&self.models).unwrap_or_default();
+        let models = sources
+            .iter()
+            .flat_map(|source| formats::files(&source.path));
+        let own = |path: &&PathBuf| path.as_os_str() != builtin::NAME;
+        models
+            .chain(self.environments.iter().filter(own).cloned())
+            .collect()
+    }
+
+    /// The classes of the models, as far as they are known before these are read.
+    ///
+    /// # Errors
+    /// If an entry of the list is wrong.
+    pub(super) fn classes(&self) -> Result<Vec<Named>, String> {
+        Ok(list::classes(&list::check(&self.models)?))
     }
 
     pub fn check(&self) -> Result<(), String> {
-        if self.models.is_empty() || self.environments.is_empty() {
-            return Err("`mesh.models` and `mesh.environments` need at least one path each".into());
+        if self.models.is_empty() {
+            return Err(
+                "`mesh.models` names no model; list yours, e.g. `models = [\"parts/cup.glb\"]`, or with what \
+                 the files do not say: `models = [{ path = \"parts/*.stl\", class = \"cup\", scale = 0.001, \
+                 up = \"z\" }]`"
+                    .into(),
+            );
         }
+        if self.environments.is_empty() {
+            return Err("`mesh.environments` is empty; leave it out for the built-in light".into());
+        }
+        let sources = list::check(&self.models)?;
+        names::check(&list::classes(&sources), cast::REMEDY)?;
         let Neighbours { count, gap } = &self.neighbours;
         if count[0] > count[1] || count[1] > 64 {
             return Err("`mesh.neighbours.count` must be two numbers in order, at most 64".into());
@@ -221,40 +271,63 @@ impl Mesh {
         Ok(())
     }
 
-    /// Renders `count` pictures of `size`.
+    /// Whether the models are of formats that can be read, as far as their names and first bytes tell.
+    ///
+    /// # Errors
+    /// The first that is not, and the remedy.
+    pub fn check_files(&self) -> Result<(), Misfit> {
+        let sources = list::expand(&self.models).unwrap_or_default();
+        sources
+            .iter()
+            .try_for_each(|source| formats::check(&source.path))
+    }
+
+    /// The work for a pixel.
+    pub fn effort_of_pixel(&self) -> Effort {
+        Effort {
+            rays: f64::from(self.lens.samples),
+            ..Effort::pixels(1.0)
+        }
+    }
+
+    /// Renders the `wanted` pictures.
     ///
     /// # Errors
     /// If a model or panorama is missing or unusable, a model is never in sight, or the artifact
     /// cannot be written.
-    pub fn render(&self, context: &Context, count: u64, size: Extent) -> Result<serde_json::Value> {
-        let models: Vec<Model> = self
-            .models
-            .iter()
-            .map(|path| {
-                context.check_interrupt()?;
-                self.read_model(path)
-            })
-            .collect::<Result<_>>()?;
+    pub(super) fn render(&self, context: &Context, wanted: Wanted) -> Result<serde_json::Value> {
+        let cast = Cast::load(self, wanted, context)?;
+        for name in surface::unmatched(&self.surfaces, &cast.models) {
+            let text = format!(
+                "{}: `mesh.surfaces.looks` paint the material `{name}`, which no model has; correct the name",
+                context.id
+            );
+            context.emit(Event::Warning { text });
+        }
         let photos = Photos::load(context)?;
-        let environments: Vec<Environment> = environment::find(&self.environments)?
-            .par_iter()
-            .map(|path| {
-                context.check_interrupt()?;
-                Environment::read(path)
-            })
-            .collect::<Result<_>>()?;
-        context.generate(count, "count", |index| {
-            self.sample(context, &models, &environments, &photos, index, size)
+        let environments = environment::load(&self.environments, context)?;
+        let studio = Studio {
+            cast,
+            environments,
+            photos,
+        };
+        context.generate(wanted.count, "count", |index| {
+            self.sample(context, &studio, index, wanted)
         })?;
+        let Studio {
+            cast,
+            environments,
+            photos,
+        } = studio;
         Ok(serde_json::json!({
-            "models": models.len(),
+            "models": cast.models.len(),
             "environments": environments.len(),
             "background_photos": photos.len(),
         }))
     }
 
-    fn read_model(&self, path: &Path) -> Result<Model> {
-        let mut model = Model::read(path, self.unit_metres)?;
+    fn read_model(&self, source: &Source, go_on: GoOn) -> Result<Model> {
+        let mut model = Model::read(source, self.unit_metres, go_on)?;
         if self.lie.pose == Pose::Stable && !model.has_named_faces() {
             model.stable_poses = stable_poses(&model, self.lie.steadiness_degrees.to_radians());
         }
@@ -264,39 +337,16 @@ impl Mesh {
     fn sample(
         &self,
         context: &Context,
-        models: &[Model],
-        environments: &[Environment],
-        photos: &Photos,
+        studio: &Studio,
         index: u64,
-        size: Extent,
+        wanted: Wanted,
     ) -> Result<Sample> {
         let mut stream = context.seed.stream(index);
-        let model = &models[stream.random_range(0..models.len())];
-        let class = stream.random_range(0..model.faces.len());
-        let environment = &environments[stream.random_range(0..environments.len())];
-        let mut draw = || {
-            let object = (model, class);
-            let scene = Scene::draw(self, object, models, environment, size, &mut stream);
-            let buffer = Buffer::trace(&scene, size);
-            let visible = buffer.visible_fraction(&scene, 0);
-            (scene, buffer, visible)
-        };
-        let (mut scene, mut buffer, mut visible) = draw();
-        for _ in 1..ATTEMPTS {
-            if visible >= VISIBLE {
-                break;
-            }
-            let (next, its_buffer, share) = draw();
-            // The last scene counts, but for those that show nothing of the object.
-            if share > 0.0 || visible == 0.0 {
-                (scene, buffer, visible) = (next, its_buffer, share);
-            }
-        }
-        if visible == 0.0 {
-            let remedy = "lower `mesh.camera.off_centre` or `mesh.neighbours.count`";
-            return Err(unseen(context, &model.path, remedy));
-        }
-        let behind = self.backdrop.draw(photos, size, &mut stream)?;
+        let size = wanted.size;
+        let object = studio.cast.at(index);
+        let (model, _) = object;
+        let (scene, buffer) = self.visible_scene(context, studio, object, wanted, &mut stream)?;
+        let behind = self.backdrop.draw(&studio.photos, size, &mut stream)?;
         let behind = behind.as_ref();
         let pixels = shade::picture(&scene, &self.lens, behind, size, &buffer.ids, &mut stream);
         let id = format!("{}-{index:06}", context.id);
@@ -317,6 +367,52 @@ impl Mesh {
                 gate: None,
             },
             id,
+        })
+    }
+
+    /// A scene that shows the object well, drawn anew until it does; else the last that shows enough of it.
+    fn visible_scene<'a>(
+        &self,
+        context: &Context,
+        studio: &'a Studio,
+        object: (&'a Model, usize),
+        wanted: Wanted,
+        stream: &mut Stream,
+    ) -> Result<(Scene<'a>, Buffer)> {
+        let (size, least) = (wanted.size, wanted.min_visible);
+        let environments = &studio.environments;
+        let environment = &environments[stream.random_range(0..environments.len())];
+        let (mut chosen, mut most, mut thin) = (None, 0.0_f32, 0);
+        for _ in 0..ATTEMPTS {
+            let scene = Scene::draw(self, object, &studio.cast, environment, size, stream);
+            let buffer = Buffer::trace(&scene, size);
+            let shown = buffer.shown(&scene, 0);
+            if shown.well(least) {
+                return Ok((scene, buffer));
+            }
+            match shown.thin() {
+                true => thin += 1,
+                false => most = most.max(shown.share()),
+            }
+            if shown.enough(least) {
+                chosen = Some((scene, buffer));
+            }
+        }
+        chosen.ok_or_else(|| {
+            let path = &object.0.path;
+            if most == 0.0 && thin > 0 {
+                let problem = format!(
+                    "is thinner than a quarter of a pixel where it can be seen at all, in {thin} of {ATTEMPTS} \
+                     scenes drawn for a picture"
+                );
+                let remedy = "raise `size` or `mesh.camera.object_scale`, or make the model thicker";
+                return Error::failed(format!("{}: {path}", context.id), problem, remedy);
+            }
+            let remedy = "lower `mesh.camera.off_centre` or `mesh.neighbours.count`, or `min_visible`";
+            match most > 0.0 {
+                false => unseen(context, path, remedy),
+                true => too_little(context, path, most, least, remedy),
+            }
         })
     }
 }

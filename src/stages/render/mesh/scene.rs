@@ -8,13 +8,19 @@ use glam::{Mat3A, Quat, Vec2, Vec3A, vec2, vec3a};
 use rand::RngExt;
 
 use super::Mesh;
+use super::cast::Cast;
 use super::config::{Lighting, Pose, Viewpoint, draw};
 use super::environment::Environment;
-use super::model::{Face, Model};
+use super::geometry::Face;
+use super::model::Model;
 use super::surface::{Surface, Table};
 use super::trace::Spheres;
 use crate::sample::{self, Extent};
 use crate::seed::Stream;
+
+/// How far above the table an object lies, over its size: a flat one would else be in the table's plane, and
+/// as often below as above it.
+const LIFT: f32 = 5e-4;
 
 /// One picture's content.
 pub(super) struct Scene<'a> {
@@ -34,7 +40,7 @@ impl<'a> Scene<'a> {
     pub(super) fn draw(
         mesh: &Mesh,
         (model, class): (&'a Model, usize),
-        models: &'a [Model],
+        cast: &'a Cast,
         environment: &'a Environment,
         size: Extent,
         stream: &mut Stream,
@@ -48,7 +54,7 @@ impl<'a> Scene<'a> {
             // Mostly the same kind of object, since sets are photographed together.
             let model = match stream.random_bool(0.6) {
                 true => model,
-                false => &models[stream.random_range(0..models.len())],
+                false => cast.any(stream),
             };
             let class = stream.random_range(0..model.faces.len());
             let mut neighbour = Instance::draw(mesh, model, class, stream);
@@ -105,7 +111,7 @@ impl<'a> Instance<'a> {
             class,
             rotation: Mat3A::from_quat(Quat::from_rotation_y(yaw)) * upright,
             // Resting on the lowest vertex.
-            centre: vec3a(0.0, -low.y, 0.0),
+            centre: vec3a(0.0, LIFT * model.size - low.y, 0.0),
             surfaces,
             mean,
             half: vec2(high.x.max(-low.x), high.z.max(-low.z)),

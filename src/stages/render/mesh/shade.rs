@@ -13,9 +13,10 @@ use super::backdrop::Behind;
 use super::config::Lens;
 use super::develop::{Exposure, develop};
 use super::scene::{Instance, Scene};
-use super::surface::{Surface, hash, unit};
+use super::surface::{hash, unit};
 use super::trace::Target;
 use crate::sample::Extent;
+use crate::sample::colour::luminance;
 use crate::seed::Stream;
 
 /// Share of the light that a blocking neighbour throws on, on average.
@@ -67,28 +68,17 @@ pub(super) fn picture(
         .map(|i| around(i, size, 1).all(|near| ids[near].is_none()))
         .collect();
     for i in 0..size.area() {
-        let (x, y) = (i % width, i / width);
-        let samples = match bare[i] {
-            true => (lens.samples * 2).div_ceil(3),
-            false => lens.samples,
+        let place = Place {
+            x: (i % width) as f32,
+            y: (i / width) as f32,
+            seed: hash(scene.noise ^ hash(i as u32)),
         };
-        let seed = hash(scene.noise ^ hash(i as u32));
-        for sample in 0..samples {
-            let ray = Ray {
-                pixel: seed,
-                sample,
-            };
-            let (dx, dy) = ray.point(Use::Pixel);
-            let direction = scene.camera.direction(x as f32 + dx, y as f32 + dy);
-            match (seen(scene, direction, ray), behind) {
-                (Seen::Object(radiance), _) | (Seen::Around { radiance, .. }, None) => {
-                    light[i] += radiance;
-                }
-                (Seen::Around { lit, .. }, Some(_)) => open[i] += Vec3A::new(1.0, lit, 0.0),
-            }
-        }
-        light[i] /= samples.max(1) as f32;
-        open[i] /= samples.max(1) as f32;
+        // What is left of the noise on bare table is averaged below.
+        let samples = match bare[i] {
+            true => [(lens.samples * 2).div_ceil(3); 2],
+            false => [lens.samples, lens.samples.saturating_mul(MOST_ROUNDS)],
+        };
+        [light[i], open[i]] = place.light(scene, samples, behind.is_some());
     }
     match behind {
         None => smooth(&mut light, size, &bare),
@@ -100,6 +90,61 @@ pub(super) fn picture(
         open,
     };
     develop(exposure, behind, lens, stream, scene.noise)
+}
+
+/// A pixel is sampled in rounds of `lens.samples` until it is no longer noisy, this many at most.
+const MOST_ROUNDS: u32 = 8;
+
+/// The standard error of a pixel's printed value, 0..1, that is not worth another round: three steps of 8 bits.
+const FINE: f32 = 0.012;
+
+/// A pixel: its upper left corner, and the seed of its samples.
+struct Place {
+    x: f32,
+    y: f32,
+    seed: u32,
+}
+
+impl Place {
+    /// The light that comes in, and what [`Exposure`] calls open where there is a backdrop. At least the first
+    /// number of samples is taken, and rounds of as many more, up to the second, while the mean is uncertain.
+    fn light(&self, scene: &Scene, [round, most]: [u32; 2], has_backdrop: bool) -> [Vec3A; 2] {
+        let (mut light, mut open) = (Vec3A::ZERO, Vec3A::ZERO);
+        let (mut sum, mut squares, mut sample) = (0.0, 0.0, 0);
+        while sample < most {
+            for _ in 0..round {
+                let ray = Ray {
+                    pixel: self.seed,
+                    sample,
+                };
+                sample += 1;
+                let (dx, dy) = ray.point(Use::Pixel);
+                let direction = scene.camera.direction(self.x + dx, self.y + dy);
+                let brightness = match (seen(scene, direction, ray), has_backdrop) {
+                    (Seen::Object(radiance), _) | (Seen::Around { radiance, .. }, false) => {
+                        light += radiance;
+                        luminance(radiance.min(Vec3A::ONE).to_array())
+                    }
+                    (Seen::Around { lit, .. }, true) => {
+                        open += Vec3A::new(1.0, lit, 0.0);
+                        lit.min(1.0)
+                    }
+                };
+                sum += brightness;
+                squares += brightness * brightness;
+            }
+            let count = sample as f32;
+            let mean = sum / count;
+            let variance = (squares / count - mean * mean).max(0.0);
+            // A printed value is about the root of the light, so that noise in the dark shows more.
+            let error = (variance / count).sqrt() / (2.0 * mean.max(0.01).sqrt());
+            if error <= FINE {
+                break;
+            }
+        }
+        let count = sample.max(1) as f32;
+        [light / count, open / count]
+    }
 }
 
 /// Numbers of the pixels within `reach` rows and columns of pixel `i`, row by row.
@@ -135,41 +180,74 @@ enum Seen {
 
 /// Light that reaches the camera from a direction.
 fn seen(scene: &Scene, direction: Vec3A, ray: Ray) -> Seen {
-    let Some(hit) = scene.hit(scene.camera.position, direction) else {
+    let Some(hit) = scene.light_hit(scene.camera.position, direction, (ray.pixel, ray.sample))
+    else {
         let radiance = sky(scene, direction, 0.0);
         return Seen::Around { radiance, lit: 1.0 };
     };
     let point = scene.camera.position + direction * hit.distance;
     match hit.target {
         Target::Table => {
-            let (light, _) = received(scene, point, Vec3A::Y, ray);
+            let (light, _) = received(scene, point, Vec3A::Y, 1.0, ray);
             Seen::Around {
                 radiance: scene.table.colour_at(point) * light,
                 lit: light.element_sum() / level_light(scene).element_sum().max(f32::MIN_POSITIVE),
             }
         }
-        Target::Instance(number, triangle) => {
-            let instance = &scene.instances[number];
-            let inside = instance.to_model(point);
-            let contact = instance.model.contact(triangle, inside);
-            let mut normal = instance.rotation * contact.normal;
-            if normal.dot(direction) > 0.0 {
-                normal =
-                    (normal - direction * (1.01 * normal.dot(direction))).normalize_or(-direction);
-            }
-            let surface = &instance.surfaces[contact.material];
-            let origin = point + normal * (instance.model.size * 1e-3);
-            let (light, lamp) = received(scene, origin, normal, ray);
-            let shimmer = surface.shimmer(inside, -normal.dot(direction));
-            let body = surface.colour_at(inside) * light * shimmer;
-            let coat = surface.coat_normal(instance.rotation, inside, normal);
-            Seen::Object(body + gloss(scene, instance, surface, (origin, coat, direction), lamp))
-        }
+        Target::Instance(number, triangle) => Seen::Object(radiance(
+            scene,
+            &scene.instances[number],
+            triangle,
+            (hit.distance, direction),
+            ray,
+        )),
     }
 }
 
-/// Light on a matt white surface over its brightness in radiance, and the lamp's visible share.
-fn received(scene: &Scene, point: Vec3A, normal: Vec3A, ray: Ray) -> (Vec3A, f32) {
+/// Radiance of a triangle of an instance, `distance` metres from the camera.
+fn radiance(
+    scene: &Scene,
+    instance: &Instance,
+    triangle: usize,
+    (distance, direction): (f32, Vec3A),
+    ray: Ray,
+) -> Vec3A {
+    let (model, point) = (instance.model, scene.camera.position + direction * distance);
+    let inside = instance.to_model(point);
+    let contact = model.contact(triangle, inside);
+    let material = &model.materials[contact.material];
+    // A pixel's samples share what it covers.
+    let reach = 0.5 * distance / scene.camera.intrinsics.fx;
+    let facing = contact.facing(instance.rotation.transpose() * direction);
+    let towards = |normal: Vec3A| {
+        let normal = instance.rotation * normal;
+        match normal.dot(direction) > 0.0 {
+            true => (normal - direction * (1.01 * normal.dot(direction))).normalize_or(-direction),
+            false => normal,
+        }
+    };
+    let origin = point + towards(facing) * (model.size * 1e-3);
+    let normal = towards(material.bent(model, &contact, reach, facing));
+    let surface = &instance.surfaces[contact.material];
+    let finish = surface.finish(model, &contact, inside, reach);
+    let open = material.occlusion(model, &contact, reach);
+    let (light, lamp) = received(scene, origin, normal, open, ray);
+    let shimmer = surface.shimmer(inside, -normal.dot(direction));
+    // A rough metal mirrors light from as wide around as a matt surface.
+    let wide = finish.metallic * finish.roughness * finish.roughness;
+    let body = finish.colour * light * shimmer * (1.0 - finish.metallic + wide);
+    let head_on = Vec3A::splat(finish.reflectance).lerp(finish.colour, finish.metallic);
+    let coat = Coat {
+        head_on: head_on * (1.0 - wide),
+        roughness: finish.roughness,
+        normal: surface.coat_normal(instance.rotation, inside, normal),
+    };
+    body + gloss(scene, instance, &coat, (origin, direction), lamp) + finish.emission
+}
+
+/// Light on a matt white surface over its brightness in radiance, and the lamp's visible share. What lies around
+/// leaves `gap` of the surrounding light.
+fn received(scene: &Scene, point: Vec3A, normal: Vec3A, gap: f32, ray: Ray) -> (Vec3A, f32) {
     let light = &scene.light;
     let share = |blocker: Option<&Instance>| match blocker {
         None => Vec3A::ONE,
@@ -193,7 +271,7 @@ fn received(scene: &Scene, point: Vec3A, normal: Vec3A, ray: Ray) -> (Vec3A, f32
     };
     let below = level_light(scene) * scene.table.mean() * (0.3 * (1.0 - normal.y));
     let uneven = sky * open + below;
-    let mut sum = light.environment_strength * uneven.lerp(even, light.even);
+    let mut sum = light.environment_strength * uneven.lerp(even, light.even) * gap;
 
     let lamp = lamp_direction(scene, ray);
     let cosine = normal.dot(lamp).max(0.0);
@@ -239,30 +317,43 @@ fn lamp_direction(scene: &Scene, ray: Ray) -> Vec3A {
     (scene.light.lamp + (side * cos + up * sin) * radius).normalize()
 }
 
+/// What mirrors at a point.
+struct Coat {
+    /// Reflection head on, as a share of the light.
+    head_on: Vec3A,
+    roughness: f32,
+    normal: Vec3A,
+}
+
 /// Light mirrored by the coat, by the split of Karis 2013: Fresnel times a blurred surrounding.
 fn gloss(
     scene: &Scene,
     instance: &Instance,
-    surface: &Surface,
-    (point, normal, direction): (Vec3A, Vec3A, Vec3A),
+    coat: &Coat,
+    (point, direction): (Vec3A, Vec3A),
     lamp: f32,
 ) -> Vec3A {
+    let Coat {
+        head_on,
+        roughness,
+        normal,
+    } = *coat;
     let cosine = -normal.dot(direction);
     let mirrored = direction + normal * (2.0 * cosine);
-    let grazing = (1.0 - cosine).clamp(0.0, 1.0).powi(5) * (1.0 - surface.roughness);
-    let fresnel = surface.reflectance + (1.0 - surface.reflectance) * grazing;
+    let grazing = (1.0 - cosine).clamp(0.0, 1.0).powi(5) * (1.0 - roughness);
+    let fresnel = head_on + (Vec3A::ONE - head_on) * grazing;
     if let Some(other) = scene.blocker_but(point, mirrored, Some(instance)) {
-        return other.mean * level_light(scene) * (0.7 * fresnel);
+        return other.mean * level_light(scene) * (fresnel * 0.7);
     }
     if mirrored.y < 0.0 {
-        return scene.table.mean() * level_light(scene) * (0.8 * fresnel);
+        return scene.table.mean() * level_light(scene) * (fresnel * 0.8);
     }
     // Whoever takes a photo from above stands in the light that a level surface would mirror.
     let [core, rim] = scene.light.photographer;
     let towards_camera = (-direction.dot(mirrored)).clamp(-1.0, 1.0).acos();
     let open = ((towards_camera - core) / (rim - core).max(1e-3)).clamp(0.1, 1.0);
-    let surrounding = sky(scene, mirrored, surface.roughness) * open;
-    let reach = Reach::new(scene, surface.roughness);
+    let surrounding = sky(scene, mirrored, roughness) * open;
+    let reach = Reach::new(scene, roughness);
     (surrounding + reach.lamp(scene, mirrored) * lamp) * fresnel
 }
 

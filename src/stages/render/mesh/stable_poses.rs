@@ -133,6 +133,7 @@ fn convex(mut points: Vec<Vec2>) -> Vec<Vec2> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::list::Source;
     use super::*;
     use std::f32::consts::PI;
 
@@ -147,7 +148,7 @@ mod tests {
         }
         text += "f 1 3 4 2\nf 5 6 8 7\nf 1 2 6 5\nf 3 7 8 4\nf 1 5 7 3\nf 2 4 8 6\n";
         std::fs::write(&path, text).unwrap();
-        Model::read(&path, 1.0).unwrap()
+        Model::read(&Source::plain(&path), 1.0, &|| Ok(())).unwrap()
     }
 
     #[test]

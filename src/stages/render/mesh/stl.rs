@@ -1,17 +1,20 @@
 //! Reads STL, binary or text: triangles without materials.
 //!
-//! The normals in the file are not used: many programs write none, or wrong ones. The unit, mostly
-//! millimetres, stands nowhere in the file.
+//! The normals in the file are not used: many programs write none, or wrong ones. Nor are the colours that some
+//! put into the two last bytes of a triangle, each in a way of its own. The unit, mostly millimetres, stands
+//! nowhere in the file.
 
+use std::borrow::Cow;
 use std::path::Path;
 
-use glam::Vec3A;
-use obvhs::triangle::Triangle;
+use glam::{DVec3, Vec3};
 
 use super::crease;
-use super::model::{Corners, Geometry, Material, check_count};
+use super::geometry::{Geometry, MOST_BYTES, check_count};
+use super::material::Material;
+use super::model::GoOn;
 use super::obj::DEFAULT_MATERIAL;
-use crate::sample::input::{self, MOST_BYTES};
+use crate::sample::input;
 use crate::{Error, Result};
 
 /// What to do about a broken file.
@@ -24,74 +27,69 @@ const TRIANGLE: usize = 50;
 /// Reads an STL whose unit is `unit` metres.
 ///
 /// # Errors
-/// If the file is missing, cut off, or has a vertex that is not a finite number.
-pub(super) fn read(path: &Path, unit: f32) -> Result<Geometry> {
+/// If the file is missing, cut off, has a vertex that is not a finite number, or `go_on` ends the work.
+pub(super) fn read(path: &Path, unit: f32, go_on: GoOn) -> Result<Geometry> {
     let bytes = input::read(path, MOST_BYTES)?;
-    let vertices = match text(&bytes) {
-        Some(text) => from_text(text),
-        None => from_binary(&bytes),
+    go_on()?;
+    let mut geometry = Geometry::default();
+    geometry.materials.push(Material::named(DEFAULT_MATERIAL));
+    let mut add = |vertices: [DVec3; 3]| {
+        if vertices.iter().any(|v| !v.is_finite()) {
+            return Err("a vertex is not a finite number".to_owned());
+        }
+        let vertices = vertices.map(|v| geometry.place(v * f64::from(unit)));
+        geometry.add(vertices, [Vec3::NAN; 3], 0);
+        Ok(())
     };
-    let vertices = vertices.map_err(|problem| Error::failed(path.display(), problem, REMEDY))?;
-    if vertices.iter().any(|v| !v.is_finite()) {
-        let problem = "a vertex is not a finite number";
-        return Err(Error::failed(path.display(), problem, REMEDY));
-    }
-    let triangle = |&[v0, v1, v2]: &[Vec3A; 3]| Triangle {
-        v0: v0 * unit,
-        v1: v1 * unit,
-        v2: v2 * unit,
+    let done = match text(&bytes) {
+        Some(text) => from_text(&text, &mut add),
+        None => from_binary(&bytes, &mut add),
     };
-    let area = |t: &Triangle| (t.v1 - t.v0).cross(t.v2 - t.v0).length_squared();
-    let triangles = vertices.as_chunks::<3>().0.iter().map(triangle);
-    let triangles: Vec<Triangle> = triangles.filter(|t| area(t) > 0.0).collect();
-    let corners = |normals| Corners {
-        normals,
-        material: 0,
-    };
-    Ok(Geometry {
-        materials: vec![Material {
-            name: DEFAULT_MATERIAL.to_owned(),
-            colour: Vec3A::splat(0.8),
-        }],
-        corners: crease::normals(&triangles)
-            .into_iter()
-            .map(corners)
-            .collect(),
-        triangles,
-        ..Geometry::default()
-    })
+    done.map_err(|problem| Error::failed(path.display(), problem, REMEDY))?;
+    drop(bytes);
+    go_on()?;
+    crease::complete(&mut geometry, go_on)?;
+    Ok(geometry)
 }
 
 /// The file as text, if it is one; the heads of some binary files begin with `solid` too.
-fn text(bytes: &[u8]) -> Option<&str> {
-    let text = std::str::from_utf8(bytes).ok()?;
-    let plain = text.trim_start().starts_with("solid") && !text.contains('\0');
-    plain.then_some(text)
+fn text(bytes: &[u8]) -> Option<Cow<'_, str>> {
+    let plain = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
+    let plain = plain.trim_ascii_start();
+    let begins = plain.get(..5)?.eq_ignore_ascii_case(b"solid");
+    (begins && !plain.contains(&0)).then(|| String::from_utf8_lossy(plain))
 }
 
-fn from_text(text: &str) -> Result<Vec<Vec3A>, String> {
-    let mut vertices = Vec::new();
-    let mut words = text.split_whitespace();
+/// What takes each triangle.
+type Add<'a> = &'a mut dyn FnMut([DVec3; 3]) -> Result<(), String>;
+
+fn from_text(text: &str, add: Add) -> Result<(), String> {
+    let mut count = 0;
+    let mut vertices = Vec::with_capacity(3);
+    let mut words = text.split_ascii_whitespace();
     while let Some(word) = words.next() {
-        if word != "vertex" {
+        if !word.eq_ignore_ascii_case("vertex") {
             continue;
         }
-        let mut number = || words.next().and_then(|word| word.parse::<f32>().ok());
-        match (number(), number(), number()) {
-            (Some(x), Some(y), Some(z)) => {
-                check_count(vertices.len() / 3 + 1)?;
-                vertices.push(Vec3A::new(x, y, z));
-            }
-            _ => return Err("a `vertex` is not followed by three numbers".into()),
+        let mut number = || words.next().and_then(|word| word.parse::<f64>().ok());
+        let (Some(x), Some(y), Some(z)) = (number(), number(), number()) else {
+            return Err("a `vertex` is not followed by three numbers".into());
+        };
+        vertices.push(DVec3::new(x, y, z));
+        if let [a, b, c] = vertices[..] {
+            count += 1;
+            check_count(count)?;
+            add([a, b, c])?;
+            vertices.clear();
         }
     }
-    match vertices.len() % 3 {
-        0 => Ok(vertices),
-        _ => Err("its last triangle is cut off".into()),
+    match vertices.is_empty() {
+        true => Ok(()),
+        false => Err("its last triangle is cut off".into()),
     }
 }
 
-fn from_binary(bytes: &[u8]) -> Result<Vec<Vec3A>, String> {
+fn from_binary(bytes: &[u8], add: Add) -> Result<(), String> {
     let Some((head, body)) = bytes.split_at_checked(HEAD) else {
         return Err(format!("has {} bytes, less than its head", bytes.len()));
     };
@@ -104,13 +102,13 @@ fn from_binary(bytes: &[u8]) -> Result<Vec<Vec3A>, String> {
         ));
     }
     check_count(count)?;
-    // The normal comes first, then the three vertices.
-    let vertices = triangles[..count].iter().flat_map(|t| {
-        let (floats, _) = t[12..48].as_chunks::<4>();
-        let number = |i: usize| f32::from_le_bytes(floats[i]);
-        [0, 3, 6].map(|i| Vec3A::new(number(i), number(i + 1), number(i + 2)))
-    });
-    Ok(vertices.collect())
+    for triangle in &triangles[..count] {
+        // The normal comes first, then the three vertices.
+        let (floats, _) = triangle[12..48].as_chunks::<4>();
+        let number = |i: usize| f64::from(f32::from_le_bytes(floats[i]));
+        add([0, 3, 6].map(|i| DVec3::new(number(i), number(i + 1), number(i + 2))))?;
+    }
+    Ok(())
 }
 
 #[cfg(test)]
@@ -121,7 +119,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("part.stl");
         std::fs::write(&path, bytes).unwrap();
-        read(&path, 0.001)
+        read(&path, 0.001, &|| Ok(()))
     }
 
     const TEXT: &str = "solid part\nfacet normal 0 0 0\nouter loop\nvertex 0 0 0\n\
@@ -141,12 +139,15 @@ mod tests {
 
     #[test]
     fn text_and_binary_give_the_same_triangle() {
-        for bytes in [TEXT.as_bytes(), &binary()] {
+        let mut coloured = binary();
+        coloured[132..].fill(0xff);
+        let latin = [b"solid caf\xe9\n", &TEXT.as_bytes()[11..]].concat();
+        for bytes in [TEXT.as_bytes(), &latin, &binary(), &coloured] {
             let geometry = parse(bytes).unwrap();
             assert_eq!(geometry.triangles.len(), 1);
             let corner = geometry.triangles[0].v2;
-            assert!(corner.distance(Vec3A::new(0.01, 0.0, 0.0)) < 1e-6);
-            assert!(geometry.corners[0].normals[0].dot(Vec3A::Y) > 0.999);
+            assert!(corner.distance(glam::vec3a(0.01, 0.0, 0.0)) < 1e-6);
+            assert!(geometry.corners[0].normals[0].dot(Vec3::Y) > 0.999);
         }
     }
 

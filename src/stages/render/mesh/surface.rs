@@ -1,12 +1,19 @@
 //! What things are made of: paints, marbling by 3D noise, and the table's blotches.
+//!
+//! A paint that a look gives a material by its name takes the place of the file's own colour, metal, roughness and
+//! light, with their pictures. Random colours do so where there is something to paint: on materials that a look
+//! names, and on those of which the file does not say what they look like. Bent normals, occlusion and holes
+//! belong to the shape, and stay under any paint.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::f32::consts::TAU;
 
 use glam::{IVec3, Mat3A, Vec3A, vec3a};
 use rand::RngExt;
 
 use super::config::{self, Surfaces, draw};
-use super::model::Model;
+use super::material::{Finish, Material};
+use super::model::{Contact, Model};
 use crate::sample::colour::to_linear;
 use crate::seed::Stream;
 
@@ -15,6 +22,8 @@ use crate::seed::Stream;
 pub(super) struct Surface {
     /// Linear light, 0..1.
     pub colour: Vec3A,
+    /// Whether the file's own appearance is to be seen.
+    own: bool,
     marbling: Option<Marbling>,
     /// Share of the colour that comes from flakes, 0..1.
     pearl: f32,
@@ -62,6 +71,7 @@ impl Surface {
         let mut surfaces: Vec<Surface> = Vec::new();
         for material in &model.materials {
             let paint = look.and_then(|look| look.get(&material.name));
+            let random = random && is_paintable(ranges, model, material);
             let (colour, second, pearl) = match paint {
                 _ if random => {
                     let (colour, second) = random_colours(ranges, &surfaces, stream);
@@ -72,11 +82,12 @@ impl Surface {
                     let second = paint.marbled.map(|m| m.jittered(stream, ranges.jitter));
                     (colour, second, paint.pearl)
                 }
-                None => (material.colour, None, 0.0),
+                None => (material.mean() * model.mean_vertex_colour(), None, 0.0),
             };
             let offset = Vec3A::from_array(std::array::from_fn(|_| stream.random_range(0.0..99.0)));
             surfaces.push(Surface {
                 colour,
+                own: paint.is_none() && !random,
                 marbling: second.map(|colour| Marbling {
                     colour,
                     frequency,
@@ -90,6 +101,27 @@ impl Surface {
             });
         }
         surfaces
+    }
+
+    /// What the surface is at a point of the model, `inside`, whose pixel reaches over `reach` metres of it.
+    pub(super) fn finish(
+        &self,
+        model: &Model,
+        contact: &Contact,
+        inside: Vec3A,
+        reach: f32,
+    ) -> Finish {
+        if self.own {
+            let drawn = (self.roughness, self.reflectance);
+            return model.materials[contact.material].finish(model, contact, reach, drawn);
+        }
+        Finish {
+            colour: self.colour_at(inside),
+            metallic: 0.0,
+            roughness: self.roughness,
+            reflectance: self.reflectance,
+            emission: Vec3A::ZERO,
+        }
     }
 
     /// The normal, in the world, of the coat at a point of the model, whose `normal` it bends.
@@ -129,8 +161,8 @@ impl Surface {
         1.0 + self.pearl * (1.5 * towards.powi(6) - 0.85)
     }
 
-    /// The colour at a point of the model.
-    pub(super) fn colour_at(&self, point: Vec3A) -> Vec3A {
+    /// The paint's colour at a point of the model.
+    fn colour_at(&self, point: Vec3A) -> Vec3A {
         let Some(marbling) = &self.marbling else {
             return self.colour;
         };
@@ -145,6 +177,32 @@ impl Surface {
         self.colour
             .lerp(marbling.colour, edge * edge * (3.0 - 2.0 * edge))
     }
+}
+
+/// Whether random colours may take the place of a material's own.
+fn is_paintable(ranges: &Surfaces, model: &Model, material: &Material) -> bool {
+    let named = || {
+        ranges
+            .looks
+            .iter()
+            .any(|look| look.contains_key(&material.name))
+    };
+    (!material.own && !model.has_vertex_colours()) || named()
+}
+
+/// The names of materials that looks paint and no model has, in order.
+pub(super) fn unmatched<'a>(ranges: &'a Surfaces, models: &[Model]) -> Vec<&'a str> {
+    let has = |name: &str| {
+        let mut materials = models.iter().flat_map(|model| &model.materials);
+        materials.any(|material| material.name == name)
+    };
+    let names: BTreeSet<&str> = ranges
+        .looks
+        .iter()
+        .flat_map(BTreeMap::keys)
+        .map(String::as_str)
+        .collect();
+    names.into_iter().filter(|name| !has(name)).collect()
 }
 
 /// Any colour, and sometimes a second; redrawn while hard to tell from the other materials'.
@@ -268,6 +326,7 @@ mod tests {
     fn flakes_shine_at_the_camera_and_darken_where_they_turn_away() {
         let mut surface = Surface {
             colour: Vec3A::ONE,
+            own: false,
             marbling: None,
             pearl: 0.0,
             flakes: (100.0, Vec3A::ZERO),

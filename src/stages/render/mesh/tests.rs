@@ -3,9 +3,12 @@
 
 mod hostile;
 mod labels;
+mod listing;
 mod models;
 mod mutated;
 mod scenes;
+mod surfaces;
+mod visible;
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -14,11 +17,12 @@ use std::sync::atomic::AtomicBool;
 use image::RgbImage;
 
 use super::config::Colour;
+use super::list::Source;
 use super::*;
 use crate::artifact::Artifact;
 use crate::artifact::parts::read_part;
-use crate::sample::Visibility;
 use crate::sample::maps::depth;
+use crate::sample::{Extent, Visibility};
 use crate::seed::Seed;
 use crate::stage::{DeviceChoice, Share};
 
@@ -43,6 +47,17 @@ fn render_with(
     threads: usize,
     part_size: usize,
 ) -> Result<Vec<Sample>> {
+    render_wanted(mesh, inputs, wanted(count, size), threads, part_size)
+}
+
+/// As [`render_with`], for any wishes.
+fn render_wanted(
+    mesh: &Mesh,
+    inputs: BTreeMap<&'static str, Artifact>,
+    wanted: Wanted,
+    threads: usize,
+    part_size: usize,
+) -> Result<Vec<Sample>> {
     let out = tempfile::tempdir().unwrap();
     let context = Context {
         id: "render",
@@ -59,7 +74,7 @@ fn render_with(
     let pool = rayon::ThreadPoolBuilder::new().num_threads(threads);
     pool.build()
         .unwrap()
-        .install(|| mesh.render(&context, count, size))?;
+        .install(|| mesh.render(&context, wanted))?;
     let mut parts: Vec<_> = std::fs::read_dir(out.path())
         .unwrap()
         .map(|f| f.unwrap().path())
@@ -71,10 +86,30 @@ fn render_with(
         .collect())
 }
 
+fn wanted(count: u64, size: Extent) -> Wanted<'static> {
+    Wanted {
+        classes: &[],
+        count,
+        size,
+        min_visible: 0.2,
+    }
+}
+
 fn assert_error(mesh: &Mesh, parts: &[&str]) {
     let error = render(mesh, 1, 8, 1, 8).unwrap_err().to_string();
     for part in parts {
         assert!(error.contains(part), "`{part}` is missing in: {error}");
+    }
+}
+
+/// Dice under the panoramas of the repository.
+fn dice() -> Mesh {
+    Mesh {
+        models: ["die", "die_round"]
+            .map(|die| Listed::from(&*format!("renders/dice/{die}.gltf")))
+            .into(),
+        environments: vec!["renders/hdri".into()],
+        ..Mesh::default()
     }
 }
 
@@ -84,7 +119,7 @@ fn crowded() -> Mesh {
             count: [2, 3],
             gap: [0.0, 0.3],
         },
-        ..Mesh::default()
+        ..dice()
     }
 }
 
@@ -98,7 +133,7 @@ fn the_same_bytes_for_any_threads_and_part_size() {
 
 #[test]
 fn every_class_comes_up() {
-    let samples = render(&Mesh::default(), 60, 8, 2, 256).unwrap();
+    let samples = render(&dice(), 60, 8, 2, 256).unwrap();
     let mut counts = BTreeMap::new();
     for sample in samples {
         *counts.entry(sample.labels.class.unwrap()).or_insert(0) += 1;
@@ -112,8 +147,8 @@ fn mask_of(object: &crate::sample::Object) -> &crate::sample::Mask {
 
 #[test]
 fn ranges_are_checked() {
-    assert_eq!(Mesh::default().check(), Ok(()));
-    let mut mesh = Mesh::default();
+    assert_eq!(dice().check(), Ok(()));
+    let mut mesh = dice();
     mesh.camera.tilt_degrees = [40.0, 20.0];
     assert!(mesh.check().unwrap_err().contains("camera.tilt_degrees"));
 }
@@ -126,7 +161,7 @@ fn part() -> Mesh {
             count: [0, 0],
             gap: [0.0, 0.0],
         },
-        ..Mesh::default()
+        ..dice()
     };
     mesh.camera.tilt_degrees = [0.0, 0.0];
     mesh.camera.roll_degrees = [0.0, 0.0];

@@ -7,6 +7,7 @@
 use glam::{Vec3A, Vec4};
 use obvhs::ray::Ray;
 
+use super::model::Sight;
 use super::scene::{Instance, Scene};
 
 /// What a ray meets first.
@@ -90,7 +91,7 @@ impl Instance<'_> {
         self.rotation.transpose() * (point - self.centre) + self.model.centre
     }
 
-    /// Distance and triangle of the first hit within `farthest` metres.
+    /// Distance and triangle of the first hit within `farthest` metres, as labels see it.
     pub(super) fn hit(
         &self,
         origin: Vec3A,
@@ -98,7 +99,7 @@ impl Instance<'_> {
         farthest: f32,
     ) -> Option<(f32, usize)> {
         let ray = self.ray_to_model(origin, direction, farthest);
-        self.model.hit(ray)
+        self.model.hit(ray, Sight::Labels)
     }
 
     fn blocks(&self, origin: Vec3A, direction: Vec3A) -> bool {
@@ -108,8 +109,24 @@ impl Instance<'_> {
 }
 
 impl Scene<'_> {
-    /// The first thing on a ray; `direction` has unit length.
+    /// The first thing on a ray, as labels see it; `direction` has unit length.
     pub(super) fn hit(&self, origin: Vec3A, direction: Vec3A) -> Option<Hit> {
+        self.first(origin, direction, Sight::Labels)
+    }
+
+    /// As [`Scene::hit`], as light sees it: sample number `sample` of the pixel with the random word `pixel`.
+    pub(super) fn light_hit(
+        &self,
+        origin: Vec3A,
+        direction: Vec3A,
+        (pixel, sample): (u32, u32),
+    ) -> Option<Hit> {
+        // Multiples of the golden ratio lie evenly between 0 and 1.
+        let turn = (sample as f32 * 0.618_034).fract();
+        self.first(origin, direction, Sight::Light(pixel, turn))
+    }
+
+    fn first(&self, origin: Vec3A, direction: Vec3A, sight: Sight) -> Option<Hit> {
         let mut nearest = (direction.y < 0.0).then(|| Hit {
             distance: -origin.y / direction.y,
             target: Target::Table,
@@ -117,7 +134,8 @@ impl Scene<'_> {
         for number in self.spheres.on(origin, direction) {
             let instance = &self.instances[number];
             let farthest = nearest.map_or(f32::INFINITY, |hit| hit.distance);
-            if let Some((distance, triangle)) = instance.hit(origin, direction, farthest) {
+            let ray = instance.ray_to_model(origin, direction, farthest);
+            if let Some((distance, triangle)) = instance.model.hit(ray, sight) {
                 nearest = Some(Hit {
                     distance,
                     target: Target::Instance(number, triangle),

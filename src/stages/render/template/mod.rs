@@ -20,20 +20,22 @@ mod texture;
 mod warp;
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use rand::RngExt;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::names::{self, Named};
 use super::photos::Photos;
-use super::{ATTEMPTS, unseen};
-use crate::Result;
+use super::{ATTEMPTS, Wanted, too_little, unseen};
 use crate::sample::image;
 use crate::sample::{
     Domain, Extent, Keypoint, Labels, Mask, Object, Provenance, Sample, Visibility,
 };
 use crate::seed::Stream;
-use crate::stage::Context;
+use crate::stage::{Context, Misfit};
+use crate::{Error, Result};
 
 use background::Background;
 use camera::Camera;
@@ -90,7 +92,39 @@ impl Template {
         vec![self.templates.clone()]
     }
 
-    /// Checks ranges.
+    /// The classes of the templates; none if their folder is missing.
+    ///
+    /// # Errors
+    /// If the folder holds no templates.
+    pub(super) fn classes(&self) -> Result<Vec<Named>, String> {
+        if !self.templates.is_dir() {
+            return Ok(Vec::new());
+        }
+        match classes::list(&self.templates, &|| Ok(())) {
+            Ok(listed) => Ok(classes::named(&listed.drawings)),
+            Err(error) => Err(error.to_string().replace("\n  help:", ";")),
+        }
+    }
+
+    /// Whether the templates lie in a folder.
+    ///
+    /// # Errors
+    /// If it is a file.
+    pub fn check_files(&self) -> Result<(), Misfit> {
+        if self.templates.is_dir() {
+            return Ok(());
+        }
+        Err(Misfit::new(
+            format!(
+                "{} is a file, and `template.templates` a folder of .svg files",
+                self.templates.display()
+            ),
+            "name the folder that holds it",
+        )
+        .of_file(&self.templates))
+    }
+
+    /// Checks ranges, and the names of the classes.
     ///
     /// # Errors
     /// The first field that is out of bounds, and its bounds.
@@ -98,6 +132,7 @@ impl Template {
         if self.templates.as_os_str().is_empty() {
             return Err("`template.templates` must name a folder of .svg files".into());
         }
+        names::check(&self.classes()?, classes::REMEDY)?;
         if !(0.0..=1.0).contains(&self.variants) {
             return Err("`template.variants` must lie in 0..1".into());
         }
@@ -109,15 +144,21 @@ impl Template {
         self.camera.check()
     }
 
-    /// Draws `count` pictures of `size`, the classes in turn.
+    /// Draws the `wanted` pictures, the classes in turn.
     ///
     /// # Errors
     /// If a template or a background photo cannot be read, or a template is too small to be seen.
-    pub fn render(&self, context: &Context, count: u64, size: Extent) -> Result<serde_json::Value> {
+    pub(super) fn render(&self, context: &Context, wanted: Wanted) -> Result<serde_json::Value> {
+        let size = wanted.size;
         let classes = classes::load_folder(&self.templates, size.shorter(), context)?;
+        if !wanted.classes.is_empty() {
+            let listed = classes::list(&self.templates, &|| context.check_interrupt())?;
+            names::check_list(wanted.classes, &classes::named(&listed.drawings))
+                .map_err(|problem| Error::usage(context.id, problem, "correct `classes`"))?;
+        }
         let photos = Photos::load(context)?;
-        context.generate(count, "count", |index| {
-            self.sample(context, index, &classes, &photos, size)
+        context.generate(wanted.count, "count", |index| {
+            self.sample(context, index, &classes, &photos, wanted)
         })?;
         Ok(serde_json::json!({
             "templates": classes.iter().map(Class::count).sum::<usize>(),
@@ -131,15 +172,19 @@ impl Template {
         index: u64,
         classes: &[Class],
         photos: &Photos,
-        size: Extent,
+        wanted: Wanted,
     ) -> Result<Sample> {
+        let size = wanted.size;
         let stream = &mut context.seed.stream(index);
-        let texture = classes[(index % classes.len() as u64) as usize].draw(self.variants, stream);
-        let mut signs = vec![self.visible_sign(context, texture, size, stream)?];
+        let class = &classes[(index % classes.len() as u64) as usize];
+        let texture = class.draw(self.variants, stream).texture()?;
+        let source = texture.path.to_string_lossy().replace('\\', "/");
+        let mut signs = vec![self.visible_sign(context, texture, wanted, stream)?];
         if chance(self.surroundings.neighbour_share, stream) {
-            let other = classes[stream.random_range(0..classes.len())].draw(self.variants, stream);
+            let other = &classes[stream.random_range(0..classes.len())];
+            let other = other.draw(self.variants, stream).texture()?;
             let beside = &signs[0].placement;
-            let placement = self.geometry.place_beside(beside, other, size, stream);
+            let placement = self.geometry.place_beside(beside, &other, size, stream);
             signs.push(Sign::new(other, placement, size));
         }
         let pixels = self.picture(&signs, photos, size, stream)?;
@@ -152,7 +197,7 @@ impl Template {
             labels: labels(&signs, size),
             provenance: Provenance {
                 domain: Domain::Render,
-                source: texture.path.to_string_lossy().replace('\\', "/"),
+                source,
                 origin: id,
                 parent: None,
                 seed: context.seed.hex(index),
@@ -164,25 +209,32 @@ impl Template {
         })
     }
 
-    /// The sign that the picture is of, placed anew until at least a pixel of it is visible.
-    fn visible_sign<'a>(
+    /// The sign that the picture is of, placed anew until enough of it is visible.
+    fn visible_sign(
         &self,
         context: &Context,
-        texture: &'a Texture,
-        size: Extent,
+        texture: Arc<Texture>,
+        wanted: Wanted,
         stream: &mut Stream,
-    ) -> Result<Sign<'a>> {
+    ) -> Result<Sign> {
+        let (size, least) = (wanted.size, wanted.min_visible);
+        let mut most = 0.0_f32;
         for _ in 0..ATTEMPTS {
-            let sign = Sign::new(texture, self.geometry.place(texture, size, stream), size);
-            if sign.covers().any(|covered| covered) {
+            let placement = self.geometry.place(&texture, size, stream);
+            let sign = Sign::new(Arc::clone(&texture), placement, size);
+            let share = sign.visible_share();
+            if share > 0.0 && share >= least {
                 return Ok(sign);
             }
+            most = most.max(share);
         }
-        Err(unseen(
-            context,
-            &texture.path.to_string_lossy(),
-            "raise `template.geometry.scale` or `size`, or narrow `template.geometry.shift`",
-        ))
+        let path = texture.path.to_string_lossy();
+        let remedy =
+            "raise `template.geometry.scale` or `size`, or narrow `template.geometry.shift`";
+        Err(match most > 0.0 {
+            false => unseen(context, &path, remedy),
+            true => too_little(context, &path, most, least, remedy),
+        })
     }
 
     /// Everything about a picture but where the signs are; the first stands before the others.
@@ -212,15 +264,15 @@ impl Template {
 }
 
 /// A template in its place.
-struct Sign<'a> {
-    texture: &'a Texture,
+struct Sign {
+    texture: Arc<Texture>,
     placement: Placement,
     layer: Layer,
 }
 
-impl<'a> Sign<'a> {
-    fn new(texture: &'a Texture, placement: Placement, size: Extent) -> Self {
-        let layer = warp::warp(texture, &placement, size);
+impl Sign {
+    fn new(texture: Arc<Texture>, placement: Placement, size: Extent) -> Self {
+        let layer = warp::warp(&texture, &placement, size);
         Sign {
             texture,
             placement,
@@ -231,6 +283,13 @@ impl<'a> Sign<'a> {
     /// Which pixels it covers by more than half, row by row.
     fn covers(&self) -> impl Iterator<Item = bool> {
         self.layer.alpha.iter().map(|&alpha| alpha > 0.5)
+    }
+
+    /// The share of it that is in the picture, or of the picture that it fills, whichever is more.
+    fn visible_share(&self) -> f32 {
+        let covered = self.covers().filter(|covered| *covered).count() as f32;
+        let alone = self.layer.pixels_alone.max(1) as f32;
+        (covered / alone).max(covered / self.layer.alpha.len() as f32)
     }
 
     /// Box, mask and corners of what `hidden` leaves visible; `None` if that is nothing.

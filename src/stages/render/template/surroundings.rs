@@ -11,8 +11,8 @@ use super::draw::{chance, check_share, log_uniform, uniform};
 use super::warp::Placement;
 use crate::seed::Stream;
 
-/// What stands around the sign.
-#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+/// What stands around the sign; nothing by default.
+#[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Surroundings {
     /// Share of pictures with a post below the sign.
@@ -23,17 +23,6 @@ pub struct Surroundings {
     pub plate_share: f64,
     /// Share of pictures with another template above or below, which becomes a second object.
     pub neighbour_share: f64,
-}
-
-impl Default for Surroundings {
-    fn default() -> Self {
-        Surroundings {
-            post_share: 0.3,
-            board_share: 0.08,
-            plate_share: 0.15,
-            neighbour_share: 0.15,
-        }
-    }
 }
 
 /// A rectangle, turned about its centre; lengths are fractions of the picture's shorter side.

@@ -120,7 +120,13 @@ fn render(
         ..quiet(out.path())
     };
     config.check().unwrap();
-    config.render(&context, count, size)?;
+    let wanted = Wanted {
+        classes: &[],
+        count,
+        size,
+        min_visible: 0.2,
+    };
+    config.render(&context, wanted)?;
     let mut samples = Vec::new();
     for path in artifact::walk(out.path())? {
         samples.extend(parts::read_part(&path)?);
@@ -337,6 +343,68 @@ fn the_sun_bleaches_red_paint_alone() {
 }
 
 #[test]
+fn templates_that_are_not_kept_are_drawn_again_alike() {
+    let (folder, _) = example();
+    let context = quiet(folder.path());
+    let texels = |most: usize| -> Vec<[f32; 4]> {
+        let classes = classes::load_within(folder.path(), 32, most, &context).unwrap();
+        let mut stream = Seed::new(1, "classes").stream(0);
+        let textures = classes
+            .iter()
+            .map(|class| class.draw(0.0, &mut stream).texture().unwrap());
+        textures
+            .flat_map(|texture| [8.0, 100.0].map(|at| texture.sample(glam::Vec2::splat(at), 2.0)))
+            .collect()
+    };
+    assert_eq!(texels(usize::MAX), texels(0));
+}
+
+#[test]
+fn classes_are_checked_before_anything_is_drawn() {
+    let (folder, config) = example();
+    assert_eq!(config.check(), Ok(()));
+    let add = |name: &str| std::fs::write(folder.path().join(name), DISC).unwrap();
+    add(".hidden.svg");
+    add("._a_disc.svg");
+    let listed = classes::list(folder.path(), &|| Ok(())).unwrap();
+    let note = listed.left_out.note(folder.path()).unwrap();
+    assert!(note.contains("left out 2 hidden"), "{note}");
+    assert_eq!(config.check(), Ok(()));
+    add("A_disc.svg");
+    let problem = config.check().unwrap_err();
+    assert!(
+        problem.contains("`A_disc`") && problem.contains("differ in case alone"),
+        "{problem}"
+    );
+    std::fs::remove_file(folder.path().join("A_disc.svg")).unwrap();
+    add("ends .svg");
+    let problem = config.check().unwrap_err();
+    assert!(
+        problem.contains("ends .svg: the class \"ends \" ends with"),
+        "{problem}"
+    );
+}
+
+#[test]
+fn a_folder_one_level_too_high_is_said() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::create_dir(folder.path().join("svg")).unwrap();
+    for name in ["stop.svg", "yield.svg"] {
+        std::fs::write(folder.path().join("svg").join(name), DISC).unwrap();
+    }
+    let misplaced = |folder: &std::path::Path| {
+        let listed = classes::list(folder, &|| Ok(())).unwrap();
+        listed.misplaced
+    };
+    let said = misplaced(folder.path()).unwrap();
+    assert!(
+        said.contains("all 2 templates lie in one folder") && said.contains("svg\""),
+        "{said}"
+    );
+    assert_eq!(misplaced(&folder.path().join("svg")), None);
+}
+
+#[test]
 fn missing_empty_and_broken_templates_are_named() {
     let (folder, mut config) = example();
     let message = |text: &str| {
@@ -355,7 +423,7 @@ fn missing_empty_and_broken_templates_are_named() {
     let text = draw(&config, 2, 8).unwrap_err().to_string();
     assert!(text.contains("nowhere: "), "{text}");
     std::fs::create_dir(&config.templates).unwrap();
-    let text = draw(&config, 2, 8).unwrap_err().to_string();
+    let text = config.check().unwrap_err();
     assert!(text.contains("holds no .svg file"), "{text}");
 }
 

@@ -49,6 +49,12 @@ impl Texture {
         })
     }
 
+    /// Memory that it takes.
+    pub(super) fn bytes(&self) -> usize {
+        let texels = self.levels.iter().map(|level| level.texels.len());
+        texels.sum::<usize>() * size_of::<[f32; 4]>()
+    }
+
     /// Colour and alpha, premultiplied, around `point` in texels of the first level, averaged over
     /// about `footprint` texels.
     pub fn sample(&self, point: Vec2, footprint: f32) -> [f32; 4] {

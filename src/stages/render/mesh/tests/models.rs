@@ -4,8 +4,8 @@ use super::*;
 
 #[test]
 fn the_dice_follow_the_western_layout() {
-    for path in Mesh::default().models {
-        let die = Model::read(&path, 1.0).unwrap();
+    for listed in dice().models {
+        let die = Model::read(&Source::plain(listed.path()), 1.0, &|| Ok(())).unwrap();
         assert!((die.size - 0.016).abs() < 1e-5);
         let up = |name: &str| {
             let face = die.faces.iter().find(|f| f.name == name).unwrap();
@@ -43,8 +43,8 @@ fn changed_die(change: impl Fn(&Path)) -> (tempfile::TempDir, Mesh) {
     }
     change(folder.path());
     let mesh = Mesh {
-        models: vec![folder.path().join("die.gltf")],
-        ..Mesh::default()
+        models: vec![folder.path().join("die.gltf").into()],
+        ..dice()
     };
     (folder, mesh)
 }
@@ -121,14 +121,14 @@ fn a_model_without_faces_is_one_class_named_after_its_file() {
 fn a_missing_panorama_is_an_error_that_names_it() {
     let mesh = Mesh {
         environments: vec!["renders/hdri/none.exr".into()],
-        ..Mesh::default()
+        ..dice()
     };
     assert_error(&mesh, &["none.exr", "help: check the path"]);
 }
 
 #[test]
 fn files_name_the_buffers_too() {
-    let files = Mesh::default().files();
+    let files = dice().files();
     for file in [
         "renders/dice/die.bin",
         "renders/dice/die.gltf",
@@ -147,8 +147,8 @@ fn an_obj_without_faces_is_an_error_that_names_it() {
     let path = folder.path().join("empty.obj");
     std::fs::write(&path, "v 0 0 0\n").unwrap();
     let mesh = Mesh {
-        models: vec![path],
-        ..Mesh::default()
+        models: vec![path.into()],
+        ..dice()
     };
     assert_error(&mesh, &["empty.obj", "no triangles", "help:"]);
 }

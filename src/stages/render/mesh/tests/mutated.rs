@@ -2,9 +2,14 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
+use base64::Engine;
+use serde_json::json;
+
 use super::super::super::photos::Photos;
+use super::super::texture::tests::png;
 use super::super::*;
 use super::hostile::{glb, tetrahedron};
 use crate::sample::image::decode;
@@ -13,17 +18,17 @@ use crate::stage::{DeviceChoice, Share};
 use crate::testing::mutations::assert_survived;
 
 /// Reads `bytes` as a model and draws it.
-fn draw(name: &str, bytes: &[u8], environment: &Environment) -> Result<Sample> {
+fn draw(name: &str, bytes: &[u8], environment: &Arc<Environment>) -> Result<Sample> {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join(name);
     std::fs::write(&path, bytes).unwrap();
     let mesh = Mesh {
-        models: vec![path.clone()],
+        models: vec![path.clone().into()],
         lie: Lie {
             pose: Pose::Stable,
             ..Lie::default()
         },
-        ..Mesh::default()
+        ..super::dice()
     };
     let context = Context {
         id: "render",
@@ -37,24 +42,47 @@ fn draw(name: &str, bytes: &[u8], environment: &Environment) -> Result<Sample> {
         events: &|_| (),
         interrupted: &AtomicBool::new(false),
     };
-    let model = mesh.read_model(&path)?;
-    let environments = std::slice::from_ref(environment);
-    let photos = Photos::default();
+    let studio = Studio {
+        cast: Cast::of(vec![mesh.read_model(&Source::plain(&path), &|| Ok(()))?]),
+        environments: vec![Arc::clone(environment)],
+        photos: Photos::default(),
+    };
     mesh.sample(
         &context,
-        &[model],
-        environments,
-        &photos,
+        &studio,
         0,
-        Extent::square(8),
+        super::wanted(1, crate::sample::Extent::square(8)),
     )
+}
+
+/// The tetrahedron with a picture, whose coordinates are its positions, as a strip of see-through faces.
+fn textured(document: &serde_json::Value) -> serde_json::Value {
+    let skin = png(4, 4, |x, y| [60 * x as u8, 60 * y as u8, 9, 80 * x as u8]);
+    let skin = base64::engine::general_purpose::STANDARD.encode(skin);
+    let mut document = document.clone();
+    document["images"] = json!([{"uri": format!("data:image/png;base64,{skin}")}]);
+    document["textures"] = json!([{"source": 0}]);
+    let mut places = document["accessors"][0].clone();
+    places["type"] = json!("VEC2");
+    document["accessors"].as_array_mut().unwrap().push(places);
+    document["bufferViews"][0]["byteStride"] = json!(12);
+    let primitive = &mut document["meshes"][0]["primitives"][0];
+    primitive["mode"] = json!(5);
+    primitive["attributes"]["TEXCOORD_0"] = json!(3);
+    primitive["attributes"]["COLOR_0"] = json!(0);
+    let transform = json!({"KHR_texture_transform": {"scale": [2, 3], "offset": [1, 0.5]}});
+    document["materials"][0] = json!({
+        "name": "skin", "alphaMode": "BLEND", "normalTexture": {"index": 0},
+        "pbrMetallicRoughness": {"baseColorTexture": {"index": 0, "extensions": transform}}
+    });
+    document
 }
 
 #[test]
 fn mutated_models_are_drawn_or_refused() {
     let sky = Path::new("renders/hdri");
     let sky = environment::find(&[sky.to_path_buf()]).unwrap().remove(0);
-    let sky = Environment::read(&sky).unwrap();
+    let sky = Arc::new(Environment::read(&sky).unwrap());
     let document = tetrahedron();
     let obj = "v 0 0 0\nv 1 0 0\nv 0 1 0\nv 0 0 1\nvn 0 1 0\nusemtl body\nf 1//1 3//1 2//1\n\
                f 1 2 4\nusemtl edge\nf -4 -1 -2\nf 2 3 4\n";
@@ -79,7 +107,12 @@ fn mutated_models_are_drawn_or_refused() {
         binary.extend(numbers.flat_map(|v| (v as f32).to_le_bytes()));
         binary.extend([0; 2]);
     }
+    let textured = textured(&document);
+    let coloured =
+        obj.replace("v 0 0 0\n", "v 0 0 0 1 0 0 # red\n") + "vt 0 1\nf 1/1 2/1 \\\n3/1 4/1\n";
     for (name, sound) in [
+        ("textured.gltf", textured.to_string().as_bytes()),
+        ("coloured.obj", coloured.as_bytes()),
         ("part.gltf", document.to_string().as_bytes()),
         ("part.glb", &glb(&document)),
         ("part.obj", obj.as_bytes()),

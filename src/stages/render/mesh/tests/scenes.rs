@@ -3,40 +3,38 @@
 use super::*;
 
 /// A scene of dice whose object may be out of sight.
-fn scene<'a>(
-    mesh: &Mesh,
-    models: &'a [Model],
-    environment: &'a Environment,
-    index: u64,
-) -> Scene<'a> {
+fn scene<'a>(mesh: &Mesh, cast: &'a Cast, environment: &'a Environment, index: u64) -> Scene<'a> {
     let mut stream = Seed::new(3, "scene").stream(index);
     let size = Extent::square(32);
     Scene::draw(
         mesh,
-        (&models[0], 0),
-        models,
+        (&cast.models[0], 0),
+        cast,
         environment,
         size,
         &mut stream,
     )
 }
 
-fn surroundings(mesh: &Mesh) -> (Vec<Model>, Environment) {
-    let models = mesh
-        .models
+fn surroundings(mesh: &Mesh) -> (Cast, Environment) {
+    let sources = list::expand(&mesh.models).unwrap();
+    let models = sources
         .iter()
-        .map(|path| mesh.read_model(path).unwrap());
+        .map(|source| mesh.read_model(source, &|| Ok(())).unwrap());
     let panorama = &environment::find(&mesh.environments).unwrap()[0];
-    (models.collect(), Environment::read(panorama).unwrap())
+    (
+        Cast::of(models.collect()),
+        Environment::read(panorama).unwrap(),
+    )
 }
 
 #[test]
 fn nothing_in_sight_is_no_object_and_no_class() {
-    let mut mesh = Mesh::default();
+    let mut mesh = dice();
     mesh.neighbours.count = [0, 0];
     mesh.camera.off_centre = 1e6;
-    let (models, environment) = surroundings(&mesh);
-    let scene = scene(&mesh, &models, &environment, 0);
+    let (cast, environment) = surroundings(&mesh);
+    let scene = scene(&mesh, &cast, &environment, 0);
     let labels = Buffer::trace(&scene, Extent::new(32, 24))
         .labels(&scene)
         .unwrap();
@@ -54,7 +52,7 @@ fn nothing_in_sight_is_no_object_and_no_class() {
 #[test]
 fn every_picture_shows_the_object_of_its_class() {
     // Most of it is always cut off, and it is often out of sight.
-    let mut mesh = Mesh::default();
+    let mut mesh = dice();
     mesh.camera.object_scale = [1.8, 1.8];
     mesh.camera.off_centre = 1.4;
     for sample in render(&mesh, 20, 16, 2, 256).unwrap() {
@@ -67,10 +65,10 @@ fn every_picture_shows_the_object_of_its_class() {
 fn spheres_around_instances_lose_no_hit() {
     let mut mesh = crowded();
     mesh.neighbours.count = [64, 64];
-    let (models, environment) = surroundings(&mesh);
+    let (cast, environment) = surroundings(&mesh);
     let mut hits = 0;
     for index in 0..4 {
-        let scene = scene(&mesh, &models, &environment, index);
+        let scene = scene(&mesh, &cast, &environment, index);
         let mut stream = Seed::new(3, "rays").stream(index);
         for _ in 0..500 {
             let mut draw = |range: config::Range| config::draw(&mut stream, range);

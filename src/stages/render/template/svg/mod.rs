@@ -8,6 +8,7 @@ mod copies;
 mod effort;
 #[cfg(test)]
 mod tests;
+mod text;
 
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -48,7 +49,9 @@ fn draw(name: &str, bytes: &[u8], side: u32, warn: impl Fn(&str)) -> Result<Pixm
 /// As [`draw`], without a guard; the error is the problem alone.
 fn draw_unguarded(bytes: &[u8], side: u32, warn: impl Fn(&str)) -> Result<Pixmap, String> {
     let unreadable = |e: &dyn std::fmt::Display| format!("is not a readable SVG: {e}");
-    let text = std::str::from_utf8(bytes).map_err(|e| unreadable(&e))?;
+    let decoded = text::decoded(bytes, MOST_BYTES)?;
+    let text = text::with_variables(&decoded);
+    let text = text.as_ref();
     let allowance = Allowance::default();
     let document = copies::parse(text, &allowance)?;
     let left_out = AtomicBool::new(false);
@@ -56,6 +59,9 @@ fn draw_unguarded(bytes: &[u8], side: u32, warn: impl Fn(&str)) -> Result<Pixmap
     let tree = usvg::Tree::from_xmltree(&document, &options).map_err(|e| unreadable(&e))?;
     if text.contains("<text") {
         warn("its text is not drawn; convert text to paths");
+    }
+    if text.contains("var(--") {
+        warn("a CSS variable in it has no value and is drawn black; write the colour in its place");
     }
     if left_out.load(Ordering::Relaxed) {
         warn("an image in it is not drawn; convert images to paths");

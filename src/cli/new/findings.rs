@@ -1,0 +1,288 @@
+//! What the user's files tell: classes, materials and units of models, sizes of photos, columns of labels.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+use crate::artifact::walk;
+use crate::sample::Extent;
+use crate::sample::input::{self, MOST_BYTES};
+use crate::stages::render::{ModelFacts, model_facts, model_formats};
+use crate::{Error, Result};
+
+/// Models, or templates, to render.
+pub(super) enum Objects {
+    Models {
+        paths: Vec<PathBuf>,
+        facts: Vec<ModelFacts>,
+        /// Metres of a unit, where a format does not say so.
+        unit_metres: f32,
+    },
+    /// A folder of SVGs, and the classes in it.
+    Templates {
+        folder: PathBuf,
+        classes: BTreeSet<String>,
+    },
+}
+
+/// Sides that things which are photographed have, in metres.
+const USUAL: std::ops::RangeInclusive<f32> = 0.002..=20.0;
+
+impl Objects {
+    /// Looks at model files, folders of them, or a folder of templates.
+    ///
+    /// # Errors
+    /// If one cannot be read, or there is none.
+    pub(super) fn find(given: &[PathBuf]) -> Result<Self> {
+        let mut paths = Vec::new();
+        for path in given {
+            let inside = match path.is_dir() {
+                true => walk(path)?,
+                false => vec![path.clone()],
+            };
+            let models = inside
+                .iter()
+                .filter(|path| has_extension(path, model_formats()));
+            let before = paths.len();
+            paths.extend(models.cloned());
+            let drawings = inside
+                .iter()
+                .filter(|path| has_extension(path, &["svg", "svgz"]));
+            if paths.len() == before && path.is_dir() && drawings.clone().next().is_some() {
+                return Ok(Objects::templates(path, drawings));
+            }
+            if paths.len() == before {
+                std::fs::metadata(path).map_err(|e| Error::io(path, e))?;
+                return Err(Error::usage(
+                    path.display(),
+                    "has no model that can be read",
+                    format!(
+                        "give files or folders of .{}, or a folder of .svg",
+                        model_formats().join(", .")
+                    ),
+                ));
+            }
+        }
+        let read = |unit| {
+            paths
+                .iter()
+                .map(|path| model_facts(path, unit))
+                .collect::<Result<Vec<_>>>()
+        };
+        let mut facts = read(1.0)?;
+        let mut unit_metres = 1.0;
+        let longest = |facts: &ModelFacts| facts.size_metres.iter().fold(0.0_f32, |a, b| a.max(*b));
+        let huge = |facts: &ModelFacts| longest(facts) > *USUAL.end();
+        let unitless = |path: &&PathBuf| !has_extension(path, &["gltf", "glb"]);
+        if facts.iter().any(huge) && paths.iter().all(|path| unitless(&path)) {
+            unit_metres = 0.001;
+            facts = read(unit_metres)?;
+        }
+        Ok(Objects::Models {
+            paths,
+            facts,
+            unit_metres,
+        })
+    }
+
+    fn templates<'p>(folder: &Path, drawings: impl Iterator<Item = &'p PathBuf>) -> Self {
+        let class = |drawing: &PathBuf| {
+            let inner = drawing.strip_prefix(folder).unwrap_or(drawing);
+            let first = inner.components().next()?.as_os_str();
+            Some(Path::new(first).file_stem()?.to_string_lossy().into_owned())
+        };
+        Objects::Templates {
+            folder: folder.to_path_buf(),
+            classes: drawings.filter_map(class).collect(),
+        }
+    }
+
+    /// The classes that renders will have.
+    pub(super) fn classes(&self) -> BTreeSet<String> {
+        match self {
+            Objects::Models { facts, .. } => facts
+                .iter()
+                .flat_map(|facts| facts.classes.iter().cloned())
+                .collect(),
+            Objects::Templates { classes, .. } => classes.clone(),
+        }
+    }
+}
+
+/// A folder or a tar of photos.
+pub(super) struct Photos {
+    pub path: PathBuf,
+    /// `None` for a tar.
+    pub count: Option<usize>,
+    /// Of a photo in the middle of the list.
+    pub extent: Option<Extent>,
+}
+
+impl Photos {
+    /// # Errors
+    /// If there are none.
+    pub(super) fn find(path: &Path) -> Result<Self> {
+        let metadata = std::fs::metadata(path).map_err(|e| Error::io(path, e))?;
+        if !metadata.is_dir() {
+            return Ok(Photos {
+                path: path.to_path_buf(),
+                count: None,
+                extent: None,
+            });
+        }
+        let mut files = walk(path)?;
+        files.retain(|file| {
+            has_extension(
+                file,
+                &["png", "jpg", "jpeg", "jfif", "webp", "tif", "tiff", "bmp"],
+            )
+        });
+        if files.is_empty() {
+            return Err(Error::usage(
+                path.display(),
+                "holds no photos",
+                "give the folder, or .tar, of JPEG or PNG files",
+            ));
+        }
+        let mut extents: Vec<Extent> = spread(&files, 15)
+            .filter_map(|file| image::image_dimensions(file).ok())
+            .map(Extent::from)
+            .collect();
+        extents.sort_by_key(|extent| extent.area());
+        Ok(Photos {
+            path: path.to_path_buf(),
+            count: Some(files.len()),
+            extent: extents.get(extents.len() / 2).copied(),
+        })
+    }
+}
+
+/// Up to `count` of `all`, spread evenly.
+fn spread<T>(all: &[T], count: usize) -> impl Iterator<Item = &T> {
+    all.iter().step_by(all.len().div_ceil(count).max(1))
+}
+
+/// A CSV of labels.
+pub(super) struct Labels {
+    pub path: PathBuf,
+    /// The columns of file and box, if it has boxes.
+    pub boxes: Option<[String; 5]>,
+    /// The median of the longer sides of the boxes in pixels.
+    pub box_side: Option<f64>,
+    /// The column with the class.
+    pub class: Option<String>,
+    /// The classes in it.
+    pub classes: BTreeSet<String>,
+}
+
+/// Names of columns: file, left, top, right, bottom.
+const BOXES: [&[&str]; 5] = [
+    &["file", "filename", "image", "path"],
+    &["x1", "xmin", "left"],
+    &["y1", "ymin", "top"],
+    &["x2", "xmax", "right"],
+    &["y2", "ymax", "bottom"],
+];
+const CLASS: &[&str] = &["class", "class_id", "label", "classid", "category", "name"];
+
+impl Labels {
+    /// # Errors
+    /// If the file cannot be read, or has neither boxes nor classes.
+    pub(super) fn read(path: &Path) -> Result<Self> {
+        let bytes = input::read(path, MOST_BYTES)?;
+        let text = String::from_utf8_lossy(bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&bytes));
+        let head = text.lines().next().unwrap_or_default();
+        let count = |mark: &char| head.matches(*mark).count();
+        let delimiter = [',', ';', '\t']
+            .into_iter()
+            .max_by_key(count)
+            .unwrap_or(',');
+        let mut reader = csv::ReaderBuilder::new()
+            .delimiter(delimiter as u8)
+            .flexible(true)
+            .trim(csv::Trim::All)
+            .from_reader(text.as_bytes());
+        let broken = |e: csv::Error| {
+            Error::usage(
+                path.display(),
+                format!("is not a CSV: {e}"),
+                "check the file",
+            )
+        };
+        let head = reader.headers().map_err(broken)?.clone();
+        let find = |names: &[&str]| {
+            head.iter()
+                .position(|name| names.iter().any(|known| name.eq_ignore_ascii_case(known)))
+        };
+        let boxes: Option<Vec<usize>> = BOXES.iter().map(|names| find(names)).collect();
+        let class = find(CLASS);
+        if boxes.is_none() && class.is_none() {
+            return Err(Error::usage(
+                path.display(),
+                format!(
+                    "has neither boxes nor classes; its columns are {}",
+                    head.iter().collect::<Vec<_>>().join(", ")
+                ),
+                "name the columns file, xmin, ymin, xmax, ymax, class",
+            ));
+        }
+        let (mut sides, mut classes) = (Vec::new(), BTreeSet::new());
+        for record in reader.records().filter_map(std::result::Result::ok) {
+            if let Some(boxes) = &boxes {
+                let number = |place: usize| record.get(place)?.parse::<f64>().ok();
+                let corners: Option<Vec<f64>> =
+                    boxes[1..].iter().map(|place| number(*place)).collect();
+                sides.extend(corners.map(|c| (c[2] - c[0]).abs().max((c[3] - c[1]).abs())));
+            }
+            let name = class
+                .and_then(|place| record.get(place))
+                .filter(|name| !name.is_empty());
+            classes.extend(name.map(str::to_owned));
+        }
+        sides.sort_by(f64::total_cmp);
+        let names = |places: Vec<usize>| -> [String; 5] {
+            std::array::from_fn(|i| head.get(places[i]).unwrap_or_default().to_owned())
+        };
+        Ok(Labels {
+            path: path.to_path_buf(),
+            boxes: boxes.map(names),
+            box_side: sides.get(sides.len() / 2).copied(),
+            class: class.and_then(|place| head.get(place)).map(str::to_owned),
+            classes,
+        })
+    }
+}
+
+fn has_extension(path: &Path, known: &[&str]) -> bool {
+    let extension = path.extension().unwrap_or_default();
+    known
+        .iter()
+        .any(|name| extension.eq_ignore_ascii_case(name))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn labels_tell_their_columns_the_size_of_boxes_and_the_classes() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("labels.csv");
+        std::fs::write(
+            &path,
+            "Filename;xmin;ymin;xmax;ymax;Label\na.jpg;0;0;50;40;cup\nb.jpg;5;5;65;15;mug\n\
+                               c.jpg;;;;;\n",
+        )
+        .unwrap();
+        let labels = Labels::read(&path).unwrap();
+        assert_eq!(labels.boxes.unwrap()[0], "Filename");
+        assert_eq!(labels.box_side, Some(60.0));
+        assert_eq!(labels.class.as_deref(), Some("Label"));
+        assert_eq!(
+            labels.classes.into_iter().collect::<Vec<_>>(),
+            ["cup", "mug"]
+        );
+        std::fs::write(&path, "a,b\n1,2\n").unwrap();
+        let error = Labels::read(&path).err().unwrap().to_string();
+        assert!(error.contains("its columns are a, b"), "{error}");
+    }
+}

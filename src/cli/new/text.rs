@@ -1,0 +1,408 @@
+//! The text of a new pipeline file.
+
+use std::fmt::Write;
+use std::path::{Path, PathBuf};
+
+use toml::de::DeValue;
+
+use super::findings::{Labels, Objects, Photos};
+use crate::cli::inspect::model::studio;
+use crate::sample::Extent;
+use crate::stages::STAGES;
+use crate::{Error, Result};
+
+const TEMPLATE: &str = include_str!("template.toml");
+
+/// Margin around boxes, as a fraction of their longer side: the default of `ingest`.
+const MARGIN: f64 = 0.15;
+
+/// Models and materials listed in comments, at most.
+const LISTED: usize = 12;
+
+/// What is known of the pipeline to write.
+pub(super) struct Draft {
+    pub name: String,
+    pub objects: Option<Objects>,
+    pub photos: Option<Photos>,
+    pub labels: Option<Labels>,
+    pub task: String,
+    pub size: Extent,
+}
+
+impl Draft {
+    /// The file; `schema` is its first line.
+    pub(super) fn text(&self, schema: &str) -> String {
+        let subject = match self.objects {
+            Some(Objects::Templates { .. }) => "2D templates",
+            _ => "3D models",
+        };
+        let note = match &self.photos {
+            Some(Photos {
+                count: Some(count), ..
+            }) => format!(": {count} files"),
+            _ => ": a folder of JPEG or PNG files, or a .tar".to_owned(),
+        };
+        let sections = [
+            ("@schema@", schema.to_owned()),
+            ("@subject@", subject.to_owned()),
+            ("@render@", self.render()),
+            ("@photos_note@", note),
+            ("@photos@", self.photos()),
+            ("@evaluate@", self.evaluate()),
+            ("@NAME@", self.name.clone()),
+        ];
+        let filled = sections
+            .iter()
+            .fold(TEMPLATE.to_owned(), |text, (mark, section)| {
+                text.replace(mark, section)
+            });
+        format!("{}\n", aligned(filled.trim_end()))
+    }
+
+    /// What was found, in lines for the user.
+    pub(super) fn findings(&self) -> Vec<String> {
+        let mut lines = Vec::new();
+        match &self.objects {
+            Some(Objects::Models {
+                paths, unit_metres, ..
+            }) => {
+                lines.push(format!(
+                    "{}, {}",
+                    counted(paths.len(), "model", "models"),
+                    self.classes()
+                ));
+                if *unit_metres != 1.0 {
+                    lines.push(format!(
+                        "one unit of a model is taken to be {unit_metres} m, by their size"
+                    ));
+                }
+            }
+            Some(Objects::Templates { .. }) => lines.push(format!("templates, {}", self.classes())),
+            None => {}
+        }
+        lines.push(format!("pictures of {} pixels", self.size));
+        if let Some(unknown) = self.unknown_classes() {
+            lines.push(format!(
+                "labels name classes that no model has ({}), so no `evaluate` is written",
+                unknown.join(", ")
+            ));
+        }
+        lines
+    }
+
+    fn classes(&self) -> String {
+        let classes = self
+            .objects
+            .as_ref()
+            .map(Objects::classes)
+            .unwrap_or_default();
+        let named: Vec<&str> = classes.iter().take(LISTED).map(String::as_str).collect();
+        let more = match classes.len() > LISTED {
+            true => format!(" and {} more", classes.len() - LISTED),
+            false => String::new(),
+        };
+        format!(
+            "{}: {}{more}",
+            counted(classes.len(), "class", "classes"),
+            named.join(", ")
+        )
+    }
+
+    fn size(&self) -> String {
+        match self.size.width == self.size.height {
+            true => self.size.width.to_string(),
+            false => format!("[{}, {}]", self.size.width, self.size.height),
+        }
+    }
+
+    fn render(&self) -> String {
+        let classes = self
+            .objects
+            .as_ref()
+            .map_or(0, |objects| objects.classes().len());
+        let count = (classes * 300).clamp(1500, 20_000);
+        let mut text = format!(
+            "# Images of your objects, with labels.\n[stages.render]\ncount = {count}\t# images, all classes \
+             together\nsize = {}\t# width and height in pixels, here and for the photos\n\n",
+            self.size()
+        );
+        match &self.objects {
+            Some(Objects::Templates { folder, .. }) => {
+                let _ = write!(
+                    text,
+                    "# {}\n[stages.render.template]\ntemplates = {}\t# a folder of SVGs, one per class\n",
+                    self.classes(),
+                    quoted(folder)
+                );
+            }
+            _ => text += &self.mesh(),
+        }
+        text
+    }
+
+    fn mesh(&self) -> String {
+        let mut text = String::new();
+        match &self.objects {
+            Some(Objects::Models {
+                paths,
+                facts,
+                unit_metres,
+            }) => {
+                let _ = writeln!(text, "# {}", self.classes());
+                text += "[stages.render.mesh]\nmodels = [\n";
+                for (path, facts) in paths.iter().zip(facts) {
+                    let [x, y, z] = facts.size_metres.map(|side| format!("{side:.3}"));
+                    let _ = writeln!(
+                        text,
+                        "  {},\t# {x} × {y} × {z} m (x, y up, z)",
+                        quoted(path)
+                    );
+                }
+                text += "]\n";
+                let unit = match *unit_metres == 1.0 {
+                    true => "metres of a unit in .obj and .stl; .gltf and .glb are in metres",
+                    false => "metres of a unit: the sizes above are then usual ones",
+                };
+                let _ = writeln!(text, "unit_metres = {unit_metres:?}\t# {unit}");
+            }
+            _ => {
+                let _ = write!(
+                    text,
+                    "[stages.render.mesh]\nmodels = [\"renders/{}/model.gltf\"]\t# your 3D models: .gltf, .glb, .obj \
+                     or .stl\n",
+                    self.name
+                );
+            }
+        }
+        if let Some(light) = self.panorama() {
+            let _ = writeln!(
+                text,
+                "environments = [{}]\t# EXR panoramas that light them; photographed ones look better",
+                quoted(&light)
+            );
+        }
+        text += "\n[stages.render.mesh.camera]\n";
+        let _ = writeln!(text, "{}", self.object_scale());
+        text += "tilt_degrees = [0.0, 45.0]  \t# between looking straight down, 0, and along the table, 90\n";
+        text += &self.looks();
+        text
+    }
+
+    /// How much of the picture the object fills.
+    fn object_scale(&self) -> String {
+        let boxed = self
+            .labels
+            .as_ref()
+            .is_some_and(|labels| labels.boxes.is_some());
+        let (range, why) = match boxed {
+            true => {
+                let scale = 1.0 / (1.0 + 2.0 * MARGIN);
+                (
+                    [0.85 * scale, 1.1 * scale],
+                    "as in crops with the margin of `photos`",
+                )
+            }
+            false => ([0.35, 0.8], "a guess; as in your photos"),
+        };
+        format!(
+            "object_scale = [{:.2}, {:.2}]\t# the object's longer side over the picture's shorter one: {why}",
+            range[0], range[1]
+        )
+    }
+
+    /// The materials, and how to paint them.
+    fn looks(&self) -> String {
+        let Some(Objects::Models { facts, .. }) = &self.objects else {
+            return String::new();
+        };
+        let mut names: Vec<&String> = facts
+            .iter()
+            .flat_map(|facts| &facts.material_names)
+            .collect();
+        names.sort();
+        names.dedup();
+        if names.is_empty() {
+            return String::new();
+        }
+        let listed: Vec<&str> = names
+            .iter()
+            .take(LISTED)
+            .map(|name| name.as_str())
+            .collect();
+        let key = toml::Value::from(listed[0]).to_string();
+        format!(
+            "\n# Materials: {}. Each is rendered as the model has it; to vary its colours:\n\
+             [stages.render.mesh.surfaces]\n\
+             random = 0.0                \t# share of the pictures with random colours for all materials\n\
+             looks = []                  \t# such as [{{ {key} = {{ colour = \"#c2222a\" }} }}]\n",
+            listed.join(", ")
+        )
+    }
+
+    fn photos(&self) -> String {
+        let path = self.photos.as_ref().map_or_else(
+            || quoted(Path::new(&format!("photos/{}", self.name))),
+            |photos| quoted(&photos.path),
+        );
+        let mut text = format!("path = {path}\n");
+        if let Some(labels) = self.labels.as_ref().filter(|labels| labels.boxes.is_some()) {
+            let _ = writeln!(
+                text,
+                "boxes = {}\t# cuts a crop for each row; classes are not read",
+                quoted(&labels.path)
+            );
+            if let Some(columns) = &labels.boxes {
+                let columns = columns
+                    .each_ref()
+                    .map(|name| toml::Value::from(name.as_str()).to_string());
+                let _ = writeln!(
+                    text,
+                    "columns = [{}]\t# file, left, top, right, bottom",
+                    columns.join(", ")
+                );
+            }
+            let _ = writeln!(
+                text,
+                "margin = {MARGIN}\t# around each box, of its longer side"
+            );
+        }
+        let _ = writeln!(text, "size = {}", self.size());
+        if self.evaluates() {
+            text += "share = [0, 2]\t# the first half of the photos; the other half tests the dataset\n";
+        }
+        text
+    }
+
+    /// Whether the labels can be compared with what a recogniser says.
+    fn evaluates(&self) -> bool {
+        let complete = |labels: &Labels| labels.boxes.is_some() && labels.class.is_some();
+        self.labels.as_ref().is_some_and(complete) && self.unknown_classes().is_none()
+    }
+
+    /// Classes of the labels that no model has; numbers are places in the list of classes.
+    fn unknown_classes(&self) -> Option<Vec<String>> {
+        let known = self
+            .objects
+            .as_ref()
+            .map(Objects::classes)
+            .unwrap_or_default();
+        let labels = self
+            .labels
+            .as_ref()
+            .filter(|labels| labels.class.is_some())?;
+        let is_known = |name: &String| {
+            known.contains(name) || name.parse::<usize>().is_ok_and(|place| place < known.len())
+        };
+        let unknown: Vec<String> = labels
+            .classes
+            .iter()
+            .filter(|name| !is_known(name))
+            .take(LISTED)
+            .cloned()
+            .collect();
+        (!unknown.is_empty()).then_some(unknown)
+    }
+
+    fn evaluate(&self) -> String {
+        let Some(labels) = self.labels.as_ref().filter(|_| self.evaluates()) else {
+            return String::new();
+        };
+        let class = toml::Value::from(labels.class.as_deref().unwrap_or_default()).to_string();
+        let path = quoted(&labels.path);
+        let task = toml::Value::from(self.task.as_str()).to_string();
+        format!(
+            "\n# From here on: how good is the dataset? Only `evaluate` reads real labels.\n\
+             [stages.test_photos]\nuse = \"ingest\"\nlike = \"photos\"\nshare = [1, 2]\t# photos that nothing else has \
+             seen\n\n\
+             [stages.evaluate]\nfrom = {{ adapted = \"emit\", source = \"augment_source\", test = \"test_photos\" }}\n\
+             task = {task}\t# what the recogniser does\n\
+             test_labels = {path}\nclass_column = {class}\n"
+        )
+    }
+
+    /// The panorama to write, if the default ones of `render` are not here.
+    pub(super) fn panorama(&self) -> Option<PathBuf> {
+        if matches!(self.objects, Some(Objects::Templates { .. })) || usual_light_is_here() {
+            return None;
+        }
+        Some(PathBuf::from(format!("renders/{}/studio.exr", self.name)))
+    }
+}
+
+/// Whether the panoramas that `render` uses by default exist, or are made in code.
+fn usual_light_is_here() -> bool {
+    let kind = STAGES.iter().find(|kind| kind.name == "render");
+    let stage = kind.and_then(|kind| {
+        let table = DeValue::parse("{ mesh = {} }").ok()?;
+        (kind.parse)(table).ok()
+    });
+    let config = stage.map(|stage| stage.resolved()).unwrap_or_default();
+    let usual = config["mesh"]["environments"]
+        .as_array()
+        .cloned()
+        .unwrap_or_default();
+    let here = |path: &serde_json::Value| {
+        path.as_str()
+            .is_some_and(|path| path == "builtin" || Path::new(path).exists())
+    };
+    !usual.is_empty() && usual.iter().all(here)
+}
+
+/// Writes a plain panorama of a studio.
+///
+/// # Errors
+/// If it cannot be written.
+pub(super) fn write_panorama(path: &Path) -> Result<()> {
+    if let Some(folder) = path.parent() {
+        std::fs::create_dir_all(folder).map_err(|e| Error::io(folder, e))?;
+    }
+    let failed = |e| {
+        Error::failed(
+            path.display(),
+            e,
+            "check the free space and the permissions",
+        )
+    };
+    studio().save(path).map_err(failed)
+}
+
+/// The text with the comments of lines that follow each other in one column; a tab stands before each.
+fn aligned(text: &str) -> String {
+    /// Comments of longer lines stand farther to the right.
+    const WIDEST: usize = 44;
+    let lines: Vec<&str> = text.lines().collect();
+    let noted = |line: &&str| line.contains('\t');
+    let mut out = Vec::new();
+    for block in lines.chunk_by(|a, b| noted(a) == noted(b)) {
+        let code = |line: &str| {
+            line.split('\t')
+                .next()
+                .unwrap_or_default()
+                .trim_end()
+                .chars()
+                .count()
+        };
+        let widths = block
+            .iter()
+            .map(|line| code(line))
+            .filter(|width| *width <= WIDEST);
+        let width = widths.max().unwrap_or(0);
+        for line in block {
+            out.push(match line.split_once('\t') {
+                Some((code, note)) => format!("{:width$}  {}", code.trim_end(), note.trim_start()),
+                None => (*line).to_owned(),
+            });
+        }
+    }
+    out.join("\n")
+}
+
+/// `1 class`, `2 classes`.
+fn counted(count: usize, one: &str, several: &str) -> String {
+    format!("{count} {}", if count == 1 { one } else { several })
+}
+
+/// A path as a string of TOML, with forward slashes.
+fn quoted(path: &Path) -> String {
+    toml::Value::from(path.to_string_lossy().replace('\\', "/")).to_string()
+}

@@ -1,0 +1,69 @@
+//! What each stage's result will be like, as far as settings tell, and whether stages fit together.
+
+use std::collections::BTreeMap;
+
+use super::source::Source;
+use super::spec::StageSpec;
+use crate::stage::{Given, Givens, Misfit};
+use crate::{Error, Result};
+
+/// Tells each of `stages`, which stand in order of execution, what it will read, and notes what it foresees.
+pub(super) fn foresee(stages: &mut [StageSpec]) {
+    for number in 0..stages.len() {
+        let (before, rest) = stages.split_at_mut(number);
+        let stage = &mut rest[0];
+        let givens = givens(stage, before, &BTreeMap::new());
+        match stage.stage.foresee(&givens) {
+            Ok(facts) => stage.facts = facts,
+            Err(misfit) => stage.misfit = Some(misfit),
+        }
+    }
+}
+
+/// Checks that `stages`, those of a run, can work with what they will read.
+///
+/// # Errors
+/// The first that cannot, at its `from` or the setting that is wrong.
+pub(super) fn check(source: &Source, stages: &[&StageSpec]) -> Result<()> {
+    let mut misfits = stages
+        .iter()
+        .filter_map(|stage| Some((stage, stage.misfit.clone()?)));
+    match misfits.next() {
+        Some((stage, misfit)) => Err(error(source, stage, misfit)),
+        None => Ok(()),
+    }
+}
+
+/// What `stage` reads from `stages`; `counts` are the numbers of samples that are known, by stage id.
+pub(super) fn givens<'s>(
+    stage: &StageSpec,
+    stages: &'s [StageSpec],
+    counts: &BTreeMap<String, u64>,
+) -> Givens<'s> {
+    let find = |id: &String| stages.iter().find(|other| other.id == *id);
+    let given = |other: &'s StageSpec| Given {
+        id: &other.id,
+        facts: other.facts,
+        count: counts.get(&other.id).copied(),
+        artifact: None,
+        stage: other.stage.as_ref(),
+    };
+    let wires = stage.from.iter();
+    Givens(
+        wires
+            .filter_map(|(role, id)| Some((*role, given(find(id)?))))
+            .collect(),
+    )
+}
+
+/// The error for something that a stage found wrong.
+pub(super) fn error(source: &Source, stage: &StageSpec, misfit: Misfit) -> Error {
+    let named = stage.positions.first_named(&misfit.problem);
+    let path = misfit.path.as_deref();
+    let named = named.or_else(|| stage.positions.of_path(path?));
+    source.error(
+        named.unwrap_or(stage.from_span.clone()),
+        format!("stage `{}`: {}", stage.id, misfit.problem),
+        misfit.remedy,
+    )
+}
