@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use super::{
     Category, DatasetInfo, Format, Holds, ImageEntry, Picture, Reader, Writer, entries, file_name,
-    folders_in, is_picture,
+    folders_in, is_called_picture,
 };
 use crate::sample::Labels;
 use crate::{Error, Result};
@@ -69,7 +69,7 @@ struct Place {
 impl Place {
     fn has_picture(&self) -> bool {
         let files = std::fs::read_dir(&self.folder).into_iter().flatten();
-        files.flatten().any(|file| is_picture(&file.path()))
+        files.flatten().any(|file| is_called_picture(&file.path()))
     }
 }
 
@@ -103,7 +103,7 @@ fn places(root: &Path) -> Result<Vec<Place>> {
 fn read(root: &Path, reader: &mut Reader) -> Result<()> {
     for place in places(root)? {
         let files = entries(&place.folder)?.into_iter();
-        for file in files.filter(|file| is_picture(file)) {
+        for file in files.filter(|file| is_called_picture(file)) {
             if let Some(name) = &place.class {
                 reader.class(Category {
                     name: name.clone(),

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 use super::{
     DatasetInfo, Format, Holds, ImageEntry, Picture, Reader, Writer, entries, file_name,
-    folders_in, is_picture, wrong,
+    folders_in, is_called_picture, wrong,
 };
 use crate::sample::image::extent_of;
 use crate::sample::input;
@@ -115,7 +115,7 @@ fn splits(root: &Path) -> Vec<(Option<String>, PathBuf)> {
 fn read(root: &Path, reader: &mut Reader) -> Result<()> {
     for (split, folder) in splits(root) {
         let files = entries(&folder.join(PICTURES))?.into_iter();
-        for file in files.filter(|file| is_picture(file)) {
+        for file in files.filter(|file| is_called_picture(file)) {
             let stem = file.file_stem().unwrap_or_default().to_string_lossy();
             let labels = folder.join(LABELS).join(format!("{stem}.txt"));
             let picture = picture(file.clone(), &labels, split.clone(), reader);

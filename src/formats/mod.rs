@@ -35,6 +35,7 @@ pub use entry::{ImageEntry, Original};
 pub use reader::{Findings, Flaw, Reader};
 
 use crate::registry::{Entry, Name};
+use crate::sample::content::is_called_picture;
 use crate::sample::image::decode_rgb;
 use crate::sample::input::{self, MOST_BYTES, stays_inside};
 use crate::sample::{Extent, Labels, Provenance};
@@ -401,15 +402,6 @@ pub fn create(path: &Path) -> Result<std::io::BufWriter<std::fs::File>> {
     }
     let file = std::fs::File::create(path).map_err(|e| Error::io(path, e))?;
     Ok(std::io::BufWriter::new(file))
-}
-
-/// Whether a file name is that of a picture.
-fn is_picture(path: &Path) -> bool {
-    let extension = path.extension().unwrap_or_default().to_string_lossy();
-    let kinds = [
-        "png", "jpg", "jpeg", "jpe", "jfif", "webp", "bmp", "tif", "tiff",
-    ];
-    kinds.contains(&&*extension.to_lowercase())
 }
 
 /// Paths in a folder, sorted, without hidden files and those of operating systems.

@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 use super::xml::{self, child, escaped, number_of, text_of};
 use super::{
     Category, DatasetInfo, Format, Holds, ImageEntry, Picture, Reader, Writer, create, entries,
-    file_name, inside, is_picture, wrong,
+    file_name, inside, is_called_picture, wrong,
 };
 use crate::sample::input;
 use crate::sample::{Extent, Labels, Object};
@@ -191,7 +191,7 @@ fn sets(root: &Path) -> Result<HashMap<String, String>> {
 /// The pictures by their names without endings.
 fn pictures(root: &Path) -> HashMap<String, PathBuf> {
     let files = entries(&root.join(PICTURES)).unwrap_or_default();
-    let pictures = files.into_iter().filter(|file| is_picture(file));
+    let pictures = files.into_iter().filter(|file| is_called_picture(file));
     let named = pictures.map(|file| {
         let stem = file.file_stem().unwrap_or_default();
         (stem.to_string_lossy().into_owned(), file)

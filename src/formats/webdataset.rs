@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use super::reader::checked;
 use super::{
     DatasetInfo, Format, Holds, ImageEntry, Picture, Reader, Writer, create, entries, file_name,
-    is_picture,
+    is_called_picture,
 };
 use crate::sample::input::{self, MOST_BYTES, guarded};
 use crate::sample::{Camera, Extent, Keypoint, Labels, Mask, Object};
@@ -333,7 +333,7 @@ impl Group {
             return Ok(());
         }
         let place = format!("{} in {}", self.key, shard.display());
-        let is_picture = |ending: &&String| is_picture(Path::new(&format!("x.{ending}")));
+        let is_picture = |ending: &&String| is_called_picture(Path::new(&format!("x.{ending}")));
         let Some(ending) = self.files.keys().find(is_picture).cloned() else {
             return reader.flaw(place, "has no picture; it is left out");
         };

@@ -1,9 +1,24 @@
-//! What a file is, by its first bytes. Its name may say something else.
+//! What a file is, by its first bytes, and what it is called, which may be something else.
+
+use std::path::Path;
 
 use image::ImageFormat;
 
 /// As many first bytes of a file as [`Content::of`] looks at.
 pub const HEAD: usize = 512;
+
+/// What pictures of the formats that are read are called.
+const PICTURES: [&str; 9] = [
+    "png", "jpg", "jpeg", "jpe", "jfif", "webp", "tif", "tiff", "bmp",
+];
+
+/// Whether a file is called a picture of a format that is read.
+pub fn is_called_picture(name: &Path) -> bool {
+    let extension = name.extension().unwrap_or_default();
+    PICTURES
+        .iter()
+        .any(|known| extension.eq_ignore_ascii_case(known))
+}
 
 /// What a file is.
 #[derive(Debug, Clone, Copy, PartialEq)]

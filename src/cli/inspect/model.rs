@@ -15,7 +15,7 @@ use crate::sample::{Sample, image as picture};
 use crate::seed::Seed;
 use crate::stage::{Context, DeviceChoice, Share};
 use crate::stages::STAGES;
-use crate::stages::render::{ModelFacts, model_facts, model_formats};
+use crate::stages::render::{ModelFacts, length, model_facts, model_formats};
 use crate::{Error, Result};
 
 /// Views on the turntable.
@@ -53,7 +53,7 @@ pub(in crate::cli) fn look(path: &Path, unit_metres: f32, tile: u32) -> Result<S
 }
 
 fn describe(path: &Path, facts: &ModelFacts) -> String {
-    let [x, y, z] = facts.size_metres.map(in_metres);
+    let [x, y, z] = facts.size_metres.map(length);
     let row = |name: &str, text: String| vec![name.to_owned(), text];
     let mut rows = vec![
         row("size", format!("{x} wide (x), {y} high (y), {z} deep (z)")),
@@ -68,33 +68,10 @@ fn describe(path: &Path, facts: &ModelFacts) -> String {
         rows.push(row("keypoints", facts.keypoints.join(", ")));
     }
     let mut text = format!("{}\n\n{}", path.display(), columns(&rows));
-    let unlikely = facts
-        .size_metres
-        .iter()
-        .fold(0.0_f32, |most, side| most.max(*side));
-    if !(0.002..=20.0).contains(&unlikely) {
-        text += &format!(
-            "\n\n  {} is an unlikely size: was it modelled in millimetres? Its metres do not matter for pictures \
-             of one object, but for depth, poses and objects beside each other",
-            in_metres(unlikely)
-        );
-    }
     if !facts.remarks.is_empty() {
         text += &format!("\n\nremarks:\n  {}", facts.remarks.join("\n  "));
     }
     text
-}
-
-/// A length with its significant digits.
-fn in_metres(metres: f32) -> String {
-    let (length, unit) = match metres {
-        0.0..0.01 => (metres * 1e3, "mm"),
-        0.01..1.0 => (metres * 1e2, "cm"),
-        1.0..1e3 => (metres, "m"),
-        _ => (metres / 1e3, "km"),
-    };
-    let decimals = (2 - length.abs().max(1e-9).log10().floor() as i32).clamp(0, 3) as usize;
-    format!("{length:.decimals$} {unit}")
 }
 
 /// A sheet of views around the model, by the renderer itself.
@@ -202,7 +179,7 @@ fn render(config: &str, out: &Path) -> Result<Sample> {
 }
 
 /// An equirectangular panorama: a bright sky that darkens towards the horizon, with a large soft light.
-pub(in crate::cli) fn studio() -> Rgb32FImage {
+fn studio() -> Rgb32FImage {
     const WIDTH: u32 = 128;
     const HEIGHT: u32 = 64;
     Rgb32FImage::from_fn(WIDTH, HEIGHT, |x, y| {
@@ -219,23 +196,4 @@ pub(in crate::cli) fn studio() -> Rgb32FImage {
         let lit = across.abs() < 0.09 && down.abs() < 0.1;
         image::Rgb([if lit { 6.0 } else { sky }; 3])
     })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn lengths_have_three_digits_and_a_unit() {
-        for (metres, expected) in [
-            (0.0042, "4.20 mm"),
-            (0.016, "1.60 cm"),
-            (0.25, "25.0 cm"),
-            (1.5, "1.50 m"),
-            (120.0, "120 m"),
-            (4200.0, "4.20 km"),
-        ] {
-            assert_eq!(in_metres(metres), expected);
-        }
-    }
 }

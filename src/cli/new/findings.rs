@@ -3,10 +3,11 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use crate::artifact::walk;
-use crate::sample::Extent;
-use crate::sample::input::{self, MOST_BYTES};
-use crate::stages::render::{ModelFacts, model_facts, model_formats};
+use crate::formats::spreadsheet::{BOX_COLUMNS, CLASS_COLUMNS, Spreadsheet};
+use crate::sample::content::is_called_picture;
+use crate::sample::image::extent_of;
+use crate::sample::{Extent, listing};
+use crate::stages::render::{ModelFacts, is_too_large, model_facts, model_formats};
 use crate::{Error, Result};
 
 /// Models, or templates, to render.
@@ -24,9 +25,6 @@ pub(super) enum Objects {
     },
 }
 
-/// Sides that things which are photographed have, in metres.
-const USUAL: std::ops::RangeInclusive<f32> = 0.002..=20.0;
-
 impl Objects {
     /// Looks at model files, folders of them, or a folder of templates.
     ///
@@ -36,7 +34,7 @@ impl Objects {
         let mut paths = Vec::new();
         for path in given {
             let inside = match path.is_dir() {
-                true => walk(path)?,
+                true => listing::tree(path, &|| Ok(()))?.files,
                 false => vec![path.clone()],
             };
             let models = inside
@@ -71,7 +69,7 @@ impl Objects {
         let mut facts = read(1.0)?;
         let mut unit_metres = 1.0;
         let longest = |facts: &ModelFacts| facts.size_metres.iter().fold(0.0_f32, |a, b| a.max(*b));
-        let huge = |facts: &ModelFacts| longest(facts) > *USUAL.end();
+        let huge = |facts: &ModelFacts| is_too_large(longest(facts));
         let unitless = |path: &&PathBuf| !has_extension(path, &["gltf", "glb"]);
         if facts.iter().any(huge) && paths.iter().all(|path| unitless(&path)) {
             unit_metres = 0.001;
@@ -108,10 +106,10 @@ impl Objects {
     }
 }
 
-/// A folder or a tar of photos.
+/// A folder or an archive of photos.
 pub(super) struct Photos {
     pub path: PathBuf,
-    /// `None` for a tar.
+    /// `None` for an archive.
     pub count: Option<usize>,
     /// Of a photo in the middle of the list.
     pub extent: Option<Extent>,
@@ -129,23 +127,17 @@ impl Photos {
                 extent: None,
             });
         }
-        let mut files = walk(path)?;
-        files.retain(|file| {
-            has_extension(
-                file,
-                &["png", "jpg", "jpeg", "jfif", "webp", "tif", "tiff", "bmp"],
-            )
-        });
+        let mut files = listing::tree(path, &|| Ok(()))?.files;
+        files.retain(|file| is_called_picture(file));
         if files.is_empty() {
             return Err(Error::usage(
                 path.display(),
                 "holds no photos",
-                "give the folder, or .tar, of JPEG or PNG files",
+                "give the folder, tar or zip that holds them",
             ));
         }
         let mut extents: Vec<Extent> = spread(&files, 15)
-            .filter_map(|file| image::image_dimensions(file).ok())
-            .map(Extent::from)
+            .filter_map(|file| extent_of(file).ok())
             .collect();
         extents.sort_by_key(|extent| extent.area());
         Ok(Photos {
@@ -174,79 +166,47 @@ pub(super) struct Labels {
     pub classes: BTreeSet<String>,
 }
 
-/// Names of columns: file, left, top, right, bottom.
-const BOXES: [&[&str]; 5] = [
-    &["file", "filename", "image", "path"],
-    &["x1", "xmin", "left"],
-    &["y1", "ymin", "top"],
-    &["x2", "xmax", "right"],
-    &["y2", "ymax", "bottom"],
-];
-const CLASS: &[&str] = &["class", "class_id", "label", "classid", "category", "name"];
-
 impl Labels {
     /// # Errors
-    /// If the file cannot be read, or has neither boxes nor classes.
+    /// If the file is not a table, a number in it cannot be read, or it has neither boxes nor classes.
     pub(super) fn read(path: &Path) -> Result<Self> {
-        let bytes = input::read(path, MOST_BYTES)?;
-        let text = String::from_utf8_lossy(bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&bytes));
-        let head = text.lines().next().unwrap_or_default();
-        let count = |mark: &char| head.matches(*mark).count();
-        let delimiter = [',', ';', '\t']
-            .into_iter()
-            .max_by_key(count)
-            .unwrap_or(',');
-        let mut reader = csv::ReaderBuilder::new()
-            .delimiter(delimiter as u8)
-            .flexible(true)
-            .trim(csv::Trim::All)
-            .from_reader(text.as_bytes());
-        let broken = |e: csv::Error| {
-            Error::usage(
-                path.display(),
-                format!("is not a CSV: {e}"),
-                "check the file",
-            )
-        };
-        let head = reader.headers().map_err(broken)?.clone();
-        let find = |names: &[&str]| {
-            head.iter()
-                .position(|name| names.iter().any(|known| name.eq_ignore_ascii_case(known)))
-        };
-        let boxes: Option<Vec<usize>> = BOXES.iter().map(|names| find(names)).collect();
-        let class = find(CLASS);
+        let sheet = Spreadsheet::read(path)?;
+        let boxes = BOX_COLUMNS.map(|names| sheet.column(names));
+        let boxes: Option<Vec<usize>> = boxes.into_iter().collect();
+        // Names that `evaluate` is told of, since it does not look for them.
+        let class = sheet
+            .column(CLASS_COLUMNS)
+            .or_else(|| sheet.column(&["category", "name"]));
         if boxes.is_none() && class.is_none() {
             return Err(Error::usage(
                 path.display(),
                 format!(
                     "has neither boxes nor classes; its columns are {}",
-                    head.iter().collect::<Vec<_>>().join(", ")
+                    sheet.columns()
                 ),
                 "name the columns file, xmin, ymin, xmax, ymax, class",
             ));
         }
         let (mut sides, mut classes) = (Vec::new(), BTreeSet::new());
-        for record in reader.records().filter_map(std::result::Result::ok) {
+        for record in sheet.records() {
+            let record = record?;
             if let Some(boxes) = &boxes {
-                let number = |place: usize| record.get(place)?.parse::<f64>().ok();
-                let corners: Option<Vec<f64>> =
-                    boxes[1..].iter().map(|place| number(*place)).collect();
+                let corners = boxes[1..].iter().map(|place| record.number(*place));
+                let corners: Option<Vec<f64>> = corners.collect::<Result<_>>()?;
                 sides.extend(corners.map(|c| (c[2] - c[0]).abs().max((c[3] - c[1]).abs())));
             }
-            let name = class
-                .and_then(|place| record.get(place))
-                .filter(|name| !name.is_empty());
-            classes.extend(name.map(str::to_owned));
+            let name = class.map_or("", |place| record.get(place));
+            classes.extend((!name.is_empty()).then(|| name.to_owned()));
         }
         sides.sort_by(f64::total_cmp);
         let names = |places: Vec<usize>| -> [String; 5] {
-            std::array::from_fn(|i| head.get(places[i]).unwrap_or_default().to_owned())
+            std::array::from_fn(|i| sheet.name(places[i]).to_owned())
         };
         Ok(Labels {
             path: path.to_path_buf(),
             boxes: boxes.map(names),
             box_side: sides.get(sides.len() / 2).copied(),
-            class: class.and_then(|place| head.get(place)).map(str::to_owned),
+            class: class.map(|place| sheet.name(place).to_owned()),
             classes,
         })
     }

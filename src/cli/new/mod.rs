@@ -37,7 +37,7 @@ pub(super) struct New {
     #[arg(long, value_name = "PATH", num_args = 1..)]
     models: Vec<PathBuf>,
 
-    /// The folder, or .tar, of photos.
+    /// The folder, tar or zip of photos.
     #[arg(long, value_name = "PATH")]
     photos: Option<PathBuf>,
 
@@ -78,9 +78,6 @@ impl New {
         }
         let draft = self.draft(name)?;
         std::fs::create_dir_all(folder).map_err(|e| Error::io(folder, e))?;
-        if let Some(light) = draft.panorama() {
-            text::write_panorama(&light)?;
-        }
         schema::write(&folder.join(SCHEMA))?;
         write_flushed(&path, &draft.text(&format!("#:schema {SCHEMA}\n")))?;
         print_line(format!("wrote {}", path.display()));

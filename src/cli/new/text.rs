@@ -1,15 +1,10 @@
 //! The text of a new pipeline file.
 
 use std::fmt::Write;
-use std::path::{Path, PathBuf};
-
-use toml::de::DeValue;
+use std::path::Path;
 
 use super::findings::{Labels, Objects, Photos};
-use crate::cli::inspect::model::studio;
 use crate::sample::Extent;
-use crate::stages::STAGES;
-use crate::{Error, Result};
 
 const TEMPLATE: &str = include_str!("template.toml");
 
@@ -168,18 +163,11 @@ impl Draft {
             _ => {
                 let _ = write!(
                     text,
-                    "[stages.render.mesh]\nmodels = [\"renders/{}/model.gltf\"]\t# your 3D models: .gltf, .glb, .obj \
-                     or .stl\n",
+                    "[stages.render.mesh]\nmodels = [\"renders/{}/model.gltf\"]\t# your 3D models: .gltf, .glb, .obj, \
+                     .ply or .stl\n",
                     self.name
                 );
             }
-        }
-        if let Some(light) = self.panorama() {
-            let _ = writeln!(
-                text,
-                "environments = [{}]\t# EXR panoramas that light them; photographed ones look better",
-                quoted(&light)
-            );
         }
         text += "\n[stages.render.mesh.camera]\n";
         let _ = writeln!(text, "{}", self.object_scale());
@@ -319,51 +307,6 @@ impl Draft {
              test_labels = {path}\nclass_column = {class}\n"
         )
     }
-
-    /// The panorama to write, if the default ones of `render` are not here.
-    pub(super) fn panorama(&self) -> Option<PathBuf> {
-        if matches!(self.objects, Some(Objects::Templates { .. })) || usual_light_is_here() {
-            return None;
-        }
-        Some(PathBuf::from(format!("renders/{}/studio.exr", self.name)))
-    }
-}
-
-/// Whether the panoramas that `render` uses by default exist, or are made in code.
-fn usual_light_is_here() -> bool {
-    let kind = STAGES.iter().find(|kind| kind.name == "render");
-    let stage = kind.and_then(|kind| {
-        let table = DeValue::parse("{ mesh = {} }").ok()?;
-        (kind.parse)(table).ok()
-    });
-    let config = stage.map(|stage| stage.resolved()).unwrap_or_default();
-    let usual = config["mesh"]["environments"]
-        .as_array()
-        .cloned()
-        .unwrap_or_default();
-    let here = |path: &serde_json::Value| {
-        path.as_str()
-            .is_some_and(|path| path == "builtin" || Path::new(path).exists())
-    };
-    !usual.is_empty() && usual.iter().all(here)
-}
-
-/// Writes a plain panorama of a studio.
-///
-/// # Errors
-/// If it cannot be written.
-pub(super) fn write_panorama(path: &Path) -> Result<()> {
-    if let Some(folder) = path.parent() {
-        std::fs::create_dir_all(folder).map_err(|e| Error::io(folder, e))?;
-    }
-    let failed = |e| {
-        Error::failed(
-            path.display(),
-            e,
-            "check the free space and the permissions",
-        )
-    };
-    studio().save(path).map_err(failed)
 }
 
 /// The text with the comments of lines that follow each other in one column; a tab stands before each.

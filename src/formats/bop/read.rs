@@ -7,7 +7,7 @@ use serde::de::DeserializeOwned;
 
 use super::{ByImage, CAMERA, INFO, Info, Intrinsics, NAMES, POSES, Pose};
 use crate::formats::{
-    Category, Picture, Reader, entries, file_name, folders_in, is_picture, wrong,
+    Category, Picture, Reader, entries, file_name, folders_in, is_called_picture, wrong,
 };
 use crate::sample::image::{decode, extent_of};
 use crate::sample::input::{self, MOST_BYTES};
@@ -122,7 +122,7 @@ fn pictures(scene: &Path) -> Result<HashMap<u64, PathBuf>> {
     let folder = folder.ok_or_else(|| wrong(scene, "has no folder `rgb` or `gray`"))?;
     let pictures = entries(&folder)?
         .into_iter()
-        .filter(|file| is_picture(file));
+        .filter(|file| is_called_picture(file));
     let numbered = pictures.filter_map(|file| {
         let number = file.file_stem()?.to_string_lossy().parse().ok()?;
         Some((number, file))

@@ -1,5 +1,7 @@
 //! Bytes of a text to the text: UTF-8, UTF-16 of both byte orders, and Windows-1252 for the rest.
 
+use crate::sample::input::{marked_utf16, utf16};
+
 /// What the bytes 0x80..0xa0 stand for in Windows-1252; those that stand for nothing stay as they are in
 /// Latin-1.
 const HIGH: [char; 32] = [
@@ -9,11 +11,8 @@ const HIGH: [char; 32] = [
 
 /// The text that `bytes` are, and whether its encoding was guessed.
 pub(super) fn decode(bytes: &[u8]) -> (String, bool) {
-    if let Some(rest) = bytes.strip_prefix(b"\xff\xfe") {
-        return (utf16(rest, u16::from_le_bytes), false);
-    }
-    if let Some(rest) = bytes.strip_prefix(b"\xfe\xff") {
-        return (utf16(rest, u16::from_be_bytes), false);
+    if let Some(text) = marked_utf16(bytes) {
+        return (text, false);
     }
     let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
     // Plain letters in UTF-16 are a letter and a zero.
@@ -37,14 +36,6 @@ pub(super) fn decode(bytes: &[u8]) -> (String, bool) {
         Ok(text) => (text.to_owned(), false),
         Err(_) => (windows_1252(bytes), true),
     }
-}
-
-fn utf16(bytes: &[u8], unit: fn([u8; 2]) -> u16) -> String {
-    let units = bytes.as_chunks::<2>().0.iter().map(|pair| unit(*pair));
-    let letters = char::decode_utf16(units);
-    letters
-        .map(|letter| letter.unwrap_or(char::REPLACEMENT_CHARACTER))
-        .collect()
 }
 
 fn windows_1252(bytes: &[u8]) -> String {

@@ -15,6 +15,18 @@ use crate::{Error, Result};
 const LONGEST: usize = 80;
 const MOST_COLUMNS: usize = 20;
 
+/// Names that the columns file, left, top, right and bottom go by, the likeliest first.
+pub const BOX_COLUMNS: [&[&str]; 5] = [
+    &["file", "filename", "image", "path"],
+    &["x1", "xmin", "left", "roi.x1"],
+    &["y1", "ymin", "top", "roi.y1"],
+    &["x2", "xmax", "right", "roi.x2"],
+    &["y2", "ymax", "bottom", "roi.y2"],
+];
+
+/// Names that the column with the class goes by, the likeliest first.
+pub const CLASS_COLUMNS: &[&str] = &["class", "class_id", "label", "ClassId"];
+
 /// What may stand between fields.
 const DELIMITERS: [char; 4] = [',', ';', '\t', '|'];
 
@@ -113,6 +125,16 @@ impl Spreadsheet {
         })
     }
 
+    /// The names of all columns, as the head has them, cut short for a message.
+    pub fn columns(&self) -> String {
+        let columns = self.head.iter().take(MOST_COLUMNS);
+        let columns: Vec<String> = columns.map(|name| quoted(name)).collect();
+        match self.head.len().saturating_sub(MOST_COLUMNS) {
+            0 => columns.join(", "),
+            more => format!("{} and {more} more", columns.join(", ")),
+        }
+    }
+
     /// The name of a column, as the head has it.
     pub fn name(&self, column: usize) -> &str {
         self.head.get(column).map_or("", String::as_str)
@@ -120,20 +142,10 @@ impl Spreadsheet {
 
     /// Says that there is no column of one of these names.
     pub fn no_column(&self, names: &[&str], remedy: &str) -> Error {
-        let columns: Vec<String> = self
-            .head
-            .iter()
-            .take(MOST_COLUMNS)
-            .map(|name| quoted(name))
-            .collect();
-        let more = match self.head.len().saturating_sub(MOST_COLUMNS) {
-            0 => String::new(),
-            more => format!(" and {more} more"),
-        };
         Error::failed(
             self.path.display(),
             format!("has no column `{}`", names.join("` or `")),
-            format!("its columns are {}{more}; {remedy}", columns.join(", ")),
+            format!("its columns are {}; {remedy}", self.columns()),
         )
     }
 

@@ -8,7 +8,7 @@ fn folder(files: &[(&str, &str)]) -> tempfile::TempDir {
     for (name, text) in files {
         let path = folder.path().join(name);
         std::fs::create_dir_all(path.parent().unwrap()).unwrap();
-        match is_picture(&path) {
+        match is_called_picture(&path) {
             true => std::fs::write(path, encode_png(&RgbImage::new(10, 8)).unwrap()),
             false => std::fs::write(path, text),
         }

@@ -7,7 +7,7 @@ use super::yaml::Yaml;
 use super::{Data, Task, find};
 use crate::formats::outline::{Point, fill};
 use crate::formats::{
-    Category, Picture, Reader, entries, file_name, folders_in, is_picture, wrong,
+    Category, Picture, Reader, entries, file_name, folders_in, is_called_picture, wrong,
 };
 use crate::sample::image::extent_of;
 use crate::sample::input::{self, stays_inside};
@@ -48,7 +48,7 @@ pub(super) fn read(path: &Path, reader: &mut Reader) -> Result<()> {
             open.extend(folders_in(&folder)?.into_iter().rev());
             for file in entries(&folder)?
                 .into_iter()
-                .filter(|file| is_picture(file))
+                .filter(|file| is_called_picture(file))
             {
                 let read = source.picture(&file, &split, reader);
                 if let Some(Some(picture)) = reader.file(read)? {

@@ -1,6 +1,8 @@
 //! Every file is read back by an independent reader if there is one.
 
 mod coco;
+mod left_out;
+mod splits;
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -46,34 +48,6 @@ fn object(pixels: &mut RgbImage, class: &str, [x, y, w, h]: [u32; 4], keypoints:
             .map(corner)
             .collect(),
         ..Object::new(class, [x, y, w, h].map(|v| v as f32))
-    }
-}
-
-#[test]
-fn objects_that_are_too_small_or_too_hidden_are_left_out_and_counted() {
-    let mut samples = samples();
-    samples[4].labels.objects.as_mut().unwrap()[1].bbox_xywh = [20.0, 20.0, 20.0, 4.0];
-    samples[8].labels.objects.as_mut().unwrap()[1].visible_fraction = 0.1;
-    let stage = testing::stage("emit", "{ min_box = 5.0, min_visible = 0.2 }");
-    let out = tempfile::tempdir().unwrap();
-    let summary = testing::run_into(stage.as_ref(), "emit", &samples, 4, out.path()).unwrap();
-    assert_eq!(
-        summary["left_out"],
-        serde_json::json!({ "min_box": 1, "min_visible": 1 })
-    );
-    let card = std::fs::read_to_string(out.path().join("README.md")).unwrap();
-    assert!(card.contains("less than 5 pixels wide or high are not labelled: 1 were left out"));
-    assert!(card.contains("less than 20 % is visible are not labelled: 1 were left out"));
-    let format = formats::detect(out.path()).unwrap();
-    let pictures = format.pictures(out.path()).unwrap();
-    assert_eq!(pictures.len(), 12, "pictures stay");
-    let objects = pictures
-        .iter()
-        .map(|picture| picture.labels.objects().len());
-    assert_eq!(objects.sum::<usize>(), 12 + 3 - 2);
-    for wrong in ["min_box = -1.0", "min_visible = 1.5", "min_visible = nan"] {
-        let stage = testing::stage("emit", &format!("{{ {wrong} }}"));
-        assert!(stage.check().is_err(), "{wrong}");
     }
 }
 
@@ -340,97 +314,6 @@ fn a_picture_of_nothing_is_published_as_one() {
         .iter()
         .filter(|id| coco.get_ann_ids(&[**id], &[], None, None).is_empty());
     assert_eq!((ids.len(), empty.count()), (4, 1));
-}
-
-#[test]
-fn any_split_keeps_its_name_and_train_comes_first() {
-    let mut samples = samples();
-    let splits = ["train", "val", "test", "fold-2"];
-    for (sample, split) in samples.iter_mut().zip(splits.iter().cycle()) {
-        sample.provenance.split = Some((*split).into());
-    }
-    let out = tempfile::tempdir().unwrap();
-    let summary = emit("", &samples, 5, out.path()).unwrap();
-    let card = std::fs::read_to_string(out.path().join("README.md")).unwrap();
-    for expected in [
-        "| class | train | val | test | fold-2 |\n",
-        "| all | 3 | 3 | 3 | 3 |\n",
-        "  - split: train\n    path: train/**\n  - split: validation\n    path: val/**\n  - split: test\n",
-        "  - split: \"fold_2\"\n    path: fold-2/**\n",
-    ] {
-        assert!(card.contains(expected), "{expected}\n{card}");
-    }
-    let rows: Vec<SplitRow> = table::read(&out.path().join("manifest.parquet")).unwrap();
-    for ((row, sample), split) in rows.iter().zip(&samples).zip(splits.iter().cycle()) {
-        assert_eq!(row.split, *split);
-        let bytes = std::fs::read(out.path().join(&row.file)).unwrap();
-        assert!(row.file.starts_with(&format!("{split}/")) && bytes == sample.image);
-    }
-    for split in splits {
-        let images = summary["images"][split].as_object().unwrap();
-        assert_eq!(
-            images
-                .values()
-                .filter_map(serde_json::Value::as_u64)
-                .sum::<u64>(),
-            3
-        );
-        let path = out
-            .path()
-            .join(format!("annotations/instances_{split}.json"));
-        assert_eq!(
-            hotcoco::COCO::new(&path)
-                .unwrap()
-                .get_img_ids(&[], &[])
-                .len(),
-            3
-        );
-        let lines = std::fs::read_to_string(out.path().join(split).join("metadata.jsonl")).unwrap();
-        assert_eq!(lines.lines().count(), 3);
-    }
-}
-
-#[derive(serde::Deserialize)]
-struct SplitRow {
-    file: String,
-    split: String,
-}
-
-#[test]
-fn samples_without_a_split_are_train_if_all_are() {
-    let mut samples = samples();
-    for sample in &mut samples {
-        sample.provenance.split = None;
-    }
-    let out = tempfile::tempdir().unwrap();
-    let summary = emit("", &samples, 5, out.path()).unwrap();
-    assert_eq!(
-        summary["images"],
-        serde_json::json!({ "train": { "one": 8, "two": 4 } })
-    );
-
-    samples[7].provenance.split = Some("test".into());
-    let out = tempfile::tempdir().unwrap();
-    let error = emit("", &samples, 5, out.path()).unwrap_err().to_string();
-    assert!(
-        error.contains("split-000000 has no split, but split-000007 has one"),
-        "{error}"
-    );
-    assert!(artifact::walk(out.path()).unwrap().is_empty());
-}
-
-#[test]
-fn a_split_that_leaves_the_folder_is_refused() {
-    for split in ["", "../up", ".hidden", "latest"] {
-        let mut samples = samples();
-        samples[3].provenance.split = Some(split.into());
-        let out = tempfile::tempdir().unwrap();
-        let error = emit("", &samples, 5, out.path()).unwrap_err().to_string();
-        assert!(
-            error.contains("split-000003 is not a valid folder name"),
-            "{error}"
-        );
-    }
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
-use crate::formats::spreadsheet::{Record, Spreadsheet, quoted};
+use crate::formats::spreadsheet::{BOX_COLUMNS, CLASS_COLUMNS, Record, Spreadsheet, quoted};
 use crate::sample::listing::as_table_has_it;
 use crate::{Error, Result};
 
@@ -36,13 +36,6 @@ enum Whole {
     Several,
 }
 
-/// Names of the class column, the likeliest first.
-const COLUMNS: [&str; 4] = ["class", "class_id", "label", "ClassId"];
-/// Names of the column with the file.
-const FILES: [&str; 4] = ["file", "filename", "image", "path"];
-/// Names of columns that hold a side of a box.
-const SIDES: [&str; 4] = ["x1", "xmin", "left", "roi.x1"];
-
 /// A CSV of classes, whose columns were found.
 struct Table {
     sheet: Spreadsheet,
@@ -54,14 +47,14 @@ struct Table {
 impl Table {
     fn open(path: &Path, column: Option<&str>) -> Result<Self> {
         let sheet = Spreadsheet::read(path)?;
-        let names = column.as_ref().map_or(&COLUMNS[..], std::slice::from_ref);
+        let names = column.as_ref().map_or(CLASS_COLUMNS, std::slice::from_ref);
         let class = sheet.column(names);
         let class =
             class.ok_or_else(|| sheet.no_column(names, "name the column with `class_column`"))?;
         Ok(Table {
             class,
-            file: sheet.column(&FILES),
-            side: sheet.column(&SIDES),
+            file: sheet.column(BOX_COLUMNS[0]),
+            side: sheet.column(BOX_COLUMNS[1]),
             sheet,
         })
     }

@@ -4,6 +4,7 @@ use std::cell::Cell;
 use std::fs;
 
 use crate::artifact::files::{read_json, write_json};
+use crate::artifact::soundness::{check_seal, seal};
 use crate::nn::device;
 use crate::nn::ruler::{Figures, MOST, Pictures, Sets, Sight, measure};
 use crate::stage::exhibit::{Cell as TableCell, Column, Content, Table, Value};
@@ -25,10 +26,12 @@ pub(super) fn figures(context: &Context) -> Result<Option<Figures>> {
         return Ok(None);
     };
     let kept = context.resume.map(|resume| resume.scope(EXCEPT));
-    // A file that cannot be read is measured again.
-    let known = kept
-        .as_ref()
-        .and_then(|folder| read_json(&folder.join(FILE), "").ok());
+    // What cannot be read or was damaged is measured again.
+    let known = kept.as_ref().and_then(|folder| {
+        check_seal(folder, "").ok()?;
+        read_json(&folder.join(FILE), "").ok()
+    });
+    let is_known = known.is_some();
     let figures = match known {
         Some(figures) => figures,
         None => {
@@ -52,12 +55,14 @@ pub(super) fn figures(context: &Context) -> Result<Option<Figures>> {
             measure(&sets, &context.seed.attempt(1), &chosen, &tick)?
         }
     };
-    if let Some(folder) = kept.filter(|folder| !folder.join(FILE).exists()) {
+    if let Some(folder) = kept.filter(|_| !is_known) {
         fs::create_dir_all(&folder).map_err(|e| Error::io(&folder, e))?;
         let written = context.out.join(FILE);
         write_json(&written, &figures)?;
         // Best effort: if it cannot be kept, a later run measures again.
-        let _ = fs::rename(&written, folder.join(FILE));
+        if fs::rename(&written, folder.join(FILE)).is_ok() {
+            let _ = seal(&folder);
+        }
         let _ = fs::remove_file(&written);
     }
     context.emit(Event::Note {

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use super::photos::Photos;
 use crate::Result;
-use crate::formats::spreadsheet::{Record, Spreadsheet, quoted};
+use crate::formats::spreadsheet::{BOX_COLUMNS, Record, Spreadsheet, quoted};
 
 /// What a row says about its photo.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -33,15 +33,6 @@ pub(super) struct Row {
     /// Number of the first row that shows the same thing: its own if it stands alone.
     pub first: u64,
 }
-
-/// Names that the columns file, left, top, right, bottom go by, the likeliest first.
-const NAMES: [&[&str]; 5] = [
-    &["file", "filename", "image", "path"],
-    &["x1", "xmin", "left", "roi.x1"],
-    &["y1", "ymin", "top", "roi.y1"],
-    &["x2", "xmax", "right", "roi.x2"],
-    &["y2", "ymax", "bottom", "roi.y2"],
-];
 
 /// One row for each photo of `places`.
 pub(super) fn whole(photos: &Photos, places: &[usize]) -> Vec<Row> {
@@ -76,7 +67,7 @@ impl Boxes {
         for (number, place) in places.iter_mut().enumerate() {
             let wanted = match columns {
                 Some(names) => vec![names[number].as_str()],
-                None => NAMES[number].to_vec(),
+                None => BOX_COLUMNS[number].to_vec(),
             };
             let remedy = "name those of file, left, top, right and bottom with \
                           columns = [\"…\", \"…\", \"…\", \"…\", \"…\"]";

@@ -18,8 +18,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::Result;
-use crate::artifact::{self, Kind};
-use crate::sample::input::{self, MOST_BYTES};
+use crate::artifact::Kind;
 use crate::sample::{Extent, listing};
 use crate::stage::{
     Context, Effort, Event, Facts, Forecast, Givens, Misfit, Share, Stage, StageKind, parse,
@@ -219,27 +218,26 @@ struct KnownPhotos {
 impl Ingest {
     fn known_photos(&self) -> KnownPhotos {
         let share = self.share[1].max(1) as u64;
-        let is_photo = |path: &PathBuf| {
-            let extension = path.extension().unwrap_or_default();
-            !["csv", "txt", "json"]
-                .iter()
-                .any(|other| extension.eq_ignore_ascii_case(other))
-        };
         let files: Vec<PathBuf> = match self.path.is_dir() {
-            true => artifact::walk(&self.path).unwrap_or_default(),
+            true => {
+                listing::tree(&self.path, &|| Ok(())).map_or_else(|_| Vec::new(), |tree| tree.files)
+            }
             false => vec![self.path.clone()],
         };
+        let tables = ["csv", "txt", "json"];
+        let photos = files.iter().filter(|path| {
+            let extension = path.extension().unwrap_or_default();
+            !tables
+                .iter()
+                .any(|other| extension.eq_ignore_ascii_case(other))
+        });
         let length = |path: &PathBuf| std::fs::metadata(path).map_or(0, |meta| meta.len());
-        let photos = files.iter().filter(|path| is_photo(path));
         let (count, bytes) = photos.fold((0, 0), |(count, bytes), path| {
             (count + 1, bytes + length(path))
         });
         let rows = self.boxes.as_ref().map(|csv| {
-            let lines = input::read(csv, MOST_BYTES).ok()?;
-            let lines = lines
-                .split(|byte| *byte == b'\n')
-                .filter(|line| !line.is_empty());
-            Some((lines.count() as u64).saturating_sub(1))
+            let rows = self.boxes(csv).and_then(|boxes| boxes.rows(&|| Ok(())));
+            Some(rows.ok()?.len() as u64)
         });
         let crops = match rows {
             Some(rows) => rows,

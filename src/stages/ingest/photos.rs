@@ -8,16 +8,11 @@ use rayon::prelude::*;
 
 use super::Ingest;
 use super::boxes::Row;
-use crate::sample::content::Content;
+use crate::sample::content::{Content, is_called_picture};
 use crate::sample::input::MOST_BYTES;
 use crate::sample::listing::Listing;
 use crate::stage::{Context, Event};
 use crate::{Error, Result};
-
-/// What pictures that can be read are called.
-const PICTURES: [&str; 9] = [
-    "png", "jpg", "jpeg", "jpe", "jfif", "webp", "tif", "tiff", "bmp",
-];
 
 /// What other pictures are called, and their formats.
 const OTHERS: [(&str, &str); 10] = [
@@ -147,7 +142,7 @@ impl Photos {
         let name = Path::new(self.listing.name(place));
         let extension = name.extension().unwrap_or_default();
         let is_called = |other: &str| extension.eq_ignore_ascii_case(other);
-        let called_picture = PICTURES.into_iter().any(is_called);
+        let called_picture = is_called_picture(name);
         let called_other = OTHERS.into_iter().find(|(other, _)| is_called(other));
         let called = match (called_picture, called_other) {
             (true, _) => Kind::Photo,

@@ -7,7 +7,7 @@ mod photos;
 mod template;
 mod turns;
 
-pub use mesh::{ModelFacts, model_facts, model_formats};
+pub use mesh::{ModelFacts, is_too_large, length, model_facts, model_formats};
 
 use std::path::PathBuf;
 
@@ -26,7 +26,7 @@ use crate::{Error, Result};
 pub const STAGE: StageKind = StageKind {
     name: "render",
     about: "labelled pictures of 3D models (mesh) or 2D templates (template)",
-    version: 7,
+    version: 8,
     inputs: &[
         Input::optional(
             "backgrounds",

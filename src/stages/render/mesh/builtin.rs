@@ -7,7 +7,7 @@ use std::f32::consts::{PI, TAU};
 
 use glam::{Vec2, Vec3A, vec2, vec3a};
 
-use super::surface::{hash, unit};
+use super::surface::smooth_noise;
 
 /// What `environments` calls all of them.
 pub(super) const NAME: &str = "builtin";
@@ -347,29 +347,8 @@ fn clouds(point: Vec3A) -> f32 {
     let octaves = [(1.0, 0.5), (2.1, 0.3), (4.3, 0.2)];
     octaves
         .iter()
-        .map(|(scale, share)| share * noise(point * *scale))
+        .map(|(scale, share)| share * smooth_noise(point * *scale))
         .sum()
-}
-
-/// Value noise, 0..1, that changes over a length of about 1.
-fn noise(point: Vec3A) -> f32 {
-    let cell = point.floor();
-    let t = point - cell;
-    let t = t * t * (Vec3A::splat(3.0) - 2.0 * t);
-    let [x, y, z] = cell.as_ivec3().to_array();
-    let corner = |i: i32| {
-        let step = |from: i32, bit: i32| (from + (i >> bit & 1)) as u32;
-        let word = hash(step(x, 0) ^ hash(step(y, 1) ^ hash(step(z, 2))));
-        let near = |along: f32, bit: i32| {
-            if i >> bit & 1 == 1 {
-                along
-            } else {
-                1.0 - along
-            }
-        };
-        unit(word) * near(t.x, 0) * near(t.y, 1) * near(t.z, 2)
-    };
-    (0..8).map(corner).sum()
 }
 
 #[cfg(test)]

@@ -5,6 +5,7 @@ use std::path::Path;
 use super::config::Colour;
 use super::list::{self, Source};
 use super::model::Model;
+use super::sizes;
 use crate::Result;
 use crate::sample::colour::to_srgb;
 
@@ -23,7 +24,7 @@ pub struct ModelFacts {
     pub classes: Vec<String>,
     /// Its keypoints by name.
     pub keypoints: Vec<String>,
-    /// What its file holds and is not used.
+    /// What is odd about it, and what its file holds that is not used.
     pub remarks: Vec<String>,
 }
 
@@ -33,7 +34,7 @@ pub struct ModelFacts {
 /// If it cannot be read.
 pub fn model_facts(path: &Path, unit_metres: f32) -> Result<ModelFacts> {
     let source = Source::plain(path);
-    let model = Model::read(&source, unit_metres, &|| Ok(()))?;
+    let mut model = Model::read(&source, unit_metres, &|| Ok(()))?;
     let colour = |light: f32| (to_srgb(light.clamp(0.0, 1.0)) * 255.0).round() as u8;
     // The last one is the format's own, for what has no material.
     let named = model
@@ -65,6 +66,8 @@ pub fn model_facts(path: &Path, unit_metres: f32) -> Result<ModelFacts> {
         .collect();
     keypoints.sort();
     keypoints.dedup();
+    let mut remarks = sizes::warnings(std::slice::from_ref(&model));
+    remarks.append(&mut model.unused);
     Ok(ModelFacts {
         size_metres: model.sides().to_array(),
         triangles: model.triangles(),
@@ -75,7 +78,7 @@ pub fn model_facts(path: &Path, unit_metres: f32) -> Result<ModelFacts> {
         materials: described.collect(),
         classes: model.faces.iter().map(|face| face.name.clone()).collect(),
         keypoints,
-        remarks: model.unused,
+        remarks,
     })
 }
 

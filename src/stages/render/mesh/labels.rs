@@ -3,6 +3,7 @@
 use glam::{IVec2, Vec3A};
 
 use super::scene::{Instance, Scene};
+use super::surface::R2;
 use super::trace::Target;
 use crate::Result;
 use crate::sample::maps::{self, depth};
@@ -173,7 +174,7 @@ impl Buffer {
         let (mut rays, mut hits) = (0, 0);
         for &pixel in mask.iter().step_by(mask.len().div_ceil(PIXELS)) {
             for ray in 0..each {
-                let (u, v) = spread(ray as u32);
+                let [u, v] = R2.map(|step| (ray as f32 * step).fract());
                 let (x, y) = ((pixel % width) as f32 + u, (pixel / width) as f32 + v);
                 let hit = scene.hit(scene.camera.position, scene.camera.direction(x, y));
                 let target = hit.map(|hit| hit.target);
@@ -206,15 +207,6 @@ impl Buffer {
             })
             .collect()
     }
-}
-
-/// Points that fill the unit square evenly, however many there are: the R2 sequence (Roberts 2018).
-fn spread(number: u32) -> (f32, f32) {
-    let number = number as f32;
-    (
-        (number * 0.754_877_7).fract(),
-        (number * 0.569_840_3).fract(),
-    )
 }
 
 /// Whether nothing stands before a point of the instance. The point may float a little above the

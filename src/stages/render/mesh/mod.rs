@@ -45,6 +45,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use facts::{ModelFacts, model_facts, model_formats};
+pub use sizes::{is_too_large, length};
 
 use backdrop::Backdrop;
 use cast::Cast;

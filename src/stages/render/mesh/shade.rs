@@ -13,7 +13,7 @@ use super::backdrop::Behind;
 use super::config::Lens;
 use super::develop::{Exposure, develop};
 use super::scene::{Instance, Scene};
-use super::surface::{hash, unit};
+use super::surface::{R2, hash, unit};
 use super::trace::Target;
 use crate::sample::Extent;
 use crate::sample::colour::luminance;
@@ -45,8 +45,8 @@ impl Ray {
         let start = hash(self.pixel.wrapping_add(purpose as u32));
         let sample = self.sample as f32;
         (
-            (unit(start) + sample * 0.754_877_7).fract(),
-            (unit(hash(start)) + sample * 0.569_840_3).fract(),
+            (unit(start) + sample * R2[0]).fract(),
+            (unit(hash(start)) + sample * R2[1]).fract(),
         )
     }
 }

@@ -5,6 +5,12 @@ use super::model::Model;
 /// Metres between which the sizes of things that are photographed mostly lie.
 const PLAUSIBLE: [f32; 2] = [1e-3, 10.0];
 
+/// Whether a thing of this size is larger than what is mostly photographed, as a model in millimetres is that
+/// was read as metres.
+pub fn is_too_large(metres: f32) -> bool {
+    metres > PLAUSIBLE[1]
+}
+
 /// Sizes in one list that differ by more are said.
 const SPREAD: f32 = 20.0;
 
@@ -45,7 +51,7 @@ pub(super) fn warnings(models: &[Model]) -> Vec<String> {
 fn implausible(model: &Model) -> String {
     let (path, size) = (&model.path, length(model.size));
     // A file in millimetres that was read as metres is a thousand times too large, and the other way round.
-    match model.size > PLAUSIBLE[1] {
+    match is_too_large(model.size) {
         true => format!(
             "{path} is {size} large; is it in millimetres? Then give it `scale = 0.001` in `models`"
         ),
@@ -56,19 +62,17 @@ fn implausible(model: &Model) -> String {
     }
 }
 
-/// A length with its unit.
-fn length(metres: f32) -> String {
-    let (value, unit) = match metres {
-        m if m >= 1.0 => (m, "m"),
-        m if m >= 0.01 => (m * 100.0, "cm"),
-        m if m >= 0.001 => (m * 1e3, "mm"),
-        m => (m * 1e6, "µm"),
+/// A length in its own unit, with three digits.
+pub fn length(metres: f32) -> String {
+    let (length, unit) = match metres {
+        0.0..1e-4 => (metres * 1e6, "µm"),
+        1e-4..0.01 => (metres * 1e3, "mm"),
+        0.01..1.0 => (metres * 1e2, "cm"),
+        1.0..1e3 => (metres, "m"),
+        _ => (metres / 1e3, "km"),
     };
-    // Three digits.
-    match value {
-        v if v >= 100.0 => format!("{v:.0} {unit}"),
-        v => format!("{} {unit}", (v * 10.0).round() / 10.0),
-    }
+    let decimals = (2 - length.abs().max(1e-9).log10().floor() as i32).clamp(0, 3) as usize;
+    format!("{length:.decimals$} {unit}")
 }
 
 #[cfg(test)]
@@ -76,8 +80,17 @@ mod tests {
     use super::*;
 
     #[test]
-    fn lengths_have_the_unit_that_suits_them() {
-        let said = [250.0, 1.25, 0.16, 0.0016, 2e-6].map(length);
-        assert_eq!(said, ["250 m", "1.3 m", "16 cm", "1.6 mm", "2 µm"]);
+    fn lengths_have_three_digits_and_a_unit() {
+        for (metres, expected) in [
+            (2e-6, "2.00 µm"),
+            (0.0042, "4.20 mm"),
+            (0.016, "1.60 cm"),
+            (0.25, "25.0 cm"),
+            (1.5, "1.50 m"),
+            (120.0, "120 m"),
+            (12_000.0, "12.0 km"),
+        ] {
+            assert_eq!(length(metres), expected);
+        }
     }
 }

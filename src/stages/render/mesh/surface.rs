@@ -286,7 +286,7 @@ impl Table {
 }
 
 /// Value noise, 0..1, that changes over a length of about 1.
-fn smooth_noise(point: Vec3A) -> f32 {
+pub(super) fn smooth_noise(point: Vec3A) -> f32 {
     let cell = point.floor();
     let t = point - cell;
     let t = t * t * (Vec3A::splat(3.0) - 2.0 * t);
@@ -303,6 +303,10 @@ fn smooth_noise(point: Vec3A) -> f32 {
     let plane = |z| mix(row(0, z), row(1, z), t.y);
     mix(plane(0), plane(1), t.z)
 }
+
+/// Steps of the R2 sequence (Roberts 2018): multiples of them, less their whole parts, fill the unit square evenly,
+/// however many there are.
+pub(super) const R2: [f32; 2] = [0.754_877_7, 0.569_840_3];
 
 /// Scrambles a word (PCG's output permutation; Jarzynski and Olano 2020).
 #[inline]

@@ -2,23 +2,20 @@
 
 use std::borrow::Cow;
 
+use crate::sample::input::marked_utf16;
+
 /// A file's text as UTF-8, which need not be valid throughout.
 ///
 /// # Errors
 /// If it is in an encoding that is not read.
 pub(super) fn decoded(bytes: Vec<u8>) -> Result<Vec<u8>, String> {
-    let wide = |pair: fn([u8; 2]) -> u16| {
-        let (pairs, _) = bytes[2..].as_chunks::<2>();
-        let units = pairs.iter().map(|&bytes| pair(bytes));
-        let text = char::decode_utf16(units).map(|c| c.unwrap_or(char::REPLACEMENT_CHARACTER));
-        text.collect::<String>().into_bytes()
-    };
     match bytes.as_slice() {
         [0xff, 0xfe, 0, 0, ..] | [0, 0, 0xfe, 0xff, ..] => {
             Err("is text in UTF-32; save it as UTF-8".into())
         }
-        [0xff, 0xfe, ..] => Ok(wide(u16::from_le_bytes)),
-        [0xfe, 0xff, ..] => Ok(wide(u16::from_be_bytes)),
+        [0xff, 0xfe, ..] | [0xfe, 0xff, ..] => {
+            Ok(marked_utf16(&bytes).unwrap_or_default().into_bytes())
+        }
         [first, second, ..] if *first == 0 || *second == 0 => {
             Err("is no text, or text in UTF-16 without a mark; save it as UTF-8".into())
         }

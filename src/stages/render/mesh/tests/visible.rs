@@ -126,8 +126,8 @@ fn sizes_that_look_mistaken_are_said() {
         "{said:?}"
     );
     assert!(
-        said[1].contains("2083-fold") && said[1].contains("mug.obj is 12 cm"),
+        said[1].contains("2083-fold") && said[1].contains("mug.obj is 12.0 cm"),
         "{said:?}"
     );
-    assert!(sizes(&[("dust.obj", 2e-4)])[0].contains("200 µm"));
+    assert!(sizes(&[("dust.obj", 2e-4)])[0].contains("0.200 mm"));
 }

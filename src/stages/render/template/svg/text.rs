@@ -6,6 +6,8 @@ use std::io::Read;
 
 use flate2::read::MultiGzDecoder;
 
+use crate::sample::input::marked_utf16;
+
 /// Variables of a file, and how deep one may name another.
 const MOST_VARIABLES: usize = 1000;
 const DEEPEST: usize = 8;
@@ -33,26 +35,18 @@ pub(super) fn decoded(bytes: &[u8], most: u64) -> Result<Cow<'_, str>, String> {
 }
 
 fn as_text(bytes: &[u8]) -> Result<Cow<'_, str>, String> {
-    let wide = |pair: fn([u8; 2]) -> u16| {
-        let (pairs, _) = bytes[2..].as_chunks::<2>();
-        let units: Vec<u16> = pairs.iter().map(|&bytes| pair(bytes)).collect();
-        // The declaration names the encoding of the file, not of this text.
-        let text = String::from_utf16(&units).map_err(|e| format!("is not sound UTF-16: {e}"))?;
-        Ok(match text.split_once("?>") {
-            Some((head, rest)) if head.starts_with("<?xml") => rest.trim_start().to_owned(),
-            _ => text,
-        }
-        .into())
+    let Some(text) = marked_utf16(bytes) else {
+        let text = std::str::from_utf8(bytes);
+        return text
+            .map(Cow::from)
+            .map_err(|e| format!("is not a readable SVG: {e}"));
     };
-    match bytes {
-        [0xff, 0xfe, ..] => wide(u16::from_le_bytes),
-        [0xfe, 0xff, ..] => wide(u16::from_be_bytes),
-        _ => {
-            let text = std::str::from_utf8(bytes);
-            text.map(Cow::from)
-                .map_err(|e| format!("is not a readable SVG: {e}"))
-        }
+    // The declaration names the encoding of the file, not of this text.
+    Ok(match text.split_once("?>") {
+        Some((head, rest)) if head.starts_with("<?xml") => rest.trim_start().to_owned(),
+        _ => text,
     }
+    .into())
 }
 
 /// The text with the values of its CSS variables (`--name: value`) in place of `var(--name)`; one without a value

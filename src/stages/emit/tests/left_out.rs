@@ -1,0 +1,31 @@
+//! Objects that get no label.
+
+use super::*;
+
+#[test]
+fn objects_that_are_too_small_or_too_hidden_are_left_out_and_counted() {
+    let mut samples = samples();
+    samples[4].labels.objects.as_mut().unwrap()[1].bbox_xywh = [20.0, 20.0, 20.0, 4.0];
+    samples[8].labels.objects.as_mut().unwrap()[1].visible_fraction = 0.1;
+    let stage = testing::stage("emit", "{ min_box = 5.0, min_visible = 0.2 }");
+    let out = tempfile::tempdir().unwrap();
+    let summary = testing::run_into(stage.as_ref(), "emit", &samples, 4, out.path()).unwrap();
+    assert_eq!(
+        summary["left_out"],
+        serde_json::json!({ "min_box": 1, "min_visible": 1 })
+    );
+    let card = std::fs::read_to_string(out.path().join("README.md")).unwrap();
+    assert!(card.contains("less than 5 pixels wide or high are not labelled: 1 were left out"));
+    assert!(card.contains("less than 20 % is visible are not labelled: 1 were left out"));
+    let format = formats::detect(out.path()).unwrap();
+    let pictures = format.pictures(out.path()).unwrap();
+    assert_eq!(pictures.len(), 12, "pictures stay");
+    let objects = pictures
+        .iter()
+        .map(|picture| picture.labels.objects().len());
+    assert_eq!(objects.sum::<usize>(), 12 + 3 - 2);
+    for wrong in ["min_box = -1.0", "min_visible = 1.5", "min_visible = nan"] {
+        let stage = testing::stage("emit", &format!("{{ {wrong} }}"));
+        assert!(stage.check().is_err(), "{wrong}");
+    }
+}
