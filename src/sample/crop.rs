@@ -3,8 +3,10 @@
 
 use image::RgbImage;
 
+use glam::{DAffine2, DVec2};
+
 use super::Extent;
-use super::mapping::Border;
+use super::mapping::{Border, Mapping};
 
 /// Whole pixels of a photo, possibly beyond its edges.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -15,6 +17,17 @@ pub struct Rectangle {
     pub top: i64,
     /// Pixels, at least 1 each way.
     pub extent: Extent,
+}
+
+impl Rectangle {
+    /// From the pixels of `photo` to those of `picture`, to which the rectangle is scaled.
+    pub fn mapping(self, photo: Extent, picture: Extent) -> Mapping {
+        let sides = |extent: Extent| DVec2::new(extent.width.into(), extent.height.into());
+        let scale = sides(picture) / sides(self.extent);
+        let corner = DVec2::new(self.left as f64, self.top as f64);
+        let forward = DAffine2::from_scale(scale) * DAffine2::from_translation(-corner);
+        Mapping::new(forward, photo, picture)
+    }
 }
 
 /// The largest extent of the shape of `picture` that `photo` holds.
@@ -104,6 +117,19 @@ mod tests {
         let pixels = cut(&photo, square);
         assert_eq!(pixels.get_pixel(0, 39), &Rgb([0, 24, 0]));
         assert_eq!(pixels.get_pixel(39, 0), &Rgb([29, 0, 0]));
+    }
+
+    #[test]
+    fn points_of_the_photo_are_found_in_the_picture() {
+        let rectangle = Rectangle {
+            left: 10,
+            top: -4,
+            extent: Extent::new(20, 40),
+        };
+        let mapping = rectangle.mapping(Extent::square(64), Extent::new(10, 20));
+        assert_eq!(mapping.forward([10.0, -4.0]), [0.0, 0.0]);
+        assert_eq!(mapping.forward([30.0, 16.0]), [10.0, 10.0]);
+        assert_eq!(mapping.inverse([5.0, 20.0]), [20.0, 36.0]);
     }
 
     #[test]

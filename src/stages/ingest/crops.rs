@@ -32,7 +32,7 @@ impl Ingest {
         for batch in batches(groups, part_size) {
             if let [group] = batch {
                 let photo = self.decode(photos, group)?;
-                if let Some(photo) = photo.counted(group, tally) {
+                if let Some(photo) = photo.counted(&group[0].file, tally) {
                     for rows in group.chunks(part_size) {
                         let crops = rows
                             .par_iter()
@@ -52,7 +52,7 @@ impl Ingest {
                     })
                     .collect::<Result<_>>()?;
                 for (photo, group) in crops.into_iter().zip(batch) {
-                    let crops = photo.counted(group, tally).unwrap_or_default();
+                    let crops = photo.counted(&group[0].file, tally).unwrap_or_default();
                     output.add(crops, context, tally)?;
                 }
             }
@@ -108,17 +108,9 @@ impl Ingest {
         let Some(rectangle) = rectangle else {
             return Ok(None);
         };
-        let Extent { width, height } = rectangle.extent;
-        if 3 * u64::from(width) * u64::from(height) > MOST_BYTES {
-            return Err(Error::failed(
-                format!("{}, {}", row.file, self.place(row)),
-                format!(
-                    "its crop is {width}×{height} pixels, more than the {} MiB that are held",
-                    MOST_BYTES >> 20
-                ),
-                "lower `margin`, or remove the row",
-            ));
-        }
+        check_crop(rectangle.extent, || {
+            format!("{}, {}", row.file, self.place(row))
+        })?;
         let cut = crop::cut(photo, rectangle);
         let pixels = resize(&cut, self.size.width, self.size.height);
         let id = |number| format!("{}-{number:06}", context.id);
@@ -147,8 +139,25 @@ impl Ingest {
     }
 }
 
+/// # Errors
+/// If a crop has more pixels than are held; the message calls it `name`.
+pub(super) fn check_crop(extent: Extent, name: impl FnOnce() -> String) -> Result<()> {
+    let Extent { width, height } = extent;
+    if 3 * u64::from(width) * u64::from(height) <= MOST_BYTES {
+        return Ok(());
+    }
+    Err(Error::failed(
+        name(),
+        format!(
+            "its crop is {width}×{height} pixels, more than the {} MiB that are held",
+            MOST_BYTES >> 20
+        ),
+        "lower `margin`, or remove the row",
+    ))
+}
+
 /// A photo, or what was made of it.
-enum Photo<T> {
+pub(super) enum Photo<T> {
     /// With the fingerprint of its bytes.
     Read(T, [u8; 16]),
     /// Why it cannot be read.
@@ -156,18 +165,18 @@ enum Photo<T> {
 }
 
 impl<T> Photo<T> {
-    fn map<U>(self, make: impl FnOnce(T) -> Result<U>) -> Result<Photo<U>> {
+    pub(super) fn map<U>(self, make: impl FnOnce(T) -> Result<U>) -> Result<Photo<U>> {
         Ok(match self {
             Photo::Read(photo, fingerprint) => Photo::Read(make(photo)?, fingerprint),
             Photo::Bad(error) => Photo::Bad(error),
         })
     }
 
-    /// What was read of the photo of `group`; counts it if it is bad or a copy of another.
-    fn counted(self, group: &[&Row], tally: &mut Tally) -> Option<T> {
+    /// What was read of the photo that is called `name`; counts it if it is bad or a copy of another.
+    pub(super) fn counted(self, name: &str, tally: &mut Tally) -> Option<T> {
         match self {
             Photo::Read(photo, fingerprint) => {
-                tally.see(fingerprint, &group[0].file);
+                tally.see(fingerprint, name);
                 Some(photo)
             }
             Photo::Bad(error) => {
@@ -180,14 +189,14 @@ impl<T> Photo<T> {
 
 /// Crops on their way into parts.
 #[derive(Default)]
-struct Output {
+pub(super) struct Output {
     waiting: Vec<Sample>,
     parts: usize,
 }
 
 impl Output {
     /// Takes crops in their order, and writes every part that is full.
-    fn add(
+    pub(super) fn add(
         &mut self,
         crops: Vec<Option<(Sample, Flaw)>>,
         context: &Context,
@@ -212,7 +221,7 @@ impl Output {
     }
 
     /// Writes what waits as a part.
-    fn write(&mut self, context: &Context, tally: &mut Tally) -> Result<()> {
+    pub(super) fn write(&mut self, context: &Context, tally: &mut Tally) -> Result<()> {
         if self.waiting.is_empty() {
             return Ok(());
         }

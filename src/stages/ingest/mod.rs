@@ -1,11 +1,13 @@
-//! ingest: reads real photos, without classes, and cuts crops from them.
+//! ingest: reads real photos, without classes, and cuts crops from them; or finished renders with their labels.
 //!
-//! A CSV of boxes says where to cut. Whatever else it holds, classes above all, is never read.
+//! Of photos, a CSV of boxes or a labelled dataset says where to cut. Whatever else these hold, classes above
+//! all, is never read.
 
 mod bad;
 mod boxes;
 mod crops;
 mod flaws;
+mod labelled;
 mod photos;
 mod tally;
 #[cfg(test)]
@@ -19,20 +21,22 @@ use serde::{Deserialize, Serialize};
 
 use crate::Result;
 use crate::artifact::Kind;
+use crate::formats::{FORMATS, Format, FormatName};
 use crate::sample::{Extent, listing};
 use crate::stage::{
     Context, Effort, Event, Facts, Forecast, Givens, Misfit, Share, Stage, StageKind, parse,
 };
 
 use boxes::{Area, Boxes, Row};
+use labelled::{Cut, Pictures};
 use photos::Photos;
 use tally::Tally;
 
 /// The registry entry.
 pub const STAGE: StageKind = StageKind {
     name: "ingest",
-    about: "real photos, cropped to boxes, without their classes",
-    version: 5,
+    about: "real photos, cropped to boxes, without their classes; or finished renders with labels",
+    version: 6,
     inputs: &[],
     output: Kind::Samples,
     parse: parse::<Ingest>,
@@ -45,8 +49,16 @@ pub const STAGE: StageKind = StageKind {
 #[serde(default, deny_unknown_fields)]
 pub struct Ingest {
     /// A folder, searched with its subfolders for PNG, JPEG, WebP, TIFF and BMP, or a .tar, .tar.gz or
-    /// .zip of such files. Their content counts, not their names.
+    /// .zip of such files. Their content counts, not their names. With `format`, a dataset of that format.
     pub path: PathBuf,
+    /// The format of a dataset with labels; see `verismo list formats`. Without it, `path` holds photos.
+    pub format: Option<FormatName>,
+    /// With `format`: what its pictures are.
+    pub pictures: Pictures,
+    /// With `format`: what each sample shows.
+    pub cut: Cut,
+    /// With `format`: the splits to read, such as `["train"]`; empty reads all pictures.
+    pub splits: Vec<String>,
     /// A CSV with one box a row; without it, the middle of each photo is taken, as much of it as has
     /// the shape of `size`.
     pub boxes: Option<PathBuf>,
@@ -84,6 +96,10 @@ impl Default for Ingest {
     fn default() -> Self {
         Ingest {
             path: PathBuf::new(),
+            format: None,
+            pictures: Pictures::Renders,
+            cut: Cut::Frames,
+            splits: Vec::new(),
             boxes: None,
             columns: None,
             track: String::new(),
@@ -126,6 +142,7 @@ impl Stage for Ingest {
         if self.share[0] >= self.share[1] {
             return Err("`share` is [K, N]: the K-th of N shares, K from 0 to N - 1".into());
         }
+        self.check_format()?;
         if self.columns.is_some() && self.boxes.is_none() {
             return Err("`columns` is of use with `boxes` only; add it or remove `columns`".into());
         }
@@ -141,6 +158,9 @@ impl Stage for Ingest {
     }
 
     fn check_files(&self) -> Result<(), Misfit> {
+        if let Some(format) = self.format() {
+            return self.check_dataset(format);
+        }
         if let Some(boxes) = self.boxes.as_ref().filter(|boxes| boxes.is_dir()) {
             return Err(Misfit::new(
                 format!("`boxes` names a folder, {}", boxes.display()),
@@ -151,10 +171,30 @@ impl Stage for Ingest {
     }
 
     fn foresee(&self, _: &Givens) -> Result<Facts, Misfit> {
-        Ok(Facts::unlabelled(self.size))
+        let labelled = self.format().filter(|_| self.pictures == Pictures::Renders);
+        let Some(format) = labelled else {
+            return Ok(Facts::unlabelled(self.size));
+        };
+        let holds = format.holds;
+        Ok(Facts {
+            // Frames have one if all their objects do.
+            classes: match self.cut {
+                Cut::Objects => Some(true),
+                Cut::Frames => (!holds.class && !holds.objects).then_some(false),
+            },
+            objects: (!holds.objects).then_some(false),
+            ..Facts::labelled(self.size)
+        })
     }
 
     fn forecast(&self, _: &Givens) -> Forecast {
+        if let Some(format) = self.format() {
+            let count = self.count_labelled(format);
+            let limit = (self.limit > 0).then_some(self.limit as u64);
+            let count = count.map(|count| limit.map_or(count, |limit| limit.min(count)));
+            let pixels = count.map(|count| count as f64 * self.size.area() as f64);
+            return Forecast::new(count, pixels.map(Effort::pixels));
+        }
         let known = self.known_photos();
         let limit = (self.limit > 0).then_some(self.limit as u64);
         let count = match (known.crops, limit) {
@@ -172,6 +212,9 @@ impl Stage for Ingest {
     }
 
     fn run(&self, context: &Context) -> Result<serde_json::Value> {
+        if let Some(format) = self.format() {
+            return self.run_labelled(context, format);
+        }
         let photos = Photos::open(self, context)?;
         let mut tally = Tally::default();
         let mut rows = match &self.boxes {
@@ -251,6 +294,61 @@ impl Ingest {
 }
 
 impl Ingest {
+    /// The format of a dataset with labels.
+    fn format(&self) -> Option<&'static Format> {
+        self.format.map(FormatName::entry)
+    }
+
+    /// Checks which settings go together with `format`.
+    fn check_format(&self) -> Result<(), String> {
+        let Some(format) = self.format() else {
+            let with_format = [
+                ("pictures", self.pictures != Pictures::Renders),
+                ("cut", self.cut != Cut::Frames),
+                ("splits", !self.splits.is_empty()),
+            ];
+            return match with_format.into_iter().find(|(_, given)| *given) {
+                Some((name, _)) => Err(format!(
+                    "`{name}` is of use with `format` only; add it or remove `{name}`"
+                )),
+                None => Ok(()),
+            };
+        };
+        if self.boxes.is_some() {
+            return Err("`boxes` and `format` both say where the objects are; remove one".into());
+        }
+        if self.cut == Cut::Objects && !format.holds.objects {
+            return Err(format!(
+                "`cut = \"objects\"` needs objects, and `{}` holds only {}; remove `cut`",
+                format.name,
+                format.holds.names()
+            ));
+        }
+        Ok(())
+    }
+
+    /// Whether a dataset looks like one of `format`.
+    fn check_dataset(&self, format: &Format) -> Result<(), Misfit> {
+        if (format.detect)(&self.path) {
+            return Ok(());
+        }
+        let others = FORMATS.iter().filter(|other| (other.detect)(&self.path));
+        let others: Vec<String> = others.map(|other| format!("`{}`", other.name)).collect();
+        let looks = match others.is_empty() {
+            true => "does not look like a dataset of any format".to_owned(),
+            false => format!("looks like {}", others.join(" or ")),
+        };
+        Err(Misfit::new(
+            format!(
+                "`format` is `{}`, but {} {looks}",
+                format.name,
+                self.path.display()
+            ),
+            "correct `format` or `path`; `verismo list formats` says what each format is",
+        )
+        .of_file(&self.path))
+    }
+
     /// Opens the CSV of boxes.
     fn boxes(&self, csv: &Path) -> Result<Boxes> {
         Boxes::open(csv, self.columns.as_ref(), &self.track)
@@ -303,17 +401,46 @@ fn dealt(mut rows: Vec<Row>, [wanted, shares]: [usize; 2]) -> Vec<Row> {
 
 /// `limit` of `rows` at even distances, or all where `limit` is 0 or more than there are.
 fn evenly_spread(rows: Vec<Row>, limit: usize) -> Vec<Row> {
-    let count = rows.len();
-    if limit == 0 || limit >= count {
-        return rows;
+    let mut spread = Spread::new(rows.len(), limit);
+    rows.into_iter().filter(|_| spread.takes()).collect()
+}
+
+/// Takes some of a known number of things, at even distances.
+struct Spread {
+    count: usize,
+    /// How many to take.
+    limit: usize,
+    seen: usize,
+    taken: usize,
+}
+
+impl Spread {
+    /// Takes `limit` of `count` things, or all where `limit` is 0 or more than there are.
+    fn new(count: usize, limit: usize) -> Self {
+        Spread {
+            count,
+            limit: match limit {
+                0 => count,
+                limit => limit.min(count),
+            },
+            seen: 0,
+            taken: 0,
+        }
     }
-    let mut next = 0;
-    let wanted = rows.into_iter().enumerate().filter(|(i, _)| {
-        let take = next < limit && *i == next * count / limit;
-        next += usize::from(take);
-        take
-    });
-    wanted.map(|(_, row)| row).collect()
+
+    /// Takes all things, however many there are.
+    fn all() -> Self {
+        Spread::new(usize::MAX, 0)
+    }
+
+    /// Whether to take the next thing.
+    fn takes(&mut self) -> bool {
+        let place = self.taken as u128 * self.count as u128 / self.limit.max(1) as u128;
+        let takes = self.taken < self.limit && self.seen as u128 == place;
+        self.seen += 1;
+        self.taken += usize::from(takes);
+        takes
+    }
 }
 
 /// The rows of each photo, photos in the order of their first row.

@@ -3,6 +3,7 @@
 mod crops;
 mod decoding;
 mod hostile;
+mod labelled;
 mod rows;
 mod tolerance;
 
