@@ -8,6 +8,7 @@ mod errors;
 mod explain;
 mod first_hour;
 mod fit;
+mod foreign;
 #[cfg(unix)]
 mod golden;
 mod interop;

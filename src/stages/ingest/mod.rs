@@ -36,7 +36,7 @@ use tally::Tally;
 pub const STAGE: StageKind = StageKind {
     name: "ingest",
     about: "real photos, cropped to boxes, without their classes; or finished renders with labels",
-    version: 6,
+    version: 5,
     inputs: &[],
     output: Kind::Samples,
     parse: parse::<Ingest>,
