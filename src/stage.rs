@@ -45,15 +45,16 @@ pub trait Stage: Resolved + Send + Sync {
     }
 
     /// Looks at [`Stage::files`], all of which exist, as far as that is quick: whether they are of a kind that
-    /// the stage can read. Before a run, nothing else would notice until the stage begins.
+    /// the stage can read, and fit what is known of the inputs. Before a run, nothing else would notice until the
+    /// stage begins.
     ///
     /// # Errors
     /// Which file or setting is wrong, and the remedy.
-    fn check_files(&self) -> Result<(), Misfit> {
+    fn check_files(&self, _inputs: &Givens) -> Result<(), Misfit> {
         Ok(())
     }
 
-    /// What the result will be like, given what is known of the inputs. Reads no files.
+    /// What the result will be like, given what is known of the inputs. Reads no more than [`Stage::check`] does.
     ///
     /// # Errors
     /// If the stage could not work with these inputs.

@@ -43,7 +43,7 @@ pub(super) fn givens<'s>(
     let find = |id: &String| stages.iter().find(|other| other.id == *id);
     let given = |other: &'s StageSpec| Given {
         id: &other.id,
-        facts: other.facts,
+        facts: other.facts.clone(),
         count: counts.get(&other.id).copied(),
         artifact: None,
         stage: other.stage.as_ref(),

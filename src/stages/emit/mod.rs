@@ -150,7 +150,7 @@ impl Stage for Emit {
         let Some(samples) = inputs.get("samples") else {
             return Ok(Facts::default());
         };
-        let facts = samples.facts;
+        let facts = &samples.facts;
         if facts.has_no_labels() {
             return Err(Misfit::new(
                 format!(
@@ -175,7 +175,7 @@ impl Stage for Emit {
                 ),
                 "leave the format out of `formats`",
             )),
-            None => Ok(facts),
+            None => Ok(facts.clone()),
         }
     }
 

@@ -129,10 +129,28 @@ impl Stage for Evaluate {
         }
     }
 
+    fn check_files(&self, inputs: &Givens) -> Result<(), Misfit> {
+        let classes = self.foreseen_classes(inputs);
+        if classes.is_empty() {
+            return Ok(());
+        }
+        let column = self.class_column.as_deref();
+        let target = self.target_labels.iter();
+        let target = target.filter(|_| inputs.get("target").is_some());
+        for path in target.chain([&self.test_labels]) {
+            labels::check_classes(path, column, &classes)
+                .map_err(|error| Misfit::of_error(error, "the labels", path))?;
+        }
+        Ok(())
+    }
+
     fn foresee(&self, inputs: &Givens) -> Result<Facts, Misfit> {
         inputs.need_classes("source", "to learn from")?;
         inputs.common_extent(&["test", "source", "adapted", "target"])?;
-        Ok(Facts::default())
+        Ok(Facts {
+            class_names: self.foreseen_classes(inputs),
+            ..Facts::default()
+        })
     }
 
     fn forecast(&self, inputs: &Givens) -> Forecast {
@@ -202,6 +220,14 @@ impl Stage for Evaluate {
 }
 
 impl Evaluate {
+    /// The classes that the recognisers will tell apart, or more; empty if they are not known.
+    fn foreseen_classes(&self, inputs: &Givens) -> Vec<String> {
+        match inputs.get("adapted") {
+            Some(adapted) => adapted.facts.class_names.clone(),
+            None => inputs.facts("source").class_names,
+        }
+    }
+
     /// Trains on every set with every seed; predictions for the test photos by set, then by seed.
     fn train_all(
         &self,

@@ -9,6 +9,7 @@ mod turns;
 
 pub use mesh::{ModelFacts, is_too_large, length, model_facts, model_formats};
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use schemars::JsonSchema;
@@ -126,24 +127,19 @@ impl Stage for Render {
         {
             return Err("`min_visible` is a share; give a number from 0 to 1".into());
         }
-        let named = match (&self.mesh, &self.template) {
-            (Some(mesh), None) => {
-                mesh.check()?;
-                mesh.classes()?
-            }
-            (None, Some(template)) => {
-                template.check()?;
-                template.classes()?
-            }
+        match (&self.mesh, &self.template) {
+            (Some(mesh), None) => mesh.check()?,
+            (None, Some(template)) => template.check()?,
             _ => return Err("give exactly one of the tables `mesh` and `template`".into()),
-        };
+        }
+        let named = self.named()?;
         match self.classes.is_empty() || named.is_empty() {
             true => Ok(()),
             false => names::check_list(&self.classes, &named),
         }
     }
 
-    fn check_files(&self) -> Result<(), Misfit> {
+    fn check_files(&self, _: &Givens) -> Result<(), Misfit> {
         match (&self.mesh, &self.template) {
             (Some(mesh), _) => mesh.check_files(),
             (None, Some(template)) => template.check_files(),
@@ -152,7 +148,15 @@ impl Stage for Render {
     }
 
     fn foresee(&self, _: &Givens) -> Result<Facts, Misfit> {
-        Ok(Facts::labelled(self.size))
+        let named = self.named().unwrap_or_default().into_iter();
+        let named: BTreeSet<String> = named.map(|named| named.class).collect();
+        Ok(Facts {
+            class_names: match self.classes.is_empty() {
+                true => named.into_iter().collect(),
+                false => self.classes.clone(),
+            },
+            ..Facts::labelled(self.size)
+        })
     }
 
     fn forecast(&self, _: &Givens) -> Forecast {
@@ -181,6 +185,18 @@ impl Stage for Render {
 }
 
 impl Render {
+    /// The classes of the files, as far as they are known before these are read.
+    ///
+    /// # Errors
+    /// If a list or folder of files is wrong.
+    fn named(&self) -> Result<Vec<names::Named>, String> {
+        match (&self.mesh, &self.template) {
+            (Some(mesh), _) => mesh.classes(),
+            (None, Some(template)) => template.classes(),
+            (None, None) => Ok(Vec::new()),
+        }
+    }
+
     /// Itself with the `settings` that `fit` found.
     fn with(
         &self,

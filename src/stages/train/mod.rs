@@ -96,6 +96,7 @@ impl Stage for Train {
             extent: extent.filter(|_| labels != LabelEffect::Mapped),
             classes: kept,
             objects: kept,
+            ..Facts::default()
         })
     }
 
