@@ -222,9 +222,7 @@ impl Stage for Emit {
             writer.finish()?;
         }
         let inputs = context.inputs.values();
-        let findings: Vec<_> = inputs
-            .flat_map(|input| finding::of(&input.manifest.summary))
-            .collect();
+        let findings = finding::up_to(inputs.map(|input| &input.manifest.summary));
         card::write(&dataset, self, &survey, &findings)?;
         checksums::write(context, done)?;
         let mut summary = serde_json::json!({
