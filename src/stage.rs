@@ -62,6 +62,10 @@ pub trait Stage: Resolved + Send + Sync {
         Ok(Facts::default())
     }
 
+    /// Hears of the classes that the pipeline file lists for what the stage reads, in their order, before anything
+    /// else is asked of it. A stage that numbers classes keeps them in its configuration, and so in its key.
+    fn take_classes(&mut self, _classes: &[String]) {}
+
     /// How many samples the result will have, and how much work it is to make it. May list folders.
     fn forecast(&self, _inputs: &Givens) -> Forecast {
         Forecast::default()

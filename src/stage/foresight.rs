@@ -23,6 +23,8 @@ pub struct Facts {
     pub objects: Option<bool>,
     /// All classes that its pictures can have; empty if that is not known.
     pub class_names: Vec<String>,
+    /// Whether the pipeline file lists these classes, and so fixes their order.
+    pub is_listed: bool,
 }
 
 impl Facts {

@@ -262,7 +262,7 @@ fn pictures_that_did_not_change_are_taken_for_what_they_were() {
     let strangers = read(3)
         .into_iter()
         .map(|(picture, group)| (picture, group ^ 1));
-    let strangers = Pictures::new(&strangers.collect());
+    let strangers = Pictures::new(&strangers.collect::<Grouped>());
     let seed = Seed::new(1, "ruler");
     let told = told_apart(
         [&renders, &photos],

@@ -125,7 +125,7 @@ pub(super) fn check_classes(path: &Path, column: Option<&str>, classes: &[String
 
 impl Labels {
     /// Reads the class of every row of a CSV: a name from `classes`, or a number, which is the
-    /// place in that sorted list. Of a folder nothing is read.
+    /// place in that list. Of a folder nothing is read.
     ///
     /// # Errors
     /// If the file, the column or a class is missing; the message names file and line.

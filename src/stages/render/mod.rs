@@ -84,7 +84,8 @@ pub struct Render {
     pub count: u64,
     /// Width and height in pixels: `64`, or `[640, 480]`.
     pub size: Extent,
-    /// All classes, so that none is missing or misspelt unnoticed. None: those that the files have.
+    /// All classes, so that none is missing or misspelt unnoticed; a dataset numbers them in this order. None: those
+    /// that the files have, by name.
     pub classes: Vec<String>,
     /// The least share of its object that a picture shows, 0..1; 0.2 if it is not given. An object that
     /// fills as large a share of the picture, as from close by, is visible enough. If none of 64 scenes
@@ -155,6 +156,7 @@ impl Stage for Render {
                 true => named.into_iter().collect(),
                 false => self.classes.clone(),
             },
+            is_listed: !self.classes.is_empty(),
             ..Facts::labelled(self.size)
         })
     }

@@ -65,6 +65,7 @@ impl Stage for Translate {
             classes: kept(renders.classes, model.classes),
             objects: kept(renders.objects, model.objects),
             class_names: renders.class_names,
+            is_listed: renders.is_listed,
         })
     }
 
