@@ -45,21 +45,26 @@ pub trait Stage: Resolved + Send + Sync {
     }
 
     /// Looks at [`Stage::files`], all of which exist, as far as that is quick: whether they are of a kind that
-    /// the stage can read. Before a run, nothing else would notice until the stage begins.
+    /// the stage can read, and fit what is known of the inputs. Before a run, nothing else would notice until the
+    /// stage begins.
     ///
     /// # Errors
     /// Which file or setting is wrong, and the remedy.
-    fn check_files(&self) -> Result<(), Misfit> {
+    fn check_files(&self, _inputs: &Givens) -> Result<(), Misfit> {
         Ok(())
     }
 
-    /// What the result will be like, given what is known of the inputs. Reads no files.
+    /// What the result will be like, given what is known of the inputs. Reads no more than [`Stage::check`] does.
     ///
     /// # Errors
     /// If the stage could not work with these inputs.
     fn foresee(&self, _inputs: &Givens) -> Result<Facts, Misfit> {
         Ok(Facts::default())
     }
+
+    /// Hears of the classes that the pipeline file lists for what the stage reads, in their order, before anything
+    /// else is asked of it. A stage that numbers classes keeps them in its configuration, and so in its key.
+    fn take_classes(&mut self, _classes: &[String]) {}
 
     /// How many samples the result will have, and how much work it is to make it. May list folders.
     fn forecast(&self, _inputs: &Givens) -> Forecast {

@@ -87,10 +87,13 @@ impl Run {
             [spec] if spec.point.is_empty() => execute(spec, outputs, &choice, &self.machine)?,
             points => return matrix::execute(points, outputs, &choice, &self.machine),
         };
-        if let Some(outcome) = outcome.filter(|_| !self.machine.json) {
+        let Some(outcome) = outcome else {
+            return Ok(());
+        };
+        if !self.machine.json {
             print_line(summary::summary(&outcome));
         }
-        Ok(())
+        outcome.unmet.map_or(Ok(()), Err)
     }
 }
 

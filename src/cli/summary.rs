@@ -1,4 +1,4 @@
-//! What is printed when a run has ended well: dataset, classes, figures, report, time.
+//! What is printed when all stages of a run have finished: dataset, classes, figures, verdict, report, time.
 
 use super::{columns, duration};
 use crate::artifact::Kind;

@@ -126,6 +126,7 @@ impl Conversion<'_> {
             license: None,
             images: &survey.images,
             categories: &survey.categories,
+            listed: &[],
         };
         let mut writer: Box<dyn Writer> = (self.write_as.write)(&dataset)?;
         let mut names = Names::default();

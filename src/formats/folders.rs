@@ -30,6 +30,9 @@ pub(super) const FORMAT: Format = Format {
 /// as well.
 const SPLITS: [&str; 6] = ["train", "val", "valid", "validation", "test", "testing"];
 
+/// Lists the classes, one a line, in their order.
+pub(super) const CLASSES: &str = "classes.txt";
+
 struct Folders<'a> {
     dataset: DatasetInfo<'a>,
 }
@@ -52,7 +55,7 @@ impl Writer for Folders<'_> {
     }
 
     fn finish(self: Box<Self>) -> Result<()> {
-        let path = self.dataset.out.join("classes.txt");
+        let path = self.dataset.out.join(CLASSES);
         let classes = self.dataset.classes();
         let lines: String = classes.iter().map(|class| format!("{class}\n")).collect();
         std::fs::write(&path, lines).map_err(|e| Error::io(&path, e))

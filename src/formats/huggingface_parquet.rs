@@ -110,7 +110,7 @@ struct Shard {
 fn write<'a>(dataset: &DatasetInfo<'a>) -> Result<Box<dyn Writer + 'a>> {
     let mut parquet = Parquet {
         dataset: *dataset,
-        labels: dataset.classes().into_iter().collect(),
+        labels: dataset.classes(),
         shards: BTreeMap::new(),
     };
     for (split, classes) in dataset.images {

@@ -4,7 +4,9 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
-use super::{DatasetInfo, Format, Holds, ImageEntry, Picture, Reader, Writer, inside};
+use super::{
+    Category, DatasetInfo, Format, Holds, ImageEntry, Picture, Reader, Writer, folders, inside,
+};
 use crate::Result;
 use crate::artifact::{DATASET_TABLE, table, table::Table};
 use crate::sample::maps::{Maps, depth};
@@ -144,6 +146,14 @@ fn poses(objects: &[Object]) -> Option<Vec<f32>> {
 }
 
 fn read(root: &Path, reader: &mut Reader) -> Result<()> {
+    // Without the list, classes are in the order of their names.
+    let classes = std::fs::read_to_string(root.join(folders::CLASSES));
+    for name in classes.unwrap_or_default().lines() {
+        reader.class(Category {
+            name: name.to_owned(),
+            ..Category::default()
+        });
+    }
     let path = root.join(DATASET_TABLE);
     table::visit(&path, ROWS, &mut |row: Row| {
         let place = format!("{}: {}", path.display(), row.file);

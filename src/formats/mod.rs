@@ -226,6 +226,8 @@ pub struct DatasetInfo<'a> {
     pub images: &'a BTreeMap<String, BTreeMap<String, u64>>,
     /// Every class of an image or object. Formats number them in this order.
     pub categories: &'a [Category],
+    /// Categories that are classes of images even if no image shows them, so that the numbers of others are fixed.
+    pub listed: &'a [String],
 }
 
 /// A class of images or objects.
@@ -370,13 +372,16 @@ pub fn detect_for(path: &Path, holds: Holds) -> Result<&'static Format> {
 }
 
 impl<'a> DatasetInfo<'a> {
-    /// The classes of images, sorted, so that positions match those of the class folders.
-    pub fn classes(&self) -> std::collections::BTreeSet<&'a str> {
-        let classes = self.images.values().flat_map(BTreeMap::keys);
-        classes
-            .map(String::as_str)
-            .filter(|class| !class.is_empty())
-            .collect()
+    /// The classes of images, in the order of the categories.
+    pub fn classes(&self) -> Vec<&'a str> {
+        let shown = |name: &String| {
+            self.images
+                .values()
+                .any(|classes| classes.contains_key(name))
+        };
+        let names = self.categories.iter().map(|category| &category.name);
+        let classes = names.filter(|name| self.listed.contains(name) || shown(name));
+        classes.map(String::as_str).collect()
     }
 
     /// Whether any object has keypoints.

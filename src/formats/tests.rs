@@ -142,6 +142,7 @@ fn write(format: &Format, samples: &[Sample], out: &Path) {
         license: Some("cc0-1.0"),
         images: &images,
         categories: &categories.collect::<Vec<_>>(),
+        listed: &[],
     };
     let mut writer = (format.write)(&dataset).unwrap();
     for (index, sample) in samples.iter().enumerate() {

@@ -134,7 +134,7 @@ fn write<'a>(dataset: &DatasetInfo<'a>) -> Result<Box<dyn Writer + 'a>> {
     let start = |split: &'a String| Ok((split.as_str(), Shard::start(dataset.out, split, 0)?));
     Ok(Box::new(WebDataset {
         dataset: *dataset,
-        classes: dataset.classes().into_iter().collect(),
+        classes: dataset.classes(),
         shards: dataset.images.keys().map(start).collect::<Result<_>>()?,
     }))
 }

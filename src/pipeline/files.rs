@@ -1,5 +1,6 @@
 //! The files that stages read: are they there, and can the stages read them? Asked before anything runs.
 
+use std::collections::BTreeMap;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
@@ -23,7 +24,8 @@ pub(super) fn check(spec: &Spec, stages: &[&StageSpec]) -> Result<()> {
         return Err(missing_error(spec, stage, path, others));
     }
     for stage in stages {
-        let checked = stage.stage.check_files();
+        let givens = foresee::givens(stage, &spec.stages, &BTreeMap::new());
+        let checked = stage.stage.check_files(&givens);
         checked.map_err(|misfit| foresee::error(&spec.source, stage, misfit))?;
     }
     Ok(())

@@ -13,7 +13,12 @@ pub(super) fn foresee(stages: &mut [StageSpec]) {
         let (before, rest) = stages.split_at_mut(number);
         let stage = &mut rest[0];
         let givens = givens(stage, before, &BTreeMap::new());
-        match stage.stage.foresee(&givens) {
+        let mut listed = givens.0.values().map(|given| &given.facts);
+        let listed = listed.find(|facts| facts.is_listed);
+        let listed = listed.map(|facts| facts.class_names.clone());
+        let foreseen = stage.stage.foresee(&givens);
+        stage.stage.take_classes(&listed.unwrap_or_default());
+        match foreseen {
             Ok(facts) => stage.facts = facts,
             Err(misfit) => stage.misfit = Some(misfit),
         }
@@ -43,7 +48,7 @@ pub(super) fn givens<'s>(
     let find = |id: &String| stages.iter().find(|other| other.id == *id);
     let given = |other: &'s StageSpec| Given {
         id: &other.id,
-        facts: other.facts,
+        facts: other.facts.clone(),
         count: counts.get(&other.id).copied(),
         artifact: None,
         stage: other.stage.as_ref(),

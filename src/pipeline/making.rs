@@ -19,7 +19,7 @@ use super::spec::{Spec, StageSpec};
 use crate::artifact::resume::Resume;
 use crate::artifact::{Artifact, Cost};
 use crate::seed::Seed;
-use crate::stage::{Context, DeviceChoice, Share};
+use crate::stage::{Context, DeviceChoice, Share, finding};
 use crate::{Error, Result};
 
 /// What all stages of a run have in common.
@@ -111,7 +111,10 @@ impl Maker<'_> {
             events: &|event| self.events.emit(Some(&stage.id), RunEvent::Stage(event)),
             interrupted: self.interrupted,
         };
-        let summary = run_stage(stage, &context)?;
+        let mut summary = run_stage(stage, &context)?;
+        let inputs = context.inputs.values();
+        let earlier = finding::up_to(inputs.map(|input| &input.manifest.summary));
+        finding::record_earlier(&mut summary, &earlier);
         check_interrupt(self.interrupted)?;
         check()?;
         let cost = Cost {

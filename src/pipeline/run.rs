@@ -39,7 +39,7 @@ pub struct Options<'a> {
     pub publish: bool,
 }
 
-/// The result of a successful run.
+/// The result of a run whose stages have all finished.
 pub struct Outcome {
     /// As written to `run.json`.
     pub record: RunRecord,
@@ -47,14 +47,15 @@ pub struct Outcome {
     pub folder: PathBuf,
     /// What the stages exhibit in figures, each with the id of its stage.
     pub figures: Vec<(String, Figure)>,
+    /// [`Error::Unmet`] if the results do not meet the pipeline's requirements; nothing was published then.
+    pub unmet: Option<Error>,
 }
 
 /// Runs a pipeline.
 ///
 /// # Errors
 /// The first error of a stage or of publishing. The run's folder records it, finished stages stay in the
-/// cache, and published datasets are unchanged. [`Error::Unmet`] if all stages finished, but the results do
-/// not meet the pipeline's requirements.
+/// cache, and published datasets are unchanged.
 pub fn run(spec: &Spec, options: &Options) -> Result<Outcome> {
     let cache = Cache::new(options.outputs);
     Planner::new(spec, &cache, &options.choice)?.check()?;
@@ -119,11 +120,15 @@ pub fn run(spec: &Spec, options: &Options) -> Result<Outcome> {
     };
     let result = running.work(&mut planner);
     let ended = running.end(&result);
-    result?;
+    let unmet = match result {
+        Err(error @ Error::Unmet { .. }) => Some(error),
+        other => other.map(|()| None)?,
+    };
     Ok(Outcome {
         record: running.record,
         folder: running.folder,
         figures: ended?,
+        unmet,
     })
 }
 

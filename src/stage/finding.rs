@@ -13,6 +13,9 @@ use crate::artifact::run::RunRecord;
 /// The key of the findings in a summary.
 pub const KEY: &str = "findings";
 
+/// The key of what the stages before had found.
+const EARLIER: &str = "earlier_findings";
+
 /// One thing that a reader of the results must know.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Finding {
@@ -85,7 +88,39 @@ pub fn record(summary: &mut Value, findings: &[Finding]) {
 
 /// The findings in a summary; those that cannot be read are left out.
 pub fn of(summary: &Value) -> Vec<Finding> {
-    let recorded = summary[KEY].as_array().into_iter().flatten();
+    read(summary, KEY)
+}
+
+/// What the stages found that made these summaries, and all stages before them. Where two judged the same thing,
+/// the later one counts.
+pub fn up_to<'s>(summaries: impl IntoIterator<Item = &'s Value>) -> Vec<Finding> {
+    let mut found: Vec<Finding> = Vec::new();
+    for summary in summaries {
+        for finding in [read(summary, EARLIER), of(summary)].concat() {
+            match found.iter_mut().find(|known| known.about == finding.about) {
+                Some(known) => *known = finding,
+                None => found.push(finding),
+            }
+        }
+    }
+    found
+}
+
+/// Notes in a summary what was found before its stage ran, so that later stages can tell of it.
+pub fn record_earlier(summary: &mut Value, earlier: &[Finding]) {
+    if earlier.is_empty() {
+        return;
+    }
+    if summary.is_null() {
+        *summary = Value::Object(serde_json::Map::new());
+    }
+    if let (Value::Object(summary), Ok(earlier)) = (summary, serde_json::to_value(earlier)) {
+        summary.insert(EARLIER.into(), earlier);
+    }
+}
+
+fn read(summary: &Value, key: &str) -> Vec<Finding> {
+    let recorded = summary[key].as_array().into_iter().flatten();
     recorded
         .filter_map(|finding| Finding::deserialize(finding).ok())
         .collect()
@@ -226,6 +261,32 @@ mod tests {
         assert_eq!(summary["findings"][1]["level"], "warning");
         assert_eq!(summary["findings"][0].get("advice"), None);
         assert_eq!(of(&summary), all);
+    }
+
+    #[test]
+    fn what_was_found_before_is_handed_on() {
+        let mut trained = json!({});
+        record(
+            &mut trained,
+            &[finding(Level::Warning, "adapter", "raise `steps`")],
+        );
+        let mut judged = json!({ "kept": 3 });
+        let adapter = finding(Level::Good, "adapter", "");
+        record_earlier(&mut judged, &up_to([&trained]));
+        record(
+            &mut judged,
+            &[adapter.clone(), finding(Level::Good, "gate", "")],
+        );
+        let mut divided = Value::Null;
+        record_earlier(&mut divided, &up_to([&judged]));
+        let about = |found: Vec<Finding>| found.into_iter().map(|f| f.about).collect::<Vec<_>>();
+        assert_eq!(of(&divided), []);
+        let known = up_to([&judged, &divided]);
+        assert_eq!(known[0], adapter);
+        assert_eq!(about(known), ["adapter", "gate"]);
+        let mut nothing = Value::Null;
+        record_earlier(&mut nothing, &[]);
+        assert_eq!(nothing, Value::Null);
     }
 
     #[test]

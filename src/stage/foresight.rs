@@ -13,7 +13,7 @@ use crate::sample::Extent;
 
 /// What a stage's result will be like. Of an adapter it says what its translations are like, of a network
 /// which pictures it reads. What is `None` will only be known when the result is made.
-#[derive(Debug, Clone, Copy, Default, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct Facts {
     /// What all its pictures measure.
     pub extent: Option<Extent>,
@@ -21,6 +21,10 @@ pub struct Facts {
     pub classes: Option<bool>,
     /// Whether the objects in its pictures are known.
     pub objects: Option<bool>,
+    /// All classes that its pictures can have; empty if that is not known.
+    pub class_names: Vec<String>,
+    /// Whether the pipeline file lists these classes, and so fixes their order.
+    pub is_listed: bool,
 }
 
 impl Facts {
@@ -30,6 +34,7 @@ impl Facts {
             extent: Some(extent),
             classes: Some(true),
             objects: Some(true),
+            ..Facts::default()
         }
     }
 
@@ -39,6 +44,7 @@ impl Facts {
             extent: Some(extent),
             classes: Some(false),
             objects: Some(false),
+            ..Facts::default()
         }
     }
 
@@ -49,7 +55,7 @@ impl Facts {
 }
 
 /// A stage whose result another one reads.
-#[derive(Clone, Copy)]
+#[derive(Clone)]
 pub struct Given<'a> {
     /// Its id in the pipeline.
     pub id: &'a str,
@@ -81,7 +87,8 @@ impl<'a> Givens<'a> {
 
     /// What the result in a role will be like; nothing is known of one that is missing.
     pub fn facts(&self, role: &str) -> Facts {
-        self.get(role).map_or(Facts::default(), |given| given.facts)
+        self.get(role)
+            .map_or(Facts::default(), |given| given.facts.clone())
     }
 
     /// Number of samples in a role; 0 if it is missing, `None` if the number is not known.

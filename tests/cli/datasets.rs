@@ -4,7 +4,7 @@ use predicates::prelude::*;
 use predicates::str::contains;
 use serde_json::json;
 
-use crate::project::Project;
+use crate::project::{Project, Tiny};
 
 /// A COCO dataset as a script writes it, with two pictures and one that is missing.
 fn project() -> Project {
@@ -157,5 +157,40 @@ fn verify_shows_what_is_doubtful_and_draws_it() {
     assert_eq!(
         (&report["pictures"], &report["objects"]),
         (&2.into(), &2.into())
+    );
+}
+
+#[test]
+fn the_order_of_listed_classes_is_that_of_their_numbers() {
+    let pipeline = Tiny::new("").dice(3, 16).publish("render");
+    let project = Project::new().file("tiny.toml", pipeline);
+    let numbered = |classes: &str| {
+        let set = format!("render.classes={classes}");
+        project
+            .verismo(&["run", "tiny.toml", "--set", &set])
+            .assert()
+            .success();
+        let path = project.path("outputs/datasets/tiny/latest/classes.txt");
+        std::fs::read_to_string(path).unwrap()
+    };
+    // Three pictures show three classes at most; the renders are the same.
+    let first = numbered(r#"["six", "five", "four", "three", "two", "one"]"#);
+    assert_eq!(first, "six\nfive\nfour\nthree\ntwo\none\n");
+    let second = numbered(r#"["one", "two", "three", "four", "five", "six"]"#);
+    assert_eq!(second, "one\ntwo\nthree\nfour\nfive\nsix\n");
+    project
+        .verismo(&[
+            "convert",
+            "outputs/datasets/tiny/latest",
+            "yolo",
+            "--to",
+            "yolo",
+        ])
+        .assert()
+        .success();
+    let names = std::fs::read_to_string(project.path("yolo/data.yaml")).unwrap();
+    assert!(
+        names.contains("  0: \"one\"\n  1: \"two\"\n  2: \"three\"\n"),
+        "{names}"
     );
 }

@@ -142,3 +142,45 @@ fn templates_one_level_too_high_are_said_and_odd_names_refused() {
     let refused = project.verismo(&["plan", "p.toml"]).assert().code(2);
     refused.stderr(contains("differ in case alone"));
 }
+
+#[test]
+fn models_that_cannot_be_read_and_materials_that_are_not_there_are_refused_by_plan() {
+    let draco =
+        r#"{"asset":{"version":"2.0"},"extensionsRequired":["KHR_draco_mesh_compression"]}"#;
+    let painted = "{ path = \"box.obj\", material = { lid = { colour = \"#c02020\" } } }";
+    for (models, parts) in [
+        (
+            "\"box.gltf\"",
+            [
+                "box.gltf is compressed by Draco",
+                "export it without compression",
+            ],
+        ),
+        (
+            painted,
+            [
+                "names `lid`, which no file of the entry has",
+                "there are default",
+            ],
+        ),
+    ] {
+        let project = Project::new()
+            .file("box.gltf", draco)
+            .file("box.obj", part())
+            .file("p.toml", pipeline("", &format!("models = [{models}]")));
+        for command in ["plan", "run"] {
+            let refused = project.verismo(&[command, "p.toml"]).assert().code(2);
+            refused.stderr(
+                contains("p.toml:")
+                    .and(contains(parts[0]))
+                    .and(contains(parts[1])),
+            );
+        }
+        assert!(!project.path("outputs").exists());
+    }
+    let models = format!("models = [{}]", painted.replace("lid", "default"));
+    let project = Project::new()
+        .file("box.obj", part())
+        .file("p.toml", pipeline("", &models));
+    project.verismo(&["plan", "p.toml"]).assert().success();
+}

@@ -54,6 +54,13 @@ fn three_nights() {
         .success()
         .stdout(contains("required:").and(contains("met    pseudo_label.believed is 4: >= 4")));
     let first = latest(&project);
+    // `split` stands between: what was found before is handed on.
+    let card = project.path("outputs/datasets/tiny/latest/README.md");
+    let card = std::fs::read_to_string(card).unwrap();
+    assert!(
+        card.contains("- pseudo labels: **100 %**: 4 of 4 photos joined"),
+        "{card}"
+    );
     project
         .verismo(&["diff", "tiny"])
         .assert()
@@ -99,10 +106,19 @@ fn three_nights() {
 
     // A worse model.
     let worse = [&RUN[..], &["--set", "pseudo_label.keep=0.0"]].concat();
-    project.verismo(&worse).assert().code(3).stderr(
-        contains("UNMET  pseudo_label.believed is 0, required >= 4")
-            .and(contains("nothing was published")),
-    );
+    project
+        .verismo(&worse)
+        .assert()
+        .code(3)
+        .stdout(
+            contains("UNMET  pseudo_label.believed is 0, required >= 4")
+                .and(contains("verdict: not good enough yet: pseudo labels"))
+                .and(contains("report: ")),
+        )
+        .stderr(
+            contains("UNMET  pseudo_label.believed is 0, required >= 4")
+                .and(contains("nothing was published")),
+        );
     assert_eq!(latest(&project), second);
     assert_eq!(
         project.json("outputs/runs/tiny/latest/run.json")["status"],

@@ -283,3 +283,70 @@ fn reasons_compare_with_the_last_run_of_the_same_pipeline() {
         .success()
         .stdout(contains("no earlier result"));
 }
+
+#[test]
+fn classes_of_real_photos_that_no_render_has() {
+    let evaluate = "[stages.evaluate]\nfrom = { source = \"render\", test = \"photos\" }\n\
+                    test_labels = \"labels.csv\"\n";
+    let pipeline = |more: &str| {
+        let tiny = Tiny::new("").dice(4, 16).photos(16);
+        tiny.stages(&format!("{evaluate}{more}")).text()
+    };
+    let project = |csv: &str, more: &str| {
+        Project::new()
+            .photos("photos", 3)
+            .file("labels.csv", csv)
+            .file("p.toml", pipeline(more))
+    };
+    let wrong = "file,class\n000.png,one\n001.png,seven\n";
+    refused(
+        &project(wrong, ""),
+        &[],
+        &[
+            "p.toml:15:15",
+            "labels.csv line 3 (row 1): `seven` is none of the classes five, four, one",
+        ],
+    );
+    let fine = "file,class\n000.png,one\n001.png,2\n";
+    let plan = |project: &Project| project.verismo(&["plan", "p.toml"]).assert();
+    plan(&project(fine, "")).success();
+    let require = "[require]\n\"evaluate.source_only.per_class.sevn\" = \">= 0.5\"\n";
+    refused(
+        &project(fine, require),
+        &[],
+        &[
+            "p.toml:17:1",
+            "per_class.sevn` names no class of `evaluate`",
+            "classes: five, four",
+        ],
+    );
+    let six = require.replace("sevn", "six");
+    plan(&project(fine, &six)).success();
+}
+
+#[test]
+fn photos_that_a_table_names_and_that_are_not_there() {
+    let row = |name: &str| format!("{name},1,1,19,19\n");
+    let rows = |names: &[&str]| names.iter().map(|name| row(name)).collect::<String>();
+    let project = |names: &[&str]| {
+        Project::new()
+            .photos("photos", 3)
+            .file("boxes.csv", format!("file,x1,y1,x2,y2\n{}", rows(names)))
+            .file("p.toml", format!("{PHOTOS}boxes = \"boxes.csv\"\n"))
+    };
+    refused(
+        &project(&["000.png", "a.png", "b.png", "001.png", "c.png", "d.png"]),
+        &[],
+        &[
+            "p.toml:5:9",
+            "4 of the 6 photos that `boxes` names are not in photos: `a.png` (line 3), `b.png` (line 4), \
+             `c.png` (line 6) and 1 more",
+            "correct `path` or the rows",
+        ],
+    );
+    // Those that may be bad are left to the run, which lists them.
+    let some = project(&["000.png", "001.png", "002.png", "a.png"]);
+    let allowed = ["plan", "p.toml", "--set", "photos.max_bad=0.3"];
+    some.verismo(&allowed).assert().success();
+    refused(&some, &[], &["1 of the 4 photos"]);
+}

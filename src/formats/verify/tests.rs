@@ -157,6 +157,7 @@ fn write(samples: &[Sample], root: &Path) {
         license: None,
         images: &images,
         categories: &categories,
+        listed: &[],
     };
     let usual = ["manifest", "coco", "huggingface", "folders"];
     for format in FORMATS.iter().filter(|format| usual.contains(&format.name)) {

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::distance::Squared;
 use super::pictures::Sides;
+use super::two_sample::told_apart;
 use super::{Accuracy, Closed, Distance, Domains, FEWEST, MOST, Pictures, Ruler, two_sample};
 use crate::Result;
 use crate::nn::device::Chosen;
@@ -37,6 +38,10 @@ pub struct Figures {
     pub renders: Sight,
     /// Translations, if there are any.
     pub translations: Option<Sight>,
+    /// The share of the translations that the classifier takes for renders which tells renders from photos; `None`
+    /// with too few pictures.
+    #[serde(default)]
+    pub taken_for_renders: Option<f64>,
     /// The share of the renders' distance that the translations have closed; `None` if it is not known.
     pub closed: Option<Closed>,
 }
@@ -59,15 +64,25 @@ pub fn measure(
         two_sample(first, second, &seed.attempt(1), chosen, tick)
     };
     let [some, others] = photos.halves(&seed.attempt(2));
+    let before = [&renders, &photos];
+    let before = told_apart(
+        before,
+        translations.as_ref(),
+        &seed.attempt(1),
+        chosen,
+        tick,
+    )?;
+    let (before, taken_for_renders) = before.unzip();
     let mut figures = Figures {
         photos: Sight {
             two_sample: test(&some, &others)?,
             distance: None,
         },
         renders: Sight {
-            two_sample: test(&renders, &photos)?,
+            two_sample: before,
             distance: None,
         },
+        taken_for_renders: taken_for_renders.flatten(),
         ..Figures::default()
     };
     if let Some(translations) = &translations {
@@ -134,6 +149,12 @@ impl Figures {
         let translations = self.translations.as_ref();
         if let Some(accuracy) = translations.and_then(|sight| sight.two_sample.as_ref()) {
             text += &format!(", translations from photos in {}", told(accuracy));
+        }
+        if let Some(share) = self.taken_for_renders {
+            text += &format!(
+                ", and takes {:.0} % of the translations for renders",
+                100.0 * share
+            );
         }
         if let Some(accuracy) = &self.photos.two_sample {
             text += &format!(" (photos from photos: {})", told(accuracy));

@@ -10,6 +10,7 @@ use image::RgbImage;
 use rand::RngExt;
 
 use super::alterations::{add_noise, bend, invert};
+use super::two_sample::told_apart;
 use super::*;
 use crate::artifact::{self, Artifact, parts};
 use crate::nn::device;
@@ -231,6 +232,46 @@ fn everything_is_the_same_for_any_number_of_threads() {
     assert_eq!(results[0], results[1]);
     // Bent photos are not hard to tell.
     assert!(results[0].3.as_ref().unwrap().accuracy > 0.6, "{results:?}");
+}
+
+#[test]
+fn pictures_that_did_not_change_are_taken_for_what_they_were() {
+    let read = |seed| grouped(testing::shapes(80, 16, seed));
+    let (renders, photos) = (read(1), altered(&read(2), bend));
+    let bent = altered(&renders, bend);
+    let device = device::choose(DeviceChoice::Cpu).unwrap();
+    let [renders, photos, bent] = [&renders, &photos, &bent].map(|set| Pictures::new(set));
+    let taken = |others: &Pictures| {
+        let seed = Seed::new(1, "ruler");
+        let told = told_apart(
+            [&renders, &photos],
+            Some(others),
+            &seed,
+            &device,
+            &|| Ok(()),
+        );
+        let (accuracy, taken) = told.unwrap().unwrap();
+        (accuracy.accuracy, taken.unwrap())
+    };
+    let ((accuracy, same), (_, moved)) = (taken(&renders), taken(&bent));
+    assert!(
+        same > 0.55 && same > moved + 0.1,
+        "{accuracy} {same} {moved}"
+    );
+    // Of groups that were learned from, nothing is asked.
+    let strangers = read(3)
+        .into_iter()
+        .map(|(picture, group)| (picture, group ^ 1));
+    let strangers = Pictures::new(&strangers.collect::<Grouped>());
+    let seed = Seed::new(1, "ruler");
+    let told = told_apart(
+        [&renders, &photos],
+        Some(&strangers),
+        &seed,
+        &device,
+        &|| Ok(()),
+    );
+    assert_eq!(told.unwrap().unwrap().1, None);
 }
 
 #[test]

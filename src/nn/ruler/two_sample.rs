@@ -48,6 +48,19 @@ pub fn two_sample(
     chosen: &Chosen,
     tick: &dyn Fn() -> Result<()>,
 ) -> Result<Option<Accuracy>> {
+    let told = told_apart([first, second], None, seed, chosen, tick)?;
+    Ok(told.map(|(accuracy, _)| accuracy))
+}
+
+/// As [`two_sample`], with the share of `others` that the networks take for pictures of the first set. Each is asked
+/// about those of the groups of both sets that it has not learned from.
+pub(super) fn told_apart(
+    [first, second]: [&Pictures; 2],
+    others: Option<&Pictures>,
+    seed: &Seed,
+    chosen: &Chosen,
+    tick: &dyn Fn() -> Result<()>,
+) -> Result<Option<(Accuracy, Option<f64>)>> {
     let sets = [first.thinned(MOST), second.thinned(MOST)];
     let Some(extent) = sets[0]
         .extent()
@@ -62,6 +75,7 @@ pub fn two_sample(
         return Ok(None);
     }
     let mut shares = [0.0; 2];
+    let (mut taken, mut asked_others) = (0.0, 0);
     for (fold, share) in shares.iter_mut().enumerate() {
         let (known, asked) = (&halves[fold], &halves[1 - fold]);
         let mut stream = seed.attempt(1).stream(fold as u64);
@@ -79,18 +93,29 @@ pub fn two_sample(
                 / set.len() as f64;
         }
         *share = 0.5 * (right[0] + right[1]);
+        let others = others.map(|others| others.on(&sides, 1 - fold).fitted(extent));
+        if let Some(others) = others.filter(|others| !others.is_empty()) {
+            let readings = network.read(&others, chosen)?;
+            taken += readings
+                .iter()
+                .map(|reading| credit(reading, 0))
+                .sum::<f64>();
+            asked_others += others.len();
+        }
     }
     let accuracy = 0.5 * (shares[0] + shares[1]);
     let pictures = sets.map(|set| set.len());
     // Each set has half of the weight.
     let variance = |count: usize| 0.25 * accuracy * (1.0 - accuracy) / count as f64;
     let deviation = (variance(pictures[0]) + variance(pictures[1])).sqrt();
-    Ok(Some(Accuracy {
+    let accuracy = Accuracy {
         accuracy,
         plus_minus: 1.96 * deviation + 0.5 * (shares[0] - shares[1]).abs(),
         halves: shares,
         pictures,
-    }))
+    };
+    let taken = (asked_others > 0).then(|| taken / asked_others as f64);
+    Ok(Some((accuracy, taken)))
 }
 
 /// A batch, half of it from either set, with replacement.

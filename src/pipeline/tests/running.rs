@@ -58,7 +58,8 @@ impl Place {
             listener: &|_| {},
             publish,
         };
-        run(spec, &options)
+        let mut outcome = run(spec, &options)?;
+        outcome.unmet.take().map_or(Ok(outcome), Err)
     }
 
     /// The reason of each stage that would run.

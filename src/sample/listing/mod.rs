@@ -70,6 +70,15 @@ pub fn check(path: &Path) -> Result<()> {
     archive::recognise(path).map(drop)
 }
 
+/// Whether the folder or archive at `path` can be listed without unpacking it.
+///
+/// # Errors
+/// As [`check`].
+pub fn is_quick(path: &Path) -> Result<bool> {
+    let metadata = std::fs::metadata(path).map_err(|e| Error::io(path, e))?;
+    Ok(metadata.is_dir() || archive::recognise(path)?.1 != Content::Gzip)
+}
+
 impl Listing {
     /// Lists the folder, tar or zip at `path`. A compressed tar is unpacked into a nameless file in the folder
     /// `scratch`.

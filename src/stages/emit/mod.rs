@@ -15,6 +15,8 @@ mod survey;
 #[cfg(test)]
 mod tests;
 
+use std::collections::BTreeSet;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -80,6 +82,10 @@ pub struct Emit {
     /// The maps to write as separate PNGs, `maps/NAME/SPLIT/ID.png`, e.g. `["depth"]`; maps that a sample
     /// does not have are skipped.
     pub maps: Vec<MapName>,
+    /// All classes in the order of their numbers, with those that no image shows. None: those that `render` lists,
+    /// else those of the images, by name.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub classes: Vec<String>,
     /// Objects whose box has a shorter side than this, in pixels, get no label; 0 labels all.
     pub min_box: f64,
     /// Objects of which a smaller fraction than this is visible get no label, 0..1; 0 labels all.
@@ -95,6 +101,7 @@ impl Default for Emit {
             license: None,
             formats: USUAL.into_iter().filter_map(FormatName::find).collect(),
             maps: Vec::new(),
+            classes: Vec::new(),
             min_box: 0.0,
             min_visible: 0.0,
         }
@@ -130,6 +137,10 @@ impl Stage for Emit {
                 return Err(format!("`{key}` names a folder: {FOLDER_NAME}"));
             }
         }
+        let mut known = BTreeSet::new();
+        if let Some(twice) = self.classes.iter().find(|class| !known.insert(*class)) {
+            return Err(format!("`classes` lists `{twice}` twice"));
+        }
         if !(0.0..=4096.0).contains(&self.min_box) {
             return Err("`min_box` must be between 0 and 4096 pixels".into());
         }
@@ -137,6 +148,12 @@ impl Stage for Emit {
             return Err("`min_visible` is a share; give a number from 0 to 1".into());
         }
         Ok(())
+    }
+
+    fn take_classes(&mut self, classes: &[String]) {
+        if self.classes.is_empty() {
+            self.classes = classes.to_vec();
+        }
     }
 
     fn dataset(&self) -> Option<DatasetName<'_>> {
@@ -150,7 +167,7 @@ impl Stage for Emit {
         let Some(samples) = inputs.get("samples") else {
             return Ok(Facts::default());
         };
-        let facts = samples.facts;
+        let facts = &samples.facts;
         if facts.has_no_labels() {
             return Err(Misfit::new(
                 format!(
@@ -175,7 +192,7 @@ impl Stage for Emit {
                 ),
                 "leave the format out of `formats`",
             )),
-            None => Ok(facts),
+            None => Ok(facts.clone()),
         }
     }
 
@@ -199,7 +216,8 @@ impl Stage for Emit {
             description: self.description.as_deref(),
             license: self.license.as_deref(),
             images: &survey.images,
-            categories: &survey.categories(),
+            categories: &survey.categories(&self.classes),
+            listed: &self.classes,
         };
         let mut writers = self
             .formats()
@@ -222,9 +240,7 @@ impl Stage for Emit {
             writer.finish()?;
         }
         let inputs = context.inputs.values();
-        let findings: Vec<_> = inputs
-            .flat_map(|input| finding::of(&input.manifest.summary))
-            .collect();
+        let findings = finding::up_to(inputs.map(|input| &input.manifest.summary));
         card::write(&dataset, self, &survey, &findings)?;
         checksums::write(context, done)?;
         let mut summary = serde_json::json!({

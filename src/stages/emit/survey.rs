@@ -128,14 +128,15 @@ impl Survey {
             .extend(labels.maps.iter().map(|(kind, _)| kind.name));
     }
 
-    /// The classes as formats list them.
-    pub fn categories(&self) -> Vec<Category> {
-        let category = |(name, keypoints): (&String, &Vec<String>)| Category {
+    /// The classes as formats list them: first those that are `listed`, then others by name.
+    pub fn categories(&self, listed: &[String]) -> Vec<Category> {
+        let others = self.categories.keys().filter(|name| !listed.contains(name));
+        let category = |name: &String| Category {
             name: name.clone(),
-            keypoints: keypoints.clone(),
+            keypoints: self.categories.get(name).cloned().unwrap_or_default(),
             skeleton: Vec::new(),
         };
-        self.categories.iter().map(category).collect()
+        listed.iter().chain(others).map(category).collect()
     }
 
     /// The splits with images, in the order of `SPLITS`, others by name.

@@ -111,6 +111,23 @@ fn the_summary_counts_images() {
 }
 
 #[test]
+fn listed_classes_have_their_numbers_whatever_the_images_show() {
+    let out = tempfile::tempdir().unwrap();
+    let config = "name = 'blocks'\nclasses = ['two', 'none', 'one']";
+    emit(config, &samples(), 5, out.path()).unwrap();
+    let classes = std::fs::read_to_string(out.path().join("classes.txt")).unwrap();
+    assert_eq!(classes, "two\nnone\none\n");
+    let coco = std::fs::read(out.path().join("annotations/instances_train.json")).unwrap();
+    let coco: serde_json::Value = serde_json::from_slice(&coco).unwrap();
+    let categories = coco["categories"].as_array().unwrap().iter();
+    let names: Vec<&str> = categories.map(|c| c["name"].as_str().unwrap()).collect();
+    assert_eq!(names, ["two", "none", "one", "other"]);
+    assert!(!out.path().join("train/none").exists());
+    let twice: Emit = toml::from_str("classes = ['a', 'a']").unwrap();
+    assert!(twice.check().unwrap_err().contains("`a` twice"));
+}
+
+#[test]
 fn class_folders_hold_the_pictures_as_they_are() {
     let (out, _) = dataset();
     for (i, sample) in samples().iter().enumerate() {

@@ -4,7 +4,8 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
 use crate::formats::spreadsheet::{BOX_COLUMNS, CLASS_COLUMNS, Record, Spreadsheet, quoted};
-use crate::sample::listing::as_table_has_it;
+use crate::sample::content::is_called_picture;
+use crate::sample::listing::{self, as_table_has_it};
 use crate::{Error, Result};
 
 /// What tells the classes of photos.
@@ -105,9 +106,26 @@ pub(super) fn check(path: &Path, column: Option<&str>) -> Result<(), String> {
     checked.map_err(|e| e.in_one_line())
 }
 
+/// Checks that every class in the CSV at `path` is one of `classes`, and of a folder that its pictures lie in
+/// folders which are.
+///
+/// # Errors
+/// The first that is not, with its line or folder.
+pub(super) fn check_classes(path: &Path, column: Option<&str>, classes: &[String]) -> Result<()> {
+    let labels = Labels::read(path, column, classes)?;
+    if let Classes::Folders(_) = labels.classes {
+        let tree = listing::tree(path, &|| Ok(()))?;
+        for file in tree.files.iter().filter(|file| is_called_picture(file)) {
+            let inside = file.strip_prefix(path).unwrap_or(file);
+            labels.class_of(&inside.to_string_lossy())?;
+        }
+    }
+    Ok(())
+}
+
 impl Labels {
     /// Reads the class of every row of a CSV: a name from `classes`, or a number, which is the
-    /// place in that sorted list. Of a folder nothing is read.
+    /// place in that list. Of a folder nothing is read.
     ///
     /// # Errors
     /// If the file, the column or a class is missing; the message names file and line.
@@ -341,6 +359,34 @@ mod tests {
                 Err(text) => assert!(text.contains(problem) && !problem.is_empty(), "{text}"),
             }
         }
+    }
+
+    #[test]
+    fn classes_are_checked_without_the_photos() {
+        let folder = tempfile::tempdir().unwrap();
+        let csv = folder.path().join("labels.csv");
+        let classes = ["3009".to_string(), "3021".to_string()];
+        std::fs::write(&csv, "file,class\na.jpg,3009\nb.jpg,1\n").unwrap();
+        assert!(check_classes(&csv, None, &classes).is_ok());
+        std::fs::write(&csv, "file,class\na.jpg,3009\nb.jpg,3010\n").unwrap();
+        let error = check_classes(&csv, None, &classes).unwrap_err().to_string();
+        assert!(
+            error.contains("line 3 (row 1): `3010` is none of the classes 3009, 3021"),
+            "{error}"
+        );
+
+        std::fs::create_dir(folder.path().join("3021")).unwrap();
+        std::fs::write(folder.path().join("3021/a.jpg"), "").unwrap();
+        assert!(check_classes(folder.path(), None, &classes).is_ok());
+        std::fs::create_dir(folder.path().join("3012")).unwrap();
+        std::fs::write(folder.path().join("3012/a.jpg"), "").unwrap();
+        let error = check_classes(folder.path(), None, &classes)
+            .unwrap_err()
+            .to_string();
+        assert!(
+            error.contains("3012/a.jpg lies in `3012`, which is none"),
+            "{error}"
+        );
     }
 
     #[test]

@@ -84,8 +84,12 @@ pub struct Evaluate {
     /// CSV with the classes of the `test` photos, a row a crop or whole photo; or the folder that
     /// holds the photos in a folder a class.
     pub test_labels: PathBuf,
-    /// The CSV's column with the class; a number is the place in the sorted list of classes.
+    /// The CSV's column with the class; a number is the place in the list of classes.
     pub class_column: Option<String>,
+    /// All classes, in the order by which the CSVs number them. None: those that `render` lists, else those of the
+    /// dataset, by name.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub classes: Vec<String>,
 }
 
 impl Default for Evaluate {
@@ -100,6 +104,7 @@ impl Default for Evaluate {
             target_labels: None,
             test_labels: PathBuf::new(),
             class_column: None,
+            classes: Vec::new(),
         }
     }
 }
@@ -129,10 +134,34 @@ impl Stage for Evaluate {
         }
     }
 
+    fn take_classes(&mut self, classes: &[String]) {
+        if self.classes.is_empty() {
+            self.classes = classes.to_vec();
+        }
+    }
+
+    fn check_files(&self, inputs: &Givens) -> Result<(), Misfit> {
+        let classes = self.foreseen_classes(inputs);
+        if classes.is_empty() {
+            return Ok(());
+        }
+        let column = self.class_column.as_deref();
+        let target = self.target_labels.iter();
+        let target = target.filter(|_| inputs.get("target").is_some());
+        for path in target.chain([&self.test_labels]) {
+            labels::check_classes(path, column, &classes)
+                .map_err(|error| Misfit::of_error(error, "the labels", path))?;
+        }
+        Ok(())
+    }
+
     fn foresee(&self, inputs: &Givens) -> Result<Facts, Misfit> {
         inputs.need_classes("source", "to learn from")?;
         inputs.common_extent(&["test", "source", "adapted", "target"])?;
-        Ok(Facts::default())
+        Ok(Facts {
+            class_names: self.foreseen_classes(inputs),
+            ..Facts::default()
+        })
     }
 
     fn forecast(&self, inputs: &Givens) -> Forecast {
@@ -153,6 +182,7 @@ impl Stage for Evaluate {
     fn run(&self, context: &Context) -> Result<Value> {
         let (source, adapted) = (context.inputs.get("source"), context.inputs.get("adapted"));
         let classes = match adapted {
+            _ if !self.classes.is_empty() => self.classes.clone(),
             Some(adapted) => dataset_classes(adapted)?,
             None => {
                 let source = &context.input("source")?.manifest;
@@ -202,6 +232,15 @@ impl Stage for Evaluate {
 }
 
 impl Evaluate {
+    /// The classes that the recognisers will tell apart, or more; empty if they are not known.
+    fn foreseen_classes(&self, inputs: &Givens) -> Vec<String> {
+        match inputs.get("adapted") {
+            _ if !self.classes.is_empty() => self.classes.clone(),
+            Some(adapted) => adapted.facts.class_names.clone(),
+            None => inputs.facts("source").class_names,
+        }
+    }
+
     /// Trains on every set with every seed; predictions for the test photos by set, then by seed.
     fn train_all(
         &self,

@@ -41,7 +41,7 @@ fn adapter(summary: &Value) -> Option<Finding> {
     }
 }
 
-/// What the classifier says before and after.
+/// What the classifier says before and after, and how much the pictures changed.
 fn told_apart(summary: &Value) -> Option<String> {
     let share = |set: &str| {
         let of = |key: &str| number(summary, &format!("/ruler/{set}/two_sample/{key}"));
@@ -49,11 +49,22 @@ fn told_apart(summary: &Value) -> Option<String> {
             of("plus_minus").map_or(String::new(), |error| format!(" ± {:.0}", 100.0 * error));
         Some(format!("{:.0}{error} %", 100.0 * of("accuracy")?))
     };
-    Some(format!(
+    let mut text = format!(
         "a classifier tells the translations from photos in {} of cases, the renders in {} (50 is guessing)",
         share("translations")?,
         share("renders")?
-    ))
+    );
+    if let Some(taken) = number(summary, "/ruler/taken_for_renders") {
+        let taken = percent(taken);
+        text += &format!(
+            "; the one that tells renders from photos takes {taken} of the translations for renders"
+        );
+    }
+    if let Some(change) = number(summary, "/change") {
+        let change = percent(change);
+        text += &format!("; on average, a value of a pixel changed by {change}");
+    }
+    Some(text)
 }
 
 /// What to do where the adapter did little: it changed little, or it changed the wrong things.
@@ -123,6 +134,7 @@ mod tests {
             "ruler": {
                 "renders": { "two_sample": { "accuracy": 0.8, "plus_minus": 0.03 } },
                 "translations": { "two_sample": { "accuracy": 0.83, "plus_minus": 0.03 } },
+                "taken_for_renders": 0.42,
                 "closed": { "share": closed, "low": closed - 0.1, "high": closed + 0.1 },
             },
         })
@@ -146,6 +158,8 @@ mod tests {
         );
         let told = "translations from photos in 83 ± 3 % of cases, the renders in 80 ± 3 %";
         assert!(adapter.text.contains(told), "{}", adapter.text);
+        let ends = "takes 42 % of the translations for renders; on average, a value of a pixel changed by 4 %";
+        assert!(adapter.text.ends_with(ends), "{}", adapter.text);
         assert!(adapter.advice.contains("`steps`") && adapter.advice.contains("verismo fit"));
     }
 

@@ -53,7 +53,7 @@ impl BadPhotos {
             return Ok(());
         };
         let is_share = context.share != Share::All;
-        let too_many = config.strict || self.count as f64 > config.max_bad * photos as f64;
+        let too_many = config.is_too_bad(self.count, photos);
         let path = config.path.display();
         let summary = format!("{} of {photos} photos cannot be read", self.count);
         if crops == 0 || too_many && !is_share {

@@ -21,8 +21,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::Result;
 use crate::artifact::Kind;
+use crate::formats::spreadsheet::quoted;
 use crate::formats::{FORMATS, Format, FormatName};
-use crate::sample::{Extent, listing};
+use crate::sample::Extent;
+use crate::sample::listing::{self, Listing};
 use crate::stage::{
     Context, Effort, Event, Facts, Forecast, Givens, Misfit, Share, Stage, StageKind, parse,
 };
@@ -157,7 +159,7 @@ impl Stage for Ingest {
         Ok(())
     }
 
-    fn check_files(&self) -> Result<(), Misfit> {
+    fn check_files(&self, _: &Givens) -> Result<(), Misfit> {
         if let Some(format) = self.format() {
             return self.check_dataset(format);
         }
@@ -167,7 +169,17 @@ impl Stage for Ingest {
                 "name the CSV of boxes, or leave `boxes` out to take whole photos",
             ));
         }
-        listing::check(&self.path).map_err(|error| Misfit::of_error(error, "the file", &self.path))
+        let of_path = |error| Misfit::of_error(error, "the file", &self.path);
+        listing::check(&self.path).map_err(of_path)?;
+        let Some(csv) = &self.boxes else {
+            return Ok(());
+        };
+        // A compressed tar would have to be unpacked first.
+        let missing = match listing::is_quick(&self.path).map_err(of_path)? {
+            true => self.missing_photos(csv).map_err(of_path)?,
+            false => None,
+        };
+        missing.map_or(Ok(()), Err)
     }
 
     fn foresee(&self, _: &Givens) -> Result<Facts, Misfit> {
@@ -217,21 +229,19 @@ impl Stage for Ingest {
         }
         let photos = Photos::open(self, context)?;
         let mut tally = Tally::default();
-        let mut rows = match &self.boxes {
+        let rows = match &self.boxes {
             Some(csv) => {
                 let boxes = self.boxes(csv)?;
                 if let Some(text) = boxes.warning() {
                     context.emit(Event::Warning { text });
                 }
                 let mut rows = boxes.rows(&|| context.check_interrupt())?;
-                photos.find_all(&mut rows);
+                photos::find_all(photos.listing(), &mut rows);
                 rows
             }
             None => boxes::whole(&photos, &photos.all(self, context)?),
         };
-        rows.retain(|row| self.usable(row, &mut tally));
-        let rows = dealt(rows, self.share);
-        let mut rows = evenly_spread(rows, self.limit);
+        let mut rows = self.chosen(rows, &mut tally);
         if let Share::One(index) = context.share {
             rows.retain(|row| row.number == index);
         }
@@ -352,6 +362,53 @@ impl Ingest {
     /// Opens the CSV of boxes.
     fn boxes(&self, csv: &Path) -> Result<Boxes> {
         Boxes::open(csv, self.columns.as_ref(), &self.track)
+    }
+
+    /// The rows that crops are to be made of.
+    fn chosen(&self, mut rows: Vec<Row>, tally: &mut Tally) -> Vec<Row> {
+        rows.retain(|row| self.usable(row, tally));
+        evenly_spread(dealt(rows, self.share), self.limit)
+    }
+
+    /// What is said of the photos that the CSV names and that are not there; nothing where they may be skipped.
+    ///
+    /// # Errors
+    /// If the photos cannot be listed.
+    fn missing_photos(&self, csv: &Path) -> Result<Option<Misfit>> {
+        const NAMED: usize = 3;
+        let mut rows = self.boxes(csv)?.rows(&|| Ok(()))?;
+        let listing = Listing::open(&self.path, Path::new("."), &|| Ok(()))?;
+        photos::find_all(&listing, &mut rows);
+        let rows = self.chosen(rows, &mut Tally::default());
+        let groups = group_by_file(&rows);
+        let missing = groups.iter().filter(|group| group[0].photo.is_none());
+        let missing: Vec<&Row> = missing.map(|group| group[0]).collect();
+        if missing.is_empty() || !self.is_too_bad(missing.len(), groups.len()) {
+            return Ok(None);
+        }
+        let named = missing.iter().take(NAMED);
+        let named: Vec<String> = named
+            .map(|row| format!("`{}` (line {})", quoted(&row.file), row.line))
+            .collect();
+        let more = match missing.len().saturating_sub(NAMED) {
+            0 => String::new(),
+            more => format!(" and {more} more"),
+        };
+        let problem = format!(
+            "{} of the {} photos that `boxes` names are not in {}: {}{more}",
+            missing.len(),
+            groups.len(),
+            self.path.display(),
+            named.join(", ")
+        );
+        let remedy = "file names are relative to `path`; correct `path` or the rows, add the photos, or raise \
+                      `max_bad` to skip them";
+        Ok(Some(Misfit::new(problem, remedy).of_file(csv)))
+    }
+
+    /// Whether so many bad photos are more than are skipped.
+    fn is_too_bad(&self, bad: usize, photos: usize) -> bool {
+        self.strict || bad == photos || bad as f64 > self.max_bad * photos as f64
     }
 
     /// Whether a row's box can be cut, as far as its numbers tell.

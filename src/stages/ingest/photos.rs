@@ -119,17 +119,6 @@ impl Photos {
         }
     }
 
-    /// Finds the files that rows of a CSV name, and gives them the names by which they are listed.
-    pub(super) fn find_all(&self, rows: &mut [Row]) {
-        let index = self.listing.index();
-        for row in rows {
-            row.photo = index.find(&row.file);
-            if let Some(photo) = row.photo {
-                self.listing.name(photo).clone_into(&mut row.file);
-            }
-        }
-    }
-
     /// The bytes of the photo at `place`.
     ///
     /// # Errors
@@ -158,6 +147,17 @@ impl Photos {
             Ok(Content::Picture(_)) => Kind::Photo,
             Ok(_) | Err(_) => called,
         })
+    }
+}
+
+/// Finds the files that rows of a CSV name, and gives them the names by which they are listed.
+pub(super) fn find_all(listing: &Listing, rows: &mut [Row]) {
+    let index = listing.index();
+    for row in rows {
+        row.photo = index.find(&row.file);
+        if let Some(photo) = row.photo {
+            listing.name(photo).clone_into(&mut row.file);
+        }
     }
 }
 

@@ -9,6 +9,7 @@ mod turns;
 
 pub use mesh::{ModelFacts, is_too_large, length, model_facts, model_formats};
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use schemars::JsonSchema;
@@ -83,7 +84,8 @@ pub struct Render {
     pub count: u64,
     /// Width and height in pixels: `64`, or `[640, 480]`.
     pub size: Extent,
-    /// All classes, so that none is missing or misspelt unnoticed. None: those that the files have.
+    /// All classes, so that none is missing or misspelt unnoticed; a dataset numbers them in this order. None: those
+    /// that the files have, by name.
     pub classes: Vec<String>,
     /// The least share of its object that a picture shows, 0..1; 0.2 if it is not given. An object that
     /// fills as large a share of the picture, as from close by, is visible enough. If none of 64 scenes
@@ -126,24 +128,19 @@ impl Stage for Render {
         {
             return Err("`min_visible` is a share; give a number from 0 to 1".into());
         }
-        let named = match (&self.mesh, &self.template) {
-            (Some(mesh), None) => {
-                mesh.check()?;
-                mesh.classes()?
-            }
-            (None, Some(template)) => {
-                template.check()?;
-                template.classes()?
-            }
+        match (&self.mesh, &self.template) {
+            (Some(mesh), None) => mesh.check()?,
+            (None, Some(template)) => template.check()?,
             _ => return Err("give exactly one of the tables `mesh` and `template`".into()),
-        };
+        }
+        let named = self.named()?;
         match self.classes.is_empty() || named.is_empty() {
             true => Ok(()),
             false => names::check_list(&self.classes, &named),
         }
     }
 
-    fn check_files(&self) -> Result<(), Misfit> {
+    fn check_files(&self, _: &Givens) -> Result<(), Misfit> {
         match (&self.mesh, &self.template) {
             (Some(mesh), _) => mesh.check_files(),
             (None, Some(template)) => template.check_files(),
@@ -152,7 +149,16 @@ impl Stage for Render {
     }
 
     fn foresee(&self, _: &Givens) -> Result<Facts, Misfit> {
-        Ok(Facts::labelled(self.size))
+        let named = self.named().unwrap_or_default().into_iter();
+        let named: BTreeSet<String> = named.map(|named| named.class).collect();
+        Ok(Facts {
+            class_names: match self.classes.is_empty() {
+                true => named.into_iter().collect(),
+                false => self.classes.clone(),
+            },
+            is_listed: !self.classes.is_empty(),
+            ..Facts::labelled(self.size)
+        })
     }
 
     fn forecast(&self, _: &Givens) -> Forecast {
@@ -181,6 +187,18 @@ impl Stage for Render {
 }
 
 impl Render {
+    /// The classes of the files, as far as they are known before these are read.
+    ///
+    /// # Errors
+    /// If a list or folder of files is wrong.
+    fn named(&self) -> Result<Vec<names::Named>, String> {
+        match (&self.mesh, &self.template) {
+            (Some(mesh), _) => mesh.classes(),
+            (None, Some(template)) => template.classes(),
+            (None, None) => Ok(Vec::new()),
+        }
+    }
+
     /// Itself with the `settings` that `fit` found.
     fn with(
         &self,

@@ -96,6 +96,7 @@ impl Stage for Train {
             extent: extent.filter(|_| labels != LabelEffect::Mapped),
             classes: kept,
             objects: kept,
+            ..Facts::default()
         })
     }
 
@@ -135,7 +136,7 @@ impl Stage for Train {
         let classes = task.as_ref().map_or(&[][..], |task| &task.classes);
         let data = Data::read(context, classes)?;
         self.check_sizes(context, data.extent, task.as_ref())?;
-        preflight::check(context, &data.renders, &data.photos)?;
+        let differences = preflight::check(context, &data.renders, &data.photos)?;
         let setting = Setting {
             device: &chosen,
             extent: config.seen(data.extent),
@@ -193,7 +194,10 @@ impl Stage for Train {
             "faults": state.faults,
             "restarts": state.restarts,
         });
-        let findings = findings::findings(&summary);
+        let findings: Vec<_> = differences
+            .into_iter()
+            .chain(findings::findings(&summary))
+            .collect();
         finding::record(&mut summary, &findings);
         Ok(summary)
     }

@@ -9,8 +9,9 @@ use std::collections::BTreeSet;
 use rayon::prelude::*;
 
 use super::data::FEWEST;
-use crate::appearance::{FEATURES, Look, compare, measure};
+use crate::appearance::{Difference, FEATURES, Look, compare, measure};
 use crate::models::album::Album;
+use crate::stage::finding::{Finding, Level};
 use crate::stage::{Context, Event};
 use crate::{Error, Result};
 
@@ -32,8 +33,8 @@ const GREY: f64 = 0.02;
 ///
 /// # Errors
 /// If the photos cannot be learned from at all: fewer than ten different ones, or of one colour
-/// each. Everything else is a warning with its remedy.
-pub(super) fn check(context: &Context, renders: &Album, photos: &Album) -> Result<()> {
+/// each. Everything else is a warning with its remedy; by what the domains differ, is also returned.
+pub(super) fn check(context: &Context, renders: &Album, photos: &Album) -> Result<Option<Finding>> {
     let different = check_different(context, photos)?;
     let (render_looks, photo_looks) = (looks(renders)?, looks(photos)?);
     check_plain(context, &photo_looks)?;
@@ -55,8 +56,11 @@ pub(super) fn check(context: &Context, renders: &Album, photos: &Album) -> Resul
                 .to_owned(),
         );
     }
-    warn_of_differences(context, &render_looks, &photo_looks);
-    Ok(())
+    let differences = differences(&render_looks, &photo_looks);
+    if let Some(Finding { text, advice, .. }) = &differences {
+        warn(format!("{text}; better before training: {advice}"));
+    }
+    Ok(differences)
 }
 
 /// The place of a feature in [`FEATURES`].
@@ -116,27 +120,22 @@ fn check_plain(context: &Context, photos: &[Look]) -> Result<()> {
     Ok(())
 }
 
-/// Tells by what the domains differ.
-fn warn_of_differences(context: &Context, renders: &[Look], photos: &[Look]) {
+/// By what the domains differ, if by much.
+fn differences(renders: &[Look], photos: &[Look]) -> Option<Finding> {
     let counts = [renders.len(), photos.len()];
     let all = compare(renders, photos).into_iter();
     let far: Vec<_> = all.filter(|d| d.ks > FAR && d.is_notable(counts)).collect();
-    for difference in far.iter().take(TOLD) {
-        let text = format!(
-            "renders are unlike photos: {}; better before training: {}",
-            difference.in_words(),
-            difference.advice
-        );
-        context.emit(Event::Warning { text });
+    let told = &far[..far.len().min(TOLD)];
+    let mut lines: Vec<String> = told.iter().map(Difference::in_words).collect();
+    if far.len() > TOLD {
+        lines.push(format!("and {} more", far.len() - TOLD));
     }
-    if !far.is_empty() {
-        let more = match far.len().saturating_sub(TOLD) {
-            0 => String::new(),
-            n => format!("{n} further measures differ as much; "),
-        };
-        let text = format!("{more}`verismo fit PIPELINE` searches ranges that fit the photos");
-        context.emit(Event::Note { text });
-    }
+    let advice: Vec<&str> = told.iter().map(|difference| difference.advice).collect();
+    let number = format!("{} measures", far.len());
+    let text = format!("renders are unlike photos: {}", lines.join("; "));
+    let found = Finding::new(Level::Note, "renders", number, text);
+    let fit = "`verismo fit PIPELINE` searches ranges that fit the photos";
+    (!far.is_empty()).then(|| found.with_advice(format!("{}; {fit}", advice.join("; "))))
 }
 
 #[cfg(test)]
@@ -153,13 +152,13 @@ mod tests {
     use crate::stage::{DeviceChoice, Share};
     use crate::testing;
 
-    /// Checks, and returns warnings and notes.
+    /// Checks, and returns warnings and findings.
     fn told(renders: &[RgbImage], photos: &[RgbImage]) -> Result<(Vec<String>, Vec<String>)> {
         let told = Mutex::new((Vec::new(), Vec::new()));
-        let events = |event| match event {
-            Event::Warning { text } => told.lock().unwrap().0.push(text),
-            Event::Note { text } => told.lock().unwrap().1.push(text),
-            _ => {}
+        let events = |event| {
+            if let Event::Warning { text } = event {
+                told.lock().unwrap().0.push(text);
+            }
         };
         let out = tempfile::tempdir().unwrap();
         let context = Context {
@@ -174,7 +173,8 @@ mod tests {
             events: &events,
             interrupted: &AtomicBool::new(false),
         };
-        check(&context, &testing::album(renders), &testing::album(photos))?;
+        let found = check(&context, &testing::album(renders), &testing::album(photos))?;
+        told.lock().unwrap().1.extend(found.map(|found| found.text));
         Ok(told.into_inner().unwrap())
     }
 
@@ -196,17 +196,24 @@ mod tests {
 
     #[test]
     fn alike_domains_pass() {
-        let (warnings, notes) = told(&scenes(120, "a", 1.0), &scenes(100, "b", 1.0)).unwrap();
+        let (warnings, found) = told(&scenes(120, "a", 1.0), &scenes(100, "b", 1.0)).unwrap();
         assert!(warnings.is_empty(), "{warnings:?}");
-        assert!(notes.is_empty(), "{notes:?}");
+        assert!(found.is_empty(), "{found:?}");
     }
 
     #[test]
     fn dark_renders_are_told_of_with_the_remedy() {
-        let (warnings, notes) = told(&scenes(60, "a", 0.4), &scenes(60, "b", 1.0)).unwrap();
-        let about = |w: &&String| w.contains("brightness") && w.contains("raise the exposure");
-        assert!(warnings.iter().any(|w| about(&w)), "{warnings:?}");
-        assert!(notes.iter().any(|n| n.contains("verismo fit")), "{notes:?}");
+        let (warnings, found) = told(&scenes(60, "a", 0.4), &scenes(60, "b", 1.0)).unwrap();
+        let [warning] = &warnings[..] else {
+            panic!("one line for all differences: {warnings:?}");
+        };
+        for part in ["brightness", "raise the exposure", "verismo fit"] {
+            assert!(warning.contains(part), "{warning}");
+        }
+        assert!(
+            found[0].contains("brightness") && found.len() == 1,
+            "{found:?}"
+        );
     }
 
     #[test]

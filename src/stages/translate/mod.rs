@@ -64,6 +64,8 @@ impl Stage for Translate {
             extent: renders.extent.filter(|_| model.extent.is_some()),
             classes: kept(renders.classes, model.classes),
             objects: kept(renders.objects, model.objects),
+            class_names: renders.class_names,
+            is_listed: renders.is_listed,
         })
     }
 

@@ -185,9 +185,9 @@ fn settings_that_do_not_go_together_are_refused() {
         format: Name::find("bop"),
         ..config.clone()
     };
-    let misfit = wrong.check_files().unwrap_err();
+    let misfit = wrong.check_files(&Givens::default()).unwrap_err();
     assert!(misfit.problem.contains("`coco`"), "{}", misfit.problem);
-    assert!(config.check_files().is_ok());
+    assert!(config.check_files(&Givens::default()).is_ok());
     assert_eq!(config.forecast(&Givens::default()).count, Some(4));
     let none = Ingest {
         splits: vec!["val".to_owned()],

@@ -52,8 +52,8 @@ impl Cast {
             context.check_interrupt()?;
             // A file that is listed twice is read once.
             let key = format!(
-                "{:?} {:?} {:?} {:?}",
-                source.path, source.class, source.scale, source.up
+                "{:?} {:?} {:?} {:?} {:?}",
+                source.path, source.class, source.scale, source.up, source.material
             );
             let place = match places.get(&key) {
                 Some(place) => *place,

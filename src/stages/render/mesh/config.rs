@@ -146,6 +146,42 @@ fn whole() -> f32 {
     1.0
 }
 
+/// What a material of a model looks like, in place of what its file says; what is left out stays as it is.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct Coating {
+    /// In place of the file's colour, its texture and the colours of vertices.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub colour: Option<Colour>,
+    /// 0 (mirror) to 1 (matt).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub roughness: Option<f32>,
+    /// 0 (plastic) to 1 (metal).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub metallic: Option<f32>,
+    /// Share of the coat's reflection that it shows, 0..1.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub gloss: Option<f32>,
+}
+
+impl Coating {
+    /// Checks that it says something, and in bounds.
+    ///
+    /// # Errors
+    /// What is wrong.
+    pub(super) fn check(&self) -> Result<(), &'static str> {
+        let numbers = [self.roughness, self.metallic, self.gloss];
+        let mut given = numbers.into_iter().flatten();
+        if self.colour.is_none() && given.clone().next().is_none() {
+            return Err("says nothing; give `colour`, `roughness`, `metallic` or `gloss`");
+        }
+        match given.all(|number| (0.0..=1.0).contains(&number)) {
+            true => Ok(()),
+            false => Err("has a number that is not in 0..1"),
+        }
+    }
+}
+
 /// What the object's materials look like.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]

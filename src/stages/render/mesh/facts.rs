@@ -54,10 +54,17 @@ pub fn model_facts(path: &Path, unit_metres: f32) -> Result<ModelFacts> {
         ];
         let pictures = pictures.iter().filter(|(_, there)| *there);
         let pictures: Vec<&str> = pictures.map(|(name, _)| *name).collect();
-        match pictures.is_empty() {
-            true => format!("{} {hex}", material.name),
-            false => format!("{} {hex}, textures: {}", material.name, pictures.join(", ")),
+        let mut text = format!("{} {hex}", material.name);
+        if let Some(roughness) = material.roughness {
+            text += &format!(", roughness {roughness:.2}");
         }
+        if material.metallic > 0.0 {
+            text += &format!(", metallic {:.2}", material.metallic);
+        }
+        if !pictures.is_empty() {
+            text += &format!(", textures: {}", pictures.join(", "));
+        }
+        text
     });
     let mut keypoints: Vec<String> = model
         .faces

@@ -111,13 +111,28 @@ pub(super) fn recognise(path: &Path) -> Result<Format> {
         .map_err(|(problem, remedy)| Error::failed(path.display(), problem, remedy))
 }
 
-/// Checks that a model is of a format that is read, before anything runs.
+/// Checks that a model is of a format that is read, and requires nothing that is not, before anything runs.
 ///
 /// # Errors
 /// What it is instead, and what to do.
 pub(super) fn check(path: &Path) -> std::result::Result<(), Misfit> {
-    let recognised = recognise(path).map(drop);
-    recognised.map_err(|error| Misfit::of_error(error, "the model", path))
+    let checked = recognise(path).and_then(|format| match format {
+        Format::Gltf => gltf::check(path),
+        Format::Obj | Format::Stl | Format::Ply => Ok(()),
+    });
+    checked.map_err(|error| Misfit::of_error(error, "the model", path))
+}
+
+/// The names of a model's materials; what of an OBJ, PLY or STL has none is called `default`.
+///
+/// # Errors
+/// If the file cannot be read.
+pub(super) fn material_names(path: &Path) -> Result<Vec<String>> {
+    Ok(match recognise(path)? {
+        Format::Gltf => gltf::material_names(path),
+        Format::Obj => obj::material_names(path)?,
+        Format::Ply | Format::Stl => vec![obj::DEFAULT_MATERIAL.to_owned()],
+    })
 }
 
 /// The format of a file of `length` bytes, from its first bytes and the end of its name.

@@ -1,7 +1,7 @@
-//! The list of models of a pipeline file: paths, folders and patterns, each with its class, unit, axis
-//! and weight.
+//! The list of models of a pipeline file: paths, folders and patterns, each with its class, unit, axis,
+//! weight and materials.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
@@ -11,10 +11,16 @@ use serde::de::value::MapAccessDeserializer;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::super::names::Named;
+use super::config::Coating;
+use super::formats;
 use crate::sample::{input, listing};
+use crate::stage::Misfit;
 
 /// The endings of the files that are models, for folders and patterns.
 pub(super) const ENDINGS: [&str; 5] = ["gltf", "glb", "obj", "ply", "stl"];
+
+/// Stands for all materials that are not named.
+const ANY: &str = "*";
 
 /// The most models of a list.
 const MOST: usize = 100_000;
@@ -52,6 +58,9 @@ struct Table {
     /// How often its classes come up compared with those of other entries; 1 if it is not given.
     #[serde(skip_serializing_if = "Option::is_none")]
     weight: Option<f32>,
+    /// What its materials look like, by their names in the file; `"*"` stands for all others.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    material: BTreeMap<String, Coating>,
 }
 
 /// An entry of `models`: a path, or a table with the path and what the file does not say.
@@ -72,6 +81,7 @@ impl From<PathBuf> for Listed {
             scale: None,
             up: None,
             weight: None,
+            material: BTreeMap::new(),
         })
     }
 }
@@ -134,9 +144,18 @@ pub(super) struct Source {
     /// Number of its entry in the list.
     pub entry: usize,
     pub weight: f32,
+    /// What its materials look like, by name.
+    pub material: BTreeMap<String, Coating>,
 }
 
 impl Source {
+    /// What the pipeline file says of a material.
+    pub(super) fn coating(&self, material: &str) -> Option<&Coating> {
+        self.material
+            .get(material)
+            .or_else(|| self.material.get(ANY))
+    }
+
     /// The model at `path` as it is in the file.
     pub(super) fn plain(path: &Path) -> Self {
         Source {
@@ -146,6 +165,7 @@ impl Source {
             up: Up::Y,
             entry: 0,
             weight: 1.0,
+            material: BTreeMap::new(),
         }
     }
 }
@@ -167,6 +187,7 @@ impl Listed {
             scale,
             up,
             weight,
+            material,
         } = &self.0;
         let paths = files(path)?;
         if paths.len() > MOST {
@@ -182,6 +203,7 @@ impl Listed {
             up: up.unwrap_or_default(),
             entry,
             weight: weight.unwrap_or(1.0),
+            material: material.clone(),
         };
         Ok(paths.into_iter().map(source).collect())
     }
@@ -266,6 +288,11 @@ pub(super) fn check(list: &[Listed]) -> Result<Vec<Source>, String> {
         if !within(table.scale, [1e-9, 1e9]) {
             return Err(format!("`scale` of {path} must lie between 1e-9 and 1e9"));
         }
+        for (name, coating) in &table.material {
+            if let Err(problem) = coating.check() {
+                return Err(format!("`{name}` in `material` of {path} {problem}"));
+            }
+        }
         if !within(table.weight, [1e-3, 1e3]) {
             return Err(format!(
                 "`weight` of {path} must lie between 0.001 and 1000"
@@ -284,6 +311,39 @@ pub(super) fn check(list: &[Listed]) -> Result<Vec<Source>, String> {
         }
     }
     Ok(sources)
+}
+
+/// Checks that every material that an entry names is in one of its files.
+///
+/// # Errors
+/// The first that is not, with those that there are.
+pub(super) fn check_materials(sources: &[Source]) -> Result<(), Misfit> {
+    const LISTED: usize = 20;
+    for entry in sources.chunk_by(|a, b| a.entry == b.entry) {
+        let Some(first) = entry.first() else {
+            continue;
+        };
+        let mut named = first.material.keys().filter(|name| *name != ANY).peekable();
+        if named.peek().is_none() {
+            continue;
+        }
+        let mut known = BTreeSet::new();
+        for source in entry {
+            let found = formats::material_names(&source.path);
+            known.extend(found.map_err(|e| Misfit::of_error(e, "the model", &source.path))?);
+        }
+        if let Some(unknown) = named.find(|name| !known.contains(*name)) {
+            let listed: Vec<&str> = known.iter().take(LISTED).map(String::as_str).collect();
+            let problem = format!(
+                "`material` of {} names `{unknown}`, which no file of the entry has; there are {}",
+                first.path.display(),
+                listed.join(", ")
+            );
+            let remedy = "correct the name, or write `\"*\"` for all materials";
+            return Err(Misfit::new(problem, remedy).of_file(&first.path));
+        }
+    }
+    Ok(())
 }
 
 /// What is said of two models that would be of one class without anyone having said so.
@@ -336,6 +396,13 @@ pub(super) fn stem(path: &Path) -> String {
 
 /// The names of the faces of a glTF; none for other formats, and if it cannot be read.
 fn faces(path: &Path) -> Vec<String> {
+    let ending = path.extension().unwrap_or_default();
+    if !["gltf", "glb"]
+        .iter()
+        .any(|e| ending.eq_ignore_ascii_case(e))
+    {
+        return Vec::new();
+    }
     #[derive(Deserialize)]
     struct Document {
         #[serde(default)]
@@ -364,12 +431,8 @@ pub(super) fn original<'a>(name: &'a str, names: &[String]) -> &'a str {
     }
 }
 
-/// The JSON of a .gltf or .glb; `None` for other files, and if it cannot be read.
-fn json(path: &Path) -> Option<Vec<u8>> {
-    let ending = path.extension()?.to_string_lossy().to_ascii_lowercase();
-    if !matches!(&*ending, "gltf" | "glb") {
-        return None;
-    }
+/// The JSON of a .gltf or .glb; `None` if it cannot be read.
+pub(super) fn json(path: &Path) -> Option<Vec<u8>> {
     input::check_regular(path).ok()?;
     let mut file = File::open(path).ok()?;
     // A .glb begins with a head of 12 bytes, then the length and kind of its first chunk, the JSON.

@@ -6,9 +6,11 @@
 
 use glam::{Vec2, Vec3A, Vec4};
 
+use super::config::{Coating, Colour};
 use super::geometry::MOST_SETS;
 use super::model::{Contact, Model};
 use super::texture::Texture;
+use crate::sample::colour::to_linear;
 
 /// How light gets through a surface.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
@@ -39,6 +41,8 @@ pub(super) struct Material {
     pub gloss: f32,
     /// Radiance of its own; 1 is that of a white table.
     pub emission: Vec3A,
+    /// Whether the colours of vertices do not count.
+    pub painted: bool,
     pub textures: Textures,
 }
 
@@ -83,8 +87,24 @@ impl Material {
             roughness: None,
             gloss: 1.0,
             emission: Vec3A::ZERO,
+            painted: false,
             textures: Textures::default(),
         }
+    }
+
+    /// Puts what a pipeline file says in place of what the model's file does.
+    pub(super) fn coat(&mut self, coating: &Coating) {
+        if let Some(Colour(bytes)) = coating.colour {
+            self.colour = Vec3A::from_array(bytes.map(|byte| to_linear(f32::from(byte) / 255.0)));
+            self.textures.colour = None;
+            (self.own, self.painted) = (true, true);
+        }
+        if coating.roughness.is_some() || coating.metallic.is_some() {
+            self.textures.metallic_roughness = None;
+        }
+        self.roughness = coating.roughness.or(self.roughness);
+        self.metallic = coating.metallic.unwrap_or(self.metallic);
+        self.gloss = coating.gloss.unwrap_or(self.gloss);
     }
 
     /// Which sets of texture coordinates its pictures need.
@@ -126,9 +146,14 @@ impl Material {
         };
         let rough_metal = sample(&self.textures.metallic_roughness);
         Finish {
-            colour: self.colour
-                * rgb(sample(&self.textures.colour))
-                * rgb(model.vertex_colour(contact)),
+            colour: match self.painted {
+                true => self.colour,
+                false => {
+                    self.colour
+                        * rgb(sample(&self.textures.colour))
+                        * rgb(model.vertex_colour(contact))
+                }
+            },
             metallic: self.metallic * rough_metal.z,
             roughness: self.roughness.map_or(roughness, |own| own * rough_metal.y),
             reflectance: reflectance * self.gloss,

@@ -71,7 +71,7 @@ use crate::{Error, Result};
 #[serde(default, deny_unknown_fields)]
 pub struct Mesh {
     /// Models that take turns: .gltf, .glb, .obj, .ply or .stl files, folders of them, patterns such as
-    /// `parts/*.glb`, or tables `{ path, class, scale, up, weight }`. In glTF, empty nodes `face.NAME`
+    /// `parts/*.glb`, or tables `{ path, class, scale, up, weight, material }`. In glTF, empty nodes `face.NAME`
     /// (+y pointing out of the face that is then on top) are the classes, `keypoint.NAME.I` their
     /// keypoints. Any other model is one class, named after its file.
     pub models: Vec<Listed>,
@@ -272,7 +272,8 @@ impl Mesh {
         Ok(())
     }
 
-    /// Whether the models are of formats that can be read, as far as their names and first bytes tell.
+    /// Whether the models are of formats that can be read, as far as their names, first bytes and heads tell, and
+    /// have the materials that the list names.
     ///
     /// # Errors
     /// The first that is not, and the remedy.
@@ -280,7 +281,8 @@ impl Mesh {
         let sources = list::expand(&self.models).unwrap_or_default();
         sources
             .iter()
-            .try_for_each(|source| formats::check(&source.path))
+            .try_for_each(|source| formats::check(&source.path))?;
+        list::check_materials(&sources)
     }
 
     /// The work for a pixel.

@@ -127,6 +127,11 @@ impl Model {
                 geometry = geometry.with_z_up();
             }
             geometry.name_faces(source.class.as_deref());
+            for material in &mut geometry.materials {
+                if let Some(coating) = source.coating(&material.name) {
+                    material.coat(coating);
+                }
+            }
             let checked = geometry.check();
             checked.map_err(|problem| Error::failed(path.display(), problem, remedy))?;
             let class = source.class.clone().unwrap_or_else(|| list::stem(path));

@@ -82,6 +82,7 @@ impl Surface {
                     let second = paint.marbled.map(|m| m.jittered(stream, ranges.jitter));
                     (colour, second, paint.pearl)
                 }
+                None if material.painted => (material.mean(), None, 0.0),
                 None => (material.mean() * model.mean_vertex_colour(), None, 0.0),
             };
             let offset = Vec3A::from_array(std::array::from_fn(|_| stream.random_range(0.0..99.0)));

@@ -8,7 +8,7 @@ use std::io::Cursor;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, LazyLock};
 
-use glam::{Affine2, Vec2, Vec4};
+use glam::{Affine2, Vec2, Vec3, Vec4};
 use image::ImageReader;
 
 use crate::sample::colour::{to_linear, to_srgb};
@@ -63,6 +63,8 @@ impl Default for Room {
 #[derive(Default)]
 pub(super) struct Pictures {
     known: HashMap<(PathBuf, Content), Arc<Picture>>,
+    /// Normals made of heights.
+    bumps: HashMap<(PathBuf, Wrap), Arc<Picture>>,
     room: Room,
 }
 
@@ -81,6 +83,24 @@ impl Pictures {
         let picture = Arc::new(Picture::decode(&bytes, &name, content, &mut self.room)?);
         self.known.insert(key, Arc::clone(&picture));
         Ok(picture)
+    }
+
+    /// The picture of bumps in `file` as directions: heights, if it is grey, are turned into them.
+    ///
+    /// # Errors
+    /// As [`Pictures::read`].
+    pub(super) fn bumps(&mut self, file: &Path, wrap: Wrap) -> Result<Arc<Picture>> {
+        let key = (file.to_path_buf(), wrap);
+        if let Some(known) = self.bumps.get(&key) {
+            return Ok(Arc::clone(known));
+        }
+        let picture = self.read(file, Content::Data)?;
+        if !picture.is_grey() {
+            return Ok(picture);
+        }
+        let normals = Arc::new(picture.normals(wrap));
+        self.bumps.insert(key, Arc::clone(&normals));
+        Ok(normals)
     }
 }
 
@@ -198,6 +218,26 @@ impl Picture {
         pixels.all(|p| p[0].abs_diff(p[1]) < 8 && p[1].abs_diff(p[2]) < 8)
     }
 
+    /// The directions in which the surface of these heights looks, as a picture of normals has them: red to the right,
+    /// green up, blue outwards. White lies two pixels' widths above black.
+    fn normals(&self, wrap: Wrap) -> Picture {
+        let level = &self.levels[0];
+        let height = |x: i64, y: i64| {
+            let (x, y) = (wrap.pixel(x, level.width), wrap.pixel(y, level.height));
+            self.texel(level, x, y).x
+        };
+        let mut bytes = Vec::with_capacity(3 * level.width as usize * level.height as usize);
+        for y in 0..i64::from(level.height) {
+            for x in 0..i64::from(level.width) {
+                let right = height(x + 1, y) - height(x - 1, y);
+                let up = height(x, y - 1) - height(x, y + 1);
+                let normal = Vec3::new(-right, -up, 1.0).normalize();
+                bytes.extend(normal.to_array().map(|v| (127.5 * (v + 1.0)).round() as u8));
+            }
+        }
+        Picture::new(bytes, 3, (level.width, level.height), Content::Data)
+    }
+
     /// Red, green, blue and opacity of one pixel, 0..1, colours in linear light.
     fn texel(&self, level: &Level, x: u32, y: u32) -> Vec4 {
         let at = (y as usize * level.width as usize + x as usize) * self.channels;
@@ -259,7 +299,7 @@ impl Level {
 }
 
 /// What is beyond the border of a picture.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
 pub(super) enum Wrap {
     /// The picture again.
     #[default]
@@ -418,6 +458,42 @@ pub(super) mod tests {
         huge[16..24].fill(0x7f);
         let error = Picture::decode(&huge, "t.png", Content::Colour, &mut Room::default());
         assert!(error.err().unwrap().to_string().contains("help:"));
+    }
+
+    #[test]
+    fn heights_become_directions_away_from_what_is_higher() {
+        // A hill in the middle of a plain.
+        let hill = png(9, 9, |x, y| {
+            let far = x.abs_diff(4).max(y.abs_diff(4)) as u8;
+            [
+                200 - 50 * far.min(4),
+                200 - 50 * far.min(4),
+                200 - 50 * far.min(4),
+                255,
+            ]
+        });
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("hill.png");
+        std::fs::write(&file, hill).unwrap();
+        let mut pictures = Pictures::default();
+        let normals = pictures.bumps(&file, Wrap::Clamp).unwrap();
+        let again = pictures.bumps(&file, Wrap::Clamp).unwrap();
+        assert!(Arc::ptr_eq(&normals, &again));
+        let at = |x, y| {
+            let texel = normals.texel(&normals.levels[0], x, y);
+            2.0 * texel.truncate() - Vec3::ONE
+        };
+        assert!(
+            at(6, 4).x > 0.3 && at(2, 4).x < -0.3,
+            "right of it, to the right"
+        );
+        assert!(at(4, 2).y > 0.3 && at(4, 6).y < -0.3, "above it, upwards");
+        assert!(at(4, 4).z > 0.99 && at(6, 4).z > 0.5);
+        // What has colours are directions already.
+        std::fs::write(&file, halves()).unwrap();
+        let directions = Pictures::default().bumps(&file, Wrap::Clamp).unwrap();
+        assert_eq!(directions.size(), (4, 4));
+        assert_eq!(directions.texel(&directions.levels[0], 0, 0).x, 1.0);
     }
 
     #[test]

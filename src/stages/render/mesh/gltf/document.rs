@@ -204,6 +204,20 @@ pub(super) fn parse(bytes: &[u8]) -> Result<Parsed<'_>, (String, Option<&'static
     })
 }
 
+/// Checks of a glTF's JSON alone that nothing is required that is not read.
+///
+/// # Errors
+/// As [`parse`]; JSON that is broken passes.
+pub(super) fn check_extensions(json: &[u8]) -> Result<(), (String, Option<&'static str>)> {
+    #[derive(Default, Deserialize)]
+    #[serde(default, rename_all = "camelCase")]
+    struct Head {
+        extensions_required: Vec<String>,
+    }
+    let head: Head = serde_json::from_slice(json).unwrap_or_default();
+    check_required(&head.extensions_required)
+}
+
 /// Checks that nothing is required that is not read.
 fn check_required(required: &[String]) -> Result<(), (String, Option<&'static str>)> {
     let unknown = required.iter().find(|name| !KNOWN.contains(&name.as_str()));

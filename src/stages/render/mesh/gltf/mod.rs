@@ -20,8 +20,10 @@ use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use glam::{DMat4, Mat4};
 use gltf::buffer::Source;
 use gltf::mesh::{Mode, Semantic};
+use serde::Deserialize;
 
 use super::geometry::{Geometry, MOST_BYTES, check_count};
+use super::list;
 use super::material::Material;
 use super::model::GoOn;
 use crate::sample::input;
@@ -58,6 +60,34 @@ pub(super) fn files(path: &Path) -> Vec<PathBuf> {
         Ok(buffers.chain(images.filter(|file| file.exists())).collect())
     });
     found.unwrap_or_default()
+}
+
+/// Checks that a glTF requires no extension that is not read; what cannot be read is said when the model is.
+///
+/// # Errors
+/// The first extension, with the remedy.
+pub(super) fn check(path: &Path) -> Result<()> {
+    let json = list::json(path).unwrap_or_default();
+    document::check_extensions(&json).map_err(|(problem, remedy)| {
+        Error::failed(path.display(), problem, remedy.unwrap_or(REMEDY))
+    })
+}
+
+/// The names of the materials of a glTF; none if it cannot be read.
+pub(super) fn material_names(path: &Path) -> Vec<String> {
+    #[derive(Default, Deserialize)]
+    struct Document {
+        #[serde(default)]
+        materials: Vec<Named>,
+    }
+    #[derive(Deserialize)]
+    struct Named {
+        name: Option<String>,
+    }
+    let json = list::json(path).unwrap_or_default();
+    let document: Document = serde_json::from_slice(&json).unwrap_or_default();
+    let names = document.materials.into_iter();
+    names.filter_map(|material| material.name).collect()
 }
 
 /// The file beside the model that a URI names, as the standard says or, if there is none, by the letter.

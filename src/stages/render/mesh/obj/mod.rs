@@ -73,6 +73,21 @@ pub(super) fn files(path: &Path) -> Vec<PathBuf> {
     found.unwrap_or_default()
 }
 
+/// The names of the materials that an OBJ uses, and that of faces without one.
+///
+/// # Errors
+/// If the file cannot be read.
+pub(super) fn material_names(path: &Path) -> Result<Vec<String>> {
+    let bytes = input::read(path, MOST_BYTES)?;
+    let mut names = vec![DEFAULT_MATERIAL.to_owned()];
+    for (_, line) in text::lines(&text::decoded(bytes).unwrap_or_default()) {
+        if let ("usemtl", rest) = text::split(&line) {
+            names.push(text::name(rest).to_owned());
+        }
+    }
+    Ok(names)
+}
+
 /// The .mtl files that a line names, and the names without a file. A name may have spaces, and a line several names.
 fn libraries(path: &Path, rest: &str) -> (Vec<PathBuf>, Vec<String>) {
     let folder = path.parent().unwrap_or(Path::new(""));

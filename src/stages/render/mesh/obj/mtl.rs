@@ -141,14 +141,11 @@ impl Library {
                 Use::Colour | Use::Emission => Content::Colour,
                 Use::Opacity | Use::Bump | Use::Normal => Content::Data,
             };
-            let picture = self.pictures.read(&file, content)?;
-            if *purpose == Use::Bump && picture.is_grey() {
-                geometry.note(format!(
-                    "its bumps `{}` are heights, which are not used; bake them into normals (`norm`)",
-                    map.file
-                ));
-                continue;
-            }
+            let wrap = if map.clamp { Wrap::Clamp } else { Wrap::Repeat };
+            let picture = match purpose {
+                Use::Bump => self.pictures.bumps(&file, wrap)?,
+                _ => self.pictures.read(&file, content)?,
+            };
             material.put(
                 *purpose,
                 map,
@@ -156,11 +153,7 @@ impl Library {
                     picture,
                     set: 0,
                     place: map.place(),
-                    wrap: if map.clamp {
-                        [Wrap::Clamp; 2]
-                    } else {
-                        [Wrap::Repeat; 2]
-                    },
+                    wrap: [wrap; 2],
                 },
             );
         }
@@ -400,6 +393,31 @@ mod tests {
         let (found, _) = material("newmtl a\nbump -bm 0.5 skin.png\nmap_d skin.png\n", "a");
         assert_eq!(found.textures.normal.unwrap().1, 0.5);
         assert_eq!(found.alpha, Alpha::Blend);
+    }
+
+    #[test]
+    fn bumps_that_are_heights_are_turned_into_normals() {
+        let folder = tempfile::tempdir().unwrap();
+        let (model, file) = (
+            folder.path().join("part.obj"),
+            folder.path().join("part.mtl"),
+        );
+        std::fs::write(&file, "newmtl a\nmap_Bump -bm 0.5 -clamp on rise.png\n").unwrap();
+        let rise = png(4, 1, |x, _| [60 * x as u8, 60 * x as u8, 60 * x as u8, 255]);
+        std::fs::write(folder.path().join("rise.png"), rise).unwrap();
+        let (mut library, mut geometry) = (Library::default(), Geometry::default());
+        library.add(&file, &mut geometry).unwrap();
+        let found = library
+            .material("a", &model, &mut geometry)
+            .unwrap()
+            .unwrap();
+        let (texture, strength) = found.textures.normal.unwrap();
+        let normal = texture.sample(vec2(0.5, 0.5), 0.0);
+        assert!(
+            normal.x < 0.4 && (normal.y - 0.5).abs() < 0.01 && normal.z > 0.8,
+            "{normal}"
+        );
+        assert_eq!((strength, geometry.unused), (0.5, vec![]));
     }
 
     #[test]

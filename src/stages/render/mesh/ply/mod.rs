@@ -55,6 +55,7 @@ pub(super) fn read(path: &Path, unit: f32, go_on: GoOn) -> Result<Geometry> {
             let done = match begin {
                 Row::Vertex => reader.vertex(element, &mut numbers),
                 Row::Face => reader.face(element, &mut numbers),
+                Row::Strips => reader.strips(element, &mut numbers),
                 Row::Other => skip(element, &mut numbers),
             };
             done.map_err(|problem| broken(format!("{} {row}: {problem}", element.name)))?;
@@ -112,6 +113,7 @@ fn material(path: &Path, header: &Header, geometry: &mut Geometry) -> Result<Mat
 enum Row {
     Vertex,
     Face,
+    Strips,
     Other,
 }
 
@@ -190,13 +192,13 @@ impl Reader {
                 self.faces += element.count;
                 Ok(Row::Face)
             }
+            "tristrips" => {
+                self.faces += element.count;
+                Ok(Row::Strips)
+            }
             other => {
                 if element.count > 0 {
                     self.geometry.note(match other {
-                        "tristrips" => {
-                            "does not use its triangle strips; export it with plain faces"
-                                .to_owned()
-                        }
                         "edge" => {
                             "does not use its edges; give them a surface before exporting".into()
                         }
@@ -244,13 +246,8 @@ impl Reader {
         for property in &element.properties {
             match (property.list, property.name.as_str()) {
                 (Some(_), "vertex_indices" | "vertex_index") => {
-                    let count = self.positions.len();
                     for index in numbers.list(property)? {
-                        let found = (0.0..count as f64).contains(&index) && index.fract() == 0.0;
-                        if !found {
-                            return Err(format!("names vertex {index}, but there are {count}"));
-                        }
-                        corners.push(index as usize);
+                        corners.push(self.corner(index)?);
                     }
                 }
                 (Some(_), "texcoord") => places = numbers.list(property)?,
@@ -261,6 +258,42 @@ impl Reader {
         // Faces of less are lines and points.
         if corners.len() > 2 {
             self.polygon(&corners, &places, colour(&slots))?;
+        }
+        Ok(())
+    }
+
+    /// The vertex of this number.
+    fn corner(&self, index: f64) -> Result<usize, String> {
+        let count = self.positions.len();
+        match (0.0..count as f64).contains(&index) && index.fract() == 0.0 {
+            true => Ok(index as usize),
+            false => Err(format!("names vertex {index}, but there are {count}")),
+        }
+    }
+
+    /// Strips of triangles: every corner makes one with the two before it, and a negative number begins a new strip.
+    fn strips(&mut self, element: &Element, numbers: &mut Numbers) -> Result<(), String> {
+        for property in &element.properties {
+            match (property.list, property.name.as_str()) {
+                (Some(_), "vertex_indices" | "vertex_index") => {
+                    let indices = numbers.list(property)?;
+                    for strip in indices.split(|index| *index < 0.0) {
+                        for (place, three) in strip.windows(3).enumerate() {
+                            let mut corners = [0; 3];
+                            for (corner, index) in corners.iter_mut().zip(three) {
+                                *corner = self.corner(*index)?;
+                            }
+                            // Every second one runs the other way round.
+                            if place % 2 == 1 {
+                                corners.swap(0, 1);
+                            }
+                            self.polygon(&corners, &[], None)?;
+                        }
+                    }
+                }
+                (Some(_), _) => numbers.skip_list(property)?,
+                (None, _) => drop(numbers.next(property.kind)?),
+            }
         }
         Ok(())
     }

@@ -145,3 +145,23 @@ fn mutated_files_are_read_or_refused() {
     assert_survived("little.ply", &binary(false), |_| (), parse);
     assert_survived("big.ply", &binary(true), |_| (), parse);
 }
+
+#[test]
+fn strips_of_triangles_run_all_the_same_way_round() {
+    let head = "ply\nformat ascii 1.0\nelement vertex 6\nproperty float x\nproperty float y\nproperty float z\n\
+        element tristrips 1\nproperty list int int vertex_indices\nend_header\n";
+    let corners = "0 0 0\n0 0 1\n1 0 0\n1 0 1\n2 0 0\n2 0 1\n";
+    let geometry = parse(format!("{head}{corners}9 0 1 2 3 -1 2 3 4 5\n").as_bytes()).unwrap();
+    assert_eq!(geometry.triangles.len(), 4);
+    for triangle in &geometry.triangles {
+        let normal = (triangle.v1 - triangle.v0).cross(triangle.v2 - triangle.v0);
+        assert!(normal.y > 0.0, "{normal}");
+    }
+    assert_eq!(geometry.unused, Vec::<String>::new());
+    let error = parse(format!("{head}{corners}3 0 1 6\n").as_bytes());
+    let error = error.err().unwrap().to_string();
+    assert!(
+        error.contains("tristrips 0: names vertex 6, but there are 6"),
+        "{error}"
+    );
+}

@@ -91,7 +91,12 @@ fn a_table_reads_as_it_is_written_and_mistakes_have_their_place() {
         assert!(error.span().is_some(), "{text}");
     }
     let folder = parts(&["a.obj"]);
-    for (entry, part) in [("scale = 0.0", "`scale`"), ("weight = -1.0", "`weight`")] {
+    for (entry, part) in [
+        ("scale = 0.0", "`scale`"),
+        ("weight = -1.0", "`weight`"),
+        ("material = { lid = {} }", "`lid` in `material`"),
+        ("material = { '*' = { metallic = 1.5 } }", "not in 0..1"),
+    ] {
         let mesh = listed(&folder, &format!("[{{ path = '@/a.obj', {entry} }}]"));
         let problem = mesh.check().unwrap_err();
         assert!(
@@ -238,4 +243,56 @@ fn classes_take_turns_by_weight() {
     // The same pictures, however many there are.
     let few = render(&mesh, 5, 8, 1, 8).unwrap();
     assert_eq!(few, render(&mesh, 24, 8, 2, 8).unwrap()[..5]);
+}
+
+#[test]
+fn the_materials_of_an_entry_are_those_of_its_files() {
+    let folder = parts(&["a.obj", "b.obj"]);
+    let cup = format!("usemtl cup body\n{WEDGE}");
+    std::fs::write(folder.path().join("a.obj"), cup).unwrap();
+    let check = |material: &str| {
+        let entry = format!("[{{ path = '@', class = 'cup', material = {{ {material} }} }}]");
+        let mesh = listed(&folder, &entry);
+        assert_eq!(mesh.check(), Ok(()));
+        mesh.check_files()
+    };
+    for known in ["'cup body'", "default", "'*'"] {
+        assert_eq!(
+            check(&format!("{known} = {{ metallic = 1.0 }}")),
+            Ok(()),
+            "{known}"
+        );
+    }
+    let misfit = check("cup = { colour = '#c02020' }").unwrap_err();
+    let said = "names `cup`, which no file of the entry has; there are cup body, default";
+    assert!(misfit.problem.contains(said), "{misfit:?}");
+    let die = "[{ path = 'renders/dice/die.gltf', material = { lid = { roughness = 0.2 } } }]";
+    let misfit = listed(&folder, die).check_files().unwrap_err();
+    assert!(misfit.problem.contains("there are body"), "{misfit:?}");
+}
+
+#[test]
+fn what_an_entry_says_of_a_material_counts_before_the_file() {
+    let folder = parts(&["a.obj"]);
+    let (head, rest) = ("mtllib a.mtl\nusemtl red\n", "usemtl green\nf 1 3 2\n");
+    std::fs::write(folder.path().join("a.obj"), format!("{head}{WEDGE}{rest}")).unwrap();
+    let library = "newmtl red\nKd 1 0 0\nPr 0.5\nnewmtl green\nKd 0 1 0\nPr 0.5\n";
+    std::fs::write(folder.path().join("a.mtl"), library).unwrap();
+    let materials =
+        "{ red = { colour = '#0000ff', metallic = 1.0 }, '*' = { roughness = 0.2, gloss = 0.5 } }";
+    let mesh = listed(
+        &folder,
+        &format!("[{{ path = '@/a.obj', material = {materials} }}]"),
+    );
+    let sources = list::expand(&mesh.models).unwrap();
+    let model = mesh.read_model(&sources[0], &|| Ok(())).unwrap();
+    let named = |name: &str| model.materials.iter().find(|m| m.name == name).unwrap();
+    let (red, green) = (named("red"), named("green"));
+    assert_eq!(red.colour, glam::Vec3A::Z);
+    assert_eq!((red.metallic, red.roughness), (1.0, Some(0.5)));
+    assert_eq!(green.colour, glam::Vec3A::Y);
+    assert_eq!((green.roughness, green.gloss), (Some(0.2), 0.5));
+    // Colours of vertices count only where the entry gives none.
+    assert!(red.painted && !green.painted);
+    assert_eq!(red.mean(), glam::Vec3A::Z);
 }
