@@ -10,7 +10,7 @@ use glam::{DMat3, DVec3};
 
 use super::Report;
 use super::agreement::Record;
-use crate::sample::{Camera, Labels, Visibility};
+use crate::sample::{Camera, Labels, Object, Visibility};
 
 /// The most observations that are remembered.
 const MOST: usize = 400_000;
@@ -30,14 +30,14 @@ struct Observation {
 
 /// All observations, by class and keypoint.
 #[derive(Default)]
-pub(super) struct Observations {
+pub struct Observations {
     by_point: BTreeMap<(String, String), Vec<Observation>>,
     count: usize,
 }
 
 impl Observations {
-    /// Adds the keypoints of a picture whose camera and poses are known.
-    pub(super) fn add(&mut self, record: usize, labels: &Labels) {
+    /// Adds the keypoints of a picture whose camera and poses are known; `record` stands for the picture.
+    pub fn add(&mut self, record: usize, labels: &Labels) {
         let Some(camera) = labels.camera else { return };
         for (object, labelled) in labels.objects().iter().enumerate() {
             let Some(pose) = labelled.pose else { continue };
@@ -57,6 +57,16 @@ impl Observations {
                 });
             }
         }
+    }
+
+    /// Where keypoints lie on their models, as most pictures show it.
+    pub fn places(&self) -> Places {
+        let found = self.by_point.iter();
+        Places(
+            found
+                .filter_map(|(key, seen)| Some((key.clone(), agreed(seen)?)))
+                .collect(),
+        )
     }
 
     /// Doubts keypoints that lie elsewhere than those of other pictures.
@@ -82,34 +92,65 @@ impl Observations {
     }
 }
 
+/// Where keypoints lie on their models, and how many pixels off they may be seen, by class and keypoint.
+pub struct Places(BTreeMap<(String, String), (DVec3, f64)>);
+
+impl Places {
+    /// Whether a keypoint of an object lies elsewhere than its pose says; `None` if no pose or camera is known, or
+    /// too few pictures show these keypoints.
+    pub fn is_off(&self, object: &Object, camera: Option<Camera>) -> Option<bool> {
+        let (pose, camera) = (object.pose?, camera?);
+        let known = object
+            .keypoints
+            .iter()
+            .filter(|k| k.visibility != Visibility::Outside);
+        let off = known.filter_map(|keypoint| {
+            let key = (object.class.clone(), keypoint.name.clone());
+            let (point, limit) = self.0.get(&key)?;
+            let observation = Observation {
+                record: 0,
+                object: 0,
+                seen: [keypoint.x, keypoint.y],
+                pose,
+                camera,
+            };
+            Some(observation.error(*point) > *limit)
+        });
+        off.reduce(|one, other| one || other)
+    }
+}
+
 /// The observations that do not fit the rest, with their errors in pixels.
 fn outliers(seen: &[Observation]) -> Vec<(&Observation, f64)> {
-    if seen.len() < LEAST {
+    let Some((point, limit)) = agreed(seen) else {
         return Vec::new();
+    };
+    let errors = seen.iter().map(|o| (o, o.error(point)));
+    errors.filter(|(_, error)| *error > limit).collect()
+}
+
+/// The point that most observations show, and how many pixels off it may be seen; `None` if there are too few, or
+/// they show none.
+fn agreed(seen: &[Observation]) -> Option<(DVec3, f64)> {
+    if seen.len() < LEAST {
+        return None;
     }
     let mut kept: Vec<&Observation> = seen.iter().collect();
     let mut limit = f64::MAX;
     for _ in 0..4 {
-        let Some(point) = place(&kept) else {
-            return Vec::new();
-        };
+        let point = place(&kept)?;
         let mut errors: Vec<f64> = seen.iter().map(|o| o.error(point)).collect();
         errors.sort_by(f64::total_cmp);
         let median = errors[errors.len() / 2];
         // If most pictures do not agree, poses and keypoints do not belong together.
         if median > 4.0 {
-            return Vec::new();
+            return None;
         }
         limit = (5.0 * median).max(2.0);
         kept = seen.iter().filter(|o| o.error(point) <= limit).collect();
     }
-    let Some(point) = place(&kept).filter(|_| kept.len() * 2 > seen.len()) else {
-        return Vec::new();
-    };
-    let errors = seen.iter().map(|o| (o, o.error(point)));
-    errors
-        .filter(|(_, error)| *error > limit.max(3.0))
-        .collect()
+    let point = place(&kept).filter(|_| kept.len() * 2 > seen.len())?;
+    Some((point, limit.max(3.0)))
 }
 
 /// Least squares.

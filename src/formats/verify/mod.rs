@@ -17,7 +17,7 @@ use std::path::{Path, PathBuf};
 use rayon::prelude::*;
 
 use self::agreement::Record;
-use self::keypoints::Observations;
+pub use self::keypoints::{Observations, Places};
 use self::likeness::Fingerprint;
 use super::{Findings, Format, Picture};
 use crate::artifact::CHECKSUMS;

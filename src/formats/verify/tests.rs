@@ -1,5 +1,7 @@
 //! Faults put in on purpose are found, and nothing else is doubted.
 
+mod faults;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use image::{Rgb, RgbImage};
@@ -128,13 +130,28 @@ fn split(index: u64) -> &'static str {
     }
 }
 
+/// The formats that `emit` writes unless others are chosen.
+const USUAL: [&str; 4] = ["manifest", "coco", "huggingface", "folders"];
+
 /// Writes a dataset as `emit` does.
 fn write(samples: &[Sample], root: &Path) {
+    for name in USUAL {
+        write_format(name, samples, samples, root);
+    }
+    list(root);
+}
+
+/// Writes a dataset in one format, the pictures in the folders of splits and classes where those of `placed` lie.
+fn write_format(name: &str, samples: &[Sample], placed: &[Sample], root: &Path) {
+    let split_of = |sample: &Sample| match &sample.provenance.split {
+        Some(split) => split.clone(),
+        None => split(sample.index).to_owned(),
+    };
     let mut images: BTreeMap<String, BTreeMap<String, u64>> = BTreeMap::new();
     for sample in samples {
         let class = sample.labels.class.clone().unwrap();
         *images
-            .entry(split(sample.index).to_owned())
+            .entry(split_of(sample))
             .or_default()
             .entry(class)
             .or_default() += 1;
@@ -159,24 +176,20 @@ fn write(samples: &[Sample], root: &Path) {
         categories: &categories,
         listed: &[],
     };
-    let usual = ["manifest", "coco", "huggingface", "folders"];
-    for format in FORMATS.iter().filter(|format| usual.contains(&format.name)) {
-        let mut writer = (format.write)(&dataset).unwrap();
-        for sample in samples {
-            let (class, split) = (sample.labels.class.as_deref(), split(sample.index));
-            let file = format!("{split}/{}/{}.png", class.unwrap(), sample.id);
-            let entry = ImageEntry {
-                sample,
-                class,
-                split,
-                file,
-                original: None,
-            };
-            writer.add(&entry).unwrap();
-        }
-        writer.finish().unwrap();
+    let format = FormatName::find(name).unwrap().entry();
+    let mut writer = (format.write)(&dataset).unwrap();
+    for (sample, placed) in samples.iter().zip(placed) {
+        let folder = placed.labels.class.as_deref().unwrap();
+        let entry = ImageEntry {
+            sample,
+            class: sample.labels.class.as_deref(),
+            split: &split_of(sample),
+            file: format!("{}/{folder}/{}.png", split_of(placed), sample.id),
+            original: None,
+        };
+        writer.add(&entry).unwrap();
     }
-    list(root);
+    writer.finish().unwrap();
 }
 
 /// Writes the checksums of the files as they are.

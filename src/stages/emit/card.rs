@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::fmt::{Display, Write};
 
+use super::proof::Proof;
 use super::{Emit, SPLITS, Survey};
 use crate::formats::DatasetInfo;
 use crate::sample::Domain;
@@ -17,12 +18,12 @@ use crate::{Error, Result};
 pub(super) fn write(
     dataset: &DatasetInfo,
     config: &Emit,
-    survey: &Survey,
+    (survey, proof): (&Survey, &Proof),
     findings: &[Finding],
 ) -> Result<()> {
     let mut text = front_matter(dataset, survey);
     text += &contents(dataset, config, survey, findings);
-    text += &making(config, survey);
+    text += &making(config, survey, proof);
     text += &loading(config, survey);
     let path = dataset.out.join("README.md");
     std::fs::write(&path, text).map_err(|e| Error::io(&path, e))
@@ -175,13 +176,14 @@ fn files(config: &Emit, survey: &Survey) -> String {
             Boxes are x, y, width, height in pixels; pixel (0, 0) covers 0 to 1.\n\n"
 }
 
-fn making(config: &Emit, survey: &Survey) -> String {
+fn making(config: &Emit, survey: &Survey, proof: &Proof) -> String {
     let mut text = format!(
         "## How it was made\n\nBy verismo. The labels of renders and of their translations come from the \
          renderer: class, and {} objects with box and mask. ",
         survey.objects
     );
     text += &config.tell_left_out(survey.left_out);
+    text += &proof.tell();
     let photos = survey.domains.get(Domain::Photo.name());
     text += &match photos {
         None => "There are no photos among the images. ".to_owned(),

@@ -1,7 +1,7 @@
 //! emit: a dataset to publish, in formats for training recognisers.
 //!
 //! The samples are read twice, part by part: first for a [`Survey`], which also rejects samples without
-//! labels; then each sample goes to every writer in turn. The bytes depend only on the samples and the
+//! labels; then each sample is compared with itself and goes to every writer in turn. The bytes depend only on the samples and the
 //! configuration: there are no dates, and the order is sorted.
 
 mod card;
@@ -9,6 +9,7 @@ mod checksums;
 mod exhibit;
 mod least;
 mod maps;
+mod proof;
 mod rejected;
 mod survey;
 
@@ -23,6 +24,8 @@ use serde::{Deserialize, Serialize};
 pub use least::LeftOut;
 pub use rejected::FILE as REJECTED;
 pub use survey::Survey;
+
+use proof::Proof;
 
 use crate::artifact::files::{FOLDER_NAME, is_folder_name};
 use crate::artifact::{Kind, parts};
@@ -40,7 +43,7 @@ use crate::{Error, Result};
 pub const STAGE: StageKind = StageKind {
     name: "emit",
     about: "a dataset to publish: class folders, COCO, Hugging Face, manifest, card, checksums",
-    version: 8,
+    version: 9,
     inputs: &[
         Input::required(
             "samples",
@@ -223,10 +226,12 @@ impl Stage for Emit {
             .formats()
             .map(|format| (format.write)(&dataset))
             .collect::<Result<Vec<_>>>()?;
-        let mut done = 0;
+        let places = survey.observations.places();
+        let (mut done, mut proof) = (0, Proof::default());
         for path in input.parts() {
             for mut sample in parts::read_part(&path)? {
                 self.leave_out(&mut sample);
+                proof.add(context, &sample, &places)?;
                 let entry = entry(context, &sample)?;
                 for writer in &mut writers {
                     writer.add(&entry)?;
@@ -239,14 +244,16 @@ impl Stage for Emit {
         for writer in writers {
             writer.finish()?;
         }
+        proof.warn(context);
         let inputs = context.inputs.values();
         let findings = finding::up_to(inputs.map(|input| &input.manifest.summary));
-        card::write(&dataset, self, &survey, &findings)?;
+        card::write(&dataset, self, (&survey, &proof), &findings)?;
         checksums::write(context, done)?;
         let mut summary = serde_json::json!({
             "name": self.name,
             "version": self.version,
             "images": survey.images,
+            "proof": proof.summary(),
         });
         if let Some(rejected) = survey.rejected {
             summary["rejected"] = rejected.into();

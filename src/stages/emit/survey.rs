@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use super::{Emit, LeftOut, SPLITS, entry};
 use crate::artifact::Artifact;
+use crate::formats::verify::Observations;
 use crate::formats::{Category, ImageEntry};
 use crate::sample::{Domain, Extent, Sample};
 use crate::seed::number;
@@ -11,7 +12,7 @@ use crate::stage::Context;
 use crate::{Error, Result};
 
 /// Statistics over all samples.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub struct Survey {
     /// Images by split and class; pictures without a single class count under the empty name.
     pub images: BTreeMap<String, BTreeMap<String, u64>>,
@@ -41,6 +42,8 @@ pub struct Survey {
     pub rejected: Option<u64>,
     /// Objects that get no label; not included above.
     pub left_out: LeftOut,
+    /// Where keypoints were seen, for the first of many.
+    pub(super) observations: Observations,
 }
 
 impl Survey {
@@ -105,6 +108,7 @@ impl Survey {
             }
         }
         self.objects += labels.objects().len() as u64;
+        self.observations.add(0, labels);
         if provenance.domain == Domain::Photo {
             self.photos.insert(number(&provenance.source));
         } else {

@@ -2,6 +2,7 @@
 
 mod coco;
 mod left_out;
+mod proof;
 mod splits;
 
 use std::collections::BTreeSet;
@@ -106,6 +107,7 @@ fn the_summary_counts_images() {
             "name": "blocks",
             "version": "1.2",
             "images": { "train": { "one": 5, "two": 3 }, "val": { "one": 3, "two": 1 } },
+            "proof": { "boxes": 15, "posed": 0, "odd": 0, "no_pose": 12 },
         })
     );
 }

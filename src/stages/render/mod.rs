@@ -27,7 +27,7 @@ use crate::{Error, Result};
 pub const STAGE: StageKind = StageKind {
     name: "render",
     about: "labelled pictures of 3D models (mesh) or 2D templates (template)",
-    version: 8,
+    version: 9,
     inputs: &[
         Input::optional(
             "backgrounds",
@@ -74,6 +74,15 @@ fn too_little(context: &Context, model: &str, most: f32, least: f32, remedy: &st
         100.0 * least
     );
     Error::failed(format!("{}: {model}", context.id), problem, remedy)
+}
+
+/// What is said if the labels of a picture are not those that its model has where they say that it is.
+fn disproved(context: &Context, index: u64, model: &str, fault: &str) -> Error {
+    Error::failed(
+        format!("{}-{index:06}: {model}", context.id),
+        format!("the labels do not agree with the model: {fault}"),
+        "this is a fault of verismo or of the machine: run it again, and report it if it stays",
+    )
 }
 
 /// Configuration of `render`: exactly one of `mesh` and `template`.

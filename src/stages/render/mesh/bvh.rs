@@ -29,6 +29,9 @@ const LEAF: usize = 4;
 /// Nodes between two looks at whether to go on.
 const LOOK: usize = 4096;
 
+/// How much larger than their triangles boxes are, over the size of the model, so that no ray is rounded past them.
+const MARGIN: f32 = 1e-5;
+
 /// From this depth on, parts are halved.
 const DEEPEST: usize = 56;
 
@@ -37,6 +40,19 @@ const DEEPEST: usize = 56;
 /// # Errors
 /// If `go_on` ends the work.
 pub(super) fn build(triangles: &[Triangle], go_on: GoOn) -> Result<Bvh2> {
+    let mut hierarchy = tight(triangles, go_on)?;
+    let whole = hierarchy
+        .nodes
+        .first()
+        .map_or(Aabb::empty(), |root| root.aabb);
+    let margin = Vec3A::splat(MARGIN * whole.diagonal().max_element());
+    for node in &mut hierarchy.nodes {
+        node.aabb = Aabb::new(node.aabb.min - margin, node.aabb.max + margin);
+    }
+    Ok(hierarchy)
+}
+
+fn tight(triangles: &[Triangle], go_on: GoOn) -> Result<Bvh2> {
     if triangles.len() > LARGE {
         return divided(triangles, go_on);
     }

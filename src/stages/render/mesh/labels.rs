@@ -223,7 +223,10 @@ fn seen(scene: &Scene, instance: &Instance, point: Vec3A) -> bool {
 fn alone(scene: &Scene, instance: &Instance, size: Extent) -> usize {
     let size = IVec2::new(size.width as i32, size.height as i32);
     let frame = [size * -3, size * 4];
-    let [low, high] = scene.camera.extent(instance);
+    let [low, high] = match scene.camera.faces(instance) {
+        true => scene.camera.extent(instance),
+        false => frame.map(|corner| corner.as_vec2()),
+    };
     let low = low.floor().as_ivec2().max(frame[0]);
     let high = high.ceil().as_ivec2().min(frame[1]);
     let covered = |x: i32, y: i32| {

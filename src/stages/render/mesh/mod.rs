@@ -4,8 +4,8 @@
 //! model a picture shows. `formats` tells files apart, and `gltf`, `obj`, `ply` and `stl` read them
 //! into a `geometry` with `material`s and `texture`s, from which `model` is made; `bvh` is its hierarchy of boxes.
 //! `environment` holds the panoramas, some of them `builtin`; `scene` makes every random choice of a picture,
-//! `trace` sends rays through it, `labels` and `shade` see the result, and `develop` makes it a photo, with
-//! `backdrop` behind.
+//! `trace` sends rays through it, `labels` and `shade` see the result, `proof` works the labels out a second time, and
+//! `develop` makes it a photo, with `backdrop` behind.
 
 mod backdrop;
 mod builtin;
@@ -27,6 +27,7 @@ mod obj;
 mod placing;
 mod ply;
 mod polygon;
+mod proof;
 mod scene;
 mod shade;
 mod sizes;
@@ -59,7 +60,7 @@ use stable_poses::stable_poses;
 
 use super::names::{self, Named};
 use super::photos::Photos;
-use super::{ATTEMPTS, Wanted, too_little, unseen};
+use super::{ATTEMPTS, Wanted, disproved, too_little, unseen};
 use crate::sample::image::encode_png;
 use crate::sample::{Domain, Provenance, Sample};
 use crate::seed::Stream;
@@ -349,6 +350,10 @@ impl Mesh {
         let object = studio.cast.at(index);
         let (model, _) = object;
         let (scene, buffer) = self.visible_scene(context, studio, object, wanted, &mut stream)?;
+        let labels = buffer.labels(&scene)?;
+        if let Some(fault) = proof::Shown::new(&scene, &buffer.ids).fault(&labels, size) {
+            return Err(disproved(context, index, &model.path, &fault));
+        }
         let behind = self.backdrop.draw(&studio.photos, size, &mut stream)?;
         let behind = behind.as_ref();
         let pixels = shade::picture(&scene, &self.lens, behind, size, &buffer.ids, &mut stream);
@@ -357,7 +362,7 @@ impl Mesh {
             index,
             image: encode_png(&pixels)?,
             extent: size,
-            labels: buffer.labels(&scene)?,
+            labels,
             provenance: Provenance {
                 domain: Domain::Render,
                 source: model.path.clone(),

@@ -282,7 +282,14 @@ impl Camera {
         vec2(p.x / p.z * c.fx + c.cx, p.y / p.z * c.fy + c.cy)
     }
 
-    /// The box of an instance in pixels, not cut by the frame: lowest and highest corner.
+    /// Whether all of an instance lies before the camera.
+    pub(super) fn faces(&self, instance: &Instance) -> bool {
+        let axis = self.rotation.row(2);
+        axis.dot(instance.centre - self.position) > instance.model.radius
+    }
+
+    /// The box of an instance in pixels, not cut by the frame: lowest and highest corner. It must lie before the
+    /// camera.
     pub(super) fn extent(&self, instance: &Instance) -> [Vec2; 2] {
         let hull = instance.model.hull.iter();
         hull.map(|&v| self.project(instance.to_world(v)))

@@ -6,6 +6,7 @@ mod labels;
 mod listing;
 mod models;
 mod mutated;
+mod proof;
 mod scenes;
 mod surfaces;
 mod visible;

@@ -2,7 +2,7 @@
 //!
 //! [`classes`] reads the templates, [`svg`] draws each once, and [`texture`] is the result. [`warp`] then
 //! places one in the picture, [`surface`] is its paint, [`background`] and [`surroundings`] stand behind it,
-//! [`light`] falls on all, [`camera`] takes the photo.
+//! [`light`] falls on all, [`camera`] takes the photo. [`proof`] works the labels out a second time.
 //! All light is linear until the camera; every parameter is drawn from the sample's own stream.
 
 mod background;
@@ -11,6 +11,7 @@ mod canvas;
 mod classes;
 mod draw;
 mod light;
+mod proof;
 mod surface;
 mod surroundings;
 mod svg;
@@ -28,7 +29,7 @@ use serde::{Deserialize, Serialize};
 
 use super::names::{self, Named};
 use super::photos::Photos;
-use super::{ATTEMPTS, Wanted, too_little, unseen};
+use super::{ATTEMPTS, Wanted, disproved, too_little, unseen};
 use crate::sample::image;
 use crate::sample::{
     Domain, Extent, Keypoint, Labels, Mask, Object, Provenance, Sample, Visibility,
@@ -187,6 +188,10 @@ impl Template {
             let placement = self.geometry.place_beside(beside, &other, size, stream);
             signs.push(Sign::new(other, placement, size));
         }
+        let labels = labels(&signs, size);
+        if let Some(fault) = proof::fault(&signs, &labels, size) {
+            return Err(disproved(context, index, &source, &fault));
+        }
         let pixels = self.picture(&signs, photos, size, stream)?;
         let id = format!("{}-{index:06}", context.id);
         Ok(Sample {
@@ -194,7 +199,7 @@ impl Template {
             index,
             image: image::encode_png(&pixels)?,
             extent: size,
-            labels: labels(&signs, size),
+            labels,
             provenance: Provenance {
                 domain: Domain::Render,
                 source,

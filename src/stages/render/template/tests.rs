@@ -1,6 +1,7 @@
 //! Properties of drawn templates, and what is said of broken ones.
 
 mod labels;
+mod proof;
 
 use std::collections::BTreeMap;
 use std::path::Path;

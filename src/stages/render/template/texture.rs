@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use glam::Vec2;
+use glam::{DVec2, Vec2};
 use resvg::tiny_skia::{Pixmap, PremultipliedColorU8};
 
 use crate::sample::colour::to_linear;
@@ -53,6 +53,18 @@ impl Texture {
     pub(super) fn bytes(&self) -> usize {
         let texels = self.levels.iter().map(|level| level.texels.len());
         texels.sum::<usize>() * size_of::<[f32; 4]>()
+    }
+
+    /// The opacity at `point` of the first level, between the middles of its four nearest texels.
+    pub(super) fn opacity(&self, point: DVec2) -> f64 {
+        let first = (point - 0.5).floor();
+        let share = point - 0.5 - first;
+        let texel = first.as_i64vec2();
+        let row = |y: i64| {
+            let at = |x: i64| f64::from(self.levels[0].texel(x, y)[3]);
+            at(texel.x) * (1.0 - share.x) + at(texel.x + 1) * share.x
+        };
+        row(texel.y) * (1.0 - share.y) + row(texel.y + 1) * share.y
     }
 
     /// Colour and alpha, premultiplied, around `point` in texels of the first level, averaged over

@@ -16,7 +16,7 @@ fn scene<'a>(mesh: &Mesh, cast: &'a Cast, environment: &'a Environment, index: u
     )
 }
 
-fn surroundings(mesh: &Mesh) -> (Cast, Environment) {
+pub(super) fn surroundings(mesh: &Mesh) -> (Cast, Environment) {
     let sources = list::expand(&mesh.models).unwrap();
     let models = sources
         .iter()

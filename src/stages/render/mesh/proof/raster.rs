@@ -1,0 +1,206 @@
+//! A rasteriser in homogeneous coordinates (Olano and Greer 1997): three edge functions decide whether a pixel's
+//! middle is in a triangle, also where a corner lies behind the camera, so that nothing need be clipped.
+
+use glam::{DMat3, DVec2, DVec3, IVec2, Vec3A};
+
+use super::super::material::Alpha;
+use super::super::model::{Model, SEEN};
+use crate::sample::{Camera, Extent};
+
+/// A model where a recorded pose puts it.
+pub(super) struct Body<'a> {
+    pub model: &'a Model,
+    rotation: DMat3,
+    shift: DVec3,
+}
+
+impl<'a> Body<'a> {
+    pub(super) fn new(model: &'a Model, pose: [f32; 12]) -> Self {
+        let p = pose.map(f64::from);
+        Body {
+            model,
+            rotation: DMat3::from_cols_array(&[
+                p[0], p[4], p[8], p[1], p[5], p[9], p[2], p[6], p[10],
+            ]),
+            shift: DVec3::new(p[3], p[7], p[11]),
+        }
+    }
+
+    /// A point of the model's coordinates in those of the camera, in metres.
+    pub(super) fn place(&self, point: Vec3A) -> DVec3 {
+        // The pose counts from the origin of the file.
+        self.turn(point, self.model.origin) + self.shift
+    }
+
+    /// A direction of the model in the camera's coordinates.
+    pub(super) fn direction(&self, direction: Vec3A) -> DVec3 {
+        self.turn(direction, Vec3A::ZERO)
+    }
+
+    fn turn(&self, point: Vec3A, origin: Vec3A) -> DVec3 {
+        let [point, origin] =
+            [point, origin].map(|v| DVec3::from_array(v.to_array().map(f64::from)));
+        self.rotation * (point + origin)
+    }
+
+    fn corners(&self, view: View) -> impl Iterator<Item = (usize, [DVec3; 3])> {
+        let triangles = self.model.triangle_corners().enumerate();
+        triangles.map(move |(number, corners)| {
+            (number, corners.map(|c| view.homogeneous(self.place(c))))
+        })
+    }
+
+    /// Corners of a box in pixels that holds all of it; `None` if some of it may lie behind the camera.
+    fn outer_bounds(&self, view: View) -> Option<[DVec2; 2]> {
+        let centre = self.place(self.model.centre);
+        let radius = f64::from(self.model.radius);
+        let mut corners = (0..8).map(|i| {
+            let side = |bit: u32| if i >> bit & 1 == 1 { radius } else { -radius };
+            view.homogeneous(centre + DVec3::new(side(0), side(1), side(2)))
+        });
+        corners.try_fold(NOTHING, |bounds, corner| {
+            (corner.z > 0.0).then(|| around(bounds, corner.truncate() / corner.z))
+        })
+    }
+
+    /// Whether labels see a triangle at the point with these weights of its corners.
+    fn is_seen(&self, triangle: usize, corners: [Vec3A; 3], weights: DVec3) -> bool {
+        let weights = (weights / weights.element_sum()).as_vec3();
+        let point = corners[0] * weights.x + corners[1] * weights.y + corners[2] * weights.z;
+        let contact = self.model.contact(triangle, point);
+        let material = &self.model.materials[contact.material];
+        match material.alpha {
+            Alpha::Opaque => true,
+            Alpha::Mask(cutoff) => material.opacity_at(self.model, &contact) >= cutoff,
+            Alpha::Blend => material.opacity_at(self.model, &contact) >= SEEN,
+        }
+    }
+}
+
+/// What a camera sees, moved by a part of a pixel.
+#[derive(Clone, Copy)]
+pub(super) struct View {
+    pub camera: Camera,
+    pub moved: DVec2,
+}
+
+impl View {
+    /// A point before the camera in pixels times its depth, and the depth.
+    pub(super) fn homogeneous(self, p: DVec3) -> DVec3 {
+        let [fx, fy, cx, cy] = self.camera.to_array().map(f64::from);
+        let centre = DVec2::new(cx, cy) + self.moved;
+        DVec3::new(fx * p.x + centre.x * p.z, fy * p.y + centre.y * p.z, p.z)
+    }
+
+    /// The direction to the middle of a pixel, one metre deep.
+    pub(super) fn towards(self, x: u32, y: u32) -> DVec3 {
+        let [fx, fy, cx, cy] = self.camera.to_array().map(f64::from);
+        let pixel = DVec2::new(x.into(), y.into()) + 0.5 - DVec2::new(cx, cy) - self.moved;
+        DVec3::new(pixel.x / fx, pixel.y / fy, 1.0)
+    }
+}
+
+/// The box around no point: lowest and highest corner.
+const NOTHING: [DVec2; 2] = [DVec2::INFINITY, DVec2::NEG_INFINITY];
+
+/// The box around a box and a point.
+fn around([low, high]: [DVec2; 2], point: DVec2) -> [DVec2; 2] {
+    [low.min(point), high.max(point)]
+}
+
+/// The depths of a body alone, in metres, over a part of the plane of the picture.
+pub(super) struct Layer {
+    /// Corners of the body's box in pixels; of no meaning if some of it lies behind the camera.
+    pub bounds: [DVec2; 2],
+    low: IVec2,
+    size: IVec2,
+    depths: Vec<f32>,
+}
+
+impl Layer {
+    /// Rasterises a body in the picture and as far beyond as `reach` pictures on all sides.
+    pub(super) fn of(body: &Body, view: View, picture: Extent, reach: i32) -> Layer {
+        let sides = IVec2::new(picture.width as i32, picture.height as i32);
+        let frame = [sides * -reach, sides * (reach + 1)];
+        let [low, high] = match body.outer_bounds(view) {
+            Some([low, high]) => [
+                low.floor().as_ivec2().clamp(frame[0], frame[1]),
+                high.ceil().as_ivec2().clamp(frame[0], frame[1]),
+            ],
+            None => frame,
+        };
+        let size = high - low;
+        let mut layer = Layer {
+            bounds: NOTHING,
+            low,
+            size,
+            depths: vec![f32::INFINITY; (size.x * size.y) as usize],
+        };
+        let solid = body
+            .model
+            .materials
+            .iter()
+            .all(|m| m.alpha == Alpha::Opaque);
+        let mut corners = body.model.triangle_corners();
+        for (number, placed) in body.corners(view) {
+            let own = corners.next().unwrap_or_default();
+            layer.fill(placed, |weights| {
+                solid || body.is_seen(number, own, weights)
+            });
+        }
+        layer
+    }
+
+    /// Adds a triangle where it is nearest and `seen` at the weights of its corners.
+    fn fill(&mut self, [a, b, c]: [DVec3; 3], seen: impl Fn(DVec3) -> bool) {
+        let [low, high] = match a.z.min(b.z).min(c.z) > 0.0 {
+            true => [a, b, c].into_iter().fold(NOTHING, |bounds, corner| {
+                around(bounds, corner.truncate() / corner.z)
+            }),
+            false => [DVec2::NEG_INFINITY, DVec2::INFINITY],
+        };
+        self.bounds = around(around(self.bounds, low), high);
+        // Pixels whose middles lie within.
+        let first = (low - 0.5).ceil().as_ivec2().max(self.low);
+        let last = (high - 0.5)
+            .floor()
+            .as_ivec2()
+            .min(self.low + self.size - 1);
+        if first.cmpgt(last).any() {
+            return;
+        }
+        let edges = [b.cross(c), c.cross(a), a.cross(b)];
+        let volume = a.dot(edges[0]);
+        for y in first.y..=last.y {
+            for x in first.x..=last.x {
+                let pixel = DVec3::new(f64::from(x) + 0.5, f64::from(y) + 0.5, 1.0);
+                let weights =
+                    DVec3::from_array(edges.map(|edge| edge.dot(pixel))) * volume.signum();
+                let depth = (volume.abs() / weights.element_sum()) as f32;
+                if weights.min_element() < 0.0 || !(depth > 0.0 && depth.is_finite()) {
+                    continue;
+                }
+                let place = IVec2::new(x, y) - self.low;
+                let nearest = &mut self.depths[(place.y * self.size.x + place.x) as usize];
+                if depth < *nearest && seen(weights) {
+                    *nearest = depth;
+                }
+            }
+        }
+    }
+
+    /// The depth at a pixel, infinite where the body is not.
+    pub(super) fn at(&self, x: i32, y: i32) -> f32 {
+        let place = IVec2::new(x, y) - self.low;
+        let inside = place.cmpge(IVec2::ZERO).all() && place.cmplt(self.size).all();
+        match inside {
+            true => self.depths[(place.y * self.size.x + place.x) as usize],
+            false => f32::INFINITY,
+        }
+    }
+
+    /// Pixels that the body covers.
+    pub(super) fn covered(&self) -> usize {
+        self.depths.iter().filter(|depth| depth.is_finite()).count()
+    }
+}
