@@ -286,6 +286,15 @@ impl Picture {
         }
     }
 
+    /// The path of its file from `dataset`, the path that it was read from, or from the folder of that; with
+    /// slashes.
+    pub fn name_in(&self, dataset: &Path) -> String {
+        let below = self.file.strip_prefix(dataset).ok();
+        let beside = || self.file.strip_prefix(dataset.parent()?).ok();
+        let name = below.or_else(beside).unwrap_or(&self.file);
+        name.to_string_lossy().replace('\\', "/")
+    }
+
     /// The encoded picture.
     ///
     /// # Errors

@@ -112,6 +112,13 @@ impl Labels {
         self.objects.as_deref().unwrap_or_default()
     }
 
+    /// The class of all objects, if there are any and they are of one class.
+    pub fn only_class(&self) -> Option<&str> {
+        let (first, others) = self.objects().split_first()?;
+        let same = others.iter().all(|other| other.class == first.class);
+        same.then_some(first.class.as_str())
+    }
+
     /// The known objects, mutable.
     pub fn objects_mut(&mut self) -> &mut [Object] {
         self.objects.as_deref_mut().unwrap_or_default()

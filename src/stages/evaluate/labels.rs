@@ -1,9 +1,10 @@
-//! The classes of real photos, from a CSV with a row a crop or from the names of their folders.
+//! The classes of real photos, from a CSV with a row a crop, a dataset with labels, or the names of their folders.
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
 use crate::formats::spreadsheet::{BOX_COLUMNS, CLASS_COLUMNS, Record, Spreadsheet, quoted};
+use crate::formats::{FORMATS, Format};
 use crate::sample::content::is_called_picture;
 use crate::sample::listing::{self, as_table_has_it};
 use crate::{Error, Result};
@@ -17,8 +18,24 @@ pub(super) struct Labels {
 enum Classes {
     /// Of every row of a CSV, counted from 0, and those of whole photos by the file that the CSV names.
     Rows(Vec<Row>, HashMap<String, Whole>),
+    /// Of a dataset with labels, by the picture's name in it.
+    Dataset(HashMap<String, Pictured>),
     /// By name: photos lie in a folder that is named after their class.
     Folders(Vec<String>),
+}
+
+/// What a dataset says of a picture.
+struct Pictured {
+    /// The class of the picture, or of all its objects if they are of one.
+    whole: Option<usize>,
+    /// The class of each object.
+    objects: Vec<usize>,
+}
+
+/// The format of a dataset whose labels are more than folders or a table.
+fn dataset_format(path: &Path) -> Option<&'static Format> {
+    let found = FORMATS.iter().find(|format| (format.detect)(path));
+    found.filter(|format| !["folders", "csv"].contains(&format.name))
 }
 
 /// A row of a CSV.
@@ -81,13 +98,13 @@ impl Table {
     }
 }
 
-/// Checks that the CSV at `path` can be read and has a class in every row. Of a folder nothing is checked, nor
-/// of a file that is missing.
+/// Checks that the CSV at `path` can be read and has a class in every row. Of a folder or dataset nothing is
+/// checked, nor of a file that is missing.
 ///
 /// # Errors
 /// The problem and its remedy as text.
 pub(super) fn check(path: &Path, column: Option<&str>) -> Result<(), String> {
-    if !path.is_file() {
+    if !path.is_file() || dataset_format(path).is_some() {
         return Ok(());
     }
     let checked = Table::open(path, column).and_then(|table| {
@@ -130,6 +147,12 @@ impl Labels {
     /// # Errors
     /// If the file, the column or a class is missing; the message names file and line.
     pub(super) fn read(path: &Path, column: Option<&str>, classes: &[String]) -> Result<Self> {
+        if let Some(format) = dataset_format(path) {
+            return Ok(Labels {
+                path: path.to_owned(),
+                classes: Classes::Dataset(dataset(path, format, classes)?),
+            });
+        }
         if path.is_dir() {
             return Ok(Labels {
                 path: path.to_owned(),
@@ -194,6 +217,23 @@ impl Labels {
                     )),
                 }
             }
+            Classes::Dataset(pictures) => {
+                let (file, object) = match cropped {
+                    Some((file, object)) => (file, Some(object)),
+                    None => (source, None),
+                };
+                let picture = pictures.get(&plain_name(file));
+                let class = picture.and_then(|picture| match object {
+                    Some(object) => picture.objects.get::<usize>(object).copied(),
+                    None => picture.whole,
+                });
+                class.ok_or_else(|| {
+                    missing(
+                        format!("has no class for the photo {source}"),
+                        "let `ingest` read the photos from this dataset, with `pictures = \"photos\"`",
+                    )
+                })
+            }
             Classes::Folders(classes) => {
                 let file = cropped.map_or(source, |(file, _)| file);
                 let folder = Path::new(file).parent().and_then(Path::file_name);
@@ -210,6 +250,38 @@ impl Labels {
             }
         }
     }
+}
+
+/// The classes of all pictures of a dataset.
+fn dataset(path: &Path, format: &Format, classes: &[String]) -> Result<HashMap<String, Pictured>> {
+    let mut pictures = HashMap::new();
+    format.visit(path, false, &mut |picture| {
+        let name = picture.name_in(path);
+        let place = |class: &str| {
+            let found = classes.iter().position(|known| known == class);
+            found.ok_or_else(|| {
+                Error::failed(
+                    path.display(),
+                    format!(
+                        "{name} has the class `{}`, which is none of the classes {}",
+                        quoted(class),
+                        listed(classes)
+                    ),
+                    "name the classes in the labels as in the dataset",
+                )
+            })
+        };
+        let labels = &picture.labels;
+        let objects = labels.objects().iter().map(|object| place(&object.class));
+        let whole = labels.class.as_deref().or_else(|| labels.only_class());
+        let pictured = Pictured {
+            objects: objects.collect::<Result<_>>()?,
+            whole: whole.map(place).transpose()?,
+        };
+        pictures.insert(plain_name(&name), pictured);
+        Ok(())
+    })?;
+    Ok(pictures)
 }
 
 /// The place of a class by its name, or by its number.
@@ -302,6 +374,34 @@ mod tests {
             let error = labels.class_of(source).unwrap_err().to_string();
             assert!(error.contains(source) && error.contains("help:"), "{error}");
         }
+    }
+
+    #[test]
+    fn a_dataset_tells_the_classes_of_its_objects() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("instances.json");
+        let text = |category: u32| {
+            format!(
+                r#"{{"images": [{{"id": 1, "file_name": "sub/A.png", "width": 9, "height": 9}}],
+                "categories": [{{"id": 3, "name": "four"}}, {{"id": 4, "name": "nine"}}],
+                "annotations": [{{"id": 1, "image_id": 1, "category_id": 3, "bbox": [1, 1, 4, 4]}},
+                    {{"id": 2, "image_id": 1, "category_id": {category}, "bbox": [5, 5, 2, 2]}}]}}"#
+            )
+        };
+        let classes = ["five".to_string(), "four".to_string()];
+        std::fs::write(&path, text(3)).unwrap();
+        for path in [path.as_path(), folder.path()] {
+            let labels = Labels::read(path, None, &classes).unwrap();
+            assert_eq!(labels.class_of("sub/A.png").unwrap(), 1);
+            assert_eq!(labels.class_of("sub/a.png#1").unwrap(), 1);
+            for source in ["sub/A.png#2", "b.png#0", "b.png"] {
+                let error = labels.class_of(source).unwrap_err().to_string();
+                assert!(error.contains(source) && error.contains("help:"), "{error}");
+            }
+        }
+        std::fs::write(&path, text(4)).unwrap();
+        let error = Labels::read(&path, None, &classes).err().unwrap();
+        assert!(error.to_string().contains("`nine`"), "{error}");
     }
 
     #[test]

@@ -78,11 +78,11 @@ pub struct Evaluate {
     pub rate: f64,
     /// Channels of the recogniser's first stage.
     pub channels: usize,
-    /// CSV with the classes of the `target` photos, a row a crop or whole photo; or the folder that holds the
-    /// photos in a folder a class.
+    /// CSV with the classes of the `target` photos, a row a crop or whole photo; or the dataset that `ingest` read
+    /// them from; or the folder that holds the photos in a folder a class.
     pub target_labels: Option<PathBuf>,
-    /// CSV with the classes of the `test` photos, a row a crop or whole photo; or the folder that
-    /// holds the photos in a folder a class.
+    /// CSV with the classes of the `test` photos, a row a crop or whole photo; or the dataset that `ingest` read
+    /// them from; or the folder that holds the photos in a folder a class.
     pub test_labels: PathBuf,
     /// The CSV's column with the class; a number is the place in the list of classes.
     pub class_column: Option<String>,

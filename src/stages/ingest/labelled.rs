@@ -167,7 +167,7 @@ impl Ingest {
             waiting += wanted.len();
             photos += 1;
             jobs.push(Job {
-                name: self.name_of(&picture),
+                name: picture.name_in(&self.path),
                 picture,
                 wanted,
             });
@@ -251,17 +251,6 @@ impl Ingest {
             ),
             "name splits that it has, or leave `splits` out to read all",
         ))
-    }
-
-    /// The path of a picture from the dataset's folder.
-    fn name_of(&self, picture: &Picture) -> String {
-        let below = picture.file.strip_prefix(&self.path);
-        let below = below.or_else(|_| match self.path.parent() {
-            Some(above) => picture.file.strip_prefix(above),
-            None => Ok(picture.file.as_path()),
-        });
-        let name = below.unwrap_or(&picture.file).to_string_lossy();
-        name.replace('\\', "/")
     }
 
     /// Makes the samples of all `jobs`, in their order, and forgets these.
@@ -408,7 +397,7 @@ impl Ingest {
             }
         }
         if labels.class.is_none() {
-            labels.class = only_class(&labels);
+            labels.class = labels.only_class().map(str::to_owned);
         }
         if rectangle.extent == self.size && extent == self.size {
             return Ok(Some(labels));
@@ -437,13 +426,6 @@ impl Ingest {
         );
         context.emit(Event::Warning { text });
     }
-}
-
-/// The class of all objects, if they are of one.
-fn only_class(labels: &Labels) -> Option<String> {
-    let (first, others) = labels.objects().split_first()?;
-    let same = others.iter().all(|other| other.class == first.class);
-    same.then(|| first.class.clone())
 }
 
 /// # Errors
