@@ -2,13 +2,13 @@
 //! output folder.
 
 use std::path::Path;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use crate::artifact::files::{read_json, write_json};
-use crate::nn::speed::products_per_second;
+use crate::nn::speed::{products_per_second, undisturbed};
 use crate::sample::image::{decode_rgb, encode_png};
 use crate::stage::Effort;
 
@@ -82,12 +82,8 @@ fn pixels_per_second(time: Duration) -> f64 {
         ])
     });
     let rounds = |_| {
-        let (began, mut done) = (Instant::now(), 0.0);
-        while began.elapsed() < time {
-            let read = encode_png(&picture).and_then(|png| decode_rgb(&png, "speed"));
-            done += f64::from(u8::from(read.is_ok()));
-        }
-        done * f64::from(SIDE * SIDE) / began.elapsed().as_secs_f64()
+        let round = || drop(encode_png(&picture).and_then(|png| decode_rgb(&png, "speed")));
+        f64::from(SIDE * SIDE) / undisturbed(time, round)
     };
     let threads = 0..rayon::current_num_threads();
     threads.into_par_iter().map(rounds).sum()
@@ -95,6 +91,8 @@ fn pixels_per_second(time: Duration) -> f64 {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Instant;
+
     use super::*;
 
     #[test]

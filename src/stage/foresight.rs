@@ -209,7 +209,7 @@ impl Effort {
     /// Seconds that it takes on the machine of reference: two cores of an Intel Xeon with AVX-512, without a
     /// GPU. The rates follow from `pipelines/dice.toml` there.
     pub fn seconds(self) -> f64 {
-        self.products / 5.5e10 + self.rays / 2e6 + self.pixels / 8e6
+        self.products / 5.5e10 + self.rays / 9e5 + self.pixels / 8e6
     }
 }
 

@@ -86,7 +86,15 @@ fn units_and_templates_are_guessed() {
         .verismo(&new("boxes", "parts"))
         .assert()
         .success()
-        .stdout(contains("one unit of a model is taken to be 0.001 m"));
+        .stdout(contains("one unit of a model is 0.001 m").and(contains("z points up")));
+    let text = std::fs::read_to_string(project.path("pipelines/boxes.toml")).unwrap();
+    for part in [
+        "{ path = \"parts/box.stl.obj\", scale = 0.001, up = \"z\" },",
+        "# Guessed: z points up (`up`), as in CAD programs and STL files.",
+        "m (wide, high, deep)",
+    ] {
+        assert!(text.contains(part), "{part}:\n{text}");
+    }
     project
         .verismo(&new("signs", "signs"))
         .assert()

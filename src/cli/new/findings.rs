@@ -10,19 +10,35 @@ use crate::sample::{Extent, listing};
 use crate::stages::render::{ModelFacts, is_too_large, model_facts, model_formats};
 use crate::{Error, Result};
 
+/// Metres of a millimetre.
+const MILLIMETRE: f32 = 0.001;
+
 /// Models, or templates, to render.
 pub(super) enum Objects {
-    Models {
-        paths: Vec<PathBuf>,
-        facts: Vec<ModelFacts>,
-        /// Metres of a unit, where a format does not say so.
-        unit_metres: f32,
-    },
+    Models(Vec<FoundModel>),
     /// A folder of SVGs, and the classes in it.
     Templates {
         folder: PathBuf,
         classes: BTreeSet<String>,
     },
+}
+
+/// A model, and what is guessed of it.
+pub(super) struct FoundModel {
+    pub path: PathBuf,
+    pub facts: ModelFacts,
+    /// Metres of a unit, where that is not a metre.
+    pub scale: Option<f32>,
+    /// Whether z points up in it.
+    pub z_up: bool,
+}
+
+impl FoundModel {
+    /// Its width, height and depth in metres.
+    pub(super) fn sides(&self) -> [f32; 3] {
+        let [x, y, z] = self.facts.size_metres;
+        if self.z_up { [x, z, y] } else { [x, y, z] }
+    }
 }
 
 impl Objects {
@@ -60,26 +76,18 @@ impl Objects {
                 ));
             }
         }
-        let read = |unit| {
-            paths
-                .iter()
-                .map(|path| model_facts(path, unit))
-                .collect::<Result<Vec<_>>>()
-        };
-        let mut facts = read(1.0)?;
-        let mut unit_metres = 1.0;
-        let longest = |facts: &ModelFacts| facts.size_metres.iter().fold(0.0_f32, |a, b| a.max(*b));
-        let huge = |facts: &ModelFacts| is_too_large(longest(facts));
-        let unitless = |path: &&PathBuf| !has_extension(path, &["gltf", "glb"]);
-        if facts.iter().any(huge) && paths.iter().all(|path| unitless(&path)) {
-            unit_metres = 0.001;
-            facts = read(unit_metres)?;
-        }
-        Ok(Objects::Models {
-            paths,
-            facts,
-            unit_metres,
-        })
+        let found = paths.into_iter().map(|path| {
+            let facts = model_facts(&path, 1.0)?;
+            Ok(FoundModel {
+                path,
+                facts,
+                scale: None,
+                z_up: false,
+            })
+        });
+        let mut found = found.collect::<Result<Vec<_>>>()?;
+        guess(&mut found)?;
+        Ok(Objects::Models(found))
     }
 
     fn templates<'p>(folder: &Path, drawings: impl Iterator<Item = &'p PathBuf>) -> Self {
@@ -97,13 +105,35 @@ impl Objects {
     /// The classes that renders will have.
     pub(super) fn classes(&self) -> BTreeSet<String> {
         match self {
-            Objects::Models { facts, .. } => facts
+            Objects::Models(found) => found
                 .iter()
-                .flat_map(|facts| facts.classes.iter().cloned())
+                .flat_map(|model| model.facts.classes.iter().cloned())
                 .collect(),
             Objects::Templates { classes, .. } => classes.clone(),
         }
     }
+}
+
+/// Guesses unit and upper side of models whose format says neither: glTF is in metres, and y points up in it. A set
+/// of which a model would be larger than most things is in millimetres. CAD programs write these, and let z point up;
+/// so does STL wherever it comes from.
+fn guess(found: &mut [FoundModel]) -> Result<()> {
+    let mut silent: Vec<&mut FoundModel> = found
+        .iter_mut()
+        .filter(|model| !has_extension(&model.path, &["gltf", "glb"]))
+        .collect();
+    let longest = |facts: &ModelFacts| facts.size_metres.iter().fold(0.0_f32, |a, b| a.max(*b));
+    let from_cad = silent
+        .iter()
+        .any(|model| is_too_large(longest(&model.facts)));
+    for model in &mut silent {
+        model.z_up = from_cad || has_extension(&model.path, &["stl"]);
+        if from_cad {
+            model.scale = Some(MILLIMETRE);
+            model.facts = model_facts(&model.path, MILLIMETRE)?;
+        }
+    }
+    Ok(())
 }
 
 /// A folder or an archive of photos.
@@ -222,6 +252,36 @@ fn has_extension(path: &Path, known: &[&str]) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn units_and_upper_sides_are_guessed_by_format_and_size() {
+        let folder = tempfile::tempdir().unwrap();
+        let tetrahedron = |side: f32| {
+            format!(
+                "v 0 0 0\nv {side} 0 0\nv 0 {side} 0\nv 0 0 {side}\nf 1 3 2\nf 1 2 4\nf 1 4 3\nf 2 3 4\n"
+            )
+        };
+        let path = folder.path().join("part.obj");
+        let die = PathBuf::from("renders/dice/die.gltf");
+        for (side, scale, z_up) in [(0.5, None, false), (60.0, Some(0.001), true)] {
+            std::fs::write(&path, tetrahedron(side)).unwrap();
+            let found = Objects::find(&[path.clone(), die.clone()]).unwrap();
+            let Objects::Models(found) = found else {
+                panic!("no models");
+            };
+            let guessed = |model: &FoundModel| (model.scale, model.z_up);
+            assert_eq!(guessed(&found[0]), (scale, z_up));
+            assert_eq!(guessed(&found[1]), (None, false), "glTF says both");
+        }
+        let facet = "facet normal 0 0 1\nouter loop\nvertex 0 0 0\nvertex 1 0 0\nvertex 0 1 0.5\nendloop\nendfacet\n";
+        let stl = folder.path().join("part.stl");
+        std::fs::write(&stl, format!("solid a\n{facet}endsolid a\n")).unwrap();
+        let Ok(Objects::Models(found)) = Objects::find(&[stl]) else {
+            panic!("no models");
+        };
+        assert_eq!((found[0].scale, found[0].z_up), (None, true));
+        assert_eq!(found[0].sides(), [1.0, 0.5, 1.0]);
+    }
 
     #[test]
     fn labels_tell_their_columns_the_size_of_boxes_and_the_classes() {

@@ -23,7 +23,7 @@ Examples:
   verismo new cups --models parts/*.glb --photos photos/cups
   verismo new signs --models drawings --photos photos.tar --labels boxes.csv --size 48
 
-Of the models it takes classes, materials and a guess of the unit; of photos and boxes the size of pictures and
+Of the models it takes classes, materials and a guess of the unit and of what points up; of photos and boxes the size of pictures and
 how much of them the object fills. The file that it writes passes `verismo plan`.";
 
 /// Arguments of `new`.

@@ -3,7 +3,7 @@
 use std::fmt::Write;
 use std::path::Path;
 
-use super::findings::{Labels, Objects, Photos};
+use super::findings::{FoundModel, Labels, Objects, Photos};
 use crate::sample::Extent;
 
 const TEMPLATE: &str = include_str!("template.toml");
@@ -58,19 +58,13 @@ impl Draft {
     pub(super) fn findings(&self) -> Vec<String> {
         let mut lines = Vec::new();
         match &self.objects {
-            Some(Objects::Models {
-                paths, unit_metres, ..
-            }) => {
+            Some(Objects::Models(found)) => {
                 lines.push(format!(
                     "{}, {}",
-                    counted(paths.len(), "model", "models"),
+                    counted(found.len(), "model", "models"),
                     self.classes()
                 ));
-                if *unit_metres != 1.0 {
-                    lines.push(format!(
-                        "one unit of a model is taken to be {unit_metres} m, by their size"
-                    ));
-                }
+                lines.extend(guesses(found));
             }
             Some(Objects::Templates { .. }) => lines.push(format!("templates, {}", self.classes())),
             None => {}
@@ -138,27 +132,18 @@ impl Draft {
     fn mesh(&self) -> String {
         let mut text = String::new();
         match &self.objects {
-            Some(Objects::Models {
-                paths,
-                facts,
-                unit_metres,
-            }) => {
+            Some(Objects::Models(found)) => {
                 let _ = writeln!(text, "# {}", self.classes());
+                for guess in guesses(found) {
+                    let _ = writeln!(text, "# Guessed: {guess}.");
+                }
                 text += "[stages.render.mesh]\nmodels = [\n";
-                for (path, facts) in paths.iter().zip(facts) {
-                    let [x, y, z] = facts.size_metres.map(|side| format!("{side:.3}"));
-                    let _ = writeln!(
-                        text,
-                        "  {},\t# {x} × {y} × {z} m (x, y up, z)",
-                        quoted(path)
-                    );
+                for model in found {
+                    let [x, y, z] = model.sides().map(|side| format!("{side:.3}"));
+                    let entry = entry(model);
+                    let _ = writeln!(text, "  {entry},\t# {x} × {y} × {z} m (wide, high, deep)");
                 }
                 text += "]\n";
-                let unit = match *unit_metres == 1.0 {
-                    true => "metres of a unit in .obj and .stl; .gltf and .glb are in metres",
-                    false => "metres of a unit: the sizes above are then usual ones",
-                };
-                let _ = writeln!(text, "unit_metres = {unit_metres:?}\t# {unit}");
             }
             _ => {
                 let _ = write!(
@@ -200,12 +185,12 @@ impl Draft {
 
     /// The materials, and how to paint them.
     fn looks(&self) -> String {
-        let Some(Objects::Models { facts, .. }) = &self.objects else {
+        let Some(Objects::Models(found)) = &self.objects else {
             return String::new();
         };
-        let mut names: Vec<&String> = facts
+        let mut names: Vec<&String> = found
             .iter()
-            .flat_map(|facts| &facts.material_names)
+            .flat_map(|model| &model.facts.material_names)
             .collect();
         names.sort();
         names.dedup();
@@ -338,6 +323,31 @@ fn aligned(text: &str) -> String {
         }
     }
     out.join("\n")
+}
+
+/// What is guessed of the models.
+fn guesses(found: &[FoundModel]) -> Vec<String> {
+    let mut guesses = Vec::new();
+    if let Some(scale) = found.iter().find_map(|model| model.scale) {
+        guesses.push(format!(
+            "one unit of a model is {scale} m (`scale`), by their size"
+        ));
+    }
+    if found.iter().any(|model| model.z_up) {
+        guesses.push("z points up (`up`), as in CAD programs and STL files".to_owned());
+    }
+    guesses
+}
+
+/// The entry of a model in the list: its path, or a table with what its file does not say.
+fn entry(model: &FoundModel) -> String {
+    let mut fields = vec![format!("path = {}", quoted(&model.path))];
+    fields.extend(model.scale.map(|scale| format!("scale = {scale:?}")));
+    fields.extend(model.z_up.then(|| "up = \"z\"".to_owned()));
+    match fields.len() {
+        1 => quoted(&model.path),
+        _ => format!("{{ {} }}", fields.join(", ")),
+    }
 }
 
 /// `1 class`, `2 classes`.

@@ -3,11 +3,13 @@
 use serde::{Deserialize, Serialize};
 
 use super::distance::Squared;
-use super::pictures::Sides;
+use super::network::Network;
+use super::pictures::{SIDE, Sides};
 use super::two_sample::told_apart;
 use super::{Accuracy, Closed, Distance, Domains, FEWEST, MOST, Pictures, Ruler, two_sample};
 use crate::Result;
 use crate::nn::device::Chosen;
+use crate::sample::Extent;
 use crate::seed::Seed;
 
 /// What is measured; of more than twice [`MOST`] pictures, so many.
@@ -126,6 +128,16 @@ pub fn measure(
 impl Figures {
     /// Optimiser steps that [`measure`] takes at most, for progress.
     pub const STEPS: u64 = 6 * super::two_sample::STEPS + 2 * super::encoder::STEPS;
+
+    /// Work of [`measure`] on pictures of `extent`, roughly, in multiplications of larger networks.
+    pub fn products(extent: Extent) -> f64 {
+        let side = extent.dimensions();
+        let view = Extent::new(side.0.min(SIDE), side.1.min(SIDE));
+        // The steps of encoders read about as many pictures as those of the tests.
+        let read = Figures::STEPS as f64 * super::two_sample::BATCH as f64;
+        // Forwards, and twice as much for the gradients.
+        3.0 * read * Network::products(view)
+    }
 
     /// In a line or two for people, one figure each; says so where there are too few pictures.
     pub fn in_words(&self) -> String {

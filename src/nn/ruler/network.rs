@@ -14,7 +14,7 @@ use crate::Result;
 use crate::nn::adam::adam;
 use crate::nn::batch;
 use crate::nn::conv_layer::ConvLayer;
-use crate::nn::convolution::stem;
+use crate::nn::convolution::{SMALL, stem};
 use crate::nn::device::Chosen;
 use crate::nn::init::{Init, initialise};
 use crate::nn::workers::Workers;
@@ -73,6 +73,17 @@ impl Network {
             head: LinearConfig::new(FEATURES, classes).init(device),
         };
         initialise(network, Init::He, stream, 1)
+    }
+
+    /// Work with which a view of `extent` goes through it, roughly, in multiplications of larger networks.
+    pub(super) fn products(extent: Extent) -> f64 {
+        let (kernel, _) = stem(extent);
+        let halvings = if extent.shorter() < 16 { 0 } else { 1 };
+        let pixels = extent.area() as f64 * 0.25_f64.powi(halvings);
+        let channels = CHANNELS as f64;
+        let first = (kernel * kernel) as f64 * 3.0 * channels;
+        // 9 · 2c² / 4 and 9 · 8c² / 16.
+        SMALL * pixels * (first + 9.0 * channels * channels)
     }
 
     /// Logits `[batch, classes]` and features `[batch, FEATURES]` of pictures `[batch, 3, height, width]`.

@@ -16,7 +16,7 @@ use crate::sample::{Domain, Extent, Sample};
 use crate::seed::{Seed, Stream, number};
 
 /// Sides of what the networks see, in pixels.
-const SIDE: u32 = 64;
+pub(super) const SIDE: u32 = 64;
 
 /// A picture this many times as large as what the networks see is also seen in cuts of its own scale: what is
 /// fine in it would be averaged away.

@@ -20,7 +20,7 @@ use crate::seed::{Seed, Stream};
 pub(super) const STEPS: u64 = 300;
 
 /// Pictures of both sets together a step.
-const BATCH: usize = 64;
+pub(super) const BATCH: usize = 64;
 
 /// How well two sets are told apart.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

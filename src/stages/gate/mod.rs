@@ -31,6 +31,7 @@ use serde_json::json;
 
 use crate::Result;
 use crate::artifact::{self, Artifact, Kind, parts, verdicts};
+use crate::nn::ruler::Figures;
 use crate::sample::{Sample, Verdict};
 use crate::stage::finding;
 use crate::stage::{
@@ -159,9 +160,12 @@ impl Stage for Gate {
         const WAYS: f64 = 2.0;
         let pixels = ["samples", "renders", "photos"].map(|role| inputs.pixels(role));
         let pixels: Option<f64> = pixels.into_iter().sum();
+        let extent = inputs.facts("samples").extent;
+        let extent = extent.filter(|_| self.ruler && inputs.get("photos").is_some());
+        let ruler = Effort::products(extent.map_or(0.0, Figures::products));
         Forecast::new(
             inputs.count("samples"),
-            pixels.map(|pixels| Effort::pixels(WAYS * pixels)),
+            pixels.map(|pixels| Effort::pixels(WAYS * pixels).and(ruler)),
         )
     }
 

@@ -204,10 +204,12 @@ pub(super) fn load_within(
     let kept = AtomicUsize::new(0);
     let templates = drawings.into_par_iter().map(|drawing| {
         context.check_interrupt()?;
-        let pixmap = svg::read(&drawing.path, side, |problem| {
+        let interrupt = || context.check_interrupt();
+        let (pixmap, left_out) = svg::read_unless(&drawing.path, side, &interrupt)?;
+        for problem in left_out {
             let text = format!("{}: {problem}", drawing.path.display());
             context.emit(Event::Warning { text });
-        })?;
+        }
         if kept.load(Ordering::Relaxed) >= most {
             drawing.check(&pixmap)?;
             return Ok(Template {

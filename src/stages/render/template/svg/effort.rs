@@ -69,6 +69,12 @@ impl Effort {
                     if let ImageKind::SVG(tree) = image.kind() {
                         let layer = self.layer(canvas, canvas.pixels)?;
                         self.nodes(tree.root(), ts, layer)?;
+                    } else {
+                        // Decoded anew wherever it is drawn.
+                        let size = image.size();
+                        let pixels = f64::from(size.width()) * f64::from(size.height());
+                        let layer = self.layer(canvas, pixels)?;
+                        self.spend(50.0 * pixels + 20.0 * layer.pixels)?;
                     }
                 }
                 Node::Text(_) => {}

@@ -1,5 +1,7 @@
 //! Templates made to break what draws them: refused with a reason before they take memory or time.
 
+use base64::Engine;
+
 use super::*;
 use crate::testing::mutations::assert_survived;
 
@@ -190,4 +192,54 @@ fn other_files_are_never_read() {
     );
     let pixmap = draw("sign.svg", within.as_bytes(), 64, |_| {}).unwrap();
     assert!(pixmap.data().iter().any(|&value| value != 0));
+}
+
+#[test]
+fn a_drawing_that_takes_long_is_abandoned() {
+    let began = std::time::Instant::now();
+    let work = || std::thread::sleep(Duration::from_secs(600));
+    let abandoned = abandonable("slow.svg", work, &|| Err(Error::Interrupted));
+    assert!(matches!(abandoned, Err(Error::Interrupted)));
+    assert!(began.elapsed() < Duration::from_secs(10));
+    assert_eq!(abandonable("quick.svg", || 7, &|| Ok(())).unwrap(), 7);
+}
+
+/// An SVG with a picture of `side` pixels, half red and half blue, that is as wide and high as the SVG; the whole is
+/// drawn `times`.
+fn with_picture(side: u32, times: usize) -> String {
+    let picture = image::RgbImage::from_fn(side, side, |x, _| match x < side / 2 {
+        true => image::Rgb([255, 0, 0]),
+        false => image::Rgb([0, 0, 255]),
+    });
+    let png = crate::sample::image::encode_png(&picture).unwrap();
+    let data = base64::engine::general_purpose::STANDARD.encode(png);
+    let copies = "<use href='#i'/>".repeat(times - 1);
+    format!("<image id='i' width='9' height='9' href='data:image/png;base64,{data}'/>{copies}")
+}
+
+#[test]
+fn pixels_within_the_file_are_drawn_and_too_many_refused() {
+    let inside = with_picture(64, 1);
+    let text =
+        format!(r#"<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 9 9">{inside}</svg>"#);
+    let pixmap = draw("sign.svg", text.as_bytes(), 32, |problem| {
+        panic!("{problem}")
+    })
+    .unwrap();
+    let at = |x| {
+        let pixel = pixmap.pixel(x, 16).unwrap();
+        [pixel.red(), pixel.blue()]
+    };
+    assert_eq!((at(4), at(28)), ([255, 0], [0, 255]));
+    assert_refused(&with_picture(1500, 1000), "too long to draw");
+    // Five times four megapixels are more than there is room for.
+    let many = with_picture(2000, 1).repeat(5);
+    let text = format!(r#"<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 9 9">{many}</svg>"#);
+    let told = std::cell::Cell::new(0);
+    let drawn = draw("sign.svg", text.as_bytes(), 32, |problem| {
+        assert!(problem.contains("16 megapixels"), "{problem}");
+        told.set(told.get() + 1);
+    });
+    assert!(drawn.is_ok());
+    assert_eq!(told.get(), 1);
 }
