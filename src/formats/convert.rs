@@ -9,8 +9,8 @@ use std::path::Path;
 
 use super::reader::LISTED;
 use super::{
-    Category, DatasetInfo, Findings, Flaw, Format, Holds, ImageEntry, Original, Picture, Writer,
-    file_name,
+    About, Category, DatasetInfo, Findings, Flaw, Format, Holds, ImageEntry, Original, Picture,
+    Writer, file_name,
 };
 use crate::artifact::files::is_folder_name;
 use crate::sample::image::{extent_in, extent_of};
@@ -122,8 +122,7 @@ impl Conversion<'_> {
             out,
             name,
             version: None,
-            description: None,
-            license: None,
+            about: About::default(),
             images: &survey.images,
             categories: &survey.categories,
         };

@@ -9,6 +9,7 @@ mod bop;
 mod boxes_csv;
 mod coco;
 pub mod convert;
+mod croissant;
 mod cvat;
 mod entry;
 mod folders;
@@ -108,6 +109,7 @@ pub const FORMATS: &[Format] = &[
     huggingface::FORMAT,
     huggingface_parquet::FORMAT,
     webdataset::FORMAT,
+    croissant::FORMAT,
     boxes_csv::FORMAT,
     folders::FORMAT,
 ];
@@ -218,14 +220,29 @@ pub struct DatasetInfo<'a> {
     pub name: &'a str,
     /// As given in the pipeline; `None` if it is to be derived from the content.
     pub version: Option<&'a str>,
-    /// What the dataset shows, in the user's words; `None` if the pipeline does not say.
-    pub description: Option<&'a str>,
-    /// Identifier of the licence, e.g. `cc-by-4.0`; `None` if the pipeline names none.
-    pub license: Option<&'a str>,
+    /// What the user says about the dataset.
+    pub about: About<'a>,
     /// Images by split and class; pictures without a single class count under the empty name.
     pub images: &'a BTreeMap<String, BTreeMap<String, u64>>,
     /// Every class of an image or object. Formats number them in this order.
     pub categories: &'a [Category],
+}
+
+/// What a pipeline says about its dataset; `None` where it says nothing.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct About<'a> {
+    /// What the dataset shows, in the user's words.
+    pub description: Option<&'a str>,
+    /// Identifier or address of the licence, e.g. `cc-by-4.0`.
+    pub license: Option<&'a str>,
+    /// The organisation or group that publishes it.
+    pub creator: Option<&'a str>,
+    /// Address of its page.
+    pub url: Option<&'a str>,
+    /// How to cite it, best as BibTeX.
+    pub citation: Option<&'a str>,
+    /// When it is published, as year-month-day.
+    pub date: Option<&'a str>,
 }
 
 /// A class of images or objects.

@@ -138,8 +138,10 @@ fn write(format: &Format, samples: &[Sample], out: &Path) {
         out,
         name: "test",
         version: None,
-        description: None,
-        license: Some("cc0-1.0"),
+        about: About {
+            license: Some("cc0-1.0"),
+            ..About::default()
+        },
         images: &images,
         categories: &categories.collect::<Vec<_>>(),
     };

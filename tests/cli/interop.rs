@@ -45,6 +45,7 @@ fn interop_with_the_readers_of_each_format() {
         "webdataset",
         "huggingface",
         "manifest",
+        "croissant",
     ] {
         convert("made/classes", "classes-out", format);
     }

@@ -501,6 +501,62 @@ def webdataset_classes():
     equal(got, sorted(p["class"] for p in TRUTH["folders"] if p["split"] == "train"), "classes")
 
 
+def croissant_records(folder):
+    """The records of each set by mlcroissant, which checks the hashes of the tables; no warning but of what nobody said."""
+    import logging
+
+    import mlcroissant
+
+    logging.disable(logging.WARNING)
+    dataset = mlcroissant.Dataset(jsonld=str(folder / "croissant.json"))
+    warned = dataset.metadata.ctx.issues.warnings
+    unsaid = ("citeAs", "datePublished", "license", "version")
+    odd = [w for w in warned if not any(name in w for name in unsaid)]
+    equal(odd, [], "warnings")
+
+    def text(value):
+        value = [text(v) for v in value] if isinstance(value, list) else value
+        return value.decode() if isinstance(value, bytes) else value
+
+    sets = {}
+    for record_set in dataset.metadata.record_sets:
+        records = [{k.split("/")[1]: text(v) for k, v in r.items()} for r in dataset.records(record_set.id)]
+        sets[record_set.id] = records
+    return sets
+
+
+@check("croissant", "mlcroissant", "hashes, splits, classes, pictures, boxes, masks (even-odd), keypoints")
+def croissant():
+    sets = croissant_records(OUT / "croissant")
+    equal([r["name"] for r in sets["splits"]], ["train", "val"], "splits")
+    equal([r["name"] for r in sets["classes"]], TRUTH["classes"], "classes")
+    equal(sets["classes"][0]["keypoints"], TRUTH["keypoints"], "keypoints")
+    equal(sets["classes"][0]["skeleton"], [[0, 1], [1, 2]], "skeleton")
+    images = {Path(r["file"]).name: r for r in sets["images"]}
+    equal(sorted(images), sorted(p["name"] for p in pictures()), "pictures")
+    for picture in pictures():
+        image = images[picture["name"]]
+        same_picture(image["image"], picture["split"], picture["name"])
+        equal(image["split"], picture["split"], "split")
+        equal((image["width"], image["height"], image["objects"]), (WIDTH, HEIGHT, len(picture["objects"])), "size")
+        found = [r for r in sets["objects"] if r["file"] == image["file"]]
+        equal(len(found), len(picture["objects"]), picture["name"])
+        for item, record in zip(picture["objects"], found):
+            equal(record["class"], item["class"], "class")
+            close(record["bbox"], item["bbox"], "box")
+            same_mask(fill([float(v) for v in record["mask"].split()]), item, picture["name"])
+            equal(record["keypoint_names"], TRUTH["keypoints"], "keypoints")
+            close(record["keypoints"], sum(item["keypoints"], []), "keypoints")
+
+
+@check("croissant", "mlcroissant (from class folders)", "classes of pictures")
+def croissant_classes():
+    sets = croissant_records(CLASSES_OUT / "croissant")
+    got = sorted((r["split"], r["class"]) for r in sets["images"])
+    equal(got, sorted((p["split"], p["class"]) for p in TRUTH["folders"]), "classes")
+    equal(sets["objects"], [], "objects")
+
+
 # What pulls in PyTorch
 
 

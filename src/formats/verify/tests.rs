@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use super::*;
 use crate::artifact::soundness::sha256_file;
-use crate::formats::{Category, DatasetInfo, FORMATS, FormatName, ImageEntry, detect_for};
+use crate::formats::{About, Category, DatasetInfo, FORMATS, FormatName, ImageEntry, detect_for};
 use crate::sample::image::encode_png;
 use crate::sample::{
     Camera, Domain, Extent, Keypoint, Labels, Maps, Mask, Object, Provenance, Sample, Visibility,
@@ -153,12 +153,11 @@ fn write(samples: &[Sample], root: &Path) {
         out: root,
         name: "test",
         version: None,
-        description: None,
-        license: None,
+        about: About::default(),
         images: &images,
         categories: &categories,
     };
-    let usual = ["manifest", "coco", "huggingface", "folders"];
+    let usual = ["manifest", "coco", "huggingface", "croissant", "folders"];
     for format in FORMATS.iter().filter(|format| usual.contains(&format.name)) {
         let mut writer = (format.write)(&dataset).unwrap();
         for sample in samples {

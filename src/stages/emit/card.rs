@@ -24,6 +24,9 @@ pub(super) fn write(
     text += &contents(dataset, config, survey, findings);
     text += &making(config, survey);
     text += &loading(config, survey);
+    if let Some(citation) = dataset.about.citation {
+        text += &format!("\n## Citation\n\n```\n{}\n```\n", citation.trim());
+    }
     let path = dataset.out.join("README.md");
     std::fs::write(&path, text).map_err(|e| Error::io(&path, e))
 }
@@ -40,7 +43,7 @@ fn quoted(text: &str) -> String {
 
 fn front_matter(dataset: &DatasetInfo, survey: &Survey) -> String {
     let mut yaml = String::from("---\n");
-    if let Some(license) = dataset.license {
+    if let Some(license) = dataset.about.license {
         yaml += &format!("license: {}\n", quoted(&license.to_lowercase()));
     }
     yaml += &format!("pretty_name: {}\n", quoted(dataset.name));
@@ -85,7 +88,7 @@ fn contents(dataset: &DatasetInfo, config: &Emit, survey: &Survey, findings: &[F
     let version = dataset.version;
     let version = version.map_or(String::new(), |version| format!(" {version}"));
     let mut text = format!("# {}{version}\n\n", dataset.name);
-    if let Some(description) = dataset.description {
+    if let Some(description) = dataset.about.description {
         text += &format!("{description}\n\n");
     }
     text += &verdict(findings);
@@ -251,6 +254,10 @@ fn loading(config: &Emit, survey: &Survey) -> String {
     text += &format!(
         "from torchvision.datasets import ImageFolder\n{variable} = ImageFolder(\"{split}\")\n"
     );
+    if writes(config, "croissant") {
+        text += "\nimport mlcroissant\n\
+                 images = mlcroissant.Dataset(\"croissant.json\").records(\"images\")\n";
+    }
     if writes(config, "coco") {
         text += &format!(
             "\nfrom pycocotools.coco import COCO\n\

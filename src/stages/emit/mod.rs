@@ -24,7 +24,7 @@ pub use survey::Survey;
 
 use crate::artifact::files::{FOLDER_NAME, is_folder_name};
 use crate::artifact::{Kind, parts};
-use crate::formats::{self, FORMATS, Format, FormatName, Holds, ImageEntry};
+use crate::formats::{self, About, FORMATS, Format, FormatName, Holds, ImageEntry};
 use crate::sample::Sample;
 use crate::sample::maps::MapName;
 use crate::stage::finding;
@@ -37,8 +37,8 @@ use crate::{Error, Result};
 /// The registry entry.
 pub const STAGE: StageKind = StageKind {
     name: "emit",
-    about: "a dataset to publish: class folders, COCO, Hugging Face, manifest, card, checksums",
-    version: 8,
+    about: "a dataset to publish: class folders, COCO, Hugging Face, Croissant, manifest, card, checksums",
+    version: 9,
     inputs: &[
         Input::required(
             "samples",
@@ -61,7 +61,7 @@ pub const STAGE: StageKind = StageKind {
 const SPLITS: [&str; 3] = ["train", "val", "test"];
 
 /// The formats that are written unless others are chosen.
-const USUAL: [&str; 4] = ["manifest", "coco", "huggingface", "folders"];
+const USUAL: [&str; 5] = ["manifest", "coco", "huggingface", "croissant", "folders"];
 
 /// Configuration of `emit`.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
@@ -75,6 +75,14 @@ pub struct Emit {
     pub description: Option<String>,
     /// The identifier of its licence, e.g. `cc-by-4.0`.
     pub license: Option<String>,
+    /// The organisation or group that publishes it, for `croissant.json`.
+    pub creator: Option<String>,
+    /// The address of its page, for `croissant.json`.
+    pub url: Option<String>,
+    /// How to cite it, best as BibTeX, for the data card and `croissant.json`.
+    pub citation: Option<String>,
+    /// The day it is published, as `2026-01-31`, for `croissant.json`.
+    pub date: Option<String>,
     /// The formats to write, besides class folders, manifest and card.
     pub formats: Vec<FormatName>,
     /// The maps to write as separate PNGs, `maps/NAME/SPLIT/ID.png`, e.g. `["depth"]`; maps that a sample
@@ -93,6 +101,10 @@ impl Default for Emit {
             version: None,
             description: None,
             license: None,
+            creator: None,
+            url: None,
+            citation: None,
+            date: None,
             formats: USUAL.into_iter().filter_map(FormatName::find).collect(),
             maps: Vec::new(),
             min_box: 0.0,
@@ -108,6 +120,18 @@ impl Emit {
         FORMATS
             .iter()
             .filter(move |format| format.required || chosen(format))
+    }
+
+    /// What the settings say about the dataset.
+    fn about(&self) -> About<'_> {
+        About {
+            description: self.description.as_deref(),
+            license: self.license.as_deref(),
+            creator: self.creator.as_deref(),
+            url: self.url.as_deref(),
+            citation: self.citation.as_deref(),
+            date: self.date.as_deref(),
+        }
     }
 
     /// Warns of the maps that are wanted and that no sample has.
@@ -129,6 +153,13 @@ impl Stage for Emit {
             if value.is_some_and(|value| !is_folder_name(value)) {
                 return Err(format!("`{key}` names a folder: {FOLDER_NAME}"));
             }
+        }
+        let is_day = |date: &str| chrono::NaiveDate::parse_from_str(date, "%Y-%m-%d").is_ok();
+        if !self.date.as_deref().is_none_or(is_day) {
+            return Err("`date` is a day such as \"2026-01-31\"".into());
+        }
+        if !self.url.as_ref().is_none_or(|url| url.contains("://")) {
+            return Err("`url` is an address such as \"https://example.org/data\"".into());
         }
         if !(0.0..=4096.0).contains(&self.min_box) {
             return Err("`min_box` must be between 0 and 4096 pixels".into());
@@ -196,8 +227,7 @@ impl Stage for Emit {
             out: context.out,
             name: &self.name,
             version: self.version.as_deref(),
-            description: self.description.as_deref(),
-            license: self.license.as_deref(),
+            about: self.about(),
             images: &survey.images,
             categories: &survey.categories(),
         };

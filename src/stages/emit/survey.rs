@@ -115,12 +115,8 @@ impl Survey {
         if let Some(checkpoint) = &provenance.checkpoint {
             *self.checkpoints.entry(checkpoint.clone()).or_default() += 1;
         }
-        let names = provenance.transforms.iter().map(|transform| {
-            let (name, _) = transform.split_once('(').unwrap_or((transform, ""));
-            name.to_owned()
-        });
-        for name in names.collect::<BTreeSet<_>>() {
-            *self.transforms.entry(name).or_default() += 1;
+        for name in provenance.transform_names().collect::<BTreeSet<_>>() {
+            *self.transforms.entry(name.to_owned()).or_default() += 1;
         }
         self.gated += u64::from(provenance.gate.is_some());
         *self.sizes.entry(entry.sample.extent).or_default() += 1;
