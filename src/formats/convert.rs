@@ -10,7 +10,7 @@ use std::path::Path;
 use super::reader::LISTED;
 use super::{
     About, Category, DatasetInfo, Findings, Flaw, Format, Holds, ImageEntry, Original, Picture,
-    Writer, file_name,
+    SHARD_BYTES, Writer, file_name,
 };
 use crate::artifact::files::is_folder_name;
 use crate::sample::image::{extent_in, extent_of};
@@ -125,6 +125,7 @@ impl Conversion<'_> {
             about: About::default(),
             images: &survey.images,
             categories: &survey.categories,
+            shard_bytes: SHARD_BYTES,
         };
         let mut writer: Box<dyn Writer> = (self.write_as.write)(&dataset)?;
         let mut names = Names::default();

@@ -15,7 +15,7 @@ use crate::{Error, Result};
 pub(super) const FORMAT: Format = Format {
     name: "folders",
     about: "SPLIT/CLASS/ID.png and classes.txt, as read by torchvision's ImageFolder",
-    required: true,
+    required: false,
     holds: Holds {
         class: true,
         unknown_objects: true,

@@ -226,7 +226,12 @@ pub struct DatasetInfo<'a> {
     pub images: &'a BTreeMap<String, BTreeMap<String, u64>>,
     /// Every class of an image or object. Formats number them in this order.
     pub categories: &'a [Category],
+    /// The most bytes of a shard, in formats that have them; a picture is never cut in two.
+    pub shard_bytes: u64,
 }
+
+/// The most bytes of a shard unless another size is chosen.
+pub const SHARD_BYTES: u64 = 1 << 30;
 
 /// What a pipeline says about its dataset; `None` where it says nothing.
 #[derive(Debug, Clone, Copy, Default)]

@@ -144,6 +144,7 @@ fn write(format: &Format, samples: &[Sample], out: &Path) {
         },
         images: &images,
         categories: &categories.collect::<Vec<_>>(),
+        shard_bytes: SHARD_BYTES,
     };
     let mut writer = (format.write)(&dataset).unwrap();
     for (index, sample) in samples.iter().enumerate() {

@@ -8,7 +8,9 @@ use serde_json::Value;
 
 use super::*;
 use crate::artifact::soundness::sha256_file;
-use crate::formats::{About, Category, DatasetInfo, FORMATS, FormatName, ImageEntry, detect_for};
+use crate::formats::{
+    About, Category, DatasetInfo, FORMATS, FormatName, ImageEntry, SHARD_BYTES, detect_for,
+};
 use crate::sample::image::encode_png;
 use crate::sample::{
     Camera, Domain, Extent, Keypoint, Labels, Maps, Mask, Object, Provenance, Sample, Visibility,
@@ -156,6 +158,7 @@ fn write(samples: &[Sample], root: &Path) {
         about: About::default(),
         images: &images,
         categories: &categories,
+        shard_bytes: SHARD_BYTES,
     };
     let usual = ["manifest", "coco", "huggingface", "croissant", "folders"];
     for format in FORMATS.iter().filter(|format| usual.contains(&format.name)) {

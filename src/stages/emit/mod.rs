@@ -9,22 +9,27 @@ mod checksums;
 mod exhibit;
 mod least;
 mod maps;
+mod picture;
 mod rejected;
+mod sheet;
 mod survey;
 
 #[cfg(test)]
 mod tests;
 
+use rayon::prelude::*;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use least::LeftOut;
+pub use picture::Encoding;
 pub use rejected::FILE as REJECTED;
 pub use survey::Survey;
 
+use self::sheet::Sheet;
 use crate::artifact::files::{FOLDER_NAME, is_folder_name};
 use crate::artifact::{Kind, parts};
-use crate::formats::{self, About, FORMATS, Format, FormatName, Holds, ImageEntry};
+use crate::formats::{self, About, FORMATS, Format, FormatName, Holds, ImageEntry, SHARD_BYTES};
 use crate::sample::Sample;
 use crate::sample::maps::MapName;
 use crate::stage::finding;
@@ -37,7 +42,7 @@ use crate::{Error, Result};
 /// The registry entry.
 pub const STAGE: StageKind = StageKind {
     name: "emit",
-    about: "a dataset to publish: class folders, COCO, Hugging Face, Croissant, manifest, card, checksums",
+    about: "a dataset to publish: COCO, Hugging Face, Croissant, class folders, manifest, card, checksums",
     version: 9,
     inputs: &[
         Input::required(
@@ -83,8 +88,14 @@ pub struct Emit {
     pub citation: Option<String>,
     /// The day it is published, as `2026-01-31`, for `croissant.json`.
     pub date: Option<String>,
-    /// The formats to write, besides class folders, manifest and card.
+    /// The formats to write, besides manifest and card.
     pub formats: Vec<FormatName>,
+    /// How pictures are stored: `png`, `jpeg` or `webp`. Masks and maps are PNGs in any case.
+    pub image: Encoding,
+    /// The quality of JPEGs, 1..100; 95 if omitted.
+    pub quality: Option<u8>,
+    /// The most MiB of a shard of WebDataset.
+    pub shard_size: u32,
     /// The maps to write as separate PNGs, `maps/NAME/SPLIT/ID.png`, e.g. `["depth"]`; maps that a sample
     /// does not have are skipped.
     pub maps: Vec<MapName>,
@@ -106,6 +117,9 @@ impl Default for Emit {
             citation: None,
             date: None,
             formats: USUAL.into_iter().filter_map(FormatName::find).collect(),
+            image: Encoding::Png,
+            quality: None,
+            shard_size: (SHARD_BYTES >> 20) as u32,
             maps: Vec::new(),
             min_box: 0.0,
             min_visible: 0.0,
@@ -120,6 +134,11 @@ impl Emit {
         FORMATS
             .iter()
             .filter(move |format| format.required || chosen(format))
+    }
+
+    /// Whether the dataset is written in the format with this name.
+    fn writes(&self, name: &str) -> bool {
+        self.formats().any(|format| format.name == name)
     }
 
     /// What the settings say about the dataset.
@@ -153,6 +172,10 @@ impl Stage for Emit {
             if value.is_some_and(|value| !is_folder_name(value)) {
                 return Err(format!("`{key}` names a folder: {FOLDER_NAME}"));
             }
+        }
+        self.check_quality()?;
+        if self.shard_size == 0 {
+            return Err("`shard_size` must be at least 1 MiB".into());
         }
         let is_day = |date: &str| chrono::NaiveDate::parse_from_str(date, "%Y-%m-%d").is_ok();
         if !self.date.as_deref().is_none_or(is_day) {
@@ -230,16 +253,18 @@ impl Stage for Emit {
             about: self.about(),
             images: &survey.images,
             categories: &survey.categories(),
+            shard_bytes: u64::from(self.shard_size) << 20,
         };
         let mut writers = self
             .formats()
             .map(|format| (format.write)(&dataset))
             .collect::<Result<Vec<_>>>()?;
+        let mut sheet = Sheet::of(survey.total());
         let mut done = 0;
         for path in input.parts() {
-            for mut sample in parts::read_part(&path)? {
+            for mut sample in self.encoded(parts::read_part(&path)?, &mut sheet, done)? {
                 self.leave_out(&mut sample);
-                let entry = entry(context, &sample)?;
+                let entry = self.entry(context, &sample)?;
                 for writer in &mut writers {
                     writer.add(&entry)?;
                 }
@@ -255,6 +280,7 @@ impl Stage for Emit {
         let findings: Vec<_> = inputs
             .flat_map(|input| finding::of(&input.manifest.summary))
             .collect();
+        sheet.write(&dataset)?;
         card::write(&dataset, self, &survey, &findings)?;
         checksums::write(context, done)?;
         let mut summary = serde_json::json!({
@@ -272,49 +298,76 @@ impl Stage for Emit {
     }
 }
 
-/// # Errors
-/// If the sample has no labels, or its class or split is not a valid folder name.
-fn entry<'a>(context: &Context, sample: &'a Sample) -> Result<ImageEntry<'a>> {
-    let class = sample.labels.class.as_deref();
-    if class.is_none() && sample.labels.objects.is_none() {
-        return Err(Error::failed(
-            context.id,
-            format!(
-                "emit rejects samples without labels: {} has neither a class nor objects",
-                sample.id
-            ),
-            "emit samples made from labelled renders with a model that keeps labels",
-        ));
+impl Emit {
+    /// The samples of a part with their pictures as the dataset stores them; those that follow `done` others and
+    /// are on the sheet are added to it.
+    ///
+    /// # Errors
+    /// If a picture cannot be decoded or encoded.
+    fn encoded(
+        &self,
+        mut samples: Vec<Sample>,
+        sheet: &mut Sheet,
+        done: u64,
+    ) -> Result<Vec<Sample>> {
+        for (number, sample) in (done..).zip(&samples) {
+            sheet.offer(number, sample)?;
+        }
+        if self.image != Encoding::Png {
+            samples.par_iter_mut().try_for_each(|sample| {
+                sample.image = self.picture(sample)?.into_owned();
+                Ok::<_, Error>(())
+            })?;
+        }
+        Ok(samples)
     }
-    let forbidden =
-        |c: &str| c.is_empty() || c.starts_with('.') || c.contains(['/', '\\', '\0', '\n']);
-    if let Some(class) = class.filter(|class| forbidden(class)) {
-        return Err(Error::failed(
-            context.id,
-            format!(
-                "the class {class:?} of {} is not a valid folder name",
-                sample.id
-            ),
-            "rename the class in the render's configuration",
-        ));
+
+    /// # Errors
+    /// If the sample has no labels, or its split, or its class if there are class folders, is not a valid folder
+    /// name.
+    fn entry<'a>(&self, context: &Context, sample: &'a Sample) -> Result<ImageEntry<'a>> {
+        let class = sample.labels.class.as_deref();
+        if class.is_none() && sample.labels.objects.is_none() {
+            return Err(Error::failed(
+                context.id,
+                format!(
+                    "emit rejects samples without labels: {} has neither a class nor objects",
+                    sample.id
+                ),
+                "emit samples made from labelled renders with a model that keeps labels",
+            ));
+        }
+        let in_folders = class.filter(|_| self.writes("folders"));
+        let forbidden =
+            |c: &str| c.is_empty() || c.starts_with('.') || c.contains(['/', '\\', '\0', '\n']);
+        if let Some(class) = in_folders.filter(|class| forbidden(class)) {
+            return Err(Error::failed(
+                context.id,
+                format!(
+                    "the class {class:?} of {} is not a valid folder name",
+                    sample.id
+                ),
+                "rename the class in the render's configuration, or leave `folders` out of `formats`",
+            ));
+        }
+        let split = sample.provenance.split.as_deref().unwrap_or(SPLITS[0]);
+        if !is_folder_name(split) {
+            return Err(Error::failed(
+                context.id,
+                format!(
+                    "the split {split:?} of {} is not a valid folder name",
+                    sample.id
+                ),
+                FOLDER_NAME,
+            ));
+        }
+        let folder = in_folders.map_or(split.to_owned(), |class| format!("{split}/{class}"));
+        Ok(ImageEntry {
+            sample,
+            class,
+            split,
+            file: format!("{folder}/{}.{}", sample.id, self.image.ending()),
+            original: None,
+        })
     }
-    let split = sample.provenance.split.as_deref().unwrap_or(SPLITS[0]);
-    if !is_folder_name(split) {
-        return Err(Error::failed(
-            context.id,
-            format!(
-                "the split {split:?} of {} is not a valid folder name",
-                sample.id
-            ),
-            FOLDER_NAME,
-        ));
-    }
-    let folder = class.map_or(split.to_owned(), |class| format!("{split}/{class}"));
-    Ok(ImageEntry {
-        sample,
-        class,
-        split,
-        file: format!("{folder}/{}.png", sample.id),
-        original: None,
-    })
 }

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
-use super::{Emit, LeftOut, SPLITS, entry};
+use super::{Emit, LeftOut, SPLITS};
 use crate::artifact::Artifact;
 use crate::formats::{Category, ImageEntry};
 use crate::sample::{Domain, Extent, Sample};
@@ -19,6 +19,8 @@ pub struct Survey {
     pub categories: BTreeMap<String, Vec<String>>,
     /// Number of objects in all images.
     pub objects: u64,
+    /// Number of those whose mask is known.
+    pub masks: u64,
     /// Original renders of the images, as 64-bit hashes to save memory.
     pub renders: HashSet<u64>,
     /// The same for photos.
@@ -57,7 +59,7 @@ impl Survey {
             let left_out = config.leave_out(&mut sample);
             survey.left_out.small += left_out.small;
             survey.left_out.hidden += left_out.hidden;
-            survey.add(&entry(context, &sample)?);
+            survey.add(&config.entry(context, &sample)?);
             let first = match sample.provenance.split {
                 Some(_) => &mut divided,
                 None => &mut undivided,
@@ -105,6 +107,8 @@ impl Survey {
             }
         }
         self.objects += labels.objects().len() as u64;
+        let masks = labels.objects().iter().filter(|o| o.mask.is_some());
+        self.masks += masks.count() as u64;
         if provenance.domain == Domain::Photo {
             self.photos.insert(number(&provenance.source));
         } else {

@@ -1,6 +1,7 @@
 //! Every file is read back by an independent reader if there is one.
 
 mod coco;
+mod encodings;
 mod left_out;
 mod splits;
 
@@ -244,7 +245,10 @@ fn formats_can_be_left_out() {
     assert!(!out.path().join("train/metadata.jsonl").exists());
     assert!(out.path().join("manifest.parquet").is_file());
     let card = std::fs::read_to_string(out.path().join("README.md")).unwrap();
-    assert!(!card.contains("pycocotools"));
+    assert!(!card.contains("pycocotools") && !card.contains("## Loading"));
+    // Without class folders pictures lie in the folder of their split, and nothing lists classes.
+    assert!(out.path().join("train/split-000000.png").is_file());
+    assert!(!out.path().join("classes.txt").exists());
     for kind in FORMATS.iter().filter(|kind| !kind.required) {
         let out = tempfile::tempdir().unwrap();
         let formats = format!("formats = ['{}']", kind.name);
@@ -336,6 +340,9 @@ fn names_that_leave_the_folder_are_refused() {
     samples[0].labels.class = Some("../up".into());
     let out = tempfile::tempdir().unwrap();
     assert!(emit("", &samples, 5, out.path()).is_err());
+    // Only class folders are named after classes.
+    let out = tempfile::tempdir().unwrap();
+    emit("formats = ['coco']", &samples, 5, out.path()).unwrap();
 }
 
 /// A gate that judged two samples and rejected one, as an artifact in `folder`.
