@@ -21,7 +21,7 @@ pub(super) const FORMAT: Format = Format {
         unknown_objects: true,
         ..Holds::NOTHING
     },
-    write,
+    write: Some(write),
     detect: |path| places(path).is_ok_and(|places| places.iter().any(Place::has_picture)),
     read,
 };

@@ -20,6 +20,7 @@ mod labelme;
 mod manifest;
 mod outline;
 mod reader;
+mod renderers;
 pub mod spreadsheet;
 #[cfg(test)]
 mod tests;
@@ -52,15 +53,45 @@ pub struct Format {
     pub required: bool,
     /// The labels that survive writing and reading; all others are dropped.
     pub holds: Holds,
-    /// Starts a dataset of this format; fails if its first files cannot be created.
-    pub write: for<'a> fn(&DatasetInfo<'a>) -> Result<Box<dyn Writer + 'a>>,
+    /// Starts a dataset of this format; fails if its first files cannot be created. `None`: it is only read.
+    pub write: Option<Write>,
     /// Whether a folder or file looks like a dataset of this format.
     pub detect: fn(&Path) -> bool,
     /// Hands the pictures of a dataset, with their labels and in the dataset's order, to the reader.
     pub read: fn(&Path, &mut Reader) -> Result<()>,
 }
 
+/// Starts a dataset.
+pub type Write = for<'a> fn(&DatasetInfo<'a>) -> Result<Box<dyn Writer + 'a>>;
+
 impl Format {
+    /// Starts a dataset of this format.
+    ///
+    /// # Errors
+    /// If it is only read, or its first files cannot be created.
+    pub fn writer<'a>(&self, dataset: &DatasetInfo<'a>) -> Result<Box<dyn Writer + 'a>> {
+        match self.write {
+            Some(write) => write(dataset),
+            None => Err(Error::usage(
+                self.name,
+                "is a format that is only read",
+                format!("the formats that are written are {}", Self::written()),
+            )),
+        }
+    }
+
+    /// Whether the other format has the same files, with other labels in them.
+    pub fn is_twin(&self, other: &Format) -> bool {
+        std::ptr::fn_addr_eq(self.read, other.read)
+    }
+
+    /// The names of the formats that are written, separated by commas.
+    pub fn written() -> String {
+        let written = FORMATS.iter().filter(|format| format.write.is_some());
+        let names: Vec<&str> = written.map(|format| format.name).collect();
+        names.join(", ")
+    }
+
     /// Reads a dataset picture by picture. What is wrong with single pictures or objects is left out and
     /// found in the [`Findings`], unless `strict`.
     ///
@@ -102,6 +133,9 @@ pub const FORMATS: &[Format] = &[
     yolo::SEGMENT,
     yolo::DETECT,
     bop::FORMAT,
+    renderers::replicator::FORMAT,
+    renderers::solo::FORMAT,
+    renderers::blenderproc::FORMAT,
     voc::FORMAT,
     kitti::FORMAT,
     cvat::FORMAT,
@@ -367,9 +401,7 @@ pub fn detect_all(path: &Path) -> Result<Vec<&'static Format>> {
     for format in FORMATS.iter().filter(|format| (format.detect)(path)) {
         // Any folder with pictures in folders looks like class folders; only beside a manifest it must be some.
         let is_guess = format.name == "folders" && !has_manifest;
-        let is_twin = found
-            .iter()
-            .any(|f| std::ptr::fn_addr_eq(f.read, format.read));
+        let is_twin = found.iter().any(|other| other.is_twin(format));
         if found.is_empty() || !is_guess && !is_twin {
             found.push(format);
         }
@@ -477,6 +509,39 @@ fn inside(root: &Path, name: &str) -> Result<PathBuf, String> {
         };
     }
     Ok(path)
+}
+
+/// Parses JSON. Python also writes numbers that JSON does not have, `NaN` and `Infinity`; they are read as null.
+///
+/// # Errors
+/// If it is no JSON, or does not have the type.
+fn from_json<T: serde::de::DeserializeOwned>(text: &[u8]) -> serde_json::Result<T> {
+    serde_json::from_slice(text).or_else(|error| match without_nan(text) {
+        Some(text) => serde_json::from_slice(&text),
+        None => Err(error),
+    })
+}
+
+/// The text with null in the place of numbers that are none; `None` if there are none outside of strings.
+fn without_nan(text: &[u8]) -> Option<Vec<u8>> {
+    let (mut changed, mut rest) = (Vec::new(), text);
+    let (mut in_string, mut found) = (false, false);
+    while let Some(&byte) = rest.first() {
+        let words: [&[u8]; 3] = [b"NaN", b"Infinity", b"-Infinity"];
+        let word = words.into_iter().find(|word| rest.starts_with(word));
+        if let Some(word) = word.filter(|_| !in_string) {
+            changed.extend(b"null");
+            rest = &rest[word.len()..];
+            found = true;
+            continue;
+        }
+        let is_escape = in_string && byte == b'\\';
+        in_string ^= byte == b'"';
+        let (taken, after) = rest.split_at(rest.len().min(1 + usize::from(is_escape)));
+        changed.extend(taken);
+        rest = after;
+    }
+    found.then_some(changed)
 }
 
 /// The error for a file that does not match its format.

@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use super::reader::checked;
 use super::{
     DatasetInfo, Format, Holds, ImageEntry, Picture, Reader, Writer, create, entries, file_name,
-    is_called_picture,
+    from_json, is_called_picture,
 };
 use crate::sample::input::{self, MOST_BYTES, guarded};
 use crate::sample::{Camera, Extent, Keypoint, Labels, Mask, Object};
@@ -35,7 +35,7 @@ pub(super) const FORMAT: Format = Format {
         unknown_objects: true,
         ..Holds::NOTHING
     },
-    write,
+    write: Some(write),
     detect: |path| !shards(path).is_empty(),
     read,
 };
@@ -357,8 +357,7 @@ impl Group {
         };
         let bytes = self.files.remove(&ending);
         let own = self.files.remove("json");
-        let own =
-            own.map(|text| serde_json::from_slice::<Sample>(&text).map_err(|e| e.to_string()));
+        let own = own.map(|text| from_json::<Sample>(&text).map_err(|e| e.to_string()));
         let sample = match own {
             Some(sample) => reader.some(&place, sample)?,
             None => None,

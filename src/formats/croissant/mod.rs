@@ -38,7 +38,7 @@ pub(super) const FORMAT: Format = Format {
         unknown_objects: true,
         ..Holds::NOTHING
     },
-    write,
+    write: Some(write),
     detect: |path| path.join(FILE).is_file() && path.join(IMAGES).is_file(),
     read,
 };

@@ -162,7 +162,7 @@ fn write(samples: &[Sample], root: &Path) {
     };
     let usual = ["manifest", "coco", "huggingface", "croissant", "folders"];
     for format in FORMATS.iter().filter(|format| usual.contains(&format.name)) {
-        let mut writer = (format.write)(&dataset).unwrap();
+        let mut writer = format.writer(&dataset).unwrap();
         for sample in samples {
             let (class, split) = (sample.labels.class.as_deref(), split(sample.index));
             let file = format!("{split}/{}/{}.png", class.unwrap(), sample.id);
@@ -253,7 +253,7 @@ fn a_sound_dataset_is_not_doubted() {
     let report = check(root.path());
     assert_eq!(
         report.formats,
-        ["coco", "manifest", "huggingface", "folders"]
+        ["coco", "croissant", "manifest", "huggingface", "folders"]
     );
     assert_eq!((report.pictures, report.objects), (COUNT, COUNT * 3 / 2));
     assert!(report.doubts.is_empty(), "{:#?}", report.doubts);

@@ -141,6 +141,28 @@ impl Emit {
         self.formats().any(|format| format.name == name)
     }
 
+    /// # Errors
+    /// If a format is only read, or two of them would write the same files.
+    fn check_formats(&self) -> Result<(), String> {
+        let chosen: Vec<&Format> = self.formats.iter().map(|format| format.entry()).collect();
+        if let Some(format) = chosen.iter().find(|format| format.write.is_none()) {
+            let (name, written) = (format.name, Format::written());
+            return Err(format!(
+                "`formats` has `{name}`, which is only read; those that are written are {written}"
+            ));
+        }
+        for (number, format) in chosen.iter().enumerate() {
+            let twin = chosen[..number].iter().find(|other| other.is_twin(format));
+            if let Some(twin) = twin.filter(|twin| twin.name != format.name) {
+                return Err(format!(
+                    "the formats `{}` and `{}` write the same files; choose one",
+                    twin.name, format.name
+                ));
+            }
+        }
+        Ok(())
+    }
+
     /// What the settings say about the dataset.
     fn about(&self) -> About<'_> {
         About {
@@ -173,6 +195,7 @@ impl Stage for Emit {
                 return Err(format!("`{key}` names a folder: {FOLDER_NAME}"));
             }
         }
+        self.check_formats()?;
         self.check_quality()?;
         if self.shard_size == 0 {
             return Err("`shard_size` must be at least 1 MiB".into());
@@ -218,7 +241,17 @@ impl Stage for Emit {
             (holds.class && facts.classes != Some(false))
                 || (holds.objects && facts.objects != Some(false))
         };
-        let mut chosen = self.formats.iter().map(|name| name.entry());
+        // Class folders that nobody asked for are no reason to refuse pictures without a class.
+        let names = |config: &Emit| {
+            config
+                .formats
+                .iter()
+                .map(|f| f.entry().name)
+                .collect::<Vec<_>>()
+        };
+        let asked = names(self) != names(&Emit::default());
+        let chosen = self.formats.iter().map(|name| name.entry());
+        let mut chosen = chosen.filter(|format| asked || format.name != "folders");
         match chosen.find(|format| !fits(format.holds)) {
             Some(format) => Err(Misfit::new(
                 format!(
@@ -257,7 +290,7 @@ impl Stage for Emit {
         };
         let mut writers = self
             .formats()
-            .map(|format| (format.write)(&dataset))
+            .map(|format| format.writer(&dataset))
             .collect::<Result<Vec<_>>>()?;
         let mut sheet = Sheet::of(survey.total());
         let mut done = 0;

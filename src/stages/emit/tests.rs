@@ -249,7 +249,8 @@ fn formats_can_be_left_out() {
     // Without class folders pictures lie in the folder of their split, and nothing lists classes.
     assert!(out.path().join("train/split-000000.png").is_file());
     assert!(!out.path().join("classes.txt").exists());
-    for kind in FORMATS.iter().filter(|kind| !kind.required) {
+    let chosen = |kind: &&Format| !kind.required && kind.write.is_some();
+    for kind in FORMATS.iter().filter(chosen) {
         let out = tempfile::tempdir().unwrap();
         let formats = format!("formats = ['{}']", kind.name);
         emit(&formats, &samples(), 5, out.path()).unwrap();
@@ -318,6 +319,29 @@ fn a_picture_of_nothing_is_published_as_one() {
         .iter()
         .filter(|id| coco.get_ann_ids(&[**id], &[], None, None).is_empty());
     assert_eq!((ids.len(), empty.count()), (4, 1));
+}
+
+#[test]
+fn class_folders_refuse_pictures_without_a_class_only_if_they_are_asked_for() {
+    let foreseen = |text: &str| {
+        let config: Emit = toml::from_str(text).unwrap();
+        let given = crate::stage::Given {
+            id: "render",
+            facts: Facts {
+                classes: Some(false),
+                objects: Some(true),
+                ..Facts::default()
+            },
+            count: None,
+            artifact: None,
+            stage: &Emit::default(),
+        };
+        let givens = Givens([("samples", given)].into());
+        config.foresee(&givens).map(drop)
+    };
+    assert!(foreseen("").is_ok());
+    let refused = foreseen("formats = ['folders']").unwrap_err();
+    assert!(refused.problem.contains("`folders`"), "{}", refused.problem);
 }
 
 #[test]

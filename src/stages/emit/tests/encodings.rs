@@ -20,15 +20,13 @@ fn pictures(root: &Path) -> Vec<crate::formats::Picture> {
 
 #[test]
 fn pictures_are_stored_as_asked_and_every_format_reads_them() {
-    let all: Vec<String> = FORMATS.iter().map(|f| format!("'{}'", f.name)).collect();
-    let formats = format!("formats = [{}]\nmaps = ['depth']", all.join(", "));
     for (settings, ending, format) in [
         ("image = 'jpeg'", "jpg", ImageFormat::Jpeg),
         ("image = 'jpeg'\nquality = 30", "jpg", ImageFormat::Jpeg),
         ("image = 'webp'", "webp", ImageFormat::WebP),
         ("image = 'png'", "png", ImageFormat::Png),
     ] {
-        let out = emitted(&format!("{settings}\n{formats}"));
+        let out = emitted(&format!("{settings}\nmaps = ['depth']"));
         let read = pictures(out.path());
         assert_eq!(read.len(), 12);
         for (picture, sample) in read.iter().zip(samples()) {
@@ -40,17 +38,30 @@ fn pictures_are_stored_as_asked_and_every_format_reads_them() {
             let most = most.map(|(a, b)| a.abs_diff(*b)).max();
             assert_eq!(most == Some(0), ending != "jpg", "{settings}: {most:?}");
         }
-        for kind in FORMATS {
-            let count = kind.pictures(out.path()).unwrap().len();
-            assert_eq!(count, 12, "{}", kind.name);
-        }
         let report = verify(out.path(), &mut |_, _| Ok(())).unwrap();
-        let wrong = report.doubts.iter().filter(|doubt| doubt.kind != "alike");
+        // The pictures of these samples are alike, and their masks lie under each other.
+        let told = ["duplicate", "split", "mask", "keypoints"];
+        let wrong = report
+            .doubts
+            .iter()
+            .filter(|doubt| !told.contains(&doubt.kind));
         assert_eq!(wrong.map(|d| &d.problem).collect::<Vec<_>>(), [""; 0]);
         let map = std::fs::read(out.path().join("maps/depth/val/split-000009.png")).unwrap();
         assert_eq!(image::guess_format(&map).unwrap(), ImageFormat::Png);
         let sums = std::fs::read_to_string(out.path().join("SHA256SUMS")).unwrap();
         assert!(sums.contains(&format!("  train/two/split-000000.{ending}\n")));
+        for kind in FORMATS.iter().filter(|format| format.write.is_some()) {
+            let out = emitted(&format!("{settings}\nformats = ['{}']", kind.name));
+            let read = kind.pictures(out.path()).unwrap();
+            assert_eq!(read.len(), 12, "{}", kind.name);
+            let bytes = read[0].encoded().unwrap();
+            assert_eq!(
+                image::guess_format(&bytes).unwrap(),
+                format,
+                "{}",
+                kind.name
+            );
+        }
     }
 }
 
@@ -77,6 +88,12 @@ fn a_quality_without_jpeg_is_refused() {
         ("image = 'jpeg'\nquality = 0", "1 and 100"),
         ("image = 'jpeg'\nquality = 101", "1 and 100"),
         ("shard_size = 0", "shard_size"),
+        ("formats = ['solo']", "`solo`, which is only read"),
+        ("formats = ['coco', 'coco-polygons']", "the same files"),
+        (
+            "formats = ['yolo', 'csv', 'yolo-pose']",
+            "`yolo` and `yolo-pose`",
+        ),
         ("date = '31.1.2026'", "2026-01-31"),
         ("url = 'example'", "https://"),
     ] {
