@@ -15,6 +15,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use crate::sample::Sample;
+use crate::sample::content::is_called_picture;
 use crate::sample::input::check_regular;
 use crate::{Error, Result};
 
@@ -215,7 +216,7 @@ pub fn list_files(folder: &Path) -> Result<Vec<FileEntry>> {
 
 /// Like [`list_files`], for an artifact that was just made. If a dataset has [`CHECKSUMS`], its pictures and
 /// the files beside each of them are left out: there may be millions, and the hash of the checksum file
-/// covers them. These are the PNGs, such as `train/0.png` of a picture without a class, and all files two
+/// covers them. These are all pictures, such as `train/0.png` of one without a class, and all files two
 /// folders deep, such as `train/one/0.txt`; files of a whole split, such as `train/metadata.jsonl`, are
 /// listed.
 ///
@@ -223,7 +224,8 @@ pub fn list_files(folder: &Path) -> Result<Vec<FileEntry>> {
 /// If a file cannot be read.
 pub fn list_own(folder: &Path, kind: Kind) -> Result<Vec<FileEntry>> {
     let covered = kind == Kind::Dataset && folder.join(CHECKSUMS).exists();
-    let is_covered = |name: &str| name.matches('/').count() >= 2 || name.ends_with(".png");
+    let is_covered =
+        |name: &str| name.matches('/').count() >= 2 || is_called_picture(Path::new(name));
     list(folder, |name| !covered || !is_covered(name))
 }
 

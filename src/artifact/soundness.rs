@@ -89,8 +89,16 @@ pub fn sha256_file(path: &Path) -> Result<String> {
         let read = bytes.len();
         file.consume(read);
     }
-    let bytes = hasher.finalize();
-    Ok(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
+    Ok(hexadecimal(&hasher.finalize()))
+}
+
+/// The SHA-256 of bytes as hexadecimal digits.
+pub fn sha256(bytes: &[u8]) -> String {
+    hexadecimal(&Sha256::digest(bytes))
+}
+
+fn hexadecimal(digest: &[u8]) -> String {
+    digest.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// Lists the files of a folder with their hashes in the folder itself, for [`check_seal`].

@@ -155,20 +155,53 @@ pub fn visit<R: DeserializeOwned>(
     at_once: usize,
     each: &mut dyn FnMut(R) -> Result<()>,
 ) -> Result<()> {
+    rows(path, at_once)?.try_for_each(|row| each(row?))
+}
+
+/// The rows of a Parquet file one by one, with `at_once` of them in memory at a time.
+///
+/// # Errors
+/// Like [`read`].
+pub fn rows<R: DeserializeOwned>(path: &Path, at_once: usize) -> Result<Rows<R>> {
     let columns = columns::<R>().map_err(|e| Error::table(path, e))?;
     let open = || open(path, Some(&columns), None, at_once);
-    let mut batches = guarded(path.display(), DAMAGED_TABLE, open)?;
-    loop {
-        let next = guarded(path.display(), DAMAGED_TABLE, || {
-            let Some(batch) = batches.next() else {
-                return Ok(None);
-            };
-            let batch = batch.map_err(|e| Error::parquet(path, e.into()))?;
-            let rows: serde_arrow::Result<Vec<R>> = serde_arrow::from_record_batch(&batch);
-            rows.map(Some).map_err(|e| Error::table(path, e))
-        })?;
-        let Some(rows) = next else { return Ok(()) };
-        rows.into_iter().try_for_each(&mut *each)?;
+    Ok(Rows {
+        path: path.to_path_buf(),
+        batches: guarded(path.display(), DAMAGED_TABLE, open)?,
+        batch: Vec::new().into_iter(),
+    })
+}
+
+/// What [`rows`] iterates over; it ends with the first error.
+pub struct Rows<R> {
+    path: PathBuf,
+    batches: ParquetRecordBatchReader,
+    batch: std::vec::IntoIter<R>,
+}
+
+impl<R: DeserializeOwned> Iterator for Rows<R> {
+    type Item = Result<R>;
+
+    fn next(&mut self) -> Option<Result<R>> {
+        loop {
+            if let Some(row) = self.batch.next() {
+                return Some(Ok(row));
+            }
+            let path = &self.path;
+            let next = guarded(path.display(), DAMAGED_TABLE, || {
+                let Some(batch) = self.batches.next() else {
+                    return Ok(None);
+                };
+                let batch = batch.map_err(|e| Error::parquet(path, e.into()))?;
+                let rows: serde_arrow::Result<Vec<R>> = serde_arrow::from_record_batch(&batch);
+                rows.map(Some).map_err(|e| Error::table(path, e))
+            });
+            match next {
+                Ok(Some(rows)) => self.batch = rows.into_iter(),
+                Ok(None) => return None,
+                Err(error) => return Some(Err(error)),
+            }
+        }
     }
 }
 

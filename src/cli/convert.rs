@@ -33,7 +33,7 @@ pub(super) struct Convert {
     out: PathBuf,
 
     /// The format to write.
-    #[arg(long, value_name = "FORMAT", value_parser = named)]
+    #[arg(long, value_name = "FORMAT", value_parser = written)]
     to: FormatName,
 
     /// The format of the dataset [default: of those that fit, the one with the most that the new one holds].
@@ -47,6 +47,18 @@ pub(super) struct Convert {
     /// Share pictures with the dataset by hard links where that is possible, instead of copying them.
     #[arg(long)]
     link: bool,
+}
+
+/// A format that is written, by its name.
+fn written(name: &str) -> Result<FormatName, String> {
+    let format = named(name)?;
+    match format.entry().write {
+        Some(_) => Ok(format),
+        None => Err(format!(
+            "`{name}` is only read; the formats that are written are {}",
+            Format::written()
+        )),
+    }
 }
 
 /// A format by its name.

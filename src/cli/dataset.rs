@@ -10,6 +10,7 @@ use image::RgbImage;
 use super::unreadable;
 use crate::Result;
 use crate::artifact::{DATASET_TABLE, table};
+use crate::sample::content::is_called_picture;
 use crate::sample::image as picture;
 
 /// The rows of a dataset's `manifest.parquet`, whichever version of verismo wrote its columns.
@@ -110,12 +111,21 @@ impl Dataset {
             long.strip_suffix(short)
                 .is_some_and(|before| before.is_empty() || before.ends_with('/'))
         };
-        let plain = format!("{}.png", image.trim_end_matches(".png"));
         (0..self.len())
             .filter_map(|row| Some((row, self.text("file", row)?)))
-            .filter(|(_, file)| ends(file, &plain) || ends(&image, file))
+            .filter(|(_, file)| {
+                let plain = without_ending(file);
+                ends(file, &image) || ends(plain, &image) || ends(&image, file)
+            })
             .collect()
     }
+}
+
+/// The name of a picture without its ending.
+pub(super) fn without_ending(name: &str) -> &str {
+    let parts = name.rsplit_once('.');
+    let parts = parts.filter(|_| is_called_picture(Path::new(name)));
+    parts.map_or(name, |(stem, _)| stem)
 }
 
 /// A value, if it has one of the types that the table uses.

@@ -23,7 +23,7 @@ pub(super) const FORMAT: Format = Format {
         objects: true,
         ..Holds::NOTHING
     },
-    write,
+    write: Some(write),
     detect: |path| find(path).is_some(),
     read,
 };

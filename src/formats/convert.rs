@@ -7,10 +7,10 @@
 use std::collections::{BTreeMap, HashSet};
 use std::path::Path;
 
-use super::reader::LISTED;
+use super::reader::{LISTED, checked};
 use super::{
-    Category, DatasetInfo, Findings, Flaw, Format, Holds, ImageEntry, Original, Picture, Writer,
-    file_name,
+    About, Category, DatasetInfo, Findings, Flaw, Format, Holds, ImageEntry, Original, Picture,
+    SHARD_BYTES, Writer, file_name,
 };
 use crate::artifact::files::is_folder_name;
 use crate::sample::image::{extent_in, extent_of};
@@ -122,13 +122,13 @@ impl Conversion<'_> {
             out,
             name,
             version: None,
-            description: None,
-            license: None,
+            about: About::default(),
             images: &survey.images,
             categories: &survey.categories,
             listed: &[],
+            shard_bytes: SHARD_BYTES,
         };
-        let mut writer: Box<dyn Writer> = (self.write_as.write)(&dataset)?;
+        let mut writer: Box<dyn Writer> = self.write_as.writer(&dataset)?;
         let mut names = Names::default();
         let (mut done, all) = (0, survey.total());
         let holds = self.write_as.holds;
@@ -197,14 +197,27 @@ impl Conversion<'_> {
         })
     }
 
-    /// The extent of a picture, which must exist.
+    /// The extent of a picture, from its own header.
+    ///
+    /// # Errors
+    /// If it does not exist, is too large, or its labels are of another extent.
     fn extent(&self, picture: &Picture) -> Result<Extent> {
-        let name = || picture.file.display().to_string();
-        match (&picture.bytes, picture.extent) {
-            (None, Some(extent)) if picture.file.is_file() => Ok(extent),
-            (None, _) => extent_of(&picture.file),
-            (Some(_), Some(extent)) => Ok(extent),
-            (Some(bytes), None) => extent_in(std::io::Cursor::new(bytes), &name()),
+        let name = picture.file.display().to_string();
+        let found = match &picture.bytes {
+            None => extent_of(&picture.file)?,
+            Some(bytes) => extent_in(std::io::Cursor::new(bytes), &name)?,
+        };
+        let remedy = "correct its labels, or replace the picture";
+        if checked(found).is_err() {
+            let problem = format!("has {found} pixels, more than are read");
+            return Err(Error::failed(name, problem, remedy));
+        }
+        match picture.extent.filter(|labelled| *labelled != found) {
+            Some(labelled) => {
+                let problem = format!("has {found} pixels, but its labels say {labelled}");
+                Err(Error::failed(name, problem, remedy))
+            }
+            None => Ok(found),
         }
     }
 

@@ -28,7 +28,7 @@ pub(super) const FORMAT: Format = Format {
         masks: true,
         ..Holds::NOTHING
     },
-    write,
+    write: Some(write),
     detect: |path| begins_like_cvat(&file(path)),
     read,
 };

@@ -15,13 +15,13 @@ use crate::{Error, Result};
 pub(super) const FORMAT: Format = Format {
     name: "folders",
     about: "SPLIT/CLASS/ID.png and classes.txt, as read by torchvision's ImageFolder",
-    required: true,
+    required: false,
     holds: Holds {
         class: true,
         unknown_objects: true,
         ..Holds::NOTHING
     },
-    write,
+    write: Some(write),
     detect: |path| places(path).is_ok_and(|places| places.iter().any(Place::has_picture)),
     read,
 };

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     DatasetInfo, Format, Holds, ImageEntry, Picture, Reader, Writer, create, file_name, folders_in,
-    inside,
+    from_json, inside,
 };
 use crate::sample::{Domain, Keypoint, Labels, Object, Provenance};
 use crate::{Error, Result};
@@ -28,7 +28,7 @@ pub(super) const FORMAT: Format = Format {
         unknown_objects: true,
         ..Holds::NOTHING
     },
-    write,
+    write: Some(write),
     detect: |path| files(path).is_ok_and(|files| !files.is_empty()),
     read,
 };
@@ -185,7 +185,7 @@ fn read(root: &Path, reader: &mut Reader) -> Result<()> {
             let place = format!("{}:{number}", file.display());
             let line = match line {
                 Ok(line) if line.trim().is_empty() => continue,
-                Ok(line) => serde_json::from_str(&line).map_err(|e| e.to_string()),
+                Ok(line) => from_json(line.as_bytes()).map_err(|e| e.to_string()),
                 Err(e) if e.kind() == std::io::ErrorKind::InvalidData => Err(e.to_string()),
                 Err(e) => return Err(failed(e)),
             };

@@ -28,7 +28,7 @@ pub(super) const FORMAT: Format = Format {
         unknown_objects: true,
         ..Holds::NOTHING
     },
-    write,
+    write: Some(write),
     detect: |path| {
         files(path)
             .first()

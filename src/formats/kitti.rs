@@ -25,7 +25,7 @@ pub(super) const FORMAT: Format = Format {
         objects: true,
         ..Holds::NOTHING
     },
-    write,
+    write: Some(write),
     detect: |path| !splits(path).is_empty(),
     read,
 };

@@ -13,7 +13,7 @@ use super::outline::{Point, fill, outline, rectangle, union};
 use super::reader::checked;
 use super::{
     DatasetInfo, Format, Holds, ImageEntry, Picture, Reader, Writer, entries, file_name,
-    folders_in, inside, wrong,
+    folders_in, from_json, inside, wrong,
 };
 use crate::sample::input::{self, MOST_BYTES};
 use crate::sample::{Extent, Keypoint, Labels, Object, Visibility};
@@ -31,7 +31,7 @@ pub(super) const FORMAT: Format = Format {
         keypoints: true,
         ..Holds::NOTHING
     },
-    write,
+    write: Some(write),
     detect: |path| {
         folders(path)
             .iter()
@@ -197,7 +197,7 @@ fn read(root: &Path, reader: &mut Reader) -> Result<()> {
 /// If the file cannot be read, or is none of LabelMe.
 fn picture(path: &Path, split: Option<String>, reader: &mut Reader) -> Result<Picture> {
     let text = input::read(path, MOST_BYTES)?;
-    let file: File = serde_json::from_slice(&text).map_err(|e| wrong(path, e))?;
+    let file: File = from_json(&text).map_err(|e| wrong(path, e))?;
     let folder = path.parent().unwrap_or(Path::new(""));
     let name = inside(folder, &file.image_path).map_err(|e| wrong(path, e))?;
     let extent = match (file.image_width, file.image_height) {

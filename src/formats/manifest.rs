@@ -25,7 +25,7 @@ pub(super) const FORMAT: Format = Format {
         unknown_objects: true,
         ..Holds::NOTHING
     },
-    write,
+    write: Some(write),
     detect: |path| path.join(DATASET_TABLE).is_file(),
     read,
 };

@@ -9,6 +9,7 @@ mod bop;
 mod boxes_csv;
 mod coco;
 pub mod convert;
+mod croissant;
 mod cvat;
 mod entry;
 mod folders;
@@ -19,6 +20,7 @@ mod labelme;
 mod manifest;
 mod outline;
 mod reader;
+mod renderers;
 pub mod spreadsheet;
 #[cfg(test)]
 mod tests;
@@ -51,15 +53,45 @@ pub struct Format {
     pub required: bool,
     /// The labels that survive writing and reading; all others are dropped.
     pub holds: Holds,
-    /// Starts a dataset of this format; fails if its first files cannot be created.
-    pub write: for<'a> fn(&DatasetInfo<'a>) -> Result<Box<dyn Writer + 'a>>,
+    /// Starts a dataset of this format; fails if its first files cannot be created. `None`: it is only read.
+    pub write: Option<Write>,
     /// Whether a folder or file looks like a dataset of this format.
     pub detect: fn(&Path) -> bool,
     /// Hands the pictures of a dataset, with their labels and in the dataset's order, to the reader.
     pub read: fn(&Path, &mut Reader) -> Result<()>,
 }
 
+/// Starts a dataset.
+pub type Write = for<'a> fn(&DatasetInfo<'a>) -> Result<Box<dyn Writer + 'a>>;
+
 impl Format {
+    /// Starts a dataset of this format.
+    ///
+    /// # Errors
+    /// If it is only read, or its first files cannot be created.
+    pub fn writer<'a>(&self, dataset: &DatasetInfo<'a>) -> Result<Box<dyn Writer + 'a>> {
+        match self.write {
+            Some(write) => write(dataset),
+            None => Err(Error::usage(
+                self.name,
+                "is a format that is only read",
+                format!("the formats that are written are {}", Self::written()),
+            )),
+        }
+    }
+
+    /// Whether the other format has the same files, with other labels in them.
+    pub fn is_twin(&self, other: &Format) -> bool {
+        std::ptr::fn_addr_eq(self.read, other.read)
+    }
+
+    /// The names of the formats that are written, separated by commas.
+    pub fn written() -> String {
+        let written = FORMATS.iter().filter(|format| format.write.is_some());
+        let names: Vec<&str> = written.map(|format| format.name).collect();
+        names.join(", ")
+    }
+
     /// Reads a dataset picture by picture. What is wrong with single pictures or objects is left out and
     /// found in the [`Findings`], unless `strict`.
     ///
@@ -101,6 +133,9 @@ pub const FORMATS: &[Format] = &[
     yolo::SEGMENT,
     yolo::DETECT,
     bop::FORMAT,
+    renderers::replicator::FORMAT,
+    renderers::solo::FORMAT,
+    renderers::blenderproc::FORMAT,
     voc::FORMAT,
     kitti::FORMAT,
     cvat::FORMAT,
@@ -108,6 +143,7 @@ pub const FORMATS: &[Format] = &[
     huggingface::FORMAT,
     huggingface_parquet::FORMAT,
     webdataset::FORMAT,
+    croissant::FORMAT,
     boxes_csv::FORMAT,
     folders::FORMAT,
 ];
@@ -218,16 +254,36 @@ pub struct DatasetInfo<'a> {
     pub name: &'a str,
     /// As given in the pipeline; `None` if it is to be derived from the content.
     pub version: Option<&'a str>,
-    /// What the dataset shows, in the user's words; `None` if the pipeline does not say.
-    pub description: Option<&'a str>,
-    /// Identifier of the licence, e.g. `cc-by-4.0`; `None` if the pipeline names none.
-    pub license: Option<&'a str>,
+    /// What the user says about the dataset.
+    pub about: About<'a>,
     /// Images by split and class; pictures without a single class count under the empty name.
     pub images: &'a BTreeMap<String, BTreeMap<String, u64>>,
     /// Every class of an image or object. Formats number them in this order.
     pub categories: &'a [Category],
     /// Categories that are classes of images even if no image shows them, so that the numbers of others are fixed.
     pub listed: &'a [String],
+    /// The most bytes of a shard, in formats that have them; a picture is never cut in two.
+    pub shard_bytes: u64,
+}
+
+/// The most bytes of a shard unless another size is chosen.
+pub const SHARD_BYTES: u64 = 1 << 30;
+
+/// What a pipeline says about its dataset; `None` where it says nothing.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct About<'a> {
+    /// What the dataset shows, in the user's words.
+    pub description: Option<&'a str>,
+    /// Identifier or address of the licence, e.g. `cc-by-4.0`.
+    pub license: Option<&'a str>,
+    /// The organisation or group that publishes it.
+    pub creator: Option<&'a str>,
+    /// Address of its page.
+    pub url: Option<&'a str>,
+    /// How to cite it, best as BibTeX.
+    pub citation: Option<&'a str>,
+    /// When it is published, as year-month-day.
+    pub date: Option<&'a str>,
 }
 
 /// A class of images or objects.
@@ -356,9 +412,7 @@ pub fn detect_all(path: &Path) -> Result<Vec<&'static Format>> {
     for format in FORMATS.iter().filter(|format| (format.detect)(path)) {
         // Any folder with pictures in folders looks like class folders; only beside a manifest it must be some.
         let is_guess = format.name == "folders" && !has_manifest;
-        let is_twin = found
-            .iter()
-            .any(|f| std::ptr::fn_addr_eq(f.read, format.read));
+        let is_twin = found.iter().any(|other| other.is_twin(format));
         if found.is_empty() || !is_guess && !is_twin {
             found.push(format);
         }
@@ -469,6 +523,39 @@ fn inside(root: &Path, name: &str) -> Result<PathBuf, String> {
         };
     }
     Ok(path)
+}
+
+/// Parses JSON. Python also writes numbers that JSON does not have, `NaN` and `Infinity`; they are read as null.
+///
+/// # Errors
+/// If it is no JSON, or does not have the type.
+fn from_json<T: serde::de::DeserializeOwned>(text: &[u8]) -> serde_json::Result<T> {
+    serde_json::from_slice(text).or_else(|error| match without_nan(text) {
+        Some(text) => serde_json::from_slice(&text),
+        None => Err(error),
+    })
+}
+
+/// The text with null in the place of numbers that are none; `None` if there are none outside of strings.
+fn without_nan(text: &[u8]) -> Option<Vec<u8>> {
+    let (mut changed, mut rest) = (Vec::new(), text);
+    let (mut in_string, mut found) = (false, false);
+    while let Some(&byte) = rest.first() {
+        let words: [&[u8]; 3] = [b"NaN", b"Infinity", b"-Infinity"];
+        let word = words.into_iter().find(|word| rest.starts_with(word));
+        if let Some(word) = word.filter(|_| !in_string) {
+            changed.extend(b"null");
+            rest = &rest[word.len()..];
+            found = true;
+            continue;
+        }
+        let is_escape = in_string && byte == b'\\';
+        in_string ^= byte == b'"';
+        let (taken, after) = rest.split_at(rest.len().min(1 + usize::from(is_escape)));
+        changed.extend(taken);
+        rest = after;
+    }
+    found.then_some(changed)
 }
 
 /// The error for a file that does not match its format.

@@ -1,10 +1,12 @@
 //! What all readers of formats share: pictures are handed on one at a time, and what is wrong with one of them,
 //! or with one object, is left out and told.
 
+use std::collections::HashSet;
 use std::fmt::Display;
 
 use super::{Category, Picture};
 use crate::sample::{Extent, Labels, Object};
+use crate::seed::number;
 use crate::{Error, Result};
 
 /// Takes the pictures of a dataset from its format.
@@ -12,6 +14,8 @@ pub struct Reader<'a> {
     strict: bool,
     each: &'a mut dyn FnMut(Picture) -> Result<()>,
     findings: Findings,
+    /// Numbers that stand for the files and splits of the pictures so far.
+    seen: HashSet<u64>,
 }
 
 /// What was found in a dataset, besides its pictures.
@@ -53,6 +57,7 @@ impl<'a> Reader<'a> {
             strict,
             each,
             findings: Findings::default(),
+            seen: HashSet::new(),
         }
     }
 
@@ -120,13 +125,20 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// Hands on a picture, without objects that cannot be true.
+    /// Hands on a picture, without objects that cannot be true. A file that a split lists twice would have two
+    /// sets of labels; the second is left out.
     ///
     /// # Errors
     /// If reading is strict and something is wrong with the picture, and errors of who takes it.
     pub fn add(&mut self, place: impl Display, mut picture: Picture) -> Result<()> {
         if let Some(Err(problem)) = picture.extent.map(checked) {
             return self.flaw(place, problem);
+        }
+        let split = picture.split.as_deref().unwrap_or_default();
+        let listed = number(&format!("{split}\0{}", picture.file.display()));
+        // Files of an archive may have one name in several of its folders.
+        if picture.bytes.is_none() && !self.seen.insert(listed) {
+            return self.flaw(place, "is listed twice; the second is left out");
         }
         self.check(&place, &mut picture.labels, picture.extent)?;
         self.findings.pictures += 1;

@@ -27,7 +27,7 @@ pub(super) const FORMAT: Format = Format {
         objects: true,
         ..Holds::NOTHING
     },
-    write,
+    write: Some(write),
     detect: |path| path.join(ANNOTATIONS).is_dir() && !annotations(path).is_empty(),
     read,
 };

@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use super::reader::checked;
 use super::{
     DatasetInfo, Format, Holds, ImageEntry, Picture, Reader, Writer, create, entries, file_name,
-    is_called_picture,
+    from_json, is_called_picture,
 };
 use crate::sample::input::{self, MOST_BYTES, guarded};
 use crate::sample::{Camera, Extent, Keypoint, Labels, Mask, Object};
@@ -35,12 +35,12 @@ pub(super) const FORMAT: Format = Format {
         unknown_objects: true,
         ..Holds::NOTHING
     },
-    write,
+    write: Some(write),
     detect: |path| !shards(path).is_empty(),
     read,
 };
 
-/// Pictures of one shard.
+/// The most pictures of one shard.
 const SHARD: u64 = 10_000;
 
 /// The most bytes of a name in a tar.
@@ -101,7 +101,16 @@ struct Shard {
     path: PathBuf,
     tar: tar::Builder<BufWriter<File>>,
     number: u64,
+    /// Pictures in it.
     filled: u64,
+    /// Bytes in it.
+    bytes: u64,
+}
+
+/// What a file of `length` bytes takes in a tar: its header, and whole blocks.
+fn in_tar(length: usize) -> u64 {
+    const BLOCK: u64 = 512;
+    BLOCK + (length as u64).next_multiple_of(BLOCK)
 }
 
 impl Shard {
@@ -112,10 +121,12 @@ impl Shard {
             path,
             number,
             filled: 0,
+            bytes: 0,
         })
     }
 
     fn add(&mut self, name: &str, bytes: &[u8]) -> Result<()> {
+        self.bytes += in_tar(bytes.len());
         let mut header = tar::Header::new_gnu();
         header.set_size(bytes.len() as u64);
         header.set_mode(0o644);
@@ -144,25 +155,32 @@ impl Writer for WebDataset<'_> {
         let Some(shard) = self.shards.get_mut(entry.split) else {
             return Ok(());
         };
-        if shard.filled == SHARD {
-            let next = Shard::start(self.dataset.out, entry.split, shard.number + 1)?;
-            std::mem::replace(shard, next).finish()?;
-        }
-        shard.filled += 1;
         // The key ends at the first dot.
         let key = entry.stem().replace('.', "_");
-        shard.add(&format!("{key}.{}", entry.ending()), &entry.bytes()?)?;
+        let picture = entry.bytes()?;
         let text =
             serde_json::to_vec(&sample(entry)).map_err(|e| Error::io(&shard.path, e.into()))?;
-        shard.add(&format!("{key}.json"), &text)?;
         let number = self
             .classes
             .iter()
             .position(|class| Some(*class) == entry.class);
-        match number {
-            Some(number) => shard.add(&format!("{key}.cls"), number.to_string().as_bytes()),
-            None => Ok(()),
+        let number = number.map(|number| number.to_string());
+        let files = [
+            (entry.ending(), Some(&*picture)),
+            ("json", Some(text.as_slice())),
+            ("cls", number.as_deref().map(str::as_bytes)),
+        ];
+        let files = files.map(|(ending, bytes)| Some((format!("{key}.{ending}"), bytes?)));
+        let files: Vec<(String, &[u8])> = files.into_iter().flatten().collect();
+        let bytes: u64 = files.iter().map(|(_, bytes)| in_tar(bytes.len())).sum();
+        let is_full = shard.bytes + bytes > self.dataset.shard_bytes;
+        if shard.filled == SHARD || is_full && shard.filled > 0 {
+            let next = Shard::start(self.dataset.out, entry.split, shard.number + 1)?;
+            std::mem::replace(shard, next).finish()?;
         }
+        shard.filled += 1;
+        let mut files = files.into_iter();
+        files.try_for_each(|(name, bytes)| shard.add(&name, bytes))
     }
 
     fn finish(self: Box<Self>) -> Result<()> {
@@ -339,8 +357,7 @@ impl Group {
         };
         let bytes = self.files.remove(&ending);
         let own = self.files.remove("json");
-        let own =
-            own.map(|text| serde_json::from_slice::<Sample>(&text).map_err(|e| e.to_string()));
+        let own = own.map(|text| from_json::<Sample>(&text).map_err(|e| e.to_string()));
         let sample = match own {
             Some(sample) => reader.some(&place, sample)?,
             None => None,

@@ -236,14 +236,40 @@ pub fn encode(
     let mut png = Vec::new();
     PngEncoder::new_with_quality(&mut png, CompressionType::Fast, FilterType::Adaptive)
         .write_image(bytes, width, height, colour)
-        .map_err(|e| {
-            Error::failed(
-                format!("a picture of {width}×{height} pixels"),
-                format!("cannot be encoded as PNG: {e}"),
-                "choose a size of at least one pixel",
-            )
-        })?;
+        .map_err(|e| unencoded((width, height), "PNG", e))?;
     Ok(png)
+}
+
+/// Encodes as JPEG of `quality` 1..100, with colours at full resolution (4:4:4).
+///
+/// # Errors
+/// If a side is zero, or longer than JPEG can hold (65,535 pixels).
+pub fn encode_jpeg(pixels: &RgbImage, quality: u8) -> Result<Vec<u8>> {
+    let mut jpeg = Vec::new();
+    image::codecs::jpeg::JpegEncoder::new_with_quality(&mut jpeg, quality)
+        .encode_image(pixels)
+        .map_err(|e| unencoded(pixels.dimensions(), "JPEG", e))?;
+    Ok(jpeg)
+}
+
+/// Encodes as WebP without loss.
+///
+/// # Errors
+/// If a side is zero, or longer than WebP can hold (16,384 pixels).
+pub fn encode_webp(pixels: &RgbImage) -> Result<Vec<u8>> {
+    let ((width, height), mut webp) = (pixels.dimensions(), Vec::new());
+    image::codecs::webp::WebPEncoder::new_lossless(&mut webp)
+        .write_image(pixels, width, height, image::ExtendedColorType::Rgb8)
+        .map_err(|e| unencoded((width, height), "WebP", e))?;
+    Ok(webp)
+}
+
+fn unencoded((width, height): (u32, u32), format: &str, problem: image::ImageError) -> Error {
+    Error::failed(
+        format!("a picture of {width}×{height} pixels"),
+        format!("cannot be encoded as {format}: {problem}"),
+        "choose a size of at least one pixel, which the format can hold",
+    )
 }
 
 /// Resizes with a filter that averages when shrinking, so that small pictures do not alias.

@@ -270,6 +270,14 @@ pub struct Provenance {
     pub gate: Option<String>,
 }
 
+impl Provenance {
+    /// The names of the transforms, without their parameters.
+    pub fn transform_names(&self) -> impl Iterator<Item = &str> {
+        let name = |transform: &str| transform.find('(').unwrap_or(transform.len());
+        self.transforms.iter().map(move |text| &text[..name(text)])
+    }
+}
+
 impl Sample {
     /// A sample derived from this one, with new `pixels` and `labels` and continued provenance.
     ///

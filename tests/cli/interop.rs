@@ -5,7 +5,7 @@ use std::process::Command;
 
 use verismo::formats::FORMATS;
 
-use crate::project::Project;
+use crate::project::{Project, Tiny};
 
 /// Runs a script of `tests/interop`, and returns what it printed.
 fn python(interpreter: &str, script: &str, arguments: &[&Path]) -> String {
@@ -36,7 +36,8 @@ fn interop_with_the_readers_of_each_format() {
         let arguments = ["convert", from, &to, "--to", format, "--strict"];
         project.verismo(&arguments).assert().success();
     };
-    for format in FORMATS.iter().filter(|format| format.name != "folders") {
+    let written = FORMATS.iter().filter(|format| format.write.is_some());
+    for format in written.filter(|format| format.name != "folders") {
         convert("made/coco", "out", format.name);
     }
     for format in [
@@ -45,8 +46,25 @@ fn interop_with_the_readers_of_each_format() {
         "webdataset",
         "huggingface",
         "manifest",
+        "croissant",
     ] {
         convert("made/classes", "classes-out", format);
+    }
+    // What `emit` publishes is loaded as its card says.
+    let about = "image = \"jpeg\"\nlicense = \"cc0-1.0\"\ncreator = \"Example\"\nurl = \"https://example.org\"\n\
+                 citation = \"@misc{x}\"\ndate = \"2026-01-31\"\nversion = \"1.0.0\"\n";
+    let project = project.file(
+        "tiny.toml",
+        Tiny::new("").dice(24, 48).publish("render") + about,
+    );
+    project.verismo(&["run", "tiny.toml"]).assert().success();
+    // What other renderers write is only read.
+    python(&interpreter, "renderers.py", &[&root.join("renderers")]);
+    for format in FORMATS.iter().filter(|format| format.write.is_none()) {
+        let from = format!("made/renderers/{}", format.name);
+        let to = format!("made/renderers-out/{}", format.name);
+        let arguments = ["convert", &from, &to, "--to", "coco", "--strict"];
+        project.verismo(&arguments).assert().success();
     }
     println!("{}", python(&interpreter, "check.py", &[&root]));
 }

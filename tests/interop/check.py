@@ -3,7 +3,8 @@
     python check.py FOLDER [--all]
 
 FOLDER holds what make.py wrote, and in `out/FORMAT` (from coco) and `classes-out/FORMAT` (from class folders) what
-`verismo convert` made of it. Prints a table; exits with 1 if a comparison fails. --all also runs the readers that
+`verismo convert` made of it; in `renderers` what renderers.py wrote, and in `renderers-out` what `convert` made of that.
+Beside FOLDER lies a dataset that `verismo run` published. Prints a table; exits with 1 if a comparison fails. --all also runs the readers that
 need PyTorch or OpenCV; readers that are not installed are named as skipped.
 """
 
@@ -22,6 +23,7 @@ from PIL import Image
 FOLDER = Path(sys.argv[1]).resolve()
 TRUTH = json.loads((FOLDER / "truth.json").read_text())
 OUT, CLASSES_OUT = FOLDER / "out", FOLDER / "classes-out"
+PUBLISHED = FOLDER.parent / "outputs/datasets/tiny/latest"
 WIDTH, HEIGHT = TRUTH["width"], TRUTH["height"]
 CHECKS = []
 
@@ -499,6 +501,121 @@ def webdataset_classes():
     dataset = webdataset.WebDataset(url, shardshuffle=False).decode("pil").to_tuple("png", "cls", "json")
     got = sorted(names[label] for _, label, _ in dataset)
     equal(got, sorted(p["class"] for p in TRUTH["folders"] if p["split"] == "train"), "classes")
+
+
+def croissant_records(folder, unsaid=("citeAs", "datePublished", "license", "version")):
+    """The records of each set by mlcroissant, which checks the hashes of the tables; no warning but of what is unsaid."""
+    import logging
+
+    import mlcroissant
+
+    logging.disable(logging.WARNING)
+    dataset = mlcroissant.Dataset(jsonld=str(folder / "croissant.json"))
+    warned = dataset.metadata.ctx.issues.warnings
+    odd = [w for w in warned if not any(name in w for name in unsaid)]
+    equal(odd, [], "warnings")
+
+    def text(value):
+        value = [text(v) for v in value] if isinstance(value, list) else value
+        return value.decode() if isinstance(value, bytes) else value
+
+    sets = {}
+    for record_set in dataset.metadata.record_sets:
+        records = [{k.split("/")[1]: text(v) for k, v in r.items()} for r in dataset.records(record_set.id)]
+        sets[record_set.id] = records
+    return sets
+
+
+@check("croissant", "mlcroissant", "hashes, splits, classes, pictures, boxes, masks (even-odd), keypoints")
+def croissant():
+    sets = croissant_records(OUT / "croissant")
+    equal([r["name"] for r in sets["splits"]], ["train", "val"], "splits")
+    equal([r["name"] for r in sets["classes"]], TRUTH["classes"], "classes")
+    equal(sets["classes"][0]["keypoints"], TRUTH["keypoints"], "keypoints")
+    equal(sets["classes"][0]["skeleton"], [[0, 1], [1, 2]], "skeleton")
+    images = {Path(r["file"]).name: r for r in sets["images"]}
+    equal(sorted(images), sorted(p["name"] for p in pictures()), "pictures")
+    for picture in pictures():
+        image = images[picture["name"]]
+        same_picture(image["image"], picture["split"], picture["name"])
+        equal(image["split"], picture["split"], "split")
+        equal((image["width"], image["height"], image["objects"]), (WIDTH, HEIGHT, len(picture["objects"])), "size")
+        found = [r for r in sets["objects"] if r["file"] == image["file"]]
+        equal(len(found), len(picture["objects"]), picture["name"])
+        for item, record in zip(picture["objects"], found):
+            equal(record["class"], item["class"], "class")
+            close(record["bbox"], item["bbox"], "box")
+            same_mask(fill([float(v) for v in record["mask"].split()]), item, picture["name"])
+            equal(record["keypoint_names"], TRUTH["keypoints"], "keypoints")
+            close(record["keypoints"], sum(item["keypoints"], []), "keypoints")
+
+
+@check("croissant", "mlcroissant (from class folders)", "classes of pictures")
+def croissant_classes():
+    sets = croissant_records(CLASSES_OUT / "croissant")
+    got = sorted((r["split"], r["class"]) for r in sets["images"])
+    equal(got, sorted((p["split"], p["class"]) for p in TRUTH["folders"]), "classes")
+    equal(sets["objects"], [], "objects")
+
+
+@check("croissant", "mlcroissant (as published by emit)", "no warning, pictures as JPEG, splits, classes")
+def croissant_published():
+    sets = croissant_records(PUBLISHED.resolve(), unsaid=())
+    classes = {r["name"] for r in sets["classes"]}
+    equal(len(sets["images"]), 24, "pictures")
+    for record in sets["images"]:
+        equal(record["image"].size, (48, 48), "size")
+        assert record["class"] in classes and record["file"].endswith(".jpg"), record
+    equal(len(sets["objects"]), sum(r["objects"] for r in sets["images"]), "objects")
+
+
+@check("huggingface", "datasets (as published by emit)", "splits and labels as the card says")
+def huggingface_published():
+    from datasets import load_dataset
+
+    loaded = load_dataset(str(PUBLISHED.resolve()), cache_dir=str(FOLDER / "hub"))
+    equal(sum(len(split) for split in loaded.values()), 24, "pictures")
+    equal(sorted(loaded), ["train", "validation"], "splits")
+    for row in loaded["train"]:
+        equal((row["image"].size, row["image"].format), ((48, 48), "JPEG"), "picture")
+        equal(row["objects"]["category"], [row["label"]], "classes")
+
+
+# What other renderers write, converted to COCO
+
+
+def from_renderer(name):
+    from pycocotools.coco import COCO
+
+    truth = json.loads((FOLDER / "renderers/truth.json").read_text())
+    folder = FOLDER / "renderers-out" / name
+    coco = COCO(folder / "annotations/instances_train.json")
+    names = {c["id"]: c["name"] for c in coco.cats.values()}
+    images = [coco.imgs[i] for i in sorted(coco.imgs)]
+    equal(len(images), len(truth["frames"]), "pictures")
+    for image, frame in zip(images, truth["frames"]):
+        pixels = np.asarray(Image.open(folder / image["file_name"]).convert("RGB"))
+        equal(int(pixels.sum()), frame["sum"], "pixels")
+        found = coco.loadAnns(coco.getAnnIds([image["id"]]))
+        equal([names[a["category_id"]] for a in found], [o["class"] for o in frame["objects"]], "classes")
+        for annotation, item in zip(found, frame["objects"]):
+            close(annotation["bbox"], item["bbox"], "box")
+            same_mask(coco.annToMask(annotation), item, name)
+
+
+@check("replicator", "files as BasicWriter names them, to pycocotools", "pictures, classes, boxes, masks")
+def replicator():
+    from_renderer("replicator")
+
+
+@check("solo", "files as Perception names them, to pycocotools", "pictures, classes, boxes, masks")
+def solo():
+    from_renderer("solo")
+
+
+@check("blenderproc", "written by h5py, to pycocotools", "pictures, classes, boxes, masks")
+def blenderproc():
+    from_renderer("blenderproc")
 
 
 # What pulls in PyTorch

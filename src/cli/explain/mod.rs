@@ -11,7 +11,7 @@ use clap::Args;
 use serde_json::json;
 
 use self::rerender_check::RerenderCheck;
-use super::dataset::Dataset;
+use super::dataset::{Dataset, without_ending};
 use super::{columns, print_line};
 use crate::artifact::verdicts;
 use crate::pipeline::provenance::Trail;
@@ -85,7 +85,9 @@ impl Explain {
             (Ok(trail), true) => {
                 let published = self.dataset.join(&file);
                 let hash = dataset.text("blake3", row).unwrap_or_default();
-                let check = RerenderCheck::make(trail, &outputs, &published, &hash, self.device)?;
+                let (dataset, device) = (&self.dataset, self.device);
+                let check =
+                    RerenderCheck::make(trail, &outputs, dataset, &published, &hash, device)?;
                 Some(check)
             }
             _ => None,
@@ -148,7 +150,7 @@ impl Explain {
         if !path.exists() {
             return Ok(None);
         }
-        let name = self.image.trim_end_matches(".png");
+        let name = without_ending(&self.image);
         let mut verdicts = verdicts::read(&path)?.into_iter();
         Ok(verdicts.find(|verdict| verdict.id == name))
     }

@@ -6,11 +6,12 @@ use image::RgbImage;
 use serde_json::{Value, json};
 
 use super::super::columns;
-use crate::artifact::hash_file;
+use crate::artifact::{Artifact, hash_file};
 use crate::pipeline::provenance::Trail;
 use crate::pipeline::rerender::{Rerendered, rerender};
 use crate::sample::image as picture;
 use crate::stage::DeviceChoice;
+use crate::stages::emit::Emit;
 use crate::{Error, Result};
 
 /// The result of making an image again.
@@ -25,14 +26,15 @@ pub(super) struct RerenderCheck {
 }
 
 impl RerenderCheck {
-    /// Makes the image at the end of `trail` again, which was published as `file`; `hash` is its blake3 hash
-    /// in the dataset's manifest.
+    /// Makes the image at the end of `trail` again, which was published in `dataset` as `file`; `hash` is its
+    /// blake3 hash in the dataset's manifest.
     ///
     /// # Errors
-    /// If a stage fails. Missing inputs are not an error; they are listed in the result.
+    /// If a stage fails, or the image cannot be encoded. Missing inputs are not an error; they are listed in the result.
     pub(super) fn make(
         trail: &Trail,
         outputs: &Path,
+        dataset: &Path,
         file: &Path,
         hash: &str,
         device: Option<DeviceChoice>,
@@ -51,8 +53,11 @@ impl RerenderCheck {
             missing.push(format!("{} no longer exists", file.display()));
         }
         let last = steps.last().map(|step| &step.sample);
-        let matches = missing.is_empty()
-            && last.is_some_and(|s| blake3::hash(&s.image).to_hex().as_str() == hash);
+        let made = match last {
+            Some(sample) => Some(blake3::hash(&emit_of(dataset).picture(sample)?)),
+            None => None,
+        };
+        let matches = missing.is_empty() && made.is_some_and(|made| made.to_hex().as_str() == hash);
         let difference = match last.filter(|_| missing.is_empty() && !matches) {
             Some(sample) => difference(&picture::read_rgb(file)?, &sample.pixels()?),
             None => String::new(),
@@ -120,6 +125,14 @@ impl RerenderCheck {
             "steps": self.steps.iter().map(step).collect::<Vec<_>>(),
         })
     }
+}
+
+/// The settings that a dataset was emitted with; those of a dataset that does not tell them are the usual ones.
+fn emit_of(dataset: &Path) -> Emit {
+    let artifact = Artifact::open(dataset).ok();
+    let config = artifact.map(|artifact| artifact.manifest.config);
+    let config = config.and_then(|config| serde_json::from_value(config).ok());
+    config.unwrap_or_default()
 }
 
 /// The CPU if the networks ran there, otherwise automatic.

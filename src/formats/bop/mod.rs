@@ -27,7 +27,7 @@ pub(super) const FORMAT: Format = Format {
         visible_fraction: true,
         ..Holds::NOTHING
     },
-    write: write::write,
+    write: Some(write::write),
     detect: |path| !read::scenes(path).is_empty(),
     read: read::read,
 };

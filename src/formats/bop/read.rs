@@ -7,7 +7,7 @@ use serde::de::DeserializeOwned;
 
 use super::{ByImage, CAMERA, INFO, Info, Intrinsics, NAMES, POSES, Pose};
 use crate::formats::{
-    Category, Picture, Reader, entries, file_name, folders_in, is_called_picture, wrong,
+    Category, Picture, Reader, entries, file_name, folders_in, from_json, is_called_picture, wrong,
 };
 use crate::sample::image::{decode, extent_of};
 use crate::sample::input::{self, MOST_BYTES};
@@ -105,7 +105,7 @@ fn names(path: &Path) -> Result<HashMap<u64, String>> {
 
 fn json<T: DeserializeOwned>(path: &Path) -> Result<T> {
     let text = input::read(path, MOST_BYTES)?;
-    serde_json::from_slice(&text).map_err(|e| wrong(path, e))
+    from_json(&text).map_err(|e| wrong(path, e))
 }
 
 fn optional<T: DeserializeOwned + Default>(path: &Path) -> Result<T> {

@@ -17,7 +17,7 @@ pub(super) const FORMAT: Format = Format {
     about: "annotations/instances_SPLIT.json: boxes, masks as run lengths, keypoints",
     required: false,
     holds: HOLDS,
-    write: |dataset| write::write(dataset, false),
+    write: Some(|dataset| write::write(dataset, false)),
     detect: |path| read::files(path).is_ok_and(|files| !files.is_empty()),
     read: read::read,
 };
@@ -26,7 +26,7 @@ pub(super) const FORMAT: Format = Format {
 pub(super) const POLYGONS: Format = Format {
     name: "coco-polygons",
     about: "annotations/instances_SPLIT.json: as coco, but masks as polygons",
-    write: |dataset| write::write(dataset, true),
+    write: Some(|dataset| write::write(dataset, true)),
     ..FORMAT
 };
 

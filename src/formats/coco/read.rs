@@ -11,7 +11,9 @@ use serde::{Deserialize, Deserializer};
 use super::{Counts, Segmentation};
 use crate::Result;
 use crate::formats::reader::checked;
-use crate::formats::{Category, Picture, Reader, entries, file_name, folders_in, inside, wrong};
+use crate::formats::{
+    Category, Picture, Reader, entries, file_name, folders_in, from_json, inside, wrong,
+};
 use crate::sample::input::{self, MOST_BYTES};
 use crate::sample::{Camera, Extent, Keypoint, Labels, Mask, Object};
 
@@ -116,7 +118,7 @@ fn begins_like_coco(file: &Path) -> std::io::Result<bool> {
 pub(super) fn read(path: &Path, reader: &mut Reader) -> Result<()> {
     for file in files(path)? {
         let text = input::read(&file, MOST_BYTES)?;
-        let dataset: Dataset = serde_json::from_slice(&text).map_err(|e| wrong(&file, e))?;
+        let dataset: Dataset = from_json(&text).map_err(|e| wrong(&file, e))?;
         drop(text);
         Source::new(&file, dataset.categories, reader).read(
             dataset.images,

@@ -130,7 +130,7 @@ impl Writer for Coco<'_> {
             file_name: &entry.file,
             width: sample.extent.width,
             height: sample.extent.height,
-            license: self.dataset.license.map(|_| 1),
+            license: self.dataset.about.license.map(|_| 1),
             camera: sample.labels.camera,
         };
         let annotations = self.annotations(sample);
@@ -188,11 +188,12 @@ fn separate(file: &mut impl Write, follows: &mut bool) -> std::io::Result<()> {
 /// Writes everything before the first image.
 fn write_head(file: &mut impl Write, dataset: &DatasetInfo) -> std::io::Result<()> {
     let info = serde_json::json!({
-        "description": dataset.description.unwrap_or(dataset.name),
+        "description": dataset.about.description.unwrap_or(dataset.name),
         "version": dataset.version.unwrap_or_default(),
         "contributor": "verismo",
     });
     let licenses: Vec<_> = dataset
+        .about
         .license
         .iter()
         .map(|name| serde_json::json!({ "id": 1, "name": name, "url": "" }))

@@ -35,7 +35,7 @@ fn read(folder: &Path) -> (&'static str, Vec<Picture>, Vec<String>) {
 
 /// Asserts that there is a flaw for each of `words`, and no other.
 #[track_caller]
-fn assert_flaws(flaws: &[String], words: &[&str]) {
+pub(super) fn assert_flaws(flaws: &[String], words: &[&str]) {
     assert_eq!(flaws.len(), words.len(), "{flaws:#?}");
     for (flaw, words) in flaws.iter().zip(words) {
         for word in words.split('|') {
@@ -418,4 +418,89 @@ fn shards_of_others_and_broken_shards() {
     let error = detect(folder.path()).unwrap().pictures(folder.path());
     let error = error.unwrap_err().to_string();
     assert!(error.contains("train-000000.tar"), "{error}");
+}
+
+#[test]
+fn numbers_that_python_writes_and_json_does_not_have_are_null() {
+    let text = r#"{"images": [{ "id": 1, "file_name": "a.png", "width": 10, "height": 8 },
+        { "id": 2, "file_name": "a.png", "width": 10, "height": 8 }],
+        "categories": [{ "id": 1, "name": "NaN \" Infinity" }],
+        "annotations": [{ "id": 1, "image_id": 1, "category_id": 1, "bbox": [NaN, 1, 2, 2] },
+            { "id": 2, "image_id": 1, "category_id": 1, "bbox": [1, -Infinity, 2, Infinity] },
+            { "id": 3, "image_id": 1, "category_id": 1, "bbox": [1, 1, 2, 2] }]}"#;
+    let folder = folder(&[("instances_train.json", text), ("a.png", "")]);
+    let (_, pictures, flaws) = read(folder.path());
+    let [object] = pictures[0].labels.objects() else {
+        panic!("one object is sound")
+    };
+    assert_eq!(object.class, "NaN \" Infinity");
+    assert_flaws(
+        &flaws,
+        &[
+            "annotation 1|null",
+            "annotation 2|null",
+            "image 2|listed twice",
+        ],
+    );
+    let cut = folder.path().join("instances_train.json");
+    std::fs::write(&cut, &text[..text.len() - 1]).unwrap();
+    let format = detect(folder.path()).unwrap();
+    assert!(format.pictures(folder.path()).is_err());
+}
+
+#[test]
+fn pictures_of_another_size_than_their_labels_are_not_converted() {
+    let coco = serde_json::json!({
+        "images": [
+            { "id": 1, "file_name": "a.png", "width": 10, "height": 8 },
+            { "id": 2, "file_name": "b.png", "width": 20, "height": 8 },
+            { "id": 3, "file_name": "c.png", "width": 10, "height": 8 },
+        ],
+        "categories": [{ "id": 1, "name": "x" }], "annotations": [],
+    });
+    let folder = folder(&[
+        ("in/instances_train.json", &coco.to_string()),
+        ("in/a.png", ""),
+        ("in/b.png", ""),
+        ("in/c.png", ""),
+    ]);
+    // A header of 100000×100000 pixels in a few bytes.
+    let path = folder.path().join("in/c.png");
+    let mut bomb = std::fs::read(&path).unwrap();
+    bomb[16..24].copy_from_slice(&[0, 1, 0x86, 0xa0, 0, 1, 0x86, 0xa0]);
+    let sum = crc(&bomb[12..29]);
+    bomb[29..33].copy_from_slice(&sum.to_be_bytes());
+    std::fs::write(&path, bomb).unwrap();
+    let from = folder.path().join("in");
+    let conversion = |strict, to: &str| {
+        convert::Conversion {
+            from: &from,
+            read_as: detect(&from).unwrap(),
+            to: &folder.path().join(to),
+            write_as: detect(&from).unwrap(),
+            strict,
+            link: false,
+        }
+        .run(&mut |_, _| Ok(()))
+    };
+    let converted = conversion(false, "out").unwrap();
+    assert_eq!(converted.pictures, 1);
+    let flaws = converted.findings.flaws.into_iter();
+    let flaws = flaws.map(|flaw| format!("{} {}", flaw.place, flaw.problem));
+    assert_flaws(
+        &flaws.collect::<Vec<_>>(),
+        &["b.png|10×8|20×8", "c.png|100000×100000|more than are read"],
+    );
+    let error = conversion(true, "strict").unwrap_err().to_string();
+    assert!(
+        error.contains("b.png") && error.contains("help:"),
+        "{error}"
+    );
+}
+
+/// The CRC-32 of PNG's chunks.
+fn crc(bytes: &[u8]) -> u32 {
+    let mut crc = flate2::Crc::new();
+    crc.update(bytes);
+    crc.sum()
 }

@@ -139,7 +139,8 @@ fn formats(root: &Path) -> Result<Vec<&'static Format>> {
         std::cmp::Reverse(kinds.iter().filter(|kind| **kind).count())
     };
     found.sort_by_key(richness);
-    let holds_pictures = |format: &&Format| ["parquet", "webdataset"].contains(&format.name);
+    let holds_pictures =
+        |format: &&Format| ["parquet", "webdataset", "blenderproc"].contains(&format.name);
     match found.first().is_some_and(holds_pictures) {
         true => found.truncate(1),
         false => found.retain(|format| !holds_pictures(format)),

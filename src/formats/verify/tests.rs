@@ -10,7 +10,9 @@ use serde_json::Value;
 
 use super::*;
 use crate::artifact::soundness::sha256_file;
-use crate::formats::{Category, DatasetInfo, FORMATS, FormatName, ImageEntry, detect_for};
+use crate::formats::{
+    About, Category, DatasetInfo, FORMATS, FormatName, ImageEntry, SHARD_BYTES, detect_for,
+};
 use crate::sample::image::encode_png;
 use crate::sample::{
     Camera, Domain, Extent, Keypoint, Labels, Maps, Mask, Object, Provenance, Sample, Visibility,
@@ -170,14 +172,14 @@ fn write_format(name: &str, samples: &[Sample], placed: &[Sample], root: &Path) 
         out: root,
         name: "test",
         version: None,
-        description: None,
-        license: None,
+        about: About::default(),
         images: &images,
         categories: &categories,
         listed: &[],
+        shard_bytes: SHARD_BYTES,
     };
     let format = FormatName::find(name).unwrap().entry();
-    let mut writer = (format.write)(&dataset).unwrap();
+    let mut writer = format.writer(&dataset).unwrap();
     for (sample, placed) in samples.iter().zip(placed) {
         let folder = placed.labels.class.as_deref().unwrap();
         let entry = ImageEntry {
@@ -265,7 +267,7 @@ fn a_sound_dataset_is_not_doubted() {
     let report = check(root.path());
     assert_eq!(
         report.formats,
-        ["coco", "manifest", "huggingface", "folders"]
+        ["coco", "croissant", "manifest", "huggingface", "folders"]
     );
     assert_eq!((report.pictures, report.objects), (COUNT, COUNT * 3 / 2));
     assert!(report.doubts.is_empty(), "{:#?}", report.doubts);

@@ -23,7 +23,7 @@ pub(super) const DETECT: Format = Format {
         objects: true,
         ..Holds::NOTHING
     },
-    write: |dataset| write::write(dataset, Task::Detect),
+    write: Some(|dataset| write::write(dataset, Task::Detect)),
     detect: |path| find(path).is_some(),
     read: read::read,
 };
@@ -38,7 +38,7 @@ pub(super) const SEGMENT: Format = Format {
         unknown_masks: false,
         ..Holds::NOTHING
     },
-    write: |dataset| write::write(dataset, Task::Segment),
+    write: Some(|dataset| write::write(dataset, Task::Segment)),
     detect: |path| find(path).is_some_and(|data| data.task() == Some(Task::Segment)),
     ..DETECT
 };
@@ -52,7 +52,7 @@ pub(super) const POSE: Format = Format {
         keypoints: true,
         ..Holds::NOTHING
     },
-    write: |dataset| write::write(dataset, Task::Pose),
+    write: Some(|dataset| write::write(dataset, Task::Pose)),
     detect: |path| find(path).is_some_and(|data| data.task() == Some(Task::Pose)),
     ..DETECT
 };
@@ -66,7 +66,7 @@ pub(super) const ORIENTED: Format = Format {
         oriented: true,
         ..Holds::NOTHING
     },
-    write: |dataset| write::write(dataset, Task::Oriented),
+    write: Some(|dataset| write::write(dataset, Task::Oriented)),
     detect: |path| find(path).is_some_and(|data| data.task() == Some(Task::Oriented)),
     ..DETECT
 };

@@ -21,17 +21,15 @@ pub(super) fn write(
     (survey, proof): (&Survey, &Proof),
     findings: &[Finding],
 ) -> Result<()> {
-    let mut text = front_matter(dataset, survey);
+    let mut text = front_matter(dataset, config, survey);
     text += &contents(dataset, config, survey, findings);
     text += &making(config, survey, proof);
     text += &loading(config, survey);
+    if let Some(citation) = dataset.about.citation {
+        text += &format!("\n## Citation\n\n```\n{}\n```\n", citation.trim());
+    }
     let path = dataset.out.join("README.md");
     std::fs::write(&path, text).map_err(|e| Error::io(&path, e))
-}
-
-/// Whether the dataset is written in the format with this name.
-fn writes(config: &Emit, name: &str) -> bool {
-    config.formats().any(|format| format.name == name)
 }
 
 /// A string as a YAML scalar; JSON strings are valid YAML.
@@ -39,26 +37,53 @@ fn quoted(text: &str) -> String {
     serde_json::Value::from(text).to_string()
 }
 
-fn front_matter(dataset: &DatasetInfo, survey: &Survey) -> String {
+fn front_matter(dataset: &DatasetInfo, config: &Emit, survey: &Survey) -> String {
     let mut yaml = String::from("---\n");
-    if let Some(license) = dataset.license {
+    if let Some(license) = dataset.about.license {
         yaml += &format!("license: {}\n", quoted(&license.to_lowercase()));
     }
     yaml += &format!("pretty_name: {}\n", quoted(dataset.name));
-    yaml += "task_categories:\n- image-classification\n";
-    if survey.objects > 0 {
-        yaml += "- object-detection\n";
-    }
-    if dataset.has_keypoints() {
-        yaml += "- keypoint-detection\n";
+    let tasks = tasks(dataset, config, survey);
+    if !tasks.is_empty() {
+        yaml += &format!("task_categories:\n- {}\n", tasks.join("\n- "));
     }
     yaml += &format!("size_categories:\n- {}\n", size_category(survey.total()));
     yaml += "tags:\n- synthetic\n- verismo\n";
     yaml += "configs:\n- config_name: default\n  data_files:\n";
     for split in survey.splits() {
-        yaml += &format!("  - split: {}\n    path: {split}/**\n", hub_split(split));
+        let (name, files) = (hub_split(split), hub_files(config, split));
+        yaml += &format!("  - split: {name}\n    path: {files}\n");
     }
     yaml + "---\n\n"
+}
+
+/// The Hub's names of the tasks that the labels are for.
+fn tasks(dataset: &DatasetInfo, config: &Emit, survey: &Survey) -> Vec<&'static str> {
+    let has_map = |name: &str| {
+        let mut chosen = config.maps.iter();
+        survey.maps.contains(name) && chosen.any(|map| map.entry().name == name)
+    };
+    let tasks = [
+        (!dataset.classes().is_empty(), "image-classification"),
+        (survey.objects > 0, "object-detection"),
+        (survey.masks > 0, "image-segmentation"),
+        (dataset.has_keypoints(), "keypoint-detection"),
+        (has_map("depth"), "depth-estimation"),
+    ];
+    let known = tasks.into_iter().filter(|(is_known, _)| *is_known);
+    known.map(|(_, task)| task).collect()
+}
+
+/// The files from which the Hub and `load_dataset` load a split: those of the format that tells them most.
+fn hub_files(config: &Emit, split: &str) -> String {
+    let folders = config.writes("huggingface") || config.writes("folders");
+    if config.writes("parquet") {
+        format!("data/{split}-*.parquet")
+    } else if config.writes("webdataset") && !folders {
+        format!("{split}-*.tar")
+    } else {
+        format!("{split}/**")
+    }
 }
 
 /// The Hub's name of a split, as YAML: only letters, digits and `_`.
@@ -86,10 +111,11 @@ fn contents(dataset: &DatasetInfo, config: &Emit, survey: &Survey, findings: &[F
     let version = dataset.version;
     let version = version.map_or(String::new(), |version| format!(" {version}"));
     let mut text = format!("# {}{version}\n\n", dataset.name);
-    if let Some(description) = dataset.description {
+    if let Some(description) = dataset.about.description {
         text += &format!("{description}\n\n");
     }
     text += &verdict(findings);
+    text += &format!("![Some of the images]({})\n\n", super::sheet::FILE);
     text += &format!(
         "{} labelled images of {} classes, made of {} renders and {} photos.\n\n## Images\n\n",
         survey.total(),
@@ -148,17 +174,33 @@ fn verdict(findings: &[Finding]) -> String {
     text + "\n"
 }
 
+/// The formats that the list of files tells in words of its own.
+const TOLD: [&str; 5] = ["manifest", "coco", "huggingface", "croissant", "folders"];
+
 fn files(config: &Emit, survey: &Survey) -> String {
-    let mut text = String::from(
-        "## Files\n\n\
-         - `SPLIT/CLASS/ID.png`: the images; `classes.txt` lists the classes in order\n",
-    );
-    if writes(config, "coco") {
+    let ending = config.image.ending();
+    let mut text = String::from("## Files\n\n");
+    text += &match config.writes("folders") {
+        true => format!(
+            "- `SPLIT/CLASS/ID.{ending}`: the images; `classes.txt` lists the classes in order\n"
+        ),
+        false => format!("- `SPLIT/ID.{ending}`: the images\n"),
+    };
+    if config.writes("coco") {
         text +=
             "- `annotations/instances_SPLIT.json`: boxes, masks and keypoints as COCO has them\n";
     }
-    if writes(config, "huggingface") {
+    if config.writes("huggingface") {
         text += "- `SPLIT/metadata.jsonl`: labels for the imagefolder loader of Hugging Face\n";
+    }
+    if config.writes("croissant") {
+        text += "- `croissant.json`: Croissant 1.1, with tables of images and objects\n";
+    }
+    let others = config
+        .formats()
+        .filter(|format| !TOLD.contains(&format.name));
+    for format in others {
+        text += &format!("- the format `{}`: {}\n", format.name, format.about);
     }
     let maps = config.maps.iter().map(|name| name.entry());
     for map in maps.filter(|map| survey.maps.contains(map.name)) {
@@ -245,22 +287,38 @@ fn loading(config: &Emit, survey: &Survey) -> String {
     } else {
         "images"
     };
-    let mut text = String::from("## Loading\n\n```python\n");
-    if writes(config, "huggingface") {
-        text += "from datasets import load_dataset\n\
-                 dataset = load_dataset(\"path/to/this/folder\")\n\n";
-    }
-    text += &format!(
-        "from torchvision.datasets import ImageFolder\n{variable} = ImageFolder(\"{split}\")\n"
-    );
-    if writes(config, "coco") {
-        text += &format!(
-            "\nfrom pycocotools.coco import COCO\n\
-             coco = COCO(\"annotations/instances_{split}.json\")\n\
-             mask = coco.annToMask(next(iter(coco.anns.values())))\n"
+    let mut ways = Vec::new();
+    let of_the_hub = ["huggingface", "folders", "parquet", "webdataset"];
+    if of_the_hub.iter().any(|name| config.writes(name)) {
+        ways.push(
+            "from datasets import load_dataset\n\
+             dataset = load_dataset(\"path/to/this/folder\")\n"
+                .to_owned(),
         );
     }
-    text + "```\n"
+    if config.writes("folders") {
+        ways.push(format!(
+            "from torchvision.datasets import ImageFolder\n{variable} = ImageFolder(\"{split}\")\n"
+        ));
+    }
+    if config.writes("coco") {
+        ways.push(format!(
+            "from pycocotools.coco import COCO\n\
+             coco = COCO(\"annotations/instances_{split}.json\")\n\
+             mask = coco.annToMask(next(iter(coco.anns.values())))\n"
+        ));
+    }
+    if config.writes("croissant") {
+        ways.push(
+            "import mlcroissant\n\
+             images = mlcroissant.Dataset(\"croissant.json\").records(\"images\")\n"
+                .to_owned(),
+        );
+    }
+    match ways.is_empty() {
+        true => String::new(),
+        false => format!("## Loading\n\n```python\n{}```\n", ways.join("\n")),
+    }
 }
 
 #[cfg(test)]

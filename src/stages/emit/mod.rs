@@ -9,8 +9,10 @@ mod checksums;
 mod exhibit;
 mod least;
 mod maps;
+mod picture;
 mod proof;
 mod rejected;
+mod sheet;
 mod survey;
 
 #[cfg(test)]
@@ -18,18 +20,21 @@ mod tests;
 
 use std::collections::BTreeSet;
 
+use rayon::prelude::*;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use least::LeftOut;
+pub use picture::Encoding;
 pub use rejected::FILE as REJECTED;
 pub use survey::Survey;
 
 use proof::Proof;
 
+use self::sheet::Sheet;
 use crate::artifact::files::{FOLDER_NAME, is_folder_name};
 use crate::artifact::{Kind, parts};
-use crate::formats::{self, FORMATS, Format, FormatName, Holds, ImageEntry};
+use crate::formats::{self, About, FORMATS, Format, FormatName, Holds, ImageEntry, SHARD_BYTES};
 use crate::sample::Sample;
 use crate::sample::maps::MapName;
 use crate::stage::finding;
@@ -42,7 +47,7 @@ use crate::{Error, Result};
 /// The registry entry.
 pub const STAGE: StageKind = StageKind {
     name: "emit",
-    about: "a dataset to publish: class folders, COCO, Hugging Face, manifest, card, checksums",
+    about: "a dataset to publish: COCO, Hugging Face, Croissant, class folders, manifest, card, checksums",
     version: 9,
     inputs: &[
         Input::required(
@@ -66,7 +71,7 @@ pub const STAGE: StageKind = StageKind {
 const SPLITS: [&str; 3] = ["train", "val", "test"];
 
 /// The formats that are written unless others are chosen.
-const USUAL: [&str; 4] = ["manifest", "coco", "huggingface", "folders"];
+const USUAL: [&str; 5] = ["manifest", "coco", "huggingface", "croissant", "folders"];
 
 /// Configuration of `emit`.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
@@ -80,8 +85,22 @@ pub struct Emit {
     pub description: Option<String>,
     /// The identifier of its licence, e.g. `cc-by-4.0`.
     pub license: Option<String>,
-    /// The formats to write, besides class folders, manifest and card.
+    /// The organisation or group that publishes it, for `croissant.json`.
+    pub creator: Option<String>,
+    /// The address of its page, for `croissant.json`.
+    pub url: Option<String>,
+    /// How to cite it, best as BibTeX, for the data card and `croissant.json`.
+    pub citation: Option<String>,
+    /// The day it is published, as `2026-01-31`, for `croissant.json`.
+    pub date: Option<String>,
+    /// The formats to write, besides manifest and card.
     pub formats: Vec<FormatName>,
+    /// How pictures are stored: `png`, `jpeg` or `webp`. Masks and maps are PNGs in any case.
+    pub image: Encoding,
+    /// The quality of JPEGs, 1..100; 95 if omitted.
+    pub quality: Option<u8>,
+    /// The most MiB of a shard of WebDataset.
+    pub shard_size: u32,
     /// The maps to write as separate PNGs, `maps/NAME/SPLIT/ID.png`, e.g. `["depth"]`; maps that a sample
     /// does not have are skipped.
     pub maps: Vec<MapName>,
@@ -102,7 +121,14 @@ impl Default for Emit {
             version: None,
             description: None,
             license: None,
+            creator: None,
+            url: None,
+            citation: None,
+            date: None,
             formats: USUAL.into_iter().filter_map(FormatName::find).collect(),
+            image: Encoding::Png,
+            quality: None,
+            shard_size: (SHARD_BYTES >> 20) as u32,
             maps: Vec::new(),
             classes: Vec::new(),
             min_box: 0.0,
@@ -118,6 +144,45 @@ impl Emit {
         FORMATS
             .iter()
             .filter(move |format| format.required || chosen(format))
+    }
+
+    /// Whether the dataset is written in the format with this name.
+    fn writes(&self, name: &str) -> bool {
+        self.formats().any(|format| format.name == name)
+    }
+
+    /// # Errors
+    /// If a format is only read, or two of them would write the same files.
+    fn check_formats(&self) -> Result<(), String> {
+        let chosen: Vec<&Format> = self.formats.iter().map(|format| format.entry()).collect();
+        if let Some(format) = chosen.iter().find(|format| format.write.is_none()) {
+            let (name, written) = (format.name, Format::written());
+            return Err(format!(
+                "`formats` has `{name}`, which is only read; those that are written are {written}"
+            ));
+        }
+        for (number, format) in chosen.iter().enumerate() {
+            let twin = chosen[..number].iter().find(|other| other.is_twin(format));
+            if let Some(twin) = twin.filter(|twin| twin.name != format.name) {
+                return Err(format!(
+                    "the formats `{}` and `{}` write the same files; choose one",
+                    twin.name, format.name
+                ));
+            }
+        }
+        Ok(())
+    }
+
+    /// What the settings say about the dataset.
+    fn about(&self) -> About<'_> {
+        About {
+            description: self.description.as_deref(),
+            license: self.license.as_deref(),
+            creator: self.creator.as_deref(),
+            url: self.url.as_deref(),
+            citation: self.citation.as_deref(),
+            date: self.date.as_deref(),
+        }
     }
 
     /// Warns of the maps that are wanted and that no sample has.
@@ -143,6 +208,18 @@ impl Stage for Emit {
         let mut known = BTreeSet::new();
         if let Some(twice) = self.classes.iter().find(|class| !known.insert(*class)) {
             return Err(format!("`classes` lists `{twice}` twice"));
+        }
+        self.check_formats()?;
+        self.check_quality()?;
+        if self.shard_size == 0 {
+            return Err("`shard_size` must be at least 1 MiB".into());
+        }
+        let is_day = |date: &str| chrono::NaiveDate::parse_from_str(date, "%Y-%m-%d").is_ok();
+        if !self.date.as_deref().is_none_or(is_day) {
+            return Err("`date` is a day such as \"2026-01-31\"".into());
+        }
+        if !self.url.as_ref().is_none_or(|url| url.contains("://")) {
+            return Err("`url` is an address such as \"https://example.org/data\"".into());
         }
         if !(0.0..=4096.0).contains(&self.min_box) {
             return Err("`min_box` must be between 0 and 4096 pixels".into());
@@ -184,7 +261,17 @@ impl Stage for Emit {
             (holds.class && facts.classes != Some(false))
                 || (holds.objects && facts.objects != Some(false))
         };
-        let mut chosen = self.formats.iter().map(|name| name.entry());
+        // Class folders that nobody asked for are no reason to refuse pictures without a class.
+        let names = |config: &Emit| {
+            config
+                .formats
+                .iter()
+                .map(|f| f.entry().name)
+                .collect::<Vec<_>>()
+        };
+        let asked = names(self) != names(&Emit::default());
+        let chosen = self.formats.iter().map(|name| name.entry());
+        let mut chosen = chosen.filter(|format| asked || format.name != "folders");
         match chosen.find(|format| !fits(format.holds)) {
             Some(format) => Err(Misfit::new(
                 format!(
@@ -216,23 +303,24 @@ impl Stage for Emit {
             out: context.out,
             name: &self.name,
             version: self.version.as_deref(),
-            description: self.description.as_deref(),
-            license: self.license.as_deref(),
+            about: self.about(),
             images: &survey.images,
             categories: &survey.categories(&self.classes),
             listed: &self.classes,
+            shard_bytes: u64::from(self.shard_size) << 20,
         };
         let mut writers = self
             .formats()
-            .map(|format| (format.write)(&dataset))
+            .map(|format| format.writer(&dataset))
             .collect::<Result<Vec<_>>>()?;
         let places = survey.observations.places();
         let (mut done, mut proof) = (0, Proof::default());
+        let mut sheet = Sheet::of(survey.total());
         for path in input.parts() {
-            for mut sample in parts::read_part(&path)? {
+            for mut sample in self.encoded(parts::read_part(&path)?, &mut sheet, done)? {
                 self.leave_out(&mut sample);
                 proof.add(context, &sample, &places)?;
-                let entry = entry(context, &sample)?;
+                let entry = self.entry(context, &sample)?;
                 for writer in &mut writers {
                     writer.add(&entry)?;
                 }
@@ -247,6 +335,7 @@ impl Stage for Emit {
         proof.warn(context);
         let inputs = context.inputs.values();
         let findings = finding::up_to(inputs.map(|input| &input.manifest.summary));
+        sheet.write(&dataset)?;
         card::write(&dataset, self, (&survey, &proof), &findings)?;
         checksums::write(context, done)?;
         let mut summary = serde_json::json!({
@@ -265,49 +354,76 @@ impl Stage for Emit {
     }
 }
 
-/// # Errors
-/// If the sample has no labels, or its class or split is not a valid folder name.
-fn entry<'a>(context: &Context, sample: &'a Sample) -> Result<ImageEntry<'a>> {
-    let class = sample.labels.class.as_deref();
-    if class.is_none() && sample.labels.objects.is_none() {
-        return Err(Error::failed(
-            context.id,
-            format!(
-                "emit rejects samples without labels: {} has neither a class nor objects",
-                sample.id
-            ),
-            "emit samples made from labelled renders with a model that keeps labels",
-        ));
+impl Emit {
+    /// The samples of a part with their pictures as the dataset stores them; those that follow `done` others and
+    /// are on the sheet are added to it.
+    ///
+    /// # Errors
+    /// If a picture cannot be decoded or encoded.
+    fn encoded(
+        &self,
+        mut samples: Vec<Sample>,
+        sheet: &mut Sheet,
+        done: u64,
+    ) -> Result<Vec<Sample>> {
+        for (number, sample) in (done..).zip(&samples) {
+            sheet.offer(number, sample)?;
+        }
+        if self.image != Encoding::Png {
+            samples.par_iter_mut().try_for_each(|sample| {
+                sample.image = self.picture(sample)?.into_owned();
+                Ok::<_, Error>(())
+            })?;
+        }
+        Ok(samples)
     }
-    let forbidden =
-        |c: &str| c.is_empty() || c.starts_with('.') || c.contains(['/', '\\', '\0', '\n']);
-    if let Some(class) = class.filter(|class| forbidden(class)) {
-        return Err(Error::failed(
-            context.id,
-            format!(
-                "the class {class:?} of {} is not a valid folder name",
-                sample.id
-            ),
-            "rename the class in the render's configuration",
-        ));
+
+    /// # Errors
+    /// If the sample has no labels, or its split, or its class if there are class folders, is not a valid folder
+    /// name.
+    fn entry<'a>(&self, context: &Context, sample: &'a Sample) -> Result<ImageEntry<'a>> {
+        let class = sample.labels.class.as_deref();
+        if class.is_none() && sample.labels.objects.is_none() {
+            return Err(Error::failed(
+                context.id,
+                format!(
+                    "emit rejects samples without labels: {} has neither a class nor objects",
+                    sample.id
+                ),
+                "emit samples made from labelled renders with a model that keeps labels",
+            ));
+        }
+        let in_folders = class.filter(|_| self.writes("folders"));
+        let forbidden =
+            |c: &str| c.is_empty() || c.starts_with('.') || c.contains(['/', '\\', '\0', '\n']);
+        if let Some(class) = in_folders.filter(|class| forbidden(class)) {
+            return Err(Error::failed(
+                context.id,
+                format!(
+                    "the class {class:?} of {} is not a valid folder name",
+                    sample.id
+                ),
+                "rename the class in the render's configuration, or leave `folders` out of `formats`",
+            ));
+        }
+        let split = sample.provenance.split.as_deref().unwrap_or(SPLITS[0]);
+        if !is_folder_name(split) {
+            return Err(Error::failed(
+                context.id,
+                format!(
+                    "the split {split:?} of {} is not a valid folder name",
+                    sample.id
+                ),
+                FOLDER_NAME,
+            ));
+        }
+        let folder = in_folders.map_or(split.to_owned(), |class| format!("{split}/{class}"));
+        Ok(ImageEntry {
+            sample,
+            class,
+            split,
+            file: format!("{folder}/{}.{}", sample.id, self.image.ending()),
+            original: None,
+        })
     }
-    let split = sample.provenance.split.as_deref().unwrap_or(SPLITS[0]);
-    if !is_folder_name(split) {
-        return Err(Error::failed(
-            context.id,
-            format!(
-                "the split {split:?} of {} is not a valid folder name",
-                sample.id
-            ),
-            FOLDER_NAME,
-        ));
-    }
-    let folder = class.map_or(split.to_owned(), |class| format!("{split}/{class}"));
-    Ok(ImageEntry {
-        sample,
-        class,
-        split,
-        file: format!("{folder}/{}.png", sample.id),
-        original: None,
-    })
 }

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
-use super::{Emit, LeftOut, SPLITS, entry};
+use super::{Emit, LeftOut, SPLITS};
 use crate::artifact::Artifact;
 use crate::formats::verify::Observations;
 use crate::formats::{Category, ImageEntry};
@@ -20,6 +20,8 @@ pub struct Survey {
     pub categories: BTreeMap<String, Vec<String>>,
     /// Number of objects in all images.
     pub objects: u64,
+    /// Number of those whose mask is known.
+    pub masks: u64,
     /// Original renders of the images, as 64-bit hashes to save memory.
     pub renders: HashSet<u64>,
     /// The same for photos.
@@ -60,7 +62,7 @@ impl Survey {
             let left_out = config.leave_out(&mut sample);
             survey.left_out.small += left_out.small;
             survey.left_out.hidden += left_out.hidden;
-            survey.add(&entry(context, &sample)?);
+            survey.add(&config.entry(context, &sample)?);
             let first = match sample.provenance.split {
                 Some(_) => &mut divided,
                 None => &mut undivided,
@@ -109,6 +111,8 @@ impl Survey {
         }
         self.objects += labels.objects().len() as u64;
         self.observations.add(0, labels);
+        let masks = labels.objects().iter().filter(|o| o.mask.is_some());
+        self.masks += masks.count() as u64;
         if provenance.domain == Domain::Photo {
             self.photos.insert(number(&provenance.source));
         } else {
@@ -119,12 +123,8 @@ impl Survey {
         if let Some(checkpoint) = &provenance.checkpoint {
             *self.checkpoints.entry(checkpoint.clone()).or_default() += 1;
         }
-        let names = provenance.transforms.iter().map(|transform| {
-            let (name, _) = transform.split_once('(').unwrap_or((transform, ""));
-            name.to_owned()
-        });
-        for name in names.collect::<BTreeSet<_>>() {
-            *self.transforms.entry(name).or_default() += 1;
+        for name in provenance.transform_names().collect::<BTreeSet<_>>() {
+            *self.transforms.entry(name.to_owned()).or_default() += 1;
         }
         self.gated += u64::from(provenance.gate.is_some());
         *self.sizes.entry(entry.sample.extent).or_default() += 1;

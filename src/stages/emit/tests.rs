@@ -1,6 +1,7 @@
 //! Every file is read back by an independent reader if there is one.
 
 mod coco;
+mod encodings;
 mod left_out;
 mod proof;
 mod splits;
@@ -263,8 +264,12 @@ fn formats_can_be_left_out() {
     assert!(!out.path().join("train/metadata.jsonl").exists());
     assert!(out.path().join("manifest.parquet").is_file());
     let card = std::fs::read_to_string(out.path().join("README.md")).unwrap();
-    assert!(!card.contains("pycocotools"));
-    for kind in FORMATS.iter().filter(|kind| !kind.required) {
+    assert!(!card.contains("pycocotools") && !card.contains("## Loading"));
+    // Without class folders pictures lie in the folder of their split, and nothing lists classes.
+    assert!(out.path().join("train/split-000000.png").is_file());
+    assert!(!out.path().join("classes.txt").exists());
+    let chosen = |kind: &&Format| !kind.required && kind.write.is_some();
+    for kind in FORMATS.iter().filter(chosen) {
         let out = tempfile::tempdir().unwrap();
         let formats = format!("formats = ['{}']", kind.name);
         emit(&formats, &samples(), 5, out.path()).unwrap();
@@ -336,6 +341,29 @@ fn a_picture_of_nothing_is_published_as_one() {
 }
 
 #[test]
+fn class_folders_refuse_pictures_without_a_class_only_if_they_are_asked_for() {
+    let foreseen = |text: &str| {
+        let config: Emit = toml::from_str(text).unwrap();
+        let given = crate::stage::Given {
+            id: "render",
+            facts: Facts {
+                classes: Some(false),
+                objects: Some(true),
+                ..Facts::default()
+            },
+            count: None,
+            artifact: None,
+            stage: &Emit::default(),
+        };
+        let givens = Givens([("samples", given)].into());
+        config.foresee(&givens).map(drop)
+    };
+    assert!(foreseen("").is_ok());
+    let refused = foreseen("formats = ['folders']").unwrap_err();
+    assert!(refused.problem.contains("`folders`"), "{}", refused.problem);
+}
+
+#[test]
 fn nothing_to_emit_is_an_error() {
     let out = tempfile::tempdir().unwrap();
     let error = emit("", &[], 5, out.path()).unwrap_err().to_string();
@@ -355,6 +383,9 @@ fn names_that_leave_the_folder_are_refused() {
     samples[0].labels.class = Some("../up".into());
     let out = tempfile::tempdir().unwrap();
     assert!(emit("", &samples, 5, out.path()).is_err());
+    // Only class folders are named after classes.
+    let out = tempfile::tempdir().unwrap();
+    emit("formats = ['coco']", &samples, 5, out.path()).unwrap();
 }
 
 /// A gate that judged two samples and rejected one, as an artifact in `folder`.
