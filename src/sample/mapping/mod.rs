@@ -151,6 +151,43 @@ impl Mapping {
         mapped
     }
 
+    /// Row-major values, mixed bilinearly from those that are not `nothing`; nothing where the nearest one is, and
+    /// beyond the edges of the old picture.
+    pub(super) fn mixed<const N: usize>(
+        &self,
+        values: &[[u16; N]],
+        nothing: [u16; N],
+    ) -> Vec<[u16; N]> {
+        let Extent { width, height } = self.from;
+        let nearest = self.nearest(values, Beyond::Value(nothing));
+        let places = (0..self.to.height).flat_map(|y| (0..self.to.width).map(move |x| (x, y)));
+        let mix = |((x, y), nearest): ((u32, u32), [u16; N])| {
+            if nearest == nothing {
+                return nothing;
+            }
+            let [u, v] = self.inverse([f64::from(x) + 0.5, f64::from(y) + 0.5]);
+            let (u, v) = (u - 0.5, v - 0.5);
+            let (mut sum, mut weights) = ([0.0; N], 0.0);
+            for (column, row) in [(0.0, 0.0), (1.0, 0.0), (0.0, 1.0), (1.0, 1.0)] {
+                let (left, top) = (u.floor() + column, v.floor() + row);
+                let weight = (1.0 - (u - left).abs()) * (1.0 - (v - top).abs());
+                let x = Border::Replicate.index(left as i64, width) as usize;
+                let y = Border::Replicate.index(top as i64, height) as usize;
+                let value = values[y * width as usize + x];
+                if value == nothing {
+                    continue;
+                }
+                weights += weight;
+                for (sum, value) in sum.iter_mut().zip(value) {
+                    *sum += weight * f64::from(value);
+                }
+            }
+            // The nearest pixel is known and has a weight of a quarter or more.
+            sum.map(|sum| (sum / weights).round() as u16)
+        };
+        places.zip(nearest).map(mix).collect()
+    }
+
     /// The mapped picture, sampled bilinearly in one pass.
     pub fn bilinear(&self, pixels: &RgbImage, border: Border) -> RgbImage {
         let (width, height) = pixels.dimensions();

@@ -16,6 +16,7 @@ pub const MAP: MapKind = MapKind {
     layout: Layout::Grey16,
     nothing: [u16::MAX, 0, 0],
     turn: None,
+    mixed: false,
 };
 
 /// The step, in metres, of a map in which `farthest` metres must have a value: 0.1 mm, or a power of ten more

@@ -30,6 +30,8 @@ pub struct MapKind {
     pub nothing: Value,
     /// Rotates a value with the picture plane, if it is a direction.
     pub turn: Option<fn(Value, DMat2) -> Value>,
+    /// Whether a value between pixels is their mixture, as in pictures; else it is that of the nearest one.
+    pub mixed: bool,
 }
 
 /// The value of a pixel; grey maps use only the first number.
@@ -95,6 +97,23 @@ impl Maps {
         self.0.insert(kind.name, Map { png, step });
     }
 
+    /// Adds a map of these values, row by row, or replaces it.
+    ///
+    /// # Errors
+    /// If a side is zero.
+    ///
+    /// # Panics
+    /// If the length of `values` does not match the size.
+    pub fn draw(
+        &mut self,
+        kind: &'static MapKind,
+        values: &[Value],
+        dimensions: (u32, u32),
+    ) -> Result<()> {
+        self.insert(kind, encode(kind, values, dimensions)?);
+        Ok(())
+    }
+
     /// The maps that the sample has, by name.
     pub fn iter(&self) -> impl Iterator<Item = (&'static MapKind, &[u8])> {
         let known = MAPS.iter();
@@ -117,8 +136,9 @@ impl Maps {
         Ok(())
     }
 
-    /// The maps of the mapped picture, sampled at the nearest pixel. Pixels beyond the old frame are unknown.
-    /// Directions rotate with the picture; they are dropped if the map does not preserve right angles.
+    /// The maps of the mapped picture, sampled at the nearest pixel or, where values mix, between the known ones.
+    /// Pixels beyond the old frame are unknown. Directions rotate with the picture; they are dropped if the map
+    /// does not preserve right angles.
     ///
     /// # Errors
     /// If a map cannot be decoded; the message calls its sample `name`.
@@ -126,7 +146,10 @@ impl Maps {
         let mut maps = Maps::default();
         for (kind, png) in self.iter() {
             let (values, _) = decode(kind, png, name)?;
-            let mut values = mapping.nearest(&values, Beyond::Value(kind.nothing));
+            let mut values = match kind.mixed {
+                true => mapping.mixed(&values, kind.nothing),
+                false => mapping.nearest(&values, Beyond::Value(kind.nothing)),
+            };
             if let Some(direction) = kind.turn {
                 let Some(turn) = turn else { continue };
                 for value in values.iter_mut().filter(|value| **value != kind.nothing) {

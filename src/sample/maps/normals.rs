@@ -11,6 +11,7 @@ pub const MAP: MapKind = MapKind {
     layout: Layout::Rgb8,
     nothing: [0; 3],
     turn: Some(turn),
+    mixed: false,
 };
 
 /// The map value of a unit vector.

@@ -192,6 +192,7 @@ impl Stage for Emit {
         let mut survey = Survey::of(self, context, input)?;
         survey.rejected = rejected::write(context, survey.gated)?;
         self.warn_of_missing_maps(context, &survey);
+        let categories = survey.categories();
         let dataset = formats::DatasetInfo {
             out: context.out,
             name: &self.name,
@@ -199,7 +200,7 @@ impl Stage for Emit {
             description: self.description.as_deref(),
             license: self.license.as_deref(),
             images: &survey.images,
-            categories: &survey.categories(),
+            categories: &categories,
         };
         let mut writers = self
             .formats()
@@ -213,7 +214,7 @@ impl Stage for Emit {
                 for writer in &mut writers {
                     writer.add(&entry)?;
                 }
-                maps::write(context.out, &self.maps, &entry)?;
+                maps::write(context.out, &self.maps, &entry, &categories)?;
                 done += 1;
                 context.progress(done, input.manifest.count, "writing")?;
             }

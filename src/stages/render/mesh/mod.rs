@@ -4,8 +4,8 @@
 //! model a picture shows. `formats` tells files apart, and `gltf`, `obj`, `ply` and `stl` read them
 //! into a `geometry` with `material`s and `texture`s, from which `model` is made; `bvh` is its hierarchy of boxes.
 //! `environment` holds the panoramas, some of them `builtin`; `scene` makes every random choice of a picture,
-//! `trace` sends rays through it, `labels` and `shade` see the result, and `develop` makes it a photo, with
-//! `backdrop` behind.
+//! `trace` sends rays through it, `labels`, `surface_maps` and `shade` see the result (`spot` is a point of it), and
+//! `develop` makes it a photo, with `backdrop` behind.
 
 mod backdrop;
 mod builtin;
@@ -30,9 +30,11 @@ mod polygon;
 mod scene;
 mod shade;
 mod sizes;
+mod spot;
 mod stable_poses;
 mod stl;
 mod surface;
+mod surface_maps;
 mod text;
 mod texture;
 mod trace;
@@ -355,7 +357,7 @@ impl Mesh {
             index,
             image: encode_png(&pixels)?,
             extent: size,
-            labels: buffer.labels(&scene)?,
+            labels: buffer.labels(&scene, wanted, &studio.cast.classes(), behind.is_some())?,
             provenance: Provenance {
                 domain: Domain::Render,
                 source: model.path.clone(),
