@@ -10,6 +10,7 @@ use super::Stage;
 use crate::Error;
 use crate::artifact::Artifact;
 use crate::sample::Extent;
+use crate::sample::maps::{Having, NO_MAPS};
 
 /// What a stage's result will be like. Of an adapter it says what its translations are like, of a network
 /// which pictures it reads. What is `None` will only be known when the result is made.
@@ -21,6 +22,8 @@ pub struct Facts {
     pub classes: Option<bool>,
     /// Whether the objects in its pictures are known.
     pub objects: Option<bool>,
+    /// Which maps they have.
+    pub maps: Option<Having>,
 }
 
 impl Facts {
@@ -30,6 +33,7 @@ impl Facts {
             extent: Some(extent),
             classes: Some(true),
             objects: Some(true),
+            maps: None,
         }
     }
 
@@ -39,6 +43,7 @@ impl Facts {
             extent: Some(extent),
             classes: Some(false),
             objects: Some(false),
+            maps: Some(NO_MAPS),
         }
     }
 

@@ -103,6 +103,27 @@ impl Mapping {
         )
     }
 
+    /// Cuts out what lies right of and below the point `corner`.
+    pub fn cut(from: Extent, corner: [u32; 2], to: Extent) -> Self {
+        let corner = DVec2::from(corner.map(f64::from));
+        Mapping::new(DAffine2::from_translation(-corner), from, to)
+    }
+
+    /// Turns clockwise by so many times 90 degrees.
+    pub fn quarter_turns(extent: Extent, times: u32) -> Self {
+        let Extent { width, height } = extent;
+        let (turned, shift) = match times % 4 {
+            0 => (extent, [0, 0]),
+            1 => (Extent::new(height, width), [height, 0]),
+            2 => (extent, [width, height]),
+            _ => (Extent::new(height, width), [0, width]),
+        };
+        let (x, y) = [(1.0, 0.0), (0.0, 1.0), (-1.0, 0.0), (0.0, -1.0)][times as usize % 4];
+        let turn = DMat2::from_cols(DVec2::new(x, y), DVec2::new(-y, x));
+        let shift = DVec2::from(shift.map(f64::from));
+        Mapping::new(DAffine2::from_mat2_translation(turn, shift), extent, turned)
+    }
+
     /// Scales to another width and height.
     pub fn resize(from: Extent, to: Extent) -> Self {
         let sides = |extent: Extent| DVec2::new(extent.width.into(), extent.height.into());
@@ -126,6 +147,17 @@ impl Mapping {
         let scale = DVec2::new(rows.x_axis.length(), rows.y_axis.length());
         let [x, y] = [rows.x_axis / scale.x, rows.y_axis / scale.y];
         (x.dot(y).abs() < 1e-4).then(|| (DMat2::from_cols(x, y).transpose(), scale))
+    }
+
+    /// The rotation of directions in pictures whose pixels are square; `None` if the map does not preserve right
+    /// angles.
+    pub fn rotation(&self) -> Option<DMat2> {
+        self.turn(DVec2::ONE).map(|(turn, _)| turn)
+    }
+
+    /// This map, and then another one of its new picture.
+    pub fn then(&self, next: &Mapping) -> Mapping {
+        Mapping::new(next.forward * self.forward, self.from, next.to)
     }
 
     /// Row-major values of the old picture, sampled at the nearest pixel.

@@ -1,6 +1,6 @@
 //! The colour of surfaces, without light and shadow.
 
-use super::{Layout, MapKind, Value};
+use super::{Layout, MapKind, Planes, Value, three};
 use crate::sample::colour::to_srgb;
 
 /// The registry entry.
@@ -11,6 +11,14 @@ pub const MAP: MapKind = MapKind {
     nothing: [0; 3],
     turn: None,
     mixed: true,
+    planes: Planes {
+        count: 3,
+        of: |values| {
+            three(values, [0; 3], |value| {
+                value.map(|v| f32::from(v) / 127.5 - 1.0)
+            })
+        },
+    },
 };
 
 /// The map value of the share of light, 0..1, that a surface reflects. A black surface is one step brighter than

@@ -1,6 +1,6 @@
 //! The class of every pixel.
 
-use super::{Layout, MapKind, Value};
+use super::{Layout, MapKind, Planes, Value};
 use crate::sample::{Extent, Object};
 
 /// The registry entry.
@@ -11,6 +11,11 @@ pub const MAP: MapKind = MapKind {
     nothing: [0; 3],
     turn: None,
     mixed: false,
+    // Which class it is changes nothing in how photos look.
+    planes: Planes {
+        count: 1,
+        of: |values| values.iter().map(|value| value[0].min(1).into()).collect(),
+    },
 };
 
 /// The map of a picture whose visible objects have masks; `classes` are all there are, sorted.

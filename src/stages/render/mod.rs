@@ -17,7 +17,7 @@ use serde::{Deserialize, Serialize};
 use crate::artifact::resume::Resume;
 use crate::artifact::{Artifact, Kind, settings};
 use crate::sample::Extent;
-use crate::sample::maps::{MapKind, MapName, depth};
+use crate::sample::maps::{MAPS, MapKind, MapName, depth};
 use crate::stage::{
     Context, Effort, Facts, Forecast, Givens, Input, Misfit, Stage, StageKind, generated, parse,
 };
@@ -176,7 +176,14 @@ impl Stage for Render {
     }
 
     fn foresee(&self, _: &Givens) -> Result<Facts, Misfit> {
-        Ok(Facts::labelled(self.size))
+        let has = |kind: &MapKind| {
+            let always = kind.name == depth::MAP.name && self.mesh.is_some();
+            always || self.maps.iter().any(|map| map.entry().name == kind.name)
+        };
+        Ok(Facts {
+            maps: Some(std::array::from_fn(|place| has(&MAPS[place]))),
+            ..Facts::labelled(self.size)
+        })
     }
 
     fn forecast(&self, _: &Givens) -> Forecast {
