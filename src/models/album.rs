@@ -14,6 +14,7 @@ use image::{ExtendedColorType, GrayImage, ImageFormat, ImageReader, RgbImage};
 
 use crate::artifact::Artifact;
 use crate::sample::image::{decode_rgb, encode};
+use crate::sample::maps::{self, Decoded, MapKind, Value};
 use crate::sample::{Extent, Sample};
 use crate::{Error, Result};
 
@@ -39,6 +40,8 @@ pub struct Example {
     pub picture: RgbImage,
     /// 255 where an object is visible; without a pixel if it was not asked for.
     pub mask: GrayImage,
+    /// Those that were asked for and that the sample has.
+    pub maps: Decoded,
 }
 
 /// Where an example lies, and its class.
@@ -47,6 +50,8 @@ struct Entry {
     at: u64,
     /// Bytes of the picture, and those of the mask after it.
     bytes: [usize; 2],
+    /// The maps after them, with their bytes.
+    maps: Vec<(&'static MapKind, usize)>,
     class: usize,
 }
 
@@ -88,7 +93,7 @@ impl Album {
     /// # Errors
     /// If it is not a picture, or cannot be written.
     pub fn push(&mut self, name: &str, picture: &[u8], class: usize) -> Result<()> {
-        self.add(name, picture, &[], class)
+        self.add(name, [picture, &[]], &[], class)
     }
 
     /// Adds a sample's picture with the mask of its objects.
@@ -96,12 +101,33 @@ impl Album {
     /// # Errors
     /// As [`Album::push`].
     pub fn push_with_mask(&mut self, sample: &Sample, class: usize) -> Result<()> {
-        let mask = sample.object_mask();
-        let mask = encode(mask.as_raw(), mask.dimensions(), ExtendedColorType::L8)?;
-        self.add(&sample.id, &sample.image, &mask, class)
+        self.push_labelled(sample, class, &[])
     }
 
-    fn add(&mut self, name: &str, picture: &[u8], mask: &[u8], class: usize) -> Result<()> {
+    /// Adds a sample's picture with the mask of its objects and those of the maps `wanted` that it has.
+    ///
+    /// # Errors
+    /// As [`Album::push`].
+    pub fn push_labelled(
+        &mut self,
+        sample: &Sample,
+        class: usize,
+        wanted: &[&'static MapKind],
+    ) -> Result<()> {
+        let mask = sample.object_mask();
+        let mask = encode(mask.as_raw(), mask.dimensions(), ExtendedColorType::L8)?;
+        let has = |&kind: &&'static MapKind| Some((kind, sample.labels.maps.get(kind)?));
+        let maps: Vec<_> = wanted.iter().filter_map(has).collect();
+        self.add(&sample.id, [&sample.image, &mask], &maps, class)
+    }
+
+    fn add(
+        &mut self,
+        name: &str,
+        [picture, mask]: [&[u8]; 2],
+        maps: &[(&'static MapKind, &[u8])],
+        class: usize,
+    ) -> Result<()> {
         let extent = extent_of(picture, name)?;
         let first = *self.first.get_or_insert(extent);
         if extent != first {
@@ -111,15 +137,19 @@ impl Album {
         let written = file.seek(SeekFrom::Start(self.length));
         let written = written.and_then(|_| file.write_all(picture));
         let written = written.and_then(|()| file.write_all(mask));
+        let mut all = maps.iter();
+        let written = written.and_then(|()| all.try_for_each(|(_, png)| file.write_all(png)));
         written.map_err(|e| Error::io(&self.folder, e))?;
         drop(file);
         self.entries.push(Entry {
             name: name.to_owned(),
             at: self.length,
             bytes: [picture.len(), mask.len()],
+            maps: maps.iter().map(|(kind, png)| (*kind, png.len())).collect(),
             class,
         });
-        self.length += (picture.len() + mask.len()) as u64;
+        let maps: usize = maps.iter().map(|(_, png)| png.len()).sum();
+        self.length += (picture.len() + mask.len() + maps) as u64;
         Ok(())
     }
 
@@ -161,7 +191,8 @@ impl Album {
     /// Bytes of memory that its examples take at most.
     pub fn memory(&self) -> usize {
         let area = self.first.map_or(0, Extent::area);
-        KEPT.min(4 * area * self.len())
+        let maps = self.entries.iter().map(|entry| entry.maps.len());
+        KEPT.min(area * (4 * self.len() + size_of::<Value>() * maps.sum::<usize>()))
     }
 
     /// Example `number`, decoded.
@@ -193,15 +224,26 @@ impl Album {
 
     fn decode(&self, entry: &Entry) -> Result<Example> {
         let [picture, mask] = entry.bytes;
-        let mut bytes = vec![0; picture + mask];
+        let maps: usize = entry.maps.iter().map(|(_, bytes)| bytes).sum();
+        let mut bytes = vec![0; picture + mask + maps];
         let mut file = locked(&self.file);
         let read = file.seek(SeekFrom::Start(entry.at));
         let read = read.and_then(|_| file.read_exact(&mut bytes));
         read.map_err(|e| Error::io(&self.folder, e))?;
         drop(file);
-        let (picture, mask) = bytes.split_at(picture);
+        let (picture, rest) = bytes.split_at(picture);
+        let (mask, mut rest) = rest.split_at(mask);
+        let decoded = decode_rgb(picture, &entry.name)?;
+        let mut maps = Vec::with_capacity(entry.maps.len());
+        for (kind, bytes) in &entry.maps {
+            let (png, after) = rest.split_at(*bytes);
+            let extent = decoded.dimensions().into();
+            maps.push((*kind, maps::decode_of(kind, png, extent, &entry.name)?));
+            rest = after;
+        }
         Ok(Example {
-            picture: decode_rgb(picture, &entry.name)?,
+            maps,
+            picture: decoded,
             mask: match mask {
                 [] => GrayImage::default(),
                 mask => image::load_from_memory_with_format(mask, ImageFormat::Png)
@@ -303,7 +345,13 @@ impl Kept {
     }
 
     fn put(&mut self, number: usize, example: &Arc<Example>) {
-        let size = |example: &Example| example.picture.len() + example.mask.len();
+        let size = |example: &Example| {
+            let maps = example
+                .maps
+                .iter()
+                .map(|(_, values)| size_of_val(&values[..]));
+            example.picture.len() + example.mask.len() + maps.sum::<usize>()
+        };
         // Another thread may have been as quick.
         if self.examples.contains_key(&number) {
             return;

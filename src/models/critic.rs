@@ -10,15 +10,34 @@ use burn::tensor::{Device, Tensor};
 use super::adversarial::{Arena, Losses, Player};
 use super::learner::{Divisible, part_of};
 use super::settings::{AdversarialConfig, Shared};
-use crate::nn::discriminator::Discriminator;
+use crate::nn::discriminator::{Discriminator, Verdict};
 use crate::nn::image_pool::ImagePool;
 use crate::nn::losses::{AdversarialLoss, feature_matching};
 use crate::seed::Stream;
 use crate::{Error, Result};
 
+/// A network that scores pictures, high for real ones.
+pub trait Discriminates: Module + Sync {
+    /// Judges `[batch, channels, height, width]`.
+    fn judge(&self, pictures: Tensor<4>) -> Verdict;
+
+    /// Before a step of its own, see [`Discriminator::renew`].
+    fn renewed(self) -> Self;
+}
+
+impl Discriminates for Discriminator {
+    fn judge(&self, pictures: Tensor<4>) -> Verdict {
+        self.forward(pictures)
+    }
+
+    fn renewed(self) -> Self {
+        self.renew()
+    }
+}
+
 /// A discriminator in training, with the fakes that it remembers.
-pub struct Critic {
-    player: Player<Discriminator>,
+pub struct Critic<D: Discriminates = Discriminator> {
+    player: Player<D>,
     pool: ImagePool,
     /// Running share of right verdicts.
     accuracy: f64,
@@ -45,14 +64,14 @@ impl Divisible for Pair {
 }
 
 /// A discriminator that judges and does not learn, for the generator's losses.
-pub struct Judge {
-    network: Discriminator,
+pub struct Judge<D: Discriminates = Discriminator> {
+    network: D,
     config: AdversarialConfig,
 }
 
-impl Critic {
+impl<D: Discriminates> Critic<D> {
     /// `network` must be initialised on a device with autodiff; `stream` draws for the pool.
-    pub fn new(network: Discriminator, shared: &Shared, stream: Stream) -> Self {
+    pub fn new(network: D, shared: &Shared, stream: Stream) -> Self {
         Critic {
             player: Player::new(network, &shared.adversarial),
             pool: ImagePool::new(shared.pool, stream),
@@ -61,7 +80,7 @@ impl Critic {
     }
 
     /// A frozen copy, to be called in the closure of [`Player::learn`].
-    pub fn judge(&self, arena: &Arena) -> Judge {
+    pub fn judge(&self, arena: &Arena) -> Judge<D> {
         Judge {
             network: self.player.network.clone().no_grad().fork(&arena.device),
             config: arena.config.clone(),
@@ -81,7 +100,7 @@ impl Critic {
         let pair = Pair { real, fake };
         let (_, pace) = arena.config.paces(self.accuracy);
         let rate = rate * pace * arena.config.discriminator_rate;
-        self.player.network = self.player.network.clone().renew();
+        self.player.network = self.player.network.clone().renewed();
         let (kind, apart) = (arena.config.loss, arena.apart);
         let outcome = self.player.learn(arena, &pair, rate, |network, pair| {
             critic_losses(network, pair, kind, apart)
@@ -132,15 +151,21 @@ impl Critic {
     }
 }
 
-impl Judge {
+impl<D: Discriminates> Judge<D> {
+    /// What judges.
+    #[cfg(test)]
+    pub(super) fn network(&self) -> &D {
+        &self.network
+    }
+
     /// The generator's adversarial loss on `fake`, feature matching with `real` included.
     pub fn loss(&self, real: &Tensor<4>, fake: Tensor<4>) -> Tensor<1> {
-        let verdict = self.network.forward(fake);
+        let verdict = self.network.judge(fake);
         let loss = mean_over_scales(verdict.scores, |score| self.config.loss.generator(score));
         if self.config.feature_matching == 0.0 {
             return loss;
         }
-        let seen = self.network.forward(real.clone()).features;
+        let seen = self.network.judge(real.clone()).features;
         match feature_matching(seen, verdict.features) {
             Some(distance) => loss + distance.mul_scalar(self.config.feature_matching),
             None => loss,
@@ -149,19 +174,19 @@ impl Judge {
 }
 
 /// Losses of a discriminator on a pair.
-fn critic_losses(
-    network: &Discriminator,
+fn critic_losses<D: Discriminates>(
+    network: &D,
     pair: &Pair,
     kind: AdversarialLoss,
     apart: bool,
 ) -> Losses {
     let (real, fake) = (pair.real.clone(), pair.fake.clone());
     let scores: Vec<(Tensor<4>, Tensor<4>)> = if apart {
-        let (real, fake) = (network.forward(real).scores, network.forward(fake).scores);
+        let (real, fake) = (network.judge(real).scores, network.judge(fake).scores);
         real.into_iter().zip(fake).collect()
     } else {
         let count = pair.count();
-        let scores = network.forward(Tensor::cat(vec![real, fake], 0)).scores;
+        let scores = network.judge(Tensor::cat(vec![real, fake], 0)).scores;
         let halves = |score: Tensor<4>| {
             let parts = score.split(count, 0);
             (parts[0].clone(), parts[1].clone())

@@ -33,6 +33,7 @@ pub const MODEL: ModelKind = ModelKind {
     name: "cyclegan",
     about: "unpaired translation by two generators that invert each other",
     labels: LabelEffect::Kept,
+    maps: &[],
     parse: kind::parse::<CycleGanConfig>,
     schema: kind::schema::<CycleGanConfig>,
     load: load_translator,

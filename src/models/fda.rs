@@ -25,6 +25,7 @@ pub const MODEL: ModelKind = ModelKind {
     name: "fda",
     about: "the low frequencies of a photo, by Fourier transform; needs no training",
     labels: LabelEffect::Kept,
+    maps: &[],
     parse: kind::parse::<FdaConfig>,
     schema: kind::schema::<FdaConfig>,
     load: |folder, _| Ok(Box::new(Fitted::<Fda>::load(folder)?)),

@@ -22,6 +22,7 @@ pub const MODEL: ModelKind = ModelKind {
     name: "histogram",
     about: "the colours of a photo, by rank or by mean and deviation; needs no training",
     labels: LabelEffect::Kept,
+    maps: &[],
     parse: kind::parse::<HistogramConfig>,
     schema: kind::schema::<HistogramConfig>,
     load: |folder, _| Ok(Box::new(Fitted::<Histogram>::load(folder)?)),

@@ -13,6 +13,7 @@ use super::translator::Translator;
 use crate::Result;
 use crate::nn::device::Chosen;
 use crate::sample::mapping::Border;
+use crate::sample::maps::MapKind;
 use crate::sample::{Extent, Labels, Mapping};
 use crate::stage::Resolved;
 
@@ -24,6 +25,8 @@ pub struct ModelKind {
     pub about: &'static str,
     /// What its translations mean for the labels of the renders.
     pub labels: LabelEffect,
+    /// The maps of the renders that it reads, as far as they have them.
+    pub maps: &'static [MapKind],
     /// Reads its table; an empty one gives the defaults. See [`parse`].
     pub parse: fn(ValueDeserializer) -> Result<Box<dyn Model>, toml::de::Error>,
     /// Describes its table. See [`schema`].

@@ -12,6 +12,7 @@ use super::translator::Translator;
 use crate::Result;
 use crate::nn::device::Chosen;
 use crate::sample::Extent;
+use crate::sample::maps::MapKind;
 use crate::seed::Seed;
 
 /// What a model is made for.
@@ -24,6 +25,8 @@ pub struct Setting<'a> {
     pub seed: &'a Seed,
     /// The frozen network that knows the renders' labels, if the pipeline has one.
     pub task: Option<&'a TaskNetwork>,
+    /// The maps that some of its renders have, in the order of the registry; none for models that read none.
+    pub maps: &'a [&'static MapKind],
 }
 
 /// A model in training. It owns its adversarial step: losses, optimisers, pools.
@@ -91,6 +94,9 @@ pub struct Batch {
     pub classes: Vec<usize>,
     /// `[batch, 3, height, width]` in −1..1.
     pub photos: Tensor<4>,
+    /// The planes of the renders' maps, `[batch, channels, height, width]`, see [`crate::nn::batch::maps_to_tensor`];
+    /// none for models that read none.
+    pub maps: Option<Tensor<4>>,
 }
 
 /// What a step learns from, so that it can be computed in parts.
@@ -120,6 +126,7 @@ impl Divisible for Batch {
             masks: cut(&self.masks),
             classes: self.classes[range.clone()].to_vec(),
             photos: cut(&self.photos),
+            maps: self.maps.as_ref().map(cut),
         }
     }
 }

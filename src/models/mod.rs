@@ -7,10 +7,13 @@ pub mod curves;
 pub mod cut;
 pub mod cyclegan;
 pub mod fda;
+pub mod gbuffer;
 pub mod histogram;
 pub mod kind;
 pub mod label_safety;
 pub mod learner;
+pub mod matching;
+pub mod region_discriminator;
 pub mod settings;
 pub mod simgan;
 pub mod statistical;
@@ -35,6 +38,7 @@ pub const MODELS: &[ModelKind] = &[
     cut::MODEL,
     cut::FAST,
     simgan::MODEL,
+    gbuffer::MODEL,
     histogram::MODEL,
     fda::MODEL,
 ];

@@ -108,8 +108,8 @@ fn with_every_option_a_saved_model_translates_as_before() {
         model.save(folder.path()).unwrap();
         let loaded = load_translator(folder.path(), &device).unwrap();
         let renders = to_pictures(batch(&device.device).renders);
-        let before = model.translator().translate(&renders, &mut []);
-        assert_eq!(before, loaded.translate(&renders, &mut []), "{name}");
+        let before = model.translator().translate(&renders, &[], &mut []);
+        assert_eq!(before, loaded.translate(&renders, &[], &mut []), "{name}");
     }
 }
 

@@ -37,6 +37,7 @@ pub const MODEL: ModelKind = ModelKind {
     name: "simgan",
     about: "a refiner of full resolution, held close to the render pixel by pixel",
     labels: LabelEffect::Kept,
+    maps: &[],
     parse: kind::parse::<SimGanConfig>,
     schema: kind::schema::<SimGanConfig>,
     load: load_translator,

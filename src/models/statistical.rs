@@ -17,6 +17,7 @@ use super::learner::{Batch, Learner};
 use super::translator::Translator;
 use crate::Result;
 use crate::artifact::files::{read_json, write_json};
+use crate::sample::maps::Decoded;
 use crate::seed::Stream;
 
 /// What is known of the photos, and how pictures are changed by it.
@@ -101,7 +102,12 @@ impl<S: Statistics> Learner for Statistical<S> {
 }
 
 impl<S: Statistics> Translator for Fitted<S> {
-    fn translate(&self, renders: &[RgbImage], streams: &mut [Stream]) -> Vec<RgbImage> {
+    fn translate(
+        &self,
+        renders: &[RgbImage],
+        _: &[Decoded],
+        streams: &mut [Stream],
+    ) -> Vec<RgbImage> {
         let pairs = renders.iter().zip(streams);
         pairs
             .map(|(render, stream)| self.0.apply(render, stream))

@@ -14,6 +14,7 @@ use super::{Batch, LabelEffect, Learner, MODELS, ModelKind, Setting, Translator}
 use crate::nn::batch as pictures;
 use crate::nn::device::{self, Chosen};
 use crate::sample::Extent;
+use crate::sample::maps::{Decoded, MAPS, MapKind};
 use crate::seed::Seed;
 use crate::stage::DeviceChoice;
 use crate::testing;
@@ -64,6 +65,7 @@ pub(super) fn setting_on<M>(
         extent: Extent::square(SIDE as u32),
         seed: &seed,
         task,
+        maps: &MAPS.iter().collect::<Vec<_>>(),
     })
 }
 
@@ -82,7 +84,32 @@ pub(super) fn batch_on(device: &Device) -> Batch {
         renders,
         masks: Tensor::ones([4, 1, SIDE, SIDE], device),
         classes: vec![0; 4],
+        maps: Some(pictures::maps_to_tensor(
+            maps().iter(),
+            &MAPS.iter().collect::<Vec<_>>(),
+            Extent::square(SIDE as u32),
+            device,
+        )),
     }
+}
+
+/// Maps of the renders of [`batch`]: an object in the middle, whose right side is nearer.
+pub(super) fn maps() -> Vec<Decoded> {
+    let value = |kind: &MapKind, i: usize| {
+        let (x, y) = (i % SIDE, i / SIDE);
+        let inside = (4..12).contains(&x) && (3..13).contains(&y);
+        match kind.name {
+            "depth" => [900 - 7 * x as u16, 0, 0],
+            "semantic" => [u16::from(inside), 0, 0],
+            "normals" => [90, 127, 6],
+            _ => [if inside { 200 } else { 40 }, 90, 60],
+        }
+    };
+    let values = |kind: &'static MapKind| {
+        let values = (0..SIDE * SIDE).map(|i| value(kind, i));
+        (kind, values.collect())
+    };
+    vec![MAPS.iter().map(values).collect(); 4]
 }
 
 struct Count(usize);
@@ -127,7 +154,7 @@ fn translated(translator: &dyn Translator) -> Vec<RgbImage> {
     let renders = pictures::to_pictures(batch().renders);
     let seed = Seed::new(0, "translate");
     let mut streams: Vec<_> = (0..4).map(|index| seed.stream(index)).collect();
-    translator.translate(&renders, &mut streams)
+    translator.translate(&renders, &maps(), &mut streams)
 }
 
 /// The digest of the files that a model saves for translation.

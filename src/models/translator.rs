@@ -11,15 +11,22 @@ use crate::artifact::files::{read_json, write_json};
 use crate::nn::batch;
 use crate::nn::device::Chosen;
 use crate::nn::generator::{Generator, GeneratorConfig};
+use crate::sample::maps::Decoded;
 use crate::seed::Stream;
 
 /// Makes a picture of each picture.
 pub trait Translator: Send + Sync {
-    /// One picture for each of `renders`, in their order; `streams` holds one for each, for what is drawn.
+    /// One picture for each of `renders`, in their order; `maps` holds those of each for models that read maps, and
+    /// nothing for others, `streams` one for each, for what is drawn.
     ///
     /// `renders` share one extent. What is made of them may have another one, as far as the model's
     /// [`super::LabelEffect`] says so.
-    fn translate(&self, renders: &[RgbImage], streams: &mut [Stream]) -> Vec<RgbImage>;
+    fn translate(
+        &self,
+        renders: &[RgbImage],
+        maps: &[Decoded],
+        streams: &mut [Stream],
+    ) -> Vec<RgbImage>;
 }
 
 /// Generators on their device, which a picture passes one after another.
@@ -36,7 +43,7 @@ impl Chain {
 }
 
 impl Translator for Chain {
-    fn translate(&self, renders: &[RgbImage], _: &mut [Stream]) -> Vec<RgbImage> {
+    fn translate(&self, renders: &[RgbImage], _: &[Decoded], _: &mut [Stream]) -> Vec<RgbImage> {
         let renders = batch::to_tensor(renders.iter(), &self.device);
         let pass = |x, network: &Generator| network.forward(x);
         batch::to_pictures(self.networks.iter().fold(renders, pass))

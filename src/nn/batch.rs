@@ -3,6 +3,9 @@
 use burn::tensor::{Device, Tensor, TensorData};
 use image::{GrayImage, RgbImage};
 
+use crate::sample::Extent;
+use crate::sample::maps::{Decoded, MapKind};
+
 /// Stacks equally large pictures as `[batch, 3, height, width]`, values in −1..1.
 ///
 /// `pictures` must not be empty.
@@ -38,6 +41,35 @@ pub fn masks_to_tensor<'a>(
         values.extend(mask.as_raw().iter().map(|&v| f32::from(v) / 255.0));
     }
     Tensor::from_data(TensorData::new(values, [count, 1, height, width]), device)
+}
+
+/// Stacks the planes of maps as `[batch, channels, height, width]`: those of `kinds` in their order, 0 where a
+/// sample does not have one. All samples are of this extent.
+///
+/// `samples` must not be empty.
+pub fn maps_to_tensor<'a>(
+    samples: impl ExactSizeIterator<Item = &'a Decoded>,
+    kinds: &[&'static MapKind],
+    extent: Extent,
+    device: &Device,
+) -> Tensor<4> {
+    let count = samples.len();
+    let mut numbers = Vec::new();
+    for maps in samples {
+        for kind in kinds {
+            let planes = kind.planes;
+            match maps.iter().find(|(other, _)| other.name == kind.name) {
+                Some((_, values)) => numbers.extend((planes.of)(values)),
+                None => numbers.resize(numbers.len() + planes.count * extent.area(), 0.0),
+            }
+        }
+    }
+    let channels: usize = kinds.iter().map(|kind| kind.planes.count).sum();
+    let [width, height] = [extent.width, extent.height].map(|side| side as usize);
+    Tensor::from_data(
+        TensorData::new(numbers, [count, channels, height, width]),
+        device,
+    )
 }
 
 /// Splits `[batch, 3, height, width]`, values in −1..1, into pictures; values beyond are clipped.

@@ -66,9 +66,9 @@ struct Layer {
     norm: Norm,
 }
 
-/// Scores the patches of a picture at one scale.
+/// Scores the patches of a picture, or of what a network saw in one, at one scale.
 #[derive(Module, Debug)]
-struct PatchDiscriminator {
+pub struct PatchDiscriminator {
     layers: Vec<Layer>,
     head: SpectralConv,
 }
@@ -130,11 +130,19 @@ impl DiscriminatorConfig {
     /// A discriminator for pictures of this extent with burn's default weights.
     pub fn init(&self, extent: Extent, device: &Device) -> Discriminator {
         let scale = |_| match self.kind {
-            DiscriminatorKind::Patch => self.patch(self.strided(extent), device),
-            DiscriminatorKind::Pixel => self.pixel(device),
+            DiscriminatorKind::Patch => self.patch(CHANNELS, self.strided(extent), device),
+            DiscriminatorKind::Pixel => self.pixel(CHANNELS, device),
         };
         Discriminator {
             scales: (0..self.scales).map(scale).collect(),
+        }
+    }
+
+    /// One scale for pictures of this extent, with `outputs` scores a patch.
+    pub fn scale(&self, outputs: usize, extent: Extent, device: &Device) -> PatchDiscriminator {
+        match self.kind {
+            DiscriminatorKind::Patch => self.patch([3, outputs], self.strided(extent), device),
+            DiscriminatorKind::Pixel => self.pixel([3, outputs], device),
         }
     }
 
@@ -201,10 +209,15 @@ impl DiscriminatorConfig {
         SpectralConv::new(conv, self.spectral, device)
     }
 
-    fn patch(&self, strided: usize, device: &Device) -> PatchDiscriminator {
+    fn patch(
+        &self,
+        [inputs, outputs]: [usize; 2],
+        strided: usize,
+        device: &Device,
+    ) -> PatchDiscriminator {
         let at = |level: usize| self.channels << level.min(3);
         let mut layers = vec![Layer {
-            conv: self.conv([3, self.channels], 4, 2, device),
+            conv: self.conv([inputs, self.channels], 4, 2, device),
             norm: NormKind::None.init(self.channels, 0, device),
         }];
         for level in 1..=strided {
@@ -216,11 +229,12 @@ impl DiscriminatorConfig {
         }
         PatchDiscriminator {
             layers,
-            head: self.conv([at(strided), 1], 4, 1, device),
+            head: self.conv([at(strided), outputs], 4, 1, device),
         }
     }
 
-    fn pixel(&self, device: &Device) -> PatchDiscriminator {
+    /// Judges every place of `inputs` channels by itself, with `outputs` scores.
+    pub fn pixel(&self, [inputs, outputs]: [usize; 2], device: &Device) -> PatchDiscriminator {
         let layer = |channels: [usize; 2], norm: NormKind| Layer {
             conv: self.conv(channels, 1, 1, device),
             norm: norm.init(channels[1], 0, device),
@@ -228,10 +242,10 @@ impl DiscriminatorConfig {
         let (once, twice) = (self.channels, 2 * self.channels);
         PatchDiscriminator {
             layers: vec![
-                layer([3, once], NormKind::None),
+                layer([inputs, once], NormKind::None),
                 layer([once, twice], self.norm),
             ],
-            head: self.conv([twice, 1], 1, 1, device),
+            head: self.conv([twice, outputs], 1, 1, device),
         }
     }
 }
@@ -257,15 +271,15 @@ impl Discriminator {
 
     /// Takes the power iterations of spectral normalisation one step on.
     pub fn renew(self) -> Self {
-        let scale = |scale: PatchDiscriminator| PatchDiscriminator {
-            layers: scale.layers.into_iter().map(Layer::renew).collect(),
-            head: scale.head.renew(),
-        };
+        let scales = self.scales.into_iter();
         Discriminator {
-            scales: self.scales.into_iter().map(scale).collect(),
+            scales: scales.map(PatchDiscriminator::renew).collect(),
         }
     }
 }
+
+/// A picture's channels, and one score a patch.
+const CHANNELS: [usize; 2] = [3, 1];
 
 impl Layer {
     fn renew(self) -> Self {
@@ -277,7 +291,9 @@ impl Layer {
 }
 
 impl PatchDiscriminator {
-    fn forward(&self, input: Tensor<4>, mut seen: impl FnMut(Tensor<4>)) -> Tensor<4> {
+    /// Scores `[batch, channels, height, width]` as `[batch, outputs, rows, columns]`, and hands what each layer
+    /// puts out to `seen`.
+    pub fn forward(&self, input: Tensor<4>, mut seen: impl FnMut(Tensor<4>)) -> Tensor<4> {
         let mut x = input;
         for layer in &self.layers {
             x = layer
@@ -286,6 +302,14 @@ impl PatchDiscriminator {
             seen(x.clone());
         }
         self.head.forward(x)
+    }
+
+    /// As [`Discriminator::renew`].
+    pub fn renew(self) -> Self {
+        PatchDiscriminator {
+            layers: self.layers.into_iter().map(Layer::renew).collect(),
+            head: self.head.renew(),
+        }
     }
 }
 

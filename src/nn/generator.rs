@@ -169,15 +169,10 @@ impl Generator {
             Network::Resnet(network) => network.forward(input.clone()),
             Network::UNet(network) => network.forward(input.clone()),
         };
-        if !self.residual {
-            return tanh(output);
+        match self.residual {
+            true => corrected(input, output),
+            false => tanh(output),
         }
-        // The input's 0.98 keeps atanh finite; tanh brings the sum back to −1..1.
-        let logits = input.clamp(-0.98, 0.98);
-        let logits = ((logits.clone() + 1.0) / (-logits + 1.0))
-            .log()
-            .mul_scalar(0.5);
-        tanh(logits + output)
     }
 
     /// What the encoding layers see of `[batch, 3, height, width]`, the finest first.
@@ -187,6 +182,16 @@ impl Generator {
             Network::UNet(network) => network.features(input),
         }
     }
+}
+
+/// Pictures in −1..1 with a correction added on an unbounded scale, of which 0 is none.
+pub fn corrected(input: Tensor<4>, correction: Tensor<4>) -> Tensor<4> {
+    // The input's 0.98 keeps atanh finite; tanh brings the sum back to −1..1.
+    let logits = input.clamp(-0.98, 0.98);
+    let logits = ((logits.clone() + 1.0) / (-logits + 1.0))
+        .log()
+        .mul_scalar(0.5);
+    tanh(logits + correction)
 }
 
 #[cfg(test)]

@@ -12,6 +12,7 @@ pub mod discriminator;
 pub mod edges;
 pub mod ema;
 mod flex;
+pub mod gbuffer_generator;
 pub mod generator;
 pub mod gradient_clip;
 pub mod image_pool;

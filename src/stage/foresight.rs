@@ -10,6 +10,7 @@ use super::Stage;
 use crate::Error;
 use crate::artifact::Artifact;
 use crate::sample::Extent;
+use crate::sample::maps::{Having, NO_MAPS};
 
 /// What a stage's result will be like. Of an adapter it says what its translations are like, of a network
 /// which pictures it reads. What is `None` will only be known when the result is made.
@@ -25,6 +26,8 @@ pub struct Facts {
     pub class_names: Vec<String>,
     /// Whether the pipeline file lists these classes, and so fixes their order.
     pub is_listed: bool,
+    /// Which maps they have.
+    pub maps: Option<Having>,
 }
 
 impl Facts {
@@ -34,6 +37,7 @@ impl Facts {
             extent: Some(extent),
             classes: Some(true),
             objects: Some(true),
+            maps: None,
             ..Facts::default()
         }
     }
@@ -44,6 +48,7 @@ impl Facts {
             extent: Some(extent),
             classes: Some(false),
             objects: Some(false),
+            maps: Some(NO_MAPS),
             ..Facts::default()
         }
     }

@@ -20,6 +20,36 @@ fn refused(project: &Project, more: &[&str], messages: &[&str]) {
     }
 }
 
+#[test]
+fn a_model_that_reads_maps_of_renders_without_any() {
+    let text = "name = \"tiny\"\n[stages.render]\nsize = 16\n[stages.render.template]\ntemplates = \"signs\"\n\
+                [stages.photos]\nuse = \"ingest\"\npath = \"photos\"\nsize = 16\n\
+                [stages.train]\nmodel = \"gbuffer\"\n\
+                from = { renders = \"render\", photos = \"photos\" }\n";
+    let sign = r#"<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 9 9"><rect width="9" height="9"/></svg>"#;
+    let project = |text: String| {
+        Project::new()
+            .photos("photos", 3)
+            .file("signs/a.svg", sign)
+            .file("p.toml", text)
+    };
+    let messages = ["p.toml:", "those of `render` have none", "maps = ["];
+    refused(&project(text.into()), &[], &messages);
+    let depth = text.replace(
+        "size = 16\n[stages.render.t",
+        "maps = [\"depth\"]\n[stages.render.t",
+    );
+    refused(&project(depth), &[], &["no size in metres"]);
+    let normals = text.replace(
+        "size = 16\n[stages.render.t",
+        "size = 16\nmaps = [\"normals\"]\n[stages.render.t",
+    );
+    project(normals)
+        .verismo(&["plan", "p.toml"])
+        .assert()
+        .success();
+}
+
 const PHOTOS: &str = "[stages.photos]\nuse = \"ingest\"\npath = \"photos\"\nsize = 16\n";
 
 #[test]

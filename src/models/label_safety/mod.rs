@@ -133,7 +133,7 @@ impl LabelSafety {
 }
 
 /// The network's weights as constants that gradients flow past.
-fn frozen(layers: &Layers, device: &Device) -> Layers {
+pub fn frozen(layers: &Layers, device: &Device) -> Layers {
     layers.clone().no_grad().train().fork(device)
 }
 
@@ -151,7 +151,7 @@ fn flat(x: Tensor<4>) -> Tensor<2> {
 }
 
 /// Mean absolute difference of feature maps relative to the render's, averaged over the depths.
-fn perceptual(render: &Reading, translation: &Reading) -> Tensor<1> {
+pub fn perceptual(render: &Reading, translation: &Reading) -> Tensor<1> {
     let depths = render.maps.len() as f64;
     let relative = render.maps.iter().zip(&translation.maps).map(|(a, b)| {
         let size = flat(a.clone().abs()).mean_dim(1) + 1e-6;

@@ -26,6 +26,7 @@ fn labelled(count: u64, seed: u64) -> Batch {
         renders,
         masks: masks_to_tensor(masks.iter(), &device),
         classes: (0..count as usize).map(|index| index % 2).collect(),
+        maps: None,
     }
 }
 
@@ -61,6 +62,7 @@ fn losses(config: LabelSafetyConfig, task: Option<&TaskNetwork>) -> Result<Label
         extent: Extent::square(SIDE as u32),
         seed: &seed,
         task,
+        maps: &[],
     };
     LabelSafety::new(&config, &setting)
 }
@@ -191,6 +193,7 @@ fn losses_of_shards_add_up() {
         masks: batch.masks.clone().slice([range.clone()]),
         classes: batch.classes[range.clone()].to_vec(),
         photos: batch.photos.clone().slice([range]),
+        maps: None,
     };
     let half = |range: std::ops::Range<usize>| {
         safety.terms(&part(range.clone()), &translations.clone().slice([range]))

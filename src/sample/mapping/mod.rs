@@ -103,6 +103,27 @@ impl Mapping {
         )
     }
 
+    /// Cuts out what lies right of and below the point `corner`.
+    pub fn cut(from: Extent, corner: [u32; 2], to: Extent) -> Self {
+        let corner = DVec2::from(corner.map(f64::from));
+        Mapping::new(DAffine2::from_translation(-corner), from, to)
+    }
+
+    /// Turns clockwise by so many times 90 degrees.
+    pub fn quarter_turns(extent: Extent, times: u32) -> Self {
+        let Extent { width, height } = extent;
+        let (turned, shift) = match times % 4 {
+            0 => (extent, [0, 0]),
+            1 => (Extent::new(height, width), [height, 0]),
+            2 => (extent, [width, height]),
+            _ => (Extent::new(height, width), [0, width]),
+        };
+        let (x, y) = [(1.0, 0.0), (0.0, 1.0), (-1.0, 0.0), (0.0, -1.0)][times as usize % 4];
+        let turn = DMat2::from_cols(DVec2::new(x, y), DVec2::new(-y, x));
+        let shift = DVec2::from(shift.map(f64::from));
+        Mapping::new(DAffine2::from_mat2_translation(turn, shift), extent, turned)
+    }
+
     /// Scales to another width and height.
     pub fn resize(from: Extent, to: Extent) -> Self {
         let sides = |extent: Extent| DVec2::new(extent.width.into(), extent.height.into());
@@ -128,6 +149,17 @@ impl Mapping {
         (x.dot(y).abs() < 1e-4).then(|| (DMat2::from_cols(x, y).transpose(), scale))
     }
 
+    /// The rotation of directions in pictures whose pixels are square; `None` if the map does not preserve right
+    /// angles.
+    pub fn rotation(&self) -> Option<DMat2> {
+        self.turn(DVec2::ONE).map(|(turn, _)| turn)
+    }
+
+    /// This map, and then another one of its new picture.
+    pub fn then(&self, next: &Mapping) -> Mapping {
+        Mapping::new(next.forward * self.forward, self.from, next.to)
+    }
+
     /// Row-major values of the old picture, sampled at the nearest pixel.
     pub fn nearest<T: Copy>(&self, values: &[T], beyond: Beyond<T>) -> Vec<T> {
         let Extent { width, height } = self.from;
@@ -149,6 +181,43 @@ impl Mapping {
             }
         }
         mapped
+    }
+
+    /// Row-major values, mixed bilinearly from those that are not `nothing`; nothing where the nearest one is, and
+    /// beyond the edges of the old picture.
+    pub(super) fn mixed<const N: usize>(
+        &self,
+        values: &[[u16; N]],
+        nothing: [u16; N],
+    ) -> Vec<[u16; N]> {
+        let Extent { width, height } = self.from;
+        let nearest = self.nearest(values, Beyond::Value(nothing));
+        let places = (0..self.to.height).flat_map(|y| (0..self.to.width).map(move |x| (x, y)));
+        let mix = |((x, y), nearest): ((u32, u32), [u16; N])| {
+            if nearest == nothing {
+                return nothing;
+            }
+            let [u, v] = self.inverse([f64::from(x) + 0.5, f64::from(y) + 0.5]);
+            let (u, v) = (u - 0.5, v - 0.5);
+            let (mut sum, mut weights) = ([0.0; N], 0.0);
+            for (column, row) in [(0.0, 0.0), (1.0, 0.0), (0.0, 1.0), (1.0, 1.0)] {
+                let (left, top) = (u.floor() + column, v.floor() + row);
+                let weight = (1.0 - (u - left).abs()) * (1.0 - (v - top).abs());
+                let x = Border::Replicate.index(left as i64, width) as usize;
+                let y = Border::Replicate.index(top as i64, height) as usize;
+                let value = values[y * width as usize + x];
+                if value == nothing {
+                    continue;
+                }
+                weights += weight;
+                for (sum, value) in sum.iter_mut().zip(value) {
+                    *sum += weight * f64::from(value);
+                }
+            }
+            // The nearest pixel is known and has a weight of a quarter or more.
+            sum.map(|sum| (sum / weights).round() as u16)
+        };
+        places.zip(nearest).map(mix).collect()
     }
 
     /// The mapped picture, sampled bilinearly in one pass.

@@ -4,7 +4,7 @@ use glam::Vec3;
 use proptest::prelude::*;
 
 use super::*;
-use crate::sample::maps::{self, Maps, normals, semantic};
+use crate::sample::maps::{self, Maps, albedo, normals, semantic};
 use crate::sample::{Amodal, Camera, Keypoint, Labels, Mask, Object, Visibility};
 
 const FROM: Extent = Extent::new(40, 30);
@@ -184,6 +184,23 @@ fn normals_turn_with_the_picture_and_depth_does_not() {
     let (values, _) =
         maps::decode(&normals::MAP, mirrored.get(&normals::MAP).unwrap(), "test").unwrap();
     assert!(normals::normal(values[0]).distance(-Vec3::X) < 0.02);
+}
+
+#[test]
+fn colours_mix_between_pixels_that_are_known() {
+    let mut maps = Maps::default();
+    let values = [[100, 0, 0], [200, 0, 0], [0; 3], [0; 3]];
+    maps.draw(&albedo::MAP, &values, (4, 1)).unwrap();
+    let labels = Labels {
+        maps,
+        ..Labels::default()
+    };
+    let wider = Mapping::resize(Extent::new(4, 1), Extent::new(8, 1));
+    let mapped = labels.map(&wider, Border::Replicate, "test").unwrap().maps;
+    let png = mapped.get(&albedo::MAP).unwrap();
+    let (values, _) = maps::decode(&albedo::MAP, png, "test").unwrap();
+    let red: Vec<u16> = values.iter().map(|value| value[0]).collect();
+    assert_eq!(red, [100, 125, 175, 200, 0, 0, 0, 0]);
 }
 
 #[test]

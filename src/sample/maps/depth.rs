@@ -1,6 +1,6 @@
 //! Depth along the optical axis.
 
-use super::{Layout, MapKind};
+use super::{Layout, MapKind, Planes, Value};
 
 /// Metres a step where the objects of a picture are neither tiny nor far away.
 pub const STEP: f32 = 1e-4;
@@ -16,6 +16,11 @@ pub const MAP: MapKind = MapKind {
     layout: Layout::Grey16,
     nothing: [u16::MAX, 0, 0],
     turn: None,
+    mixed: false,
+    planes: Planes {
+        count: 1,
+        of: relief,
+    },
 };
 
 /// The step, in metres, of a map in which `farthest` metres must have a value: 0.1 mm, or a power of ten more
@@ -35,6 +40,24 @@ pub fn step(farthest: f32) -> f32 {
 /// The map value of a depth in metres, in a map of this `step`; infinite depth means nothing is there.
 pub fn value(metres: f32, step: f32) -> u16 {
     (metres / step).round().min(65535.0) as u16
+}
+
+/// Nearness over that of all that a picture shows: 0 at its mean, a third for a standard deviation, at most 1. So it
+/// depends on no unit and no step.
+fn relief(values: &[Value]) -> Vec<f32> {
+    let known = |value: &&Value| **value != MAP.nothing;
+    let count = values.iter().filter(known).count().max(1) as f32;
+    let mean = |of: &dyn Fn(f32) -> f32| {
+        let all = values.iter().filter(known);
+        all.map(|value| of(value[0].into())).sum::<f32>() / count
+    };
+    let middle = mean(&|v| v);
+    let deviation = mean(&|v| (v - middle).powi(2)).sqrt().max(1e-3);
+    let nearness = |value: &Value| match known(&value) {
+        true => ((middle - f32::from(value[0])) / (3.0 * deviation)).clamp(-1.0, 1.0),
+        false => 0.0,
+    };
+    values.iter().map(nearness).collect()
 }
 
 #[cfg(test)]

@@ -12,6 +12,7 @@ use std::collections::BTreeMap;
 use ::image::ExtendedColorType;
 use glam::DMat2;
 
+use super::Extent;
 use super::image as picture;
 use super::mapping::{Beyond, Mapping};
 use crate::registry::{Entry, Name};
@@ -30,7 +31,23 @@ pub struct MapKind {
     pub nothing: Value,
     /// Rotates a value with the picture plane, if it is a direction.
     pub turn: Option<fn(Value, DMat2) -> Value>,
+    /// Whether a value between pixels is their mixture, as in pictures; else it is that of the nearest one.
+    pub mixed: bool,
+    /// How networks read it.
+    pub planes: Planes,
 }
+
+/// A map as channels for a network.
+#[derive(Debug, Clone, Copy)]
+pub struct Planes {
+    /// How many there are.
+    pub count: usize,
+    /// The numbers of one channel after the other, each row by row: about −1..1, and 0 where a map tells nothing.
+    pub of: fn(&[Value]) -> Vec<f32>,
+}
+
+/// The maps of a sample with their values, row by row.
+pub type Decoded = Vec<(&'static MapKind, Vec<Value>)>;
 
 /// The value of a pixel; grey maps use only the first number.
 pub type Value = [u16; 3];
@@ -46,6 +63,28 @@ pub enum Layout {
 
 /// Every map that a sample may have.
 pub const MAPS: &[MapKind] = &[depth::MAP, normals::MAP, albedo::MAP, semantic::MAP];
+
+/// For each map of the registry, whether samples have it.
+pub type Having = [bool; MAPS.len()];
+
+/// Samples without maps.
+pub const NO_MAPS: Having = [false; MAPS.len()];
+
+impl MapKind {
+    /// The values of the mapped picture. Directions follow its `turn`; without one nothing is known of them.
+    pub fn mapped(&self, values: &[Value], mapping: &Mapping, turn: Option<DMat2>) -> Vec<Value> {
+        let mut mapped = match self.mixed {
+            true => mapping.mixed(values, self.nothing),
+            false => mapping.nearest(values, Beyond::Value(self.nothing)),
+        };
+        if let Some(direction) = self.turn {
+            for value in mapped.iter_mut().filter(|value| **value != self.nothing) {
+                *value = turn.map_or(self.nothing, |turn| direction(*value, turn));
+            }
+        }
+        mapped
+    }
+}
 
 impl Entry for MapKind {
     const ALL: &'static [MapKind] = MAPS;
@@ -95,10 +134,36 @@ impl Maps {
         self.0.insert(kind.name, Map { png, step });
     }
 
+    /// Adds a map of these values, row by row, or replaces it.
+    ///
+    /// # Errors
+    /// If a side is zero.
+    ///
+    /// # Panics
+    /// If the length of `values` does not match the size.
+    pub fn draw(
+        &mut self,
+        kind: &'static MapKind,
+        values: &[Value],
+        dimensions: (u32, u32),
+    ) -> Result<()> {
+        self.insert(kind, encode(kind, values, dimensions)?);
+        Ok(())
+    }
+
     /// The maps that the sample has, by name.
     pub fn iter(&self) -> impl Iterator<Item = (&'static MapKind, &[u8])> {
         let known = MAPS.iter();
         known.filter_map(|kind| Some((kind, self.get(kind)?)))
+    }
+
+    /// Every map with its values, of a sample of this extent.
+    ///
+    /// # Errors
+    /// If a map cannot be decoded or is not of this extent; the message calls its sample `name`.
+    pub fn decoded(&self, extent: Extent, name: &str) -> Result<Decoded> {
+        let decoded = |(kind, png)| Ok((kind, decode_of(kind, png, extent, name)?));
+        self.iter().map(decoded).collect()
     }
 
     /// Redraws the values of every map, row by row.
@@ -117,8 +182,9 @@ impl Maps {
         Ok(())
     }
 
-    /// The maps of the mapped picture, sampled at the nearest pixel. Pixels beyond the old frame are unknown.
-    /// Directions rotate with the picture; they are dropped if the map does not preserve right angles.
+    /// The maps of the mapped picture, sampled at the nearest pixel or, where values mix, between the known ones.
+    /// Pixels beyond the old frame are unknown. Directions rotate with the picture; they are dropped if the map
+    /// does not preserve right angles.
     ///
     /// # Errors
     /// If a map cannot be decoded; the message calls its sample `name`.
@@ -126,18 +192,26 @@ impl Maps {
         let mut maps = Maps::default();
         for (kind, png) in self.iter() {
             let (values, _) = decode(kind, png, name)?;
-            let mut values = mapping.nearest(&values, Beyond::Value(kind.nothing));
-            if let Some(direction) = kind.turn {
-                let Some(turn) = turn else { continue };
-                for value in values.iter_mut().filter(|value| **value != kind.nothing) {
-                    *value = direction(*value, turn);
-                }
+            if kind.turn.is_some() && turn.is_none() {
+                continue;
             }
+            let values = kind.mapped(&values, mapping, turn);
             let png = encode(kind, &values, mapping.to.dimensions())?;
             maps.insert_scaled(kind, png, self.step(kind));
         }
         Ok(maps)
     }
+}
+
+/// Channels of three numbers a value, which `of` makes of values that are not `nothing`.
+fn three(values: &[Value], nothing: Value, of: impl Fn(Value) -> [f32; 3]) -> Vec<f32> {
+    let known = |value: &Value| match *value == nothing {
+        true => [0.0; 3],
+        false => of(*value),
+    };
+    let all: Vec<[f32; 3]> = values.iter().map(known).collect();
+    let channel = |c: usize| all.iter().map(move |value| value[c]);
+    (0..3).flat_map(channel).collect()
 }
 
 /// A map's values, row by row, with its width and height.
@@ -169,6 +243,23 @@ pub fn decode(kind: &MapKind, png: &[u8], name: &str) -> Result<(Vec<Value>, (u3
         }
     };
     Ok((values, dimensions))
+}
+
+/// A map's values, row by row, of a sample of this extent.
+///
+/// # Errors
+/// If the PNG cannot be decoded or is not of this extent; the message calls its sample `name`.
+pub fn decode_of(kind: &MapKind, png: &[u8], extent: Extent, name: &str) -> Result<Vec<Value>> {
+    let (values, size) = decode(kind, png, name)?;
+    if size == extent.dimensions() {
+        return Ok(values);
+    }
+    let (width, height) = size;
+    Err(Error::failed(
+        format!("the {} map of {name}", kind.name),
+        format!("is {width}×{height}, and its picture {extent}"),
+        "give map and picture the same size",
+    ))
 }
 
 /// Encodes a map's values, row by row, as PNG.

@@ -2,7 +2,7 @@
 
 use glam::{DMat2, DVec2, Vec3};
 
-use super::{Layout, MapKind, Value};
+use super::{Layout, MapKind, Planes, Value, three};
 
 /// The registry entry.
 pub const MAP: MapKind = MapKind {
@@ -11,6 +11,11 @@ pub const MAP: MapKind = MapKind {
     layout: Layout::Rgb8,
     nothing: [0; 3],
     turn: Some(turn),
+    mixed: false,
+    planes: Planes {
+        count: 3,
+        of: |values| three(values, [0; 3], |value| normal(value).to_array()),
+    },
 };
 
 /// The map value of a unit vector.

@@ -299,13 +299,14 @@ impl Stage for Emit {
         let mut survey = Survey::of(self, context, input)?;
         survey.rejected = rejected::write(context, survey.gated)?;
         self.warn_of_missing_maps(context, &survey);
+        let categories = survey.categories(&self.classes);
         let dataset = formats::DatasetInfo {
             out: context.out,
             name: &self.name,
             version: self.version.as_deref(),
             about: self.about(),
             images: &survey.images,
-            categories: &survey.categories(&self.classes),
+            categories: &categories,
             listed: &self.classes,
             shard_bytes: u64::from(self.shard_size) << 20,
         };
@@ -324,7 +325,7 @@ impl Stage for Emit {
                 for writer in &mut writers {
                     writer.add(&entry)?;
                 }
-                maps::write(context.out, &self.maps, &entry)?;
+                maps::write(context.out, &self.maps, &entry, &categories)?;
                 done += 1;
                 context.progress(done, input.manifest.count, "writing")?;
             }

@@ -17,7 +17,7 @@ use sha2::{Digest, Sha256};
 use super::*;
 use crate::artifact::{self, table};
 use crate::sample::image::encode_png;
-use crate::sample::maps::depth;
+use crate::sample::maps::{self, depth, semantic};
 use crate::sample::{Keypoint, Labels, Mask, Object, Visibility};
 use crate::testing;
 
@@ -288,6 +288,36 @@ fn maps_are_files_of_their_own_if_asked_for() {
     assert!(!out.path().join("maps/normals").exists());
     let error = toml::from_str::<Emit>("maps = ['dept']").unwrap_err();
     assert!(error.message().contains("`depth`"), "{error}");
+}
+
+#[test]
+fn the_semantic_map_counts_the_classes_of_the_dataset() {
+    let mut samples = samples();
+    for sample in &mut samples {
+        // The renderer knew more classes than the dataset has.
+        let maps = &mut sample.labels.maps;
+        let values = vec![[77, 0, 0]; (SIZE.0 * SIZE.1) as usize];
+        maps.draw(&semantic::MAP, &values, SIZE).unwrap();
+    }
+    let out = tempfile::tempdir().unwrap();
+    emit("maps = ['semantic']", &samples, 5, out.path()).unwrap();
+    let classes = std::fs::read_to_string(out.path().join("classes.txt")).unwrap();
+    let sample = &samples[9];
+    let png = std::fs::read(
+        out.path()
+            .join(format!("maps/semantic/val/{}.png", sample.id)),
+    )
+    .unwrap();
+    let (values, _) = maps::decode(&semantic::MAP, &png, "").unwrap();
+    // These objects overlap; the last lies on top.
+    for object in sample.labels.objects().iter().rev().take(1) {
+        let place = classes.lines().position(|class| class == object.class);
+        let mask = object.mask.as_ref().unwrap().to_bitmap(SIZE.0, SIZE.1);
+        let inside = values.iter().zip(mask).filter(|(_, inside)| *inside);
+        assert!(inside.clone().count() > 0);
+        inside.for_each(|(value, _)| assert_eq!(usize::from(value[0]), place.unwrap() + 1));
+    }
+    assert!(values.contains(&semantic::MAP.nothing));
 }
 
 #[test]

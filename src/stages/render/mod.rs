@@ -18,6 +18,7 @@ use serde::{Deserialize, Serialize};
 use crate::artifact::resume::Resume;
 use crate::artifact::{Artifact, Kind, settings};
 use crate::sample::Extent;
+use crate::sample::maps::{MAPS, MapKind, MapName, depth};
 use crate::stage::{
     Context, Effort, Facts, Forecast, Givens, Input, Misfit, Stage, StageKind, generated, parse,
 };
@@ -57,6 +58,14 @@ struct Wanted<'a> {
     size: Extent,
     /// Least share of a picture's object that is seen.
     min_visible: f32,
+    /// Beside the depth of meshes, which is always there.
+    maps: &'a [MapName],
+}
+
+impl Wanted<'_> {
+    fn has_map(&self, kind: &MapKind) -> bool {
+        self.maps.iter().any(|map| map.entry().name == kind.name)
+    }
 }
 
 /// What is said if nothing of a picture's object can be seen in any of these scenes.
@@ -100,6 +109,11 @@ pub struct Render {
     /// fills as large a share of the picture, as from close by, is visible enough. If none of 64 scenes
     /// shows it, the run fails and names the model.
     pub min_visible: Option<f32>,
+    /// Maps to make, e.g. `["depth", "normals", "albedo", "semantic"]`. Meshes have their depth in any case,
+    /// templates have none.
+    // Renders without further maps keep their keys in the cache.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub maps: Vec<MapName>,
     /// Ray-traces a 3D model.
     pub mesh: Option<mesh::Mesh>,
     /// Draws 2D templates, SVGs named by their class.
@@ -113,6 +127,7 @@ impl Default for Render {
             size: Extent::square(64),
             classes: Vec::new(),
             min_visible: None,
+            maps: Vec::new(),
             mesh: None,
             template: None,
         }
@@ -139,7 +154,15 @@ impl Stage for Render {
         }
         match (&self.mesh, &self.template) {
             (Some(mesh), None) => mesh.check()?,
-            (None, Some(template)) => template.check()?,
+            (None, Some(template)) => {
+                template.check()?;
+                let mut maps = self.maps.iter();
+                if maps.any(|map| map.entry().name == depth::MAP.name) {
+                    return Err(
+                        "templates have no size in metres; leave `depth` out of `maps`".into(),
+                    );
+                }
+            }
             _ => return Err("give exactly one of the tables `mesh` and `template`".into()),
         }
         let named = self.named()?;
@@ -160,12 +183,17 @@ impl Stage for Render {
     fn foresee(&self, _: &Givens) -> Result<Facts, Misfit> {
         let named = self.named().unwrap_or_default().into_iter();
         let named: BTreeSet<String> = named.map(|named| named.class).collect();
+        let has = |kind: &MapKind| {
+            let always = kind.name == depth::MAP.name && self.mesh.is_some();
+            always || self.maps.iter().any(|map| map.entry().name == kind.name)
+        };
         Ok(Facts {
             class_names: match self.classes.is_empty() {
                 true => named.into_iter().collect(),
                 false => self.classes.clone(),
             },
             is_listed: !self.classes.is_empty(),
+            maps: Some(std::array::from_fn(|place| has(&MAPS[place]))),
             ..Facts::labelled(self.size)
         })
     }
@@ -237,6 +265,7 @@ impl Render {
             count: self.count,
             size: self.size,
             min_visible: self.min_visible.unwrap_or(MIN_VISIBLE),
+            maps: &self.maps,
         };
         match (&self.mesh, &self.template) {
             (Some(mesh), None) => mesh.render(context, wanted),

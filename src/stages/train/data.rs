@@ -1,6 +1,7 @@
 //! The pictures that a training draws from, and the batches it draws.
 
 use std::borrow::Cow;
+use std::collections::BTreeSet;
 
 use burn::tensor::Device;
 use image::imageops::{
@@ -15,7 +16,8 @@ use crate::models::Batch;
 use crate::models::album::{Album, class_of, common_extent};
 use crate::nn::batch;
 use crate::nn::ruler::{self, Groups, Pictures};
-use crate::sample::Extent;
+use crate::sample::maps::{Decoded, MapKind};
+use crate::sample::{Extent, Mapping};
 use crate::seed::Stream;
 use crate::stage::Context;
 use crate::{Error, Result};
@@ -34,21 +36,30 @@ pub(super) struct Data {
     pub photo_groups: Vec<u64>,
     /// What all pictures measure.
     pub extent: Extent,
+    /// The maps that some renders have and the model reads.
+    pub maps: Vec<&'static MapKind>,
 }
 
 impl Data {
-    /// Reads both inputs; `classes` is the list that class numbers refer to.
+    /// Reads both inputs; `classes` is the list that class numbers refer to, `read` the maps that the model reads.
     ///
     /// # Errors
     /// If there are too few pictures, or they are not of one size.
-    pub(super) fn read(context: &Context, classes: &[String]) -> Result<Data> {
+    pub(super) fn read(
+        context: &Context,
+        classes: &[String],
+        read: &'static [MapKind],
+    ) -> Result<Data> {
+        let read: Vec<&'static MapKind> = read.iter().collect();
+        let mut brought = BTreeSet::new();
         let mut renders = Album::new(context.out)?;
         let [mut render_groups, mut photo_groups] = [Groups::default(), Groups::default()];
         for sample in context.input("renders")?.samples() {
             let sample = sample?;
             let class = class_of(&sample, classes).unwrap_or_default();
             render_groups.add(&sample);
-            renders.push_with_mask(&sample, class)?;
+            renders.push_labelled(&sample, class, &read)?;
+            brought.extend(sample.labels.maps.iter().map(|(kind, _)| kind.name));
         }
         let mut photos = Album::new(context.out)?;
         for sample in context.input("photos")?.samples() {
@@ -65,6 +76,10 @@ impl Data {
             render_groups: render_groups.finish(),
             photo_groups: photo_groups.finish(),
             extent,
+            maps: read
+                .into_iter()
+                .filter(|kind| brought.contains(kind.name))
+                .collect(),
         })
     }
 
@@ -110,20 +125,26 @@ impl Data {
         let classes = classes.collect();
         let renders = renders.into_par_iter().map(|(number, view)| {
             let render = self.renders.get(number)?;
-            Ok((view.picture(&render.picture), view.mask(&render.mask)))
+            let maps = view.maps(&render.maps, self.extent);
+            Ok((view.picture(&render.picture), view.mask(&render.mask), maps))
         });
-        let renders: Result<Vec<(RgbImage, GrayImage)>> = renders.collect();
+        let renders: Result<Vec<(RgbImage, GrayImage, Decoded)>> = renders.collect();
         let renders = renders?;
+        let maps = (!self.maps.is_empty()).then(|| {
+            let maps = renders.iter().map(|(.., maps)| maps);
+            batch::maps_to_tensor(maps, &self.maps, config.seen(self.extent), device)
+        });
         let photos = photos.into_par_iter().map(|(number, view)| {
             let photo = self.photos.get(number)?;
             Ok(view.picture(&photo.picture))
         });
         let photos: Result<Vec<RgbImage>> = photos.collect();
         Ok(Batch {
-            renders: batch::to_tensor(renders.iter().map(|(picture, _)| picture), device),
-            masks: batch::masks_to_tensor(renders.iter().map(|(_, mask)| mask), device),
+            renders: batch::to_tensor(renders.iter().map(|(picture, ..)| picture), device),
+            masks: batch::masks_to_tensor(renders.iter().map(|(_, mask, _)| mask), device),
             classes,
             photos: batch::to_tensor(photos?.iter(), device),
+            maps,
         })
     }
 }
@@ -179,6 +200,25 @@ impl View {
     /// Its edges stay hard.
     fn mask(&self, mask: &GrayImage) -> GrayImage {
         self.of(mask, FilterType::Nearest)
+    }
+
+    /// Maps of a picture of `extent`, with directions turned.
+    fn maps(&self, maps: &Decoded, extent: Extent) -> Decoded {
+        if maps.is_empty() {
+            return Vec::new();
+        }
+        let mut mapping = Mapping::resize(extent, self.resize);
+        if let Some((corner, cut)) = self.crop {
+            mapping = mapping.then(&Mapping::cut(mapping.to, corner, cut));
+        }
+        if self.flip {
+            mapping = mapping.then(&Mapping::mirror(mapping.to));
+        }
+        mapping = mapping.then(&Mapping::quarter_turns(mapping.to, self.quarter_turns));
+        let turn = mapping.rotation();
+        let maps = maps.iter();
+        maps.map(|(kind, values)| (*kind, kind.mapped(values, &mapping, turn)))
+            .collect()
     }
 
     fn of<P: Pixel + 'static>(

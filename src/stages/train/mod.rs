@@ -29,6 +29,7 @@ use crate::models::task_network::TaskNetwork;
 use crate::models::{LabelEffect, Setting};
 use crate::nn::device;
 use crate::sample::Extent;
+use crate::sample::maps::NO_MAPS;
 use crate::seed::Seed;
 use crate::stage::finding;
 use crate::stage::{
@@ -87,7 +88,21 @@ impl Stage for Train {
                 }
             }
         }
-        let labels = self.config.model.entry().labels;
+        let kind = self.config.model.entry();
+        if let (Some(renders), false) = (inputs.get("renders"), kind.maps.is_empty())
+            && renders.facts.maps == Some(NO_MAPS)
+        {
+            let name = kind.name;
+            return Err(Misfit::new(
+                format!(
+                    "`{name}` reads maps of the renders, and those of `{}` have none",
+                    renders.id
+                ),
+                "write `maps = [\"depth\", \"normals\", \"albedo\", \"semantic\"]` into the stage that renders, or \
+                 choose another model",
+            ));
+        }
+        let labels = kind.labels;
         let kept = (labels != LabelEffect::Lost)
             .then_some(true)
             .or(Some(false));
@@ -96,6 +111,7 @@ impl Stage for Train {
             extent: extent.filter(|_| labels != LabelEffect::Mapped),
             classes: kept,
             objects: kept,
+            maps: None,
             ..Facts::default()
         })
     }
@@ -134,7 +150,7 @@ impl Stage for Train {
             None => None,
         };
         let classes = task.as_ref().map_or(&[][..], |task| &task.classes);
-        let data = Data::read(context, classes)?;
+        let data = Data::read(context, classes, config.model.entry().maps)?;
         self.check_sizes(context, data.extent, task.as_ref())?;
         let differences = preflight::check(context, &data.renders, &data.photos)?;
         let setting = Setting {
@@ -142,6 +158,7 @@ impl Stage for Train {
             extent: config.seen(data.extent),
             seed: &context.seed,
             task: task.as_ref(),
+            maps: &data.maps,
         };
         let mut model = self.model.create(&config.shared(), setting)?;
         let name = config.model.entry().name;
@@ -217,6 +234,7 @@ impl Train {
             extent: seen,
             seed: &Seed::new(0, "effort"),
             task: None,
+            maps: &config.model.entry().maps.iter().collect::<Vec<_>>(),
         };
         let passes = self.model.create(&shared, setting).ok()?.passes();
         let [generator, critic] = [passes.generator, passes.critic].map(|count| count as f64);

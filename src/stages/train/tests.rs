@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use burn::tensor::Tensor;
 use image::RgbImage;
 
 use super::checkpoint::TrainingState;
@@ -13,7 +14,8 @@ use crate::models::{Batch, Learner, MODELS, Translator};
 use crate::registry::Name;
 use crate::sample::image::encode_png;
 use crate::sample::mapping::Border;
-use crate::sample::{Mapping, Sample};
+use crate::sample::maps::{self, Decoded, albedo, normals, semantic};
+use crate::sample::{Mapping, Maps, Sample};
 use crate::seed::{Seed, Stream};
 use crate::stage::DeviceChoice;
 use crate::{artifact, testing};
@@ -46,7 +48,7 @@ impl Stub {
 struct Change(fn(u8) -> u8);
 
 impl Translator for Change {
-    fn translate(&self, renders: &[RgbImage], _: &mut [Stream]) -> Vec<RgbImage> {
+    fn translate(&self, renders: &[RgbImage], _: &[Decoded], _: &mut [Stream]) -> Vec<RgbImage> {
         let mut changed = renders.to_vec();
         for value in changed.iter_mut().flat_map(|picture| picture.iter_mut()) {
             *value = (self.0)(*value);
@@ -108,7 +110,7 @@ fn train_on(
     let device = device::choose(DeviceChoice::Cpu).unwrap();
     let stage = stage(config.clone());
     let work = |context: &Context| {
-        let data = Data::read(context, &[]).unwrap();
+        let data = Data::read(context, &[], &[]).unwrap();
         let watch = Some(Watch::new(config, context, &data, None, &device).unwrap());
         Training {
             config,
@@ -304,8 +306,37 @@ fn wide(count: u64, seed: u64) -> Vec<Sample> {
         sample.image = encode_png(&pixels).unwrap();
         sample.extent = mapping.to;
         sample.labels = labels.unwrap();
+        add_maps(sample);
     }
     samples
+}
+
+/// Adds its own colours as albedo, its objects, and normals that lean outwards from the middle of the picture.
+fn add_maps(sample: &mut Sample) {
+    let Extent { width, height } = sample.extent;
+    let pixels = sample.pixels().unwrap();
+    let colours = pixels
+        .pixels()
+        .map(|pixel| pixel.0.map(|v| u16::from(v.max(1))));
+    let colours: Vec<maps::Value> = colours.collect();
+    let normals: Vec<maps::Value> = pixels
+        .enumerate_pixels()
+        .map(|(x, y, _)| {
+            let from_middle = |at: u32, side: u32| at as f32 + 0.5 - side as f32 / 2.0;
+            let (x, y) = (from_middle(x, width), from_middle(y, height));
+            normals::value(glam::Vec3::new(x, y, -8.0).normalize())
+        })
+        .collect();
+    let classes = ["disc", "square"].into_iter();
+    let semantic = semantic::draw(sample.labels.objects(), classes, sample.extent);
+    for (kind, values) in [
+        (&albedo::MAP, colours),
+        (&normals::MAP, normals),
+        (&semantic::MAP, semantic),
+    ] {
+        let maps = &mut sample.labels.maps;
+        maps.draw(kind, &values, (width, height)).unwrap();
+    }
 }
 
 #[test]
@@ -385,7 +416,7 @@ fn cuts_take_picture_and_mask_alike() {
     let renders = testing::publish(folders[0].path(), &testing::shapes(12, 32, 1), 16);
     let photos = testing::publish(folders[1].path(), &testing::shapes(12, 32, 2), 16);
     let inputs = [("renders", renders), ("photos", photos)];
-    let read = |context: &Context| Data::read(context, &[]).unwrap();
+    let read = |context: &Context| Data::read(context, &[], &[]).unwrap();
     let (data, _) = testing::in_context("train", inputs, 16, folders[0].path(), read);
     let mut stream = Seed::new(1, "train").stream(0);
     let extent = |width, height| Some(Extent::new(width, height));
@@ -412,6 +443,58 @@ fn cuts_take_picture_and_mask_alike() {
         let differ: f32 = (bright - batch.masks).abs().mean().into_scalar();
         assert!(differ < 0.06, "{resize:?} {crop:?}: {differ}");
     }
+}
+
+#[test]
+fn maps_follow_their_pictures_and_directions_turn() {
+    let folders = [(); 2].map(|()| tempfile::tempdir().unwrap());
+    let mut shapes = testing::shapes(12, 32, 1);
+    shapes.iter_mut().for_each(add_maps);
+    // A map that one render lacks is unknown there.
+    shapes[0].labels.maps = Maps::default();
+    let renders = testing::publish(folders[0].path(), &shapes, 16);
+    let photos = testing::publish(folders[1].path(), &testing::shapes(12, 32, 2), 16);
+    let inputs = [("renders", renders), ("photos", photos)];
+    let read = |context: &Context| Data::read(context, &[], maps::MAPS).unwrap();
+    let (data, _) = testing::in_context("train", inputs, 16, folders[0].path(), read);
+    let names: Vec<_> = data.maps.iter().map(|kind| kind.name).collect();
+    assert_eq!(names, ["normals", "albedo", "semantic"]);
+    let device = burn::tensor::Device::flex();
+    let mut stream = Seed::new(1, "train").stream(0);
+    let config = TrainConfig {
+        batch: 16,
+        flip: true,
+        turn: true,
+        ..tiny()
+    };
+    let batch = data.draw(&config, &mut stream, &device).unwrap();
+    let planes = batch.maps.unwrap();
+    assert_eq!(planes.dims(), [16, 7, 32, 32]);
+    let known = planes.clone().narrow(1, 2, 1).lower_elem(-0.1).float();
+    let share: f32 = known.clone().mean().into_scalar();
+    assert!((0.7..1.0).contains(&share), "{share}");
+    let differ =
+        |a: Tensor<4>, b: Tensor<4>| -> f32 { ((a - b) * known.clone()).abs().max().into_scalar() };
+    assert!(differ(planes.clone().narrow(1, 3, 3), batch.renders) < 0.01);
+    assert!(differ(planes.clone().narrow(1, 6, 1), batch.masks) < 0.01);
+    // Mirrored and turned about the middle, what leans outwards still does.
+    for (channel, along) in [(0, [1, 1, 1, 32]), (1, [1, 1, 32, 1])] {
+        let place = Tensor::arange(0..32, &device).float().reshape(along) - 15.5;
+        let lean = planes.clone().narrow(1, channel, 1) * place;
+        assert!(lean.min().into_scalar::<f32>() > -0.1);
+    }
+
+    // Larger, cut and mirrored, albedo and picture are nearly alike.
+    let config = TrainConfig {
+        resize: Some(Extent::square(48)),
+        crop: Some(Extent::new(40, 24)),
+        ..config
+    };
+    let batch = data.draw(&config, &mut stream, &device).unwrap();
+    let planes = batch.maps.unwrap();
+    let known = planes.clone().narrow(1, 2, 1).lower_elem(-0.1).float();
+    let apart = (planes.narrow(1, 3, 3) - batch.renders) * known;
+    assert!(apart.abs().mean().into_scalar::<f32>() < 0.02);
 }
 
 #[test]

@@ -18,6 +18,7 @@ use crate::models::{Learner, Translator};
 use crate::nn::device::Chosen;
 use crate::nn::ruler::{Closed, Distance, Domains, FEWEST, Pictures, Ruler};
 use crate::sample::image::contact_sheet;
+use crate::sample::maps::Decoded;
 use crate::seed::Seed;
 use crate::stage::{Context, Event};
 use crate::{Error, Result};
@@ -27,6 +28,8 @@ pub(super) struct Watch<'a> {
     device: &'a Chosen,
     task: Option<&'a TaskNetwork>,
     renders: Vec<(Arc<Example>, usize)>,
+    /// Whether the model reads their maps.
+    reads_maps: bool,
     /// The groups of `renders`.
     groups: Vec<u64>,
     photos: Vec<RgbImage>,
@@ -117,6 +120,7 @@ impl<'a> Watch<'a> {
                 .map(|&number| data.render_groups[number])
                 .collect(),
             renders,
+            reads_maps: !data.maps.is_empty(),
             photos,
             ruler: None,
         };
@@ -211,11 +215,19 @@ impl<'a> Watch<'a> {
     /// If there are no threads to measure with.
     pub(super) fn look(&self, model: &dyn Learner) -> Result<Look> {
         let sources = self.sources();
-        let translations = translated(model.translator().as_ref(), &sources);
+        let maps: Vec<Decoded> = match self.reads_maps {
+            true => self
+                .renders
+                .iter()
+                .map(|(render, _)| render.maps.clone())
+                .collect(),
+            false => Vec::new(),
+        };
+        let translations = translated(model.translator().as_ref(), &sources, &maps);
         let first = &sources[..sources.len().min(COLUMNS)];
         let back = model
             .round_trip()
-            .map(|way| translated(way.as_ref(), first));
+            .map(|way| translated(way.as_ref(), first, &maps));
         let mut look = Look {
             values: BTreeMap::new(),
             faults: faults::seen(&sources, &translations, &self.photos),
@@ -293,11 +305,14 @@ impl<'a> Watch<'a> {
 }
 
 /// `renders` translated; what is drawn is drawn alike at every look.
-fn translated(model: &dyn Translator, renders: &[RgbImage]) -> Vec<RgbImage> {
+fn translated(model: &dyn Translator, renders: &[RgbImage], maps: &[Decoded]) -> Vec<RgbImage> {
     let seed = Seed::new(0, "sheet");
-    let translate = |chunk: &[RgbImage]| {
+    let translate = |(number, chunk): (usize, &[RgbImage])| {
         let mut streams: Vec<_> = (0..chunk.len() as u64).map(|i| seed.stream(i)).collect();
-        model.translate(chunk, &mut streams)
+        let maps = maps.get(number * AT_ONCE..).unwrap_or_default();
+        let maps = &maps[..maps.len().min(chunk.len())];
+        model.translate(chunk, maps, &mut streams)
     };
-    renders.chunks(AT_ONCE).flat_map(translate).collect()
+    let chunks = renders.chunks(AT_ONCE).enumerate();
+    chunks.flat_map(translate).collect()
 }

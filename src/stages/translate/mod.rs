@@ -6,7 +6,7 @@ use serde_json::json;
 
 use crate::artifact::resume::Resume;
 use crate::artifact::{Artifact, Kind};
-use crate::models::{LabelEffect, ModelKind, Translator};
+use crate::models::{ModelKind, Translator};
 use crate::nn::device;
 use crate::nn::generator::GeneratorConfig;
 use crate::nn::workers::Workers;
@@ -66,6 +66,7 @@ impl Stage for Translate {
             objects: kept(renders.objects, model.objects),
             class_names: renders.class_names,
             is_listed: renders.is_listed,
+            maps: renders.maps.filter(|_| model.objects != Some(false)),
         })
     }
 
@@ -111,7 +112,7 @@ impl Stage for Translate {
             let translated: Result<Vec<Vec<Sample>>> = workers
                 .run(batches, |samples| {
                     context.check_interrupt()?;
-                    translate(context, network.as_ref(), kind.labels, samples, model)
+                    translate(context, network.as_ref(), kind, samples, model)
                 })
                 .into_iter()
                 .collect();
@@ -124,7 +125,7 @@ impl Stage for Translate {
 fn translate(
     context: &Context,
     network: &dyn Translator,
-    effect: LabelEffect,
+    kind: &ModelKind,
     samples: &[Sample],
     model: &Artifact,
 ) -> Result<Vec<Sample>> {
@@ -133,14 +134,21 @@ fn translate(
         .iter()
         .map(|sample| context.seed.stream(sample.index))
         .collect();
-    let output = network.translate(&pictures, &mut streams);
+    let maps = match kind.maps {
+        [] => Vec::new(),
+        _ => samples
+            .iter()
+            .map(|sample| sample.labels.maps.decoded(sample.extent, &sample.id))
+            .collect::<Result<_>>()?,
+    };
+    let output = network.translate(&pictures, &maps, &mut streams);
     samples
         .iter()
         .zip(output)
         .map(|(sample, pixels)| {
             let id = format!("{}-{:06}", context.id, sample.index);
             let resized = Mapping::resize(sample.extent, pixels.dimensions().into());
-            let labels = effect.apply(&sample.labels, &resized, &sample.id)?;
+            let labels = kind.labels.apply(&sample.labels, &resized, &sample.id)?;
             let mut child = sample.child(id, sample.index, &pixels, labels)?;
             child.provenance.domain = Domain::Translated;
             child.provenance.checkpoint = Some(model.manifest.digest.clone());
@@ -157,7 +165,9 @@ mod tests {
     use image::RgbImage;
 
     use super::*;
+    use crate::models::LabelEffect;
     use crate::sample::Extent;
+    use crate::sample::maps::Decoded;
     use crate::seed::{Seed, Stream};
     use crate::stage::{DeviceChoice, Share};
     use crate::testing;
@@ -166,7 +176,12 @@ mod tests {
     struct Doubling;
 
     impl Translator for Doubling {
-        fn translate(&self, renders: &[RgbImage], _: &mut [Stream]) -> Vec<RgbImage> {
+        fn translate(
+            &self,
+            renders: &[RgbImage],
+            _: &[Decoded],
+            _: &mut [Stream],
+        ) -> Vec<RgbImage> {
             let double =
                 |p: &RgbImage| crate::sample::image::resize(p, 2 * p.width(), 2 * p.height());
             renders.iter().map(double).collect()
@@ -190,7 +205,11 @@ mod tests {
             interrupted: &AtomicBool::new(false),
         };
         let samples = testing::shapes(4, 16, 1);
-        let made = translate(&context, &Doubling, effect, &samples, &model).unwrap();
+        let kind = ModelKind {
+            labels: effect,
+            ..crate::models::cyclegan::MODEL
+        };
+        let made = translate(&context, &Doubling, &kind, &samples, &model).unwrap();
         (samples, made)
     }
 

@@ -137,6 +137,12 @@ impl Cast {
         (&self.models[model], face)
     }
 
+    /// All classes.
+    pub(super) fn classes(&self) -> BTreeSet<&str> {
+        let faces = self.models.iter().flat_map(|model| &model.faces);
+        faces.map(|face| face.name.as_str()).collect()
+    }
+
     /// Any model, each class by its weight.
     pub(super) fn any(&self, stream: &mut Stream) -> &Model {
         let total: f32 = self.lots.iter().map(|lot| lot.weight).sum();

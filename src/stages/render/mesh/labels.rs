@@ -1,17 +1,21 @@
 //! Labels, all from one buffer of instance ids and depths at the pixels' centres.
 
+use std::collections::BTreeSet;
+
 use glam::{IVec2, Vec3A};
 
+use super::super::Wanted;
 use super::scene::{Instance, Scene};
 use super::surface::R2;
-use super::trace::Target;
+use super::trace::{Hit, Target};
 use crate::Result;
-use crate::sample::maps::{self, depth};
+use crate::sample::maps::{self, albedo, depth, normals, semantic};
 use crate::sample::{Extent, Keypoint, Labels, Maps, Mask, Object, Visibility};
 
 /// What a ray through the middle of every pixel meets, row by row.
 pub(super) struct Buffer {
     pub size: Extent,
+    pub hits: Vec<Option<Hit>>,
     /// Number of the instance; `None` is table or nothing.
     pub ids: Vec<Option<usize>>,
     /// Metres along the optical axis, infinite where nothing is.
@@ -61,6 +65,7 @@ impl Buffer {
     pub(super) fn trace(scene: &Scene, size: Extent) -> Self {
         let count = size.area();
         let (mut ids, mut depth) = (Vec::with_capacity(count), Vec::with_capacity(count));
+        let mut hits = Vec::with_capacity(count);
         let axis = scene.camera.rotation.row(2);
         for (y, x) in (0..size.height).flat_map(|y| (0..size.width).map(move |x| (y, x))) {
             let direction = scene.camera.direction(x as f32 + 0.5, y as f32 + 0.5);
@@ -70,8 +75,14 @@ impl Buffer {
                 Target::Table => None,
             }));
             depth.push(hit.map_or(f32::INFINITY, |hit| hit.distance * axis.dot(direction)));
+            hits.push(hit);
         }
-        Buffer { size, ids, depth }
+        Buffer {
+            size,
+            hits,
+            ids,
+            depth,
+        }
     }
 
     fn bitmap(&self, number: usize) -> Vec<bool> {
@@ -89,11 +100,17 @@ impl Buffer {
     }
 
     /// The labels of every instance of which at least a pixel is visible; the class is that of the
-    /// first instance, if it is.
+    /// first instance, if it is. `classes` are all that there are.
     ///
     /// # Errors
-    /// If the depth cannot be encoded.
-    pub(super) fn labels(&self, scene: &Scene) -> Result<Labels> {
+    /// If a map cannot be encoded.
+    pub(super) fn labels(
+        &self,
+        scene: &Scene,
+        wanted: Wanted,
+        classes: &BTreeSet<&str>,
+        has_backdrop: bool,
+    ) -> Result<Labels> {
         let Extent { width, height } = self.size;
         let (mut class, mut objects) = (None, Vec::new());
         for (number, instance) in scene.instances.iter().enumerate() {
@@ -111,12 +128,24 @@ impl Buffer {
                 ..Object::new(&instance.face().name, bbox_xywh).with_mask(mask)
             });
         }
+        let dimensions = self.size.dimensions();
         let step = depth::step(self.farthest());
         let value = |&metres: &f32| [depth::value(metres, step), 0, 0];
         let depths: Vec<_> = self.depth.iter().map(value).collect();
         let mut maps = Maps::default();
-        let png = maps::encode(&depth::MAP, &depths, self.size.dimensions())?;
+        let png = maps::encode(&depth::MAP, &depths, dimensions)?;
         maps.insert_scaled(&depth::MAP, png, Some(step));
+        if wanted.has_map(&normals::MAP) {
+            maps.draw(&normals::MAP, &self.normals(scene), dimensions)?;
+        }
+        if wanted.has_map(&albedo::MAP) {
+            let values = self.albedo(scene, has_backdrop);
+            maps.draw(&albedo::MAP, &values, dimensions)?;
+        }
+        if wanted.has_map(&semantic::MAP) {
+            let values = semantic::draw(&objects, classes.iter().copied(), self.size);
+            maps.draw(&semantic::MAP, &values, dimensions)?;
+        }
         Ok(Labels {
             class,
             caption: None,

@@ -4,7 +4,8 @@
 //! model a picture shows. `formats` tells files apart, and `gltf`, `obj`, `ply` and `stl` read them
 //! into a `geometry` with `material`s and `texture`s, from which `model` is made; `bvh` is its hierarchy of boxes.
 //! `environment` holds the panoramas, some of them `builtin`; `scene` makes every random choice of a picture,
-//! `trace` sends rays through it, `labels` and `shade` see the result, `proof` works the labels out a second time, and
+//! `trace` sends rays through it, `labels`, `surface_maps` and `shade` see the result (`spot` is a point of it),
+//! `proof` works the labels out a second time, and
 //! `develop` makes it a photo, with `backdrop` behind.
 
 mod backdrop;
@@ -31,9 +32,11 @@ mod proof;
 mod scene;
 mod shade;
 mod sizes;
+mod spot;
 mod stable_poses;
 mod stl;
 mod surface;
+mod surface_maps;
 mod text;
 mod texture;
 mod trace;
@@ -350,12 +353,12 @@ impl Mesh {
         let object = studio.cast.at(index);
         let (model, _) = object;
         let (scene, buffer) = self.visible_scene(context, studio, object, wanted, &mut stream)?;
-        let labels = buffer.labels(&scene)?;
+        let behind = self.backdrop.draw(&studio.photos, size, &mut stream)?;
+        let behind = behind.as_ref();
+        let labels = buffer.labels(&scene, wanted, &studio.cast.classes(), behind.is_some())?;
         if let Some(fault) = proof::Shown::new(&scene, &buffer.ids).fault(&labels, size) {
             return Err(disproved(context, index, &model.path, &fault));
         }
-        let behind = self.backdrop.draw(&studio.photos, size, &mut stream)?;
-        let behind = behind.as_ref();
         let pixels = shade::picture(&scene, &self.lens, behind, size, &buffer.ids, &mut stream);
         let id = format!("{}-{index:06}", context.id);
         Ok(Sample {

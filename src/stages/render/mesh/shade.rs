@@ -13,6 +13,7 @@ use super::backdrop::Behind;
 use super::config::Lens;
 use super::develop::{Exposure, develop};
 use super::scene::{Instance, Scene};
+use super::spot::Spot;
 use super::surface::{R2, hash, unit};
 use super::trace::Target;
 use crate::sample::Extent;
@@ -212,25 +213,13 @@ fn radiance(
     (distance, direction): (f32, Vec3A),
     ray: Ray,
 ) -> Vec3A {
-    let (model, point) = (instance.model, scene.camera.position + direction * distance);
-    let inside = instance.to_model(point);
-    let contact = model.contact(triangle, inside);
-    let material = &model.materials[contact.material];
-    // A pixel's samples share what it covers.
-    let reach = 0.5 * distance / scene.camera.intrinsics.fx;
-    let facing = contact.facing(instance.rotation.transpose() * direction);
-    let towards = |normal: Vec3A| {
-        let normal = instance.rotation * normal;
-        match normal.dot(direction) > 0.0 {
-            true => (normal - direction * (1.01 * normal.dot(direction))).normalize_or(-direction),
-            false => normal,
-        }
-    };
-    let origin = point + towards(facing) * (model.size * 1e-3);
-    let normal = towards(material.bent(model, &contact, reach, facing));
-    let surface = &instance.surfaces[contact.material];
-    let finish = surface.finish(model, &contact, inside, reach);
-    let open = material.occlusion(model, &contact, reach);
+    let spot = Spot::new(scene, instance, triangle, (distance, direction));
+    let Spot { model, inside, .. } = spot;
+    let origin = spot.point + spot.flat_normal() * (model.size * 1e-3);
+    let normal = spot.normal();
+    let surface = spot.surface();
+    let finish = spot.finish();
+    let open = spot.material().occlusion(model, &spot.contact, spot.reach);
     let (light, lamp) = received(scene, origin, normal, open, ray);
     let shimmer = surface.shimmer(inside, -normal.dot(direction));
     // A rough metal mirrors light from as wide around as a matt surface.

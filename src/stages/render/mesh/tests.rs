@@ -4,6 +4,7 @@
 mod hostile;
 mod labels;
 mod listing;
+mod maps;
 mod models;
 mod mutated;
 mod proof;
@@ -93,6 +94,7 @@ fn wanted(count: u64, size: Extent) -> Wanted<'static> {
         count,
         size,
         min_visible: 0.2,
+        maps: &[],
     }
 }
 

@@ -29,6 +29,7 @@ const KEPT: usize = 512 << 20;
 /// The drawings of a class: the file of its name, and those in the folder of its name.
 #[derive(Default)]
 pub(super) struct Class {
+    pub name: String,
     own: Vec<Template>,
     variants: Vec<Template>,
 }
@@ -236,7 +237,8 @@ pub(super) fn load_within(
         };
         templates.push(template);
     }
-    Ok(classes.into_values().collect())
+    let named = |(name, class)| Class { name, ..class };
+    Ok(classes.into_iter().map(named).collect())
 }
 
 /// What the file draws: its own name, or that of its folder within `folder`; and whether the first.

@@ -31,6 +31,7 @@ use super::names::{self, Named};
 use super::photos::Photos;
 use super::{ATTEMPTS, Wanted, disproved, too_little, unseen};
 use crate::sample::image;
+use crate::sample::maps::{Value, albedo, normals, semantic};
 use crate::sample::{
     Domain, Extent, Keypoint, Labels, Mask, Object, Provenance, Sample, Visibility,
 };
@@ -188,11 +189,12 @@ impl Template {
             let placement = self.geometry.place_beside(beside, &other, size, stream);
             signs.push(Sign::new(other, placement, size));
         }
-        let labels = labels(&signs, size);
+        let Picture { pixels, albedo } = self.picture(&signs, photos, size, stream)?;
+        let mut labels = labels(&signs, size);
         if let Some(fault) = proof::fault(&signs, &labels, size) {
             return Err(disproved(context, index, &source, &fault));
         }
-        let pixels = self.picture(&signs, photos, size, stream)?;
+        add_maps(&mut labels, &signs, &albedo, classes, wanted)?;
         let id = format!("{}-{index:06}", context.id);
         Ok(Sample {
             id: id.clone(),
@@ -249,13 +251,21 @@ impl Template {
         photos: &Photos,
         size: Extent,
         stream: &mut Stream,
-    ) -> Result<::image::RgbImage> {
+    ) -> Result<Picture> {
         let mut scene = self.background.draw(photos, size, stream)?;
         self.light.flood_background(&mut scene, stream);
         self.surroundings
             .draw(&mut scene, &signs[0].placement, stream);
-        for Sign { layer, .. } in signs.iter().rev() {
-            let paint = self.surface.paint(layer, size, stream);
+        let mut albedo = vec![albedo::MAP.nothing; size.area()];
+        for sign in signs.iter().rev() {
+            let layer = &sign.layer;
+            let mut paint = self.surface.paint(layer, size, stream);
+            for ((i, paint), covered) in paint.pixels.iter().enumerate().zip(sign.covers()) {
+                if covered {
+                    albedo[i] = albedo::value(paint.map(|channel| channel / layer.alpha[i]));
+                }
+            }
+            self.surface.mirror_sun(&mut paint, layer, stream);
             let pairs = scene.pixels.iter_mut().zip(&paint.pixels);
             for ((pixel, paint), alpha) in pairs.zip(&layer.alpha) {
                 for (channel, paint) in pixel.iter_mut().zip(paint) {
@@ -264,8 +274,17 @@ impl Template {
             }
         }
         self.light.fall(&mut scene, stream);
-        self.camera.take(scene, stream)
+        Ok(Picture {
+            pixels: self.camera.take(scene, stream)?,
+            albedo,
+        })
     }
+}
+
+/// A photo of signs, and the map of their colours.
+struct Picture {
+    pixels: ::image::RgbImage,
+    albedo: Vec<Value>,
 }
 
 /// A template in its place.
@@ -330,6 +349,45 @@ fn labels(signs: &[Sign], size: Extent) -> Labels {
         objects: Some(objects.into_iter().flatten().collect()),
         ..Labels::default()
     }
+}
+
+/// Adds the maps that are wanted to the labels of `signs`. All but the signs is unknown.
+///
+/// # Errors
+/// If a map cannot be encoded.
+fn add_maps(
+    labels: &mut Labels,
+    signs: &[Sign],
+    albedo: &[Value],
+    classes: &[Class],
+    wanted: Wanted,
+) -> Result<()> {
+    let size = wanted.size;
+    if wanted.has_map(&normals::MAP) {
+        let mut values = vec![normals::MAP.nothing; size.area()];
+        // The first stands before the others.
+        for sign in signs.iter().rev() {
+            let value = normals::value(sign.placement.normal);
+            let covered = values.iter_mut().zip(sign.covers());
+            covered
+                .filter(|(_, covered)| *covered)
+                .for_each(|(to, _)| *to = value);
+        }
+        labels
+            .maps
+            .draw(&normals::MAP, &values, size.dimensions())?;
+    }
+    if wanted.has_map(&albedo::MAP) {
+        labels.maps.draw(&albedo::MAP, albedo, size.dimensions())?;
+    }
+    if wanted.has_map(&semantic::MAP) {
+        let classes = classes.iter().map(|class| class.name.as_str());
+        let values = semantic::draw(labels.objects(), classes, size);
+        labels
+            .maps
+            .draw(&semantic::MAP, &values, size.dimensions())?;
+    }
+    Ok(())
 }
 
 /// The names of the keypoints, in the order of [`Placement::corners`].

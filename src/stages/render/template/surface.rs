@@ -81,7 +81,7 @@ impl Surface {
         check_range("surface.glare", self.glare, [0.0, 100.0])
     }
 
-    /// The sign's light, still premultiplied by its alpha, as a canvas of `size`.
+    /// The share of light that the sign reflects, still premultiplied by its alpha, as a canvas of `size`.
     pub fn paint(&self, layer: &Layer, size: Extent, stream: &mut Stream) -> Canvas {
         let (black, white) = (uniform(self.black, stream), uniform(self.white, stream));
         let saturation = uniform(self.saturation, stream);
@@ -118,13 +118,14 @@ impl Surface {
                 pixel.iter_mut().for_each(|channel| *channel *= left);
             });
         }
-        if chance(self.glare_share, stream) {
-            self.mirror_sun(&mut sign, layer, stream);
-        }
         sign
     }
 
-    fn mirror_sun(&self, sign: &mut Canvas, layer: &Layer, stream: &mut Stream) {
+    /// Now and then lets it mirror the sun, too.
+    pub fn mirror_sun(&self, sign: &mut Canvas, layer: &Layer, stream: &mut Stream) {
+        if !chance(self.glare_share, stream) {
+            return;
+        }
         let centre = sign.span() * Vec2::new(stream.random(), stream.random());
         let width = uniform([0.08, 0.4], stream);
         let strength = uniform(self.glare, stream);

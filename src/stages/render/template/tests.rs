@@ -126,6 +126,7 @@ fn render(
         count,
         size,
         min_visible: 0.2,
+        maps: &[],
     };
     config.render(&context, wanted)?;
     let mut samples = Vec::new();

@@ -50,6 +50,8 @@ impl Default for Geometry {
 pub struct Placement {
     /// From pixels to texels, as a homography.
     to_texture: Mat3,
+    /// Of the sign, towards the camera: x right, y down, z away from it.
+    pub normal: Vec3,
     /// Upper left, upper right, lower right and lower left of the template's box, in pixels.
     pub corners: [Vec2; 4],
     /// Upper left and lower right of the projected sign, in pixels.
@@ -112,6 +114,8 @@ impl Geometry {
         ];
         Placement {
             to_texture: to_picture.inverse(),
+            // Turned by less than 90 degrees, so that its back is never seen.
+            normal: -turn.z_axis,
             corners: corners.map(|corner| project(to_picture, corner)),
             bounds: bounds(texture.outline.iter().map(|&p| project(to_picture, p))),
         }

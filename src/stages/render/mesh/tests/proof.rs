@@ -31,7 +31,15 @@ fn doubts(
         let start = Instant::now();
         let scene = Scene::draw(mesh, cast.at(index), &cast, &environment, size, &mut stream);
         let buffer = Buffer::trace(&scene, size);
-        let mut labels = buffer.labels(&scene).unwrap();
+        let wanted = Wanted {
+            classes: &[],
+            count: 0,
+            size,
+            min_visible: 0.0,
+            maps: &[],
+        };
+        let classes = cast.classes();
+        let mut labels = buffer.labels(&scene, wanted, &classes, false).unwrap();
         let drawn = start.elapsed();
         let shown = Shown::new(&scene, &buffer.ids);
         let alarm = shown

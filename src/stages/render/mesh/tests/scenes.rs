@@ -36,7 +36,12 @@ fn nothing_in_sight_is_no_object_and_no_class() {
     let (cast, environment) = surroundings(&mesh);
     let scene = scene(&mesh, &cast, &environment, 0);
     let labels = Buffer::trace(&scene, Extent::new(32, 24))
-        .labels(&scene)
+        .labels(
+            &scene,
+            wanted(1, Extent::new(32, 24)),
+            &cast.classes(),
+            false,
+        )
         .unwrap();
     assert_eq!((labels.class, labels.objects), (None, Some(Vec::new())));
     assert_error(

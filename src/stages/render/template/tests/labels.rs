@@ -1,6 +1,7 @@
 //! Masks, boxes and corners are where the signs are, in any shape.
 
 use super::*;
+use crate::sample::maps;
 
 #[test]
 fn mask_and_box_are_where_the_sign_is() {
@@ -159,4 +160,80 @@ fn what_the_frame_cuts_off_counts_as_invisible() {
             .iter()
             .any(|k| k.visibility == Visibility::Outside)
     );
+}
+
+/// Values of a map, row by row.
+fn map_of(sample: &Sample, kind: &maps::MapKind) -> Vec<maps::Value> {
+    let png = sample.labels.maps.get(kind).unwrap();
+    maps::decode(kind, png, "").unwrap().0
+}
+
+/// Signs with their maps.
+fn with_maps(config: &Template, count: u64) -> Vec<Sample> {
+    let maps = ["normals", "albedo", "semantic"].map(|name| maps::MapName::find(name).unwrap());
+    let out = tempfile::tempdir().unwrap();
+    let wanted = Wanted {
+        classes: &[],
+        count,
+        size: SQUARE,
+        min_visible: 0.2,
+        maps: &maps,
+    };
+    config.render(&quiet(out.path()), wanted).unwrap();
+    let parts = artifact::walk(out.path()).unwrap();
+    parts
+        .iter()
+        .flat_map(|path| parts::read_part(path).unwrap())
+        .collect()
+}
+
+#[test]
+fn a_sign_has_the_normal_of_its_plane() {
+    let (_folder, config) = example();
+    for degrees in [-40.0, 25.0] {
+        let mut config = plain(config.clone());
+        config.geometry = Geometry {
+            yaw: [degrees; 2],
+            distance: [2.0, 2.0],
+            ..straight()
+        };
+        for sample in with_maps(&config, 2) {
+            let object = &sample.labels.objects()[0];
+            let [top_left, top_right, bottom_right, bottom_left] =
+                [0, 1, 2, 3].map(|corner| object.keypoints[corner].y);
+            // The nearer side is the higher one, and the normal leans away from it.
+            let right_is_nearer = bottom_right - top_right > bottom_left - top_left;
+            let (sin, cos) = degrees.abs().to_radians().sin_cos();
+            let x = if right_is_nearer { -sin } else { sin };
+            let expected = glam::Vec3::new(x as f32, 0.0, -cos as f32);
+            let mask = object.mask.as_ref().unwrap().to_bitmap(32, 32);
+            for (value, inside) in map_of(&sample, &normals::MAP).into_iter().zip(mask) {
+                assert_eq!(value != normals::MAP.nothing, inside);
+                let apart = normals::normal(value).distance(expected);
+                assert!(!inside || apart < 0.01, "{value:?} {expected}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_sign_s_albedo_is_its_paint_before_the_light_and_its_class_is_in_the_mask() {
+    let (_folder, config) = example();
+    let mut config = plain(config);
+    config.light.exposure = [0.2, 0.2];
+    config.light.shadow_share = 1.0;
+    config.surface.glare_share = 1.0;
+    for (place, sample) in (1..).zip(with_maps(&config, 2)) {
+        let mask = sample.labels.objects()[0].mask.as_ref().unwrap();
+        let mask = mask.to_bitmap(32, 32);
+        let albedo = map_of(&sample, &albedo::MAP);
+        let semantic = map_of(&sample, &semantic::MAP);
+        for (i, inside) in mask.into_iter().enumerate() {
+            let [colour, class] = match inside {
+                true => [[255, 0, 0], [place, 0, 0]],
+                false => [[0; 3]; 2],
+            };
+            assert_eq!([albedo[i], semantic[i]], [colour, class]);
+        }
+    }
 }
