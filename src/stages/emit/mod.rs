@@ -40,7 +40,7 @@ use crate::{Error, Result};
 pub const STAGE: StageKind = StageKind {
     name: "emit",
     about: "a dataset to publish: class folders, COCO, Hugging Face, manifest, card, checksums",
-    version: 8,
+    version: 9,
     inputs: &[
         Input::required(
             "samples",

@@ -27,7 +27,7 @@ use crate::{Error, Result};
 pub const STAGE: StageKind = StageKind {
     name: "render",
     about: "labelled pictures of 3D models (mesh) or 2D templates (template)",
-    version: 8,
+    version: 9,
     inputs: &[
         Input::optional(
             "backgrounds",
