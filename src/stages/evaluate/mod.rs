@@ -149,8 +149,15 @@ impl Stage for Evaluate {
         let target = self.target_labels.iter();
         let target = target.filter(|_| inputs.get("target").is_some());
         for path in target.chain([&self.test_labels]) {
-            labels::check_classes(path, column, &classes)
-                .map_err(|error| Misfit::of_error(error, "the labels", path))?;
+            labels::check_classes(path, column, &classes).map_err(|error| match error {
+                // The subject is the line.
+                Error::Failed {
+                    subject,
+                    problem,
+                    remedy,
+                } => Misfit::new(format!("{subject}: {problem}"), remedy).of_file(path),
+                error => Misfit::of_error(error, "the labels", path),
+            })?;
         }
         Ok(())
     }

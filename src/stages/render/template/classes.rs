@@ -64,13 +64,13 @@ impl Template {
     /// Its texture.
     ///
     /// # Errors
-    /// If its file can no longer be read.
-    pub(super) fn texture(&self) -> Result<Arc<Texture>> {
+    /// If its file can no longer be read, and those of `interrupt`.
+    pub(super) fn texture(&self, interrupt: Interrupt) -> Result<Arc<Texture>> {
         match &self.kept {
             Some(texture) => Ok(Arc::clone(texture)),
             // What it leaves out was said when it was first drawn.
             None => {
-                let pixmap = svg::read(&self.drawing.path, self.side, |_| ())?;
+                let (pixmap, _) = svg::read(&self.drawing.path, self.side, interrupt)?;
                 self.drawing.texture(&pixmap).map(Arc::new)
             }
         }
@@ -206,7 +206,7 @@ pub(super) fn load_within(
     let templates = drawings.into_par_iter().map(|drawing| {
         context.check_interrupt()?;
         let interrupt = || context.check_interrupt();
-        let (pixmap, left_out) = svg::read_unless(&drawing.path, side, &interrupt)?;
+        let (pixmap, left_out) = svg::read(&drawing.path, side, &interrupt)?;
         for problem in left_out {
             let text = format!("{}: {problem}", drawing.path.display());
             context.emit(Event::Warning { text });

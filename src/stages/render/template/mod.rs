@@ -179,12 +179,13 @@ impl Template {
         let size = wanted.size;
         let stream = &mut context.seed.stream(index);
         let class = &classes[(index % classes.len() as u64) as usize];
-        let texture = class.draw(self.variants, stream).texture()?;
+        let interrupt = || context.check_interrupt();
+        let texture = class.draw(self.variants, stream).texture(&interrupt)?;
         let source = texture.path.to_string_lossy().replace('\\', "/");
         let mut signs = vec![self.visible_sign(context, texture, wanted, stream)?];
         if chance(self.surroundings.neighbour_share, stream) {
             let other = &classes[stream.random_range(0..classes.len())];
-            let other = other.draw(self.variants, stream).texture()?;
+            let other = other.draw(self.variants, stream).texture(&interrupt)?;
             let beside = &signs[0].placement;
             let placement = self.geometry.place_beside(beside, &other, size, stream);
             signs.push(Sign::new(other, placement, size));

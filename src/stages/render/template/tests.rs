@@ -353,7 +353,7 @@ fn templates_that_are_not_kept_are_drawn_again_alike() {
         let mut stream = Seed::new(1, "classes").stream(0);
         let textures = classes
             .iter()
-            .map(|class| class.draw(0.0, &mut stream).texture().unwrap());
+            .map(|class| class.draw(0.0, &mut stream).texture(&|| Ok(())).unwrap());
         textures
             .flat_map(|texture| [8.0, 100.0].map(|at| texture.sample(glam::Vec2::splat(at), 2.0)))
             .collect()

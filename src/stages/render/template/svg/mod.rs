@@ -41,24 +41,26 @@ pub(super) const REMEDY: &str = "repair the file, or take it out of the folder o
 /// How often a drawing is asked whether it is to go on.
 const TICK: Duration = Duration::from_millis(100);
 
-/// As [`read`], with what is left out. The drawing is abandoned when `interrupt` says so.
+/// Reads an SVG and draws it so that its longer side has `side` pixels; also what is left out. The drawing is abandoned
+/// when `interrupt` says so.
 ///
 /// # Errors
-/// Those of [`read`] and of `interrupt`.
-pub(super) fn read_unless(
+/// If the file is missing, too large or broken, or drawing it would take too much memory or time; those of `interrupt`.
+pub(super) fn read(
     path: &Path,
     side: u32,
     interrupt: &dyn Fn() -> Result<()>,
 ) -> Result<(Pixmap, Vec<String>)> {
-    let file = path.to_path_buf();
+    let (file, name) = (path.to_path_buf(), path.display().to_string());
     let work = move || {
+        let bytes = input::read(&file, MOST_BYTES)?;
         let left_out = RefCell::new(Vec::new());
-        let pixmap = read(&file, side, |text| {
+        let pixmap = draw(&file.display().to_string(), &bytes, side, |text| {
             left_out.borrow_mut().push(text.to_owned());
-        });
-        pixmap.map(|pixmap| (pixmap, left_out.take()))
+        })?;
+        Ok((pixmap, left_out.into_inner()))
     };
-    abandonable(&path.display().to_string(), work, interrupt)?
+    abandonable(&name, work, interrupt)?
 }
 
 /// What `work` returns, which runs in a thread of its own and is left to itself when `interrupt` says so: nothing
@@ -85,16 +87,7 @@ fn abandonable<T: Send + 'static>(
     }
 }
 
-/// Reads an SVG and draws it so that its longer side has `side` pixels; `warn` is told what is left out.
-///
-/// # Errors
-/// If the file is missing, too large or broken, or drawing it would take too much memory or time.
-pub(super) fn read(path: &Path, side: u32, warn: impl Fn(&str)) -> Result<Pixmap> {
-    let bytes = input::read(path, MOST_BYTES)?;
-    draw(&path.display().to_string(), &bytes, side, warn)
-}
-
-/// Draws the SVG that messages call `name`.
+/// Draws the SVG that messages call `name`; `warn` is told what is left out.
 fn draw(name: &str, bytes: &[u8], side: u32, warn: impl Fn(&str)) -> Result<Pixmap> {
     input::guarded(name, REMEDY, || {
         let drawn = draw_unguarded(bytes, side, warn);

@@ -204,22 +204,20 @@ fn a_drawing_that_takes_long_is_abandoned() {
     assert_eq!(abandonable("quick.svg", || 7, &|| Ok(())).unwrap(), 7);
 }
 
-/// An SVG with a picture of `side` pixels, half red and half blue, that is as wide and high as the SVG; the whole is
-/// drawn `times`.
-fn with_picture(side: u32, times: usize) -> String {
+/// A picture of `side` pixels, half red and half blue, that is as wide and high as the SVG.
+fn picture(side: u32) -> String {
     let picture = image::RgbImage::from_fn(side, side, |x, _| match x < side / 2 {
         true => image::Rgb([255, 0, 0]),
         false => image::Rgb([0, 0, 255]),
     });
     let png = crate::sample::image::encode_png(&picture).unwrap();
     let data = base64::engine::general_purpose::STANDARD.encode(png);
-    let copies = "<use href='#i'/>".repeat(times - 1);
-    format!("<image id='i' width='9' height='9' href='data:image/png;base64,{data}'/>{copies}")
+    format!("<image width='9' height='9' href='data:image/png;base64,{data}'/>")
 }
 
 #[test]
 fn pixels_within_the_file_are_drawn_and_too_many_refused() {
-    let inside = with_picture(64, 1);
+    let inside = picture(64);
     let text =
         format!(r#"<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 9 9">{inside}</svg>"#);
     let pixmap = draw("sign.svg", text.as_bytes(), 32, |problem| {
@@ -231,9 +229,15 @@ fn pixels_within_the_file_are_drawn_and_too_many_refused() {
         [pixel.red(), pixel.blue()]
     };
     assert_eq!((at(4), at(28)), ([255, 0], [0, 255]));
-    assert_refused(&with_picture(1500, 1000), "too long to draw");
+    // A pattern is drawn anew for each shape.
+    let pattern = format!(
+        "<pattern id='p' width='9' height='9' patternUnits='userSpaceOnUse'>{}</pattern>{}",
+        picture(1500),
+        "<rect width='9' height='9' fill='url(#p)'/>".repeat(300)
+    );
+    assert_refused(&pattern, "too long to draw");
     // Five times four megapixels are more than there is room for.
-    let many = with_picture(2000, 1).repeat(5);
+    let many = picture(2000).repeat(5);
     let text = format!(r#"<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 9 9">{many}</svg>"#);
     let told = std::cell::Cell::new(0);
     let drawn = draw("sign.svg", text.as_bytes(), 32, |problem| {

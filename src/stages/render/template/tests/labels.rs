@@ -90,7 +90,7 @@ fn signs_out_of_the_frame_are_no_objects_and_no_class() {
     let mut geometry = config.geometry.clone();
     geometry.shift = [40.0, 40.0];
     let sign = |geometry: &Geometry, stream: &mut Stream| {
-        let texture = classes[0].draw(0.0, stream).texture().unwrap();
+        let texture = classes[0].draw(0.0, stream).texture(&|| Ok(())).unwrap();
         let placement = geometry.place(&texture, SQUARE, stream);
         (texture, placement)
     };
