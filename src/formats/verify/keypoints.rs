@@ -147,7 +147,9 @@ fn agreed(seen: &[Observation]) -> Option<(DVec3, f64)> {
             return None;
         }
         limit = (5.0 * median).max(2.0);
-        kept = seen.iter().filter(|o| o.error(point) <= limit).collect();
+        // Of few pictures one that is wrong draws the point far towards it.
+        let near = (2.5 * median).max(1.0);
+        kept = seen.iter().filter(|o| o.error(point) <= near).collect();
     }
     let point = place(&kept).filter(|_| kept.len() * 2 > seen.len())?;
     Some((point, limit.max(3.0)))

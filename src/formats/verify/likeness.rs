@@ -2,7 +2,6 @@
 //! brighter), confirmed by the colours of an even smaller picture.
 
 use image::RgbImage;
-use image::imageops::{FilterType, resize, thumbnail};
 use rayon::prelude::*;
 
 use super::Report;
@@ -28,28 +27,22 @@ const MOST_PAIRS: u64 = 40_000_000_000;
 
 impl Fingerprint {
     pub(super) fn of(pixels: &RgbImage) -> Self {
-        let (width, height) = pixels.dimensions();
-        // Large pictures are first made small in a fast way.
-        let small = match width.max(height) > 256 {
-            true => thumbnail(pixels, 128, 128),
-            false => pixels.clone(),
-        };
-        let tiny = resize(&small, 17, 16, FilterType::Triangle);
-        let grey = |x: u32, y: u32| {
-            let [r, g, b] = tiny.get_pixel(x, y).0.map(i32::from);
+        let tiny = shrunk(pixels, 17, 16);
+        let grey = |[r, g, b]: [u8; 3]| {
+            let [r, g, b] = [r, g, b].map(i32::from);
             299 * r + 587 * g + 114 * b
         };
         let mut bits = [0; 4];
         let mut change = 0_i64;
         for place in 0..256 {
-            let (x, y) = (place % 16, place / 16);
-            let step = grey(x + 1, y) - grey(x, y);
+            let left = place / 16 * 17 + place % 16;
+            let step = grey(tiny[left + 1]) - grey(tiny[left]);
             change += i64::from(step.abs());
-            bits[place as usize / 64] |= u64::from(step > 0) << (place % 64);
+            bits[place / 64] |= u64::from(step > 0) << (place % 64);
         }
         Fingerprint {
             bits,
-            colours: resize(&small, 8, 8, FilterType::Triangle).into_raw(),
+            colours: shrunk(pixels, 8, 8).into_flattened(),
             is_plain: change < 256 * 3 * 1000,
         }
     }
@@ -66,6 +59,36 @@ impl Fingerprint {
         let difference: u32 = both.map(|(a, b)| u32::from(a.abs_diff(*b))).sum();
         !self.is_plain && !other.is_plain && difference <= COLOURS * self.colours.len() as u32
     }
+}
+
+/// Mean colours of `columns` × `rows` parts of a picture, row by row. Of a large picture some pixels are taken.
+fn shrunk(pixels: &RgbImage, columns: u32, rows: u32) -> Vec<[u8; 3]> {
+    const ENOUGH: u32 = 256;
+    let (width, height) = pixels.dimensions();
+    // Where a part holds no pixel, that at its upper left stands for it.
+    let ends = |part: u32, parts: u32, side: u32| {
+        let first = part * side / parts;
+        (first, ((part + 1) * side / parts).max(first + 1))
+    };
+    let step = (width.min(height) / ENOUGH).max(1) as usize;
+    let mut means = Vec::with_capacity((columns * rows) as usize);
+    for (row, column) in (0..rows).flat_map(|row| (0..columns).map(move |column| (row, column))) {
+        let (top, bottom) = ends(row, rows, height);
+        let (left, right) = ends(column, columns, width);
+        let (mut sum, mut count) = ([0_u32; 3], 0);
+        for y in (top..bottom).step_by(step) {
+            let line =
+                &pixels.as_raw()[3 * (y * width + left) as usize..3 * (y * width + right) as usize];
+            for pixel in line.as_chunks::<3>().0.iter().step_by(step) {
+                for (sum, value) in sum.iter_mut().zip(pixel) {
+                    *sum += u32::from(*value);
+                }
+                count += 1;
+            }
+        }
+        means.push(sum.map(|sum| (sum / count) as u8));
+    }
+    means
 }
 
 /// Doubts pictures that look like one in another split, and files that are the same as another.

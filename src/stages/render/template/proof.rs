@@ -22,7 +22,7 @@ pub(super) fn fault(signs: &[Sign], labels: &Labels, size: Extent) -> Option<Str
     let views: Vec<View> = signs
         .iter()
         .enumerate()
-        .map(|(number, sign)| View::new(&sign.texture, corners(objects.get(number), sign)))
+        .map(|(number, sign)| View::new(&sign.texture, corners(objects.get(number), sign), size))
         .collect();
     for (number, (object, view)) in objects.iter().zip(&views).enumerate() {
         let hiding = &views[..number];
@@ -55,10 +55,15 @@ struct View<'a> {
     /// From the template's box, 0..1, to pixels.
     forward: DMat3,
     inverse: DMat3,
+    size: Extent,
+    /// The share of every pixel of the picture that it covers, row by row.
+    shares: Vec<f32>,
+    /// Pixels that it covers without doubt, and at most, also beyond the picture.
+    alone: [u32; 2],
 }
 
 impl<'a> View<'a> {
-    fn new(texture: &'a Texture, [p0, p1, p2, p3]: [DVec2; 4]) -> Self {
+    fn new(texture: &'a Texture, [p0, p1, p2, p3]: [DVec2; 4], size: Extent) -> Self {
         let skew = p0 - p1 + p2 - p3;
         let (right, down) = (p1 - p2, p3 - p2);
         let g = skew.perp_dot(down) / right.perp_dot(down);
@@ -68,11 +73,38 @@ impl<'a> View<'a> {
             (p3 - p0 + p3 * h).extend(h),
             p0.extend(1.0),
         );
-        View {
+        let mut view = View {
             texture,
             forward,
             inverse: forward.inverse(),
+            size,
+            shares: vec![0.0; size.area()],
+            alone: [0; 2],
+        };
+        let [low, high] = view.bounds();
+        let (low, high) = (low.floor().as_i64vec2(), high.ceil().as_i64vec2());
+        for (x, y) in (low.y..high.y).flat_map(|y| (low.x..high.x).map(move |x| (x, y))) {
+            let share = view.sampled(x, y);
+            view.alone[0] += u32::from(share > DOUBTFUL[1]);
+            view.alone[1] += u32::from(share > DOUBTFUL[0]);
+            if let Some(place) = view.place(x, y) {
+                view.shares[place] = share as f32;
+            }
         }
+        view
+    }
+
+    /// The position of a pixel in `shares`; `None` beyond the picture.
+    fn place(&self, x: i64, y: i64) -> Option<usize> {
+        let (width, height) = (i64::from(self.size.width), i64::from(self.size.height));
+        let inside = (0..width).contains(&x) && (0..height).contains(&y);
+        inside.then_some((y * width + x) as usize)
+    }
+
+    /// The share of a pixel of the picture that the template covers.
+    fn coverage(&self, x: i64, y: i64) -> f64 {
+        self.place(x, y)
+            .map_or(0.0, |place| self.shares[place].into())
     }
 
     fn sides(&self) -> [DVec2; 2] {
@@ -92,20 +124,31 @@ impl<'a> View<'a> {
         })
     }
 
-    /// The share of a pixel that the template covers.
-    fn coverage(&self, x: i64, y: i64) -> f64 {
-        const STEPS: u8 = 4;
-        let [low, sides] = self.sides();
-        let mut sum = 0.0;
-        for i in 0..STEPS * STEPS {
-            let offset = DVec2::new((i % STEPS).into(), (i / STEPS).into()) + 0.5;
-            let pixel = DVec2::new(x as f64, y as f64) + offset / f64::from(STEPS);
-            let DVec3 { x, y, z } = self.inverse * pixel.extend(1.0);
-            if z > 0.0 {
-                sum += self.texture.opacity(low + DVec2::new(x, y) / z * sides);
-            }
+    /// The share of a pixel that the template covers, from points in it: a few where these agree, else many.
+    fn sampled(&self, x: i64, y: i64) -> f64 {
+        let mean = |steps: u8| {
+            let points = (0..steps * steps).map(|i| {
+                let offset = DVec2::new((i % steps).into(), (i / steps).into()) + 0.5;
+                self.opacity(DVec2::new(x as f64, y as f64) + offset / f64::from(steps))
+            });
+            points.sum::<f64>() / f64::from(steps * steps)
+        };
+        let few = mean(2);
+        if (0.02..0.98).contains(&few) {
+            mean(4)
+        } else {
+            few
         }
-        sum / f64::from(STEPS * STEPS)
+    }
+
+    /// The opacity that is seen at a point of the picture.
+    fn opacity(&self, pixel: DVec2) -> f64 {
+        let [low, sides] = self.sides();
+        let DVec3 { x, y, z } = self.inverse * pixel.extend(1.0);
+        match z > 0.0 {
+            true => self.texture.opacity(low + DVec2::new(x, y) / z * sides),
+            false => 0.0,
+        }
     }
 }
 
@@ -134,13 +177,7 @@ fn object_fault(object: &Object, view: &View, size: Extent) -> Option<String> {
             "has a box that reaches {beyond:.2} pixels beyond its outline"
         ));
     }
-    let [low, high] = [low.floor().as_i64vec2(), high.ceil().as_i64vec2()];
-    let (mut least, mut most) = (0_u32, 0_u32);
-    for (x, y) in (low.y..high.y).flat_map(|y| (low.x..high.x).map(move |x| (x, y))) {
-        let coverage = view.coverage(x, y);
-        least += u32::from(coverage > DOUBTFUL[1]);
-        most += u32::from(coverage > DOUBTFUL[0]);
-    }
+    let [least, most] = view.alone;
     let fraction = |alone: u32| mask.area() as f32 / alone.max(1) as f32;
     let (said, low, high) = (
         object.visible_fraction,
