@@ -302,7 +302,7 @@ fn losses(
     };
     Losses {
         total: adversarial.clone() + change.clone() * config.perceptual,
-        named: vec![("adversarial", adversarial), ("perceptual", change)],
+        named: vec![("adversarial", adversarial), ("change", change)],
         fakes: vec![translation, fake],
     }
 }
