@@ -214,7 +214,7 @@ impl GBuffer {
             return Err(Error::usage(
                 "gbuffer",
                 "reads maps of the renders, and these have none",
-                "write `maps = [\"depth\", \"normals\", \"albedo\", \"semantic\"]` into the stage that renders",
+                "write `maps = [\"normals\", \"albedo\", \"semantic\"]` into the stage that renders",
             ));
         }
         let arena = Arena::new(shared, &setting)?;

@@ -143,7 +143,7 @@ fn renders_without_maps_are_refused_with_the_remedy() {
         let made = GBuffer::new(&GBufferConfig::default(), &shared(), setting);
         made.err().unwrap().to_string()
     });
-    assert!(problem.contains("maps = [\"depth\""), "{problem}");
+    assert!(problem.contains("maps = [\"normals\""), "{problem}");
 }
 
 #[test]
