@@ -78,10 +78,11 @@ fn main() {
                         masks: Tensor::ones([batch, 1, size, size], &chosen.device),
                         classes: vec![0; batch],
                         photos: random(),
+                        maps: None,
                     };
                     drop(model.step(&batch, 2e-4));
                 }
-                _ => drop(model.translator().translate(&renders, &mut [])),
+                _ => drop(model.translator().translate(&renders, &[], &mut [])),
             };
             let line = compare(work, ours, torch.as_mut());
             println!("{size:4} {batch:5} {channels:8} {blocks:6} {work:10} {line}");
@@ -102,6 +103,7 @@ fn model([size, _, channels, blocks]: [usize; 4], device: &Chosen) -> Box<dyn Le
         extent: Extent::square(size as u32),
         seed: &seed,
         task: None,
+        maps: &[],
     };
     let model = CycleGanConfig::default().create(&shared, setting);
     model.expect("a model")

@@ -214,7 +214,7 @@ impl GBuffer {
             return Err(Error::usage(
                 "gbuffer",
                 "reads maps of the renders, and these have none",
-                "write `maps = [\"depth\", \"normals\", \"albedo\", \"semantic\"]` into the stage that renders",
+                "write `maps = [\"normals\", \"albedo\", \"semantic\"]` into the stage that renders",
             ));
         }
         let arena = Arena::new(shared, &setting)?;
@@ -302,7 +302,7 @@ fn losses(
     };
     Losses {
         total: adversarial.clone() + change.clone() * config.perceptual,
-        named: vec![("adversarial", adversarial), ("perceptual", change)],
+        named: vec![("adversarial", adversarial), ("change", change)],
         fakes: vec![translation, fake],
     }
 }

@@ -88,7 +88,7 @@ fn a_step_moves_generator_average_and_critic_and_not_the_task_network() {
         .map(|(after, before)| (after - before).abs() > 0.0)
         .collect::<Vec<_>>();
     assert_eq!(moved, [true, true, true, false]);
-    for name in ["adversarial", "perceptual", "discriminator", "accuracy"] {
+    for name in ["adversarial", "change", "discriminator", "accuracy"] {
         assert!(values[name].is_finite(), "{values:?}");
     }
 }
@@ -113,7 +113,7 @@ fn the_perceptual_loss_keeps_the_render() {
             l1(translated, batch.renders).into_scalar::<f32>()
         };
         let (free, held) = (change(0.0), change(100.0));
-        assert!(held < 0.6 * free, "{held}, {free}");
+        assert!(held < 0.8 * free, "{held}, {free}");
     }
 }
 
@@ -143,7 +143,7 @@ fn renders_without_maps_are_refused_with_the_remedy() {
         let made = GBuffer::new(&GBufferConfig::default(), &shared(), setting);
         made.err().unwrap().to_string()
     });
-    assert!(problem.contains("maps = [\"depth\""), "{problem}");
+    assert!(problem.contains("maps = [\"normals\""), "{problem}");
 }
 
 #[test]

@@ -98,8 +98,8 @@ impl Stage for Train {
                     "`{name}` reads maps of the renders, and those of `{}` have none",
                     renders.id
                 ),
-                "write `maps = [\"depth\", \"normals\", \"albedo\", \"semantic\"]` into the stage that renders, or \
-                 choose another model",
+                "write `maps = [\"normals\", \"albedo\", \"semantic\"]` into the stage that renders, or choose another \
+                 model",
             ));
         }
         let labels = kind.labels;

@@ -190,7 +190,7 @@ impl Template {
             let placement = self.geometry.place_beside(beside, &other, size, stream);
             signs.push(Sign::new(other, placement, size));
         }
-        let Picture { pixels, albedo } = self.picture(&signs, photos, size, stream)?;
+        let Picture { pixels, albedo } = self.picture(&signs, photos, wanted, stream)?;
         let mut labels = labels(&signs, size);
         if let Some(fault) = proof::fault(&signs, &labels, size) {
             return Err(disproved(context, index, &source, &fault));
@@ -250,9 +250,10 @@ impl Template {
         &self,
         signs: &[Sign],
         photos: &Photos,
-        size: Extent,
+        wanted: Wanted,
         stream: &mut Stream,
     ) -> Result<Picture> {
+        let size = wanted.size;
         let mut scene = self.background.draw(photos, size, stream)?;
         self.light.flood_background(&mut scene, stream);
         self.surroundings
@@ -261,9 +262,11 @@ impl Template {
         for sign in signs.iter().rev() {
             let layer = &sign.layer;
             let mut paint = self.surface.paint(layer, size, stream);
-            for ((i, paint), covered) in paint.pixels.iter().enumerate().zip(sign.covers()) {
-                if covered {
-                    albedo[i] = albedo::value(paint.map(|channel| channel / layer.alpha[i]));
+            if wanted.has_map(&albedo::MAP) {
+                for ((i, paint), covered) in paint.pixels.iter().enumerate().zip(sign.covers()) {
+                    if covered {
+                        albedo[i] = albedo::value(paint.map(|channel| channel / layer.alpha[i]));
+                    }
                 }
             }
             self.surface.mirror_sun(&mut paint, layer, stream);
@@ -282,7 +285,7 @@ impl Template {
     }
 }
 
-/// A photo of signs, and the map of their colours.
+/// A photo of signs, and the map of their colours if it is wanted.
 struct Picture {
     pixels: ::image::RgbImage,
     albedo: Vec<Value>,
