@@ -25,7 +25,7 @@ fn doubts(
         let start = Instant::now();
         let texture = |stream: &mut Stream| {
             let class = &classes[stream.random_range(0..classes.len())];
-            class.draw(0.2, stream).texture().unwrap()
+            class.draw(0.2, stream).texture(&|| Ok(())).unwrap()
         };
         let main = texture(stream);
         let placement = config.geometry.place(&main, size, stream);
