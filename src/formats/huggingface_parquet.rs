@@ -238,17 +238,19 @@ impl Writer for Parquet<'_> {
 
 /// The files of a dataset in order, each with its split.
 fn files(path: &Path) -> Vec<(PathBuf, Option<String>)> {
-    let folders = [path.to_path_buf(), path.join("data")];
-    let files = match path.is_dir() {
-        true => folders
-            .iter()
-            .flat_map(|folder| entries(folder).unwrap_or_default())
-            .collect(),
+    let in_folder = |folder: &Path| {
+        let mut files = entries(folder).unwrap_or_default();
+        files.retain(|file| file.extension().is_some_and(|e| e == "parquet"));
+        files
+    };
+    let data = in_folder(&path.join("data"));
+    let parquet = match path.is_dir() {
+        // Beside `data` lie tables of other kinds, such as the manifest.
+        true if data.is_empty() => in_folder(path),
+        true => data,
         false => vec![path.to_path_buf()],
     };
-    let parquet = files
-        .into_iter()
-        .filter(|file| file.extension().is_some_and(|e| e == "parquet"));
+    let parquet = parquet.into_iter();
     let with_split = parquet.map(|file| {
         let name = file_name(&file);
         let split = name

@@ -25,6 +25,8 @@ pub struct Trail {
     pub folder: PathBuf,
     /// From the render or photo to the published image.
     pub steps: Vec<Step>,
+    /// The stage that made the dataset, if the run's record names it.
+    pub emit: Option<StageRecord>,
     /// Why the steps do not reach the beginning, if they do not.
     pub broken: Option<String>,
 }
@@ -71,12 +73,14 @@ impl Trail {
             first_run,
             folder: newest.folder,
             steps: Vec::new(),
+            emit: None,
             broken: None,
         };
         let version = version_of(folder);
         let publishes =
             |stage: &&StageRecord| is_dataset(stage) && trail.publishes(stage, &version);
-        match trail.run.stages.iter().find(publishes).cloned() {
+        trail.emit = trail.run.stages.iter().find(publishes).cloned();
+        match trail.emit.clone() {
             Some(emit) => trail.walk(outputs, emit, id),
             None => {
                 trail.broken =

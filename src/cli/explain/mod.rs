@@ -85,9 +85,7 @@ impl Explain {
             (Ok(trail), true) => {
                 let published = self.dataset.join(&file);
                 let hash = dataset.text("blake3", row).unwrap_or_default();
-                let (dataset, device) = (&self.dataset, self.device);
-                let check =
-                    RerenderCheck::make(trail, &outputs, dataset, &published, &hash, device)?;
+                let check = RerenderCheck::make(trail, &outputs, &published, &hash, self.device)?;
                 Some(check)
             }
             _ => None,

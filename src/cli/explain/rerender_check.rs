@@ -6,8 +6,8 @@ use image::RgbImage;
 use serde_json::{Value, json};
 
 use super::super::columns;
-use crate::artifact::{Artifact, hash_file};
-use crate::pipeline::provenance::Trail;
+use crate::artifact::hash_file;
+use crate::pipeline::provenance::{Trail, open};
 use crate::pipeline::rerender::{Rerendered, rerender};
 use crate::sample::image as picture;
 use crate::stage::DeviceChoice;
@@ -26,15 +26,15 @@ pub(super) struct RerenderCheck {
 }
 
 impl RerenderCheck {
-    /// Makes the image at the end of `trail` again, which was published in `dataset` as `file`; `hash` is its
-    /// blake3 hash in the dataset's manifest.
+    /// Makes the image at the end of `trail` again, which was published as `file`; `hash` is its blake3 hash
+    /// in the dataset's manifest.
     ///
     /// # Errors
-    /// If a stage fails, or the image cannot be encoded. Missing inputs are not an error; they are listed in the result.
+    /// If a stage fails, or the image cannot be encoded. Missing inputs are not an error; they are listed in the
+    /// result.
     pub(super) fn make(
         trail: &Trail,
         outputs: &Path,
-        dataset: &Path,
         file: &Path,
         hash: &str,
         device: Option<DeviceChoice>,
@@ -54,7 +54,7 @@ impl RerenderCheck {
         }
         let last = steps.last().map(|step| &step.sample);
         let made = match last {
-            Some(sample) => Some(blake3::hash(&emit_of(dataset).picture(sample)?)),
+            Some(sample) => Some(blake3::hash(&emit_of(trail, outputs).picture(sample)?)),
             None => None,
         };
         let matches = missing.is_empty() && made.is_some_and(|made| made.to_hex().as_str() == hash);
@@ -127,9 +127,12 @@ impl RerenderCheck {
     }
 }
 
-/// The settings that a dataset was emitted with; those of a dataset that does not tell them are the usual ones.
-fn emit_of(dataset: &Path) -> Emit {
-    let artifact = Artifact::open(dataset).ok();
+/// The settings that the dataset was emitted with; the usual ones if they are no longer in the cache.
+fn emit_of(trail: &Trail, outputs: &Path) -> Emit {
+    let artifact = trail
+        .emit
+        .as_ref()
+        .and_then(|emit| open(outputs, emit).ok());
     let config = artifact.map(|artifact| artifact.manifest.config);
     let config = config.and_then(|config| serde_json::from_value(config).ok());
     config.unwrap_or_default()

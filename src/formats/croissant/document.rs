@@ -9,7 +9,6 @@ use std::path::Path;
 use serde_json::{Value, json};
 
 use super::{Class, FILE, IMAGES, Lineage, OBJECTS};
-use crate::artifact::MANIFEST;
 use crate::artifact::soundness::sha256_file;
 use crate::formats::{Category, DatasetInfo};
 use crate::{Error, Result};
@@ -424,9 +423,7 @@ fn activities(lineage: &Lineage) -> Vec<Value> {
         activities.push(activity("convert", Vec::new()));
         return activities;
     }
-    // Beside the description, `artifact.json` has the settings and the key that identifies the run.
-    let run = json!({ "@type": "prov:Plan", "@id": MANIFEST, "prov:label": "settings and key of the run" });
-    activities.push(activity("emit", vec![run]));
+    activities.push(activity("emit", Vec::new()));
     activities
 }
 

@@ -437,8 +437,8 @@ fn numbers_that_python_writes_and_json_does_not_have_are_null() {
     assert_flaws(
         &flaws,
         &[
+            "annotation 0|null",
             "annotation 1|null",
-            "annotation 2|null",
             "image 2|listed twice",
         ],
     );
