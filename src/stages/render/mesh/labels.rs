@@ -254,7 +254,7 @@ fn alone(scene: &Scene, instance: &Instance, size: Extent) -> usize {
     let frame = [size * -3, size * 4];
     let [low, high] = match scene.camera.faces(instance) {
         true => scene.camera.extent(instance),
-        false => frame.map(|corner| corner.as_vec2()),
+        false => frame.map(IVec2::as_vec2),
     };
     let low = low.floor().as_ivec2().max(frame[0]);
     let high = high.ceil().as_ivec2().min(frame[1]);

@@ -218,7 +218,7 @@ fn keypoints_fault(object: &Object, hiding: &[View], size: Extent) -> Option<Str
 /// Whether every pixel is labelled as that of the foremost sign which covers it. Corners and points that the renderer's
 /// filter rounds off are few of the pixels along the edges.
 fn masks_fault(objects: &[Object], views: &[View], size: Extent) -> Option<String> {
-    const ROUNDED: usize = 8;
+    const ROUNDED: usize = 16;
     let masks: Vec<Vec<bool>> = objects
         .iter()
         .map(|object| Some(object.mask.as_ref()?.to_bitmap(size.width, size.height)))

@@ -160,7 +160,7 @@ impl Layer {
     /// The first and the last of the pixels whose middles may lie in a triangle; `None` if there are none, which is
     /// so for most triangles of a fine model. Corners in 32 bits are a hundredth of a pixel off at most.
     fn pixels_of(&mut self, [a, b, c]: [Vec3A; 3]) -> Option<[IVec2; 2]> {
-        const MARGIN: Vec2 = Vec2::splat(0.5 - 0.02);
+        const MARGIN: Vec2 = Vec2::splat(0.5 + 0.02);
         if a.z.max(b.z).max(c.z) <= 0.0 {
             return None;
         }
