@@ -39,7 +39,11 @@ fn a_model_that_reads_maps_of_renders_without_any() {
         "size = 16\n[stages.render.t",
         "maps = [\"depth\"]\n[stages.render.t",
     );
-    refused(&project(depth), &[], &["no size in metres"]);
+    project(depth)
+        .verismo(&["plan", "p.toml"])
+        .assert()
+        .code(2)
+        .stderr(contains("no size in metres"));
     let normals = text.replace(
         "size = 16\n[stages.render.t",
         "size = 16\nmaps = [\"normals\"]\n[stages.render.t",
