@@ -2,8 +2,10 @@
 
 use std::collections::BTreeMap;
 
+use super::require::Requirement;
 use super::source::Source;
 use super::spec::StageSpec;
+use super::suggest;
 use crate::stage::{Given, Givens, Misfit};
 use crate::{Error, Result};
 
@@ -37,6 +39,29 @@ pub(super) fn check(source: &Source, stages: &[&StageSpec]) -> Result<()> {
         Some((stage, misfit)) => Err(error(source, stage, misfit)),
         None => Ok(()),
     }
+}
+
+/// Checks that the requirements name classes that there will be, as far as these are foreseen.
+///
+/// # Errors
+/// The first class of a stage's `per_class` that is none of its classes.
+pub(super) fn check_classes(requirements: &[Requirement], stages: &[&StageSpec]) -> Result<()> {
+    for requirement in requirements {
+        let (id, rest) = requirement.path.split_once('.').unwrap_or_default();
+        let class = rest.split_once("per_class.").map(|(_, class)| class);
+        let stage = stages.iter().find(|stage| stage.id == id);
+        let (Some(class), Some(stage)) = (class, stage) else {
+            continue;
+        };
+        let classes: Vec<&str> = stage.facts.class_names.iter().map(String::as_str).collect();
+        if !classes.is_empty() && !classes.contains(&class) {
+            return Err(requirement.place.error(
+                format!("`{}` names no class of `{id}`", requirement.path),
+                suggest::remedy(class, "classes", &classes),
+            ));
+        }
+    }
+    Ok(())
 }
 
 /// What `stage` reads from `stages`; `counts` are the numbers of samples that are known, by stage id.

@@ -7,7 +7,7 @@ use super::cache::{Cache, Lookup};
 use super::contents::Contents;
 use super::key::{Ingredients, Key, changes};
 use super::spec::{Spec, StageSpec};
-use super::{files, foresee, publish, records, require, suggest};
+use super::{files, foresee, publish, records, suggest};
 use crate::artifact::Artifact;
 use crate::stage::Misfit;
 use crate::{Error, Result};
@@ -201,7 +201,7 @@ impl<'s> Planner<'s> {
     pub fn check(&self) -> Result<()> {
         let stages = self.stages();
         foresee::check(&self.spec.source, &stages)?;
-        require::check(&self.spec.require, &stages)?;
+        foresee::check_classes(&self.spec.require, &stages)?;
         files::check(self.spec, &stages)
     }
 

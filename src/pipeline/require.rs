@@ -10,7 +10,6 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use super::source::{Place, Source};
-use super::spec::StageSpec;
 use super::suggest;
 use crate::artifact::run::{Judgement, RunRecord};
 use crate::{Error, Result};
@@ -24,7 +23,7 @@ pub struct Requirement {
     pub condition: String,
     comparison: Comparison,
     limit: f64,
-    place: Place,
+    pub(super) place: Place,
 }
 
 type Comparison = fn(&f64, &f64) -> bool;
@@ -121,29 +120,6 @@ fn requirement(
         place: source.place(span),
         path,
     })
-}
-
-/// Checks that the requirements name classes that there will be, as far as these are foreseen.
-///
-/// # Errors
-/// The first class of a stage's `per_class` that is none of its classes.
-pub(super) fn check(requirements: &[Requirement], stages: &[&StageSpec]) -> Result<()> {
-    for requirement in requirements {
-        let (id, rest) = requirement.path.split_once('.').unwrap_or_default();
-        let class = rest.split_once("per_class.").map(|(_, class)| class);
-        let stage = stages.iter().find(|stage| stage.id == id);
-        let (Some(class), Some(stage)) = (class, stage) else {
-            continue;
-        };
-        let classes: Vec<&str> = stage.facts.class_names.iter().map(String::as_str).collect();
-        if !classes.is_empty() && !classes.contains(&class) {
-            return Err(requirement.place.error(
-                format!("`{}` names no class of `{id}`", requirement.path),
-                suggest::remedy(class, "classes", &classes),
-            ));
-        }
-    }
-    Ok(())
 }
 
 /// Holds every requirement against what the stages of a run measured.
