@@ -89,7 +89,14 @@ fn every_example_of_a_stage_is_accepted() {
             }
             accepted += 1;
         }
-        assert!(accepted >= entries.len(), "docs/{name} lacks examples");
+        // Formats that are only read are in no pipeline.
+        let only_read = |name: &&&str| {
+            FORMATS
+                .iter()
+                .any(|f| f.name == **name && f.write.is_none())
+        };
+        let needed = entries.iter().filter(|name| !only_read(name)).count();
+        assert!(accepted >= needed, "docs/{name} lacks examples");
     }
 }
 

@@ -59,7 +59,9 @@ fn images(project: &Project) -> Vec<String> {
     let sums = project.path(DATASET).join("SHA256SUMS");
     let sums = std::fs::read_to_string(sums).unwrap();
     let files = sums.lines().filter_map(|line| line.split_once("  "));
-    let images = files.filter(|(_, file)| file.ends_with(".png"));
+    let is_image =
+        |file: &str| file.contains('/') && [".png", ".jpg"].iter().any(|e| file.ends_with(e));
+    let images = files.filter(|(_, file)| is_image(file));
     images.map(|(_, file)| file.to_owned()).collect()
 }
 
@@ -90,6 +92,17 @@ fn of_each_domain(project: &Project) -> Vec<Value> {
         }
     }
     panic!("not both domains: {stories:?}");
+}
+
+#[test]
+fn a_jpeg_is_made_again_byte_for_byte() {
+    let pipeline = Tiny::new("").dice(12, 24).publish("render") + "image = \"jpeg\"\n";
+    let project = Project::new().file("tiny.toml", pipeline);
+    let run = ["run", "tiny.toml", "--device", "cpu"];
+    project.verismo(&run).assert().success();
+    let image = images(&project).remove(0);
+    assert!(image.ends_with(".jpg"), "{image}");
+    made_again(&project, &image);
 }
 
 fn stages(story: &Value) -> Vec<&str> {
