@@ -17,10 +17,12 @@ use serde::{Deserialize, Serialize};
 
 use crate::artifact::resume::Resume;
 use crate::artifact::{Artifact, Kind, settings};
-use crate::sample::Extent;
 use crate::sample::maps::{MAPS, MapKind, MapName, depth};
+use crate::sample::{Extent, Sample};
+use crate::seed::Stream;
 use crate::stage::{
-    Context, Effort, Facts, Forecast, Givens, Input, Misfit, Stage, StageKind, generated, parse,
+    Context, Effort, Event, Facts, Forecast, Givens, Input, Misfit, Stage, StageKind, generated,
+    parse,
 };
 use crate::{Error, Result};
 
@@ -85,13 +87,49 @@ fn too_little(context: &Context, model: &str, most: f32, least: f32, remedy: &st
     Error::failed(format!("{}: {model}", context.id), problem, remedy)
 }
 
-/// What is said if the labels of a picture are not those that its model has where they say that it is.
-fn disproved(context: &Context, index: u64, model: &str, fault: &str) -> Error {
-    Error::failed(
-        format!("{}-{index:06}: {model}", context.id),
-        format!("the labels do not agree with the model: {fault}"),
-        "this is a fault of verismo or of the machine: run it again, and report it if it stays",
-    )
+/// A picture whose labels were worked out a second time.
+enum Drawn {
+    /// They agree.
+    Proved(Sample),
+    /// They do not.
+    Doubted {
+        /// The file of the model or template.
+        model: String,
+        /// What does not agree.
+        fault: String,
+    },
+}
+
+/// How often a picture is drawn whose labels cannot be proved.
+const DRAWINGS: usize = 3;
+
+/// Picture `index`, drawn by `draw`; drawn anew, with a warning, while its labels cannot be proved.
+///
+/// # Errors
+/// Those of `draw`, and if no labels of [`DRAWINGS`] pictures can be proved.
+fn proved(
+    context: &Context,
+    index: u64,
+    mut draw: impl FnMut(&mut Stream) -> Result<Drawn>,
+) -> Result<Sample> {
+    let mut stream = context.seed.stream(index);
+    let mut drawings = 0;
+    loop {
+        let (model, fault) = match draw(&mut stream)? {
+            Drawn::Proved(sample) => return Ok(sample),
+            Drawn::Doubted { model, fault } => (model, fault),
+        };
+        let place = format!("{}-{index:06}: {model}", context.id);
+        let problem = format!("the labels do not agree with the model: {fault}");
+        drawings += 1;
+        if drawings == DRAWINGS {
+            let remedy = "look at the model with `verismo inspect`: faces that lie in each other can be the cause; \
+                          report it if it is sound";
+            return Err(Error::failed(place, problem, remedy));
+        }
+        let text = format!("{place}: {problem}; another picture is drawn");
+        context.emit(Event::Warning { text });
+    }
 }
 
 /// Configuration of `render`: exactly one of `mesh` and `template`.

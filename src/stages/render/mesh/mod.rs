@@ -63,7 +63,7 @@ use stable_poses::stable_poses;
 
 use super::names::{self, Named};
 use super::photos::Photos;
-use super::{ATTEMPTS, Wanted, disproved, too_little, unseen};
+use super::{ATTEMPTS, Drawn, Wanted, proved, too_little, unseen};
 use crate::sample::image::encode_png;
 use crate::sample::{Domain, Provenance, Sample};
 use crate::seed::Stream;
@@ -348,20 +348,33 @@ impl Mesh {
         index: u64,
         wanted: Wanted,
     ) -> Result<Sample> {
-        let mut stream = context.seed.stream(index);
+        proved(context, index, |stream| {
+            self.draw(context, studio, index, wanted, stream)
+        })
+    }
+
+    fn draw(
+        &self,
+        context: &Context,
+        studio: &Studio,
+        index: u64,
+        wanted: Wanted,
+        stream: &mut Stream,
+    ) -> Result<Drawn> {
         let size = wanted.size;
         let object = studio.cast.at(index);
         let (model, _) = object;
-        let (scene, buffer) = self.visible_scene(context, studio, object, wanted, &mut stream)?;
-        let behind = self.backdrop.draw(&studio.photos, size, &mut stream)?;
+        let (scene, buffer) = self.visible_scene(context, studio, object, wanted, stream)?;
+        let behind = self.backdrop.draw(&studio.photos, size, stream)?;
         let behind = behind.as_ref();
         let labels = buffer.labels(&scene, wanted, &studio.cast.classes(), behind.is_some())?;
         if let Some(fault) = proof::Shown::new(&scene, &buffer.ids).fault(&labels, size) {
-            return Err(disproved(context, index, &model.path, &fault));
+            let model = model.path.clone();
+            return Ok(Drawn::Doubted { model, fault });
         }
-        let pixels = shade::picture(&scene, &self.lens, behind, size, &buffer.ids, &mut stream);
+        let pixels = shade::picture(&scene, &self.lens, behind, size, &buffer.ids, stream);
         let id = format!("{}-{index:06}", context.id);
-        Ok(Sample {
+        Ok(Drawn::Proved(Sample {
             index,
             image: encode_png(&pixels)?,
             extent: size,
@@ -378,7 +391,7 @@ impl Mesh {
                 gate: None,
             },
             id,
-        })
+        }))
     }
 
     /// A scene that shows the object well, drawn anew until it does; else the last that shows enough of it.

@@ -29,7 +29,7 @@ use serde::{Deserialize, Serialize};
 
 use super::names::{self, Named};
 use super::photos::Photos;
-use super::{ATTEMPTS, Wanted, disproved, too_little, unseen};
+use super::{ATTEMPTS, Drawn, Wanted, proved, too_little, unseen};
 use crate::sample::image;
 use crate::sample::maps::{Value, albedo, normals, semantic};
 use crate::sample::{
@@ -176,8 +176,21 @@ impl Template {
         photos: &Photos,
         wanted: Wanted,
     ) -> Result<Sample> {
+        proved(context, index, |stream| {
+            self.draw(context, index, classes, photos, wanted, stream)
+        })
+    }
+
+    fn draw(
+        &self,
+        context: &Context,
+        index: u64,
+        classes: &[Class],
+        photos: &Photos,
+        wanted: Wanted,
+        stream: &mut Stream,
+    ) -> Result<Drawn> {
         let size = wanted.size;
-        let stream = &mut context.seed.stream(index);
         let class = &classes[(index % classes.len() as u64) as usize];
         let interrupt = || context.check_interrupt();
         let texture = class.draw(self.variants, stream).texture(&interrupt)?;
@@ -193,11 +206,12 @@ impl Template {
         let Picture { pixels, albedo } = self.picture(&signs, photos, wanted, stream)?;
         let mut labels = labels(&signs, size);
         if let Some(fault) = proof::fault(&signs, &labels, size) {
-            return Err(disproved(context, index, &source, &fault));
+            let model = source;
+            return Ok(Drawn::Doubted { model, fault });
         }
         add_maps(&mut labels, &signs, &albedo, classes, wanted)?;
         let id = format!("{}-{index:06}", context.id);
-        Ok(Sample {
+        Ok(Drawn::Proved(Sample {
             id: id.clone(),
             index,
             image: image::encode_png(&pixels)?,
@@ -214,7 +228,7 @@ impl Template {
                 split: None,
                 gate: None,
             },
-        })
+        }))
     }
 
     /// The sign that the picture is of, placed anew until enough of it is visible.
