@@ -1,5 +1,6 @@
 //! Pictures that look the same: a perceptual hash of 256 bits (which of two neighbours of a tiny grey picture is
-//! brighter), confirmed by the colours of an even smaller picture.
+//! brighter), confirmed by the colours of an even smaller picture. A bit counts where the step is clear in one of the
+//! pictures: on even grounds noise alone decides.
 
 use image::RgbImage;
 use rayon::prelude::*;
@@ -11,13 +12,21 @@ use super::agreement::Record;
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Fingerprint {
     bits: [u64; 4],
+    /// Where the steps are clear.
+    clear: [u64; 4],
     colours: Vec<u8>,
     /// Whether there is enough to see to tell it from others.
     is_plain: bool,
 }
 
-/// Bits of 256 that may differ between pictures that look the same.
-const BITS: u32 = 10;
+/// Clear bits that may differ between pictures that look the same.
+const BITS: u32 = 2;
+
+/// Grey levels, of 255, by which neighbours differ clearly.
+const CLEAR: f32 = 3.0;
+
+/// Grey levels by which neighbours differ in the mean, at least, where there is enough to see.
+const PLAIN: f32 = 3.0;
 
 /// Mean difference of colours, of 255, between pictures that look the same.
 const COLOURS: u32 = 6;
@@ -28,29 +37,29 @@ const MOST_PAIRS: u64 = 40_000_000_000;
 impl Fingerprint {
     pub(super) fn of(pixels: &RgbImage) -> Self {
         let tiny = shrunk(pixels, 17, 16);
-        let grey = |[r, g, b]: [u8; 3]| {
-            let [r, g, b] = [r, g, b].map(i32::from);
-            299 * r + 587 * g + 114 * b
-        };
-        let mut bits = [0; 4];
-        let mut change = 0_i64;
+        let grey = |[r, g, b]: [f32; 3]| 0.299 * r + 0.587 * g + 0.114 * b;
+        let (mut bits, mut clear, mut change) = ([0; 4], [0; 4], 0.0);
         for place in 0..256 {
             let left = place / 16 * 17 + place % 16;
             let step = grey(tiny[left + 1]) - grey(tiny[left]);
-            change += i64::from(step.abs());
-            bits[place / 64] |= u64::from(step > 0) << (place % 64);
+            change += step.abs();
+            bits[place / 64] |= u64::from(step > 0.0) << (place % 64);
+            clear[place / 64] |= u64::from(step.abs() > CLEAR) << (place % 64);
         }
+        let colours = shrunk(pixels, 8, 8).into_flattened().into_iter();
         Fingerprint {
             bits,
-            colours: shrunk(pixels, 8, 8).into_flattened(),
-            is_plain: change < 256 * 3 * 1000,
+            clear,
+            colours: colours.map(|value| value as u8).collect(),
+            is_plain: change < 256.0 * PLAIN,
         }
     }
 
     fn is_like(&self, other: &Fingerprint) -> bool {
         let mut differing = 0;
-        for (a, b) in self.bits.iter().zip(other.bits) {
-            differing += (a ^ b).count_ones();
+        for i in 0..4 {
+            let clear = self.clear[i] | other.clear[i];
+            differing += ((self.bits[i] ^ other.bits[i]) & clear).count_ones();
             if differing > BITS {
                 return false;
             }
@@ -62,7 +71,7 @@ impl Fingerprint {
 }
 
 /// Mean colours of `columns` × `rows` parts of a picture, row by row. Of a large picture some pixels are taken.
-fn shrunk(pixels: &RgbImage, columns: u32, rows: u32) -> Vec<[u8; 3]> {
+fn shrunk(pixels: &RgbImage, columns: u32, rows: u32) -> Vec<[f32; 3]> {
     const ENOUGH: u32 = 256;
     let (width, height) = pixels.dimensions();
     // Where a part holds no pixel, that at its upper left stands for it.
@@ -75,7 +84,7 @@ fn shrunk(pixels: &RgbImage, columns: u32, rows: u32) -> Vec<[u8; 3]> {
     for (row, column) in (0..rows).flat_map(|row| (0..columns).map(move |column| (row, column))) {
         let (top, bottom) = ends(row, rows, height);
         let (left, right) = ends(column, columns, width);
-        let (mut sum, mut count) = ([0_u32; 3], 0);
+        let (mut sum, mut count) = ([0_u32; 3], 0_u32);
         for y in (top..bottom).step_by(step) {
             let line =
                 &pixels.as_raw()[3 * (y * width + left) as usize..3 * (y * width + right) as usize];
@@ -86,7 +95,7 @@ fn shrunk(pixels: &RgbImage, columns: u32, rows: u32) -> Vec<[u8; 3]> {
                 count += 1;
             }
         }
-        means.push(sum.map(|sum| (sum / count) as u8));
+        means.push(sum.map(|sum| sum as f32 / count as f32));
     }
     means
 }
