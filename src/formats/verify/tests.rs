@@ -133,7 +133,7 @@ fn split(index: u64) -> &'static str {
 }
 
 /// The formats that `emit` writes unless others are chosen.
-const USUAL: [&str; 4] = ["manifest", "coco", "huggingface", "folders"];
+const USUAL: [&str; 5] = ["manifest", "coco", "huggingface", "croissant", "folders"];
 
 /// Writes a dataset as `emit` does.
 fn write(samples: &[Sample], root: &Path) {

@@ -1,3 +1,5 @@
+//! What moves which network, and what the maps of the renders do.
+
 use burn::module::{ModuleVisitor, Param};
 
 use super::*;

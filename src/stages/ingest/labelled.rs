@@ -6,10 +6,11 @@ use rayon::prelude::*;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::Ingest;
 use super::crops::{Output, Photo, check_crop};
 use super::flaws::Flaw;
+use super::spread::Spread;
 use super::tally::{Tally, fingerprint};
-use super::{Ingest, Spread};
 use crate::formats::{Findings, Format, Picture};
 use crate::sample::crop::{self, Rectangle};
 use crate::sample::image::{decode_photo, encode_png, resize};
@@ -399,9 +400,7 @@ impl Ingest {
         if labels.class.is_none() {
             labels.class = labels.only_class().map(str::to_owned);
         }
-        if rectangle.extent == self.size && extent == self.size {
-            return Ok(Some(labels));
-        }
+        // Boxes become those of their masks, even if the picture stays as it is.
         labels.map(&mapping, Border::Replicate, &name).map(Some)
     }
 

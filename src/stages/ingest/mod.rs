@@ -7,8 +7,10 @@ mod bad;
 mod boxes;
 mod crops;
 mod flaws;
+mod known;
 mod labelled;
 mod photos;
+mod spread;
 mod tally;
 #[cfg(test)]
 mod tests;
@@ -32,6 +34,7 @@ use crate::stage::{
 use boxes::{Area, Boxes, Row};
 use labelled::{Cut, Pictures};
 use photos::Photos;
+use spread::{dealt, evenly_spread};
 use tally::Tally;
 
 /// The registry entry.
@@ -259,50 +262,6 @@ impl Stage for Ingest {
     }
 }
 
-/// What can be said of photos without opening one.
-#[derive(Default)]
-struct KnownPhotos {
-    /// Bytes of all photos of the share.
-    bytes: u64,
-    /// Crops, if every box can be used.
-    crops: Option<u64>,
-}
-
-impl Ingest {
-    fn known_photos(&self) -> KnownPhotos {
-        let share = self.share[1].max(1) as u64;
-        let files: Vec<PathBuf> = match self.path.is_dir() {
-            true => {
-                listing::tree(&self.path, &|| Ok(())).map_or_else(|_| Vec::new(), |tree| tree.files)
-            }
-            false => vec![self.path.clone()],
-        };
-        let tables = ["csv", "txt", "json"];
-        let photos = files.iter().filter(|path| {
-            let extension = path.extension().unwrap_or_default();
-            !tables
-                .iter()
-                .any(|other| extension.eq_ignore_ascii_case(other))
-        });
-        let length = |path: &PathBuf| std::fs::metadata(path).map_or(0, |meta| meta.len());
-        let (count, bytes) = photos.fold((0, 0), |(count, bytes), path| {
-            (count + 1, bytes + length(path))
-        });
-        let rows = self.boxes.as_ref().map(|csv| {
-            let rows = self.boxes(csv).and_then(|boxes| boxes.rows(&|| Ok(())));
-            Some(rows.ok()?.len() as u64)
-        });
-        let crops = match rows {
-            Some(rows) => rows,
-            None => self.path.is_dir().then_some(count),
-        };
-        KnownPhotos {
-            bytes: bytes / share,
-            crops: crops.map(|crops| crops / share),
-        }
-    }
-}
-
 impl Ingest {
     /// The format of a dataset with labels.
     fn format(&self) -> Option<&'static Format> {
@@ -439,64 +398,6 @@ impl Ingest {
             Some(csv) => format!("{} line {} (row {})", csv.display(), row.line, row.number),
             None => String::new(),
         }
-    }
-}
-
-/// The rows of every photo whose place among the photos is that of the share.
-fn dealt(mut rows: Vec<Row>, [wanted, shares]: [usize; 2]) -> Vec<Row> {
-    let mut places = BTreeMap::new();
-    rows.retain(|row| {
-        let next = places.len();
-        places
-            .entry(row.file.clone())
-            .or_insert(next)
-            .rem_euclid(shares)
-            == wanted
-    });
-    rows
-}
-
-/// `limit` of `rows` at even distances, or all where `limit` is 0 or more than there are.
-fn evenly_spread(rows: Vec<Row>, limit: usize) -> Vec<Row> {
-    let mut spread = Spread::new(rows.len(), limit);
-    rows.into_iter().filter(|_| spread.takes()).collect()
-}
-
-/// Takes some of a known number of things, at even distances.
-struct Spread {
-    count: usize,
-    /// How many to take.
-    limit: usize,
-    seen: usize,
-    taken: usize,
-}
-
-impl Spread {
-    /// Takes `limit` of `count` things, or all where `limit` is 0 or more than there are.
-    fn new(count: usize, limit: usize) -> Self {
-        Spread {
-            count,
-            limit: match limit {
-                0 => count,
-                limit => limit.min(count),
-            },
-            seen: 0,
-            taken: 0,
-        }
-    }
-
-    /// Takes all things, however many there are.
-    fn all() -> Self {
-        Spread::new(usize::MAX, 0)
-    }
-
-    /// Whether to take the next thing.
-    fn takes(&mut self) -> bool {
-        let place = self.taken as u128 * self.count as u128 / self.limit.max(1) as u128;
-        let takes = self.taken < self.limit && self.seen as u128 == place;
-        self.seen += 1;
-        self.taken += usize::from(takes);
-        takes
     }
 }
 

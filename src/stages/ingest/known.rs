@@ -1,0 +1,50 @@
+//! How many photos there are, and how large they are, for plans.
+
+use std::path::PathBuf;
+
+use super::Ingest;
+use crate::sample::listing;
+
+/// What can be said of photos without opening one.
+#[derive(Default)]
+pub(super) struct KnownPhotos {
+    /// Bytes of all photos of the share.
+    pub bytes: u64,
+    /// Crops, if every box can be used.
+    pub crops: Option<u64>,
+}
+
+impl Ingest {
+    pub(super) fn known_photos(&self) -> KnownPhotos {
+        let share = self.share[1].max(1) as u64;
+        let files: Vec<PathBuf> = match self.path.is_dir() {
+            true => {
+                listing::tree(&self.path, &|| Ok(())).map_or_else(|_| Vec::new(), |tree| tree.files)
+            }
+            false => vec![self.path.clone()],
+        };
+        let tables = ["csv", "txt", "json"];
+        let photos = files.iter().filter(|path| {
+            let extension = path.extension().unwrap_or_default();
+            !tables
+                .iter()
+                .any(|other| extension.eq_ignore_ascii_case(other))
+        });
+        let length = |path: &PathBuf| std::fs::metadata(path).map_or(0, |meta| meta.len());
+        let (count, bytes) = photos.fold((0, 0), |(count, bytes), path| {
+            (count + 1, bytes + length(path))
+        });
+        let rows = self.boxes.as_ref().map(|csv| {
+            let rows = self.boxes(csv).and_then(|boxes| boxes.rows(&|| Ok(())));
+            Some(rows.ok()?.len() as u64)
+        });
+        let crops = match rows {
+            Some(rows) => rows,
+            None => self.path.is_dir().then_some(count),
+        };
+        KnownPhotos {
+            bytes: bytes / share,
+            crops: crops.map(|crops| crops / share),
+        }
+    }
+}
