@@ -48,7 +48,7 @@ fn project(stages: &str) -> Project {
     let coco = json!({ "images": images, "annotations": annotations, "categories": categories });
     project
         .file("made/coco_annotations.json", coco.to_string())
-        .photos("photos", 8)
+        .photos("photos", 24)
         .file("tiny.toml", pipeline(stages))
 }
 
@@ -125,7 +125,7 @@ fn another_format_is_named_before_anything_runs() {
         .verismo(&["plan", "tiny.toml", "--set", "renders.format=\"bop\""])
         .assert()
         .code(2)
-        .stderr(contains("looks like `coco`").and(contains("tiny.toml:")));
+        .stderr(contains("looks like `coco`").and(contains("renders.format")));
     project
         .verismo(&["plan", "tiny.toml", "--set", "renders.cut=\"object\""])
         .assert()
