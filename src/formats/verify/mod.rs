@@ -11,7 +11,7 @@ mod likeness;
 #[cfg(test)]
 mod tests;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
 
 use rayon::prelude::*;
@@ -107,7 +107,9 @@ pub fn verify(root: &Path, progress: super::convert::Progress) -> Result<Report>
     }
     let mut check = Check {
         records: Vec::new(),
-        by_file: std::collections::HashMap::new(),
+        by_file: HashMap::new(),
+        by_link: HashMap::new(),
+        by_content: HashMap::new(),
         observations: Observations::default(),
         report,
     };
@@ -152,7 +154,11 @@ fn formats(root: &Path) -> Result<Vec<&'static Format>> {
 struct Check {
     records: Vec<Record>,
     /// Positions in `records`.
-    by_file: std::collections::HashMap<PathBuf, usize>,
+    by_file: HashMap<PathBuf, usize>,
+    /// Positions of files with several names: formats of one dataset share pictures by hard links.
+    by_link: HashMap<Link, usize>,
+    /// Positions by the hash of the file; `None` if several files are equal.
+    by_content: HashMap<u64, Option<usize>>,
     observations: Observations,
     report: Report,
 }
@@ -170,7 +176,7 @@ impl Check {
         let findings = format.visit(root, false, &mut |picture| {
             done += 1;
             progress(done, None)?;
-            if let Some(&known) = self.by_file.get(&picture.file) {
+            if let Some(known) = self.known(&picture.file, is_first) {
                 // A picture that waits in the batch has no record yet.
                 let record = self.records.get_mut(known);
                 let record = record.filter(|record| !record.formats.contains(&format.name));
@@ -197,20 +203,44 @@ impl Check {
         Ok(())
     }
 
+    /// The position of a file that was listed before, whatever its name then.
+    fn known(&self, file: &Path, is_first: bool) -> Option<usize> {
+        let by_file = self.by_file.get(file).copied();
+        by_file.or_else(|| {
+            let link = link(file).filter(|_| !is_first)?;
+            self.by_link.get(&link).copied()
+        })
+    }
+
     /// Checks pictures that no earlier format has listed.
     fn check(&mut self, batch: Vec<Picture>, format: &'static Format, is_first: bool) {
         let seen: Vec<Result<Sight>> = batch.par_iter().map(Sight::of).collect();
         for (picture, seen) in batch.into_iter().zip(seen) {
+            let content = seen.as_ref().map_or(0, |sight| sight.content);
+            if let Some(Some(known)) = self.by_content.get(&content).copied()
+                && let Some(record) = self.records.get_mut(known)
+                && !record.formats.contains(&format.name)
+            {
+                agreement::compare(record, &picture, format, &mut self.report);
+                self.by_file.insert(picture.file, known);
+                continue;
+            }
             self.judge(&picture, format, seen.as_ref(), is_first);
             self.report.pictures += 1;
             self.report.objects += picture.labels.objects().len() as u64;
-            self.by_file
-                .insert(picture.file.clone(), self.records.len());
-            self.observations.add(self.records.len(), &picture.labels);
-            let (likeness, content) = match seen {
-                Ok(sight) => (Some(sight.likeness), sight.content),
-                Err(_) => (None, 0),
-            };
+            let number = self.records.len();
+            self.by_file.insert(picture.file.clone(), number);
+            if let Some(link) = link(&picture.file) {
+                self.by_link.insert(link, number);
+            }
+            if seen.is_ok() {
+                let known = self.by_content.entry(content);
+                known
+                    .and_modify(|known| *known = None)
+                    .or_insert(Some(number));
+            }
+            self.observations.add(number, &picture.labels);
+            let likeness = seen.ok().map(|sight| sight.likeness);
             self.records
                 .push(Record::new(picture, format, likeness, content));
         }
@@ -274,6 +304,22 @@ impl Check {
             });
         }
     }
+}
+
+/// The device and the number of a file.
+type Link = (u64, u64);
+
+/// What tells a file that has several names from others.
+#[cfg(unix)]
+fn link(file: &Path) -> Option<Link> {
+    use std::os::unix::fs::MetadataExt;
+    let known = std::fs::metadata(file).ok()?;
+    (known.nlink() > 1).then(|| (known.dev(), known.ino()))
+}
+
+#[cfg(not(unix))]
+fn link(_: &Path) -> Option<Link> {
+    None
 }
 
 /// What decoding a picture shows.

@@ -262,6 +262,31 @@ fn places(report: &Report, kind: &str) -> BTreeSet<String> {
 }
 
 #[test]
+fn formats_that_put_pictures_elsewhere_agree() {
+    for copied in [false, true] {
+        let root = tempfile::tempdir().unwrap();
+        let samples = (0..COUNT).map(sample).collect::<Vec<_>>();
+        for name in ["manifest", "coco", "yolo", "bop"] {
+            write_format(name, &samples, &samples, root.path());
+        }
+        if copied {
+            // As from an archive, which knows no hard links.
+            let images = root.path().join("images");
+            for path in crate::artifact::walk(&images).unwrap() {
+                let bytes = std::fs::read(&path).unwrap();
+                std::fs::remove_file(&path).unwrap();
+                std::fs::write(&path, bytes).unwrap();
+            }
+        }
+        let report = check(root.path());
+        assert_eq!(report.pictures, samples.len() as u64);
+        assert!(report.formats.contains(&"yolo"), "{:?}", report.formats);
+        let doubts = report.doubts.iter().filter(|d| d.kind == "agreement");
+        assert_eq!(doubts.count(), 0, "{:#?}", report.doubts);
+    }
+}
+
+#[test]
 fn a_sound_dataset_is_not_doubted() {
     let root = dataset();
     let report = check(root.path());

@@ -90,7 +90,7 @@ fn too_little(context: &Context, model: &str, most: f32, least: f32, remedy: &st
 /// A picture whose labels were worked out a second time.
 enum Drawn {
     /// They agree.
-    Proved(Sample),
+    Proved(Box<Sample>),
     /// They do not.
     Doubted {
         /// The file of the model or template.
@@ -116,7 +116,7 @@ fn proved(
     let mut drawings = 0;
     loop {
         let (model, fault) = match draw(&mut stream)? {
-            Drawn::Proved(sample) => return Ok(sample),
+            Drawn::Proved(sample) => return Ok(*sample),
             Drawn::Doubted { model, fault } => (model, fault),
         };
         let place = format!("{}-{index:06}: {model}", context.id);

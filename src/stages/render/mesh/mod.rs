@@ -374,7 +374,7 @@ impl Mesh {
         }
         let pixels = shade::picture(&scene, &self.lens, behind, size, &buffer.ids, stream);
         let id = format!("{}-{index:06}", context.id);
-        Ok(Drawn::Proved(Sample {
+        Ok(Drawn::Proved(Box::new(Sample {
             index,
             image: encode_png(&pixels)?,
             extent: size,
@@ -391,7 +391,7 @@ impl Mesh {
                 gate: None,
             },
             id,
-        }))
+        })))
     }
 
     /// A scene that shows the object well, drawn anew until it does; else the last that shows enough of it.

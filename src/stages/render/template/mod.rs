@@ -211,7 +211,7 @@ impl Template {
         }
         add_maps(&mut labels, &signs, &albedo, classes, wanted)?;
         let id = format!("{}-{index:06}", context.id);
-        Ok(Drawn::Proved(Sample {
+        Ok(Drawn::Proved(Box::new(Sample {
             id: id.clone(),
             index,
             image: image::encode_png(&pixels)?,
@@ -228,7 +228,7 @@ impl Template {
                 split: None,
                 gate: None,
             },
-        }))
+        })))
     }
 
     /// The sign that the picture is of, placed anew until enough of it is visible.
