@@ -407,11 +407,11 @@ pub fn detect(path: &Path) -> Result<&'static Format> {
 /// As [`detect`].
 pub fn detect_all(path: &Path) -> Result<Vec<&'static Format>> {
     detect(path)?;
-    let has_manifest = path.join(crate::artifact::DATASET_TABLE).is_file();
+    let has_list = path.join(folders::CLASSES).is_file();
     let mut found: Vec<&Format> = Vec::new();
     for format in FORMATS.iter().filter(|format| (format.detect)(path)) {
-        // Any folder with pictures in folders looks like class folders; only beside a manifest it must be some.
-        let is_guess = format.name == "folders" && !has_manifest;
+        // Any folder with pictures in folders looks like class folders; with a list of classes it must be some.
+        let is_guess = format.name == "folders" && !has_list;
         let is_twin = found.iter().any(|other| other.is_twin(format));
         if found.is_empty() || !is_guess && !is_twin {
             found.push(format);
