@@ -13,8 +13,10 @@ mod croissant;
 mod cvat;
 mod entry;
 mod folders;
+mod holds;
 mod huggingface;
 mod huggingface_parquet;
+mod json;
 mod kitti;
 mod labelme;
 mod manifest;
@@ -34,8 +36,10 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 pub use entry::{ImageEntry, Original};
+pub use holds::Holds;
 pub use reader::{Findings, Flaw, Reader};
 
+use self::json::from_json;
 use crate::registry::{Entry, Name};
 use crate::sample::content::is_called_picture;
 use crate::sample::image::decode_rgb;
@@ -163,87 +167,6 @@ impl Entry for Format {
 
 /// A format in a configuration.
 pub type FormatName = Name<Format>;
-
-/// The labels that a format can store.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Holds {
-    /// The class of a picture.
-    pub class: bool,
-    /// Classes and boxes of objects.
-    pub objects: bool,
-    /// The visible pixels of each object.
-    pub masks: bool,
-    /// Named points of objects with their visibility.
-    pub keypoints: bool,
-    /// The object-to-camera transform of each object.
-    pub poses: bool,
-    /// The pinhole intrinsics of each picture.
-    pub camera: bool,
-    /// The share of each object that is neither hidden nor cut off; read as 1 where it is missing.
-    pub visible_fraction: bool,
-    /// Pictures whose objects are unknown. If it has objects, a format without this leaves such pictures out,
-    /// since an entry without objects would say that there are none.
-    pub unknown_objects: bool,
-    /// Objects whose mask is unknown; elsewhere they get the whole box as their mask.
-    pub unknown_masks: bool,
-    /// Boxes that are not upright. They are read as the upright boxes around them.
-    pub oriented: bool,
-}
-
-impl Holds {
-    /// No labels.
-    pub const NOTHING: Holds = Holds {
-        class: false,
-        objects: false,
-        masks: false,
-        keypoints: false,
-        poses: false,
-        camera: false,
-        visible_fraction: false,
-        unknown_objects: false,
-        unknown_masks: true,
-        oriented: false,
-    };
-
-    /// Whether the format leaves pictures out whose objects are unknown.
-    pub fn needs_objects(self) -> bool {
-        self.objects && !self.unknown_objects
-    }
-
-    /// How many kinds of labels both formats hold.
-    fn shared(self, other: Holds) -> usize {
-        let kinds = |holds: Holds| {
-            [
-                holds.class,
-                holds.objects && !holds.oriented,
-                // Oriented boxes are drawn around masks.
-                holds.masks || holds.oriented,
-                holds.keypoints,
-                holds.poses,
-                holds.camera,
-                holds.visible_fraction,
-                holds.unknown_objects,
-            ]
-        };
-        let both = kinds(self).into_iter().zip(kinds(other));
-        both.filter(|(a, b)| *a && *b).count()
-    }
-
-    /// The names of the labels, separated by commas, for `verismo list`.
-    pub fn names(self) -> String {
-        let all = [
-            ("class", self.class),
-            ("boxes", self.objects && !self.oriented),
-            ("oriented boxes", self.oriented),
-            ("masks", self.masks),
-            ("keypoints", self.keypoints),
-            ("poses", self.poses),
-            ("camera", self.camera),
-        ];
-        let present = all.into_iter().filter(|(_, present)| *present);
-        present.map(|(name, _)| name).collect::<Vec<_>>().join(", ")
-    }
-}
 
 /// What a writer knows before the first image.
 #[derive(Clone, Copy)]
@@ -523,39 +446,6 @@ fn inside(root: &Path, name: &str) -> Result<PathBuf, String> {
         };
     }
     Ok(path)
-}
-
-/// Parses JSON. Python also writes numbers that JSON does not have, `NaN` and `Infinity`; they are read as null.
-///
-/// # Errors
-/// If it is no JSON, or does not have the type.
-fn from_json<T: serde::de::DeserializeOwned>(text: &[u8]) -> serde_json::Result<T> {
-    serde_json::from_slice(text).or_else(|error| match without_nan(text) {
-        Some(text) => serde_json::from_slice(&text),
-        None => Err(error),
-    })
-}
-
-/// The text with null in the place of numbers that are none; `None` if there are none outside of strings.
-fn without_nan(text: &[u8]) -> Option<Vec<u8>> {
-    let (mut changed, mut rest) = (Vec::new(), text);
-    let (mut in_string, mut found) = (false, false);
-    while let Some(&byte) = rest.first() {
-        let words: [&[u8]; 3] = [b"NaN", b"Infinity", b"-Infinity"];
-        let word = words.into_iter().find(|word| rest.starts_with(word));
-        if let Some(word) = word.filter(|_| !in_string) {
-            changed.extend(b"null");
-            rest = &rest[word.len()..];
-            found = true;
-            continue;
-        }
-        let is_escape = in_string && byte == b'\\';
-        in_string ^= byte == b'"';
-        let (taken, after) = rest.split_at(rest.len().min(1 + usize::from(is_escape)));
-        changed.extend(taken);
-        rest = after;
-    }
-    found.then_some(changed)
 }
 
 /// The error for a file that does not match its format.

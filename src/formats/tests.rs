@@ -1,5 +1,6 @@
 //! Every format reads back what it writes, as far as it holds it.
 
+mod conversion;
 mod hostile;
 mod renderers;
 

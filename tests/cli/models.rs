@@ -32,6 +32,19 @@ fn pipeline(render: &str, models: &str) -> String {
     )
 }
 
+/// `plan` and `run` both refuse `p.toml` with a place in it and these words, and nothing is made.
+fn assert_refused(project: &Project, [problem, remedy]: [&str; 2]) {
+    for command in ["plan", "run"] {
+        let refused = project.verismo(&[command, "p.toml"]).assert().code(2);
+        refused.stderr(
+            contains("p.toml:")
+                .and(contains(problem))
+                .and(contains(remedy)),
+        );
+    }
+    assert!(!project.path("outputs").exists());
+}
+
 #[test]
 fn folders_patterns_and_tables_become_classes_under_built_in_light() {
     let models = "models = [\n  \"parts/spoon.obj\",\n  { path = \"parts/cups\", class = \"cup\", scale = 0.02 },\n  \
@@ -101,15 +114,7 @@ fn what_cannot_be_classes_is_refused_before_anything_runs() {
             .file("slash.gltf", faces)
             .file("empty/notes.txt", "no model")
             .file("p.toml", pipeline(render, models));
-        for command in ["plan", "run"] {
-            let refused = project.verismo(&[command, "p.toml"]).assert().code(2);
-            refused.stderr(
-                contains("p.toml:")
-                    .and(contains(parts[0]))
-                    .and(contains(parts[1])),
-            );
-        }
-        assert!(!project.path("outputs").exists());
+        assert_refused(&project, parts);
     }
 }
 
@@ -168,15 +173,7 @@ fn models_that_cannot_be_read_and_materials_that_are_not_there_are_refused_by_pl
             .file("box.gltf", draco)
             .file("box.obj", part())
             .file("p.toml", pipeline("", &format!("models = [{models}]")));
-        for command in ["plan", "run"] {
-            let refused = project.verismo(&[command, "p.toml"]).assert().code(2);
-            refused.stderr(
-                contains("p.toml:")
-                    .and(contains(parts[0]))
-                    .and(contains(parts[1])),
-            );
-        }
-        assert!(!project.path("outputs").exists());
+        assert_refused(&project, parts);
     }
     let models = format!("models = [{}]", painted.replace("lid", "default"));
     let project = Project::new()

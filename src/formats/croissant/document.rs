@@ -420,10 +420,9 @@ fn activities(lineage: &Lineage) -> Vec<Value> {
         activities.push(activity("pseudo_label", vec![photos]));
     }
     if lineage.foreign > 0 {
-        activities.push(activity("convert", Vec::new()));
-        return activities;
+        activities.push(activity("read another dataset", Vec::new()));
     }
-    activities.push(activity("emit", Vec::new()));
+    activities.push(activity("write the dataset", Vec::new()));
     activities
 }
 

@@ -103,12 +103,6 @@ impl Mapping {
         )
     }
 
-    /// Cuts out what lies right of and below the point `corner`.
-    pub fn cut(from: Extent, corner: [u32; 2], to: Extent) -> Self {
-        let corner = DVec2::from(corner.map(f64::from));
-        Mapping::new(DAffine2::from_translation(-corner), from, to)
-    }
-
     /// Turns clockwise by so many times 90 degrees.
     pub fn quarter_turns(extent: Extent, times: u32) -> Self {
         let Extent { width, height } = extent;

@@ -6,7 +6,7 @@ use crate::sample::{Extent, Object};
 /// The registry entry.
 pub const MAP: MapKind = MapKind {
     name: "semantic",
-    about: "class of every pixel, 16-bit grey: 0 for none, else its place among the sorted classes from 1",
+    about: "class of every pixel, 16-bit grey: 0 for none, else the number of its class from 1",
     layout: Layout::Grey16,
     nothing: [0; 3],
     turn: None,
@@ -18,7 +18,8 @@ pub const MAP: MapKind = MapKind {
     },
 };
 
-/// The map of a picture whose visible objects have masks; `classes` are all there are, sorted.
+/// The map of a picture whose visible objects have masks; `classes` are all there are, in the
+/// order of their numbers.
 pub fn draw<'a>(
     objects: &[Object],
     classes: impl Iterator<Item = &'a str> + Clone,

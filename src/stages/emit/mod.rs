@@ -1,8 +1,8 @@
 //! emit: a dataset to publish, in formats for training recognisers.
 //!
-//! The samples are read twice, part by part: first for a [`Survey`], which also rejects samples without
-//! labels; then each sample is compared with itself and goes to every writer in turn. The bytes depend only on the samples and the
-//! configuration: there are no dates, and the order is sorted.
+//! The samples are read twice, part by part: first for a [`Survey`], which also rejects samples without labels;
+//! then the labels of each sample are compared with each other, and it goes to every writer in turn. The bytes
+//! depend only on the samples and the configuration: there are no dates, and the order is sorted.
 
 mod card;
 mod checksums;
@@ -262,14 +262,7 @@ impl Stage for Emit {
                 || (holds.objects && facts.objects != Some(false))
         };
         // Class folders that nobody asked for are no reason to refuse pictures without a class.
-        let names = |config: &Emit| {
-            config
-                .formats
-                .iter()
-                .map(|f| f.entry().name)
-                .collect::<Vec<_>>()
-        };
-        let asked = names(self) != names(&Emit::default());
+        let asked = self.formats != Emit::default().formats;
         let chosen = self.formats.iter().map(|name| name.entry());
         let mut chosen = chosen.filter(|format| asked || format.name != "folders");
         match chosen.find(|format| !fits(format.holds)) {

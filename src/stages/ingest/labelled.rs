@@ -1,6 +1,8 @@
 //! Pictures from a dataset of any format that is read: finished renders with their labels, or photos, of which
 //! only the boxes are used, to cut them.
 
+use std::path::Path;
+
 use image::RgbImage;
 use rayon::prelude::*;
 use schemars::JsonSchema;
@@ -15,7 +17,7 @@ use crate::formats::{Findings, Format, Picture};
 use crate::sample::crop::{self, Rectangle};
 use crate::sample::image::{decode_photo, encode_png, resize};
 use crate::sample::mapping::Border;
-use crate::sample::{Domain, Extent, Labels, Provenance, Sample, maps};
+use crate::sample::{Domain, Extent, Labels, Provenance, Sample};
 use crate::stage::{Context, Event, Share};
 use crate::{Error, Result};
 
@@ -44,7 +46,7 @@ pub enum Pictures {
 /// The most flaws of a dataset that a warning lists.
 const MOST_FLAWS: usize = 10;
 
-/// The largest dataset, in bytes of its file, whose pictures are counted before it is read.
+/// The largest file of labels, in bytes, with which pictures are counted before they are read.
 const QUICKLY_COUNTED: u64 = 64 << 20;
 /// The most pictures that are counted before they are read.
 const MOST_COUNTED: u64 = 100_000;
@@ -141,11 +143,10 @@ impl Ingest {
     ) -> Result<serde_json::Value> {
         let mut counter = Chooser::new(self, Spread::all());
         let mut count = 0;
-        let visited = format.visit(&self.path, self.strict, &mut |picture| {
+        format.visit(&self.path, self.strict, &mut |picture| {
             count += counter.choose(&picture, &mut Tally::default()).len();
             context.check_interrupt()
-        });
-        visited.map_err(|error| self.explained(error, format))?;
+        })?;
         self.check_splits(context, &counter)?;
 
         let total = match self.limit {
@@ -196,8 +197,7 @@ impl Ingest {
 
     /// How many samples the dataset gives; `None` if it is too large to tell quickly.
     pub(super) fn count_labelled(&self, format: &Format) -> Option<u64> {
-        let length = std::fs::metadata(&self.path).ok()?.len();
-        if self.path.is_file() && length > QUICKLY_COUNTED {
+        if has_large_file(&self.path) || has_large_file(&self.path.join("annotations")) {
             return None;
         }
         let mut counter = Chooser::new(self, Spread::all());
@@ -206,29 +206,12 @@ impl Ingest {
             pictures += 1;
             count += counter.choose(&picture, &mut Tally::default()).len() as u64;
             match pictures > MOST_COUNTED {
+                // Stops the count.
                 true => Err(Error::Interrupted),
                 false => Ok(()),
             }
         });
         counted.ok().map(|_| count)
-    }
-
-    /// The error of a dataset that cannot be read; says which formats it could be of.
-    fn explained(&self, error: Error, format: &Format) -> Error {
-        match error {
-            Error::Failed {
-                subject, problem, ..
-            } => Error::failed(
-                subject,
-                problem,
-                format!(
-                    "check that {} is complete and of the format `{}`",
-                    self.path.display(),
-                    format.name
-                ),
-            ),
-            other => other,
-        }
     }
 
     fn check_splits(&self, context: &Context, counter: &Chooser) -> Result<()> {
@@ -363,7 +346,8 @@ impl Ingest {
                 // What the dataset made from one render stays together when it is split.
                 origin: known.map_or_else(|| id(first), |known| known.origin.clone()),
                 parent: None,
-                seed: context.seed.hex(wanted.number),
+                // No random stream of ours drew it.
+                seed: known.map_or_else(String::new, |known| known.seed.clone()),
                 checkpoint: None,
                 transforms: Vec::new(),
                 split: None,
@@ -427,18 +411,23 @@ impl Ingest {
     }
 }
 
+/// Whether a file, or one in a folder, takes long to read.
+fn has_large_file(path: &Path) -> bool {
+    let own = std::fs::metadata(path).into_iter();
+    let files = std::fs::read_dir(path).into_iter().flatten().flatten();
+    let mut all = own.chain(files.flat_map(|file| file.metadata()));
+    all.any(|file| file.is_file() && file.len() > QUICKLY_COUNTED)
+}
+
 /// # Errors
 /// If the labels of a picture are of another size than its `extent`.
 fn check_labels(picture: &Picture, extent: Extent, name: &str) -> Result<()> {
-    let wrong = |what: &str, other: Extent| {
-        Err(Error::failed(
-            name,
-            format!("has {extent} pixels, but {what} {other}"),
-            "give the labels the size of the picture as it is seen, with its EXIF orientation applied",
-        ))
-    };
     if let Some(labelled) = picture.extent.filter(|labelled| *labelled != extent) {
-        return wrong("its labels are of", labelled);
+        return Err(Error::failed(
+            name,
+            format!("has {extent} pixels, but its labels are of {labelled}"),
+            "give the labels the size of the picture as it is seen, with its EXIF orientation applied",
+        ));
     }
     let pixels = extent.area() as u64;
     for object in picture.labels.objects() {
@@ -460,11 +449,6 @@ fn check_labels(picture: &Picture, extent: Extent, name: &str) -> Result<()> {
             }
         }
     }
-    for (kind, png) in picture.labels.maps.iter() {
-        let (_, dimensions) = maps::decode(kind, png, name)?;
-        if extent != dimensions.into() {
-            return wrong(&format!("its {} map has", kind.name), dimensions.into());
-        }
-    }
+    picture.labels.maps.decoded(extent, name)?;
     Ok(())
 }

@@ -15,7 +15,7 @@ pub(super) struct Tally {
     pub no_area: usize,
     pub too_small: usize,
     pub outside: usize,
-    /// Rows that say that there is nothing in their photo.
+    /// Rows or pictures that say that there is nothing to be seen.
     pub empty: usize,
     pub flaws: Flaws,
     pub bad: BadPhotos,
@@ -57,10 +57,11 @@ impl Tally {
         self.bad.report(context, config, photos, self.crops)?;
         let csv = config.boxes.as_ref().unwrap_or(&config.path).display();
         if self.empty > 0 {
-            let text = format!(
-                "{csv}: {} rows are without a box, so they give no crop",
-                self.empty
-            );
+            let what = match config.format {
+                Some(_) => "pictures are without an object",
+                None => "rows are without a box",
+            };
+            let text = format!("{csv}: {} {what}, so they give no crop", self.empty);
             context.emit(Event::Note { text });
         }
         let reasons = [
@@ -87,11 +88,14 @@ impl Tally {
         }
         self.flaws.report(context, self.crops, config.size);
         if self.crops == 0 {
-            return Err(Error::failed(
-                csv,
-                format!("no box is left, {} were skipped", self.skipped()),
-                "check that the boxes are left, top, right, bottom in pixels, or lower `min_side`",
-            ));
+            let remedy = match config.format {
+                Some(_) => "check what the dataset labels, or lower `min_side`",
+                None => {
+                    "check that the boxes are left, top, right, bottom in pixels, or lower `min_side`"
+                }
+            };
+            let problem = format!("no box is left, {} were skipped", self.skipped());
+            return Err(Error::failed(csv, problem, remedy));
         }
         Ok(())
     }

@@ -4,6 +4,8 @@ mod filter;
 mod mesh;
 mod names;
 mod photos;
+#[cfg(test)]
+mod proving;
 mod template;
 mod turns;
 
@@ -314,5 +316,71 @@ impl Render {
                 "remove one of them",
             )),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Mutex;
+    use std::sync::atomic::AtomicBool;
+
+    use rand::RngExt;
+
+    use super::*;
+    use crate::seed::Seed;
+    use crate::stage::{DeviceChoice, Share};
+    use crate::testing;
+
+    #[test]
+    fn a_picture_that_cannot_be_proved_is_drawn_anew_and_the_third_is_an_error() {
+        let warnings = Mutex::new(Vec::new());
+        let events = |event| {
+            if let Event::Warning { text } = event {
+                warnings.lock().unwrap().push(text);
+            }
+        };
+        let out = tempfile::tempdir().unwrap();
+        let context = Context {
+            id: "render",
+            seed: Seed::new(1, "render"),
+            inputs: std::collections::BTreeMap::new(),
+            share: Share::All,
+            out: out.path(),
+            resume: None,
+            part_size: 8,
+            device: DeviceChoice::Cpu,
+            events: &events,
+            interrupted: &AtomicBool::new(false),
+        };
+        let after = |doubted: usize| {
+            let mut drawn = Vec::new();
+            let sample = proved(&context, 7, |stream| {
+                drawn.push(stream.random::<u64>());
+                Ok(match drawn.len() > doubted {
+                    true => Drawn::Proved(Box::new(testing::shapes(1, 8, 1).remove(0))),
+                    false => Drawn::Doubted {
+                        model: "cup.obj".to_owned(),
+                        fault: "a mask is wrong".to_owned(),
+                    },
+                })
+            });
+            (sample, drawn)
+        };
+        let (sound, first) = after(0);
+        assert!(sound.is_ok() && warnings.lock().unwrap().is_empty());
+        let (mended, drawn) = after(2);
+        assert!(mended.is_ok());
+        assert_eq!((drawn.len(), drawn[0]), (3, first[0]));
+        assert!(drawn[1] != drawn[0] && drawn[2] != drawn[1]);
+        let told = std::mem::take(&mut *warnings.lock().unwrap());
+        assert_eq!(told.len(), 2);
+        assert!(told[0].contains("render-000007: cup.obj") && told[0].contains("a mask is wrong"));
+        let (refused, drawn) = after(3);
+        let refused = refused.unwrap_err().to_string();
+        assert_eq!(drawn.len(), 3);
+        assert!(
+            refused.contains("cup.obj") && refused.contains("help:"),
+            "{refused}"
+        );
     }
 }

@@ -16,6 +16,7 @@ use crate::models::Batch;
 use crate::models::album::{Album, class_of, common_extent};
 use crate::nn::batch;
 use crate::nn::ruler::{self, Groups, Pictures};
+use crate::sample::crop::Rectangle;
 use crate::sample::maps::{Decoded, MapKind};
 use crate::sample::{Extent, Mapping};
 use crate::seed::Stream;
@@ -209,7 +210,13 @@ impl View {
         }
         let mut mapping = Mapping::resize(extent, self.resize);
         if let Some((corner, cut)) = self.crop {
-            mapping = mapping.then(&Mapping::cut(mapping.to, corner, cut));
+            let [left, top] = corner.map(i64::from);
+            let rectangle = Rectangle {
+                left,
+                top,
+                extent: cut,
+            };
+            mapping = mapping.then(&rectangle.mapping(mapping.to, cut));
         }
         if self.flip {
             mapping = mapping.then(&Mapping::mirror(mapping.to));
@@ -248,3 +255,6 @@ impl View {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

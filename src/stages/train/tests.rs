@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use burn::tensor::Tensor;
 use image::RgbImage;
 
 use super::checkpoint::TrainingState;
@@ -15,7 +14,7 @@ use crate::registry::Name;
 use crate::sample::image::encode_png;
 use crate::sample::mapping::Border;
 use crate::sample::maps::{self, Decoded, albedo, normals, semantic};
-use crate::sample::{Mapping, Maps, Sample};
+use crate::sample::{Mapping, Sample};
 use crate::seed::{Seed, Stream};
 use crate::stage::DeviceChoice;
 use crate::{artifact, testing};
@@ -222,7 +221,7 @@ fn stage(config: TrainConfig) -> Train {
     Train { config, model }
 }
 
-fn tiny() -> TrainConfig {
+pub(super) fn tiny() -> TrainConfig {
     let mut config = short();
     config.generator.channels = 4;
     config.generator.blocks = 1;
@@ -312,7 +311,7 @@ fn wide(count: u64, seed: u64) -> Vec<Sample> {
 }
 
 /// Adds its own colours as albedo, its objects, and normals that lean outwards from the middle of the picture.
-fn add_maps(sample: &mut Sample) {
+pub(super) fn add_maps(sample: &mut Sample) {
     let Extent { width, height } = sample.extent;
     let pixels = sample.pixels().unwrap();
     let colours = pixels
@@ -408,93 +407,6 @@ fn a_model_refuses_only_sizes_that_its_own_networks_cannot_read() {
             );
         }
     }
-}
-
-#[test]
-fn cuts_take_picture_and_mask_alike() {
-    let folders = [(); 2].map(|()| tempfile::tempdir().unwrap());
-    let renders = testing::publish(folders[0].path(), &testing::shapes(12, 32, 1), 16);
-    let photos = testing::publish(folders[1].path(), &testing::shapes(12, 32, 2), 16);
-    let inputs = [("renders", renders), ("photos", photos)];
-    let read = |context: &Context| Data::read(context, &[], &[]).unwrap();
-    let (data, _) = testing::in_context("train", inputs, 16, folders[0].path(), read);
-    let mut stream = Seed::new(1, "train").stream(0);
-    let extent = |width, height| Some(Extent::new(width, height));
-    for (resize, crop, seen) in [
-        (None, extent(20, 20), [20, 20]),
-        (extent(40, 40), extent(24, 24), [24, 24]),
-        (extent(48, 48), None, [48, 48]),
-        (extent(48, 40), extent(36, 40), [36, 40]),
-    ] {
-        let config = TrainConfig {
-            resize,
-            crop,
-            batch: 8,
-            turn: true,
-            ..tiny()
-        };
-        let batch = data
-            .draw(&config, &mut stream, &burn::tensor::Device::flex())
-            .unwrap();
-        let [width, height] = seen;
-        assert_eq!(batch.photos.dims(), [8, 3, height, width]);
-        // Objects are brighter than any ground: the mask lies where the picture is bright.
-        let bright = batch.renders.max_dim(1).greater_elem(-0.02).float();
-        let differ: f32 = (bright - batch.masks).abs().mean().into_scalar();
-        assert!(differ < 0.06, "{resize:?} {crop:?}: {differ}");
-    }
-}
-
-#[test]
-fn maps_follow_their_pictures_and_directions_turn() {
-    let folders = [(); 2].map(|()| tempfile::tempdir().unwrap());
-    let mut shapes = testing::shapes(12, 32, 1);
-    shapes.iter_mut().for_each(add_maps);
-    // A map that one render lacks is unknown there.
-    shapes[0].labels.maps = Maps::default();
-    let renders = testing::publish(folders[0].path(), &shapes, 16);
-    let photos = testing::publish(folders[1].path(), &testing::shapes(12, 32, 2), 16);
-    let inputs = [("renders", renders), ("photos", photos)];
-    let read = |context: &Context| Data::read(context, &[], maps::MAPS).unwrap();
-    let (data, _) = testing::in_context("train", inputs, 16, folders[0].path(), read);
-    let names: Vec<_> = data.maps.iter().map(|kind| kind.name).collect();
-    assert_eq!(names, ["normals", "albedo", "semantic"]);
-    let device = burn::tensor::Device::flex();
-    let mut stream = Seed::new(1, "train").stream(0);
-    let config = TrainConfig {
-        batch: 64,
-        flip: true,
-        turn: true,
-        ..tiny()
-    };
-    let batch = data.draw(&config, &mut stream, &device).unwrap();
-    let planes = batch.maps.unwrap();
-    assert_eq!(planes.dims(), [64, 7, 32, 32]);
-    let known = planes.clone().narrow(1, 2, 1).lower_elem(-0.1).float();
-    let share: f32 = known.clone().mean().into_scalar();
-    assert!((0.75..1.0).contains(&share), "{share}");
-    let differ =
-        |a: Tensor<4>, b: Tensor<4>| -> f32 { ((a - b) * known.clone()).abs().max().into_scalar() };
-    assert!(differ(planes.clone().narrow(1, 3, 3), batch.renders) < 0.01);
-    assert!(differ(planes.clone().narrow(1, 6, 1), batch.masks) < 0.01);
-    // Mirrored and turned about the middle, what leans outwards still does.
-    for (channel, along) in [(0, [1, 1, 1, 32]), (1, [1, 1, 32, 1])] {
-        let place = Tensor::arange(0..32, &device).float().reshape(along) - 15.5;
-        let lean = planes.clone().narrow(1, channel, 1) * place;
-        assert!(lean.min().into_scalar::<f32>() > -0.1);
-    }
-
-    // Larger, cut and mirrored, albedo and picture are nearly alike.
-    let config = TrainConfig {
-        resize: Some(Extent::square(48)),
-        crop: Some(Extent::new(40, 24)),
-        ..config
-    };
-    let batch = data.draw(&config, &mut stream, &device).unwrap();
-    let planes = batch.maps.unwrap();
-    let known = planes.clone().narrow(1, 2, 1).lower_elem(-0.1).float();
-    let apart = (planes.narrow(1, 3, 3) - batch.renders) * known;
-    assert!(apart.abs().mean().into_scalar::<f32>() < 0.02);
 }
 
 #[test]

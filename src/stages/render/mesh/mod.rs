@@ -5,8 +5,7 @@
 //! into a `geometry` with `material`s and `texture`s, from which `model` is made; `bvh` is its hierarchy of boxes.
 //! `environment` holds the panoramas, some of them `builtin`; `scene` makes every random choice of a picture,
 //! `trace` sends rays through it, `labels`, `surface_maps` and `shade` see the result (`spot` is a point of it),
-//! `proof` works the labels out a second time, and
-//! `develop` makes it a photo, with `backdrop` behind.
+//! `proof` works the labels out a second time, and `develop` makes it a photo, with `backdrop` behind.
 
 mod backdrop;
 mod builtin;

@@ -1,68 +1,38 @@
 //! The proof of labels finds every fault that is put in, and doubts nothing else.
-//!
-//! `VERISMO_PROOFS` is the number of pictures of each kind, `cargo test --release --lib proof -- --nocapture` shows
-//! the counts.
-
-use std::time::{Duration, Instant};
-
-use rayon::prelude::*;
 
 use super::scenes::surroundings;
 use super::*;
-use crate::sample::{Labels, Mask, maps};
+use crate::sample::{Labels, maps};
 use crate::stages::render::mesh::proof::Shown;
+use crate::stages::render::proving::{Trial, assert_found, assert_sound, exchange, move_mask};
 
-/// Pictures of each kind.
-fn pictures() -> u64 {
-    let wanted = std::env::var("VERISMO_PROOFS").ok();
-    wanted.and_then(|count| count.parse().ok()).unwrap_or(40)
-}
-
-/// What was doubted of the `pictures` of a stage, before and after `change`, which says whether it changed anything:
-/// false alarms, changed pictures, and faults found; and how long drawing and proving took.
-fn doubts(
+/// A picture with this number, whose labels are proved, and proved once more after `change`.
+fn trial(
     mesh: &Mesh,
+    (cast, environment): &(Cast, Environment),
     size: Extent,
-    change: impl Fn(&mut Labels, Extent) -> bool + Sync,
-) -> (Vec<String>, [usize; 2], [Duration; 2]) {
-    let (cast, environment) = surroundings(mesh);
-    let of = |index: u64| {
-        let mut stream = Seed::new(11, "proof").stream(index);
-        let start = Instant::now();
-        let scene = Scene::draw(mesh, cast.at(index), &cast, &environment, size, &mut stream);
-        let buffer = Buffer::trace(&scene, size);
-        let wanted = Wanted {
-            classes: &[],
-            count: 0,
-            size,
-            min_visible: 0.0,
-            maps: &[],
-        };
-        let classes = cast.classes();
-        let mut labels = buffer.labels(&scene, wanted, &classes, false).unwrap();
-        let drawn = start.elapsed();
-        let shown = Shown::new(&scene, &buffer.ids);
-        let alarm = shown
-            .fault(&labels, size)
-            .map(|fault| format!("{index}: {fault}"));
-        let proved = start.elapsed() - drawn;
-        let changed = change(&mut labels, size);
-        let found = changed && shown.fault(&labels, size).is_some();
-        (
-            alarm,
-            [usize::from(changed), usize::from(found)],
-            [drawn, proved],
-        )
+    index: u64,
+    change: impl FnOnce(&mut Labels, Extent) -> bool,
+) -> Trial {
+    let mut stream = Seed::new(11, "proof").stream(index);
+    let wanted = Wanted {
+        classes: &[],
+        count: 0,
+        size,
+        min_visible: 0.0,
+        maps: &[],
     };
-    let all: Vec<_> = (0..pictures()).into_par_iter().map(of).collect();
-    let sum = |which: usize| all.iter().map(|(_, counts, _)| counts[which]).sum();
-    let time = |which: usize| all.iter().map(|(.., times)| times[which]).sum();
-    let counts = [sum(0), sum(1)];
-    let times = [time(0), time(1)];
-    (
-        all.into_iter().filter_map(|(alarm, ..)| alarm).collect(),
-        counts,
-        times,
+    let classes = cast.classes();
+    Trial::of(
+        index,
+        || {
+            let scene = Scene::draw(mesh, cast.at(index), cast, environment, size, &mut stream);
+            let buffer = Buffer::trace(&scene, size);
+            let labels = buffer.labels(&scene, wanted, &classes, false).unwrap();
+            (scene, buffer, labels)
+        },
+        |(scene, buffer, labels)| Shown::new(scene, &buffer.ids).fault(labels, size),
+        |(.., labels)| !labels.objects().is_empty() && change(labels, size),
     )
 }
 
@@ -96,50 +66,23 @@ fn sound_labels_are_not_doubted() {
         ("lego, any way up", free, Extent::square(96)),
     ];
     for (name, mesh, size) in kinds {
-        let (alarms, _, [drawn, proved]) = doubts(&mesh, size, |_, _| false);
-        println!(
-            "{name}: {} of {} doubted; {:.2} ms drawn and labelled, {:.2} ms proved, each",
-            alarms.len(),
-            pictures(),
-            1e3 * drawn.as_secs_f64() / pictures() as f64,
-            1e3 * proved.as_secs_f64() / pictures() as f64,
-        );
-        assert!(alarms.is_empty(), "{name}: {alarms:#?}");
+        let surroundings = surroundings(&mesh);
+        assert_sound(name, |index| {
+            trial(&mesh, &surroundings, size, index, |_, _| false)
+        });
     }
 }
 
 /// A kind of fault.
 type Fault = (&'static str, fn(&mut Labels, Extent) -> bool);
 
-/// The last object's mask, moved to the right by a pixel, with its box.
-fn move_mask(labels: &mut Labels, size: Extent) -> bool {
-    let object = labels.objects_mut().last_mut().unwrap();
-    let old = object.mask.clone();
-    let bitmap = old.as_ref().unwrap().to_bitmap(size.width, size.height);
-    let width = size.width as usize;
-    let moved: Vec<bool> = (0..bitmap.len())
-        .map(|i| i % width > 0 && bitmap[i - 1])
-        .collect();
-    let mask = Mask::from_bitmap(&moved, size.width, size.height);
-    object.bbox_xywh = mask.bbox_xywh(size.height).unwrap_or_default();
-    object.mask = Some(mask);
-    object.mask != old
-}
-
 fn exchange_keypoints(labels: &mut Labels, _: Extent) -> bool {
     let object = &mut labels.objects_mut()[0];
-    let Some(last) = object
-        .keypoints
-        .len()
-        .checked_sub(1)
-        .filter(|last| *last > 0)
-    else {
-        return false;
-    };
-    let (first, other) = (object.keypoints[0].clone(), object.keypoints[last].clone());
-    (object.keypoints[0].x, object.keypoints[0].y) = (other.x, other.y);
-    (object.keypoints[last].x, object.keypoints[last].y) = (first.x, first.y);
-    true
+    let count = object.keypoints.len();
+    if count > 1 {
+        exchange(object, [0, count - 1]);
+    }
+    count > 1
 }
 
 fn change_class(labels: &mut Labels, _: Extent) -> bool {
@@ -171,7 +114,9 @@ fn turn_pose(labels: &mut Labels, _: Extent) -> bool {
 }
 
 const FAULTS: [Fault; 9] = [
-    ("mask moved by a pixel", move_mask),
+    ("mask moved by a pixel", |labels, size| {
+        move_mask(labels.objects_mut().last_mut().unwrap(), size)
+    }),
     ("object lost", |labels, _| {
         labels.objects.as_mut().and_then(Vec::pop).is_some()
     }),
@@ -196,14 +141,11 @@ const FAULTS: [Fault; 9] = [
 
 #[test]
 fn faults_are_found() {
+    let mesh = crowded();
+    let surroundings = surroundings(&mesh);
     for (name, change) in FAULTS {
-        let whole =
-            |labels: &mut Labels, size| !labels.objects().is_empty() && change(labels, size);
-        let (_, [changed, found], _) = doubts(&crowded(), Extent::square(64), whole);
-        println!("{name}: {found} of {changed} found");
-        assert!(
-            changed > 0 && found as f64 >= 0.999 * changed as f64,
-            "{name}: {found} of {changed}"
-        );
+        assert_found(name, |index| {
+            trial(&mesh, &surroundings, Extent::square(64), index, change)
+        });
     }
 }
