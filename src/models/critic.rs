@@ -6,15 +6,19 @@ use std::path::Path;
 
 use burn::module::Module;
 use burn::tensor::{Device, Tensor};
+use serde::{Deserialize, Serialize};
 
 use super::adversarial::{Arena, Losses, Player};
 use super::learner::{Divisible, part_of};
+use super::regularisation::{Anchors, R1_EVERY, lecam, r1};
 use super::settings::{AdversarialConfig, Shared};
+use crate::Result;
+use crate::artifact::files::{read_json, write_json};
+use crate::nn::diff_augment::{change_alike, change_each};
 use crate::nn::discriminator::{Discriminator, Verdict};
 use crate::nn::image_pool::ImagePool;
-use crate::nn::losses::{AdversarialLoss, feature_matching};
-use crate::seed::Stream;
-use crate::{Error, Result};
+use crate::nn::losses::feature_matching;
+use crate::seed::{Position, Stream};
 
 /// A network that scores pictures, high for real ones.
 pub trait Discriminates: Module + Sync {
@@ -39,8 +43,26 @@ impl Discriminates for Discriminator {
 pub struct Critic<D: Discriminates = Discriminator> {
     player: Player<D>,
     pool: ImagePool,
+    /// Draws the changes of the pictures that it sees.
+    draws: Stream,
+    standing: Standing,
+}
+
+/// What is known of a discriminator's last steps.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+struct Standing {
     /// Running share of right verdicts.
     accuracy: f64,
+    /// Once there was a step.
+    anchors: Option<Anchors>,
+    steps: u64,
+}
+
+/// What of a critic is saved as JSON.
+#[derive(Serialize, Deserialize)]
+struct Record {
+    standing: Standing,
+    draws: Position,
 }
 
 /// Equally many real and fake pictures, to be told apart.
@@ -67,15 +89,24 @@ impl Divisible for Pair {
 pub struct Judge<D: Discriminates = Discriminator> {
     network: D,
     config: AdversarialConfig,
+    draws: Stream,
 }
 
 impl<D: Discriminates> Critic<D> {
     /// `network` must be initialised on a device with autodiff; `stream` draws for the pool.
     pub fn new(network: D, shared: &Shared, stream: Stream) -> Self {
+        // Far behind what the pool will ever draw.
+        let mut draws = stream.clone();
+        draws.set_word_pos(1 << 60);
         Critic {
             player: Player::new(network, &shared.adversarial),
             pool: ImagePool::new(shared.pool, stream),
-            accuracy: 0.5,
+            draws,
+            standing: Standing {
+                accuracy: 0.5,
+                anchors: None,
+                steps: 0,
+            },
         }
     }
 
@@ -84,6 +115,7 @@ impl<D: Discriminates> Critic<D> {
         Judge {
             network: self.player.network.clone().no_grad().fork(&arena.device),
             config: arena.config.clone(),
+            draws: self.draws.clone(),
         }
     }
 
@@ -96,24 +128,34 @@ impl<D: Discriminates> Critic<D> {
         fake: Tensor<4>,
         rate: f64,
     ) -> (f64, f64) {
+        let config = &arena.config;
         let fake = self.pool.query(fake);
-        let pair = Pair { real, fake };
-        let (_, pace) = arena.config.paces(self.accuracy);
-        let rate = rate * pace * arena.config.discriminator_rate;
+        let mut changed = |pictures| change_each(pictures, &config.augment, &mut self.draws);
+        let pair = Pair {
+            real: changed(real),
+            fake: changed(fake),
+        };
+        let standing = self.standing;
+        let (_, pace) = config.paces(standing.accuracy);
+        let rate = rate * pace * config.discriminator_rate;
         self.player.network = self.player.network.clone().renewed();
-        let (kind, apart) = (arena.config.loss, arena.apart);
         let outcome = self.player.learn(arena, &pair, rate, |network, pair| {
-            critic_losses(network, pair, kind, apart)
+            critic_losses(network, pair, arena, standing)
         });
-        let (loss, accuracy) = (outcome.values["loss"], outcome.values["accuracy"]);
-        // About the last ten steps.
-        self.accuracy += 0.1 * (accuracy - self.accuracy);
+        let [loss, accuracy, real, fake] =
+            ["loss", "accuracy", "real", "fake"].map(|name| outcome.values[name]);
+        self.standing = Standing {
+            // About the last ten steps.
+            accuracy: standing.accuracy + 0.1 * (accuracy - standing.accuracy),
+            anchors: Some(Anchors::after(standing.anchors, real, fake)),
+            steps: standing.steps + 1,
+        };
         (loss, accuracy)
     }
 
     /// What the generator's rate is to be multiplied by, 0..1; see `Balance`.
     pub fn generator_pace(&self, arena: &Arena) -> f64 {
-        arena.config.paces(self.accuracy).0
+        arena.config.paces(self.standing.accuracy).0
     }
 
     /// The number of trainable weights of the discriminator.
@@ -128,8 +170,11 @@ impl<D: Discriminates> Critic<D> {
     pub fn save(&self, folder: &Path, name: &str) -> Result<()> {
         self.player.save(folder, name)?;
         self.pool.save(folder, &format!("{name}-pool"))?;
-        let path = folder.join(format!("{name}-accuracy"));
-        std::fs::write(&path, self.accuracy.to_le_bytes()).map_err(|e| Error::io(&path, e))
+        let record = Record {
+            standing: self.standing,
+            draws: Position::of(&self.draws),
+        };
+        write_json(&folder.join(format!("{name}.json")), &record)
     }
 
     /// Loads what [`Critic::save`] wrote.
@@ -140,13 +185,9 @@ impl<D: Discriminates> Critic<D> {
         self.player.load(folder, name)?;
         let device = arena.device.clone().inner();
         self.pool = ImagePool::load(folder, &format!("{name}-pool"), &device)?;
-        let path = folder.join(format!("{name}-accuracy"));
-        let bytes = std::fs::read(&path).map_err(|e| Error::io(&path, e))?;
-        let bytes = bytes.try_into().map_err(|_| {
-            let remedy = "remove the folder and train again";
-            Error::failed(path.display(), "is cut off", remedy)
-        })?;
-        self.accuracy = f64::from_le_bytes(bytes);
+        let path = folder.join(format!("{name}.json"));
+        let record: Record = read_json(&path, "remove the folder and train again")?;
+        (self.standing, self.draws) = (record.standing, record.draws.stream());
         Ok(())
     }
 }
@@ -158,14 +199,17 @@ impl<D: Discriminates> Judge<D> {
         &self.network
     }
 
-    /// The generator's adversarial loss on `fake`, feature matching with `real` included.
+    /// The generator's adversarial loss on `fake`, feature matching with `real` included. All pictures of a step are
+    /// changed alike, so that they can be computed in any parts.
     pub fn loss(&self, real: &Tensor<4>, fake: Tensor<4>) -> Tensor<1> {
-        let verdict = self.network.judge(fake);
-        let loss = mean_over_scales(verdict.scores, |score| self.config.loss.generator(score));
+        let changed =
+            |pictures| change_alike(pictures, &self.config.augment, &mut self.draws.clone());
+        let verdict = self.network.judge(changed(fake));
+        let loss = mean_over_scales(&verdict.scores, |score| self.config.loss.generator(score));
         if self.config.feature_matching == 0.0 {
             return loss;
         }
-        let seen = self.network.judge(real.clone()).features;
+        let seen = self.network.judge(changed(real.clone())).features;
         match feature_matching(seen, verdict.features) {
             Some(distance) => loss + distance.mul_scalar(self.config.feature_matching),
             None => loss,
@@ -177,39 +221,57 @@ impl<D: Discriminates> Judge<D> {
 fn critic_losses<D: Discriminates>(
     network: &D,
     pair: &Pair,
-    kind: AdversarialLoss,
-    apart: bool,
+    arena: &Arena,
+    standing: Standing,
 ) -> Losses {
-    let (real, fake) = (pair.real.clone(), pair.fake.clone());
-    let scores: Vec<(Tensor<4>, Tensor<4>)> = if apart {
-        let (real, fake) = (network.judge(real).scores, network.judge(fake).scores);
-        real.into_iter().zip(fake).collect()
-    } else {
-        let count = pair.count();
-        let scores = network.judge(Tensor::cat(vec![real, fake], 0)).scores;
-        let halves = |score: Tensor<4>| {
-            let parts = score.split(count, 0);
-            (parts[0].clone(), parts[1].clone())
-        };
-        scores.into_iter().map(halves).collect()
-    };
-    let accuracy = mean_over_scales(scores.clone(), |(real, fake)| {
+    let (config, kind) = (&arena.config, arena.config.loss);
+    let scores = scores(network, pair, arena.apart);
+    let accuracy = mean_over_scales(&scores, |[real, fake]| {
         kind.accuracy(real.without_autodiff(), fake.without_autodiff())
     });
-    let total = mean_over_scales(scores, |(real, fake)| kind.discriminator(real, fake));
+    let means = [0, 1].map(|side| {
+        mean_over_scales(&scores, |pair: [Tensor<4>; 2]| {
+            pair[side].clone().without_autodiff().mean()
+        })
+    });
+    let loss = mean_over_scales(&scores, |[real, fake]| kind.discriminator(real, fake));
+    let mut total = loss.clone();
+    if let (true, Some(anchors)) = (config.lecam > 0.0, standing.anchors) {
+        let pull = mean_over_scales(&scores, |[real, fake]| lecam(&real, &fake, anchors));
+        total = total + pull.mul_scalar(config.lecam);
+    }
+    if config.r1 > 0.0 && standing.steps.is_multiple_of(R1_EVERY) {
+        total = total + r1(network, &pair.real).mul_scalar(config.r1 * R1_EVERY as f64);
+    }
+    let [real, fake] = means;
     Losses {
-        named: vec![
-            ("loss", total.clone().without_autodiff()),
-            ("accuracy", accuracy),
-        ],
         total,
+        named: vec![
+            ("loss", loss.without_autodiff()),
+            ("accuracy", accuracy),
+            ("real", real),
+            ("fake", fake),
+        ],
         fakes: Vec::new(),
     }
 }
 
-fn mean_over_scales<S>(scores: Vec<S>, loss: impl Fn(S) -> Tensor<1>) -> Tensor<1> {
+/// Of the real and of the fake pictures, a scale each.
+fn scores<D: Discriminates>(network: &D, pair: &Pair, apart: bool) -> Vec<[Tensor<4>; 2]> {
+    let (real, fake) = (pair.real.clone(), pair.fake.clone());
+    if apart {
+        let (real, fake) = (network.judge(real).scores, network.judge(fake).scores);
+        return real.into_iter().zip(fake).map(Into::into).collect();
+    }
+    let count = pair.count();
+    let both = network.judge(Tensor::cat(vec![real, fake], 0)).scores;
+    let halves = |score: Tensor<4>| [0, count].map(|from| score.clone().narrow(0, from, count));
+    both.into_iter().map(halves).collect()
+}
+
+fn mean_over_scales<S: Clone>(scores: &[S], loss: impl Fn(S) -> Tensor<1>) -> Tensor<1> {
     let count = scores.len() as f64;
-    let sum = scores.into_iter().map(loss).reduce(|a, b| a + b);
+    let sum = scores.iter().cloned().map(loss).reduce(|a, b| a + b);
     sum.expect("a discriminator has at least one scale")
         .div_scalar(count)
 }

@@ -23,6 +23,7 @@ use super::settings::{Shared, check_weights};
 use super::translator::{Chain, Translator, load_translator, save_generator};
 use super::weights::{load_weights, save_weights};
 use crate::Result;
+use crate::artifact::files::{read_json, write_json};
 use crate::nn::ema;
 use crate::nn::generator::Generator;
 use crate::nn::init::{Init, initialise};
@@ -47,6 +48,9 @@ pub struct CycleGanConfig {
     pub cycle: f64,
     /// Weight of the identity loss: a photo given to the render-to-photo generator stays as it is.
     pub identity: f64,
+    /// Steps in which that weight falls in a line to 0: a start from the identity that does not hold the generator
+    /// there; 0 keeps the weight.
+    pub identity_steps: u64,
 }
 
 impl Default for CycleGanConfig {
@@ -54,6 +58,7 @@ impl Default for CycleGanConfig {
         CycleGanConfig {
             cycle: 10.0,
             identity: 5.0,
+            identity_steps: 0,
         }
     }
 }
@@ -93,6 +98,8 @@ struct CycleGan {
     render_critic: Critic,
     average: Generator,
     safety: LabelSafety,
+    /// Steps so far.
+    steps: u64,
 }
 
 impl CycleGan {
@@ -120,8 +127,23 @@ impl CycleGan {
             safety: LabelSafety::new(&shared.label_safety, &setting)?,
             config: config.clone(),
             shared: shared.clone(),
+            steps: 0,
             arena,
         })
+    }
+}
+
+impl CycleGanConfig {
+    /// The weights of a step, counted from 0.
+    fn at(&self, step: u64) -> CycleGanConfig {
+        let left = match self.identity_steps {
+            0 => 1.0,
+            steps => 1.0 - (step as f64 / steps as f64).min(1.0),
+        };
+        CycleGanConfig {
+            identity: self.identity * left,
+            ..self.clone()
+        }
     }
 }
 
@@ -176,11 +198,13 @@ impl Learner for CycleGan {
         let critics = [&self.photo_critic, &self.render_critic];
         let paces = critics.map(|critic| critic.generator_pace(arena));
         let pace = f64::min(paces[0], paces[1]);
+        let config = self.config.at(self.steps);
+        self.steps += 1;
         let mut outcome = self
             .generators
             .learn(arena, batch, rate * pace, |generators, batch| {
                 let judges = critics.map(|critic| critic.judge(arena));
-                let losses = losses(&self.config, judges, generators, batch);
+                let losses = losses(&config, judges, generators, batch);
                 self.safety.guard(batch, losses)
             });
         let average = self.average.clone();
@@ -230,7 +254,8 @@ impl Learner for CycleGan {
         save_weights(self.average.clone(), &folder.join("average.bpk"))?;
         self.generators.save(folder, "generators")?;
         self.photo_critic.save(folder, "photo-critic")?;
-        self.render_critic.save(folder, "render-critic")
+        self.render_critic.save(folder, "render-critic")?;
+        write_json(&folder.join("steps.json"), &self.steps)
     }
 
     fn load_state(&mut self, folder: &Path) -> Result<()> {
@@ -239,7 +264,12 @@ impl Learner for CycleGan {
         self.photo_critic
             .load(folder, "photo-critic", &self.arena)?;
         self.render_critic
-            .load(folder, "render-critic", &self.arena)
+            .load(folder, "render-critic", &self.arena)?;
+        self.steps = read_json(
+            &folder.join("steps.json"),
+            "remove the folder and train again",
+        )?;
+        Ok(())
     }
 }
 
@@ -258,5 +288,17 @@ mod tests {
         let losses = losses(&model.config, judges, &generators, &batch());
         let (arrived, all) = count_gradients(losses.total, &generators);
         assert_eq!(arrived, all);
+    }
+
+    #[test]
+    fn the_identity_loss_fades() {
+        let config = CycleGanConfig {
+            identity: 4.0,
+            identity_steps: 10,
+            ..CycleGanConfig::default()
+        };
+        let weights = [0, 5, 10, 11].map(|step| config.at(step).identity);
+        assert_eq!(weights, [4.0, 2.0, 0.0, 0.0]);
+        assert_eq!(CycleGanConfig::default().at(10_000).identity, 5.0);
     }
 }

@@ -14,6 +14,7 @@ pub mod label_safety;
 pub mod learner;
 pub mod matching;
 pub mod region_discriminator;
+pub mod regularisation;
 pub mod settings;
 pub mod simgan;
 pub mod statistical;

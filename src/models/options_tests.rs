@@ -12,7 +12,8 @@ use super::{Batch, Learner, Model};
 use crate::nn::batch::to_pictures;
 use crate::nn::convolution::Precision;
 use crate::nn::device::{self, Chosen};
-use crate::nn::discriminator::DiscriminatorKind;
+use crate::nn::diff_augment;
+use crate::nn::discriminator::{DiscriminatorKind, Slope};
 use crate::nn::generator::GeneratorKind;
 use crate::nn::losses::AdversarialLoss;
 use crate::nn::norm::NormKind;
@@ -69,6 +70,13 @@ const OPTIONS: &[(&str, Change)] = &[
         c.adversarial.balance = Balance::Skip;
         c.adversarial.balance_at = 0.5;
         c.pool = 0;
+    }),
+    ("changed pictures, LeCam, gradient penalty", |c| {
+        use diff_augment::Change::{Colour, Cutout, Translation};
+        c.adversarial.augment = vec![Colour, Translation, Cutout];
+        c.adversarial.lecam = 0.3;
+        c.adversarial.r1 = 1.0;
+        c.discriminator.slope = Slope::Smooth;
     }),
 ];
 

@@ -4,7 +4,8 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::nn::discriminator::DiscriminatorConfig;
+use crate::nn::diff_augment::Change;
+use crate::nn::discriminator::{DiscriminatorConfig, Slope};
 use crate::nn::generator::GeneratorConfig;
 use crate::nn::losses::AdversarialLoss;
 
@@ -47,6 +48,9 @@ impl Shared {
         }
         self.adversarial.check()?;
         self.discriminator.check()?;
+        if self.adversarial.r1 > 0.0 && self.discriminator.slope != Slope::Smooth {
+            return Err("adversarial: `r1` needs `discriminator.slope = \"smooth\"`".into());
+        }
         self.label_safety.check()?;
         self.generator.check()
     }
@@ -68,6 +72,15 @@ pub struct AdversarialConfig {
     pub clip_norm: f64,
     /// Parts that a batch is computed in, one after another: the same step in less memory.
     pub accumulate: usize,
+    /// What the discriminator sees of pictures is changed at random, so that it cannot learn a few photos by heart
+    /// (DiffAugment, Zhao et al. 2020): any of `colour`, `translation` and `cutout`.
+    pub augment: Vec<Change>,
+    /// Weight of the LeCam loss, which holds the scores of photos and translations together where photos are few
+    /// (Tseng et al. 2021); 0 for none.
+    pub lecam: f64,
+    /// Weight of the gradient penalty R1 on photos (Mescheder et al. 2018); 0 for none. It needs
+    /// `discriminator.slope = "smooth"`.
+    pub r1: f64,
     /// What becomes of a player who is much stronger than the other.
     pub balance: Balance,
     /// The discriminator is too strong from this share of right verdicts on, and too weak below one
@@ -95,6 +108,9 @@ impl Default for AdversarialConfig {
             discriminator_rate: 1.0,
             clip_norm: 0.0,
             accumulate: 1,
+            augment: Vec::new(),
+            lecam: 0.0,
+            r1: 0.0,
             balance: Balance::None,
             balance_at: 0.85,
         }
@@ -111,6 +127,8 @@ impl AdversarialConfig {
         let weights = [
             ("clip_norm", self.clip_norm),
             ("feature_matching", self.feature_matching),
+            ("lecam", self.lecam),
+            ("r1", self.r1),
         ];
         check_rate("discriminator_rate", self.discriminator_rate)
             .and_then(|()| check_weights(weights))

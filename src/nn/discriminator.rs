@@ -32,6 +32,8 @@ pub struct DiscriminatorConfig {
     pub norm: NormKind,
     /// Divide every weight by its largest singular value (Miyato et al. 2018): a steadier game.
     pub spectral: bool,
+    /// What becomes of values below zero between the layers.
+    pub slope: Slope,
     /// What the convolutions compute in.
     pub precision: Precision,
 }
@@ -46,6 +48,25 @@ pub enum DiscriminatorKind {
     Pixel,
 }
 
+/// What becomes of values below zero, of which a fifth is left either way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Slope {
+    /// LeakyReLU: a corner at zero.
+    Leaky,
+    /// 0.2 x + 0.2 log(1 + exp(4 x)): nearly the same without the corner, as the gradient penalty needs it.
+    Smooth,
+}
+
+impl Slope {
+    fn activation(self) -> Activation {
+        match self {
+            Slope::Leaky => Activation::LeakyRelu(0.2),
+            Slope::Smooth => Activation::SmoothLeakyRelu,
+        }
+    }
+}
+
 impl Default for DiscriminatorConfig {
     fn default() -> Self {
         DiscriminatorConfig {
@@ -55,6 +76,7 @@ impl Default for DiscriminatorConfig {
             scales: 1,
             norm: NormKind::Instance,
             spectral: false,
+            slope: Slope::Leaky,
             precision: Precision::F32,
         }
     }
@@ -71,6 +93,8 @@ struct Layer {
 pub struct PatchDiscriminator {
     layers: Vec<Layer>,
     head: SpectralConv,
+    #[module(skip)]
+    slope: Slope,
 }
 
 /// Scores patches of pictures: high for real, low for fake.
@@ -230,6 +254,7 @@ impl DiscriminatorConfig {
         PatchDiscriminator {
             layers,
             head: self.conv([at(strided), outputs], 4, 1, device),
+            slope: self.slope,
         }
     }
 
@@ -246,6 +271,7 @@ impl DiscriminatorConfig {
                 layer([once, twice], self.norm),
             ],
             head: self.conv([twice, outputs], 1, 1, device),
+            slope: self.slope,
         }
     }
 }
@@ -298,7 +324,7 @@ impl PatchDiscriminator {
         for layer in &self.layers {
             x = layer
                 .norm
-                .forward(layer.conv.forward(x), Activation::LeakyRelu(0.2));
+                .forward(layer.conv.forward(x), self.slope.activation());
             seen(x.clone());
         }
         self.head.forward(x)
@@ -309,6 +335,7 @@ impl PatchDiscriminator {
         PatchDiscriminator {
             layers: self.layers.into_iter().map(Layer::renew).collect(),
             head: self.head.renew(),
+            slope: self.slope,
         }
     }
 }

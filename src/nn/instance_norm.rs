@@ -9,7 +9,7 @@ use burn::backend::flex::FlexTensor;
 use burn::backend::tensor::FloatTensor;
 use burn::backend::{Autodiff, Backend, Dispatch, Flex, TensorMetadata, backend_extension};
 use burn::nn::InstanceNorm;
-use burn::tensor::activation::{leaky_relu, relu};
+use burn::tensor::activation::{leaky_relu, relu, softplus};
 use burn::tensor::{Device, Tensor};
 
 use super::flex::{tensor, values};
@@ -24,16 +24,30 @@ pub enum Activation {
     Relu,
     /// With this slope below zero.
     LeakyRelu(f64),
+    /// 0.2 x + 0.2 log(1 + exp(4 x)): a leaky ReLU without its corner.
+    SmoothLeakyRelu,
+}
+
+impl Activation {
+    /// Of each value.
+    pub fn of(self, x: Tensor<4>) -> Tensor<4> {
+        match self {
+            Activation::None => x,
+            Activation::Relu => relu(x),
+            Activation::LeakyRelu(slope) => leaky_relu(x, slope),
+            Activation::SmoothLeakyRelu => (x.clone() + softplus(x, 4.0) * 4.0) * 0.2,
+        }
+    }
 }
 
 /// `norm`, then `activation`, of `[batch, channels, height, width]`.
 pub fn normalise(norm: &InstanceNorm, x: Tensor<4>, activation: Activation) -> Tensor<4> {
     let parameters = norm.gamma.as_ref().zip(norm.beta.as_ref());
     if let (true, Some((gamma, beta))) = (x.device() == Device::flex(), parameters) {
-        let slope = match activation {
-            Activation::None => 1.0,
-            Activation::Relu => 0.0,
-            Activation::LeakyRelu(slope) => slope as f32,
+        let (slope, after) = match activation {
+            Activation::Relu => (0.0, Activation::None),
+            Activation::LeakyRelu(slope) => (slope as f32, Activation::None),
+            other => (1.0, other),
         };
         let output = <Dispatch as NormOps>::instance_norm(
             x.into_dispatch(),
@@ -42,14 +56,9 @@ pub fn normalise(norm: &InstanceNorm, x: Tensor<4>, activation: Activation) -> T
             norm.epsilon as f32,
             slope,
         );
-        return Tensor::from_dispatch(output);
+        return after.of(Tensor::from_dispatch(output));
     }
-    let x = norm.forward(x);
-    match activation {
-        Activation::None => x,
-        Activation::Relu => relu(x),
-        Activation::LeakyRelu(slope) => leaky_relu(x, slope),
-    }
+    activation.of(norm.forward(x))
 }
 
 /// The operation that burn makes of a dozen others, for the CPU backend and its autodiff.
@@ -191,6 +200,7 @@ mod tests {
             Activation::None,
             Activation::Relu,
             Activation::LeakyRelu(0.2),
+            Activation::SmoothLeakyRelu,
         ];
         for (activation, shape) in activations
             .into_iter()
@@ -215,12 +225,7 @@ mod tests {
                 ]
             };
             let ours = run(normalise(&norm, x.clone(), activation));
-            let theirs = norm.forward(x.clone());
-            let theirs = run(match activation {
-                Activation::None => theirs,
-                Activation::Relu => relu(theirs),
-                Activation::LeakyRelu(slope) => leaky_relu(theirs, slope),
-            });
+            let theirs = run(activation.of(norm.forward(x.clone())));
             let same = |(a, b): (TensorData, TensorData)| {
                 a.assert_approx_eq::<f32>(&b, Tolerance::rel_abs(1e-4, 1e-4));
             };

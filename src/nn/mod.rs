@@ -8,6 +8,7 @@ pub mod conv_kernel;
 pub mod conv_layer;
 pub mod convolution;
 pub mod device;
+pub mod diff_augment;
 pub mod discriminator;
 pub mod edges;
 pub mod ema;

@@ -2,7 +2,6 @@
 
 use burn::module::{Module, Param, ParamId, RunningState};
 use burn::nn::{GroupNorm, GroupNormConfig, Identity, InstanceNorm, InstanceNormConfig};
-use burn::tensor::activation::{leaky_relu, relu};
 use burn::tensor::module::{batch_norm, batch_norm_train};
 use burn::tensor::{Device, Tensor};
 use schemars::JsonSchema;
@@ -67,11 +66,7 @@ impl Norm {
             Norm::Group(norm) => norm.forward(x),
             Norm::None(norm) => norm.forward(x),
         };
-        match activation {
-            Activation::None => x,
-            Activation::Relu => relu(x),
-            Activation::LeakyRelu(slope) => leaky_relu(x, slope),
-        }
+        activation.of(x)
     }
 }
 

@@ -40,7 +40,8 @@ impl Fault {
             Fault::Saturation => "the discriminator has long been always right, so the generator \
                                   learns little from it: set `adversarial.balance` to \"slow\", \
                                   `discriminator.spectral` to true, lower \
-                                  `adversarial.discriminator_rate`, or add photos"
+                                  `adversarial.discriminator_rate`, give \
+                                  `adversarial.augment` a list, or add photos"
                 .to_owned(),
             Fault::Collapse => format!(
                 "translations of different renders are nearly alike (mode collapse): {}lower `rate`, \

@@ -174,6 +174,9 @@ fn every_option_is_read_from_toml() {
         accumulate = 2
         balance = "slow"
         balance_at = 0.9
+        augment = ["colour", "translation", "cutout"]
+        lecam = 0.3
+        r1 = 1.0
         [generator]
         kind = "unet"
         norm = "group"
@@ -182,6 +185,7 @@ fn every_option_is_read_from_toml() {
         scales = 2
         norm = "batch"
         spectral = true
+        slope = "smooth"
     "#;
     let config: TrainConfig = toml::from_str(text).unwrap();
     assert!(config.check().is_ok());
