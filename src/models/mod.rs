@@ -2,7 +2,6 @@
 
 pub mod adversarial;
 pub mod album;
-pub mod cartoon;
 pub mod critic;
 pub mod curves;
 pub mod cut;
@@ -41,7 +40,6 @@ pub const MODELS: &[ModelKind] = &[
     cut::FAST,
     simgan::MODEL,
     gbuffer::MODEL,
-    cartoon::MODEL,
     histogram::MODEL,
     fda::MODEL,
 ];

@@ -235,26 +235,6 @@ impl Windows {
     }
 }
 
-/// A gradient of this length, 16 grey levels a pixel, is an edge of a drawing.
-const CLEAR: f64 = 0.125;
-
-/// Pictures whose edges, and a pixel around them, are blurred, as CartoonGAN's discriminator is shown them.
-pub fn smooth_edges(pictures: &Tensor<4>) -> Tensor<4> {
-    let field = Field::of_brightness(pictures);
-    let clear = field.dot(&field).greater_elem(CLEAR * CLEAR).float();
-    // The border has no gradient; with it, edges are as large as the picture again.
-    let around = MaxPoolOptions::new([3, 3])
-        .with_stride([1, 1])
-        .with_padding([1, 1]);
-    let near = max_pool2d(clear.pad((1, 1, 1, 1), 0.0), around);
-    let mean = AvgPoolOptions::new([3, 3])
-        .with_stride([1, 1])
-        .with_padding([1, 1])
-        .with_count_include_pad(false);
-    let blurred = (0..2).fold(pictures.clone(), |x, _| avg_pool2d(x, mean.clone()));
-    pictures.clone() + (blurred - pictures.clone()) * near
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -333,17 +313,6 @@ mod tests {
         let bright = value(geometry, &scene([0.5, 0.0], 1.0));
         let dull = value(geometry, &scene([0.5, 0.0], 0.5));
         assert!((bright / dull - 1.0).abs() < 0.1, "{bright}, {dull}");
-    }
-
-    #[test]
-    fn edges_are_smoothed_and_all_else_is_kept() {
-        let device = Device::flex();
-        let side: Tensor<4> = Tensor::full([1, 3, 8, 8], -0.5, &device);
-        let step = Tensor::cat(vec![side.clone(), -side], 3);
-        let smoothed = smooth_edges(&step).into_data();
-        let row = &smoothed.as_slice::<f32>().unwrap()[4 * 16..5 * 16];
-        assert!(row[..5].iter().all(|v| *v == -0.5) && row[11..].iter().all(|v| *v == 0.5));
-        assert!(row[7] > -0.4 && row[8] < 0.4 && row.is_sorted(), "{row:?}");
     }
 
     #[test]
