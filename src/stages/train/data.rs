@@ -35,6 +35,10 @@ pub(super) struct Data {
     pub render_groups: Vec<u64>,
     /// Which photos are crops of one, or frames of one track.
     pub photo_groups: Vec<u64>,
+    /// Whether every render has a class of the task network, if there is one.
+    pub all_have_class: bool,
+    /// Whether the objects in every render are known.
+    pub all_have_objects: bool,
     /// What all pictures measure.
     pub extent: Extent,
     /// The maps that some renders have and the model reads.
@@ -55,11 +59,14 @@ impl Data {
         let mut brought = BTreeSet::new();
         let mut renders = Album::new(context.out)?;
         let [mut render_groups, mut photo_groups] = [Groups::default(), Groups::default()];
+        let (mut all_have_class, mut all_have_objects) = (true, true);
         for sample in context.input("renders")?.samples() {
             let sample = sample?;
-            let class = class_of(&sample, classes).unwrap_or_default();
+            let class = class_of(&sample, classes);
+            all_have_class &= classes.is_empty() || class.is_some();
+            all_have_objects &= sample.labels.objects.is_some();
             render_groups.add(&sample);
-            renders.push_labelled(&sample, class, &read)?;
+            renders.push_labelled(&sample, class.unwrap_or_default(), &read)?;
             brought.extend(sample.labels.maps.iter().map(|(kind, _)| kind.name));
         }
         let mut photos = Album::new(context.out)?;
@@ -76,6 +83,8 @@ impl Data {
             photos,
             render_groups: render_groups.finish(),
             photo_groups: photo_groups.finish(),
+            all_have_class,
+            all_have_objects,
             extent,
             maps: read
                 .into_iter()

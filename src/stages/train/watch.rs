@@ -26,7 +26,10 @@ use crate::{Error, Result};
 /// What every look at a model compares with.
 pub(super) struct Watch<'a> {
     device: &'a Chosen,
+    /// Where the renders have classes to be read.
     task: Option<&'a TaskNetwork>,
+    /// Whether their masks are known, too.
+    has_masks: bool,
     renders: Vec<(Arc<Example>, usize)>,
     /// Whether the model reads their maps.
     reads_maps: bool,
@@ -114,7 +117,8 @@ impl<'a> Watch<'a> {
         let photos = photos.collect::<Result<_>>()?;
         let mut watch = Watch {
             device,
-            task,
+            task: task.filter(|_| data.all_have_class),
+            has_masks: data.all_have_objects,
             groups: watched
                 .iter()
                 .map(|&number| data.render_groups[number])
@@ -250,10 +254,10 @@ impl<'a> Watch<'a> {
         if let Some(task) = self.task {
             let score = self.score(task, &look.translations);
             look.agreement = Some(score.accuracy());
-            let named = [
-                ("agreement_class", score.accuracy()),
-                ("agreement_mask", score.mask_iou()),
-            ];
+            let mask = self.has_masks.then(|| ("agreement_mask", score.mask_iou()));
+            let named = [("agreement_class", score.accuracy())]
+                .into_iter()
+                .chain(mask);
             let named = named.map(|(name, value)| (name.to_owned(), value));
             look.values.extend(named);
         }
