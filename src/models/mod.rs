@@ -16,6 +16,7 @@ pub mod matching;
 pub mod region_discriminator;
 pub mod settings;
 pub mod simgan;
+pub mod srgan;
 pub mod statistical;
 pub mod task_network;
 pub mod translator;
@@ -39,6 +40,7 @@ pub const MODELS: &[ModelKind] = &[
     cut::FAST,
     simgan::MODEL,
     gbuffer::MODEL,
+    srgan::MODEL,
     histogram::MODEL,
     fda::MODEL,
 ];

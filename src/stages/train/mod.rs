@@ -5,6 +5,7 @@ mod checkpoint;
 mod chosen;
 mod config;
 mod data;
+mod enlarging;
 mod exhibit;
 mod faults;
 mod findings;
@@ -109,11 +110,10 @@ impl Stage for Train {
             .then_some(true)
             .or(Some(false));
         Ok(Facts {
-            // Only such a model makes pictures of another size.
-            extent: extent.filter(|_| labels != LabelEffect::Mapped),
+            extent: extent.map(|extent| extent.times(self.model.enlargement())),
+            enlargement: Some(self.model.enlargement()),
             classes: kept,
             objects: kept,
-            maps: None,
             ..Facts::default()
         })
     }
@@ -152,7 +152,10 @@ impl Stage for Train {
             None => None,
         };
         let classes = task.as_ref().map_or(&[][..], |task| &task.classes);
-        let data = Data::read(context, classes, config.model.entry().maps)?;
+        let mut data = Data::read(context, classes, config.model.entry().maps)?;
+        if self.model.enlargement() > 1 {
+            data.hold_out(self.model.enlargement());
+        }
         self.check_sizes(context, data.extent, task.as_ref())?;
         self.check_labels([data.all_have_class, data.all_have_objects])
             .map_err(|misfit| Error::usage(context.id, misfit.problem, misfit.remedy))?;
@@ -212,6 +215,7 @@ impl Stage for Train {
             "last": state.history.last(),
             "kept_step": state.kept.map(|(step, _)| step),
             "ruler": ends.map(|ends| ends.with(state.reached)),
+            "fidelity": enlarging::fidelity(&state),
             "faults": state.faults,
             "restarts": state.restarts,
         });
