@@ -2,6 +2,7 @@
 
 pub mod adversarial;
 pub mod album;
+pub mod cartoon;
 pub mod critic;
 pub mod curves;
 pub mod cut;
@@ -40,6 +41,7 @@ pub const MODELS: &[ModelKind] = &[
     cut::FAST,
     simgan::MODEL,
     gbuffer::MODEL,
+    cartoon::MODEL,
     srgan::MODEL,
     histogram::MODEL,
     fda::MODEL,

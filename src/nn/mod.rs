@@ -25,6 +25,7 @@ pub mod patch_nce;
 pub mod resample;
 pub mod resnet_generator;
 pub mod ruler;
+pub mod smoothing;
 pub mod spectral_norm;
 pub mod speed;
 mod transpose;
