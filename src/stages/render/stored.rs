@@ -1,8 +1,11 @@
 //! Pictures as photos are stored: as JPEG, and smaller than they are shown.
 
+use glam::Vec3A;
 use image::{Rgb, RgbImage};
 use rand::RngExt;
 
+use super::filter;
+use crate::sample::Extent;
 use crate::sample::colour::luma;
 use crate::sample::image::{decode_rgb, resize};
 use crate::seed::Stream;
@@ -49,11 +52,11 @@ fn within_photo(picture: &RgbImage, [left, top]: [u32; 2], quality: u8) -> Resul
         let at = |place: u32, from: u32| place.saturating_sub(from);
         *picture.get_pixel(at(x, left), at(y, top))
     });
-    let photo = compress(&coarse_colours(&photo), quality)?;
+    let photo = coarse_colours(&compress(&coarse_colours(&photo), quality)?);
     Ok(image::imageops::crop_imm(&photo, left, top, width, height).to_image())
 }
 
-/// Colours are averaged over squares, brightness is kept.
+/// Brightness is kept; colours are the means of squares, and go over smoothly from one to the next.
 fn coarse_colours(photo: &RgbImage) -> RgbImage {
     let (width, height) = photo.dimensions();
     let values = |x, y| {
@@ -62,18 +65,27 @@ fn coarse_colours(photo: &RgbImage) -> RgbImage {
             .0
             .map(|value| f32::from(value) / 255.0)
     };
-    RgbImage::from_fn(width, height, |x, y| {
-        let [left, top] = [x, y].map(|place| place / COLOUR * COLOUR);
-        let square = (top..(top + COLOUR).min(height))
-            .flat_map(|y| (left..(left + COLOUR).min(width)).map(move |x| (x, y)));
-        let (mut sum, mut count) = ([0.0; 3], 0.0);
+    let squares = [width, height].map(|side| side.div_ceil(COLOUR));
+    let mean = |i: u32| {
+        let [left, top] = [i % squares[0] * COLOUR, i / squares[0] * COLOUR];
+        let rows = top..(top + COLOUR).min(height);
+        let square = rows.flat_map(|y| (left..(left + COLOUR).min(width)).map(move |x| (x, y)));
+        let (mut sum, mut count) = (Vec3A::ZERO, 0.0);
         for (x, y) in square {
             let value = values(x, y);
-            sum = std::array::from_fn(|i| sum[i] + value[i] - luma(value));
+            sum += Vec3A::from_array(value) - luma(value);
             count += 1.0;
         }
-        let own = luma(values(x, y));
-        Rgb(sum.map(|colour| ((own + colour / count) * 255.0).round().clamp(0.0, 255.0) as u8))
+        sum / count
+    };
+    let colours: Vec<Vec3A> = (0..squares[0] * squares[1]).map(mean).collect();
+    let [from, to] = [squares, squares.map(|side| side * COLOUR)];
+    let extent = |[width, height]: [u32; 2]| Extent::new(width, height);
+    let colours = filter::resized(&colours, extent(from), extent(to));
+    RgbImage::from_fn(width, height, |x, y| {
+        let colour = colours[(y * to[0] + x) as usize] + luma(values(x, y));
+        let value = |value: f32| (value * 255.0).round().clamp(0.0, 255.0) as u8;
+        Rgb(colour.to_array().map(value))
     })
 }
 

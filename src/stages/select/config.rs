@@ -69,7 +69,7 @@ pub(super) fn parse(value: Spanned<DeValue>) -> Result<Box<dyn Stage>, toml::de:
         let pattern = Pattern::new(text).map_err(|e| {
             table::error_at(
                 sources.clone().unwrap_or_default(),
-                format!("`{text}` is no pattern: {e}"),
+                format!("`{text}` is not a pattern: {e}"),
             )
         })?;
         patterns.push(pattern);

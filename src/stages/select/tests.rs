@@ -137,7 +137,7 @@ fn conditions_that_hold_nothing_are_refused() {
     for (settings, part) in [
         ("{ brightnes = [0.0, 1.0] }", "brightnes"),
         ("{ brightness = [0.0] }", "array"),
-        ("{ source = ['a**b'] }", "`a**b` is no pattern"),
+        ("{ source = ['a**b'] }", "`a**b` is not a pattern"),
         ("{ domain = ['foto'] }", "foto"),
     ] {
         let problem = parse(settings);
