@@ -35,7 +35,7 @@ def write(job):
     writers = {}
     for part in parts:
         for row in pq.ParquetFile(part).read(columns=COLUMNS).to_pylist():
-            split = row["split"]
+            split = row["split"] or "train"
             if split not in writers:
                 pattern = os.path.join(out, f"{split}-{number}-%06d.tar")
                 writers[split] = webdataset.ShardWriter(pattern, maxcount=10_000, maxsize=1 << 30, verbose=0)

@@ -226,7 +226,7 @@ fn making(config: &Emit, survey: &Survey, proof: &Proof) -> String {
     let mut text = format!(
         "## How it was made\n\nBy verismo. The labels of renders and of their translations come from the \
          renderer: class, and {} objects with box and mask. ",
-        survey.objects
+        survey.masks
     );
     if survey.foreign > 0 {
         text += &format!(

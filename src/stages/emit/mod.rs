@@ -336,7 +336,7 @@ impl Stage for Emit {
                 for (number, writer) in writers.iter_mut().enumerate() {
                     writer.add(&entry)?;
                     if let Some(file) = writer.placed().filter(|_| number == 0 && home.is_some()) {
-                        entry.file = file.to_owned();
+                        file.clone_into(&mut entry.file);
                     }
                 }
                 maps::write(context.out, &self.maps, &entry, &categories)?;

@@ -99,7 +99,8 @@ impl PhotoLabels {
     /// The labels of a row's photo, and the place of its own object among them.
     pub(super) fn find(&self, row: &Row) -> Option<(&Labels, usize)> {
         let (numbers, labels) = self.0.get(&row.file)?;
-        let place = numbers.iter().position(|number| *number == row.number)?;
+        // Rows are numbered in their order.
+        let place = numbers.binary_search(&row.number).ok()?;
         Some((labels, place))
     }
 }

@@ -165,7 +165,7 @@ impl Stage for Ingest {
         if !(1.0..=10_000.0).contains(&self.max_megapixels) {
             return Err("`max_megapixels` must be between 1 and 10000".into());
         }
-        if !self.fps.is_none_or(|fps| 1e-3 <= fps && fps <= 1e3) {
+        if !self.fps.is_none_or(|fps| (1e-3..=1e3).contains(&fps)) {
             return Err("`fps` must be between 0.001 and 1000 frames a second".into());
         }
         if self.share[0] >= self.share[1] {
