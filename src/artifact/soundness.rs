@@ -78,7 +78,9 @@ fn compare(name: &str, expected: &str, found: Option<Result<String>>) -> Option<
 pub fn sha256_file(path: &Path) -> Result<String> {
     check_regular(path)?;
     let unread = |e| Error::io(path, e);
-    let mut file = BufReader::with_capacity(1 << 16, File::open(path).map_err(unread)?);
+    let file = File::open(path).map_err(unread)?;
+    let length = file.metadata().map_err(unread)?.len();
+    let mut file = BufReader::with_capacity(length.clamp(512, 1 << 16) as usize, file);
     let mut hasher = Sha256::new();
     loop {
         let bytes = file.fill_buf().map_err(unread)?;

@@ -6,6 +6,7 @@
 use std::collections::HashMap;
 use std::fs::File;
 use std::marker::PhantomData;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -139,11 +140,19 @@ pub fn read<R: DeserializeOwned>(path: &Path) -> Result<Vec<R>> {
 /// # Errors
 /// Like [`read`], and if there is no such row.
 pub fn read_row<R: DeserializeOwned>(path: &Path, row: usize) -> Result<R> {
-    let mut rows = read_range(path, Some(row))?;
+    let mut rows = read_rows(path, row..row + 1)?;
     rows.pop().ok_or_else(|| {
         let error = ParquetError::General(format!("there is no row {row}"));
         Error::parquet(path, error)
     })
+}
+
+/// Like [`read`], but only these rows, as far as there are any.
+///
+/// # Errors
+/// Like [`read`].
+pub fn read_rows<R: DeserializeOwned>(path: &Path, rows: Range<usize>) -> Result<Vec<R>> {
+    read_range(path, Some(rows))
 }
 
 /// Hands the rows of a Parquet file on one by one, with `at_once` of them in memory at a time.
@@ -205,11 +214,11 @@ impl<R: DeserializeOwned> Iterator for Rows<R> {
     }
 }
 
-fn read_range<R: DeserializeOwned>(path: &Path, row: Option<usize>) -> Result<Vec<R>> {
+fn read_range<R: DeserializeOwned>(path: &Path, range: Option<Range<usize>>) -> Result<Vec<R>> {
     let columns = columns::<R>().map_err(|e| Error::table(path, e))?;
     guarded(path.display(), DAMAGED_TABLE, || {
         let mut rows = Vec::new();
-        for batch in batches(path, Some(&columns), row)? {
+        for batch in batches(path, Some(&columns), range)? {
             let read: serde_arrow::Result<Vec<R>> = serde_arrow::from_record_batch(&batch);
             rows.extend(read.map_err(|e| Error::table(path, e))?);
         }
@@ -241,9 +250,9 @@ pub fn metadata(path: &Path, key: &str) -> Result<Option<String>> {
 fn batches(
     path: &Path,
     columns: Option<&[FieldRef]>,
-    row: Option<usize>,
+    range: Option<Range<usize>>,
 ) -> Result<Vec<RecordBatch>> {
-    let batches = open(path, columns, row, BATCH)?;
+    let batches = open(path, columns, range, BATCH)?;
     batches
         .map(|batch| batch.map_err(|e| Error::parquet(path, e.into())))
         .collect()
@@ -252,7 +261,7 @@ fn batches(
 fn open(
     path: &Path,
     columns: Option<&[FieldRef]>,
-    row: Option<usize>,
+    range: Option<Range<usize>>,
     at_once: usize,
 ) -> Result<ParquetRecordBatchReader> {
     let file = File::open(path).map_err(|e| Error::io(path, e))?;
@@ -272,8 +281,8 @@ fn open(
         let mask = ProjectionMask::columns(reader.parquet_schema(), names);
         reader = reader.with_projection(mask);
     }
-    if let Some(row) = row {
-        reader = reader.with_offset(row).with_limit(1);
+    if let Some(Range { start, end }) = range {
+        reader = reader.with_offset(start).with_limit(end - start);
     }
     reader.with_batch_size(at_once).build().map_err(broken)
 }

@@ -10,12 +10,14 @@ use image::RgbImage;
 use super::unreadable;
 use crate::Result;
 use crate::artifact::{DATASET_TABLE, table};
+use crate::formats::Shelf;
 use crate::sample::content::is_called_picture;
 use crate::sample::image as picture;
 
 /// The rows of a dataset's `manifest.parquet`, whichever version of verismo wrote its columns.
 pub(super) struct Dataset {
     pub folder: PathBuf,
+    shelf: Shelf,
     batches: Vec<RecordBatch>,
 }
 
@@ -29,6 +31,7 @@ impl Dataset {
         }
         Ok(Dataset {
             folder: folder.to_path_buf(),
+            shelf: Shelf::of(folder),
             batches: table::read_batches(&path)?,
         })
     }
@@ -97,11 +100,19 @@ impl Dataset {
             .collect()
     }
 
+    /// The encoded picture of a row.
+    ///
+    /// # Errors
+    /// If it cannot be read.
+    pub(super) fn picture(&self, row: usize) -> Result<Vec<u8>> {
+        self.shelf.read(&self.text("file", row).unwrap_or_default())
+    }
+
     /// # Errors
     /// If the row's picture cannot be read.
     pub(super) fn pixels(&self, row: usize) -> Result<RgbImage> {
         let file = self.text("file", row).unwrap_or_default();
-        picture::read_rgb(&self.folder.join(file))
+        picture::decode_rgb(&self.picture(row)?, &file)
     }
 
     /// The rows whose file is `image`: its path in the dataset, its name, or the end of its path.

@@ -126,6 +126,7 @@ impl Conversion<'_> {
             images: &survey.images,
             categories: &survey.categories,
             listed: &[],
+            loose: true,
             shard_bytes: SHARD_BYTES,
         };
         let mut writer: Box<dyn Writer> = self.write_as.writer(&dataset)?;

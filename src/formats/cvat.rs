@@ -3,6 +3,7 @@
 //!
 //! An object is a `<mask>`, or a `<box>` if its mask is unknown; the class of a picture is a `<tag>`.
 
+use std::collections::BTreeMap;
 use std::io::{BufWriter, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
@@ -37,8 +38,10 @@ struct Cvat<'a> {
     dataset: DatasetInfo<'a>,
     path: PathBuf,
     /// The images, until their number is known; a file without a name.
+    /// The images, until their number is known; a file without a name.
     images: BufWriter<std::fs::File>,
-    count: u64,
+    /// How many there are, by split.
+    counts: BTreeMap<String, u64>,
 }
 
 fn write<'a>(dataset: &DatasetInfo<'a>) -> Result<Box<dyn Writer + 'a>> {
@@ -47,7 +50,7 @@ fn write<'a>(dataset: &DatasetInfo<'a>) -> Result<Box<dyn Writer + 'a>> {
         dataset: *dataset,
         path: dataset.out.join("annotations.xml"),
         images: BufWriter::new(spool),
-        count: 0,
+        counts: BTreeMap::new(),
     }))
 }
 
@@ -62,7 +65,7 @@ impl Writer for Cvat<'_> {
         let extent = entry.sample.extent;
         let mut text = format!(
             "  <image id=\"{}\" name=\"{}\" subset=\"{}\" width=\"{}\" height=\"{}\">\n",
-            self.count,
+            self.counts.values().sum::<u64>(),
             escaped(entry.name()),
             escaped(entry.split),
             extent.width,
@@ -76,7 +79,7 @@ impl Writer for Cvat<'_> {
             text += &format!("    <tag label=\"{class}\" source=\"auto\"></tag>\n");
         }
         text += "  </image>\n";
-        self.count += 1;
+        *self.counts.entry(entry.split.to_owned()).or_default() += 1;
         let written = self.images.write_all(text.as_bytes());
         written.map_err(|e| Error::io(&self.path, e))
     }
@@ -90,17 +93,26 @@ impl Writer for Cvat<'_> {
 impl Cvat<'_> {
     fn end(self) -> std::io::Result<()> {
         let mut file = create(&self.path).map_err(std::io::Error::other)?;
+        let name = escaped(self.dataset.name);
         let labels = self.dataset.categories.iter().map(|category| {
             let name = escaped(&category.name);
             format!("        <label><name>{name}</name><type>any</type><attributes></attributes></label>\n")
         });
+        let splits: Vec<String> = self.counts.keys().map(|split| escaped(split)).collect();
+        // As of a project in CVAT, whose tasks are the splits; readers look for them here.
+        let tasks = splits.iter().zip(self.counts.values()).map(|(split, count)| {
+            format!(
+                "        <task><name>{name} {split}</name><size>{count}</size><mode>annotation</mode>\
+                 <subset>{split}</subset></task>\n"
+            )
+        });
         write!(
             file,
             "<?xml version=\"1.0\" encoding=\"utf-8\"?>\n<annotations>\n  <version>1.1</version>\n  \
-             <meta>\n    <task>\n      <name>{}</name>\n      <size>{}</size>\n      \
-             <mode>annotation</mode>\n      <labels>\n{}      </labels>\n    </task>\n  </meta>\n",
-            escaped(self.dataset.name),
-            self.count,
+             <meta>\n    <project>\n      <name>{name}</name>\n      <subsets>{}</subsets>\n      \
+             <tasks>\n{}      </tasks>\n      <labels>\n{}      </labels>\n    </project>\n  </meta>\n",
+            splits.join("\n"),
+            tasks.collect::<String>(),
             labels.collect::<String>(),
         )?;
         let mut images = self

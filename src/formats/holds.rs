@@ -24,6 +24,8 @@ pub struct Holds {
     pub unknown_masks: bool,
     /// Boxes that are not upright. They are read as the upright boxes around them.
     pub oriented: bool,
+    /// The pictures themselves, many in one file.
+    pub pictures: bool,
 }
 
 impl Holds {
@@ -39,6 +41,7 @@ impl Holds {
         unknown_objects: false,
         unknown_masks: true,
         oriented: false,
+        pictures: false,
     };
 
     /// Whether the format leaves pictures out whose objects are unknown.

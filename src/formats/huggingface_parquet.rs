@@ -13,9 +13,9 @@ use super::{
     Category, DatasetInfo, Format, Holds, ImageEntry, Picture, Reader, Writer, create, entries,
     file_name, wrong,
 };
-use crate::Result;
 use crate::artifact::table::{self, Table};
 use crate::sample::{Labels, Object};
+use crate::{Error, Result};
 
 /// The registry entry.
 pub(super) const FORMAT: Format = Format {
@@ -26,6 +26,7 @@ pub(super) const FORMAT: Format = Format {
         class: true,
         objects: true,
         unknown_objects: true,
+        pictures: true,
         ..Holds::NOTHING
     },
     write: Some(write),
@@ -37,11 +38,15 @@ pub(super) const FORMAT: Format = Format {
     read,
 };
 
-/// Pictures of one file.
+/// The most pictures of one file.
 const SHARD: u64 = 5000;
 
-/// Pictures in memory at once: a row group.
+/// The most pictures in memory at once, and about the most bytes of them: a row group.
 const ROWS: usize = 100;
+const GROUP: u64 = 64 << 20;
+
+/// Where pictures are to be written. How many files a split has is known at its end, when they get their names.
+const UNNAMED: &str = "of-more";
 
 /// The key of a file's metadata that holds the features.
 const KEY: &str = "huggingface";
@@ -95,16 +100,21 @@ struct Parquet<'a> {
     /// The classes of pictures, as numbered in `label`.
     labels: Vec<&'a str>,
     shards: BTreeMap<&'a str, Shard>,
+    /// What the manifest calls the last picture.
+    placed: String,
 }
 
 /// The file that a split is written to now.
 struct Shard {
     number: u64,
-    of: u64,
     table: Table<Row>,
     rows: Vec<Row>,
+    /// Bytes of the pictures in `rows`.
+    waiting: u64,
     /// Pictures in the file.
     filled: u64,
+    /// Bytes of these.
+    bytes: u64,
 }
 
 fn write<'a>(dataset: &DatasetInfo<'a>) -> Result<Box<dyn Writer + 'a>> {
@@ -112,27 +122,32 @@ fn write<'a>(dataset: &DatasetInfo<'a>) -> Result<Box<dyn Writer + 'a>> {
         dataset: *dataset,
         labels: dataset.classes(),
         shards: BTreeMap::new(),
+        placed: String::new(),
     };
-    for (split, classes) in dataset.images {
-        let of = classes.values().sum::<u64>().div_ceil(SHARD).max(1);
-        let shard = parquet.start(split, 0, of)?;
+    for split in dataset.images.keys() {
+        let shard = parquet.start(split, 0)?;
         parquet.shards.insert(split, shard);
     }
     Ok(Box::new(parquet))
 }
 
+/// The path of a file whose split is not complete.
+fn unnamed(out: &Path, split: &str, number: u64) -> PathBuf {
+    out.join(format!("data/{split}-{number:05}-{UNNAMED}.parquet"))
+}
+
 impl Parquet<'_> {
-    fn start(&self, split: &str, number: u64, of: u64) -> Result<Shard> {
-        let name = format!("data/{split}-{number:05}-of-{of:05}.parquet");
-        let path = self.dataset.out.join(name);
+    fn start(&self, split: &str, number: u64) -> Result<Shard> {
+        let path = unnamed(self.dataset.out, split, number);
         drop(create(&path)?);
         let metadata = HashMap::from([(KEY.to_owned(), self.features())]);
         Ok(Shard {
             number,
-            of,
             table: Table::with_metadata(&path, columns(), metadata)?,
             rows: Vec::new(),
+            waiting: 0,
             filled: 0,
+            bytes: 0,
         })
     }
 
@@ -190,6 +205,7 @@ impl Shard {
     fn flush(&mut self) -> Result<()> {
         self.table.add(&self.rows)?;
         self.rows.clear();
+        self.waiting = 0;
         Ok(())
     }
 
@@ -204,11 +220,14 @@ impl Shard {
 impl Writer for Parquet<'_> {
     fn add(&mut self, entry: &ImageEntry) -> Result<()> {
         let row = self.row(entry)?;
-        let next = match self.shards.get(entry.split) {
-            Some(shard) if shard.filled == SHARD && shard.number + 1 < shard.of => {
-                Some(self.start(entry.split, shard.number + 1, shard.of)?)
-            }
-            _ => None,
+        let length = row.image.bytes.as_ref().map_or(0, Vec::len) as u64;
+        let most = self.dataset.shard_bytes;
+        let is_full = |shard: &&Shard| {
+            shard.filled == SHARD || shard.filled > 0 && shard.bytes + length > most
+        };
+        let next = match self.shards.get(entry.split).filter(is_full) {
+            Some(shard) => Some(self.start(entry.split, shard.number + 1)?),
+            None => None,
         };
         let Some(shard) = self.shards.get_mut(entry.split) else {
             return Ok(());
@@ -216,24 +235,68 @@ impl Writer for Parquet<'_> {
         if let Some(next) = next {
             std::mem::replace(shard, next).finish()?;
         }
+        self.placed = format!("data/{}-{:05}/{}", entry.split, shard.number, entry.name());
         shard.rows.push(row);
         shard.filled += 1;
-        match shard.rows.len() {
-            ROWS.. => shard.flush(),
-            _ => Ok(()),
+        shard.bytes += length;
+        shard.waiting += length;
+        match shard.rows.len() == ROWS || shard.waiting >= GROUP {
+            true => shard.flush(),
+            false => Ok(()),
         }
+    }
+
+    fn placed(&self) -> Option<&str> {
+        Some(&self.placed)
     }
 
     fn finish(mut self: Box<Self>) -> Result<()> {
         for (split, shard) in std::mem::take(&mut self.shards) {
-            // Fewer pictures came than were announced: the names say that there are more files.
-            for number in shard.number + 1..shard.of {
-                self.start(split, number, shard.of)?.finish()?;
-            }
+            let of = shard.number + 1;
             shard.finish()?;
+            for number in 0..of {
+                let from = unnamed(self.dataset.out, split, number);
+                let name = format!("{split}-{number:05}-of-{of:05}.parquet");
+                let to = from.with_file_name(name);
+                std::fs::rename(&from, &to).map_err(|e| Error::io(&to, e))?;
+            }
         }
         Ok(())
     }
+}
+
+/// The file of a split and number, which the manifest names without the number of all: `data/train-00000`.
+pub(super) fn numbered(path: &Path) -> Option<PathBuf> {
+    let (folder, name) = (path.parent()?, file_name(path));
+    let (_, number) = name.rsplit_once('-')?;
+    number.parse::<u64>().ok()?;
+    let begin = format!("{name}-of-");
+    let mut files = entries(folder).ok()?.into_iter();
+    files.find(|file| file_name(file).starts_with(&begin))
+}
+
+/// The names of the pictures in a file, row by row.
+///
+/// # Errors
+/// If it cannot be read.
+pub(super) fn names(file: &Path) -> Result<Vec<String>> {
+    let mut names = Vec::new();
+    table::visit(file, ROWS, &mut |row: Row| {
+        names.push(row.image.path.unwrap_or_default());
+        Ok(())
+    })?;
+    Ok(names)
+}
+
+/// The encoded pictures of a row and of the next ones, [`ROWS`] together.
+///
+/// # Errors
+/// If they cannot be read, or a row has none.
+pub(super) fn pictures(file: &Path, row: usize) -> Result<Vec<Vec<u8>>> {
+    let rows: Vec<Row> = table::read_rows(file, row..row + ROWS)?;
+    let pictures = rows.into_iter().map(|row| row.image.bytes);
+    let pictures: Option<Vec<Vec<u8>>> = pictures.collect();
+    pictures.ok_or_else(|| wrong(file, "has a row without a picture"))
 }
 
 /// The files of a dataset in order, each with its split.

@@ -5,12 +5,13 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Category, DatasetInfo, Format, Holds, ImageEntry, Picture, Reader, Writer, folders, inside,
+    Category, DatasetInfo, Format, Holds, ImageEntry, Picture, Reader, Shelf, Writer, folders,
+    inside,
 };
 use crate::Result;
 use crate::artifact::{DATASET_TABLE, table, table::Table};
 use crate::sample::maps::{Maps, depth};
-use crate::sample::{Camera, Domain, Extent, Labels, Object, Provenance};
+use crate::sample::{Camera, Domain, Extent, LABELLED, Labels, Object, Provenance};
 
 /// The registry entry.
 pub(super) const FORMAT: Format = Format {
@@ -63,7 +64,7 @@ struct Row {
 }
 
 struct Manifest<'a> {
-    out: &'a Path,
+    dataset: DatasetInfo<'a>,
     table: Table<Row>,
     rows: Vec<Row>,
 }
@@ -74,7 +75,7 @@ const ROWS: usize = 8192;
 fn write<'a>(dataset: &DatasetInfo<'a>) -> Result<Box<dyn Writer + 'a>> {
     let path = dataset.out.join(DATASET_TABLE);
     Ok(Box::new(Manifest {
-        out: dataset.out,
+        dataset: *dataset,
         table: Table::create(&path)?,
         rows: Vec::new(),
     }))
@@ -90,7 +91,9 @@ impl Manifest<'_> {
 
 impl Writer for Manifest<'_> {
     fn add(&mut self, entry: &ImageEntry) -> Result<()> {
-        entry.place(self.out)?;
+        if self.dataset.loose {
+            entry.place(self.dataset.out)?;
+        }
         let sample = entry.sample;
         let known = sample.labels.objects.as_ref();
         let objects = sample.labels.objects();
@@ -155,12 +158,21 @@ fn read(root: &Path, reader: &mut Reader) -> Result<()> {
         });
     }
     let path = root.join(DATASET_TABLE);
+    let shelf = Shelf::of(root);
     table::visit(&path, ROWS, &mut |row: Row| {
         let place = format!("{}: {}", path.display(), row.file);
-        match reader.some(&place, inside(root, &row.file))? {
-            Some(file) => reader.add(place, row.picture(file)),
-            None => Ok(()),
-        }
+        let Some(file) = reader.some(&place, inside(root, &row.file))? else {
+            return Ok(());
+        };
+        let bytes = match shelf.is_in_shard(&row.file) {
+            true => match reader.file(shelf.read(&row.file))? {
+                Some(bytes) => Some(bytes),
+                None => return Ok(()),
+            },
+            false => None,
+        };
+        let picture = row.picture(file);
+        reader.add(place, Picture { bytes, ..picture })
     })
 }
 
@@ -174,7 +186,8 @@ impl Row {
             ..Object::new(class, *bbox)
         };
         // Earlier versions wrote an empty list for photos, whose objects were unknown as well.
-        let photo = self.domain == Domain::Photo.name();
+        let is_labelled = self.transforms.iter().any(|text| text == LABELLED);
+        let photo = self.domain == Domain::Photo.name() && !is_labelled;
         let classes = self
             .box_classes
             .filter(|classes| !(photo && classes.is_empty()));

@@ -21,8 +21,10 @@ mod kitti;
 mod labelme;
 mod manifest;
 mod outline;
+mod picture;
 mod reader;
 mod renderers;
+mod shelf;
 pub mod spreadsheet;
 #[cfg(test)]
 mod tests;
@@ -37,14 +39,14 @@ use std::path::{Path, PathBuf};
 
 pub use entry::{ImageEntry, Original};
 pub use holds::Holds;
+pub use picture::Picture;
 pub use reader::{Findings, Flaw, Reader};
+pub use shelf::Shelf;
 
 use self::json::from_json;
 use crate::registry::{Entry, Name};
 use crate::sample::content::is_called_picture;
-use crate::sample::image::decode_rgb;
-use crate::sample::input::{self, MOST_BYTES, stays_inside};
-use crate::sample::{Extent, Labels, Provenance};
+use crate::sample::input::stays_inside;
 use crate::{Error, Result};
 
 /// One entry of the registry of dataset formats.
@@ -185,6 +187,8 @@ pub struct DatasetInfo<'a> {
     pub categories: &'a [Category],
     /// Categories that are classes of images even if no image shows them, so that the numbers of others are fixed.
     pub listed: &'a [String],
+    /// Whether pictures lie in files of their own; otherwise only in those of formats that hold them.
+    pub loose: bool,
     /// The most bytes of a shard, in formats that have them; a picture is never cut in two.
     pub shard_bytes: u64,
 }
@@ -228,70 +232,16 @@ pub trait Writer {
     /// If a file cannot be written.
     fn add(&mut self, entry: &ImageEntry) -> Result<()>;
 
+    /// What the manifest calls the last picture that was added, if this format [holds](Holds::pictures) pictures.
+    fn placed(&self) -> Option<&str> {
+        None
+    }
+
     /// Writes what comes after the last image.
     ///
     /// # Errors
     /// If a file cannot be written.
     fn finish(self: Box<Self>) -> Result<()>;
-}
-
-/// An image read from a dataset.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Picture {
-    /// Path of the picture; if [`Picture::bytes`] holds it, the path of its archive, then its name in there.
-    pub file: PathBuf,
-    /// The encoded picture, if it is no file of its own.
-    pub bytes: Option<Vec<u8>>,
-    /// `None` if the dataset is not divided into splits.
-    pub split: Option<String>,
-    /// From the labels; `None` if they do not give it.
-    pub extent: Option<Extent>,
-    /// As far as the format can store them; see [`Holds`].
-    pub labels: Labels,
-    /// How the picture was made, if the format says so.
-    pub provenance: Option<Provenance>,
-}
-
-impl Picture {
-    /// A picture of which only the file and labels are known.
-    pub fn new(file: PathBuf, labels: Labels) -> Self {
-        Picture {
-            file,
-            bytes: None,
-            split: None,
-            extent: None,
-            labels,
-            provenance: None,
-        }
-    }
-
-    /// The path of its file from `dataset`, the path that it was read from, or from the folder of that; with
-    /// slashes.
-    pub fn name_in(&self, dataset: &Path) -> String {
-        let below = self.file.strip_prefix(dataset).ok();
-        let beside = || self.file.strip_prefix(dataset.parent()?).ok();
-        let name = below.or_else(beside).unwrap_or(&self.file);
-        name.to_string_lossy().replace('\\', "/")
-    }
-
-    /// The encoded picture.
-    ///
-    /// # Errors
-    /// If its file cannot be read.
-    pub fn encoded(&self) -> Result<std::borrow::Cow<'_, [u8]>> {
-        Ok(match &self.bytes {
-            Some(bytes) => bytes.into(),
-            None => input::read(&self.file, MOST_BYTES)?.into(),
-        })
-    }
-
-    /// The picture, decoded.
-    ///
-    /// # Errors
-    /// If its file cannot be read, or is no picture.
-    pub fn pixels(&self) -> Result<image::RgbImage> {
-        decode_rgb(&self.encoded()?, &self.file.display().to_string())
-    }
 }
 
 /// Detects the format of a folder or file.

@@ -14,7 +14,7 @@ use super::outline::{fill, rectangle};
 use super::*;
 use crate::artifact::parts;
 use crate::sample::image::encode_png;
-use crate::sample::{Camera, Keypoint, Maps, Mask, Object, Sample, Visibility};
+use crate::sample::{Camera, Extent, Keypoint, Labels, Maps, Mask, Object, Sample, Visibility};
 use crate::testing::mutations::assert_survived;
 
 const EXTENT: Extent = Extent::new(37, 23);
@@ -152,6 +152,7 @@ fn write(format: &Format, samples: &[Sample], out: &Path) {
         images: &images,
         categories: &categories.collect::<Vec<_>>(),
         listed: &[],
+        loose: true,
         shard_bytes: SHARD_BYTES,
     };
     let mut writer = format.writer(&dataset).unwrap();

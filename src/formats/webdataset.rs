@@ -33,6 +33,7 @@ pub(super) const FORMAT: Format = Format {
         camera: true,
         visible_fraction: true,
         unknown_objects: true,
+        pictures: true,
         ..Holds::NOTHING
     },
     write: Some(write),
@@ -95,6 +96,8 @@ struct WebDataset<'a> {
     /// The classes of pictures, as numbered in `KEY.cls`.
     classes: Vec<&'a str>,
     shards: BTreeMap<&'a str, Shard>,
+    /// The last picture: its shard, and its name in there.
+    placed: String,
 }
 
 struct Shard {
@@ -147,6 +150,7 @@ fn write<'a>(dataset: &DatasetInfo<'a>) -> Result<Box<dyn Writer + 'a>> {
         dataset: *dataset,
         classes: dataset.classes(),
         shards: dataset.images.keys().map(start).collect::<Result<_>>()?,
+        placed: String::new(),
     }))
 }
 
@@ -179,8 +183,13 @@ impl Writer for WebDataset<'_> {
             std::mem::replace(shard, next).finish()?;
         }
         shard.filled += 1;
+        self.placed = format!("{}/{key}.{}", file_name(&shard.path), entry.ending());
         let mut files = files.into_iter();
         files.try_for_each(|(name, bytes)| shard.add(&name, bytes))
+    }
+
+    fn placed(&self) -> Option<&str> {
+        Some(&self.placed)
     }
 
     fn finish(self: Box<Self>) -> Result<()> {

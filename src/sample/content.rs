@@ -1,8 +1,13 @@
 //! What a file is, by its first bytes, and what it is called, which may be something else.
 
+use std::fs::File;
+use std::io::Read;
 use std::path::Path;
 
 use image::ImageFormat;
+
+use super::input::check_regular;
+use crate::{Error, Result};
 
 /// As many first bytes of a file as [`Content::of`] looks at.
 pub const HEAD: usize = 512;
@@ -77,6 +82,9 @@ const SIGNATURES: &[(&[u8], Content)] = &[
         b"\0\x05\x16\x07",
         Other("the shadow file of another, made by macOS"),
     ),
+    (b"\x1aE\xdf\xa3", VIDEO),
+    (b"\0\0\x01\xba", VIDEO),
+    (b"FLV\x01", VIDEO),
     (b"version https://git-lfs", LFS),
     (b"\xd0\xcf\x11\xe0", Other("an old Office file")),
 ];
@@ -84,7 +92,25 @@ const SIGNATURES: &[(&[u8], Content)] = &[
 /// What Git leaves where a large file belongs.
 const LFS: Content = Other("a Git LFS pointer, not the file itself");
 
+/// A video of any format that ffmpeg may know.
+pub const VIDEO: Content = Other("a video");
+
 impl Content {
+    /// What the file at `path` is.
+    ///
+    /// # Errors
+    /// If it cannot be read, or is no regular file.
+    pub fn of_file(path: &Path) -> Result<Content> {
+        check_regular(path)?;
+        let failed = |e| Error::io(path, e);
+        let file = File::open(path).map_err(failed)?;
+        let mut head = Vec::new();
+        file.take(HEAD as u64)
+            .read_to_end(&mut head)
+            .map_err(failed)?;
+        Ok(Content::of(&head))
+    }
+
     /// What a file is that begins with `head`, its first [`HEAD`] bytes or all it has.
     pub fn of(head: &[u8]) -> Content {
         if head.is_empty() {
@@ -94,6 +120,18 @@ impl Content {
             |offset: usize, bytes: &[u8]| head.get(offset..).is_some_and(|h| h.starts_with(bytes));
         if at(0, b"RIFF") && at(8, b"WEBP") {
             return Picture(ImageFormat::WebP);
+        }
+        if at(0, b"RIFF") && at(8, b"AVI ") {
+            return VIDEO;
+        }
+        // A transport stream has packets of 188 bytes; old QuickTime files have no brand.
+        let is_stream = at(0, b"G") && at(188, b"G") && at(376, b"G");
+        if is_stream
+            || [&b"moov"[..], b"mdat", b"wide"]
+                .iter()
+                .any(|kind| at(4, kind))
+        {
+            return VIDEO;
         }
         if at(4, b"ftyp") {
             return of_brand(head.get(8..12).unwrap_or_default());
@@ -173,7 +211,7 @@ fn of_brand(brand: &[u8]) -> Content {
         }
         b"avif" | b"avis" => OtherPicture("AVIF"),
         b"crx " => OtherPicture("camera raw"),
-        _ => Other("a video"),
+        _ => VIDEO,
     }
 }
 
@@ -214,13 +252,16 @@ mod tests {
     fn files_are_told_by_their_first_bytes() {
         let mut tar = tar::Header::new_ustar();
         tar.set_cksum();
-        let cases: [(&[u8], Content); 16] = [
+        let cases: [(&[u8], Content); 19] = [
             (b"", Content::Empty),
             (b"RIFF\x10\0\0\0WEBPVP8 ", Picture(ImageFormat::WebP)),
             (b"RIFF\x10\0\0\0WAVEfmt ", Content::Unknown),
             (b"\0\0\0\x18ftypheic\0\0\0\0", OtherPicture("HEIC")),
             (b"\0\0\0\x18ftypavif\0\0\0\0", OtherPicture("AVIF")),
-            (b"\0\0\0\x18ftypmp42\0\0\0\0", Other("a video")),
+            (b"\0\0\0\x18ftypmp42\0\0\0\0", VIDEO),
+            (b"RIFF\x10\0\0\0AVI LIST", VIDEO),
+            (b"\x1aE\xdf\xa3\x93B", VIDEO),
+            (b"G, no stream", Content::Text),
             (b"GIF89a", OtherPicture("GIF")),
             (b"II*\0\x10\0\0\0CR\x02\0", OtherPicture("camera raw")),
             (b"II*\0\x08\0\0\0", Picture(ImageFormat::Tiff)),

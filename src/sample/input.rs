@@ -25,6 +25,7 @@ pub fn read(path: &Path, most: u64) -> Result<Vec<u8>> {
     let mut bytes = Vec::new();
     // Some files, such as those in /proc, have more bytes than their metadata says.
     if length <= most {
+        bytes.reserve_exact(length as usize + 1);
         file.take(most + 1)
             .read_to_end(&mut bytes)
             .map_err(unread)?;

@@ -271,7 +271,15 @@ pub struct Provenance {
     pub gate: Option<String>,
 }
 
+/// Noted among the transforms of a photo with labels that a person gave.
+pub const LABELLED: &str = "labelled";
+
 impl Provenance {
+    /// Whether it is a photo with labels that a person gave.
+    pub fn is_labelled_photo(&self) -> bool {
+        self.domain == Domain::Photo && self.transforms.iter().any(|text| text == LABELLED)
+    }
+
     /// The names of the transforms, without their parameters.
     pub fn transform_names(&self) -> impl Iterator<Item = &str> {
         let name = |transform: &str| transform.find('(').unwrap_or(transform.len());

@@ -6,6 +6,7 @@ pub mod evaluate;
 pub mod fit;
 pub mod gate;
 pub mod ingest;
+pub mod join;
 pub mod pseudo_label;
 pub mod render;
 pub mod select;
@@ -27,6 +28,7 @@ pub const STAGES: &[StageKind] = &[
     train::STAGE,
     translate::STAGE,
     gate::STAGE,
+    join::STAGE,
     augment::STAGE,
     pseudo_label::STAGE,
     split::STAGE,

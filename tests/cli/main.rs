@@ -6,6 +6,7 @@ mod datasets;
 mod docs;
 mod errors;
 mod explain;
+mod few;
 mod first_hour;
 mod fit;
 mod foreign;

@@ -85,3 +85,81 @@ fn links_that_lead_nowhere_stop_no_run() {
             .and(contains("gone.png is a link that leads nowhere")),
     );
 }
+
+#[cfg(unix)]
+const VIDEO: &str = "[stages.photos]\nuse = \"ingest\"\npath = \"clip.mp4\"\nsize = 16\nfps = 2\n";
+
+/// A project with a video, or what looks like one, and a folder of programs with this `ffmpeg`.
+#[cfg(unix)]
+fn video(ffmpeg: Option<&str>) -> Project {
+    use std::os::unix::fs::PermissionsExt;
+    let mut project = Project::new()
+        .photos("frames", 3)
+        .file("programs/x", "")
+        .file("clip.mp4", b"\0\0\0\x18ftypmp42\0\0\0\0")
+        .file("p.toml", VIDEO);
+    if let Some(script) = ffmpeg {
+        project = project.file("programs/ffmpeg", format!("#!/bin/sh\n{script}\n"));
+        let mode = std::fs::Permissions::from_mode(0o755);
+        std::fs::set_permissions(project.path("programs/ffmpeg"), mode).unwrap();
+    }
+    project
+}
+
+#[cfg(unix)]
+#[test]
+fn a_video_without_ffmpeg_is_refused_with_how_to_install_it() {
+    let project = video(None);
+    for command in ["plan", "run"] {
+        project
+            .verismo(&[command, "p.toml"])
+            .env("PATH", project.path("programs"))
+            .assert()
+            .code(2)
+            .stderr(
+                contains("p.toml:3")
+                    .and(contains("clip.mp4"))
+                    .and(contains("ffmpeg, which is not installed"))
+                    .and(contains("apt install ffmpeg")),
+            );
+    }
+    assert!(!project.path("outputs").exists());
+}
+
+/// What ffmpeg would do: it is asked for two frames a second of one file, and writes frames where it stands.
+#[cfg(unix)]
+#[test]
+fn frames_of_a_video_become_photos() {
+    let script = "[ \"$1\" = -version ] && exit 0\n\
+                  case \"$*\" in *'-protocol_whitelist file'*'-i file:/'*clip.mp4*fps=2*) ;; *) exit 7;; esac\n\
+                  n=0; for f in \"$FRAMES\"/*.png; do n=$((n+1)); /bin/cp \"$f\" 00000$n.jpg; done";
+    let project = video(Some(script));
+    let frames = project.path("frames");
+    project
+        .verismo(&["run", "p.toml"])
+        .env("PATH", project.path("programs"))
+        .env("FRAMES", frames)
+        .assert()
+        .success();
+    let record = project.json("outputs/runs/p/latest/run.json");
+    assert_eq!(record["metrics"]["photos"]["crops"], 3);
+    project
+        .verismo(&["inspect", "p.toml", "photos"])
+        .assert()
+        .success();
+}
+
+#[cfg(unix)]
+#[test]
+fn a_video_that_ffmpeg_cannot_read_is_named_with_what_it_says() {
+    let script = "[ \"$1\" = -version ] && exit 0\necho 'moov atom not found' >&2\nexit 1";
+    let project = video(Some(script));
+    project
+        .verismo(&["run", "p.toml"])
+        .env("PATH", project.path("programs"))
+        .assert()
+        .code(1)
+        .stderr(contains(
+            "clip.mp4: ffmpeg cannot read it: moov atom not found",
+        ));
+}

@@ -83,9 +83,7 @@ impl Explain {
         };
         let made = match (&trail, self.rerender) {
             (Ok(trail), true) => {
-                let published = self.dataset.join(&file);
-                let hash = dataset.text("blake3", row).unwrap_or_default();
-                let check = RerenderCheck::make(trail, &outputs, &published, &hash, self.device)?;
+                let check = RerenderCheck::make(trail, &outputs, (&dataset, row), self.device)?;
                 Some(check)
             }
             _ => None,
@@ -99,7 +97,7 @@ impl Explain {
             made.iter().for_each(|made| print_line(made.format_text()));
         }
         if let (Some(out), Ok(trail)) = (&self.out, &trail) {
-            rerender_check::draw(trail, made.as_ref(), &self.dataset.join(&file), out)?;
+            rerender_check::draw(trail, made.as_ref(), dataset.pixels(row)?, out)?;
             if !self.json {
                 print_line(format!("\npicture: {}", out.display()));
             }

@@ -6,7 +6,7 @@ use image::RgbImage;
 use serde_json::{Value, json};
 
 use super::super::columns;
-use crate::artifact::hash_file;
+use super::super::dataset::Dataset;
 use crate::pipeline::provenance::{Trail, open};
 use crate::pipeline::rerender::{Rerendered, rerender};
 use crate::sample::image as picture;
@@ -26,8 +26,7 @@ pub(super) struct RerenderCheck {
 }
 
 impl RerenderCheck {
-    /// Makes the image at the end of `trail` again, which was published as `file`; `hash` is its blake3 hash
-    /// in the dataset's manifest.
+    /// Makes the image at the end of `trail` again, which was published in a row of `dataset`.
     ///
     /// # Errors
     /// If a stage fails, or the image cannot be encoded. Missing inputs are not an error; they are listed in the
@@ -35,8 +34,7 @@ impl RerenderCheck {
     pub(super) fn make(
         trail: &Trail,
         outputs: &Path,
-        file: &Path,
-        hash: &str,
+        (dataset, row): (&Dataset, usize),
         device: Option<DeviceChoice>,
     ) -> Result<Self> {
         let device = device.unwrap_or_else(|| recorded_device(trail));
@@ -44,22 +42,27 @@ impl RerenderCheck {
             Ok(steps) => (steps, Vec::new()),
             Err(missing) => (Vec::new(), missing),
         };
-        if hash_file(file).is_ok_and(|now| now != hash) {
-            missing.push(format!(
+        let hash = dataset.text("blake3", row).unwrap_or_default();
+        let published = dataset.picture(row);
+        let file = dataset
+            .folder
+            .join(dataset.text("file", row).unwrap_or_default());
+        match &published {
+            Ok(bytes) if *blake3::hash(bytes).to_hex() == *hash => {}
+            Ok(_) => missing.push(format!(
                 "{} has changed since it was published",
                 file.display()
-            ));
-        } else if !file.exists() {
-            missing.push(format!("{} no longer exists", file.display()));
+            )),
+            Err(_) => missing.push(format!("{} no longer exists", file.display())),
         }
         let last = steps.last().map(|step| &step.sample);
         let made = match last {
             Some(sample) => Some(blake3::hash(&emit_of(trail, outputs).picture(sample)?)),
             None => None,
         };
-        let matches = missing.is_empty() && made.is_some_and(|made| made.to_hex().as_str() == hash);
+        let matches = missing.is_empty() && made.is_some_and(|made| *made.to_hex() == *hash);
         let difference = match last.filter(|_| missing.is_empty() && !matches) {
-            Some(sample) => difference(&picture::read_rgb(file)?, &sample.pixels()?),
+            Some(sample) => difference(&dataset.pixels(row)?, &sample.pixels()?),
             None => String::new(),
         };
         Ok(RerenderCheck {
@@ -173,7 +176,7 @@ const CELL: u32 = 160;
 pub(super) fn draw(
     trail: &Trail,
     made: Option<&RerenderCheck>,
-    published: &Path,
+    published: RgbImage,
     out: &Path,
 ) -> Result<()> {
     let befores = std::iter::once(None).chain(trail.steps.iter().map(Some));
@@ -183,7 +186,7 @@ pub(super) fn draw(
             rows[0].push(step.sample.pixels()?);
         }
     }
-    rows[0].push(picture::read_rgb(published)?);
+    rows[0].push(published);
     if let Some(made) = made.filter(|made| !made.steps.is_empty()) {
         let ran = made.steps.iter().filter(|step| step.ran);
         let mut row: Vec<RgbImage> = ran.map(|s| s.sample.pixels()).collect::<Result<_>>()?;

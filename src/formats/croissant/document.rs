@@ -8,7 +8,7 @@ use std::path::Path;
 
 use serde_json::{Value, json};
 
-use super::{Class, FILE, IMAGES, Lineage, OBJECTS};
+use super::{Class, FILE, IMAGES, Lineage, OBJECTS, rai};
 use crate::artifact::soundness::sha256_file;
 use crate::formats::{Category, DatasetInfo};
 use crate::{Error, Result};
@@ -39,16 +39,16 @@ pub(super) fn write(dataset: &DatasetInfo, lineage: &Lineage) -> Result<()> {
         "recordSet": record_sets(dataset),
         "prov:wasDerivedFrom": ancestors(lineage),
         "prov:wasGeneratedBy": activities(lineage),
-        "rai:dataCollection": collection(lineage),
+        "rai:dataCollection": rai::collection(lineage),
         "rai:dataCollectionType": ["Software Collection"],
         "rai:dataPreprocessingProtocol": lineage.transforms,
-        "rai:dataAnnotationProtocol": annotation(lineage),
+        "rai:dataAnnotationProtocol": rai::annotation(lineage),
         "rai:machineAnnotationTools": ["verismo"],
         "rai:dataLimitations": [
             "Rendered and translated pictures resemble photos; how far is measured in the card, README.md.",
         ],
-        "rai:dataBiases": [biases(dataset)],
-        "rai:personalSensitiveInformation": [personal(lineage)],
+        "rai:dataBiases": [rai::biases(dataset)],
+        "rai:personalSensitiveInformation": [rai::personal(lineage)],
     });
     let about = dataset.about;
     let creator = about
@@ -416,7 +416,7 @@ fn activities(lineage: &Lineage) -> Vec<Value> {
     if lineage.gated {
         activities.push(activity("gate", Vec::new()));
     }
-    if let Some(photos) = photos(lineage) {
+    if let Some(photos) = photos(lineage).filter(|_| lineage.photos > lineage.labelled) {
         activities.push(activity("pseudo_label", vec![photos]));
     }
     if lineage.foreign > 0 {
@@ -424,57 +424,6 @@ fn activities(lineage: &Lineage) -> Vec<Value> {
     }
     activities.push(activity("write the dataset", Vec::new()));
     activities
-}
-
-fn collection(lineage: &Lineage) -> String {
-    let Lineage {
-        photos, foreign, ..
-    } = lineage;
-    let rendered: u64 = lineage.sources.values().sum();
-    let models = lineage.sources.len();
-    format!(
-        "{rendered} pictures are rendered from {models} models or templates; {photos} are photos; \
-         {foreign} come from another dataset."
-    )
-}
-
-fn annotation(lineage: &Lineage) -> Vec<&'static str> {
-    let kinds = [
-        (
-            !lineage.sources.is_empty(),
-            "Labels of rendered pictures come from the renderer.",
-        ),
-        (
-            lineage.photos > 0,
-            "Classes of photos are predicted by networks that learned from the renders; no person labelled them.",
-        ),
-        (
-            lineage.foreign > 0,
-            "Labels of pictures from another dataset are as they were there.",
-        ),
-    ];
-    let true_ones = kinds.into_iter().filter(|(is_true, _)| *is_true);
-    true_ones.map(|(_, text)| text).collect()
-}
-
-fn biases(dataset: &DatasetInfo) -> String {
-    let counts = dataset.images.values().flat_map(|classes| classes.iter());
-    let mut by_class = std::collections::BTreeMap::<&str, u64>::new();
-    for (class, count) in counts.filter(|(class, _)| !class.is_empty()) {
-        *by_class.entry(class).or_default() += count;
-    }
-    let (least, most) = (by_class.values().min(), by_class.values().max());
-    match least.zip(most) {
-        Some((least, most)) => format!("A class has between {least} and {most} pictures."),
-        None => "Pictures have no classes of their own.".to_owned(),
-    }
-}
-
-fn personal(lineage: &Lineage) -> &'static str {
-    match lineage.photos + lineage.foreign {
-        0 => "None: no picture is a photo.",
-        _ => "Not examined: photos or pictures of another dataset are among the pictures.",
-    }
 }
 
 /// The classes that a description lists, in order.

@@ -6,6 +6,7 @@
 //! texts too, each of one polygon (see [`outline`](super::outline)).
 
 mod document;
+mod rai;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -102,6 +103,8 @@ struct Lineage {
     sources: BTreeMap<String, u64>,
     /// Pictures that are photos.
     photos: u64,
+    /// Of these, those whose labels people gave.
+    labelled: u64,
     /// Pictures that come from another program, of which no more is known.
     foreign: u64,
     /// Pictures by the hash of the checkpoint that translated them.
@@ -194,6 +197,7 @@ impl Lineage {
         self.endings.insert(entry.ending().to_owned());
         if provenance.domain == Domain::Photo {
             self.photos += 1;
+            self.labelled += u64::from(provenance.is_labelled_photo());
         } else if provenance.seed.is_empty() {
             self.foreign += 1;
         } else {

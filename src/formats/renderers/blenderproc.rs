@@ -27,6 +27,7 @@ pub(in crate::formats) const FORMAT: Format = Format {
         objects: true,
         masks: true,
         unknown_objects: true,
+        pictures: true,
         ..Holds::NOTHING
     },
     write: None,

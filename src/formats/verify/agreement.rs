@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use super::likeness::Fingerprint;
 use super::{Boxes, Doubt, Report};
 use crate::formats::{Format, Picture};
-use crate::sample::{Labels, Provenance};
+use crate::sample::{Labels, Object, Provenance};
 use crate::seed::number;
 
 /// What is remembered of a picture.
@@ -126,7 +126,7 @@ pub(super) fn compare(
         _ => {}
     }
     match (&record.objects, &picture.labels.objects) {
-        (Some(known), Some(_)) if !format.holds.oriented => {
+        (Some(known), Some(other)) if !format.holds.oriented && !is_equal(known, other) => {
             let extent = picture
                 .extent
                 .map(|extent| [extent.width as f32, extent.height as f32]);
@@ -141,6 +141,18 @@ pub(super) fn compare(
     for (kind, problem) in problems {
         report.doubt(record.doubt(kind, problem));
     }
+}
+
+/// Whether the boxes of two formats are the same, as those of almost all pictures are.
+fn is_equal(known: &[(String, [f32; 4])], other: &[Object]) -> bool {
+    let is_same = |((class, bbox), other): (&(String, [f32; 4]), &Object)| {
+        *class == other.class && is_near(bbox, &other.bbox_xywh)
+    };
+    known.len() == other.len() && known.iter().zip(other).all(is_same)
+}
+
+fn is_near(one: &[f32; 4], other: &[f32; 4]) -> bool {
+    one.iter().zip(other).all(|(a, b)| (a - b).abs() <= SLACK)
 }
 
 /// How the objects of two formats differ. Some formats leave out or clip what lies beyond the frame.
@@ -170,11 +182,7 @@ fn unlike(
                 "has object {number} as `{class}`, but as `{other_class}`"
             ));
         }
-        if bbox
-            .iter()
-            .zip(other_box)
-            .any(|(a, b)| (a - b).abs() > SLACK)
-        {
+        if !is_near(bbox, other_box) {
             return Some(format!(
                 "has the box of object {number} (`{class}`) elsewhere than"
             ));

@@ -7,6 +7,7 @@
 use std::collections::BTreeMap;
 
 use glam::{DMat3, DVec3};
+use rayon::prelude::*;
 
 use super::Report;
 use super::agreement::Record;
@@ -72,8 +73,13 @@ impl Observations {
     /// Doubts keypoints that lie elsewhere than those of other pictures.
     pub(super) fn check(&self, records: &[Record], report: &mut Report) {
         let mut doubtful: BTreeMap<(usize, usize), Vec<(&str, f64)>> = BTreeMap::new();
-        for ((_, name), seen) in &self.by_point {
-            for (observation, error) in outliers(seen) {
+        let points: Vec<_> = self.by_point.iter().collect();
+        let found: Vec<_> = points
+            .par_iter()
+            .map(|((_, name), seen)| (name, outliers(seen)))
+            .collect();
+        for (name, outliers) in found {
+            for (observation, error) in outliers {
                 let place = (observation.record, observation.object);
                 doubtful.entry(place).or_default().push((name, error));
             }
@@ -140,8 +146,8 @@ fn agreed(seen: &[Observation]) -> Option<(DVec3, f64)> {
     for _ in 0..4 {
         let point = place(&kept)?;
         let mut errors: Vec<f64> = seen.iter().map(|o| o.error(point)).collect();
-        errors.sort_by(f64::total_cmp);
-        let median = errors[errors.len() / 2];
+        let middle = errors.len() / 2;
+        let (_, &mut median, _) = errors.select_nth_unstable_by(middle, f64::total_cmp);
         // If most pictures do not agree, poses and keypoints do not belong together.
         if median > 4.0 {
             return None;

@@ -15,6 +15,8 @@ pub(super) struct Fingerprint {
     /// Where the steps are clear.
     clear: [u64; 4],
     colours: Vec<u8>,
+    /// Of all these.
+    sum: u32,
     /// Whether there is enough to see to tell it from others.
     is_plain: bool,
 }
@@ -36,7 +38,8 @@ const MOST_PAIRS: u64 = 40_000_000_000;
 
 impl Fingerprint {
     pub(super) fn of(pixels: &RgbImage) -> Self {
-        let tiny = shrunk(pixels, 17, 16);
+        let bands = Bands::of(pixels, 16);
+        let tiny = bands.means(17, 1);
         let grey = |[r, g, b]: [f32; 3]| 0.299 * r + 0.587 * g + 0.114 * b;
         let (mut bits, mut clear, mut change) = ([0; 4], [0; 4], 0.0);
         for place in 0..256 {
@@ -46,11 +49,13 @@ impl Fingerprint {
             bits[place / 64] |= u64::from(step > 0.0) << (place % 64);
             clear[place / 64] |= u64::from(step.abs() > CLEAR) << (place % 64);
         }
-        let colours = shrunk(pixels, 8, 8).into_flattened().into_iter();
+        let colours = bands.means(8, 2).into_flattened().into_iter();
+        let colours: Vec<u8> = colours.map(|value| value as u8).collect();
         Fingerprint {
             bits,
             clear,
-            colours: colours.map(|value| value as u8).collect(),
+            sum: colours.iter().map(|&value| u32::from(value)).sum(),
+            colours,
             is_plain: change < 256.0 * PLAIN,
         }
     }
@@ -70,34 +75,76 @@ impl Fingerprint {
     }
 }
 
-/// Mean colours of `columns` × `rows` parts of a picture, row by row. Of a large picture some pixels are taken.
-fn shrunk(pixels: &RgbImage, columns: u32, rows: u32) -> Vec<[f32; 3]> {
-    const ENOUGH: u32 = 256;
-    let (width, height) = pixels.dimensions();
-    // Where a part holds no pixel, that at its upper left stands for it.
-    let ends = |part: u32, parts: u32, side: u32| {
-        let first = part * side / parts;
-        (first, ((part + 1) * side / parts).max(first + 1))
-    };
-    let step = (width.min(height) / ENOUGH).max(1) as usize;
-    let mut means = Vec::with_capacity((columns * rows) as usize);
-    for (row, column) in (0..rows).flat_map(|row| (0..columns).map(move |column| (row, column))) {
-        let (top, bottom) = ends(row, rows, height);
-        let (left, right) = ends(column, columns, width);
-        let (mut sum, mut count) = ([0_u32; 3], 0_u32);
-        for y in (top..bottom).step_by(step) {
-            let line =
-                &pixels.as_raw()[3 * (y * width + left) as usize..3 * (y * width + right) as usize];
-            for pixel in line.as_chunks::<3>().0.iter().step_by(step) {
-                for (sum, value) in sum.iter_mut().zip(pixel) {
+/// Sums of the columns of a picture, in bands of rows from top to bottom; of a large picture some pixels are taken.
+struct Bands {
+    /// Pixels of a row.
+    width: usize,
+    /// Red, green and blue of each column, summed, and the number of rows, for each band.
+    sums: Vec<(Vec<u32>, u32)>,
+}
+
+/// Where part `part` of `parts` of a side begins and ends. Where a part holds no pixel, that at its upper left stands
+/// for it.
+fn ends(part: usize, parts: usize, side: usize) -> (usize, usize) {
+    let first = part * side / parts;
+    (first, ((part + 1) * side / parts).max(first + 1))
+}
+
+impl Bands {
+    fn of(pixels: &RgbImage, bands: usize) -> Self {
+        const ENOUGH: u32 = 256;
+        let (width, height) = pixels.dimensions();
+        let step = (width.min(height) / ENOUGH).max(1) as usize;
+        let rows: Vec<&[u8]> = pixels
+            .chunks_exact(3 * width as usize)
+            .step_by(step)
+            .collect();
+        let width = (width as usize).div_ceil(step);
+        let sum = |band| {
+            let (first, end) = ends(band, bands, rows.len());
+            let mut sums = vec![0_u32; 3 * width];
+            for row in &rows[first..end] {
+                if step == 1 {
+                    sums.iter_mut()
+                        .zip(*row)
+                        .for_each(|(sum, value)| *sum += u32::from(*value));
+                    continue;
+                }
+                let picked = row.as_chunks::<3>().0.iter().step_by(step);
+                for (sum, value) in sums.iter_mut().zip(picked.flatten()) {
                     *sum += u32::from(*value);
                 }
-                count += 1;
+            }
+            (sums, (end - first) as u32)
+        };
+        Bands {
+            width,
+            sums: (0..bands).map(sum).collect(),
+        }
+    }
+
+    /// Mean colours of `columns` parts of so many bands together, row by row.
+    fn means(&self, columns: usize, together: usize) -> Vec<[f32; 3]> {
+        let mut means = Vec::with_capacity(columns * self.sums.len() / together);
+        for bands in self.sums.chunks(together) {
+            // Bands of a picture with fewer rows than bands are its rows again.
+            let rows: u32 = bands.iter().map(|(_, rows)| rows).sum();
+            for column in 0..columns {
+                let (left, right) = ends(column, columns, self.width);
+                let mut sum = [0_u32; 3];
+                for (sums, _) in bands {
+                    for pixel in sums[3 * left..3 * right].as_chunks::<3>().0 {
+                        for (sum, value) in sum.iter_mut().zip(pixel) {
+                            *sum += value;
+                        }
+                    }
+                }
+                let count = (rows as usize * (right - left)) as f32;
+                means.push(sum.map(|sum| sum as f32 / count));
             }
         }
-        means.push(sum.map(|sum| sum as f32 / count as f32));
+        means
     }
-    means
 }
 
 /// Doubts pictures that look like one in another split, and files that are the same as another.
@@ -120,26 +167,38 @@ pub(super) fn check(records: &[Record], report: &mut Report) {
         report.remarks.push(text.to_owned());
         return;
     }
-    let twin = |(number, record): (usize, &&Record)| {
+    // Pictures whose colours differ little differ as little in their sum, so that most pairs need not be looked at.
+    let all: Vec<&Record> = train.iter().chain(&others).copied().collect();
+    let sum = |record: &Record| record.likeness.as_ref().map_or(0, |likeness| likeness.sum);
+    let mut by_sum: Vec<(u32, usize)> = all.iter().map(|record| sum(record)).zip(0..).collect();
+    by_sum.sort_unstable();
+    let twin = |number: usize| {
+        let record = all[number];
         let likeness = record.likeness.as_ref()?;
-        let earlier = others[..number]
-            .iter()
-            .filter(|other| other.split != record.split);
-        let mut candidates = train.iter().chain(earlier);
-        let twin = candidates.find(|other| {
+        let most = COLOURS * likeness.colours.len() as u32;
+        let (least, most) = (likeness.sum.saturating_sub(most), likeness.sum + most);
+        let first = by_sum.partition_point(|(sum, _)| *sum < least);
+        let near = by_sum[first..].iter().take_while(|(sum, _)| *sum <= most);
+        let earlier = near
+            .map(|(_, other)| *other)
+            .filter(|other| *other < number);
+        let twins = earlier.filter(|other| {
+            let other = all[*other];
             // Equal files have been found.
-            let like = other
-                .likeness
-                .as_ref()
-                .is_some_and(|other| other.is_like(likeness));
-            like && other.content != record.content && other.split != record.split
+            let differs = other.content != record.content && other.split != record.split;
+            differs
+                && other
+                    .likeness
+                    .as_ref()
+                    .is_some_and(|other| other.is_like(likeness))
         });
-        twin.map(|twin| (number, *twin))
+        Some((record, all[twins.min()?]))
     };
-    let twins: Vec<(usize, &Record)> = others.par_iter().enumerate().filter_map(twin).collect();
-    for (number, twin) in twins {
+    let numbers = train.len()..all.len();
+    let twins: Vec<(&Record, &Record)> = numbers.into_par_iter().filter_map(twin).collect();
+    for (record, twin) in twins {
         let split = twin.split.as_deref().unwrap_or("no split");
         let problem = format!("looks like {} in `{split}`", twin.file.display());
-        report.doubt(others[number].doubt("duplicate", problem));
+        report.doubt(record.doubt("duplicate", problem));
     }
 }

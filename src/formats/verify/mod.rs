@@ -131,8 +131,8 @@ pub fn verify(root: &Path, progress: super::convert::Progress) -> Result<Report>
     Ok(report)
 }
 
-/// The formats of a dataset: first the one with the most labels. Formats that hold the pictures in files of
-/// their own stand alone.
+/// The formats of a dataset: first the one with the most labels. Where that holds the pictures, only the manifest
+/// names the same ones, and where it does not, formats that do have other names for them.
 fn formats(root: &Path) -> Result<Vec<&'static Format>> {
     let mut found = super::detect_all(root)?;
     let richness = |format: &&Format| {
@@ -141,11 +141,11 @@ fn formats(root: &Path) -> Result<Vec<&'static Format>> {
         std::cmp::Reverse(kinds.iter().filter(|kind| **kind).count())
     };
     found.sort_by_key(richness);
-    let holds_pictures =
-        |format: &&Format| ["parquet", "webdataset", "blenderproc"].contains(&format.name);
-    match found.first().is_some_and(holds_pictures) {
-        true => found.truncate(1),
-        false => found.retain(|format| !holds_pictures(format)),
+    match found.first() {
+        Some(&first) if first.holds.pictures => {
+            found.retain(|format| format.name == first.name || format.name == "manifest");
+        }
+        _ => found.retain(|format| !format.holds.pictures),
     }
     Ok(found)
 }
@@ -214,9 +214,14 @@ impl Check {
 
     /// Checks pictures that no earlier format has listed.
     fn check(&mut self, batch: Vec<Picture>, format: &'static Format, is_first: bool) {
-        let seen: Vec<Result<Sight>> = batch.par_iter().map(Sight::of).collect();
+        let seen: Vec<Seen> = batch.par_iter().map(Seen::of).collect();
         for (picture, seen) in batch.into_iter().zip(seen) {
-            let content = seen.as_ref().map_or(0, |sight| sight.content);
+            let Seen {
+                sight,
+                problems,
+                link,
+            } = seen;
+            let content = sight.as_ref().map_or(0, |sight| sight.content);
             if let Some(Some(known)) = self.by_content.get(&content).copied()
                 && let Some(record) = self.records.get_mut(known)
                 && !record.formats.contains(&format.name)
@@ -225,56 +230,41 @@ impl Check {
                 self.by_file.insert(picture.file, known);
                 continue;
             }
-            self.judge(&picture, format, seen.as_ref(), is_first);
+            self.judge(&picture, format, (problems, sight.is_ok()), is_first);
             self.report.pictures += 1;
             self.report.objects += picture.labels.objects().len() as u64;
             let number = self.records.len();
             self.by_file.insert(picture.file.clone(), number);
-            if let Some(link) = link(&picture.file) {
+            if let Some(link) = link {
                 self.by_link.insert(link, number);
             }
-            if seen.is_ok() {
+            if sight.is_ok() {
                 let known = self.by_content.entry(content);
                 known
                     .and_modify(|known| *known = None)
                     .or_insert(Some(number));
             }
             self.observations.add(number, &picture.labels);
-            let likeness = seen.ok().map(|sight| sight.likeness);
+            let likeness = sight.ok().map(|sight| sight.likeness);
             self.records
                 .push(Record::new(picture, format, likeness, content));
         }
     }
 
-    /// Doubts what is wrong with one picture.
+    /// Doubts what is wrong with one picture, which may be one that cannot be decoded.
     fn judge(
         &mut self,
         picture: &Picture,
         format: &Format,
-        seen: Result<&Sight, &Error>,
+        (mut problems, is_sound): (Problems, bool),
         is_first: bool,
     ) {
-        let mut problems = Vec::new();
-        let mut size = picture.extent;
-        match seen {
-            Ok(Sight { extent: real, .. }) => {
-                if let Some(said) = size.filter(|said| said != real) {
-                    let problem = format!("has {real} pixels, but its labels say {said}");
-                    problems.push(("size", problem));
-                }
-                size = Some(*real);
-            }
-            Err(error) => problems.push(("files", reason(error))),
-        }
-        if let Some(extent) = size {
-            problems.extend(labels::doubts(&picture.labels, extent));
-        }
         if !is_first && picture.labels.objects.is_some() && format.holds.objects {
             let first = self.report.formats.first().copied().unwrap_or_default();
             let problem = format!("has objects in {}, but no entry in {first}", format.name);
             problems.push(("agreement", problem));
         }
-        let can_be_drawn = picture.bytes.is_none() && seen.is_ok();
+        let can_be_drawn = picture.bytes.is_none() && is_sound;
         for (kind, problem) in problems {
             let boxes = || agreement::boxes(&picture.labels);
             self.report.doubt(Doubt {
@@ -320,6 +310,42 @@ fn link(file: &Path) -> Option<Link> {
 #[cfg(not(unix))]
 fn link(_: &Path) -> Option<Link> {
     None
+}
+
+/// Kinds and descriptions of what is doubtful.
+type Problems = Vec<(&'static str, String)>;
+
+/// What can be said of a picture without the others.
+struct Seen {
+    sight: Result<Sight>,
+    problems: Problems,
+    link: Option<Link>,
+}
+
+impl Seen {
+    fn of(picture: &Picture) -> Self {
+        let sight = Sight::of(picture);
+        let mut problems = Vec::new();
+        let mut size = picture.extent;
+        match &sight {
+            Ok(Sight { extent: real, .. }) => {
+                if let Some(said) = size.filter(|said| said != real) {
+                    let problem = format!("has {real} pixels, but its labels say {said}");
+                    problems.push(("size", problem));
+                }
+                size = Some(*real);
+            }
+            Err(error) => problems.push(("files", reason(error))),
+        }
+        if let Some(extent) = size {
+            problems.extend(labels::doubts(&picture.labels, extent));
+        }
+        Seen {
+            sight,
+            problems,
+            link: link(&picture.file),
+        }
+    }
 }
 
 /// What decoding a picture shows.

@@ -176,6 +176,7 @@ fn write_format(name: &str, samples: &[Sample], placed: &[Sample], root: &Path) 
         images: &images,
         categories: &categories,
         listed: &[],
+        loose: true,
         shard_bytes: SHARD_BYTES,
     };
     let format = FormatName::find(name).unwrap().entry();

@@ -5,6 +5,7 @@ mod archive;
 mod folder;
 mod left_out;
 mod names;
+mod pattern;
 mod tar;
 #[cfg(test)]
 mod tests;
@@ -22,6 +23,7 @@ use crate::{Error, Result};
 pub use folder::{Tree, tree};
 pub use left_out::LeftOut;
 pub use names::{Index, as_table_has_it, is_hidden};
+pub use pattern::{is_pattern, matching, root};
 
 /// Stops a long listing with an error, after Ctrl-C.
 pub type Interrupt<'a> = &'a dyn Fn() -> Result<()>;
@@ -91,16 +93,21 @@ impl Listing {
             .is_dir()
         {
             let Tree { files, left_out } = tree(path, interrupt)?;
-            let below = |file: &PathBuf| {
-                let inside = file.strip_prefix(path).unwrap_or(file);
-                folder::raw_name(inside)
-            };
-            let files = files
-                .into_iter()
-                .map(|file| (below(&file), Data::File(file)));
-            return Ok(Listing::new(path, None, files.collect(), left_out));
+            return Ok(Listing {
+                left_out,
+                ..Listing::of_files(path, files)
+            });
         }
         archive::open(path, scratch, interrupt)
+    }
+
+    /// Lists `files`, which lie below the folder `root`.
+    pub fn of_files(root: &Path, files: Vec<PathBuf>) -> Self {
+        let below = |file: &PathBuf| folder::raw_name(file.strip_prefix(root).unwrap_or(file));
+        let files = files
+            .into_iter()
+            .map(|file| (below(&file), Data::File(file)));
+        Listing::new(root, None, files.collect(), LeftOut::default())
     }
 
     fn new(
@@ -142,6 +149,14 @@ impl Listing {
         &self.files[place].name
     }
 
+    /// The place of the file with this name.
+    pub fn find(&self, name: &str) -> Option<usize> {
+        let place = self
+            .files
+            .binary_search_by(|file| file.name.as_str().cmp(name));
+        place.ok()
+    }
+
     /// What was left out, and why.
     pub fn left_out(&self) -> &LeftOut {
         &self.left_out
@@ -169,6 +184,34 @@ impl Listing {
             (Data::File(_), Some(_)) => self.path.join(name).display().to_string(),
             _ => format!("{name} in {}", self.path.display()),
         }
+    }
+
+    /// Writes all files into the folder `to`, one after the other.
+    ///
+    /// # Errors
+    /// If one cannot be read or written, or they have far more bytes than their archive.
+    pub fn unpack(&self, to: &Path, interrupt: Interrupt) -> Result<()> {
+        let packed = std::fs::metadata(&self.path).map_err(|e| Error::io(&self.path, e))?;
+        let mut written = 0;
+        for (place, name) in self.names().enumerate() {
+            interrupt()?;
+            if !input::stays_inside(Path::new(name)) {
+                return Err(Error::failed(
+                    self.describe(place),
+                    "leads outside",
+                    archive::REMEDY,
+                ));
+            }
+            let bytes = self.read(place, MOST_BYTES)?;
+            written += bytes.len() as u64;
+            archive::check_growth(&self.path, packed.len(), written)?;
+            let path = to.join(name);
+            if let Some(folder) = path.parent() {
+                std::fs::create_dir_all(folder).map_err(|e| Error::io(folder, e))?;
+            }
+            std::fs::write(&path, bytes).map_err(|e| Error::io(&path, e))?;
+        }
+        Ok(())
     }
 
     /// The bytes of the file at `place`.
@@ -217,15 +260,7 @@ impl Listing {
         const PACKED: u64 = 4 * HEAD as u64;
         let unread = |e| Error::io(&self.path, e);
         let head = match &self.files[place].data {
-            Data::File(path) => {
-                input::check_regular(path)?;
-                let file = File::open(path).map_err(|e| Error::io(path, e))?;
-                let mut head = Vec::new();
-                file.take(HEAD as u64)
-                    .read_to_end(&mut head)
-                    .map_err(|e| Error::io(path, e))?;
-                head
-            }
+            Data::File(path) => return Content::of_file(path),
             Data::Range { offset, length } => self
                 .range(*offset, (*length).min(HEAD as u64))
                 .map_err(unread)?,

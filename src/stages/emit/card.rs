@@ -180,11 +180,15 @@ const TOLD: [&str; 5] = ["manifest", "coco", "huggingface", "croissant", "folder
 fn files(config: &Emit, survey: &Survey) -> String {
     let ending = config.image.ending();
     let mut text = String::from("## Files\n\n");
-    text += &match config.writes("folders") {
-        true => format!(
+    text += &match (config.home(), config.writes("folders")) {
+        (Some(home), _) => format!(
+            "- the images lie in the files of the format `{}`\n",
+            home.name
+        ),
+        (None, true) => format!(
             "- `SPLIT/CLASS/ID.{ending}`: the images; `classes.txt` lists the classes in order\n"
         ),
-        false => format!("- `SPLIT/ID.{ending}`: the images\n"),
+        (None, false) => format!("- `SPLIT/ID.{ending}`: the images\n"),
     };
     if config.writes("coco") {
         text +=
@@ -222,20 +226,40 @@ fn making(config: &Emit, survey: &Survey, proof: &Proof) -> String {
     let mut text = format!(
         "## How it was made\n\nBy verismo. The labels of renders and of their translations come from the \
          renderer: class, and {} objects with box and mask. ",
-        survey.objects
+        survey.masks
     );
+    if survey.foreign > 0 {
+        text += &format!(
+            "{} images are made of renders from elsewhere, with the labels that came with them. ",
+            survey.foreign
+        );
+    }
     text += &config.tell_left_out(survey.left_out);
     text += &proof.tell();
-    let photos = survey.domains.get(Domain::Photo.name());
-    text += &match photos {
-        None => "There are no photos among the images. ".to_owned(),
-        Some(count) => format!(
-            "{count} images are photos, and their class is a guess, not a person's word: networks trained \
-             on the renders read it (`pseudo_label` among the transforms, with its confidence). They have \
-             no boxes or masks. What licence the photos stand under is for you to say. "
+    let photos = survey.domains.get(Domain::Photo.name()).copied();
+    let photos = photos.unwrap_or_default();
+    let guessed = photos - survey.labelled;
+    if photos == 0 {
+        text += "There are no photos among the images. ";
+    }
+    if guessed > 0 {
+        text += &format!(
+            "{guessed} images are photos, and their class is a guess, not a person's word: networks trained \
+             on the labelled images read it (`pseudo_label` among the transforms, with its confidence). They have \
+             no boxes or masks. "
+        );
+    }
+    if photos > 0 {
+        text += "What licence the photos stand under is for you to say. ";
+    }
+    text += &match survey.real_labels.len() {
+        0 => "Labels of real photos were not used.\n\n".to_owned(),
+        count => format!(
+            "**{count} labels of real photos were used**: {} images are made of these photos, with the labels that \
+             people gave them (`labelled` among the transforms).\n\n",
+            survey.labelled
         ),
     };
-    text += "Labels of real photos were not used.\n\n";
     // The card must stay short even if every image has its own source.
     const LISTED: usize = 20;
     let mut list = |title: &str, counts: Vec<(String, u64)>| {

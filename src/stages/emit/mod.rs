@@ -48,7 +48,7 @@ use crate::{Error, Result};
 pub const STAGE: StageKind = StageKind {
     name: "emit",
     about: "a dataset to publish: COCO, Hugging Face, Croissant, class folders, manifest, card, checksums",
-    version: 9,
+    version: 10,
     inputs: &[
         Input::required(
             "samples",
@@ -99,7 +99,7 @@ pub struct Emit {
     pub image: Encoding,
     /// The quality of JPEGs, 1..100; 95 if omitted.
     pub quality: Option<u8>,
-    /// The most MiB of a shard of WebDataset.
+    /// The most MiB of a shard of WebDataset, and of the pictures in a file of Parquet.
     pub shard_size: u32,
     /// The maps to write as separate PNGs, `maps/NAME/SPLIT/ID.png`, e.g. `["depth"]`; maps that a sample
     /// does not have are skipped.
@@ -144,6 +144,18 @@ impl Emit {
         FORMATS
             .iter()
             .filter(move |format| format.required || chosen(format))
+    }
+
+    /// The format that holds the pictures; `None` if they lie in files of their own, because another format wants
+    /// them there, or none holds them.
+    fn home(&self) -> Option<&'static Format> {
+        let holds = |format: &&Format| format.holds.pictures;
+        let mut others = self.formats().filter(|format| !format.required);
+        match others.all(|format| holds(&format)) {
+            // Of a tar, single pictures are read faster than of a table.
+            true => self.formats().filter(holds).last(),
+            false => None,
+        }
     }
 
     /// Whether the dataset is written in the format with this name.
@@ -293,6 +305,7 @@ impl Stage for Emit {
         survey.rejected = rejected::write(context, survey.gated)?;
         self.warn_of_missing_maps(context, &survey);
         let categories = survey.categories(&self.classes);
+        let home = self.home();
         let dataset = formats::DatasetInfo {
             out: context.out,
             name: &self.name,
@@ -301,10 +314,15 @@ impl Stage for Emit {
             images: &survey.images,
             categories: &categories,
             listed: &self.classes,
+            loose: home.is_none(),
             shard_bytes: u64::from(self.shard_size) << 20,
         };
-        let mut writers = self
-            .formats()
+        // The one that holds the pictures comes first, and says where they are.
+        let is_home = |format: &&Format| home.is_some_and(|home| home.name == format.name);
+        let others = self.formats().filter(|format| !is_home(format));
+        let mut writers = home
+            .into_iter()
+            .chain(others)
             .map(|format| format.writer(&dataset))
             .collect::<Result<Vec<_>>>()?;
         let places = survey.observations.places();
@@ -314,9 +332,12 @@ impl Stage for Emit {
             for mut sample in self.encoded(parts::read_part(&path)?, &mut sheet, done)? {
                 self.leave_out(&mut sample);
                 proof.add(context, &sample, &places)?;
-                let entry = self.entry(context, &sample)?;
-                for writer in &mut writers {
+                let mut entry = self.entry(context, &sample)?;
+                for (number, writer) in writers.iter_mut().enumerate() {
                     writer.add(&entry)?;
+                    if let Some(file) = writer.placed().filter(|_| number == 0 && home.is_some()) {
+                        file.clone_into(&mut entry.file);
+                    }
                 }
                 maps::write(context.out, &self.maps, &entry, &categories)?;
                 done += 1;

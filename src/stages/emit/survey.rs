@@ -26,8 +26,14 @@ pub struct Survey {
     pub renders: HashSet<u64>,
     /// The same for photos.
     pub photos: HashSet<u64>,
-    /// Images by the model or template that they show; excludes photos.
+    /// Images of photos whose labels people gave.
+    pub labelled: u64,
+    /// What these were cut from, as 64-bit hashes: a label each.
+    pub real_labels: HashSet<u64>,
+    /// Images by the model or template that they show; excludes photos and renders that were made elsewhere.
     pub sources: BTreeMap<String, u64>,
+    /// Images of renders that were made elsewhere.
+    pub foreign: u64,
     /// Images by domain.
     pub domains: BTreeMap<&'static str, u64>,
     /// Images by the hash of the checkpoint that translated them.
@@ -115,9 +121,17 @@ impl Survey {
         self.masks += masks.count() as u64;
         if provenance.domain == Domain::Photo {
             self.photos.insert(number(&provenance.source));
+            if provenance.is_labelled_photo() {
+                self.labelled += 1;
+                self.real_labels.insert(number(&provenance.source));
+            }
         } else {
             self.renders.insert(number(&provenance.origin));
-            *self.sources.entry(provenance.source.clone()).or_default() += 1;
+            // Each of those from elsewhere has a source of its own, and no random stream of ours drew it.
+            match provenance.seed.is_empty() {
+                true => self.foreign += 1,
+                false => *self.sources.entry(provenance.source.clone()).or_default() += 1,
+            }
         }
         *self.domains.entry(provenance.domain.name()).or_default() += 1;
         if let Some(checkpoint) = &provenance.checkpoint {

@@ -4,6 +4,7 @@ mod coco;
 mod encodings;
 mod left_out;
 mod proof;
+mod shards;
 mod splits;
 
 use std::collections::BTreeSet;

@@ -40,8 +40,12 @@ pub(super) fn findings(summary: &Value) -> Vec<Finding> {
 
 fn finding(task: &Value) -> Option<Finding> {
     let adapted = Score::of(&task["adapted"])?;
+    let with = match task["adapted"]["real_labels"].as_u64() {
+        None => String::new(),
+        Some(count) => format!(" with {count} real labels"),
+    };
     let reads = format!(
-        "trained on the dataset, a recogniser reads {} of the test photos right",
+        "trained on the dataset{with}, a recogniser reads {} of the test photos right",
         percent(adapted.mean)
     );
     let Some(source) = Score::of(&task["source_only"]) else {
@@ -143,6 +147,15 @@ mod tests {
             "{}",
             loss.text
         );
+    }
+
+    #[test]
+    fn real_labels_in_the_dataset_are_told() {
+        let mut adapted = row(0.93);
+        adapted["real_labels"] = 20.into();
+        let found = of(json!({ "adapted": adapted, "source_only": row(0.84) })).remove(0);
+        let text = "trained on the dataset with 20 real labels, a recogniser reads 93 %";
+        assert!(found.text.starts_with(text), "{}", found.text);
     }
 
     #[test]

@@ -2,8 +2,9 @@
 //!
 //! The same network is trained, for each seed, on the raw renders (`source_only`), the emitted
 //! dataset (`adapted`) and real labelled photos (`target_only`), and tested on real photos. This is
-//! the only stage that reads labels of real photos.
+//! the only stage that reads labels of real photos, besides `ingest` where the pipeline file asks for it.
 
+mod adapted;
 mod exhibit;
 mod findings;
 mod labels;
@@ -18,7 +19,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
-use crate::artifact::{Artifact, DATASET_TABLE, Kind, table};
+use crate::artifact::Kind;
 use crate::models::album::{Album, common_extent};
 use crate::models::settings::check_rate;
 use crate::nn::convolution::recogniser_products;
@@ -190,7 +191,7 @@ impl Stage for Evaluate {
         let (source, adapted) = (context.inputs.get("source"), context.inputs.get("adapted"));
         let classes = match adapted {
             _ if !self.classes.is_empty() => self.classes.clone(),
-            Some(adapted) => dataset_classes(adapted)?,
+            Some(adapted) => adapted::classes(adapted)?,
             None => {
                 let source = &context.input("source")?.manifest;
                 source.classes.keys().cloned().collect()
@@ -199,13 +200,15 @@ impl Stage for Evaluate {
         let read = |path| Labels::read(path, self.class_column.as_deref(), &classes);
         let test = photos(context, "test", &read(&self.test_labels)?)?;
 
-        let mut sets = Vec::new();
+        let (mut sets, mut real_labels) = (Vec::new(), 0);
         if let Some(source) = source {
             let set = Album::of_classes(context.out, source, &classes)?;
             sets.push(("source_only", set));
         }
         if let Some(adapted) = adapted {
-            sets.push(("adapted", dataset(context, adapted, &classes)?));
+            let (set, labelled) = adapted::album(context, adapted, &classes)?;
+            sets.push(("adapted", set));
+            real_labels = labelled;
         }
         match (context.inputs.get("target"), &self.target_labels) {
             (Some(_), Some(path)) => {
@@ -230,7 +233,10 @@ impl Stage for Evaluate {
         let outcomes = self.train_all(context, &sets, &test, &setting)?;
         let quintiles = quintiles::quintiles(&test)?;
         let task = self.task.entry();
-        let table = table(task, &sets, &outcomes, &test, &quintiles, &classes);
+        let mut table = table(task, &sets, &outcomes, &test, &quintiles, &classes);
+        if real_labels > 0 {
+            table["adapted"]["real_labels"] = real_labels.into();
+        }
         let mut summary = Map::from_iter([(task.name.to_owned(), table)]).into();
         let findings = findings::findings(&summary);
         finding::record(&mut summary, &findings);
@@ -388,53 +394,6 @@ fn photos(context: &Context, role: &str, labels: &Labels) -> Result<Album> {
         let sample = sample?;
         let class = labels.class_of(&sample.provenance.source)?;
         album.push(&sample.id, &sample.image, class)?;
-    }
-    Ok(album)
-}
-
-/// The columns of a dataset's table that a recogniser needs.
-#[derive(Deserialize)]
-struct Image {
-    file: String,
-    split: String,
-    /// None if an image shows several classes, or none.
-    class: Option<String>,
-}
-
-fn images(dataset: &Artifact) -> Result<Vec<Image>> {
-    table::read(&dataset.folder.join(DATASET_TABLE))
-}
-
-/// The classes of a dataset, sorted.
-fn dataset_classes(artifact: &Artifact) -> Result<Vec<String>> {
-    let images = images(artifact)?.into_iter();
-    let mut classes: Vec<String> = images.filter_map(|image| image.class).collect();
-    classes.sort();
-    classes.dedup();
-    Ok(classes)
-}
-
-/// The training split of an emitted dataset; images without a class are left out.
-fn dataset(context: &Context, artifact: &Artifact, classes: &[String]) -> Result<Album> {
-    let mut album = Album::new(context.out)?;
-    let mut without = 0;
-    for image in images(artifact)? {
-        if image.split != "train" {
-            continue;
-        }
-        let class = classes.iter().position(|c| Some(c) == image.class.as_ref());
-        let Some(class) = class else {
-            without += 1;
-            continue;
-        };
-        let path = artifact.folder.join(&image.file);
-        let bytes = std::fs::read(&path).map_err(|e| Error::io(&path, e))?;
-        album.push(&image.file, &bytes, class)?;
-    }
-    if without > 0 {
-        context.emit(Event::Warning {
-            text: format!("{without} images of `adapted` have no class and are left out"),
-        });
     }
     Ok(album)
 }

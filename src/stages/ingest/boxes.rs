@@ -5,7 +5,7 @@ use std::path::Path;
 
 use super::photos::Photos;
 use crate::Result;
-use crate::formats::spreadsheet::{BOX_COLUMNS, Record, Spreadsheet, quoted};
+use crate::formats::spreadsheet::{BOX_COLUMNS, CLASS_COLUMNS, Record, Spreadsheet, quoted};
 
 /// What a row says about its photo.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -32,6 +32,8 @@ pub(super) struct Row {
     pub area: Area,
     /// Number of the first row that shows the same thing: its own if it stands alone.
     pub first: u64,
+    /// What the box shows, if that is read.
+    pub class: Option<String>,
 }
 
 /// One row for each photo of `places`.
@@ -43,6 +45,7 @@ pub(super) fn whole(photos: &Photos, places: &[usize]) -> Vec<Row> {
         line: 0,
         area: Area::Whole,
         first: number as u64,
+        class: None,
     };
     places.iter().enumerate().map(row).collect()
 }
@@ -53,6 +56,7 @@ pub(super) struct Boxes {
     /// Of file, left, top, right and bottom.
     columns: [usize; 5],
     track: Option<usize>,
+    class: Option<usize>,
 }
 
 impl Boxes {
@@ -78,6 +82,7 @@ impl Boxes {
             sheet,
             columns: places,
             track: None,
+            class: None,
         };
         if !track.is_empty() {
             let found = boxes.sheet.column(&[track]);
@@ -85,6 +90,18 @@ impl Boxes {
             boxes.track = Some(found.ok_or_else(|| boxes.sheet.no_column(&[track], remedy))?);
         }
         Ok(boxes)
+    }
+
+    /// Reads the classes, too: from the column `name`, or from one that goes by a usual name.
+    ///
+    /// # Errors
+    /// If there is no such column.
+    pub(super) fn with_classes(mut self, name: Option<&str>) -> Result<Self> {
+        let names = name.as_ref().map_or(CLASS_COLUMNS, std::slice::from_ref);
+        let found = self.sheet.column(names);
+        let remedy = "name the column with `class_column`, or remove `labelled`";
+        self.class = Some(found.ok_or_else(|| self.sheet.no_column(names, remedy))?);
+        Ok(self)
     }
 
     /// What the user should know about how the CSV was read.
@@ -144,6 +161,10 @@ impl Boxes {
             );
             return Err(record.wrong(problem, "name the photo, or remove the row"));
         }
+        let class = self.class.map(|column| record.get(column));
+        if class == Some("") && area != Area::Nothing {
+            return Err(record.wrong("names no class", "name the class, or remove the row"));
+        }
         Ok(Row {
             file: file.to_owned(),
             photo: None,
@@ -151,6 +172,7 @@ impl Boxes {
             line: record.line,
             area,
             first: record.number,
+            class: class.map(str::to_owned),
         })
     }
 }

@@ -5,6 +5,7 @@ use rayon::prelude::*;
 
 use super::Ingest;
 use super::boxes::{Area, Row};
+use super::few::PhotoLabels;
 use super::flaws::Flaw;
 use super::photos::Photos;
 use super::tally::{Tally, fingerprint};
@@ -24,6 +25,7 @@ impl Ingest {
         context: &Context,
         photos: &Photos,
         groups: &[Vec<&Row>],
+        labels: &PhotoLabels,
         tally: &mut Tally,
     ) -> Result<()> {
         let part_size = context.part_size.max(1);
@@ -36,7 +38,7 @@ impl Ingest {
                     for rows in group.chunks(part_size) {
                         let crops = rows
                             .par_iter()
-                            .map(|row| self.crop(context, &photo, row))
+                            .map(|row| self.crop(context, &photo, row, labels))
                             .collect::<Result<_>>()?;
                         output.add(crops, context, tally)?;
                     }
@@ -47,8 +49,10 @@ impl Ingest {
                     .map(|group| {
                         context.check_interrupt()?;
                         let rows = group.iter();
-                        self.decode(photos, group)?
-                            .map(|photo| rows.map(|row| self.crop(context, &photo, row)).collect())
+                        self.decode(photos, group)?.map(|photo| {
+                            rows.map(|row| self.crop(context, &photo, row, labels))
+                                .collect()
+                        })
                     })
                     .collect::<Result<_>>()?;
                 for (photo, group) in crops.into_iter().zip(batch) {
@@ -97,6 +101,7 @@ impl Ingest {
         context: &Context,
         photo: &RgbImage,
         row: &Row,
+        labels: &PhotoLabels,
     ) -> Result<Option<(Sample, Flaw)>> {
         context.check_interrupt()?;
         let extent = photo.dimensions().into();
@@ -111,6 +116,13 @@ impl Ingest {
         check_crop(rectangle.extent, || {
             format!("{}, {}", row.file, self.place(row))
         })?;
+        let labels = match labels.find(row) {
+            None => Some(Labels::default()),
+            Some((all, own)) => self.labels(all, Some(own), extent, rectangle)?,
+        };
+        let Some(labels) = labels else {
+            return Ok(None);
+        };
         let cut = crop::cut(photo, rectangle);
         let pixels = resize(&cut, self.size.width, self.size.height);
         let id = |number| format!("{}-{number:06}", context.id);
@@ -119,7 +131,7 @@ impl Ingest {
             index: row.number,
             image: encode_png(&pixels)?,
             extent: self.size,
-            labels: Labels::default(),
+            labels,
             provenance: Provenance {
                 domain: Domain::Photo,
                 source: match row.area {
@@ -130,7 +142,7 @@ impl Ingest {
                 parent: None,
                 seed: context.seed.hex(row.number),
                 checkpoint: None,
-                transforms: Vec::new(),
+                transforms: self.note(),
                 split: None,
                 gate: None,
             },
@@ -263,6 +275,7 @@ mod tests {
             line: 0,
             area: Area::Whole,
             first: 0,
+            class: None,
         };
         let groups: Vec<Vec<&Row>> = [1, 2, 9, 1, 1, 2, 3].map(|boxes| vec![&row; boxes]).into();
         let sizes: Vec<Vec<usize>> = batches(&groups, 4)

@@ -21,7 +21,7 @@ impl Ingest {
             true => {
                 listing::tree(&self.path, &|| Ok(())).map_or_else(|_| Vec::new(), |tree| tree.files)
             }
-            false => vec![self.path.clone()],
+            false => self.found().unwrap_or_default(),
         };
         let tables = ["csv", "txt", "json"];
         let photos = files.iter().filter(|path| {
@@ -40,7 +40,11 @@ impl Ingest {
         });
         let crops = match rows {
             Some(rows) => rows,
-            None => self.path.is_dir().then_some(count),
+            // How long a video is, and what an archive holds, is not known.
+            None => {
+                let are_files = self.path.is_dir() || listing::is_pattern(&self.path);
+                (are_files && self.fps.is_none()).then_some(count)
+            }
         };
         KnownPhotos {
             bytes: bytes / share,

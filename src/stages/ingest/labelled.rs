@@ -1,23 +1,17 @@
 //! Pictures from a dataset of any format that is read: finished renders with their labels, or photos, of which
-//! only the boxes are used, to cut them.
+//! only the boxes are used, to cut them, unless `labelled = "few"` says that the labels are to be read.
 
 use std::path::Path;
 
-use image::RgbImage;
 use rayon::prelude::*;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::Ingest;
-use super::crops::{Output, Photo, check_crop};
-use super::flaws::Flaw;
+use super::crops::{Output, Photo};
 use super::spread::Spread;
-use super::tally::{Tally, fingerprint};
+use super::tally::Tally;
 use crate::formats::{Findings, Format, Picture};
-use crate::sample::crop::{self, Rectangle};
-use crate::sample::image::{decode_photo, encode_png, resize};
-use crate::sample::mapping::Border;
-use crate::sample::{Domain, Extent, Labels, Provenance, Sample};
 use crate::stage::{Context, Event, Share};
 use crate::{Error, Result};
 
@@ -39,7 +33,7 @@ pub enum Pictures {
     /// Renders, whose labels are read.
     #[default]
     Renders,
-    /// Photos. Their boxes say where to cut; no class or other label is read.
+    /// Photos. Their boxes say where to cut; no class or other label is read, except with `labelled`.
     Photos,
 }
 
@@ -52,20 +46,22 @@ const QUICKLY_COUNTED: u64 = 64 << 20;
 const MOST_COUNTED: u64 = 100_000;
 
 /// A picture with the samples to make of it.
-struct Job {
-    picture: Picture,
+pub(super) struct Job {
+    pub picture: Picture,
     /// Relative to the dataset, if it lies in it.
-    name: String,
-    wanted: Vec<Wanted>,
+    pub name: String,
+    /// What messages call it.
+    pub called: String,
+    pub wanted: Vec<Wanted>,
 }
 
 /// A sample to make.
 #[derive(Clone, Copy)]
-struct Wanted {
+pub(super) struct Wanted {
     /// Counted over all pictures or objects of the dataset, from 0.
-    number: u64,
+    pub number: u64,
     /// The place of its object in the picture; `None` for a whole picture.
-    object: Option<usize>,
+    pub object: Option<usize>,
 }
 
 /// Finds out which pictures and objects of a dataset become samples. It is asked for each picture in turn.
@@ -135,15 +131,50 @@ impl<'a> Chooser<'a> {
 }
 
 impl Ingest {
+    /// Checks which settings go together with `format`.
+    ///
+    /// # Errors
+    /// Those that do not, as text.
+    pub(super) fn check_format(&self) -> Result<(), String> {
+        let Some(format) = self.format() else {
+            let with_format = [
+                ("pictures", self.pictures != Pictures::Renders),
+                ("cut", self.cut != Cut::Frames),
+                ("splits", !self.splits.is_empty()),
+            ];
+            return match with_format.into_iter().find(|(_, given)| *given) {
+                Some((name, _)) => Err(format!(
+                    "`{name}` is of use with `format` only; add it or remove `{name}`"
+                )),
+                None => Ok(()),
+            };
+        };
+        if self.fps.is_some() {
+            return Err("`fps` is for videos, which have no `format`; remove one".into());
+        }
+        if self.boxes.is_some() {
+            return Err("`boxes` and `format` both say where the objects are; remove one".into());
+        }
+        if self.cut == Cut::Objects && !format.holds.objects {
+            return Err(format!(
+                "`cut = \"objects\"` needs objects, and `{}` holds only {}; remove `cut`",
+                format.name,
+                format.holds.names()
+            ));
+        }
+        Ok(())
+    }
+
     /// Reads the dataset twice: to count its pictures or objects, then to make the samples.
     pub(super) fn run_labelled(
         &self,
         context: &Context,
         format: &Format,
     ) -> Result<serde_json::Value> {
+        let datasets = self.datasets(context, format)?;
         let mut counter = Chooser::new(self, Spread::all());
         let mut count = 0;
-        format.visit(&self.path, self.strict, &mut |picture| {
+        self.visit(&datasets, format, &mut |_, picture| {
             count += counter.choose(&picture, &mut Tally::default()).len();
             context.check_interrupt()
         })?;
@@ -158,7 +189,7 @@ impl Ingest {
         let mut output = Output::default();
         let (mut jobs, mut waiting, mut photos, mut done) = (Vec::new(), 0, 0, 0);
         let part_size = context.part_size.max(1);
-        let findings = format.visit(&self.path, self.strict, &mut |picture| {
+        let findings = self.visit(&datasets, format, &mut |dataset, picture| {
             let mut wanted = chooser.choose(&picture, &mut tally);
             if let Share::One(index) = context.share {
                 wanted.retain(|wanted| wanted.number == index);
@@ -169,7 +200,8 @@ impl Ingest {
             waiting += wanted.len();
             photos += 1;
             jobs.push(Job {
-                name: picture.name_in(&self.path),
+                name: dataset.name(&picture),
+                called: dataset.told(&picture.file.display().to_string()),
                 picture,
                 wanted,
             });
@@ -183,7 +215,7 @@ impl Ingest {
         output.write(context, &mut tally)?;
         self.report_flaws(context, &findings);
         tally.report(context, self, photos)?;
-        Ok(serde_json::json!({
+        let mut summary = serde_json::json!({
             "format": format.name,
             "photos": photos,
             "crops": tally.crops,
@@ -192,17 +224,22 @@ impl Ingest {
             "bad": tally.bad.count,
             "copies": tally.copies,
             "flawed": findings.flawed,
-        }))
+        });
+        self.record_labels(&mut summary, tally.crops, photos);
+        Ok(summary)
     }
 
     /// How many samples the dataset gives; `None` if it is too large to tell quickly.
     pub(super) fn count_labelled(&self, format: &Format) -> Option<u64> {
-        if has_large_file(&self.path) || has_large_file(&self.path.join("annotations")) {
+        let datasets = self.unpacked_datasets(format)?;
+        let is_large =
+            |path: &Path| has_large_file(path) || has_large_file(&path.join("annotations"));
+        if datasets.iter().any(|dataset| is_large(&dataset.path)) {
             return None;
         }
         let mut counter = Chooser::new(self, Spread::all());
         let (mut pictures, mut count) = (0, 0);
-        let counted = format.visit(&self.path, false, &mut |picture| {
+        let counted = self.visit(&datasets, format, &mut |_, picture| {
             pictures += 1;
             count += counter.choose(&picture, &mut Tally::default()).len() as u64;
             match pictures > MOST_COUNTED {
@@ -260,134 +297,6 @@ impl Ingest {
         Ok(())
     }
 
-    fn decode_labelled(&self, job: &Job) -> Result<Photo<RgbImage>> {
-        let name = job.picture.file.display().to_string();
-        let read = job.picture.encoded().and_then(|bytes| {
-            let decoded = decode_photo(&bytes, &name, self.max_megapixels)?;
-            let extent = decoded.dimensions().into();
-            check_labels(&job.picture, extent, &name)?;
-            Ok(Photo::Read(decoded, fingerprint(&bytes)))
-        });
-        match read {
-            Err(error @ Error::Failed { .. }) => Ok(Photo::Bad(error)),
-            other => other,
-        }
-    }
-
-    /// The samples of one picture; `None` for an object of which nothing lies in it.
-    fn make(
-        &self,
-        context: &Context,
-        job: &Job,
-        photo: &RgbImage,
-    ) -> Result<Vec<Option<(Sample, Flaw)>>> {
-        let first = job.wanted.first().map_or(0, |wanted| wanted.number);
-        let made = job.wanted.iter();
-        made.map(|wanted| self.make_one(context, job, photo, *wanted, first))
-            .collect()
-    }
-
-    fn make_one(
-        &self,
-        context: &Context,
-        job: &Job,
-        photo: &RgbImage,
-        wanted: Wanted,
-        first: u64,
-    ) -> Result<Option<(Sample, Flaw)>> {
-        context.check_interrupt()?;
-        let extent: Extent = photo.dimensions().into();
-        let rectangle = match wanted.object {
-            None => Some(crop::centre(extent, self.size)),
-            Some(place) => {
-                let [x, y, width, height] = job.picture.labels.objects()[place].bbox_xywh;
-                let corners = [x, y, x + width, y + height].map(f64::from);
-                crop::around_box(corners, self.margin, extent, self.size)
-            }
-        };
-        let Some(rectangle) = rectangle else {
-            return Ok(None);
-        };
-        let source = match wanted.object {
-            None => job.name.clone(),
-            Some(place) => format!("{}#{place}", job.name),
-        };
-        check_crop(rectangle.extent, || source.clone())?;
-        let labels = match self.pictures {
-            Pictures::Photos => Labels::default(),
-            Pictures::Renders => {
-                let mapped = self.labels(&job.picture.labels, wanted.object, extent, rectangle);
-                match mapped? {
-                    Some(labels) => labels,
-                    None => return Ok(None),
-                }
-            }
-        };
-        let cut = crop::cut(photo, rectangle);
-        let pixels = match rectangle.extent == self.size {
-            true => cut.clone(),
-            false => resize(&cut, self.size.width, self.size.height),
-        };
-        let id = |number| format!("{}-{number:06}", context.id);
-        let known = job.picture.provenance.as_ref();
-        let domain = match self.pictures {
-            Pictures::Renders => known.map_or(Domain::Render, |known| known.domain),
-            Pictures::Photos => Domain::Photo,
-        };
-        let sample = Sample {
-            id: id(wanted.number),
-            index: wanted.number,
-            image: encode_png(&pixels)?,
-            extent: self.size,
-            labels,
-            provenance: Provenance {
-                domain,
-                source,
-                // What the dataset made from one render stays together when it is split.
-                origin: known.map_or_else(|| id(first), |known| known.origin.clone()),
-                parent: None,
-                // No random stream of ours drew it.
-                seed: known.map_or_else(String::new, |known| known.seed.clone()),
-                checkpoint: None,
-                transforms: Vec::new(),
-                split: None,
-                gate: None,
-            },
-        };
-        Ok(Some((sample, Flaw::of(&cut, self.size))))
-    }
-
-    /// The labels of a picture as they are in the part of it that `rectangle` cuts out; the wanted object comes
-    /// first. `None` if nothing of that is left.
-    fn labels(
-        &self,
-        labels: &Labels,
-        object: Option<usize>,
-        extent: Extent,
-        rectangle: Rectangle,
-    ) -> Result<Option<Labels>> {
-        let mapping = rectangle.mapping(extent, self.size);
-        let name = self.path.display().to_string();
-        let mut labels = labels.clone();
-        if let (Some(place), Some(objects)) = (object, &mut labels.objects) {
-            objects[..=place].rotate_right(1);
-            labels.class = Some(objects[0].class.clone());
-            let own = Labels {
-                objects: Some(vec![objects[0].clone()]),
-                ..Labels::default()
-            };
-            let own = own.map(&mapping, Border::Replicate, &name)?;
-            if own.objects().is_empty() {
-                return Ok(None);
-            }
-        }
-        if labels.class.is_none() {
-            labels.class = labels.only_class().map(str::to_owned);
-        }
-        // Boxes become those of their masks, even if the picture stays as it is.
-        labels.map(&mapping, Border::Replicate, &name).map(Some)
-    }
-
     /// Warns of what is wrong in the dataset and was left out.
     fn report_flaws(&self, context: &Context, findings: &Findings) {
         if findings.flawed == 0 {
@@ -417,38 +326,4 @@ fn has_large_file(path: &Path) -> bool {
     let files = std::fs::read_dir(path).into_iter().flatten().flatten();
     let mut all = own.chain(files.flat_map(|file| file.metadata()));
     all.any(|file| file.is_file() && file.len() > QUICKLY_COUNTED)
-}
-
-/// # Errors
-/// If the labels of a picture are of another size than its `extent`.
-fn check_labels(picture: &Picture, extent: Extent, name: &str) -> Result<()> {
-    if let Some(labelled) = picture.extent.filter(|labelled| *labelled != extent) {
-        return Err(Error::failed(
-            name,
-            format!("has {extent} pixels, but its labels are of {labelled}"),
-            "give the labels the size of the picture as it is seen, with its EXIF orientation applied",
-        ));
-    }
-    let pixels = extent.area() as u64;
-    for object in picture.labels.objects() {
-        let masks = [
-            object.mask.as_ref(),
-            object.amodal.as_ref().and_then(|a| a.mask.as_ref()),
-        ];
-        for mask in masks.into_iter().flatten() {
-            let of_mask: u64 = mask.counts.iter().map(|&run| u64::from(run)).sum();
-            if of_mask != pixels {
-                return Err(Error::failed(
-                    name,
-                    format!(
-                        "has {extent} pixels, but the mask of a `{}` has {of_mask}",
-                        object.class
-                    ),
-                    "give every mask the size of its picture",
-                ));
-            }
-        }
-    }
-    picture.labels.maps.decoded(extent, name)?;
-    Ok(())
 }

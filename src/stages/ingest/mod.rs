@@ -1,19 +1,23 @@
 //! ingest: reads real photos, without classes, and cuts crops from them; or finished renders with their labels.
 //!
 //! Of photos, a CSV of boxes or a labelled dataset says where to cut. Whatever else these hold, classes above
-//! all, is never read.
+//! all, is never read, unless `labelled = "few"` asks for it.
 
 mod bad;
 mod boxes;
 mod crops;
+mod few;
 mod flaws;
 mod known;
 mod labelled;
+mod labelled_sample;
 mod photos;
+mod source;
 mod spread;
 mod tally;
 #[cfg(test)]
 mod tests;
+mod video;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -23,15 +27,16 @@ use serde::{Deserialize, Serialize};
 
 use crate::Result;
 use crate::artifact::Kind;
-use crate::formats::spreadsheet::quoted;
-use crate::formats::{FORMATS, Format, FormatName};
+use crate::formats::{Format, FormatName};
 use crate::sample::Extent;
-use crate::sample::listing::{self, Listing};
+use crate::sample::listing;
+use crate::sample::maps::NO_MAPS;
 use crate::stage::{
     Context, Effort, Event, Facts, Forecast, Givens, Misfit, Share, Stage, StageKind, parse,
 };
 
 use boxes::{Area, Boxes, Row};
+use few::{Labelled, PhotoLabels};
 use labelled::{Cut, Pictures};
 use photos::Photos;
 use spread::{dealt, evenly_spread};
@@ -54,12 +59,17 @@ pub const STAGE: StageKind = StageKind {
 #[serde(default, deny_unknown_fields)]
 pub struct Ingest {
     /// A folder, searched with its subfolders for PNG, JPEG, WebP, TIFF and BMP, or a .tar, .tar.gz or
-    /// .zip of such files. Their content counts, not their names. With `format`, a dataset of that format.
+    /// .zip of such files. Their content counts, not their names. With `format`, a dataset of that format, or a
+    /// .tar, .tar.gz or .zip of one. With `fps`, a video. Or a pattern such as `photos/**/*.jpg`.
     pub path: PathBuf,
     /// The format of a dataset with labels; see `verismo list formats`. Without it, `path` holds photos.
     pub format: Option<FormatName>,
     /// With `format`: what its pictures are.
     pub pictures: Pictures,
+    /// `"few"` reads the labels of photos, of a dataset or of a CSV of boxes and classes, so that the photos can
+    /// join the labelled renders. Without it only `evaluate` reads labels of photos.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub labelled: Option<Labelled>,
     /// With `format`: what each sample shows.
     pub cut: Cut,
     /// With `format`: the splits to read, such as `["train"]`; empty reads all pictures.
@@ -70,10 +80,17 @@ pub struct Ingest {
     /// Names of the columns that hold file, left, top, right and bottom in pixels. Without it, they
     /// are found by name: file, and x1, y1, x2, y2 or xmin, ymin, xmax, ymax.
     pub columns: Option<[String; 5]>,
+    /// With `labelled`: the CSV's column with the class; without it, `class`, `class_id`, `label` and `ClassId` are
+    /// tried.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub class_column: Option<String>,
     /// The column of the CSV that tells which boxes show one and the same thing, as the frames of a
     /// video in which it was tracked do. `pseudo_label` then reads it as one class in all of them,
     /// and `split` keeps them on one side. Empty: every box stands alone.
     pub track: String,
+    /// Frames of each second of a video that become photos, through the program ffmpeg.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub fps: Option<f64>,
     /// Added on each side of a box, as a fraction of the box's longer side; for crops that are not
     /// square, of the width and height of the smallest crop that holds the box.
     pub margin: f64,
@@ -103,11 +120,14 @@ impl Default for Ingest {
             path: PathBuf::new(),
             format: None,
             pictures: Pictures::Renders,
+            labelled: None,
             cut: Cut::Frames,
             splits: Vec::new(),
             boxes: None,
             columns: None,
+            class_column: None,
             track: String::new(),
+            fps: None,
             margin: 0.15,
             size: Extent::square(64),
             limit: 0,
@@ -122,15 +142,16 @@ impl Default for Ingest {
 
 impl Stage for Ingest {
     fn files(&self) -> Vec<PathBuf> {
-        std::iter::once(self.path.clone())
-            .chain(self.boxes.clone())
-            .collect()
+        let mut files = self.found().unwrap_or_else(|_| vec![self.path.clone()]);
+        files.extend(self.boxes.clone());
+        files
     }
 
     fn check(&self) -> Result<(), String> {
         if self.path.as_os_str().is_empty() {
             return Err("`path` must name a folder, tar or zip of photos".into());
         }
+        self.found()?;
         self.size.check()?;
         if !(0.0..=4.0).contains(&self.margin) {
             return Err("`margin` must be between 0 and 4".into());
@@ -144,10 +165,14 @@ impl Stage for Ingest {
         if !(1.0..=10_000.0).contains(&self.max_megapixels) {
             return Err("`max_megapixels` must be between 1 and 10000".into());
         }
+        if !self.fps.is_none_or(|fps| (1e-3..=1e3).contains(&fps)) {
+            return Err("`fps` must be between 0.001 and 1000 frames a second".into());
+        }
         if self.share[0] >= self.share[1] {
             return Err("`share` is [K, N]: the K-th of N shares, K from 0 to N - 1".into());
         }
         self.check_format()?;
+        self.check_labelled()?;
         if self.columns.is_some() && self.boxes.is_none() {
             return Err("`columns` is of use with `boxes` only; add it or remove `columns`".into());
         }
@@ -163,22 +188,21 @@ impl Stage for Ingest {
     }
 
     fn check_files(&self, _: &Givens) -> Result<(), Misfit> {
-        if let Some(format) = self.format() {
-            return self.check_dataset(format);
-        }
+        self.check_source()?;
         if let Some(boxes) = self.boxes.as_ref().filter(|boxes| boxes.is_dir()) {
             return Err(Misfit::new(
                 format!("`boxes` names a folder, {}", boxes.display()),
                 "name the CSV of boxes, or leave `boxes` out to take whole photos",
             ));
         }
-        let of_path = |error| Misfit::of_error(error, "the file", &self.path);
-        listing::check(&self.path).map_err(of_path)?;
-        let Some(csv) = &self.boxes else {
+        // A compressed tar would have to be unpacked first, and the frames of a video do not exist yet.
+        let (Some(csv), None) = (&self.boxes, self.fps) else {
             return Ok(());
         };
-        // A compressed tar would have to be unpacked first.
-        let missing = match listing::is_quick(&self.path).map_err(of_path)? {
+        let of_path = |error| Misfit::of_error(error, "the file", &self.path);
+        let is_quick =
+            listing::is_pattern(&self.path) || listing::is_quick(&self.path).map_err(of_path)?;
+        let missing = match is_quick {
             true => self.missing_photos(csv).map_err(of_path)?,
             false => None,
         };
@@ -186,9 +210,14 @@ impl Stage for Ingest {
     }
 
     fn foresee(&self, _: &Givens) -> Result<Facts, Misfit> {
-        let labelled = self.format().filter(|_| self.pictures == Pictures::Renders);
-        let Some(format) = labelled else {
-            return Ok(Facts::unlabelled(self.size));
+        let Some(format) = self.format().filter(|_| self.reads_labels()) else {
+            return Ok(match self.reads_labels() {
+                false => Facts::unlabelled(self.size),
+                true => Facts {
+                    maps: Some(NO_MAPS),
+                    ..Facts::labelled(self.size)
+                },
+            });
         };
         let holds = format.holds;
         Ok(Facts {
@@ -244,21 +273,24 @@ impl Stage for Ingest {
             }
             None => boxes::whole(&photos, &photos.all(self, context)?),
         };
+        let labels = PhotoLabels::of(&rows);
         let mut rows = self.chosen(rows, &mut tally);
         if let Share::One(index) = context.share {
             rows.retain(|row| row.number == index);
         }
         let groups = group_by_file(&rows);
-        self.crop_all(context, &photos, &groups, &mut tally)?;
+        self.crop_all(context, &photos, &groups, &labels, &mut tally)?;
         tally.report(context, self, groups.len())?;
-        Ok(serde_json::json!({
+        let mut summary = serde_json::json!({
             "photos": groups.len(),
             "crops": tally.crops,
             "skipped": tally.skipped(),
             "empty": tally.empty,
             "bad": tally.bad.count,
             "copies": tally.copies,
-        }))
+        });
+        self.record_labels(&mut summary, tally.crops, groups.len());
+        Ok(summary)
     }
 }
 
@@ -268,101 +300,19 @@ impl Ingest {
         self.format.map(FormatName::entry)
     }
 
-    /// Checks which settings go together with `format`.
-    fn check_format(&self) -> Result<(), String> {
-        let Some(format) = self.format() else {
-            let with_format = [
-                ("pictures", self.pictures != Pictures::Renders),
-                ("cut", self.cut != Cut::Frames),
-                ("splits", !self.splits.is_empty()),
-            ];
-            return match with_format.into_iter().find(|(_, given)| *given) {
-                Some((name, _)) => Err(format!(
-                    "`{name}` is of use with `format` only; add it or remove `{name}`"
-                )),
-                None => Ok(()),
-            };
-        };
-        if self.boxes.is_some() {
-            return Err("`boxes` and `format` both say where the objects are; remove one".into());
-        }
-        if self.cut == Cut::Objects && !format.holds.objects {
-            return Err(format!(
-                "`cut = \"objects\"` needs objects, and `{}` holds only {}; remove `cut`",
-                format.name,
-                format.holds.names()
-            ));
-        }
-        Ok(())
-    }
-
-    /// Whether a dataset looks like one of `format`.
-    fn check_dataset(&self, format: &Format) -> Result<(), Misfit> {
-        if (format.detect)(&self.path) {
-            return Ok(());
-        }
-        let others = FORMATS.iter().filter(|other| (other.detect)(&self.path));
-        let others: Vec<String> = others.map(|other| format!("`{}`", other.name)).collect();
-        let looks = match others.is_empty() {
-            true => "does not look like a dataset of any format".to_owned(),
-            false => format!("looks like {}", others.join(" or ")),
-        };
-        Err(Misfit::new(
-            format!(
-                "`format` is `{}`, but {} {looks}",
-                format.name,
-                self.path.display()
-            ),
-            "correct `format` or `path`; `verismo list formats` says what each format is",
-        )
-        .of_file(&self.path))
-    }
-
     /// Opens the CSV of boxes.
     fn boxes(&self, csv: &Path) -> Result<Boxes> {
-        Boxes::open(csv, self.columns.as_ref(), &self.track)
+        let boxes = Boxes::open(csv, self.columns.as_ref(), &self.track)?;
+        match self.labelled {
+            Some(_) => boxes.with_classes(self.class_column.as_deref()),
+            None => Ok(boxes),
+        }
     }
 
     /// The rows that crops are to be made of.
     fn chosen(&self, mut rows: Vec<Row>, tally: &mut Tally) -> Vec<Row> {
         rows.retain(|row| self.usable(row, tally));
         evenly_spread(dealt(rows, self.share), self.limit)
-    }
-
-    /// What is said of the photos that the CSV names and that are not there; nothing where they may be skipped.
-    ///
-    /// # Errors
-    /// If the photos cannot be listed.
-    fn missing_photos(&self, csv: &Path) -> Result<Option<Misfit>> {
-        const NAMED: usize = 3;
-        let mut rows = self.boxes(csv)?.rows(&|| Ok(()))?;
-        let listing = Listing::open(&self.path, Path::new("."), &|| Ok(()))?;
-        photos::find_all(&listing, &mut rows);
-        let rows = self.chosen(rows, &mut Tally::default());
-        let groups = group_by_file(&rows);
-        let missing = groups.iter().filter(|group| group[0].photo.is_none());
-        let missing: Vec<&Row> = missing.map(|group| group[0]).collect();
-        if missing.is_empty() || !self.is_too_bad(missing.len(), groups.len()) {
-            return Ok(None);
-        }
-        let named = missing.iter().take(NAMED);
-        let named: Vec<String> = named
-            .map(|row| format!("`{}` (line {})", quoted(&row.file), row.line))
-            .collect();
-        let more = match missing.len().saturating_sub(NAMED) {
-            0 => String::new(),
-            more => format!(" and {more} more"),
-        };
-        let problem = format!(
-            "{} of the {} photos that `boxes` names are not in {}: {}{more}",
-            missing.len(),
-            groups.len(),
-            self.path.display(),
-            named.join(", ")
-        );
-        let remedy = "file names are relative to `path`; correct `path` or the rows, add the photos, or raise \
-                      `max_bad` to skip them";
-        Ok(Some(Misfit::new(problem, remedy).of_file(csv)))
     }
 
     /// Whether so many bad photos are more than are skipped.

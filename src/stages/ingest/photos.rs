@@ -6,12 +6,15 @@ use std::path::Path;
 
 use rayon::prelude::*;
 
-use super::Ingest;
 use super::boxes::Row;
+use super::source::Album;
+use super::tally::Tally;
+use super::{Ingest, group_by_file};
+use crate::formats::spreadsheet::quoted;
 use crate::sample::content::{Content, is_called_picture};
 use crate::sample::input::MOST_BYTES;
-use crate::sample::listing::Listing;
-use crate::stage::{Context, Event};
+use crate::sample::listing::{self, Listing};
+use crate::stage::{Context, Event, Misfit};
 use crate::{Error, Result};
 
 /// What other pictures are called, and their formats.
@@ -30,7 +33,7 @@ const OTHERS: [(&str, &str); 10] = [
 
 /// A folder or archive of photos.
 pub(super) struct Photos {
-    listing: Listing,
+    album: Album,
 }
 
 /// A file that may be a photo.
@@ -50,25 +53,19 @@ struct Others {
 }
 
 impl Photos {
-    /// Lists the folder, tar or zip, and says what is left out.
+    /// Lists the folder, tar or zip, takes the frames of videos, and says what is left out.
     ///
     /// # Errors
     /// If the path is missing, is neither or is damaged.
     pub(super) fn open(config: &Ingest, context: &Context) -> Result<Self> {
-        let path = &config.path;
-        let listing = Listing::open(path, context.out, &|| context.check_interrupt())?;
-        context.report_left_out(path, listing.left_out());
-        let missing = listing.left_out().warnings(path);
-        if config.strict && !missing.is_empty() {
-            let remedy = "fetch it again or remove these names, or write `strict = false`";
-            return Err(Error::failed(context.id, missing.join("; "), remedy));
-        }
-        Ok(Photos { listing })
+        let album = config.album(context)?;
+        config.report_left_out(context, &config.path, &album.listing)?;
+        Ok(Photos { album })
     }
 
     /// The files of the folder or archive.
     pub(super) fn listing(&self) -> &Listing {
-        &self.listing
+        &self.album.listing
     }
 
     /// The places of all photos, in the order of their names. Says which pictures are of other formats.
@@ -76,8 +73,8 @@ impl Photos {
     /// # Errors
     /// If there is none, or a file cannot be read.
     pub(super) fn all(&self, config: &Ingest, context: &Context) -> Result<Vec<usize>> {
-        let path = self.listing.path();
-        let kinds: Vec<Kind> = (0..self.listing.names().len())
+        let path = &config.path;
+        let kinds: Vec<Kind> = (0..self.listing().names().len())
             .into_par_iter()
             .map(|place| {
                 context.check_interrupt()?;
@@ -98,7 +95,7 @@ impl Photos {
         let remedy = "export them as JPEG or PNG";
         match others
             .first
-            .map(|first| others.describe(&self.listing.describe(first)))
+            .map(|first| others.describe(&self.listing().describe(first)))
         {
             None if photos.is_empty() => Err(Error::failed(
                 path.display(),
@@ -124,11 +121,11 @@ impl Photos {
     /// # Errors
     /// If it cannot be read.
     pub(super) fn read(&self, place: usize) -> Result<Vec<u8>> {
-        self.listing.read(place, MOST_BYTES)
+        self.listing().read(place, MOST_BYTES)
     }
 
     fn kind(&self, place: usize) -> Result<Kind> {
-        let name = Path::new(self.listing.name(place));
+        let name = Path::new(self.listing().name(place));
         let extension = name.extension().unwrap_or_default();
         let is_called = |other: &str| extension.eq_ignore_ascii_case(other);
         let called_picture = is_called_picture(name);
@@ -139,7 +136,7 @@ impl Photos {
             (false, None) => Kind::Nothing,
         };
         // What cannot be read is named when it is to be decoded.
-        Ok(match self.listing.content(place) {
+        Ok(match self.listing().content(place) {
             Err(Error::Interrupted) => return Err(Error::Interrupted),
             Ok(Content::OtherPicture(format)) => Kind::Other(format),
             // Raw pictures of most cameras begin as a TIFF does.
@@ -147,6 +144,47 @@ impl Photos {
             Ok(Content::Picture(_)) => Kind::Photo,
             Ok(_) | Err(_) => called,
         })
+    }
+}
+
+impl Ingest {
+    /// What is said of the photos that the CSV names and that are not there; nothing where they may be skipped.
+    ///
+    /// # Errors
+    /// If the photos cannot be listed.
+    pub(super) fn missing_photos(&self, csv: &Path) -> Result<Option<Misfit>> {
+        const NAMED: usize = 3;
+        let mut rows = self.boxes(csv)?.rows(&|| Ok(()))?;
+        let listing = match listing::is_pattern(&self.path) {
+            true => Listing::of_files(&listing::root(&self.path), self.found().unwrap_or_default()),
+            false => Listing::open(&self.path, Path::new("."), &|| Ok(()))?,
+        };
+        find_all(&listing, &mut rows);
+        let rows = self.chosen(rows, &mut Tally::default());
+        let groups = group_by_file(&rows);
+        let missing = groups.iter().filter(|group| group[0].photo.is_none());
+        let missing: Vec<&Row> = missing.map(|group| group[0]).collect();
+        if missing.is_empty() || !self.is_too_bad(missing.len(), groups.len()) {
+            return Ok(None);
+        }
+        let named = missing.iter().take(NAMED);
+        let named: Vec<String> = named
+            .map(|row| format!("`{}` (line {})", quoted(&row.file), row.line))
+            .collect();
+        let more = match missing.len().saturating_sub(NAMED) {
+            0 => String::new(),
+            more => format!(" and {more} more"),
+        };
+        let problem = format!(
+            "{} of the {} photos that `boxes` names are not in {}: {}{more}",
+            missing.len(),
+            groups.len(),
+            self.path.display(),
+            named.join(", ")
+        );
+        let remedy = "file names are relative to `path`; correct `path` or the rows, add the photos, or raise \
+                      `max_bad` to skip them";
+        Ok(Some(Misfit::new(problem, remedy).of_file(csv)))
     }
 }
 

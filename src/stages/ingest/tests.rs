@@ -2,9 +2,11 @@
 
 mod crops;
 mod decoding;
+mod few;
 mod hostile;
 mod labelled;
 mod rows;
+mod sources;
 mod tolerance;
 
 use std::path::Path;

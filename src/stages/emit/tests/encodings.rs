@@ -123,20 +123,29 @@ fn shards_have_the_size_that_is_asked_for_and_no_picture_is_cut() {
         })
         .collect();
     let out = tempfile::tempdir().unwrap();
-    let config = "formats = ['webdataset']\nshard_size = 1";
+    let config = "formats = ['webdataset', 'parquet']\nshard_size = 1";
     emit(config, &samples, 50, out.path()).unwrap();
-    let sizes: Vec<u64> = (0..)
-        .map_while(|n| std::fs::metadata(out.path().join(format!("train-{n:06}.tar"))).ok())
-        .map(|file| file.len())
-        .collect();
-    assert!(sizes.len() > 2, "{sizes:?}");
-    // The end of a tar takes two blocks.
+    for (name, folder, ending) in [("webdataset", "", "tar"), ("parquet", "data", "parquet")] {
+        let files = std::fs::read_dir(out.path().join(folder))
+            .unwrap()
+            .flatten();
+        let shards = files.filter(|file| file.path().extension().is_some_and(|e| e == ending));
+        let names = shards.filter(|file| file.file_name() != "manifest.parquet");
+        let sizes: Vec<u64> = names.map(|file| file.metadata().unwrap().len()).collect();
+        assert!(sizes.len() > 2, "{sizes:?}");
+        // The end of a tar takes two blocks, and a table has labels and a footer.
+        assert!(
+            sizes.iter().all(|size| *size <= (1 << 20) + (64 << 10)),
+            "{sizes:?}"
+        );
+        let format = FORMATS.iter().find(|f| f.name == name).unwrap();
+        assert_eq!(format.pictures(out.path()).unwrap().len(), 700);
+    }
     assert!(
-        sizes.iter().all(|size| *size <= (1 << 20) + 1024),
-        "{sizes:?}"
+        out.path()
+            .join("data/train-00000-of-00003.parquet")
+            .is_file()
     );
-    let format = FORMATS.iter().find(|f| f.name == "webdataset").unwrap();
-    assert_eq!(format.pictures(out.path()).unwrap().len(), 700);
 }
 
 #[test]
@@ -148,7 +157,7 @@ fn the_card_names_the_files_and_tasks_for_the_hub() {
         "task_categories:\n- image-classification\n- object-detection\n- image-segmentation\n- keypoint-detection\n",
         "![Some of the images](samples.png)",
         "## Citation\n\n```\n@misc{x}\n```\n",
-        "- `SPLIT/ID.png`: the images\n",
+        "- the images lie in the files of the format `parquet`\n",
     ] {
         assert!(card.contains(expected), "{expected}\n{card}");
     }

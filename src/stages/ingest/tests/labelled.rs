@@ -135,6 +135,28 @@ fn photos_are_cut_and_their_labels_are_not_read() {
 }
 
 #[test]
+fn labels_of_photos_are_read_where_the_settings_say_so() {
+    let (_folder, mut config) = coco();
+    config.cut = Cut::Objects;
+    let renders = run(&config, 8).unwrap().0;
+    config.pictures = Pictures::Photos;
+    config.labelled = Some(Labelled::Few);
+    let (samples, summary, _) = run(&config, 8).unwrap();
+    assert_eq!(samples.len(), renders.len());
+    for (photo, render) in samples.iter().zip(&renders) {
+        assert_eq!(
+            (&photo.image, &photo.labels),
+            (&render.image, &render.labels)
+        );
+        assert!(photo.provenance.is_labelled_photo());
+    }
+    let finding = &crate::stage::finding::of(&summary)[0];
+    assert_eq!(finding.number, "3");
+    let facts = config.foresee(&Givens::default()).unwrap();
+    assert_eq!(facts.classes, Some(true));
+}
+
+#[test]
 fn what_is_wrong_is_skipped_and_named_or_refused() {
     let (folder, mut config) = coco();
     let (_, summary, warnings) = run(&config, 8).unwrap();

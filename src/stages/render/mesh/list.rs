@@ -243,28 +243,15 @@ fn files(path: &Path) -> Result<Vec<PathBuf>, String> {
             )),
         };
     }
-    if path.exists() || !text.contains(['*', '?', '[']) {
+    if !listing::is_pattern(path) {
         return Ok(vec![path.to_path_buf()]);
     }
-    let options = glob::MatchOptions {
-        require_literal_separator: true,
-        require_literal_leading_dot: true,
-        ..glob::MatchOptions::default()
-    };
-    let found = glob::glob_with(&text, options)
-        .map_err(|e| format!("`{text}` of `mesh.models` is not a pattern: {e}"))?;
-    let left_behind = |file: &PathBuf| {
-        file.iter()
-            .any(|part| part == "__MACOSX" || part == "@eaDir")
-    };
-    let found = found
-        .flatten()
-        .filter(|file| file.is_file() && !left_behind(file));
-    let mut found: Vec<PathBuf> = found.take(MOST + 1).collect();
+    let found = listing::matching(path, MOST + 1);
+    let mut found = found.map_err(|problem| format!("`{text}` of `mesh.models` {problem}"))?;
+    found.retain(|path| path.is_file());
     if found.iter().any(|file| is_model(file)) {
         found.retain(|file| is_model(file));
     }
-    found.sort();
     match found.is_empty() {
         // Said when the files are looked at, as of any path that leads nowhere.
         true => Ok(vec![path.to_path_buf()]),
