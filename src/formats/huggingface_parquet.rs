@@ -45,7 +45,7 @@ const SHARD: u64 = 5000;
 const ROWS: usize = 100;
 const GROUP: u64 = 64 << 20;
 
-/// Where pictures are to be written. How many files a split has is known at its end, when they get their names.
+/// Stands in a file's name for how many files its split has, until that is known.
 const UNNAMED: &str = "of-more";
 
 /// The key of a file's metadata that holds the features.
