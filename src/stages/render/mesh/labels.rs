@@ -40,6 +40,20 @@ const WELL: f32 = 0.6;
 const LEAST_COVER: f32 = 0.25;
 
 impl Shown {
+    /// As in the worst of several frames, of which there is at least one.
+    pub(super) fn least(frames: impl Iterator<Item = Shown>) -> Shown {
+        let all = Shown {
+            visible: 1.0,
+            filled: 1.0,
+            cover: 1.0,
+        };
+        frames.fold(all, |least, shown| Shown {
+            visible: least.visible.min(shown.visible),
+            filled: least.filled.min(shown.filled),
+            cover: least.cover.min(shown.cover),
+        })
+    }
+
     /// Whether more than enough of it can be seen.
     pub(super) fn well(self, least: f32) -> bool {
         self.visible >= WELL && self.enough(least)
@@ -87,6 +101,11 @@ impl Buffer {
 
     fn bitmap(&self, number: usize) -> Vec<bool> {
         self.ids.iter().map(|&id| id == Some(number)).collect()
+    }
+
+    /// Numbers of the instances that are seen, in order: those of the labels' objects.
+    pub(super) fn visible(&self, scene: &Scene) -> impl Iterator<Item = usize> {
+        (0..scene.instances.len()).filter(|number| self.ids.contains(&Some(*number)))
     }
 
     /// Visible pixels of an instance over those it would have alone and unclipped.
