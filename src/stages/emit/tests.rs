@@ -5,6 +5,7 @@ mod encodings;
 mod left_out;
 mod proof;
 mod splits;
+mod video;
 
 use std::collections::BTreeSet;
 use std::path::Path;
