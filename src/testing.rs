@@ -200,11 +200,8 @@ pub(crate) fn run(
 ) -> Vec<Sample> {
     let out = tempfile::tempdir().unwrap();
     run_into(stage, id, samples, part_size, out.path()).unwrap();
-    let files = artifact::walk(out.path()).unwrap();
-    files
-        .iter()
-        .flat_map(|path| parts::read_part(path).unwrap())
-        .collect()
+    let made = describe(out.path(), &[]);
+    made.samples().map(Result::unwrap).collect()
 }
 
 /// The stage `name` of the registry, configured by `text`: a test of one stage may need another's

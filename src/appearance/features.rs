@@ -170,8 +170,17 @@ pub const FEATURES: &[Feature] = &[
 
 /// Measures a picture of at least 4 × 4 pixels.
 pub fn measure(pixels: &RgbImage) -> Look {
+    measure_some(pixels, FEATURES.iter())
+}
+
+/// As [`measure`], of some measures, in their order.
+pub fn measure_some<'f>(
+    pixels: &RgbImage,
+    features: impl IntoIterator<Item = &'f Feature>,
+) -> Look {
     let picture = Picture::new(pixels);
-    FEATURES.iter().map(|f| (f.of)(&picture)).collect()
+    let features = features.into_iter();
+    features.map(|f| (f.of)(&picture)).collect()
 }
 
 /// One value a pixel, row by row.

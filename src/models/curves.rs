@@ -59,6 +59,28 @@ pub const CURVES: &[CurveKind] = &[
         "nce",
         "places of a translation mistaken for others",
     ),
+    curve(CONTENT, "pixel", "error of enlarged photos"),
+    curve(CONTENT, "content", "content lost"),
+    curve(
+        ("Held-out photos enlarged: PSNR", "dB"),
+        "psnr",
+        "PSNR of the model",
+    ),
+    curve(
+        ("Held-out photos enlarged: PSNR", "dB"),
+        "psnr_bicubic",
+        "PSNR of bicubic enlargement",
+    ),
+    curve(
+        ("Held-out photos enlarged: SSIM", "SSIM"),
+        "ssim",
+        "SSIM of the model",
+    ),
+    curve(
+        ("Held-out photos enlarged: SSIM", "SSIM"),
+        "ssim_bicubic",
+        "SSIM of bicubic enlargement",
+    ),
     curve(LABELS, "inside", "change inside of masks"),
     curve(LABELS, "outside", "change outside of masks"),
     curve(LABELS, "edges", "edges lost"),

@@ -55,6 +55,12 @@ pub trait Model: Resolved + Send + Sync {
         shared.discriminator.check_size(seen)
     }
 
+    /// How many times as wide and high its translations are as the renders: 1 for models that keep the size. Others
+    /// learn from photos made so much smaller.
+    fn enlargement(&self) -> u32 {
+        1
+    }
+
     /// Which of its settings to change if translations of different renders are nearly alike; empty if
     /// none would help.
     fn against_collapse(&self) -> &'static str {
@@ -74,8 +80,7 @@ pub trait Model: Resolved + Send + Sync {
     fn create(&self, shared: &Shared, setting: Setting) -> Result<Box<dyn Learner>>;
 }
 
-/// What becomes of labels when a model has made another picture. So far every model keeps them; none maps
-/// or loses them.
+/// What becomes of labels when a model has made another picture.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum LabelEffect {
     /// They stay true, pixel by pixel.

@@ -2,6 +2,7 @@
 
 pub mod adversarial;
 pub mod album;
+pub mod cartoon;
 pub mod critic;
 pub mod curves;
 pub mod cut;
@@ -17,6 +18,7 @@ pub mod region_discriminator;
 pub mod regularisation;
 pub mod settings;
 pub mod simgan;
+pub mod srgan;
 pub mod statistical;
 pub mod task_network;
 pub mod translator;
@@ -40,6 +42,8 @@ pub const MODELS: &[ModelKind] = &[
     cut::FAST,
     simgan::MODEL,
     gbuffer::MODEL,
+    cartoon::MODEL,
+    srgan::MODEL,
     histogram::MODEL,
     fda::MODEL,
 ];

@@ -196,6 +196,29 @@ impl LabelSafetyConfig {
             .map_err(|problem| format!("label_safety: {problem}"))
     }
 
+    /// The first loss above zero that reads labels which renders do not have, and what it reads; `has` says whether
+    /// they have classes, and objects.
+    pub fn reads_unknown(&self, has: [bool; 2]) -> Option<(&'static str, &'static str)> {
+        let class = match self.class_target {
+            ClassTarget::Label => self.class,
+            ClassTarget::Reading => 0.0,
+        };
+        let [of_class, of_objects] = ["class", "objects"];
+        let readers = [
+            ("class", class, of_class, has[0]),
+            ("inside", self.inside, of_objects, has[1]),
+            ("edges", self.edges, of_objects, has[1]),
+            ("boundary", self.boundary, of_objects, has[1]),
+            ("geometry", self.geometry, of_objects, has[1]),
+            ("mask", self.mask, of_objects, has[1]),
+            ("dice", self.dice, of_objects, has[1]),
+        ];
+        let mut unknown = readers
+            .into_iter()
+            .filter(|(_, weight, _, has)| *weight > 0.0 && !has);
+        unknown.next().map(|(loss, _, labels, _)| (loss, labels))
+    }
+
     /// The weights of the losses that look at pixels alone, with the losses' names.
     pub fn pixel_weights(&self) -> [(&'static str, f64); 5] {
         [
@@ -265,6 +288,29 @@ mod tests {
         near(skip.paces(0.81), (1.0, 0.0));
         near(skip.paces(0.19), (0.0, 1.0));
         near(skip.paces(0.5), (1.0, 1.0));
+    }
+
+    #[test]
+    fn losses_that_read_unknown_labels_are_named() {
+        let mut config = LabelSafetyConfig {
+            outside: 1.0,
+            perceptual: 1.0,
+            ..LabelSafetyConfig::default()
+        };
+        assert_eq!(config.reads_unknown([false, false]), None);
+        config.dice = 1.0;
+        assert_eq!(config.reads_unknown([false, true]), None);
+        assert_eq!(
+            config.reads_unknown([true, false]),
+            Some(("dice", "objects"))
+        );
+        config.class = 1.0;
+        assert_eq!(
+            config.reads_unknown([false, true]),
+            Some(("class", "class"))
+        );
+        config.class_target = ClassTarget::Reading;
+        assert_eq!(config.reads_unknown([false, true]), None);
     }
 
     #[test]

@@ -44,6 +44,11 @@ impl Extent {
         Ok(())
     }
 
+    /// So many times as wide and high.
+    pub fn times(self, factor: u32) -> Self {
+        Extent::new(self.width * factor, self.height * factor)
+    }
+
     /// Number of pixels.
     pub fn area(self) -> usize {
         self.width as usize * self.height as usize

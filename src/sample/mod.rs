@@ -12,6 +12,7 @@ pub mod maps;
 pub mod mask;
 pub mod verdict;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use extent::Extent;
@@ -217,7 +218,7 @@ impl Camera {
 }
 
 /// The origin of a sample's pixels.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Domain {
     /// Drawn from a model or a template.

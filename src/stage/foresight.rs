@@ -28,6 +28,8 @@ pub struct Facts {
     pub is_listed: bool,
     /// Which maps they have.
     pub maps: Option<Having>,
+    /// Of an adapter: how many times as wide and high its translations are as what it translates.
+    pub enlargement: Option<u32>,
 }
 
 impl Facts {

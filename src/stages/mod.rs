@@ -8,6 +8,7 @@ pub mod gate;
 pub mod ingest;
 pub mod pseudo_label;
 pub mod render;
+pub mod select;
 pub mod split;
 pub mod task;
 pub mod train;
@@ -18,6 +19,7 @@ use crate::stage::StageKind;
 /// Every stage that a pipeline file can use.
 pub const STAGES: &[StageKind] = &[
     ingest::STAGE,
+    select::STAGE,
     // Which stage's ranges are fitted is said here, since stages do not know each other.
     fit::kind::<render::Render>(),
     render::STAGE,

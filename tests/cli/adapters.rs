@@ -2,6 +2,8 @@
 
 use predicates::prelude::*;
 use predicates::str::contains;
+use verismo::artifact::Artifact;
+use verismo::sample::{Extent, Sample};
 
 use crate::project::{Project, Tiny, names};
 
@@ -118,4 +120,60 @@ from = { renders = \"photos\", photos = \"photos\" }
 ";
     let project = project.file("like.toml", like);
     project.verismo(&["plan", "like.toml"]).assert().success();
+}
+
+#[test]
+fn what_is_enlarged_has_its_labels_and_its_size_is_foreseen() {
+    let pipeline = Tiny::new("").dice(12, 32).photos(32).stages(
+        "[stages.train]
+from = { renders = \"render\", photos = \"photos\" }
+model = \"srgan\"
+steps = 4
+batch = 2
+watch_every = 2
+watch_pictures = 4
+srgan = { pretrain = 2, channels = 4, blocks = 1 }
+discriminator = { channels = 4 }
+[stages.translate]
+from = { renders = \"render\", model = \"train\" }",
+    );
+    let text = pipeline.text();
+    let project = Project::new()
+        .photos("photos", 12)
+        .file("tiny.toml", &text)
+        .file(
+            "wrong.toml",
+            text + "[stages.pseudo_label]\nfrom = { samples = \"translate\", photos = \"photos\" }\n",
+        );
+    project
+        .verismo(&["plan", "wrong.toml"])
+        .assert()
+        .code(2)
+        .stderr(contains("64×64").and(contains("32×32")));
+    project
+        .verismo(&["run", "tiny.toml", "--device", "cpu"])
+        .assert()
+        .success();
+    let record = project.json("outputs/runs/tiny/latest/run.json");
+    let of = |id: &str| -> Vec<Sample> {
+        let mut stages = record["stages"].as_array().unwrap().iter();
+        let stage = stages.find(|stage| stage["id"] == id).unwrap();
+        let artifact = Artifact::open(&project.path(stage["folder"].as_str().unwrap())).unwrap();
+        artifact.samples().map(Result::unwrap).collect()
+    };
+    let (renders, enlarged) = (of("render"), of("translate"));
+    assert_eq!(enlarged.len(), renders.len());
+    for (before, after) in renders.iter().zip(&enlarged) {
+        assert_eq!(after.extent, Extent::square(64));
+        let [old, new] = [before, after].map(|sample| &sample.labels.objects()[0]);
+        assert_eq!(new.bbox_xywh, old.bbox_xywh.map(|side| 2.0 * side));
+        assert_eq!(new.pose, old.pose);
+        let [small, large] = [before, after].map(|sample| sample.labels.camera.unwrap().to_array());
+        assert_eq!(large, small.map(|number| 2.0 * number));
+        for (small, large) in old.keypoints.iter().zip(&new.keypoints) {
+            assert!((large.x - 2.0 * small.x).abs() < 1e-3);
+        }
+    }
+    let fidelity = &record["metrics"]["train"]["fidelity"];
+    assert!(fidelity["psnr"].is_f64() && fidelity["ssim_bicubic"].is_f64());
 }

@@ -21,6 +21,7 @@ mod planning;
 mod project;
 mod refusals;
 mod running;
+mod selecting;
 mod shapes;
 mod starting;
 mod trust;

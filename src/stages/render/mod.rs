@@ -6,6 +6,7 @@ mod names;
 mod photos;
 #[cfg(test)]
 mod proving;
+mod stored;
 mod template;
 mod turns;
 

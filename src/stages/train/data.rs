@@ -35,6 +35,16 @@ pub(super) struct Data {
     pub render_groups: Vec<u64>,
     /// Which photos are crops of one, or frames of one track.
     pub photo_groups: Vec<u64>,
+    /// The photos that batches are drawn from.
+    drawn: Vec<usize>,
+    /// The others, to see how well a model enlarges what it has not learned from.
+    pub held_out: Vec<usize>,
+    /// See [`crate::models::Model::enlargement`].
+    pub enlargement: u32,
+    /// Whether every render has a class of the task network, if there is one.
+    pub all_have_class: bool,
+    /// Whether the objects in every render are known.
+    pub all_have_objects: bool,
     /// What all pictures measure.
     pub extent: Extent,
     /// The maps that some renders have and the model reads.
@@ -55,11 +65,14 @@ impl Data {
         let mut brought = BTreeSet::new();
         let mut renders = Album::new(context.out)?;
         let [mut render_groups, mut photo_groups] = [Groups::default(), Groups::default()];
+        let (mut all_have_class, mut all_have_objects) = (true, true);
         for sample in context.input("renders")?.samples() {
             let sample = sample?;
-            let class = class_of(&sample, classes).unwrap_or_default();
+            let class = class_of(&sample, classes);
+            all_have_class &= classes.is_empty() || class.is_some();
+            all_have_objects &= sample.labels.objects.is_some();
             render_groups.add(&sample);
-            renders.push_labelled(&sample, class, &read)?;
+            renders.push_labelled(&sample, class.unwrap_or_default(), &read)?;
             brought.extend(sample.labels.maps.iter().map(|(kind, _)| kind.name));
         }
         let mut photos = Album::new(context.out)?;
@@ -72,10 +85,15 @@ impl Data {
         let albums = [("renders", &renders), ("photos", &photos)];
         let extent = common_extent(context.id, &albums)?;
         Ok(Data {
+            drawn: (0..photos.len()).collect(),
+            held_out: Vec::new(),
+            enlargement: 1,
             renders,
             photos,
             render_groups: render_groups.finish(),
             photo_groups: photo_groups.finish(),
+            all_have_class,
+            all_have_objects,
             extent,
             maps: read
                 .into_iter()
@@ -84,9 +102,25 @@ impl Data {
         })
     }
 
-    /// Whether distances can be measured: half of the pictures is learned from.
+    /// Holds every tenth photo out, with all others of its group, for a model that enlarges so many times; none where
+    /// all are of one group.
+    pub(super) fn hold_out(&mut self, enlargement: u32) {
+        const EVERY: usize = 10;
+        self.enlargement = enlargement;
+        let mut groups = self.photo_groups.clone();
+        groups.sort_unstable();
+        groups.dedup();
+        let held: BTreeSet<u64> = groups.into_iter().skip(1).step_by(EVERY).collect();
+        let is_held = |number: &usize| held.contains(&self.photo_groups[*number]);
+        (self.held_out, self.drawn) = (0..self.photos.len()).partition(is_held);
+    }
+
+    /// Whether distances can be measured: half of the pictures is learned from. They say nothing of enlarged ones,
+    /// which have what they should be to be compared with.
     pub(super) fn enough_to_measure(&self) -> bool {
-        self.renders.len() >= ruler::FEWEST && self.photos.len() >= 2 * ruler::FEWEST
+        self.enlargement == 1
+            && self.renders.len() >= ruler::FEWEST
+            && self.photos.len() >= 2 * ruler::FEWEST
     }
 
     /// At most as many of an album's pictures as a ruler learns from and measures, evenly spread over `numbers`;
@@ -112,14 +146,14 @@ impl Data {
         stream: &mut Stream,
         device: &Device,
     ) -> Result<Batch> {
-        let mut draw = |album: &Album| -> Vec<(usize, View)> {
+        let mut draw = |count: usize| -> Vec<(usize, View)> {
             let mut one = || {
-                let number = stream.random_range(0..album.len());
+                let number = stream.random_range(0..count);
                 (number, View::draw(config, self.extent, stream))
             };
             (0..config.batch).map(|_| one()).collect()
         };
-        let (renders, photos) = (draw(&self.renders), draw(&self.photos));
+        let (renders, photos) = (draw(self.renders.len()), draw(self.drawn.len()));
         let classes = renders
             .iter()
             .map(|(number, _)| self.renders.class(*number));
@@ -136,7 +170,7 @@ impl Data {
             batch::maps_to_tensor(maps, &self.maps, config.seen(self.extent), device)
         });
         let photos = photos.into_par_iter().map(|(number, view)| {
-            let photo = self.photos.get(number)?;
+            let photo = self.photos.get(self.drawn[number])?;
             Ok(view.picture(&photo.picture))
         });
         let photos: Result<Vec<RgbImage>> = photos.collect();

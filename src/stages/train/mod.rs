@@ -5,6 +5,7 @@ mod checkpoint;
 mod chosen;
 mod config;
 mod data;
+mod enlarging;
 mod exhibit;
 mod faults;
 mod findings;
@@ -88,6 +89,8 @@ impl Stage for Train {
                 }
             }
         }
+        let known = inputs.facts("renders");
+        self.check_labels([known.classes, known.objects].map(|known| known != Some(false)))?;
         let kind = self.config.model.entry();
         if let (Some(renders), false) = (inputs.get("renders"), kind.maps.is_empty())
             && renders.facts.maps == Some(NO_MAPS)
@@ -107,11 +110,10 @@ impl Stage for Train {
             .then_some(true)
             .or(Some(false));
         Ok(Facts {
-            // Only such a model makes pictures of another size.
-            extent: extent.filter(|_| labels != LabelEffect::Mapped),
+            extent: extent.map(|extent| extent.times(self.model.enlargement())),
+            enlargement: Some(self.model.enlargement()),
             classes: kept,
             objects: kept,
-            maps: None,
             ..Facts::default()
         })
     }
@@ -150,8 +152,13 @@ impl Stage for Train {
             None => None,
         };
         let classes = task.as_ref().map_or(&[][..], |task| &task.classes);
-        let data = Data::read(context, classes, config.model.entry().maps)?;
+        let mut data = Data::read(context, classes, config.model.entry().maps)?;
+        if self.model.enlargement() > 1 {
+            data.hold_out(self.model.enlargement());
+        }
         self.check_sizes(context, data.extent, task.as_ref())?;
+        self.check_labels([data.all_have_class, data.all_have_objects])
+            .map_err(|misfit| Error::usage(context.id, misfit.problem, misfit.remedy))?;
         let differences = preflight::check(context, &data.renders, &data.photos)?;
         let setting = Setting {
             device: &chosen,
@@ -208,6 +215,7 @@ impl Stage for Train {
             "last": state.history.last(),
             "kept_step": state.kept.map(|(step, _)| step),
             "ruler": ends.map(|ends| ends.with(state.reached)),
+            "fidelity": enlarging::fidelity(&state),
             "faults": state.faults,
             "restarts": state.restarts,
         });
@@ -250,6 +258,20 @@ impl Train {
         let trained = if generator > 0.0 { 1.0 } else { 0.0 };
         let products = trained * (config.steps as f64 * step + looks as f64 * look);
         Some(Effort::products(products))
+    }
+
+    /// Whether the losses that keep labels true find the labels that they read; `has` says whether the renders have
+    /// classes, and objects.
+    fn check_labels(&self, has: [bool; 2]) -> Result<(), Misfit> {
+        match self.config.label_safety.reads_unknown(has) {
+            None => Ok(()),
+            Some((loss, labels)) => Err(Misfit::new(
+                format!(
+                    "`{loss}` of `label_safety` reads the {labels} of the renders, and not all have it"
+                ),
+                format!("set `{loss}` to 0, or give labelled pictures as `renders`"),
+            )),
+        }
     }
 
     /// Whether all networks can read pictures of `extent` and what is cut from them.

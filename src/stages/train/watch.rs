@@ -11,13 +11,14 @@ use serde::Serialize;
 
 use super::config::TrainConfig;
 use super::data::Data;
+use super::enlarging::Enlarging;
 use super::faults::{self, Fault, fit};
 use crate::models::album::Example;
 use crate::models::task_network::{Score, TaskNetwork};
 use crate::models::{Learner, Translator};
 use crate::nn::device::Chosen;
 use crate::nn::ruler::{Closed, Distance, Domains, FEWEST, Pictures, Ruler};
-use crate::sample::image::contact_sheet;
+use crate::sample::image::{contact_sheet, resize};
 use crate::sample::maps::Decoded;
 use crate::seed::Seed;
 use crate::stage::{Context, Event};
@@ -26,13 +27,20 @@ use crate::{Error, Result};
 /// What every look at a model compares with.
 pub(super) struct Watch<'a> {
     device: &'a Chosen,
+    /// Where the renders have classes to be read.
     task: Option<&'a TaskNetwork>,
+    /// Whether their masks are known, too.
+    has_masks: bool,
     renders: Vec<(Arc<Example>, usize)>,
     /// Whether the model reads their maps.
     reads_maps: bool,
     /// The groups of `renders`.
     groups: Vec<u64>,
     photos: Vec<RgbImage>,
+    /// How many times smaller than they are renders are translated, so that translations are as large as photos.
+    enlargement: u32,
+    /// Of a model that enlarges, what it is measured by.
+    enlarging: Option<Enlarging>,
     /// Where there are pictures enough for one.
     pub ruler: Option<Ruler>,
 }
@@ -75,6 +83,8 @@ pub(super) struct Look {
     translations: Vec<RgbImage>,
     /// The first of them brought back, if the model can.
     back: Vec<RgbImage>,
+    /// Held-out photos made smaller and enlarged again.
+    enlarged: Vec<RgbImage>,
 }
 
 /// Pictures that go through a network at once.
@@ -114,7 +124,8 @@ impl<'a> Watch<'a> {
         let photos = photos.collect::<Result<_>>()?;
         let mut watch = Watch {
             device,
-            task,
+            task: task.filter(|_| data.all_have_class),
+            has_masks: data.all_have_objects,
             groups: watched
                 .iter()
                 .map(|&number| data.render_groups[number])
@@ -122,6 +133,8 @@ impl<'a> Watch<'a> {
             renders,
             reads_maps: !data.maps.is_empty(),
             photos,
+            enlargement: data.enlargement,
+            enlarging: Enlarging::new(data, count)?,
             ruler: None,
         };
         if ruler {
@@ -169,6 +182,11 @@ impl<'a> Watch<'a> {
 
     /// Tells floor and ceiling; returns them for the summary.
     pub(super) fn tell(&self, context: &Context) -> Option<Ends> {
+        if let Some(enlarging) = &self.enlarging {
+            let text = enlarging.in_words();
+            context.emit(Event::Note { text });
+            return None;
+        }
         let Some(ruler) = &self.ruler else {
             let text = format!(
                 "no distance to the photos is measured: that takes {FEWEST} renders and {} photos, not all crops of \
@@ -203,10 +221,14 @@ impl<'a> Watch<'a> {
         )
     }
 
-    /// The renders as they are.
+    /// The renders as they are, or so much smaller as the model enlarges them.
     fn sources(&self) -> Vec<RgbImage> {
+        let source = |picture: &RgbImage| match self.enlargement {
+            1 => picture.clone(),
+            times => resize(picture, picture.width() / times, picture.height() / times),
+        };
         let renders = self.renders.iter();
-        renders.map(|(render, _)| render.picture.clone()).collect()
+        renders.map(|(render, _)| source(&render.picture)).collect()
     }
 
     /// Translates, measures and checks.
@@ -223,7 +245,8 @@ impl<'a> Watch<'a> {
                 .collect(),
             false => Vec::new(),
         };
-        let translations = translated(model.translator().as_ref(), &sources, &maps);
+        let translator = model.translator();
+        let translations = translated(translator.as_ref(), &sources, &maps);
         let first = &sources[..sources.len().min(COLUMNS)];
         let back = model
             .round_trip()
@@ -235,7 +258,12 @@ impl<'a> Watch<'a> {
             agreement: None,
             translations,
             back: back.unwrap_or_default(),
+            enlarged: Vec::new(),
         };
+        if let Some(enlarging) = &self.enlarging {
+            look.enlarged = translated(translator.as_ref(), &enlarging.small, &[]);
+            look.values.extend(enlarging.measure(&look.enlarged));
+        }
         if let Some(ruler) = &self.ruler {
             let measured = ruler.measure(&self.pictures(&look.translations))?;
             look.distance = Some(measured);
@@ -250,10 +278,10 @@ impl<'a> Watch<'a> {
         if let Some(task) = self.task {
             let score = self.score(task, &look.translations);
             look.agreement = Some(score.accuracy());
-            let named = [
-                ("agreement_class", score.accuracy()),
-                ("agreement_mask", score.mask_iou()),
-            ];
+            let mask = self.has_masks.then(|| ("agreement_mask", score.mask_iou()));
+            let named = [("agreement_class", score.accuracy())]
+                .into_iter()
+                .chain(mask);
             let named = named.map(|(name, value)| (name.to_owned(), value));
             look.values.extend(named);
         }
@@ -272,13 +300,13 @@ impl<'a> Watch<'a> {
     }
 
     /// Writes `sheet-STEP.png` into `folder`: rows of renders, translations, these brought back where the model can,
-    /// and photos.
+    /// and photos; of a model that enlarges, rows of held-out photos made smaller, enlarged in two ways, and as they are.
     ///
     /// # Errors
     /// If the file cannot be written.
     pub(super) fn sheet(&self, folder: &Path, look: &Look, step: u64) -> Result<()> {
         let (width, height) = self.renders[0].0.picture.dimensions();
-        let row = |pictures: &mut dyn Iterator<Item = &RgbImage>| {
+        let row = |pictures: &mut dyn Iterator<Item = &RgbImage>| -> Vec<RgbImage> {
             let mut row: Vec<RgbImage> = pictures.take(COLUMNS).cloned().collect();
             row.resize(
                 COLUMNS,
@@ -286,12 +314,22 @@ impl<'a> Watch<'a> {
             );
             row
         };
-        let mut cells = row(&mut self.renders.iter().map(|(render, _)| &render.picture));
-        cells.extend(row(&mut look.translations.iter()));
-        if !look.back.is_empty() {
-            cells.extend(row(&mut look.back.iter()));
+        let mut cells = Vec::new();
+        if let Some(enlarging) = &self.enlarging {
+            for pictures in enlarging.rows(&look.enlarged) {
+                cells.extend(row(&mut pictures.iter()));
+            }
+        } else {
+            cells.extend(row(&mut self
+                .renders
+                .iter()
+                .map(|(render, _)| &render.picture)));
+            cells.extend(row(&mut look.translations.iter()));
+            if !look.back.is_empty() {
+                cells.extend(row(&mut look.back.iter()));
+            }
+            cells.extend(row(&mut self.photos.iter()));
         }
-        cells.extend(row(&mut self.photos.iter()));
         let path = folder.join(format!("sheet-{step:06}.png"));
         let sheet = contact_sheet(&cells, COLUMNS as u32, width.max(height));
         sheet.save(&path).map_err(|e| {

@@ -62,12 +62,14 @@ impl Stage for Translate {
             _ => known,
         };
         Ok(Facts {
-            extent: renders.extent.filter(|_| model.extent.is_some()),
+            extent: (renders.extent.zip(model.enlargement))
+                .map(|(extent, factor)| extent.times(factor)),
             classes: kept(renders.classes, model.classes),
             objects: kept(renders.objects, model.objects),
             class_names: renders.class_names,
             is_listed: renders.is_listed,
             maps: renders.maps.filter(|_| model.objects != Some(false)),
+            enlargement: None,
         })
     }
 

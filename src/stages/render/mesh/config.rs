@@ -327,6 +327,13 @@ pub struct Lens {
     pub noise: Range,
     /// Relative change of brightness from one side of the picture to the other.
     pub gradient: Range,
+    /// Sides of the picture within the photo that it is cut from, as a share of its own: below 1 it is a small part of
+    /// a photo, enlarged.
+    pub resolution: Range,
+    /// Share of pictures whose photo was stored as JPEG, with colours at half the resolution.
+    pub jpeg_share: f64,
+    /// JPEG quality of that photo, 1 to 100.
+    pub jpeg_quality: Range,
 }
 
 impl Default for Lens {
@@ -338,6 +345,9 @@ impl Default for Lens {
             sharpening: [0.0, 0.8],
             noise: [0.0, 0.004],
             gradient: [0.0, 0.08],
+            resolution: [1.0, 1.0],
+            jpeg_share: 0.0,
+            jpeg_quality: [60.0, 95.0],
         }
     }
 }

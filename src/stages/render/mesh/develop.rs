@@ -1,14 +1,17 @@
-//! What lens and sensor make of the light: blur, tone curve, sharpening, noise.
+//! What lens and sensor make of the light: blur, tone curve, sharpening, noise, storage.
 
 use std::f32::consts::TAU;
 
 use glam::Vec3A;
 use image::RgbImage;
+use rand::RngExt;
 
 use super::super::filter;
+use super::super::stored::cut_from_photo;
 use super::backdrop::Behind;
 use super::config::{Lens, draw};
 use super::surface::{hash, unit};
+use crate::Result;
 use crate::sample::Extent;
 use crate::sample::colour::{luma, to_srgb};
 use crate::seed::Stream;
@@ -89,6 +92,22 @@ pub(super) fn develop(
                 .clamp(0.0, 255.0) as u8
         }))
     })
+}
+
+impl Lens {
+    /// The picture as a cut from a stored photo. Nothing is drawn unless the settings ask for it.
+    ///
+    /// # Errors
+    /// If JPEG fails, which it does not for pictures of at least one pixel.
+    pub(super) fn store(&self, picture: RgbImage, stream: &mut Stream) -> Result<RgbImage> {
+        let resolution = match self.resolution == [1.0, 1.0] {
+            true => 1.0,
+            false => draw(stream, self.resolution),
+        };
+        let is_jpeg = self.jpeg_share > 0.0 && stream.random_bool(self.jpeg_share);
+        let quality = is_jpeg.then(|| draw(stream, self.jpeg_quality).round() as u8);
+        cut_from_photo(picture, resolution, quality, stream)
+    }
 }
 
 /// Bends the brightest light towards white without reaching it, as phones do.

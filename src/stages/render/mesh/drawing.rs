@@ -199,6 +199,7 @@ impl Mesh {
         stream: &mut Stream,
     ) -> Result<Sample> {
         let pixels = shade::picture(scene, &self.lens, behind, buffer.size, &buffer.ids, stream);
+        let pixels = self.lens.store(pixels, stream)?;
         Ok(Sample {
             id: id(context, place.index),
             index: place.index,

@@ -176,6 +176,9 @@ impl Mesh {
         if !(1..=4096).contains(&self.lens.samples) {
             return Err("`mesh.lens.samples` must be between 1 and 4096".into());
         }
+        if !(0.0..=1.0).contains(&self.lens.jpeg_share) {
+            return Err("`mesh.lens.jpeg_share` must lie in 0..1".into());
+        }
         let (camera, surfaces) = (&self.camera, &self.surfaces);
         let mut paints = surfaces.looks.iter().flat_map(|look| look.values());
         if paints.any(|paint| {
@@ -268,6 +271,8 @@ impl Mesh {
             ("lens.sharpening", lens.sharpening, 0.0, 10.0),
             ("lens.noise", lens.noise, 0.0, 1.0),
             ("lens.gradient", lens.gradient, 0.0, 2.0),
+            ("lens.resolution", lens.resolution, 0.05, 1.0),
+            ("lens.jpeg_quality", lens.jpeg_quality, 1.0, 100.0),
         ];
         for (name, [low, high], least, most) in limits {
             if !(least <= low && low <= high && high <= most) {

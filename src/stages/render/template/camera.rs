@@ -5,15 +5,16 @@ use rand::RngExt;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::super::stored::compress;
 use super::canvas::Canvas;
 use super::draw::{
     Range, chance, check_range, check_share, direction, log_uniform, normal, uniform,
 };
+use crate::Result;
 use crate::sample::Extent;
 use crate::sample::colour::to_srgb;
-use crate::sample::image::{decode_rgb, resize};
+use crate::sample::image::resize;
 use crate::seed::Stream;
-use crate::{Error, Result};
 
 /// Blur, resolution, noise and compression.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
@@ -162,18 +163,4 @@ fn develop(light: &Canvas, sharpening: f32, contrast: f32, black: f32) -> RgbIma
                 .clamp(0.0, 255.0) as u8
         }))
     })
-}
-
-fn compress(photo: &RgbImage, quality: u8) -> Result<RgbImage> {
-    let mut jpeg = Vec::new();
-    image::codecs::jpeg::JpegEncoder::new_with_quality(&mut jpeg, quality)
-        .encode_image(photo)
-        .map_err(|e| {
-            Error::failed(
-                "a rendered picture",
-                format!("cannot be encoded as JPEG: {e}"),
-                "set `camera.jpeg_share` to 0",
-            )
-        })?;
-    decode_rgb(&jpeg, "a rendered picture")
 }
