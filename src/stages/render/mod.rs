@@ -20,8 +20,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::artifact::resume::Resume;
 use crate::artifact::{Artifact, Kind, settings};
-use crate::sample::maps::{MAPS, MapKind, MapName, depth, flow};
 use crate::sample::Extent;
+use crate::sample::maps::{MAPS, MapKind, MapName, depth, flow};
 use crate::seed::Stream;
 use crate::stage::{
     Context, Effort, Event, Facts, Forecast, Givens, Input, Misfit, Stage, StageKind, generated,
@@ -51,7 +51,7 @@ pub const STAGE: StageKind = StageKind {
 /// Scenes drawn for one picture until its object can be seen well.
 const ATTEMPTS: usize = 64;
 
-/// The longest clip: all of it is drawn again for each frame, if only with few rays.
+/// The longest clip: the objects of all frames are placed anew for each of them.
 const MOST_FRAMES: u64 = 1024;
 
 /// The default of `min_visible`.

@@ -11,7 +11,7 @@ use rand::RngExt;
 
 use super::super::{ATTEMPTS, Drawn, Wanted, proved, too_little, unseen};
 use super::backdrop::Behind;
-use super::labels::{Buffer, Shown};
+use super::labels::Buffer;
 use super::model::Model;
 use super::motion::{Motion, Path};
 use super::scene::Scene;
@@ -35,7 +35,8 @@ struct Take<'a> {
     start: Start,
     /// Of a clip, also that after the last frame.
     frames: Vec<Scene<'a>>,
-    buffers: Vec<Buffer>,
+    /// Of the first frame; those of all would not fit into memory.
+    buffer: Buffer,
 }
 
 /// The clips that were settled, by number.
@@ -142,7 +143,7 @@ impl Mesh {
     ) -> Result<Drawn<Sample>> {
         let object = studio.cast.at(place.clip);
         let take = self.take(context, studio, object, wanted, stream)?;
-        let (scene, buffer) = (&take.frames[0], &take.buffers[0]);
+        let (scene, buffer) = (&take.frames[0], &take.buffer);
         let behind = self.backdrop.draw(&studio.photos, wanted.size, stream)?;
         let labels = buffer.labels(scene, wanted, &studio.cast.classes(), behind.is_some())?;
         if let Some(fault) = proof::Shown::new(scene, &buffer.ids).fault(&labels, wanted.size) {
@@ -176,8 +177,9 @@ impl Mesh {
         let stream = context.seed.stream(place.clip);
         proved(context, place.first(), stream, |stream| {
             let take = self.take(context, studio, object, wanted, stream)?;
-            for (scene, buffer) in take.frames.iter().zip(&take.buffers) {
+            for scene in &take.frames[..wanted.clip as usize] {
                 context.check_interrupt()?;
+                let buffer = Buffer::trace(scene, wanted.size);
                 let labels = buffer.labels(scene, proof_alone, &studio.cast.classes(), false)?;
                 let shown = proof::Shown::new(scene, &buffer.ids);
                 if let Some(fault) = shown.fault(&labels, wanted.size) {
@@ -261,17 +263,15 @@ impl Mesh {
                 stream: stream.clone(),
             };
             let frames = self.frames(studio, object, environment, wanted, stream);
-            let seen = &frames[..wanted.clip as usize];
-            let buffers: Vec<Buffer> = seen
-                .iter()
-                .map(|scene| Buffer::trace(scene, size))
-                .collect();
-            let each = seen.iter().zip(&buffers);
-            let shown = Shown::least(each.map(|(scene, buffer)| buffer.shown(scene, 0)));
+            let buffer = Buffer::trace(&frames[0], size);
+            let mut shown = buffer.shown(&frames[0], 0);
+            for scene in &frames[1..wanted.clip as usize] {
+                shown = shown.least(Buffer::trace(scene, size).shown(scene, 0));
+            }
             let take = Take {
                 start,
                 frames,
-                buffers,
+                buffer,
             };
             if shown.well(least) {
                 return Ok(take);

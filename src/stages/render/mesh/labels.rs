@@ -40,18 +40,13 @@ const WELL: f32 = 0.6;
 const LEAST_COVER: f32 = 0.25;
 
 impl Shown {
-    /// As in the worst of several frames, of which there is at least one.
-    pub(super) fn least(frames: impl Iterator<Item = Shown>) -> Shown {
-        let all = Shown {
-            visible: 1.0,
-            filled: 1.0,
-            cover: 1.0,
-        };
-        frames.fold(all, |least, shown| Shown {
-            visible: least.visible.min(shown.visible),
-            filled: least.filled.min(shown.filled),
-            cover: least.cover.min(shown.cover),
-        })
+    /// As in the worse of two frames.
+    pub(super) fn least(self, other: Shown) -> Shown {
+        Shown {
+            visible: self.visible.min(other.visible),
+            filled: self.filled.min(other.filled),
+            cover: self.cover.min(other.cover),
+        }
     }
 
     /// Whether more than enough of it can be seen.
