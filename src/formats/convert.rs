@@ -406,7 +406,7 @@ fn count_lost(lost: &mut BTreeMap<&'static str, u64>, holds: Holds, labels: &Lab
             count(|o| o.visible_fraction < 1.0),
         ),
         (true, "objects' hidden parts", count(|o| o.amodal.is_some())),
-        (true, "tracks", count(|o| o.track.is_some())),
+        (!holds.tracks, "tracks", count(|o| o.track.is_some())),
     ];
     for (is_lost, kind, number) in absent {
         if is_lost {

@@ -17,6 +17,8 @@ pub struct Holds {
     pub camera: bool,
     /// The share of each object that is neither hidden nor cut off; read as 1 where it is missing.
     pub visible_fraction: bool,
+    /// Which objects are the same in several pictures.
+    pub tracks: bool,
     /// Pictures whose objects are unknown. If it has objects, a format without this leaves such pictures out,
     /// since an entry without objects would say that there are none.
     pub unknown_objects: bool,
@@ -38,6 +40,7 @@ impl Holds {
         poses: false,
         camera: false,
         visible_fraction: false,
+        tracks: false,
         unknown_objects: false,
         unknown_masks: true,
         oriented: false,
@@ -61,6 +64,7 @@ impl Holds {
                 holds.poses,
                 holds.camera,
                 holds.visible_fraction,
+                holds.tracks,
                 holds.unknown_objects,
             ]
         };
@@ -78,6 +82,7 @@ impl Holds {
             ("keypoints", self.keypoints),
             ("poses", self.poses),
             ("camera", self.camera),
+            ("tracks", self.tracks),
         ];
         let present = all.into_iter().filter(|(_, present)| *present);
         present.map(|(name, _)| name).collect::<Vec<_>>().join(", ")

@@ -210,6 +210,7 @@ fn restrict(holds: Holds, labels: &Labels) -> Labels {
                 false => Vec::new(),
             },
             pose: object.pose.filter(|_| holds.poses),
+            track: object.track.clone().filter(|_| holds.tracks),
             visible_fraction: match holds.visible_fraction {
                 true => object.visible_fraction,
                 false => 1.0,

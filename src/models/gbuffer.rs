@@ -42,7 +42,7 @@ use crate::nn::generator::{GeneratorConfig, GeneratorKind};
 use crate::nn::init::{Init, initialise};
 use crate::nn::losses::l1;
 use crate::sample::Extent;
-use crate::sample::maps::{Decoded, MAPS, MapKind, MapName, semantic};
+use crate::sample::maps::{Decoded, MapKind, MapName, SURFACES, semantic};
 use crate::seed::Stream;
 use crate::{Error, Result};
 
@@ -51,7 +51,7 @@ pub const MODEL: ModelKind = ModelKind {
     name: "gbuffer",
     about: "a generator that reads depth, normals, albedo and objects of the render beside its picture",
     labels: LabelEffect::Kept,
-    maps: MAPS,
+    maps: SURFACES,
     parse: kind::parse::<GBufferConfig>,
     schema: kind::schema::<GBufferConfig>,
     load,

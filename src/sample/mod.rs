@@ -288,6 +288,16 @@ impl Provenance {
 }
 
 impl Sample {
+    /// Names the clip that the sample is a frame of: its origin, where objects are tracked.
+    pub fn clip(&self) -> Option<&str> {
+        let tracked = self
+            .labels
+            .objects()
+            .iter()
+            .any(|object| object.track.is_some());
+        tracked.then_some(self.provenance.origin.as_str())
+    }
+
     /// A sample derived from this one, with new `pixels` and `labels` and continued provenance.
     ///
     /// # Errors

@@ -37,6 +37,7 @@ const HOLDS: Holds = Holds {
     poses: true,
     camera: true,
     visible_fraction: true,
+    tracks: true,
     ..Holds::NOTHING
 };
 

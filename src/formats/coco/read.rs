@@ -59,6 +59,8 @@ struct ReadAnnotation {
     keypoints: Vec<f32>,
     pose: Option<[f32; 12]>,
     visible_fraction: Option<f32>,
+    /// A number or a text.
+    track_id: Option<serde_json::Value>,
 }
 
 #[derive(Deserialize)]
@@ -303,6 +305,9 @@ impl ReadAnnotation {
             keypoints: names.zip(triples).map(keypoint).collect(),
             pose: self.pose,
             visible_fraction: self.visible_fraction.unwrap_or(1.0),
+            track: self
+                .track_id
+                .map(|id| id.as_str().map_or_else(|| id.to_string(), str::to_owned)),
             mask,
             ..Object::new(&category.name, bbox.ok_or("has neither a box nor a mask")?)
         })

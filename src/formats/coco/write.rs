@@ -1,7 +1,7 @@
 //! Writes COCO's files: images go straight to the file, annotations to an anonymous temporary file that is
 //! appended at the end, so that memory use does not grow with the dataset.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fs::File;
 use std::io::{BufWriter, Seek, SeekFrom, Write};
 use std::path::PathBuf;
@@ -42,6 +42,9 @@ struct Annotation {
     #[serde(skip_serializing_if = "Option::is_none")]
     pose: Option<[f32; 12]>,
     visible_fraction: f32,
+    /// As in TAO (Dave et al. 2020): the same in all images of an object, from 1.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    track_id: Option<u64>,
     #[serde(flatten)]
     keypoints: Option<Keypoints>,
 }
@@ -81,6 +84,8 @@ struct Coco<'a> {
     /// Ids continue across the splits' files, so that the files can be merged.
     images: u64,
     annotations: u64,
+    /// The ids of tracks, by their names; these continue, too.
+    tracks: HashMap<String, u64>,
 }
 
 /// Starts the file of every split, with masks as polygons or run lengths.
@@ -113,6 +118,7 @@ pub(super) fn write<'a>(
         files: dataset.images.keys().map(start).collect::<Result<_>>()?,
         images: 0,
         annotations: 0,
+        tracks: HashMap::new(),
     }))
 }
 
@@ -221,7 +227,7 @@ fn categories<'a>(dataset: &DatasetInfo<'a>) -> Vec<ListedCategory<'a>> {
 
 impl Coco<'_> {
     /// The annotations of one image. Boxes without area are left out.
-    fn annotations(&self, sample: &Sample) -> Vec<Annotation> {
+    fn annotations(&mut self, sample: &Sample) -> Vec<Annotation> {
         let mut annotations = Vec::new();
         for object in sample.labels.objects() {
             let Some(bbox) = clip(object.bbox_xywh, sample.extent) else {
@@ -231,6 +237,8 @@ impl Coco<'_> {
                 continue;
             };
             let keypoints = &self.dataset.categories[position].keypoints;
+            let next = self.tracks.len() as u64 + 1;
+            let track = |name: &String| *self.tracks.entry(name.clone()).or_insert(next);
             annotations.push(Annotation {
                 id: self.annotations + annotations.len() as u64 + 1,
                 image_id: self.images,
@@ -247,6 +255,7 @@ impl Coco<'_> {
                 iscrowd: 0,
                 pose: object.pose,
                 visible_fraction: object.visible_fraction,
+                track_id: object.track.as_ref().map(track),
                 keypoints: (!keypoints.is_empty())
                     .then(|| flat_keypoints(&object.keypoints, keypoints)),
             });

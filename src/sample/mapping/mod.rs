@@ -149,6 +149,11 @@ impl Mapping {
         self.turn(DVec2::ONE).map(|(turn, _)| turn)
     }
 
+    /// Takes ways in the old picture to those in the new one, in pixels.
+    pub(super) fn linear(&self) -> DMat2 {
+        self.forward.matrix2
+    }
+
     /// This map, and then another one of its new picture.
     pub fn then(&self, next: &Mapping) -> Mapping {
         Mapping::new(next.forward * self.forward, self.from, next.to)

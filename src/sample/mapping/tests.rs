@@ -4,7 +4,7 @@ use glam::Vec3;
 use proptest::prelude::*;
 
 use super::*;
-use crate::sample::maps::{self, Maps, albedo, normals, semantic};
+use crate::sample::maps::{self, Maps, albedo, flow, normals, semantic};
 use crate::sample::{Amodal, Camera, Keypoint, Labels, Mask, Object, Visibility};
 
 const FROM: Extent = Extent::new(40, 30);
@@ -245,4 +245,42 @@ fn unknown_objects_stay_unknown_and_none_stay_none() {
             .objects,
         Some(Vec::new())
     );
+}
+
+#[test]
+fn flow_is_scaled_and_turned_so_that_it_leads_to_where_the_mapping_takes_its_end() {
+    let from = Extent::square(4);
+    let labels = {
+        let mut maps = Maps::default();
+        maps.draw(&flow::MAP, &[flow::value([2.0, -1.0], true); 16], (4, 4))
+            .unwrap();
+        Labels {
+            maps,
+            ..Labels::default()
+        }
+    };
+    for (mapping, expected) in [
+        (Mapping::resize(from, Extent::new(8, 12)), [4.0, -3.0]),
+        (Mapping::mirror(from), [-2.0, -1.0]),
+        (Mapping::quarter_turns(from, 1), [1.0, 2.0]),
+        (
+            Mapping::similarity(from, 0.3, 1.5, [0.0; 2]),
+            [3.309, -0.546],
+        ),
+    ] {
+        let mapped = labels
+            .map(&mapping, Border::Replicate, "test")
+            .unwrap()
+            .maps;
+        let png = mapped.get(&flow::MAP).unwrap();
+        let (values, dimensions) = maps::decode(&flow::MAP, png, "test").unwrap();
+        assert_eq!(dimensions, mapping.to.dimensions());
+        let middle =
+            values[(mapping.to.height / 2 * mapping.to.width + mapping.to.width / 2) as usize];
+        let found = flow::seen_again(middle).unwrap();
+        let off = found.iter().zip(expected).map(|(a, b)| (a - b).abs());
+        assert!(off.fold(0.0, f32::max) < 0.02, "{found:?} {expected:?}");
+        let ends = [[1.0, 1.0], [3.0, 0.0]].map(|point| DVec2::from(mapping.forward(point)));
+        assert!((ends[1] - ends[0]).distance(DVec2::from(found.map(f64::from))) < 0.02);
+    }
 }

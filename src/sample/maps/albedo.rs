@@ -1,6 +1,6 @@
 //! The colour of surfaces, without light and shadow.
 
-use super::{Layout, MapKind, Planes, Value, three};
+use super::{Follows, Layout, MapKind, Planes, Value, three};
 use crate::sample::colour::to_srgb;
 
 /// The registry entry.
@@ -9,7 +9,7 @@ pub const MAP: MapKind = MapKind {
     about: "colour of the surface without light and shadow, 8-bit sRGB; black where it is not known",
     layout: Layout::Rgb8,
     nothing: [0; 3],
-    turn: None,
+    follows: Follows::Nothing,
     mixed: true,
     planes: Planes {
         count: 3,

@@ -1,6 +1,6 @@
 //! Depth along the optical axis.
 
-use super::{Layout, MapKind, Planes, Value};
+use super::{Follows, Layout, MapKind, Planes, Value};
 
 /// Metres a step where the objects of a picture are neither tiny nor far away.
 pub const STEP: f32 = 1e-4;
@@ -15,7 +15,7 @@ pub const MAP: MapKind = MapKind {
             65535 where nothing is",
     layout: Layout::Grey16,
     nothing: [u16::MAX, 0, 0],
-    turn: None,
+    follows: Follows::Nothing,
     mixed: false,
     planes: Planes {
         count: 1,

@@ -4,6 +4,7 @@
 
 pub mod albedo;
 pub mod depth;
+pub mod flow;
 pub mod normals;
 pub mod semantic;
 
@@ -29,12 +30,23 @@ pub struct MapKind {
     pub layout: Layout,
     /// The value of an unknown pixel.
     pub nothing: Value,
-    /// Rotates a value with the picture plane, if it is a direction.
-    pub turn: Option<fn(Value, DMat2) -> Value>,
+    /// What a value does when its picture is turned or scaled.
+    pub follows: Follows,
     /// Whether a value between pixels is their mixture, as in pictures; else it is that of the nearest one.
     pub mixed: bool,
     /// How networks read it.
     pub planes: Planes,
+}
+
+/// What becomes of a map's value, which is not that of an unknown pixel, when its picture is mapped.
+#[derive(Debug, Clone, Copy)]
+pub enum Follows {
+    /// It stays as it is.
+    Nothing,
+    /// It is a direction, and rotates with the picture plane.
+    Turn(fn(Value, DMat2) -> Value),
+    /// It is a way in pixels: the matrix takes old ways to new ones.
+    Pixels(fn(Value, DMat2) -> Value),
 }
 
 /// A map as channels for a network.
@@ -59,10 +71,21 @@ pub enum Layout {
     Grey16,
     /// Three 8-bit channels.
     Rgb8,
+    /// Three 16-bit channels.
+    Rgb16,
 }
 
 /// Every map that a sample may have.
-pub const MAPS: &[MapKind] = &[depth::MAP, normals::MAP, albedo::MAP, semantic::MAP];
+pub const MAPS: &[MapKind] = &[
+    depth::MAP,
+    normals::MAP,
+    albedo::MAP,
+    semantic::MAP,
+    flow::MAP,
+];
+
+/// Those that tell what a picture shows, whatever comes before or after it.
+pub const SURFACES: &[MapKind] = &[depth::MAP, normals::MAP, albedo::MAP, semantic::MAP];
 
 /// For each map of the registry, whether samples have it.
 pub type Having = [bool; MAPS.len()];
@@ -71,16 +94,20 @@ pub type Having = [bool; MAPS.len()];
 pub const NO_MAPS: Having = [false; MAPS.len()];
 
 impl MapKind {
-    /// The values of the mapped picture. Directions follow its `turn`; without one nothing is known of them.
+    /// The values of the mapped picture. Directions follow its `turn`; without one nothing is known of them. Ways in
+    /// pixels lead to where the same mapping takes their ends.
     pub fn mapped(&self, values: &[Value], mapping: &Mapping, turn: Option<DMat2>) -> Vec<Value> {
         let mut mapped = match self.mixed {
             true => mapping.mixed(values, self.nothing),
             false => mapping.nearest(values, Beyond::Value(self.nothing)),
         };
-        if let Some(direction) = self.turn {
-            for value in mapped.iter_mut().filter(|value| **value != self.nothing) {
-                *value = turn.map_or(self.nothing, |turn| direction(*value, turn));
-            }
+        let (change, matrix) = match self.follows {
+            Follows::Nothing => return mapped,
+            Follows::Turn(change) => (change, turn),
+            Follows::Pixels(change) => (change, Some(mapping.linear())),
+        };
+        for value in mapped.iter_mut().filter(|value| **value != self.nothing) {
+            *value = matrix.map_or(self.nothing, |matrix| change(*value, matrix));
         }
         mapped
     }
@@ -151,6 +178,11 @@ impl Maps {
         Ok(())
     }
 
+    /// Drops a map, if the sample has it.
+    pub fn remove(&mut self, kind: &MapKind) {
+        self.0.remove(kind.name);
+    }
+
     /// The maps that the sample has, by name.
     pub fn iter(&self) -> impl Iterator<Item = (&'static MapKind, &[u8])> {
         let known = MAPS.iter();
@@ -192,7 +224,7 @@ impl Maps {
         let mut maps = Maps::default();
         for (kind, png) in self.iter() {
             let (values, _) = decode(kind, png, name)?;
-            if kind.turn.is_some() && turn.is_none() {
+            if matches!(kind.follows, Follows::Turn(_)) && turn.is_none() {
                 continue;
             }
             let values = kind.mapped(&values, mapping, turn);
@@ -241,6 +273,10 @@ pub fn decode(kind: &MapKind, png: &[u8], name: &str) -> Result<(Vec<Value>, (u3
                 .map(|pixel| pixel.0.map(u16::from))
                 .collect()
         }
+        Layout::Rgb16 => {
+            let pixels = decoded.into_rgb16();
+            pixels.pixels().map(|pixel| pixel.0).collect()
+        }
     };
     Ok((values, dimensions))
 }
@@ -284,6 +320,11 @@ pub fn encode(kind: &MapKind, values: &[Value], dimensions: (u32, u32)) -> Resul
                 .flat_map(|value| value.map(|v| v as u8))
                 .collect();
             picture::encode(&bytes, dimensions, ExtendedColorType::Rgb8)
+        }
+        Layout::Rgb16 => {
+            let channels = values.iter().flatten();
+            let bytes: Vec<u8> = channels.flat_map(|v| v.to_ne_bytes()).collect();
+            picture::encode(&bytes, dimensions, ExtendedColorType::Rgb16)
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use glam::{DMat2, DVec2, Vec3};
 
-use super::{Layout, MapKind, Planes, Value, three};
+use super::{Follows, Layout, MapKind, Planes, Value, three};
 
 /// The registry entry.
 pub const MAP: MapKind = MapKind {
@@ -10,7 +10,7 @@ pub const MAP: MapKind = MapKind {
     about: "surface normals before the camera (x right, y down, z away), 8 bits for -1..1; black where nothing is",
     layout: Layout::Rgb8,
     nothing: [0; 3],
-    turn: Some(turn),
+    follows: Follows::Turn(turn),
     mixed: false,
     planes: Planes {
         count: 3,

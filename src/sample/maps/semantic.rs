@@ -1,6 +1,6 @@
 //! The class of every pixel.
 
-use super::{Layout, MapKind, Planes, Value};
+use super::{Follows, Layout, MapKind, Planes, Value};
 use crate::sample::{Extent, Object};
 
 /// The registry entry.
@@ -9,7 +9,7 @@ pub const MAP: MapKind = MapKind {
     about: "class of every pixel, 16-bit grey: 0 for none, else the number of its class from 1",
     layout: Layout::Grey16,
     nothing: [0; 3],
-    turn: None,
+    follows: Follows::Nothing,
     mixed: false,
     // Which class it is changes nothing in how photos look.
     planes: Planes {

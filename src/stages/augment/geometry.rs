@@ -108,7 +108,7 @@ impl Transform for Flip {
         }
         let mapping = Mapping::mirror(view.extent());
         image::imageops::flip_horizontal_in_place(&mut view.pixels);
-        let mut labels = view.labels.map(&mapping, Border::Replicate, &view.name)?;
+        let mut labels = view.mapped(&mapping, Border::Replicate)?;
         labels
             .class
             .iter_mut()
@@ -185,7 +185,7 @@ impl Transform for Affine {
             return Ok(None);
         }
         let mapping = Mapping::similarity(extent, degrees.to_radians(), scale, [dx, dy]);
-        let labels = view.labels.map(&mapping, self.border, &view.name)?;
+        let labels = view.mapped(&mapping, self.border)?;
         if !keeps_class(&view.labels, &labels) {
             return Ok(None);
         }

@@ -10,6 +10,8 @@ use serde::de::DeserializeOwned;
 use toml::de::ValueDeserializer;
 
 use crate::Result;
+use crate::sample::mapping::{Border, Mapping};
+use crate::sample::maps::flow;
 use crate::sample::{Domain, Extent, Labels};
 use crate::seed::Stream;
 use crate::stage::Resolved;
@@ -74,6 +76,17 @@ impl View {
     /// Current width and height of the picture in pixels.
     pub fn extent(&self) -> Extent {
         self.pixels.dimensions().into()
+    }
+
+    /// The labels of the mapped picture. Where its pixels go in the next frame of a clip is no longer known, since
+    /// that is mapped in another way.
+    ///
+    /// # Errors
+    /// If a map cannot be decoded.
+    pub(super) fn mapped(&self, mapping: &Mapping, border: Border) -> Result<Labels> {
+        let mut labels = self.labels.map(mapping, border, &self.name)?;
+        labels.maps.remove(&flow::MAP);
+        Ok(labels)
     }
 }
 

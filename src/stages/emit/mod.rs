@@ -14,6 +14,7 @@ mod proof;
 mod rejected;
 mod sheet;
 mod survey;
+mod video;
 
 #[cfg(test)]
 mod tests;
@@ -32,6 +33,7 @@ pub use survey::Survey;
 use proof::Proof;
 
 use self::sheet::Sheet;
+use self::video::Videos;
 use crate::artifact::files::{FOLDER_NAME, is_folder_name};
 use crate::artifact::{Kind, parts};
 use crate::formats::{self, About, FORMATS, Format, FormatName, Holds, ImageEntry, SHARD_BYTES};
@@ -104,6 +106,10 @@ pub struct Emit {
     /// The maps to write as separate PNGs, `maps/NAME/SPLIT/ID.png`, e.g. `["depth"]`; maps that a sample
     /// does not have are skipped.
     pub maps: Vec<MapName>,
+    /// Frames a second of the MP4s, `videos/SPLIT/ID.mp4`, of clips that `render` made; needs ffmpeg. None: no
+    /// videos.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub video_fps: Option<f64>,
     /// All classes in the order of their numbers, with those that no image shows. None: those that `render` lists,
     /// else those of the images, by name.
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -130,6 +136,7 @@ impl Default for Emit {
             quality: None,
             shard_size: (SHARD_BYTES >> 20) as u32,
             maps: Vec::new(),
+            video_fps: None,
             classes: Vec::new(),
             min_box: 0.0,
             min_visible: 0.0,
@@ -223,6 +230,7 @@ impl Stage for Emit {
         }
         self.check_formats()?;
         self.check_quality()?;
+        self.check_video()?;
         if self.shard_size == 0 {
             return Err("`shard_size` must be at least 1 MiB".into());
         }
@@ -291,6 +299,10 @@ impl Stage for Emit {
         }
     }
 
+    fn check_files(&self, _: &Givens) -> Result<(), Misfit> {
+        self.check_ffmpeg()
+    }
+
     fn forecast(&self, inputs: &Givens) -> Forecast {
         let pixels = inputs.pixels("samples");
         Forecast::new(
@@ -328,6 +340,7 @@ impl Stage for Emit {
         let places = survey.observations.places();
         let (mut done, mut proof) = (0, Proof::default());
         let mut sheet = Sheet::of(survey.total());
+        let mut videos = Videos::new(context.out, self.video_fps);
         for path in input.parts() {
             for mut sample in self.encoded(parts::read_part(&path)?, &mut sheet, done)? {
                 self.leave_out(&mut sample);
@@ -340,12 +353,20 @@ impl Stage for Emit {
                     }
                 }
                 maps::write(context.out, &self.maps, &entry, &categories)?;
+                videos.add(&entry)?;
                 done += 1;
                 context.progress(done, input.manifest.count, "writing")?;
             }
         }
         for writer in writers {
             writer.finish()?;
+        }
+        videos.finish()?;
+        if self.video_fps.is_some() && videos.begun == 0 {
+            let text =
+                "no sample is a frame of a clip, so no video is made; set `clip` of `render`"
+                    .to_owned();
+            context.emit(Event::Warning { text });
         }
         proof.warn(context);
         let inputs = context.inputs.values();

@@ -6,6 +6,7 @@ mod left_out;
 mod proof;
 mod shards;
 mod splits;
+mod video;
 
 use std::collections::BTreeSet;
 use std::path::Path;

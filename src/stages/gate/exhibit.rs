@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::clips::{self, Flicker};
 use super::ruler;
 use crate::Result;
 use crate::artifact::{Artifact, parts, verdicts};
@@ -50,6 +51,11 @@ pub(super) fn exhibit(evidence: &Evidence) -> Result<Vec<Exhibit>> {
         let note = "how well a classifier tells them from photos (50 % is guessing), and how far they are from photos";
         let table = show("Distance to the photos", ruler::table(&figures)).with_note(note);
         exhibits.insert(1, table);
+    }
+    let flicker = serde_json::from_value::<Flicker>(evidence.summary()["flicker"].clone());
+    if let Ok(flicker) = flicker {
+        let note = "mean difference between a pixel and where it is in the next frame; the renders' is the floor";
+        exhibits.push(show("Flicker of clips", clips::table(&flicker)).with_note(note));
     }
     let groups = choose(&verdicts, &criteria);
     let chosen = groups.iter().flat_map(|(_, rows)| rows);

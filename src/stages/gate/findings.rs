@@ -15,7 +15,12 @@ const SOME: f64 = 0.2;
 
 /// What the summary's figures come to; what was not measured is left out.
 pub(super) fn findings(summary: &Value) -> Vec<Finding> {
-    let found = [adapter(summary), unchanged(summary), rejected(summary)];
+    let found = [
+        adapter(summary),
+        unchanged(summary),
+        flicker(summary),
+        rejected(summary),
+    ];
     found.into_iter().flatten().collect()
 }
 
@@ -91,6 +96,27 @@ fn unchanged(summary: &Value) -> Option<Finding> {
     let finding = Finding::new(Level::Warning, "change", percent(change), text);
     Some(finding.with_advice(TOO_CAUTIOUS))
 }
+
+/// How much more clips flicker than their renders.
+fn flicker(summary: &Value) -> Option<Finding> {
+    let [before, after] =
+        ["renders", "translations"].map(|set| number(summary, &format!("/flicker/{set}")));
+    let (before, after) = (before?, after?);
+    let [floor, error] = [before, after].map(percent);
+    let text = format!(
+        "from a frame of a clip to the next, a value of a translation changes by {error} where things only moved; of \
+         a render by {floor}"
+    );
+    let finding = |level| Finding::new(level, "flicker", percent(after), text);
+    Some(match after {
+        little if little <= 1.5 * before => finding(Level::Good),
+        some if some <= 3.0 * before => finding(Level::Note),
+        _ => finding(Level::Warning).with_advice(STEADIER),
+    })
+}
+
+const STEADIER: &str = "compare with an adapter that maps colours alone, such as `model = \"histogram\"`, or let the \
+                        adapter change less: raise the weights `identity` and `cycle` of its model";
 
 /// What was rejected, and mostly why.
 fn rejected(summary: &Value) -> Option<Finding> {
@@ -202,6 +228,22 @@ mod tests {
                 .take(2)
                 .all(|f| f.advice.contains("`identity`"))
         );
+    }
+
+    #[test]
+    fn clips_that_flicker_more_than_their_renders_are_told_of() {
+        let flicker = |translations: f64| {
+            let flicker = json!({ "pairs": 7, "renders": 0.02, "translations": translations });
+            findings(&json!({ "flicker": flicker })).remove(0)
+        };
+        let levels = [0.025, 0.05, 0.09].map(|error| flicker(error).level);
+        assert_eq!(levels, [Level::Good, Level::Note, Level::Warning]);
+        let told = flicker(0.09);
+        assert_eq!(
+            (told.about.as_str(), told.number.as_str()),
+            ("flicker", "9 %")
+        );
+        assert!(told.text.ends_with("of a render by 2 %"), "{}", told.text);
     }
 
     #[test]

@@ -39,10 +39,10 @@ struct Instruments {
 }
 
 /// A sample and its render as pixels, of the same size.
-struct View {
-    sample: Sample,
-    output: RgbImage,
-    render: RgbImage,
+pub(super) struct View {
+    pub sample: Sample,
+    pub output: RgbImage,
+    pub render: RgbImage,
 }
 
 /// Scores of all samples of `input`, in their order; no reasons yet.
@@ -92,7 +92,7 @@ pub(super) fn all(gate: &Gate, context: &Context, input: &Artifact) -> Result<Ve
 }
 
 impl View {
-    fn new((sample, render): (Sample, Sample)) -> Result<Self> {
+    pub(super) fn new((sample, render): (Sample, Sample)) -> Result<Self> {
         let (output, mut render) = (sample.pixels()?, render.pixels()?);
         if render.dimensions() != output.dimensions() {
             render = resize(&render, output.width(), output.height());

@@ -7,6 +7,7 @@
 //! are measured against the render of the same sample, so that a render translated to itself passes
 //! whatever a network thinks of it. Labels of real photos are not read.
 
+mod clips;
 mod criteria;
 mod distance;
 mod duplicates;
@@ -182,6 +183,9 @@ impl Stage for Gate {
         };
         let mut summary = self.summary(&verdicts);
         summary["ruler"] = json!(figures);
+        if let Some(flicker) = clips::flicker(context)? {
+            summary["flicker"] = json!(flicker);
+        }
         let findings = findings::findings(&summary);
         finding::record(&mut summary, &findings);
         Ok(summary)

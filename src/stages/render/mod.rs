@@ -20,8 +20,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::artifact::resume::Resume;
 use crate::artifact::{Artifact, Kind, settings};
-use crate::sample::maps::{MAPS, MapKind, MapName, depth};
-use crate::sample::{Extent, Sample};
+use crate::sample::Extent;
+use crate::sample::maps::{MAPS, MapKind, MapName, depth, flow};
 use crate::seed::Stream;
 use crate::stage::{
     Context, Effort, Event, Facts, Forecast, Givens, Input, Misfit, Stage, StageKind, generated,
@@ -51,6 +51,9 @@ pub const STAGE: StageKind = StageKind {
 /// Scenes drawn for one picture until its object can be seen well.
 const ATTEMPTS: usize = 64;
 
+/// The longest clip: the objects of all frames are placed anew for each of them.
+const MOST_FRAMES: u64 = 1024;
+
 /// The default of `min_visible`.
 const MIN_VISIBLE: f32 = 0.2;
 
@@ -65,11 +68,18 @@ struct Wanted<'a> {
     min_visible: f32,
     /// Beside the depth of meshes, which is always there.
     maps: &'a [MapName],
+    /// Frames of a clip; 1 for stills.
+    clip: u64,
 }
 
 impl Wanted<'_> {
     fn has_map(&self, kind: &MapKind) -> bool {
         self.maps.iter().any(|map| map.entry().name == kind.name)
+    }
+
+    /// How many clips there are, the last of which may be shorter; as many as pictures if these are stills.
+    fn clips(&self) -> u64 {
+        self.count.div_ceil(self.clip)
     }
 }
 
@@ -90,10 +100,10 @@ fn too_little(context: &Context, model: &str, most: f32, least: f32, remedy: &st
     Error::failed(format!("{}: {model}", context.id), problem, remedy)
 }
 
-/// A picture whose labels were worked out a second time.
-enum Drawn {
+/// What was drawn, and its labels worked out a second time.
+enum Drawn<T> {
     /// They agree.
-    Proved(Box<Sample>),
+    Proved(Box<T>),
     /// They do not.
     Doubted {
         /// The file of the model or template.
@@ -106,20 +116,21 @@ enum Drawn {
 /// How often a picture is drawn whose labels cannot be proved.
 const DRAWINGS: usize = 3;
 
-/// Picture `index`, drawn by `draw`; drawn anew, with a warning, while its labels cannot be proved.
+/// What `draw` makes from the `stream`: picture `index`, or the clip that begins with it; drawn anew, with a warning,
+/// while its labels cannot be proved.
 ///
 /// # Errors
-/// Those of `draw`, and if no labels of [`DRAWINGS`] pictures can be proved.
-fn proved(
+/// Those of `draw`, and if no labels of [`DRAWINGS`] drawings can be proved.
+fn proved<T>(
     context: &Context,
     index: u64,
-    mut draw: impl FnMut(&mut Stream) -> Result<Drawn>,
-) -> Result<Sample> {
-    let mut stream = context.seed.stream(index);
+    mut stream: Stream,
+    mut draw: impl FnMut(&mut Stream) -> Result<Drawn<T>>,
+) -> Result<T> {
     let mut drawings = 0;
     loop {
         let (model, fault) = match draw(&mut stream)? {
-            Drawn::Proved(sample) => return Ok(*sample),
+            Drawn::Proved(drawn) => return Ok(*drawn),
             Drawn::Doubted { model, fault } => (model, fault),
         };
         let place = format!("{}-{index:06}: {model}", context.id);
@@ -143,6 +154,11 @@ pub struct Render {
     pub count: u64,
     /// Width and height in pixels: `64`, or `[640, 480]`.
     pub size: Extent,
+    /// Frames of a clip; 1 makes stills. Picture N is frame N mod `clip` of clip N / `clip`, in which camera and
+    /// objects move as `mesh.motion` says. Meshes alone.
+    // Stills keep their keys in the cache.
+    #[serde(skip_serializing_if = "is_one")]
+    pub clip: u64,
     /// All classes, so that none is missing or misspelt unnoticed; a dataset numbers them in this order. None: those
     /// that the files have, by name.
     pub classes: Vec<String>,
@@ -150,8 +166,8 @@ pub struct Render {
     /// fills as large a share of the picture, as from close by, is visible enough. If none of 64 scenes
     /// shows it, the run fails and names the model.
     pub min_visible: Option<f32>,
-    /// Maps to make, e.g. `["depth", "normals", "albedo", "semantic"]`. Meshes have their depth in any case,
-    /// templates have none.
+    /// Maps to make, e.g. `["depth", "normals", "albedo", "semantic"]`, and of clips `"flow"`. Meshes have their
+    /// depth in any case, templates have none.
     // Renders without further maps keep their keys in the cache.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub maps: Vec<MapName>,
@@ -161,11 +177,16 @@ pub struct Render {
     pub template: Option<template::Template>,
 }
 
+fn is_one(number: &u64) -> bool {
+    *number == 1
+}
+
 impl Default for Render {
     fn default() -> Self {
         Render {
             count: 1500,
             size: Extent::square(64),
+            clip: 1,
             classes: Vec::new(),
             min_visible: None,
             maps: Vec::new(),
@@ -187,6 +208,14 @@ impl Stage for Render {
             return Err("`count` must be at least 1".into());
         }
         self.size.check()?;
+        if !(1..=MOST_FRAMES).contains(&self.clip) {
+            return Err(format!("`clip` must be between 1 and {MOST_FRAMES} frames"));
+        }
+        if self.clip == 1 && self.has(&flow::MAP) {
+            return Err(
+                "the map `flow` leads to the next frame of a clip; set `clip`, e.g. to 8".into(),
+            );
+        }
         if self
             .min_visible
             .is_some_and(|least| !(0.0..=1.0).contains(&least))
@@ -194,11 +223,18 @@ impl Stage for Render {
             return Err("`min_visible` is a share; give a number from 0 to 1".into());
         }
         match (&self.mesh, &self.template) {
-            (Some(mesh), None) => mesh.check()?,
+            (Some(mesh), None) => {
+                mesh.check()?;
+                mesh.check_motion(self.clip)?;
+            }
             (None, Some(template)) => {
                 template.check()?;
-                let mut maps = self.maps.iter();
-                if maps.any(|map| map.entry().name == depth::MAP.name) {
+                if self.clip > 1 {
+                    return Err(
+                        "`clip` makes clips of meshes alone; leave it out for templates".into(),
+                    );
+                }
+                if self.has(&depth::MAP) {
                     return Err(
                         "templates have no size in metres; leave `depth` out of `maps`".into(),
                     );
@@ -226,7 +262,7 @@ impl Stage for Render {
         let named: BTreeSet<String> = named.map(|named| named.class).collect();
         let has = |kind: &MapKind| {
             let always = kind.name == depth::MAP.name && self.mesh.is_some();
-            always || self.maps.iter().any(|map| map.entry().name == kind.name)
+            always || self.has(kind)
         };
         Ok(Facts {
             class_names: match self.classes.is_empty() {
@@ -265,6 +301,11 @@ impl Stage for Render {
 }
 
 impl Render {
+    /// Whether the list of maps names this one.
+    fn has(&self, kind: &MapKind) -> bool {
+        self.maps.iter().any(|map| map.entry().name == kind.name)
+    }
+
     /// The classes of the files, as far as they are known before these are read.
     ///
     /// # Errors
@@ -307,6 +348,7 @@ impl Render {
             size: self.size,
             min_visible: self.min_visible.unwrap_or(MIN_VISIBLE),
             maps: &self.maps,
+            clip: self.clip,
         };
         match (&self.mesh, &self.template) {
             (Some(mesh), None) => mesh.render(context, wanted),
@@ -355,7 +397,7 @@ mod tests {
         };
         let after = |doubted: usize| {
             let mut drawn = Vec::new();
-            let sample = proved(&context, 7, |stream| {
+            let sample = proved(&context, 7, context.seed.stream(7), |stream| {
                 drawn.push(stream.random::<u64>());
                 Ok(match drawn.len() > doubted {
                     true => Drawn::Proved(Box::new(testing::shapes(1, 8, 1).remove(0))),

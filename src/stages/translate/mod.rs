@@ -12,6 +12,7 @@ use crate::nn::generator::GeneratorConfig;
 use crate::nn::workers::Workers;
 use crate::registry::Name;
 use crate::sample::{Domain, Mapping, Sample};
+use crate::seed::number;
 use crate::stage::{
     Context, Effort, Facts, Forecast, Given, Givens, Input, Misfit, Stage, StageKind, mapped, parse,
 };
@@ -134,7 +135,12 @@ fn translate(
     let pictures: Vec<_> = samples.iter().map(Sample::pixels).collect::<Result<_>>()?;
     let mut streams: Vec<_> = samples
         .iter()
-        .map(|sample| context.seed.stream(sample.index))
+        // Whatever a model draws is the same for all frames of a clip.
+        .map(|sample| {
+            context
+                .seed
+                .stream(sample.clip().map_or(sample.index, number))
+        })
         .collect();
     let maps = match kind.maps {
         [] => Vec::new(),

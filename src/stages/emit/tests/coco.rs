@@ -148,3 +148,29 @@ fn a_photo_without_boxes_is_no_picture_of_nothing_to_coco() {
     assert!(card.contains("4 images are photos, and their class is a guess"));
     assert!(card.contains("- die.gltf: 8 images"), "{card}");
 }
+
+#[test]
+fn tracks_have_numbers_that_are_read_again() {
+    let mut samples = samples();
+    // Two clips of four frames with one object in each, and one without tracks.
+    for sample in &mut samples[..8] {
+        sample.labels.objects_mut()[0].track = Some(format!("clip {}", sample.index / 4));
+        sample.labels.objects.as_mut().unwrap().truncate(1);
+    }
+    let out = tempfile::tempdir().unwrap();
+    emit(CONFIG, &samples, 5, out.path()).unwrap();
+    let path = out.path().join("annotations/instances_train.json");
+    let coco: serde_json::Value =
+        serde_json::from_str(&std::fs::read_to_string(&path).unwrap()).unwrap();
+    let annotations = coco["annotations"].as_array().unwrap();
+    let ids: Vec<Option<u64>> = annotations.iter().map(|a| a["track_id"].as_u64()).collect();
+    let expected = [1, 1, 1, 1, 2, 2, 2, 2].map(Some);
+    assert_eq!(ids, expected);
+    let read = FormatName::find("coco").unwrap();
+    let read = read.entry().pictures(out.path()).unwrap();
+    let track = |at: usize| read[at].labels.objects()[0].track.clone();
+    assert_eq!(track(0).as_deref(), Some("1"));
+    assert_eq!(track(3), track(0));
+    assert_eq!(track(4).as_deref(), Some("2"));
+    assert_eq!(track(8), None);
+}

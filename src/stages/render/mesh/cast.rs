@@ -95,7 +95,7 @@ impl Cast {
             names::check_list(wanted.classes, &named).map_err(failed)?;
         }
         let cast = Cast::new(models, lots.into_values().collect(), &context.seed);
-        let unshown = cast.unshown(wanted.count);
+        let unshown = cast.unshown(wanted);
         for text in names::warning(&named)
             .into_iter()
             .chain(sizes::warnings(&cast.models))
@@ -129,7 +129,7 @@ impl Cast {
         Cast::new(models, lots, &crate::seed::Seed::new(1, "cast"))
     }
 
-    /// The model of picture `index`, and the number of the face that is on top.
+    /// The model of picture or clip `index`, and the number of the face that is on top.
     pub(super) fn at(&self, index: u64) -> (&Model, usize) {
         let (lot, before) = self.turns.at(index);
         let members = &self.lots[lot].members;
@@ -155,15 +155,21 @@ impl Cast {
         &self.models[members[stream.random_range(0..members.len())].0]
     }
 
-    /// What is said if some classes are in none of the first `count` pictures.
-    fn unshown(&self, count: u64) -> Option<String> {
+    /// What is said if some classes are in none of the `wanted` pictures.
+    fn unshown(&self, wanted: Wanted) -> Option<String> {
+        let count = wanted.clips();
         let shares = self.turns.shares(count);
         let all: BTreeSet<&str> = self.lots.iter().map(|lot| lot.class.as_str()).collect();
         let shown = self.lots.iter().zip(shares).filter(|(_, share)| *share > 0);
         let shown: BTreeSet<&str> = shown.map(|(lot, _)| lot.class.as_str()).collect();
         let first = all.difference(&shown).next()?;
+        let units = if wanted.clip == 1 {
+            "pictures"
+        } else {
+            "clips"
+        };
         Some(format!(
-            "{} of {} classes are in none of {count} pictures, e.g. `{first}`; raise `count`",
+            "{} of {} classes are in none of {count} {units}, e.g. `{first}`; raise `count`",
             all.len() - shown.len(),
             all.len()
         ))

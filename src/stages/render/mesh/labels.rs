@@ -40,6 +40,15 @@ const WELL: f32 = 0.6;
 const LEAST_COVER: f32 = 0.25;
 
 impl Shown {
+    /// As in the worse of two frames.
+    pub(super) fn least(self, other: Shown) -> Shown {
+        Shown {
+            visible: self.visible.min(other.visible),
+            filled: self.filled.min(other.filled),
+            cover: self.cover.min(other.cover),
+        }
+    }
+
     /// Whether more than enough of it can be seen.
     pub(super) fn well(self, least: f32) -> bool {
         self.visible >= WELL && self.enough(least)
@@ -87,6 +96,11 @@ impl Buffer {
 
     fn bitmap(&self, number: usize) -> Vec<bool> {
         self.ids.iter().map(|&id| id == Some(number)).collect()
+    }
+
+    /// Numbers of the instances that are seen, in order: those of the labels' objects.
+    pub(super) fn visible(&self, scene: &Scene) -> impl Iterator<Item = usize> {
+        (0..scene.instances.len()).filter(|number| self.ids.contains(&Some(*number)))
     }
 
     /// Visible pixels of an instance over those it would have alone and unclipped.

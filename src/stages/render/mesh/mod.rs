@@ -14,6 +14,7 @@ mod cast;
 mod config;
 mod crease;
 mod develop;
+mod drawing;
 mod environment;
 mod facts;
 mod formats;
@@ -23,6 +24,7 @@ mod labels;
 mod list;
 mod material;
 mod model;
+mod motion;
 mod obj;
 mod placing;
 mod ply;
@@ -43,7 +45,6 @@ mod trace;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use rand::RngExt;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -53,21 +54,18 @@ pub use sizes::{is_too_large, length};
 use backdrop::Backdrop;
 use cast::Cast;
 use config::{Lens, Lie, Lighting, Neighbours, Pose, Surfaces, Table, Viewpoint};
+use drawing::Clips;
 use environment::Environment;
-use labels::Buffer;
 use list::{Listed, Source};
 use model::{GoOn, Model};
-use scene::Scene;
+use motion::Motion;
 use stable_poses::stable_poses;
 
+use super::Wanted;
 use super::names::{self, Named};
 use super::photos::Photos;
-use super::{ATTEMPTS, Drawn, Wanted, proved, too_little, unseen};
-use crate::sample::image::encode_png;
-use crate::sample::{Domain, Provenance, Sample};
-use crate::seed::Stream;
+use crate::Result;
 use crate::stage::{Context, Effort, Event, Misfit};
-use crate::{Error, Result};
 
 /// Configuration of `render.mesh`. Ranges are `[lowest, highest]`, drawn uniformly for each picture.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
@@ -100,6 +98,10 @@ pub struct Mesh {
     pub neighbours: Neighbours,
     /// What lens and sensor do to the picture.
     pub lens: Lens,
+    /// How camera and objects move in a clip; only with `clip`.
+    // Stills keep their keys in the cache.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub motion: Option<Motion>,
 }
 
 /// What the scenes of a stage are made from.
@@ -107,6 +109,7 @@ struct Studio {
     cast: Cast,
     environments: Vec<Arc<Environment>>,
     photos: Photos,
+    clips: Clips,
 }
 
 impl Default for Mesh {
@@ -123,6 +126,7 @@ impl Default for Mesh {
             lighting: Lighting::default(),
             neighbours: Neighbours::default(),
             lens: Lens::default(),
+            motion: None,
         }
     }
 }
@@ -280,6 +284,22 @@ impl Mesh {
         Ok(())
     }
 
+    /// Whether the motion of clips of so many frames is in bounds; there is none to give for stills.
+    ///
+    /// # Errors
+    /// What is wrong.
+    pub(super) fn check_motion(&self, clip: u64) -> Result<(), String> {
+        match &self.motion {
+            Some(_) if clip == 1 => Err(
+                "`mesh.motion` moves the frames of clips; set `clip`, e.g. to 8, or leave it out"
+                    .into(),
+            ),
+            Some(motion) => motion.check(&self.camera, clip),
+            None if clip == 1 => Ok(()),
+            None => Motion::default().check(&self.camera, clip),
+        }
+    }
+
     /// Whether the models are of formats that can be read, as far as their names, first bytes and heads tell, and
     /// have the materials that the list names.
     ///
@@ -321,19 +341,15 @@ impl Mesh {
             cast,
             environments,
             photos,
+            clips: Clips::default(),
         };
         context.generate(wanted.count, "count", |index| {
             self.sample(context, &studio, index, wanted)
         })?;
-        let Studio {
-            cast,
-            environments,
-            photos,
-        } = studio;
         Ok(serde_json::json!({
-            "models": cast.models.len(),
-            "environments": environments.len(),
-            "background_photos": photos.len(),
+            "models": studio.cast.models.len(),
+            "environments": studio.environments.len(),
+            "background_photos": studio.photos.len(),
         }))
     }
 
@@ -343,106 +359,6 @@ impl Mesh {
             model.stable_poses = stable_poses(&model, self.lie.steadiness_degrees.to_radians());
         }
         Ok(model)
-    }
-
-    fn sample(
-        &self,
-        context: &Context,
-        studio: &Studio,
-        index: u64,
-        wanted: Wanted,
-    ) -> Result<Sample> {
-        proved(context, index, |stream| {
-            self.draw(context, studio, index, wanted, stream)
-        })
-    }
-
-    fn draw(
-        &self,
-        context: &Context,
-        studio: &Studio,
-        index: u64,
-        wanted: Wanted,
-        stream: &mut Stream,
-    ) -> Result<Drawn> {
-        let size = wanted.size;
-        let object = studio.cast.at(index);
-        let (model, _) = object;
-        let (scene, buffer) = self.visible_scene(context, studio, object, wanted, stream)?;
-        let behind = self.backdrop.draw(&studio.photos, size, stream)?;
-        let behind = behind.as_ref();
-        let labels = buffer.labels(&scene, wanted, &studio.cast.classes(), behind.is_some())?;
-        if let Some(fault) = proof::Shown::new(&scene, &buffer.ids).fault(&labels, size) {
-            let model = model.path.clone();
-            return Ok(Drawn::Doubted { model, fault });
-        }
-        let pixels = shade::picture(&scene, &self.lens, behind, size, &buffer.ids, stream);
-        let pixels = self.lens.store(pixels, stream)?;
-        let id = format!("{}-{index:06}", context.id);
-        Ok(Drawn::Proved(Box::new(Sample {
-            index,
-            image: encode_png(&pixels)?,
-            extent: size,
-            labels,
-            provenance: Provenance {
-                domain: Domain::Render,
-                source: model.path.clone(),
-                origin: id.clone(),
-                parent: None,
-                seed: context.seed.hex(index),
-                checkpoint: None,
-                transforms: Vec::new(),
-                split: None,
-                gate: None,
-            },
-            id,
-        })))
-    }
-
-    /// A scene that shows the object well, drawn anew until it does; else the last that shows enough of it.
-    fn visible_scene<'a>(
-        &self,
-        context: &Context,
-        studio: &'a Studio,
-        object: (&'a Model, usize),
-        wanted: Wanted,
-        stream: &mut Stream,
-    ) -> Result<(Scene<'a>, Buffer)> {
-        let (size, least) = (wanted.size, wanted.min_visible);
-        let environments = &studio.environments;
-        let environment = &environments[stream.random_range(0..environments.len())];
-        let (mut chosen, mut most, mut thin) = (None, 0.0_f32, 0);
-        for _ in 0..ATTEMPTS {
-            let scene = Scene::draw(self, object, &studio.cast, environment, size, stream);
-            let buffer = Buffer::trace(&scene, size);
-            let shown = buffer.shown(&scene, 0);
-            if shown.well(least) {
-                return Ok((scene, buffer));
-            }
-            match shown.thin() {
-                true => thin += 1,
-                false => most = most.max(shown.share()),
-            }
-            if shown.enough(least) {
-                chosen = Some((scene, buffer));
-            }
-        }
-        chosen.ok_or_else(|| {
-            let path = &object.0.path;
-            if most == 0.0 && thin > 0 {
-                let problem = format!(
-                    "is thinner than a quarter of a pixel where it can be seen at all, in {thin} of {ATTEMPTS} \
-                     scenes drawn for a picture"
-                );
-                let remedy = "raise `size` or `mesh.camera.object_scale`, or make the model thicker";
-                return Error::failed(format!("{}: {path}", context.id), problem, remedy);
-            }
-            let remedy = "lower `mesh.camera.off_centre` or `mesh.neighbours.count`, or `min_visible`";
-            match most > 0.0 {
-                false => unseen(context, path, remedy),
-                true => too_little(context, path, most, least, remedy),
-            }
-        })
     }
 }
 

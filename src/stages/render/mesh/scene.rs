@@ -75,6 +75,7 @@ impl<'a> Scene<'a> {
 }
 
 /// One object that lies on the table.
+#[derive(Clone)]
 pub(super) struct Instance<'a> {
     pub model: &'a Model,
     pub class: usize,
@@ -144,8 +145,17 @@ impl<'a> Instance<'a> {
         }
     }
 
+    /// The same, moved on the table and turned about the vertical through its middle, in radians.
+    pub(super) fn moved(&self, shift: Vec2, turn: f32) -> Self {
+        let mut moved = self.clone();
+        moved.place(self.ground() + shift);
+        moved.rotation = Mat3A::from_rotation_y(turn) * self.rotation;
+        moved.along = Vec2::from_angle(-turn).rotate(self.along);
+        moved
+    }
+
     /// Whether the boxes that both stand on overlap (separating axes).
-    fn overlaps(&self, other: &Instance) -> bool {
+    pub(super) fn overlaps(&self, other: &Instance) -> bool {
         let between = other.ground() - self.ground();
         let axes = [
             self.along,
@@ -193,6 +203,7 @@ fn upright(pose: Pose, model: &Model, class: usize, stream: &mut Stream) -> Quat
 }
 
 /// A pinhole camera; x right, y down, looking along z.
+#[derive(Clone)]
 pub(super) struct Camera {
     pub position: Vec3A,
     /// World to camera.
@@ -300,6 +311,7 @@ impl Camera {
 }
 
 /// What lights the scene: the environment and one lamp.
+#[derive(Clone)]
 pub(super) struct Light<'a> {
     pub environment: &'a Environment,
     /// Factor on the environment's light, colour included.

@@ -226,6 +226,7 @@ fn random_colours(
 }
 
 /// The appearance of the table.
+#[derive(Clone)]
 pub(super) struct Table {
     colour: Vec3A,
     /// Strength of the blotches.

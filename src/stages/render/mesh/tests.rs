@@ -1,6 +1,7 @@
 //! The renderer seen from outside: labels that agree with each other, the same bytes for any
 //! number of threads, and errors that name the file.
 
+mod clips;
 mod hostile;
 mod labels;
 mod listing;
@@ -19,12 +20,15 @@ use std::sync::atomic::AtomicBool;
 use image::RgbImage;
 
 use super::config::Colour;
+use super::labels::Buffer;
 use super::list::Source;
+use super::scene::Scene;
 use super::*;
 use crate::artifact::Artifact;
 use crate::artifact::parts::read_part;
+use crate::sample::image::encode_png;
 use crate::sample::maps::depth;
-use crate::sample::{Extent, Visibility};
+use crate::sample::{Extent, Sample, Visibility};
 use crate::seed::Seed;
 use crate::stage::{DeviceChoice, Share};
 
@@ -95,6 +99,7 @@ fn wanted(count: u64, size: Extent) -> Wanted<'static> {
         size,
         min_visible: 0.2,
         maps: &[],
+        clip: 1,
     }
 }
 

@@ -176,7 +176,7 @@ impl Template {
         photos: &Photos,
         wanted: Wanted,
     ) -> Result<Sample> {
-        proved(context, index, |stream| {
+        proved(context, index, context.seed.stream(index), |stream| {
             self.draw(context, index, classes, photos, wanted, stream)
         })
     }
@@ -189,7 +189,7 @@ impl Template {
         photos: &Photos,
         wanted: Wanted,
         stream: &mut Stream,
-    ) -> Result<Drawn> {
+    ) -> Result<Drawn<Sample>> {
         let size = wanted.size;
         let class = &classes[(index % classes.len() as u64) as usize];
         let interrupt = || context.check_interrupt();

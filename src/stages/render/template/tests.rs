@@ -127,6 +127,7 @@ fn render(
         size,
         min_visible: 0.2,
         maps: &[],
+        clip: 1,
     };
     config.render(&context, wanted)?;
     let mut samples = Vec::new();

@@ -12,6 +12,7 @@ use super::super::super::photos::Photos;
 use super::super::texture::tests::png;
 use super::super::*;
 use super::hostile::{glb, tetrahedron};
+use crate::sample::Sample;
 use crate::sample::image::decode;
 use crate::seed::Seed;
 use crate::stage::{DeviceChoice, Share};
@@ -46,6 +47,7 @@ fn draw(name: &str, bytes: &[u8], environment: &Arc<Environment>) -> Result<Samp
         cast: Cast::of(vec![mesh.read_model(&Source::plain(&path), &|| Ok(()))?]),
         environments: vec![Arc::clone(environment)],
         photos: Photos::default(),
+        clips: Clips::default(),
     };
     mesh.sample(
         &context,

@@ -21,6 +21,7 @@ fn trial(
         size,
         min_visible: 0.0,
         maps: &[],
+        clip: 1,
     };
     let classes = cast.classes();
     Trial::of(

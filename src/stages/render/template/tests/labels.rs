@@ -178,6 +178,7 @@ fn with_maps(config: &Template, count: u64) -> Vec<Sample> {
         size: SQUARE,
         min_visible: 0.2,
         maps: &maps,
+        clip: 1,
     };
     config.render(&quiet(out.path()), wanted).unwrap();
     let parts = artifact::walk(out.path()).unwrap();
