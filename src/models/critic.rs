@@ -12,7 +12,7 @@ use super::learner::{Divisible, part_of};
 use super::settings::{AdversarialConfig, Shared};
 use crate::nn::discriminator::{Discriminator, Verdict};
 use crate::nn::image_pool::ImagePool;
-use crate::nn::losses::{AdversarialLoss, feature_matching};
+use crate::nn::losses::{AdversarialLoss, feature_matching, l1};
 use crate::seed::Stream;
 use crate::{Error, Result};
 
@@ -158,10 +158,21 @@ impl<D: Discriminates> Judge<D> {
         &self.network
     }
 
+    /// The generator's adversarial loss on `fake`, and the mean absolute difference of what the discriminator sees in
+    /// each of them and in the picture of `real` that it should be (Wang et al., pix2pixHD, 2018).
+    pub fn paired_loss(&self, real: &Tensor<4>, fake: Tensor<4>) -> [Tensor<1>; 2] {
+        let verdict = self.network.judge(fake);
+        let loss = mean_over(verdict.scores, |score| self.config.loss.generator(score));
+        let seen = self.network.judge(real.clone()).features;
+        let pairs: Vec<_> = seen.into_iter().zip(verdict.features).collect();
+        let difference = mean_over(pairs, |(real, fake)| l1(real.detach(), fake));
+        [loss, difference]
+    }
+
     /// The generator's adversarial loss on `fake`, feature matching with `real` included.
     pub fn loss(&self, real: &Tensor<4>, fake: Tensor<4>) -> Tensor<1> {
         let verdict = self.network.judge(fake);
-        let loss = mean_over_scales(verdict.scores, |score| self.config.loss.generator(score));
+        let loss = mean_over(verdict.scores, |score| self.config.loss.generator(score));
         if self.config.feature_matching == 0.0 {
             return loss;
         }
@@ -193,10 +204,10 @@ fn critic_losses<D: Discriminates>(
         };
         scores.into_iter().map(halves).collect()
     };
-    let accuracy = mean_over_scales(scores.clone(), |(real, fake)| {
+    let accuracy = mean_over(scores.clone(), |(real, fake)| {
         kind.accuracy(real.without_autodiff(), fake.without_autodiff())
     });
-    let total = mean_over_scales(scores, |(real, fake)| kind.discriminator(real, fake));
+    let total = mean_over(scores, |(real, fake)| kind.discriminator(real, fake));
     Losses {
         named: vec![
             ("loss", total.clone().without_autodiff()),
@@ -207,7 +218,7 @@ fn critic_losses<D: Discriminates>(
     }
 }
 
-fn mean_over_scales<S>(scores: Vec<S>, loss: impl Fn(S) -> Tensor<1>) -> Tensor<1> {
+fn mean_over<S>(scores: Vec<S>, loss: impl Fn(S) -> Tensor<1>) -> Tensor<1> {
     let count = scores.len() as f64;
     let sum = scores.into_iter().map(loss).reduce(|a, b| a + b);
     sum.expect("a discriminator has at least one scale")

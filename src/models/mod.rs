@@ -2,6 +2,7 @@
 
 pub mod adversarial;
 pub mod album;
+pub mod condition;
 pub mod critic;
 pub mod curves;
 pub mod cut;
@@ -13,9 +14,11 @@ pub mod kind;
 pub mod label_safety;
 pub mod learner;
 pub mod matching;
+pub mod pix2pix;
 pub mod region_discriminator;
 pub mod settings;
 pub mod simgan;
+pub mod spade;
 pub mod statistical;
 pub mod task_network;
 pub mod translator;
@@ -39,6 +42,8 @@ pub const MODELS: &[ModelKind] = &[
     cut::FAST,
     simgan::MODEL,
     gbuffer::MODEL,
+    pix2pix::MODEL,
+    spade::MODEL,
     histogram::MODEL,
     fda::MODEL,
 ];

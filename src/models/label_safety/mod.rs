@@ -67,6 +67,16 @@ impl LabelSafety {
         })
     }
 
+    /// Whether it has any loss.
+    pub fn is_on(&self) -> bool {
+        let config = &self.config;
+        let weights = config
+            .pixel_weights()
+            .into_iter()
+            .chain(config.task_weights());
+        weights.into_iter().any(|(_, weight)| weight > 0.0)
+    }
+
     /// A model's losses on a batch with these added; its first fakes are the batch's renders translated.
     pub fn guard(&self, batch: &Batch, mut losses: Losses) -> Losses {
         for (name, weight, value) in self.terms(batch, &losses.fakes[0]) {

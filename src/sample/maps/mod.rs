@@ -5,6 +5,7 @@
 pub mod albedo;
 pub mod depth;
 pub mod normals;
+pub mod objects;
 pub mod semantic;
 
 use std::collections::BTreeMap;
