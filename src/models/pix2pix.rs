@@ -81,7 +81,7 @@ pub struct Pix2PixConfig {
 impl Default for Pix2PixConfig {
     fn default() -> Self {
         Pix2PixConfig {
-            condition: Condition::Both,
+            condition: Condition::Edges,
             blur: 1.0,
             dropout: 0.1,
             noise: 0.5,

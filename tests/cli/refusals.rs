@@ -66,8 +66,9 @@ fn a_model_that_reads_objects_without_a_task_network_or_labels() {
     };
     let task = "[stages.task]\nfrom = { samples = \"render\" }\n";
     let all = "renders = \"render\", task = \"task\", ";
-    for model in ["pix2pix", "spade"] {
-        let (model, reads) = (format!("model = \"{model}\""), format!("`{model}` "));
+    for (model, settings) in [("pix2pix", "pix2pix.condition = \"both\""), ("spade", "")] {
+        let reads = format!("`{model}` ");
+        let model = format!("model = \"{model}\"\n{settings}");
         let messages = ["p.toml:", &reads, "use = \"task\""];
         refused(
             &project(&model, "renders = \"render\", ", ""),
@@ -80,7 +81,7 @@ fn a_model_that_reads_objects_without_a_task_network_or_labels() {
         let accepted = project(&model, all, task);
         accepted.verismo(&["plan", "p.toml"]).assert().success();
     }
-    let edges = "model = \"pix2pix\"\npix2pix.condition = \"edges\"";
+    let edges = "model = \"pix2pix\"";
     let accepted = project(edges, "renders = \"render\", ", "");
     accepted.verismo(&["plan", "p.toml"]).assert().success();
 }

@@ -1,8 +1,9 @@
-//! What moves which network, and what drawings depend on.
+//! What moves which network, and what drawings depend on. Renders have the map of objects that `spade` reads, too.
 
 use image::Rgb;
 
 use super::*;
+use crate::models::spade;
 use crate::models::task_network::TaskNetwork;
 use crate::models::tests::{
     batch_of, count_gradients, cpu, maps_of, setting_on, shared, size_of_weights, task,
@@ -36,7 +37,7 @@ fn gradients_arrive_at_the_whole_generator_and_at_nothing_that_judges() {
     let task = task();
     for condition in [Condition::Edges, Condition::Mask, Condition::Both] {
         let mut model = model(&of(condition), Some(&task));
-        let drawn = model.draw(&batch_of(&MODEL));
+        let drawn = model.draw(&batch_of(&spade::MODEL));
         assert_eq!(drawn.condition.dims()[1], model.shape.channels());
         let drawn = drawn.part(0..4, &model.arena.device);
         let generator = model.generator.network.clone();
@@ -59,9 +60,9 @@ fn a_step_moves_generator_average_and_critic_and_learns_nothing_at_rate_0() {
         ]
     };
     let before = sizes(&model);
-    model.step(&batch_of(&MODEL), 0.0);
+    model.step(&batch_of(&spade::MODEL), 0.0);
     assert_eq!(sizes(&model), before);
-    let values = model.step(&batch_of(&MODEL), 1e-3);
+    let values = model.step(&batch_of(&spade::MODEL), 1e-3);
     let after = sizes(&model);
     assert!(
         before
@@ -93,7 +94,7 @@ fn the_l1_loss_draws_the_photos() {
     );
     let batch = Batch {
         photos,
-        ..batch_of(&MODEL)
+        ..batch_of(&spade::MODEL)
     };
     let steps: Vec<f64> = (0..30).map(|_| model.step(&batch, 1e-2)["l1"]).collect();
     assert!(steps[29] < 0.6 * steps[0], "{steps:?}");
@@ -112,7 +113,7 @@ fn colours_of_a_render_are_not_seen_and_its_mask_is() {
     let task = task();
     let drawn = |condition, render: &RgbImage, maps: &[Decoded]| {
         let mut model = model(&of(condition), Some(&task));
-        model.step(&batch_of(&MODEL), 3e-3);
+        model.step(&batch_of(&spade::MODEL), 3e-3);
         let renders = std::slice::from_ref(render);
         model
             .translator()
@@ -121,7 +122,7 @@ fn colours_of_a_render_are_not_seen_and_its_mask_is() {
     };
     // Of equal luminance to a grey level or less, but red in place of blue.
     let [red, blue] = [[200, 60, 60], [60, 111, 162]].map(|inside| square(inside, [20, 20, 20]));
-    let maps = maps_of(&MODEL);
+    let maps = maps_of(&spade::MODEL);
     let [none, some] = [vec![Decoded::new()], maps[..1].to_vec()];
     for condition in [Condition::Edges, Condition::Both] {
         let [a, b] = [&red, &blue].map(|render| drawn(condition, render, &some));
@@ -142,11 +143,11 @@ fn a_sample_s_stream_decides_what_is_dropped_whatever_it_is_translated_with() {
     let task = task();
     let mut model = model(&of(Condition::Both), Some(&task));
     for _ in 0..3 {
-        model.step(&batch_of(&MODEL), 3e-3);
+        model.step(&batch_of(&spade::MODEL), 3e-3);
     }
     let translator = model.translator();
-    let renders = crate::nn::batch::to_pictures(batch_of(&MODEL).renders);
-    let maps = maps_of(&MODEL);
+    let renders = crate::nn::batch::to_pictures(batch_of(&spade::MODEL).renders);
+    let maps = maps_of(&spade::MODEL);
     let together = translator.translate(&renders, &maps, &mut streams(0, 4));
     for number in 0..4 {
         let range = number..number + 1;
