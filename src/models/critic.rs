@@ -17,7 +17,7 @@ use crate::artifact::files::{read_json, write_json};
 use crate::nn::diff_augment::{change_alike, change_each};
 use crate::nn::discriminator::{Discriminator, Verdict};
 use crate::nn::image_pool::ImagePool;
-use crate::nn::losses::feature_matching;
+use crate::nn::losses::{feature_matching, l1};
 use crate::seed::{Position, Stream};
 
 /// A network that scores pictures, high for real ones.
@@ -199,17 +199,33 @@ impl<D: Discriminates> Judge<D> {
         &self.network
     }
 
-    /// The generator's adversarial loss on `fake`, feature matching with `real` included. All pictures of a step are
-    /// changed alike, so that they can be computed in any parts.
+    /// A function that changes pictures of a step as they are shown to the discriminator: all alike, so that they can be
+    /// computed in any parts.
+    fn shown(&self) -> impl Fn(Tensor<4>) -> Tensor<4> {
+        |pictures| change_alike(pictures, &self.config.augment, &mut self.draws.clone())
+    }
+
+    /// The generator's adversarial loss on `fake`, and the mean absolute difference of what the discriminator sees in
+    /// each of them and in the picture of `real` that it should be (Wang et al., pix2pixHD, 2018).
+    pub fn paired_loss(&self, real: &Tensor<4>, fake: Tensor<4>) -> [Tensor<1>; 2] {
+        let shown = self.shown();
+        let verdict = self.network.judge(shown(fake));
+        let loss = mean_over(&verdict.scores, |score| self.config.loss.generator(score));
+        let seen = self.network.judge(shown(real.clone())).features;
+        let pairs: Vec<_> = seen.into_iter().zip(verdict.features).collect();
+        let difference = mean_over(&pairs, |(real, fake)| l1(real.detach(), fake));
+        [loss, difference]
+    }
+
+    /// The generator's adversarial loss on `fake`, feature matching with `real` included.
     pub fn loss(&self, real: &Tensor<4>, fake: Tensor<4>) -> Tensor<1> {
-        let changed =
-            |pictures| change_alike(pictures, &self.config.augment, &mut self.draws.clone());
-        let verdict = self.network.judge(changed(fake));
-        let loss = mean_over_scales(&verdict.scores, |score| self.config.loss.generator(score));
+        let shown = self.shown();
+        let verdict = self.network.judge(shown(fake));
+        let loss = mean_over(&verdict.scores, |score| self.config.loss.generator(score));
         if self.config.feature_matching == 0.0 {
             return loss;
         }
-        let seen = self.network.judge(changed(real.clone())).features;
+        let seen = self.network.judge(shown(real.clone())).features;
         match feature_matching(seen, verdict.features) {
             Some(distance) => loss + distance.mul_scalar(self.config.feature_matching),
             None => loss,
@@ -226,18 +242,18 @@ fn critic_losses<D: Discriminates>(
 ) -> Losses {
     let (config, kind) = (&arena.config, arena.config.loss);
     let scores = scores(network, pair, arena.apart);
-    let accuracy = mean_over_scales(&scores, |[real, fake]| {
+    let accuracy = mean_over(&scores, |[real, fake]| {
         kind.accuracy(real.without_autodiff(), fake.without_autodiff())
     });
     let means = [0, 1].map(|side| {
-        mean_over_scales(&scores, |pair: [Tensor<4>; 2]| {
+        mean_over(&scores, |pair: [Tensor<4>; 2]| {
             pair[side].clone().without_autodiff().mean()
         })
     });
-    let loss = mean_over_scales(&scores, |[real, fake]| kind.discriminator(real, fake));
+    let loss = mean_over(&scores, |[real, fake]| kind.discriminator(real, fake));
     let mut total = loss.clone();
     if let (true, Some(anchors)) = (config.lecam > 0.0, standing.anchors) {
-        let pull = mean_over_scales(&scores, |[real, fake]| lecam(&real, &fake, anchors));
+        let pull = mean_over(&scores, |[real, fake]| lecam(&real, &fake, anchors));
         total = total + pull.mul_scalar(config.lecam);
     }
     if config.r1 > 0.0 && standing.steps.is_multiple_of(R1_EVERY) {
@@ -269,7 +285,7 @@ fn scores<D: Discriminates>(network: &D, pair: &Pair, apart: bool) -> Vec<[Tenso
     both.into_iter().map(halves).collect()
 }
 
-fn mean_over_scales<S: Clone>(scores: &[S], loss: impl Fn(S) -> Tensor<1>) -> Tensor<1> {
+fn mean_over<S: Clone>(scores: &[S], loss: impl Fn(S) -> Tensor<1>) -> Tensor<1> {
     let count = scores.len() as f64;
     let sum = scores.iter().cloned().map(loss).reduce(|a, b| a + b);
     sum.expect("a discriminator has at least one scale")

@@ -15,6 +15,7 @@ pub struct CurveKind {
 const NEARNESS: (&str, &str) = ("Distance to the photos", "distance");
 const GAME: (&str, &str) = ("Generator against discriminator", "loss");
 const CONTENT: (&str, &str) = ("What the adapter changes", "loss");
+const DRAWN: (&str, &str) = ("Photos drawn from their condition", "loss");
 const LABELS: (&str, &str) = ("What would cost labels", "loss");
 const SHARES: (&str, &str) = ("Labels still read", "share of pictures");
 
@@ -54,6 +55,17 @@ pub const CURVES: &[CurveKind] = &[
     curve(CONTENT, "cycle", "lost on the way there and back"),
     curve(CONTENT, "identity", "change of real photos"),
     curve(CONTENT, "self_regularisation", "change of renders"),
+    curve(DRAWN, "l1", "difference of the pixels"),
+    curve(
+        DRAWN,
+        "features",
+        "difference of what the discriminator sees",
+    ),
+    curve(
+        ("Appearance of photos", "nats"),
+        "kl",
+        "what is told of a photo beside its map",
+    ),
     curve(
         ("Content kept", "contrastive loss"),
         "nce",

@@ -61,6 +61,12 @@ pub trait Model: Resolved + Send + Sync {
         1
     }
 
+    /// Whether it reads where objects are: in renders by their labels, which then come with its maps as
+    /// [`crate::sample::maps::objects::MAP`], in photos by the task network, without which it cannot be made.
+    fn reads_objects(&self) -> bool {
+        false
+    }
+
     /// Which of its settings to change if translations of different renders are nearly alike; empty if
     /// none would help.
     fn against_collapse(&self) -> &'static str {

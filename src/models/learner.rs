@@ -5,6 +5,7 @@ use std::ops::Range;
 use std::path::Path;
 
 use burn::tensor::{Device, Tensor};
+use image::RgbImage;
 
 use super::album::Album;
 use super::task_network::TaskNetwork;
@@ -12,7 +13,7 @@ use super::translator::Translator;
 use crate::Result;
 use crate::nn::device::Chosen;
 use crate::sample::Extent;
-use crate::sample::maps::MapKind;
+use crate::sample::maps::{Decoded, MapKind};
 use crate::seed::Seed;
 
 /// What a model is made for.
@@ -49,6 +50,16 @@ pub trait Learner: Send {
 
     /// Renders translated and brought back again, if the model can.
     fn round_trip(&self) -> Option<Box<dyn Translator>> {
+        None
+    }
+
+    /// What it reads of pictures instead of their colours, as pictures: of renders with these `maps`, of photos where
+    /// there are none. `None` for models that see the pictures themselves.
+    fn condition(
+        &self,
+        _pictures: &[RgbImage],
+        _maps: Option<&[Decoded]>,
+    ) -> Option<Vec<RgbImage>> {
         None
     }
 

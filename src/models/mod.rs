@@ -3,6 +3,7 @@
 pub mod adversarial;
 pub mod album;
 pub mod cartoon;
+pub mod condition;
 pub mod critic;
 pub mod curves;
 pub mod cut;
@@ -14,10 +15,12 @@ pub mod kind;
 pub mod label_safety;
 pub mod learner;
 pub mod matching;
+pub mod pix2pix;
 pub mod region_discriminator;
 pub mod regularisation;
 pub mod settings;
 pub mod simgan;
+pub mod spade;
 pub mod srgan;
 pub mod statistical;
 pub mod task_network;
@@ -44,6 +47,8 @@ pub const MODELS: &[ModelKind] = &[
     gbuffer::MODEL,
     cartoon::MODEL,
     srgan::MODEL,
+    pix2pix::MODEL,
+    spade::MODEL,
     histogram::MODEL,
     fda::MODEL,
 ];

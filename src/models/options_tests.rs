@@ -5,10 +5,11 @@ use std::collections::BTreeMap;
 use burn::tensor::Device;
 
 use super::cyclegan::CycleGanConfig;
+use super::learner::Divisible;
 use super::settings::{Balance, Shared};
-use super::tests::{batch_on, cpu, saved, setting_on, shared};
+use super::tests::{batch_of, batch_on, cpu, model_on, saved, setting_on, shared};
 use super::translator::load_translator;
-use super::{Batch, Learner, Model};
+use super::{Batch, Learner, MODELS, Model};
 use crate::nn::batch::to_pictures;
 use crate::nn::convolution::Precision;
 use crate::nn::device::{self, Chosen};
@@ -208,5 +209,22 @@ fn another_device_gives_the_same_losses() {
         }
         assert_near(&ours[..1], &theirs[..1], 1e-3, name);
         assert_near(&ours, &theirs, 3e-2, name);
+    }
+}
+
+#[test]
+fn every_model_has_the_same_losses_on_another_device() {
+    let other = other_device();
+    if other.cpu {
+        println!("skipped: no GPU here; VERISMO_TEST_DEVICE can name one");
+        return;
+    }
+    for kind in MODELS {
+        let [ours, theirs] = [&cpu(), &other].map(|device| {
+            let batch = batch_of(kind).part(0..4, &device.device);
+            model_on(device, kind, &shared(), None).step(&batch, 2e-4)
+        });
+        println!("{}: CPU {ours:?}, {} {theirs:?}", kind.name, other.name);
+        assert_near(&[ours], &[theirs], 1e-3, kind.name);
     }
 }

@@ -47,7 +47,7 @@ impl RegionDiscriminator {
         let depth = |map: Tensor<4>| config.pixel([map.dims()[1], SCORES], device);
         RegionDiscriminator {
             scales: (0..config.scales)
-                .map(|_| config.scale(SCORES, extent, device))
+                .map(|_| config.scale([3, SCORES], extent, device))
                 .collect(),
             depths: seen.into_iter().flatten().map(depth).collect(),
             task,

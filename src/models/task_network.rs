@@ -135,7 +135,7 @@ impl TaskNetwork {
 
     /// Of the mask that it reads.
     pub fn mask_extent(&self) -> Extent {
-        let cell = 2 * stem(self.extent).1 as u32;
+        let cell = mask_cell(self.extent) as u32;
         Extent::new(self.extent.width / cell, self.extent.height / cell)
     }
 
@@ -206,6 +206,11 @@ impl std::ops::AddAssign for Score {
         self.common += other.common;
         self.either += other.either;
     }
+}
+
+/// Sides in pixels of what a value of the mask stands for that a task network reads in pictures of this extent.
+pub fn mask_cell(extent: Extent) -> usize {
+    2 * stem(extent).1
 }
 
 /// Masks `[batch, 1, height, width]` of whole pictures as the task network is to read them, of

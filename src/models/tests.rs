@@ -10,11 +10,11 @@ use toml::de::DeValue;
 
 use super::settings::Shared;
 use super::task_network::TaskNetwork;
-use super::{Batch, LabelEffect, Learner, MODELS, ModelKind, Setting, Translator};
+use super::{Batch, LabelEffect, Learner, MODELS, Model, ModelKind, Setting, Translator};
 use crate::nn::batch as pictures;
 use crate::nn::device::{self, Chosen};
 use crate::sample::Extent;
-use crate::sample::maps::{Decoded, MAPS, MapKind};
+use crate::sample::maps::{Decoded, MAPS, MapKind, objects};
 use crate::seed::Seed;
 use crate::stage::DeviceChoice;
 use crate::testing;
@@ -31,12 +31,19 @@ pub(super) fn shared() -> Shared {
     shared
 }
 
-/// A model of this kind with the defaults of its table.
-fn create(kind: &ModelKind, shared: &Shared, setting: Setting) -> Box<dyn Learner> {
+/// The defaults of its table.
+fn defaults(kind: &ModelKind) -> Box<dyn Model> {
     let table = DeValue::parse("{}").unwrap();
     let model = (kind.parse)(table.into()).unwrap();
     assert_eq!(model.check(), Ok(()));
-    model.create(shared, setting).unwrap()
+    model
+}
+
+/// A model of this kind with the defaults of its table, and a task network if it needs one.
+fn create(kind: &ModelKind, shared: &Shared, setting: Setting) -> Box<dyn Learner> {
+    let (model, own) = (defaults(kind), task());
+    let task = setting.task.or(model.reads_objects().then_some(&own));
+    model.create(shared, Setting { task, ..setting }).unwrap()
 }
 
 /// What a model of this kind saved.
@@ -51,6 +58,20 @@ pub(super) fn cpu() -> Chosen {
 /// Calls `create` with the surroundings of a small model on the CPU.
 pub(super) fn setting<M>(create: impl FnOnce(Setting) -> M) -> M {
     setting_on(&cpu(), None, create)
+}
+
+/// The untrained task network of small models.
+pub(super) fn task() -> TaskNetwork {
+    let classes = vec!["a".to_string(), "b".to_string()];
+    let mut stream = Seed::new(1, "task").stream(0);
+    let device = Device::flex().autodiff();
+    TaskNetwork::new(
+        classes,
+        Extent::square(SIDE as u32),
+        4,
+        &mut stream,
+        &device,
+    )
 }
 
 /// Calls `create` with the surroundings of a small model on a device.
@@ -112,6 +133,36 @@ pub(super) fn maps() -> Vec<Decoded> {
     vec![MAPS.iter().map(values).collect(); 4]
 }
 
+/// The maps that a model of this kind is given of the renders of [`batch`].
+pub(super) fn maps_of(kind: &ModelKind) -> Vec<Decoded> {
+    if !defaults(kind).reads_objects() {
+        return maps();
+    }
+    let objects = |maps: Decoded| {
+        let semantic = maps.into_iter().find(|(kind, _)| kind.name == "semantic");
+        semantic
+            .map(|(_, values)| (&objects::MAP, values))
+            .into_iter()
+            .collect()
+    };
+    maps().into_iter().map(objects).collect()
+}
+
+/// [`batch`] with the maps that a model of this kind reads.
+pub(super) fn batch_of(kind: &ModelKind) -> Batch {
+    let (maps, extent) = (maps_of(kind), Extent::square(SIDE as u32));
+    let kinds: Vec<_> = maps[0].iter().map(|(kind, _)| *kind).collect();
+    Batch {
+        maps: Some(pictures::maps_to_tensor(
+            maps.iter(),
+            &kinds,
+            extent,
+            &Device::flex(),
+        )),
+        ..batch()
+    }
+}
+
 struct Count(usize);
 
 impl ModuleVisitor for Count {
@@ -128,9 +179,35 @@ pub(super) fn count_gradients<M: Module>(loss: Tensor<1>, module: &M) -> (usize,
     (gradients.len(), count.0)
 }
 
+/// The sum of the absolute values of all weights.
+pub(super) fn size_of_weights<M: Module>(module: &M) -> f64 {
+    struct Sum(f64);
+    impl ModuleVisitor for Sum {
+        fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+            self.0 += f64::from(param.val().abs().sum().into_scalar::<f32>());
+        }
+    }
+    let mut sum = Sum(0.0);
+    module.visit(&mut sum);
+    sum.0
+}
+
 /// A model of this kind that has seen photos, computing in so many threads.
 fn model(kind: &ModelKind, threads: usize) -> Box<dyn Learner> {
     model_with(kind, threads, &shared(), None)
+}
+
+/// A model of this kind on a device.
+pub(super) fn model_on(
+    device: &Chosen,
+    kind: &ModelKind,
+    shared: &Shared,
+    task: Option<&TaskNetwork>,
+) -> Box<dyn Learner> {
+    let mut model = setting_on(device, task, |setting| create(kind, shared, setting));
+    let photos = testing::album(&pictures::to_pictures(batch().photos));
+    model.study(&photos).unwrap();
+    model
 }
 
 fn model_with(
@@ -140,21 +217,16 @@ fn model_with(
     task: Option<&TaskNetwork>,
 ) -> Box<dyn Learner> {
     let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build();
-    pool.unwrap().install(|| {
-        let mut model = setting_on(&cpu(), task, |setting| create(kind, shared, setting));
-        model
-            .study(&testing::album(&pictures::to_pictures(batch().photos)))
-            .unwrap();
-        model
-    })
+    pool.unwrap()
+        .install(|| model_on(&cpu(), kind, shared, task))
 }
 
-/// The renders of [`batch`], translated.
-fn translated(translator: &dyn Translator) -> Vec<RgbImage> {
+/// The renders of [`batch`], translated by a model of this kind.
+fn translated(kind: &ModelKind, translator: &dyn Translator) -> Vec<RgbImage> {
     let renders = pictures::to_pictures(batch().renders);
     let seed = Seed::new(0, "translate");
     let mut streams: Vec<_> = (0..4).map(|index| seed.stream(index)).collect();
-    translator.translate(&renders, &maps(), &mut streams)
+    translator.translate(&renders, &maps_of(kind), &mut streams)
 }
 
 /// The digest of the files that a model saves for translation.
@@ -179,7 +251,7 @@ fn the_same_seed_saves_the_same_bytes() {
     each(|kind| {
         let trained = || {
             let mut model = model(kind, 2);
-            model.step(&batch(), 1e-3);
+            model.step(&batch_of(kind), 1e-3);
             saved(model.as_ref())
         };
         assert_eq!(trained(), trained());
@@ -191,11 +263,11 @@ fn a_saved_model_translates_as_it_did_before() {
     each(|kind| {
         let folder = tempfile::tempdir().unwrap();
         let mut model = model(kind, 1);
-        model.step(&batch(), 1e-3);
+        model.step(&batch_of(kind), 1e-3);
         model.save(folder.path()).unwrap();
         let loaded = load(kind, folder.path());
-        let before = translated(model.translator().as_ref());
-        assert_eq!(before, translated(loaded.as_ref()));
+        let before = translated(kind, model.translator().as_ref());
+        assert_eq!(before, translated(kind, loaded.as_ref()));
         if kind.labels == LabelEffect::Kept {
             let side = SIDE as u32;
             assert!(before.iter().all(|p| p.dimensions() == (side, side)));
@@ -208,13 +280,16 @@ fn shards_add_up_to_the_same_step() {
     each(|kind| {
         let (mut one, mut two) = (model(kind, 1), model(kind, 2));
         for _ in 0..2 {
-            let (a, b) = (one.step(&batch(), 1e-4), two.step(&batch(), 1e-4));
+            let (a, b) = (
+                one.step(&batch_of(kind), 1e-4),
+                two.step(&batch_of(kind), 1e-4),
+            );
             for (name, value) in a {
                 let other = b[&name];
                 assert!((value - other).abs() < 1e-3, "{name}: {value}, {other}");
             }
         }
-        let [one, two] = [one, two].map(|model| translated(model.translator().as_ref()));
+        let [one, two] = [one, two].map(|model| translated(kind, model.translator().as_ref()));
         let bytes = one
             .iter()
             .zip(&two)
@@ -228,15 +303,18 @@ fn a_loaded_state_goes_on_bit_by_bit() {
     each(|kind| {
         let (mut whole, mut first) = (model(kind, 2), model(kind, 2));
         for _ in 0..2 {
-            whole.step(&batch(), 1e-3);
-            first.step(&batch(), 1e-3);
+            whole.step(&batch_of(kind), 1e-3);
+            first.step(&batch_of(kind), 1e-3);
         }
         let folder = tempfile::tempdir().unwrap();
         first.save_state(folder.path()).unwrap();
         let mut second = setting(|setting| create(kind, &shared(), setting));
         second.load_state(folder.path()).unwrap();
         for _ in 0..2 {
-            assert_eq!(whole.step(&batch(), 1e-3), second.step(&batch(), 1e-3));
+            assert_eq!(
+                whole.step(&batch_of(kind), 1e-3),
+                second.step(&batch_of(kind), 1e-3)
+            );
         }
         assert_eq!(saved(whole.as_ref()), saved(second.as_ref()));
     });
@@ -250,21 +328,12 @@ fn every_trained_model_takes_all_losses_of_label_safety_in_any_number_of_threads
         "dice": 1.0, "edges": 1.0, "boundary": 1.0, "geometry": 1.0,
     }))
     .unwrap();
-    let classes = vec!["a".to_string(), "b".to_string()];
-    let mut stream = Seed::new(1, "task").stream(0);
-    let device = Device::flex().autodiff();
-    let task = TaskNetwork::new(
-        classes,
-        Extent::square(SIDE as u32),
-        4,
-        &mut stream,
-        &device,
-    );
+    let task = task();
     each(|kind| {
         let values = [1, 2].map(|threads| {
             let mut model = model_with(kind, threads, &shared, Some(&task));
-            model.step(&batch(), 1e-4);
-            model.step(&batch(), 1e-4)
+            model.step(&batch_of(kind), 1e-4);
+            model.step(&batch_of(kind), 1e-4)
         });
         if values[0].is_empty() {
             return;

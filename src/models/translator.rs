@@ -27,6 +27,12 @@ pub trait Translator: Send + Sync {
         maps: &[Decoded],
         streams: &mut [Stream],
     ) -> Vec<RgbImage>;
+
+    /// If it reads where the objects of renders are: the classes by which these are numbered in the map
+    /// [`crate::sample::maps::objects::MAP`] that it is to be given of each.
+    fn classes(&self) -> Option<&[String]> {
+        None
+    }
 }
 
 /// Generators on their device, which a picture passes one after another.

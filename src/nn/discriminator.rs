@@ -153,20 +153,27 @@ impl DiscriminatorConfig {
 
     /// A discriminator for pictures of this extent with burn's default weights.
     pub fn init(&self, extent: Extent, device: &Device) -> Discriminator {
-        let scale = |_| match self.kind {
-            DiscriminatorKind::Patch => self.patch(CHANNELS, self.strided(extent), device),
-            DiscriminatorKind::Pixel => self.pixel(CHANNELS, device),
-        };
+        self.init_reading(3, extent, device)
+    }
+
+    /// The same for pictures with planes beside their colours, `channels` in all.
+    pub fn init_reading(&self, channels: usize, extent: Extent, device: &Device) -> Discriminator {
+        let scale = |_| self.scale([channels, 1], extent, device);
         Discriminator {
             scales: (0..self.scales).map(scale).collect(),
         }
     }
 
-    /// One scale for pictures of this extent, with `outputs` scores a patch.
-    pub fn scale(&self, outputs: usize, extent: Extent, device: &Device) -> PatchDiscriminator {
+    /// One scale for pictures of this extent, from `channels[0]` of them to `channels[1]` scores a patch.
+    pub fn scale(
+        &self,
+        channels: [usize; 2],
+        extent: Extent,
+        device: &Device,
+    ) -> PatchDiscriminator {
         match self.kind {
-            DiscriminatorKind::Patch => self.patch([3, outputs], self.strided(extent), device),
-            DiscriminatorKind::Pixel => self.pixel([3, outputs], device),
+            DiscriminatorKind::Patch => self.patch(channels, self.strided(extent), device),
+            DiscriminatorKind::Pixel => self.pixel(channels, device),
         }
     }
 
@@ -277,7 +284,7 @@ impl DiscriminatorConfig {
 }
 
 impl Discriminator {
-    /// Judges pictures `[batch, 3, height, width]` in −1..1.
+    /// Judges pictures `[batch, channels, height, width]` in −1..1, those it was made for.
     pub fn forward(&self, input: Tensor<4>) -> Verdict {
         let mut verdict = Verdict {
             scores: Vec::new(),
@@ -303,9 +310,6 @@ impl Discriminator {
         }
     }
 }
-
-/// A picture's channels, and one score a patch.
-const CHANNELS: [usize; 2] = [3, 1];
 
 impl Layer {
     fn renew(self) -> Self {

@@ -154,7 +154,7 @@ impl GeneratorConfig {
         Generator {
             network: match self.kind {
                 GeneratorKind::Resnet => Network::Resnet(ResnetGenerator::new(self, device)),
-                GeneratorKind::UNet => Network::UNet(UNetGenerator::new(self, device)),
+                GeneratorKind::UNet => Network::UNet(UNetGenerator::new(self, 3, device)),
             },
             residual: self.residual,
         }
@@ -167,7 +167,7 @@ impl Generator {
     pub fn forward(&self, input: Tensor<4>) -> Tensor<4> {
         let output = match &self.network {
             Network::Resnet(network) => network.forward(input.clone()),
-            Network::UNet(network) => network.forward(input.clone()),
+            Network::UNet(network) => network.forward(input.clone(), &[]),
         };
         match self.residual {
             true => corrected(input, output),

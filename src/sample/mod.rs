@@ -325,23 +325,39 @@ impl Sample {
     /// A mask of all visible objects: 255 inside, 0 elsewhere. Objects without a mask fill their box.
     pub fn object_mask(&self) -> ::image::GrayImage {
         let (width, height) = self.extent.dimensions();
-        let mut union = ::image::GrayImage::new(width, height);
+        let inside = self.painted(|_| 1).into_iter();
+        let values = inside.map(|value| if value > 0 { 255 } else { 0 });
+        ::image::GrayImage::from_raw(width, height, values.collect())
+            .expect("there is one value a pixel")
+    }
+
+    /// Which object each pixel shows, row by row: the number that `number` gives to it, 0 where there is none. Objects
+    /// without a mask fill their box; of two in a place, the later one shows.
+    pub fn painted(&self, number: impl Fn(&Object) -> u16) -> Vec<u16> {
+        let (width, height) = self.extent.dimensions();
+        let mut values = vec![0; self.extent.area()];
         for object in self.labels.objects() {
+            let number = number(object);
             let Some(mask) = &object.mask else {
                 let [x, y, w, h] = object.bbox_xywh;
-                let (left, top) = (x.max(0.0) as u32, y.max(0.0) as u32);
-                for y in top..((y + h).ceil().max(0.0) as u32).min(height) {
-                    for x in left..((x + w).ceil().max(0.0) as u32).min(width) {
-                        union.put_pixel(x, y, ::image::Luma([255]));
+                let side = |from: f32, length: f32, most: u32| {
+                    let to = ((from + length).ceil().max(0.0) as u32).min(most);
+                    from.max(0.0) as usize..to as usize
+                };
+                for y in side(y, h, height) {
+                    for x in side(x, w, width) {
+                        values[y * width as usize + x] = number;
                     }
                 }
                 continue;
             };
-            for (pixel, inside) in union.iter_mut().zip(mask.to_bitmap(width, height)) {
-                *pixel |= if inside { 255 } else { 0 };
+            for (value, inside) in values.iter_mut().zip(mask.to_bitmap(width, height)) {
+                if inside {
+                    *value = number;
+                }
             }
         }
-        union
+        values
     }
 
     /// The picture, decoded.

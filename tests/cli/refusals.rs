@@ -54,6 +54,38 @@ fn a_model_that_reads_maps_of_renders_without_any() {
         .success();
 }
 
+#[test]
+fn a_model_that_reads_objects_without_a_task_network_or_labels() {
+    let project = |settings: &str, inputs: &str, more: &str| {
+        let pipeline = Tiny::new("").dice(4, 64).photos(64).stages(&format!(
+            "[stages.train]\n{settings}\nfrom = {{ {inputs}photos = \"photos\" }}\n{more}"
+        ));
+        Project::new()
+            .photos("photos", 3)
+            .file("p.toml", pipeline.text())
+    };
+    let task = "[stages.task]\nfrom = { samples = \"render\" }\n";
+    let all = "renders = \"render\", task = \"task\", ";
+    for (model, settings) in [("pix2pix", "pix2pix.condition = \"both\""), ("spade", "")] {
+        let reads = format!("`{model}` ");
+        let model = format!("model = \"{model}\"\n{settings}");
+        let messages = ["p.toml:", &reads, "use = \"task\""];
+        refused(
+            &project(&model, "renders = \"render\", ", ""),
+            &[],
+            &messages,
+        );
+        let messages = ["p.toml:", &reads, "those of `photos` are not known"];
+        let photos = all.replace("\"render\"", "\"photos\"");
+        refused(&project(&model, &photos, task), &[], &messages);
+        let accepted = project(&model, all, task);
+        accepted.verismo(&["plan", "p.toml"]).assert().success();
+    }
+    let edges = "model = \"pix2pix\"";
+    let accepted = project(edges, "renders = \"render\", ", "");
+    accepted.verismo(&["plan", "p.toml"]).assert().success();
+}
+
 const PHOTOS: &str = "[stages.photos]\nuse = \"ingest\"\npath = \"photos\"\nsize = 16\n";
 
 #[test]

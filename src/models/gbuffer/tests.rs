@@ -1,11 +1,10 @@
 //! What moves which network, and what the maps of the renders do.
 
-use burn::module::{ModuleVisitor, Param};
-
 use super::*;
 use crate::models::task_network::TaskNetwork;
-use crate::models::tests::{batch, count_gradients, cpu, setting_on, shared};
-use crate::seed::Seed;
+use crate::models::tests::{
+    batch, count_gradients, cpu, setting_on, shared, size_of_weights, task,
+};
 use crate::testing;
 
 /// A small model that has seen the photos of [`batch`].
@@ -20,26 +19,6 @@ fn model(config: GBufferConfig, task: Option<&TaskNetwork>) -> GBuffer {
     let photos = testing::album(&to_pictures(batch().photos));
     model.study(&photos).unwrap();
     model
-}
-
-fn task() -> TaskNetwork {
-    let classes = vec!["a".to_string(), "b".to_string()];
-    let mut stream = Seed::new(1, "task").stream(0);
-    let device = Device::flex().autodiff();
-    TaskNetwork::new(classes, Extent::square(16), 4, &mut stream, &device)
-}
-
-/// The sum of the absolute values of all weights.
-fn size_of_weights<M: Module>(module: &M) -> f64 {
-    struct Sum(f64);
-    impl ModuleVisitor for Sum {
-        fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
-            self.0 += f64::from(param.val().abs().sum().into_scalar::<f32>());
-        }
-    }
-    let mut sum = Sum(0.0);
-    module.visit(&mut sum);
-    sum.0
 }
 
 #[test]

@@ -6,6 +6,7 @@ pub mod albedo;
 pub mod depth;
 pub mod flow;
 pub mod normals;
+pub mod objects;
 pub mod semantic;
 
 use std::collections::BTreeMap;

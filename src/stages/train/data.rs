@@ -17,7 +17,7 @@ use crate::models::album::{Album, class_of, common_extent};
 use crate::nn::batch;
 use crate::nn::ruler::{self, Groups, Pictures};
 use crate::sample::crop::Rectangle;
-use crate::sample::maps::{Decoded, MapKind};
+use crate::sample::maps::{Decoded, MapKind, objects};
 use crate::sample::{Extent, Mapping};
 use crate::seed::Stream;
 use crate::stage::Context;
@@ -52,7 +52,8 @@ pub(super) struct Data {
 }
 
 impl Data {
-    /// Reads both inputs; `classes` is the list that class numbers refer to, `read` the maps that the model reads.
+    /// Reads both inputs; `classes` is the list that class numbers refer to, `read` the maps that the model reads, and
+    /// `with_objects` whether it reads the map of objects, too.
     ///
     /// # Errors
     /// If there are too few pictures, or they are not of one size.
@@ -60,17 +61,24 @@ impl Data {
         context: &Context,
         classes: &[String],
         read: &'static [MapKind],
+        with_objects: bool,
     ) -> Result<Data> {
-        let read: Vec<&'static MapKind> = read.iter().collect();
-        let mut brought = BTreeSet::new();
+        let drawn = with_objects.then_some(&objects::MAP);
+        let read: Vec<&'static MapKind> = read.iter().chain(drawn).collect();
+        let mut brought: BTreeSet<&str> = drawn.iter().map(|kind| kind.name).collect();
         let mut renders = Album::new(context.out)?;
         let [mut render_groups, mut photo_groups] = [Groups::default(), Groups::default()];
         let (mut all_have_class, mut all_have_objects) = (true, true);
         for sample in context.input("renders")?.samples() {
-            let sample = sample?;
+            let mut sample = sample?;
             let class = class_of(&sample, classes);
             all_have_class &= classes.is_empty() || class.is_some();
             all_have_objects &= sample.labels.objects.is_some();
+            if let Some(kind) = drawn {
+                let values = objects::draw(&sample, classes)?;
+                let size = sample.extent.dimensions();
+                sample.labels.maps.draw(kind, &values, size)?;
+            }
             render_groups.add(&sample);
             renders.push_labelled(&sample, class.unwrap_or_default(), &read)?;
             brought.extend(sample.labels.maps.iter().map(|(kind, _)| kind.name));

@@ -3,6 +3,7 @@
 
 mod checkpoint;
 mod chosen;
+mod conditions;
 mod config;
 mod data;
 mod enlarging;
@@ -26,6 +27,7 @@ use serde_json::json;
 
 use crate::artifact::Kind;
 use crate::artifact::resume::Resume;
+use crate::models::condition::NO_TASK;
 use crate::models::task_network::TaskNetwork;
 use crate::models::{LabelEffect, Setting};
 use crate::nn::device;
@@ -91,6 +93,7 @@ impl Stage for Train {
         }
         let known = inputs.facts("renders");
         self.check_labels([known.classes, known.objects].map(|known| known != Some(false)))?;
+        self.check_objects(inputs)?;
         let kind = self.config.model.entry();
         if let (Some(renders), false) = (inputs.get("renders"), kind.maps.is_empty())
             && renders.facts.maps == Some(NO_MAPS)
@@ -152,7 +155,8 @@ impl Stage for Train {
             None => None,
         };
         let classes = task.as_ref().map_or(&[][..], |task| &task.classes);
-        let mut data = Data::read(context, classes, config.model.entry().maps)?;
+        let with_objects = self.model.reads_objects();
+        let mut data = Data::read(context, classes, config.model.entry().maps, with_objects)?;
         if self.model.enlargement() > 1 {
             data.hold_out(self.model.enlargement());
         }
@@ -187,6 +191,7 @@ impl Stage for Train {
             let needed = memory::estimate(config, model.as_ref(), &data);
             memory::check(context, needed, &chosen, config)?;
         }
+        let alike = conditions::tell(context, model.as_ref(), &data, &chosen)?;
         let watch = match config.watch_every {
             0 => None,
             _ => Some(Watch::new(config, context, &data, task.as_ref(), &chosen)?),
@@ -219,6 +224,9 @@ impl Stage for Train {
             "faults": state.faults,
             "restarts": state.restarts,
         });
+        if let Some(alike) = alike {
+            summary["conditions"] = json!(alike);
+        }
         let findings: Vec<_> = differences
             .into_iter()
             .chain(findings::findings(&summary))
@@ -237,11 +245,16 @@ impl Train {
         let config = &self.config;
         let (shared, seen) = (config.shared(), config.seen(extent));
         let device = device::choose(DeviceChoice::Cpu).ok()?;
+        let seed = Seed::new(0, "effort");
+        let task = self.model.reads_objects().then(|| {
+            let (classes, on) = (vec![String::new()], device.device.clone().autodiff());
+            TaskNetwork::new(classes, seen, 4, &mut seed.stream(0), &on)
+        });
         let setting = Setting {
             device: &device,
             extent: seen,
-            seed: &Seed::new(0, "effort"),
-            task: None,
+            seed: &seed,
+            task: task.as_ref(),
             maps: &config.model.entry().maps.iter().collect::<Vec<_>>(),
         };
         let passes = self.model.create(&shared, setting).ok()?.passes();
@@ -271,6 +284,28 @@ impl Train {
                 ),
                 format!("set `{loss}` to 0, or give labelled pictures as `renders`"),
             )),
+        }
+    }
+
+    /// Whether the model is given all it needs to know where objects are, if it reads that.
+    fn check_objects(&self, inputs: &Givens) -> Result<(), Misfit> {
+        if !self.model.reads_objects() {
+            return Ok(());
+        }
+        let name = self.config.model.entry().name;
+        if inputs.get("task").is_none() {
+            let [problem, remedy] = NO_TASK;
+            return Err(Misfit::new(format!("`{name}` {problem}"), remedy));
+        }
+        match inputs.get("renders") {
+            Some(renders) if renders.facts.objects == Some(false) => Err(Misfit::new(
+                format!(
+                    "`{name}` reads where objects are, and those of `{}` are not known",
+                    renders.id
+                ),
+                "use renders with labelled objects, or a model that reads none",
+            )),
+            _ => Ok(()),
         }
     }
 

@@ -80,6 +80,8 @@ pub(super) struct Look {
     pub distance: Option<(Distance, Option<Closed>)>,
     /// Share of translations read as their class.
     pub agreement: Option<f64>,
+    /// What the first of them were drawn from, if that is not the renders' colours.
+    conditions: Vec<RgbImage>,
     translations: Vec<RgbImage>,
     /// The first of them brought back, if the model can.
     back: Vec<RgbImage>,
@@ -88,10 +90,10 @@ pub(super) struct Look {
 }
 
 /// Pictures that go through a network at once.
-const AT_ONCE: usize = 32;
+pub(super) const AT_ONCE: usize = 32;
 
 /// Attempt of the stage's seed that the ruler learns from; restarts of a training count from 1.
-const RULER: u64 = 1 << 32;
+pub(super) const RULER: u64 = 1 << 32;
 
 /// Examples on a sheet.
 const COLUMNS: usize = 16;
@@ -251,7 +253,10 @@ impl<'a> Watch<'a> {
         let back = model
             .round_trip()
             .map(|way| translated(way.as_ref(), first, &maps));
+        let first_maps = &maps[..maps.len().min(first.len())];
+        let conditions = model.condition(first, Some(first_maps));
         let mut look = Look {
+            conditions: conditions.unwrap_or_default(),
             values: BTreeMap::new(),
             faults: faults::seen(&sources, &translations, &self.photos),
             distance: None,
@@ -299,8 +304,9 @@ impl<'a> Watch<'a> {
         score
     }
 
-    /// Writes `sheet-STEP.png` into `folder`: rows of renders, translations, these brought back where the model can,
-    /// and photos; of a model that enlarges, rows of held-out photos made smaller, enlarged in two ways, and as they are.
+    /// Writes `sheet-STEP.png` into `folder`: rows of renders, the conditions that the model draws from if it does,
+    /// translations, these brought back where the model can, and photos; of a model that enlarges, rows of held-out
+    /// photos made smaller, enlarged in two ways, and as they are.
     ///
     /// # Errors
     /// If the file cannot be written.
@@ -324,6 +330,9 @@ impl<'a> Watch<'a> {
                 .renders
                 .iter()
                 .map(|(render, _)| &render.picture)));
+            if !look.conditions.is_empty() {
+                cells.extend(row(&mut look.conditions.iter()));
+            }
             cells.extend(row(&mut look.translations.iter()));
             if !look.back.is_empty() {
                 cells.extend(row(&mut look.back.iter()));

@@ -11,6 +11,7 @@ use crate::nn::device;
 use crate::nn::generator::GeneratorConfig;
 use crate::nn::workers::Workers;
 use crate::registry::Name;
+use crate::sample::maps::objects;
 use crate::sample::{Domain, Mapping, Sample};
 use crate::seed::number;
 use crate::stage::{
@@ -142,11 +143,17 @@ fn translate(
                 .stream(sample.clip().map_or(sample.index, number))
         })
         .collect();
-    let maps = match kind.maps {
-        [] => Vec::new(),
-        _ => samples
+    let maps = match (kind.maps, network.classes()) {
+        ([], None) => Vec::new(),
+        (_, classes) => samples
             .iter()
-            .map(|sample| sample.labels.maps.decoded(sample.extent, &sample.id))
+            .map(|sample| {
+                let mut maps = sample.labels.maps.decoded(sample.extent, &sample.id)?;
+                if let Some(classes) = classes {
+                    maps.push((&objects::MAP, objects::draw(sample, classes)?));
+                }
+                Ok(maps)
+            })
             .collect::<Result<_>>()?,
     };
     let output = network.translate(&pictures, &maps, &mut streams);
@@ -198,6 +205,15 @@ mod tests {
 
     /// Four shapes, doubled by a model of this effect.
     fn doubled(effect: LabelEffect) -> (Vec<Sample>, Vec<Sample>) {
+        let kind = ModelKind {
+            labels: effect,
+            ..crate::models::cyclegan::MODEL
+        };
+        translated_by(&Doubling, &kind)
+    }
+
+    /// Four shapes, and what a model makes of them.
+    fn translated_by(network: &dyn Translator, kind: &ModelKind) -> (Vec<Sample>, Vec<Sample>) {
         let folder = tempfile::tempdir().unwrap();
         let model = testing::publish(folder.path(), &[], 1);
         let context = Context {
@@ -213,11 +229,7 @@ mod tests {
             interrupted: &AtomicBool::new(false),
         };
         let samples = testing::shapes(4, 16, 1);
-        let kind = ModelKind {
-            labels: effect,
-            ..crate::models::cyclegan::MODEL
-        };
-        let made = translate(&context, &Doubling, &kind, &samples, &model).unwrap();
+        let made = translate(&context, network, kind, &samples, &model).unwrap();
         (samples, made)
     }
 
@@ -232,6 +244,53 @@ mod tests {
             let area = |object: &crate::sample::Object| object.mask.as_ref().unwrap().area();
             assert_eq!(area(new), 4 * area(old));
             assert_eq!(after.object_mask().dimensions(), (32, 32));
+        }
+    }
+
+    /// Paints the class numbers that it is given.
+    struct Numbers(Vec<String>);
+
+    impl Translator for Numbers {
+        fn translate(
+            &self,
+            renders: &[RgbImage],
+            maps: &[Decoded],
+            _: &mut [Stream],
+        ) -> Vec<RgbImage> {
+            let paint = |(render, maps): (&RgbImage, &Decoded)| {
+                let (_, values) = maps
+                    .iter()
+                    .find(|(kind, _)| kind.name == "objects")
+                    .unwrap();
+                let (width, height) = render.dimensions();
+                RgbImage::from_fn(width, height, |x, y| {
+                    image::Rgb([values[(y * width + x) as usize][0] as u8; 3])
+                })
+            };
+            renders.iter().zip(maps).map(paint).collect()
+        }
+
+        fn classes(&self) -> Option<&[String]> {
+            Some(&self.0)
+        }
+    }
+
+    #[test]
+    fn a_model_that_reads_objects_is_given_their_classes_in_its_own_order() {
+        let classes = ["square", "disc"].map(String::from).to_vec();
+        let kind = &crate::models::spade::MODEL;
+        let (before, after) = translated_by(&Numbers(classes.clone()), kind);
+        for (before, after) in before.iter().zip(&after) {
+            let class = before.labels.class.as_ref();
+            let number = 1 + classes
+                .iter()
+                .position(|other| Some(other) == class)
+                .unwrap();
+            let mask = before.object_mask();
+            let painted = after.pixels().unwrap();
+            for (pixel, inside) in painted.pixels().zip(mask.iter()) {
+                assert_eq!(pixel.0[0], if *inside > 0 { number as u8 } else { 0 });
+            }
         }
     }
 

@@ -14,7 +14,7 @@ fn cuts_take_picture_and_mask_alike() {
     let renders = testing::publish(folders[0].path(), &testing::shapes(12, 32, 1), 16);
     let photos = testing::publish(folders[1].path(), &testing::shapes(12, 32, 2), 16);
     let inputs = [("renders", renders), ("photos", photos)];
-    let read = |context: &Context| Data::read(context, &[], &[]).unwrap();
+    let read = |context: &Context| Data::read(context, &[], &[], false).unwrap();
     let (data, _) = testing::in_context("train", inputs, 16, folders[0].path(), read);
     let mut stream = Seed::new(1, "train").stream(0);
     let extent = |width, height| Some(Extent::new(width, height));
@@ -53,10 +53,10 @@ fn maps_follow_their_pictures_and_directions_turn() {
     let renders = testing::publish(folders[0].path(), &shapes, 16);
     let photos = testing::publish(folders[1].path(), &testing::shapes(12, 32, 2), 16);
     let inputs = [("renders", renders), ("photos", photos)];
-    let read = |context: &Context| Data::read(context, &[], maps::MAPS).unwrap();
+    let read = |context: &Context| Data::read(context, &[], maps::MAPS, true).unwrap();
     let (data, _) = testing::in_context("train", inputs, 16, folders[0].path(), read);
     let names: Vec<_> = data.maps.iter().map(|kind| kind.name).collect();
-    assert_eq!(names, ["normals", "albedo", "semantic"]);
+    assert_eq!(names, ["normals", "albedo", "semantic", "objects"]);
     let device = burn::tensor::Device::flex();
     let mut stream = Seed::new(1, "train").stream(0);
     let config = TrainConfig {
@@ -67,14 +67,17 @@ fn maps_follow_their_pictures_and_directions_turn() {
     };
     let batch = data.draw(&config, &mut stream, &device).unwrap();
     let planes = batch.maps.unwrap();
-    assert_eq!(planes.dims(), [64, 7, 32, 32]);
+    assert_eq!(planes.dims(), [64, 8, 32, 32]);
     let known = planes.clone().narrow(1, 2, 1).lower_elem(-0.1).float();
     let share: f32 = known.clone().mean().into_scalar();
     assert!((0.75..1.0).contains(&share), "{share}");
     let differ =
         |a: Tensor<4>, b: Tensor<4>| -> f32 { ((a - b) * known.clone()).abs().max().into_scalar() };
     assert!(differ(planes.clone().narrow(1, 3, 3), batch.renders) < 0.01);
-    assert!(differ(planes.clone().narrow(1, 6, 1), batch.masks) < 0.01);
+    assert!(differ(planes.clone().narrow(1, 6, 1), batch.masks.clone()) < 0.01);
+    // Objects are drawn from the labels, of every render.
+    let objects = planes.clone().narrow(1, 7, 1) - batch.masks;
+    assert_eq!(objects.abs().max().into_scalar::<f32>(), 0.0);
     // Mirrored and turned about the middle, what leans outwards still does.
     for (channel, along) in [(0, [1, 1, 1, 32]), (1, [1, 1, 32, 1])] {
         let place = Tensor::arange(0..32, &device).float().reshape(along) - 15.5;
