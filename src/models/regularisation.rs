@@ -53,16 +53,16 @@ pub fn lecam(real: &Tensor<4>, fake: &Tensor<4>, anchors: Anchors) -> Tensor<1> 
 pub fn r1<D: Discriminates>(network: &D, pictures: &Tensor<4>) -> Tensor<1> {
     let count = pictures.dims()[0];
     let constant = network.clone().no_grad();
-    let x = pictures.clone().require_grad();
+    let pictures = pictures.clone().without_autodiff();
+    let x = pictures.clone().autodiff().require_grad();
     let gradients = mean_scores(&constant, x.clone()).sum().backward();
     let Some(gradient) = x.grad(&gradients) else {
-        return mean_scores(network, pictures.clone()).mean() * 0.0;
+        return mean_scores(network, pictures).mean() * 0.0;
     };
     let length = |x: Tensor<4>| x.square().sum_dim(1).sum_dim(2).sum_dim(3).sqrt() + 1e-12;
-    let gradient = Tensor::from_data(gradient.into_data(), &pictures.device());
     let step = length(pictures.clone()) / length(gradient.clone()) * RELATIVE_STEP;
     let ahead = pictures.clone() + gradient.clone() * step.clone();
-    let behind = pictures.clone() - gradient * step.clone();
+    let behind = pictures - gradient * step.clone();
     let scores = mean_scores(network, Tensor::cat(vec![ahead, behind], 0));
     let difference = scores.clone().narrow(0, 0, count) - scores.narrow(0, count, count);
     (difference / (step.reshape([count]) * 2.0)).mean()
