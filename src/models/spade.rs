@@ -191,8 +191,7 @@ impl Spade {
         let generator = SpadeGenerator::new(&shape.generator, device);
         let encoder = StyleEncoder::new(&shape.generator, device);
         let networks = Networks {
-            // Map and style are to matter from the first step on.
-            generator: initialise(generator, Init::He, &mut stream(0), 1),
+            generator: generator.initialised(&mut stream(0), 1),
             encoder: initialise(encoder, Init::He, &mut stream(1), 1 << 19),
         };
         let channels = shape.generator.planes + 3;

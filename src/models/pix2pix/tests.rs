@@ -149,13 +149,13 @@ fn a_sample_s_stream_decides_what_is_dropped_whatever_it_is_translated_with() {
     let renders = crate::nn::batch::to_pictures(batch_of(&spade::MODEL).renders);
     let maps = maps_of(&spade::MODEL);
     let together = translator.translate(&renders, &maps, &mut streams(0, 4));
-    for number in 0..4 {
+    for (number, picture) in together.iter().enumerate() {
         let range = number..number + 1;
         let (render, map) = (&renders[range.clone()], &maps[range]);
         let alone = translator.translate(render, map, &mut streams(number as u64, 1));
-        assert_eq!(alone[0], together[number]);
+        assert_eq!(&alone[0], picture);
         let other = translator.translate(render, map, &mut streams(99, 1));
-        assert_ne!(other[0], together[number]);
+        assert_ne!(&other[0], picture);
     }
 }
 

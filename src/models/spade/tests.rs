@@ -83,9 +83,9 @@ fn one_map_has_many_appearances_and_the_sample_s_stream_chooses() {
         translator.translate(&renders[numbers], maps, &mut streams(from, count))
     };
     let together = draw(0..4, &maps, 0);
-    for number in 0..4 {
+    for (number, picture) in together.iter().enumerate() {
         let alone = draw(number..number + 1, &maps[..1], number as u64);
-        assert_eq!(alone[0], together[number]);
+        assert_eq!(&alone[0], picture);
     }
     // Colours of renders do not matter, styles, places and classes of objects do.
     assert_eq!(draw(0..1, &maps[..1], 7), draw(2..3, &maps[..1], 7));
