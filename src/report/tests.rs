@@ -90,7 +90,10 @@ fn every_stage_exhibits_what_the_example_has_of_it() {
         .collect();
     for kind in STAGES {
         let mut stages = record.stages.iter();
-        let stage = stages.find(|stage| stage.stage == kind.name).unwrap();
+        let Some(stage) = stages.find(|stage| stage.stage == kind.name) else {
+            assert!(["select", "join"].contains(&kind.name), "{}", kind.name);
+            continue;
+        };
         let inputs = stage.from.iter();
         let evidence = Evidence {
             artifact: &artifacts[stage.id.as_str()],
