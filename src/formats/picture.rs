@@ -18,7 +18,7 @@ pub struct Picture {
     pub split: Option<String>,
     /// From the labels; `None` if they do not give it.
     pub extent: Option<Extent>,
-    /// As far as the format can store them; see [`Holds`].
+    /// As far as the format can store them; see [`super::Holds`].
     pub labels: Labels,
     /// How the picture was made, if the format says so.
     pub provenance: Option<Provenance>,

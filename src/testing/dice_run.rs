@@ -1,5 +1,5 @@
-//! A whole run of the dice pipeline, with a stage of every kind but `select` and `join`. Its pictures are shapes, and its measurements
-//! are made up.
+//! A whole run of the dice pipeline, with a stage of every kind but `select` and `join`. Its pictures are shapes, and
+//! its measurements are made up.
 
 use std::path::{Path, PathBuf};
 

@@ -1,8 +1,8 @@
 //! select: passes on the samples that meet conditions, unchanged, and leaves the others out.
 //!
-//! Conditions are ranges of what is measured of a picture ([`FEATURES`]: brightness, contrast, colour, sharpness and
-//! more), classes, domains and source files. Two selections of one folder of photos, bright ones and dark ones, are
-//! two domains that an adapter can learn to translate between.
+//! Conditions are ranges of what is measured of a picture ([`crate::appearance::features::FEATURES`]: brightness,
+//! contrast, colour, sharpness and more), classes, domains and source files. Two selections of one folder of photos,
+//! bright ones and dark ones, are two domains that an adapter can learn to translate between.
 //!
 //! Measures are judged by origin, by the median of its samples, so that all frames of a track, and all that was made
 //! from one render, are taken or left together. A class is only read where an earlier stage labelled the sample with
