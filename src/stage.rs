@@ -1,6 +1,7 @@
 //! Stages: functions (config, input artifacts, seed) → artifact, and the context that they run in.
 
 pub mod exhibit;
+pub mod ffmpeg;
 pub mod finding;
 mod foresight;
 mod partwise;

@@ -5,6 +5,8 @@
 
 use image::RgbImage;
 
+use crate::sample::colour::luma;
+
 /// Half the side of the window less a half, and its deviation, as in the paper.
 const REACH: usize = 5;
 const DEVIATION: f64 = 1.5;
@@ -41,11 +43,10 @@ pub fn ssim(a: &RgbImage, b: &RgbImage) -> f64 {
 
 /// 0..255, row by row.
 fn brightness(picture: &RgbImage) -> Vec<f64> {
-    let weigh = |p: &image::Rgb<u8>| {
-        let [r, g, b] = p.0.map(f64::from);
-        0.299 * r + 0.587 * g + 0.114 * b
-    };
-    picture.pixels().map(weigh).collect()
+    let pixels = picture.pixels();
+    pixels
+        .map(|pixel| luma(pixel.0.map(f32::from)).into())
+        .collect()
 }
 
 /// The means of rows of `width` values under a window of Gaussian weights, at every place where it lies within.

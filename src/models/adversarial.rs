@@ -10,7 +10,7 @@ use burn::tensor::{Device, Tensor};
 
 use super::learner::{Divisible, Setting};
 use super::settings::{AdversarialConfig, Shared};
-use super::weights::{load_weights, save_weights};
+use super::weights::{TRAIN_AGAIN, load_weights, save_weights};
 use crate::nn::adam::adam;
 use crate::nn::gradient_clip::clip_by_norm;
 use crate::nn::norm::NormKind;
@@ -168,8 +168,7 @@ impl<M: Module + Sync> Player<M> {
         self.network = load_weights(self.network.clone(), &path)?;
         let path = folder.join(format!("{name}-optimiser.bpk"));
         let loaded = self.optimiser.clone().load(&path);
-        self.optimiser = loaded
-            .map_err(|e| Error::failed(path.display(), e, "remove the folder and train again"))?;
+        self.optimiser = loaded.map_err(|e| Error::failed(path.display(), e, TRAIN_AGAIN))?;
         Ok(())
     }
 }

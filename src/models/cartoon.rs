@@ -25,9 +25,9 @@ use super::learner::{Batch, Learner, Passes, Setting};
 use super::settings::{Shared, check_weights};
 use super::task_network::Layers;
 use super::translator::{Chain, Translator, load_translator, save_generator};
-use super::weights::{load_weights, save_weights};
+use super::weights::{load_weights, read_state, save_weights};
 use crate::Result;
-use crate::artifact::files::{read_json, write_json};
+use crate::artifact::files::write_json;
 use crate::nn::ema;
 use crate::nn::generator::Generator;
 use crate::nn::init::{Init, initialise};
@@ -172,9 +172,7 @@ impl Learner for Cartoon {
             // Every cartoon stands against a drawn picture and against one with blurred edges.
             let real = Tensor::cat(vec![cartoons.clone(); 2], 0);
             let fake = Tensor::cat(vec![drawn, with_blurred_edges(cartoons.clone())], 0);
-            let (loss, accuracy) = critic.learn(arena, real, fake, rate);
-            outcome.values.insert("discriminator".into(), loss);
-            outcome.values.insert("accuracy".into(), accuracy);
+            outcome.values.extend(critic.learn(arena, real, fake, rate));
         }
         outcome.values
     }
@@ -207,10 +205,7 @@ impl Learner for Cartoon {
     }
 
     fn load_state(&mut self, folder: &Path) -> Result<()> {
-        self.steps = read_json(
-            &folder.join("steps.json"),
-            "remove the folder and train again",
-        )?;
+        self.steps = read_state(folder, "steps.json")?;
         self.average = load_weights(self.average.clone(), &folder.join("average.bpk"))?;
         self.generator.load(folder, "generator")?;
         self.critic.load(folder, "critic", &self.arena)

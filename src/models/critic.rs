@@ -12,8 +12,9 @@ use super::adversarial::{Arena, Losses, Player};
 use super::learner::{Divisible, part_of};
 use super::regularisation::{Anchors, R1_EVERY, lecam, r1};
 use super::settings::{AdversarialConfig, Shared};
+use super::weights::read_state;
 use crate::Result;
-use crate::artifact::files::{read_json, write_json};
+use crate::artifact::files::write_json;
 use crate::nn::diff_augment::{change_alike, change_each};
 use crate::nn::discriminator::{Discriminator, Verdict};
 use crate::nn::image_pool::ImagePool;
@@ -120,14 +121,14 @@ impl<D: Discriminates> Critic<D> {
     }
 
     /// One step at `rate`, the generator's: tells `real` pictures from `fake` ones, some of which are
-    /// exchanged for earlier ones. Returns its loss and its accuracy.
+    /// exchanged for earlier ones. Returns its loss and its accuracy, with the names of their curves.
     pub fn learn(
         &mut self,
         arena: &Arena,
         real: Tensor<4>,
         fake: Tensor<4>,
         rate: f64,
-    ) -> (f64, f64) {
+    ) -> [(String, f64); 2] {
         let config = &arena.config;
         let fake = self.pool.query(fake);
         let mut changed = |pictures| change_each(pictures, &config.augment, &mut self.draws);
@@ -150,7 +151,8 @@ impl<D: Discriminates> Critic<D> {
             anchors: Some(Anchors::after(standing.anchors, real, fake)),
             steps: standing.steps + 1,
         };
-        (loss, accuracy)
+        [("discriminator", loss), ("accuracy", accuracy)]
+            .map(|(name, value)| (name.to_owned(), value))
     }
 
     /// What the generator's rate is to be multiplied by, 0..1; see `Balance`.
@@ -185,8 +187,7 @@ impl<D: Discriminates> Critic<D> {
         self.player.load(folder, name)?;
         let device = arena.device.clone().inner();
         self.pool = ImagePool::load(folder, &format!("{name}-pool"), &device)?;
-        let path = folder.join(format!("{name}.json"));
-        let record: Record = read_json(&path, "remove the folder and train again")?;
+        let record: Record = read_state(folder, &format!("{name}.json"))?;
         (self.standing, self.draws) = (record.standing, record.draws.stream());
         Ok(())
     }

@@ -25,9 +25,9 @@ use super::label_safety::LabelSafety;
 use super::learner::{Batch, Learner, Passes, Setting};
 use super::settings::{Shared, check_weights};
 use super::translator::{Chain, Translator, load_translator, save_generator};
-use super::weights::{load_weights, save_weights};
+use super::weights::{load_weights, read_state, save_weights};
 use crate::Result;
-use crate::artifact::files::{read_json, write_json};
+use crate::artifact::files::write_json;
 use crate::nn::ema;
 use crate::nn::generator::Generator;
 use crate::nn::init::{Init, initialise};
@@ -352,9 +352,9 @@ impl Learner for Cut {
         let live = &self.networks.network.generator;
         self.average = ema::update(average, live, self.shared.ema);
         for fake in outcome.fakes {
-            let (loss, accuracy) = critic.learn(arena, batch.photos.clone(), fake, rate);
-            outcome.values.insert("discriminator".into(), loss);
-            outcome.values.insert("accuracy".into(), accuracy);
+            outcome
+                .values
+                .extend(critic.learn(arena, batch.photos.clone(), fake, rate));
         }
         outcome.values
     }
@@ -391,9 +391,7 @@ impl Learner for Cut {
         self.average = load_weights(self.average.clone(), &folder.join("average.bpk"))?;
         self.networks.load(folder, "networks")?;
         self.critic.load(folder, "critic", &self.arena)?;
-        let remedy = "remove the folder and train again";
-        let position: Position = read_json(&folder.join("draws.json"), remedy)?;
-        self.stream = position.stream();
+        self.stream = read_state::<Position>(folder, "draws.json")?.stream();
         Ok(())
     }
 }

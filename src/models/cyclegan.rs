@@ -21,9 +21,9 @@ use super::label_safety::LabelSafety;
 use super::learner::{Batch, Learner, Passes, Setting};
 use super::settings::{Shared, check_weights};
 use super::translator::{Chain, Translator, load_translator, save_generator};
-use super::weights::{load_weights, save_weights};
+use super::weights::{load_weights, read_state, save_weights};
 use crate::Result;
-use crate::artifact::files::{read_json, write_json};
+use crate::artifact::files::write_json;
 use crate::nn::ema;
 use crate::nn::generator::Generator;
 use crate::nn::init::{Init, initialise};
@@ -217,7 +217,7 @@ impl Learner for CycleGan {
             (&mut self.render_critic, &batch.renders),
         ];
         for ((critic, real), fake) in pairs.into_iter().zip(&mut fakes) {
-            let (loss, accuracy) = critic.learn(arena, real.clone(), fake, rate);
+            let [(_, loss), (_, accuracy)] = critic.learn(arena, real.clone(), fake, rate);
             *outcome.values.entry("discriminator".into()).or_default() += loss;
             *outcome.values.entry("accuracy".into()).or_default() += 0.5 * accuracy;
         }
@@ -265,10 +265,7 @@ impl Learner for CycleGan {
             .load(folder, "photo-critic", &self.arena)?;
         self.render_critic
             .load(folder, "render-critic", &self.arena)?;
-        self.steps = read_json(
-            &folder.join("steps.json"),
-            "remove the folder and train again",
-        )?;
+        self.steps = read_state(folder, "steps.json")?;
         Ok(())
     }
 }

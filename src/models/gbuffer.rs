@@ -32,8 +32,8 @@ use super::region_discriminator::RegionDiscriminator;
 use super::settings::{Shared, check_weights};
 use super::task_network::Layers;
 use super::translator::Translator;
-use super::weights::{load_weights, save_weights};
-use crate::artifact::files::{read_json, write_json};
+use super::weights::{load_weights, read_state, save_weights};
+use crate::artifact::files::write_json;
 use crate::nn::batch::{maps_to_tensor, to_pictures, to_tensor};
 use crate::nn::device::Chosen;
 use crate::nn::ema;
@@ -184,7 +184,7 @@ const WEIGHTS: &str = "generator.bpk";
 
 /// Loads what [`Learner::save`] wrote.
 fn load(folder: &Path, device: &Chosen) -> Result<Box<dyn Translator>> {
-    let shape: Shape = read_json(&folder.join(SHAPE), "remove the folder and train again")?;
+    let shape: Shape = read_state(folder, SHAPE)?;
     let network = load_weights(shape.init(&device.device), &folder.join(WEIGHTS))?;
     Ok(Box::new(Enhancer {
         network,
@@ -347,9 +347,9 @@ impl Learner for GBuffer {
         let average = self.average.clone();
         self.average = ema::update(average, &self.generator.network, self.shared.ema);
         if let Some(fake) = outcome.fakes.pop() {
-            let (loss, accuracy) = critic.learn(arena, matched.real, fake, rate);
-            outcome.values.insert("discriminator".into(), loss);
-            outcome.values.insert("accuracy".into(), accuracy);
+            outcome
+                .values
+                .extend(critic.learn(arena, matched.real, fake, rate));
         }
         outcome.values
     }

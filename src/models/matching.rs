@@ -16,7 +16,8 @@ use serde::{Deserialize, Serialize};
 
 use super::album::Album;
 use super::task_network::Layers;
-use crate::artifact::files::{read_json, write_json};
+use super::weights::{TRAIN_AGAIN, read_state};
+use crate::artifact::files::write_json;
 use crate::nn::batch;
 use crate::sample::Extent;
 use crate::seed::{Position, Stream};
@@ -260,14 +261,13 @@ impl Matching {
     /// # Errors
     /// If the folder holds nothing of the kind.
     pub fn load(&mut self, folder: &Path) -> Result<()> {
-        let remedy = "remove the folder and train again";
-        let record: Record = read_json(&folder.join(JSON), remedy)?;
+        let record: Record = read_state(folder, JSON)?;
         let path = folder.join(PIXELS);
         let pixels = std::fs::read(&path).map_err(|e| Error::io(&path, e))?;
         let each = 3 * record.extent.area();
         if record.extent != self.grid.extent || pixels.len() != each * record.photos {
             let problem = "does not hold the photos of this training";
-            return Err(Error::failed(path.display(), problem, remedy));
+            return Err(Error::failed(path.display(), problem, TRAIN_AGAIN));
         }
         let (width, height) = record.extent.dimensions();
         let photo = |pixels: &[u8]| RgbImage::from_raw(width, height, pixels.to_vec());

@@ -30,9 +30,9 @@ use super::label_safety::LabelSafety;
 use super::learner::{Batch, Divisible, Learner, Passes, Setting, part_of};
 use super::settings::{AdversarialConfig, Shared, check_weights};
 use super::translator::Translator;
-use super::weights::{load_weights, save_weights};
+use super::weights::{load_weights, read_state, save_weights};
 use crate::Result;
-use crate::artifact::files::{read_json, write_json};
+use crate::artifact::files::write_json;
 use crate::nn::batch::to_tensor;
 use crate::nn::ema;
 use crate::nn::generator::{GeneratorConfig, GeneratorKind};
@@ -317,9 +317,7 @@ impl Learner for Pix2Pix {
         self.average = ema::update(average, &self.generator.network, self.shared.ema);
         if let Some(fake) = outcome.fakes.pop() {
             let real = Tensor::cat(vec![batch.photos.clone(), drawn.condition], 1);
-            let (loss, accuracy) = critic.learn(arena, real, fake, rate);
-            outcome.values.insert("discriminator".into(), loss);
-            outcome.values.insert("accuracy".into(), accuracy);
+            outcome.values.extend(critic.learn(arena, real, fake, rate));
         }
         outcome.values
     }
@@ -374,9 +372,7 @@ impl Learner for Pix2Pix {
         self.average = load_weights(self.average.clone(), &folder.join("average.bpk"))?;
         self.generator.load(folder, "generator")?;
         self.critic.load(folder, "critic", &self.arena)?;
-        let remedy = "remove the folder and train again";
-        let position: Position = read_json(&folder.join("draws.json"), remedy)?;
-        self.stream = position.stream();
+        self.stream = read_state::<Position>(folder, "draws.json")?.stream();
         Ok(())
     }
 }

@@ -191,10 +191,7 @@ impl Learner for SimGan {
         }
         for fake in fakes {
             for _ in 0..self.config.discriminator_steps {
-                let (loss, accuracy) =
-                    critic.learn(arena, batch.photos.clone(), fake.clone(), rate);
-                values.insert("discriminator".into(), loss);
-                values.insert("accuracy".into(), accuracy);
+                values.extend(critic.learn(arena, batch.photos.clone(), fake.clone(), rate));
             }
         }
         values

@@ -28,9 +28,9 @@ use super::label_safety::LabelSafety;
 use super::learner::{Batch, Divisible, Learner, Passes, Setting, part_of};
 use super::settings::{AdversarialConfig, Shared, check_weights};
 use super::translator::Translator;
-use super::weights::{load_weights, save_weights};
+use super::weights::{load_weights, read_state, save_weights};
 use crate::Result;
-use crate::artifact::files::{read_json, write_json};
+use crate::artifact::files::write_json;
 use crate::nn::batch::to_tensor;
 use crate::nn::discriminator::DiscriminatorConfig;
 use crate::nn::ema;
@@ -311,9 +311,7 @@ impl Learner for Spade {
         self.average = ema::update(average, live, self.shared.ema);
         if let Some(fake) = outcome.fakes.pop() {
             let real = Tensor::cat(vec![batch.photos.clone(), drawn.map], 1);
-            let (loss, accuracy) = critic.learn(arena, real, fake, rate);
-            outcome.values.insert("discriminator".into(), loss);
-            outcome.values.insert("accuracy".into(), accuracy);
+            outcome.values.extend(critic.learn(arena, real, fake, rate));
         }
         outcome.values
     }
@@ -368,9 +366,7 @@ impl Learner for Spade {
         self.average = load_weights(self.average.clone(), &folder.join("average.bpk"))?;
         self.networks.load(folder, "networks")?;
         self.critic.load(folder, "critic", &self.arena)?;
-        let remedy = "remove the folder and train again";
-        let position: Position = read_json(&folder.join("draws.json"), remedy)?;
-        self.stream = position.stream();
+        self.stream = read_state::<Position>(folder, "draws.json")?.stream();
         Ok(())
     }
 }

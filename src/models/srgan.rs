@@ -25,9 +25,9 @@ use super::learner::{Batch, Learner, Passes, Setting};
 use super::settings::{Shared, check_weights};
 use super::task_network::Layers;
 use super::translator::Translator;
-use super::weights::{load_weights, save_weights};
+use super::weights::{load_weights, read_state, save_weights};
 use crate::Result;
-use crate::artifact::files::{read_json, write_json};
+use crate::artifact::files::write_json;
 use crate::nn::batch::{to_pictures, to_tensor};
 use crate::nn::device::Chosen;
 use crate::nn::ema;
@@ -159,15 +159,13 @@ const WEIGHTS: &str = "upscaler.bpk";
 
 /// Loads what [`Learner::save`] wrote.
 fn load(folder: &Path, device: &Chosen) -> Result<Box<dyn Translator>> {
-    let shape: UpscalerShape = read_json(&folder.join(SHAPE), AGAIN)?;
+    let shape: UpscalerShape = read_state(folder, SHAPE)?;
     let network = load_weights(shape.init(&device.device), &folder.join(WEIGHTS))?;
     Ok(Box::new(Enlarger {
         network,
         device: device.device.clone(),
     }))
 }
-
-const AGAIN: &str = "remove the folder and train again";
 
 /// An SRGAN in training.
 struct Srgan {
@@ -287,9 +285,9 @@ impl Learner for Srgan {
         let average = self.average.clone();
         self.average = ema::update(average, &self.upscaler.network, self.shared.ema);
         if let Some(fake) = outcome.fakes.pop().filter(|_| plays) {
-            let (loss, accuracy) = critic.learn(arena, batch.photos.clone(), fake, rate);
-            outcome.values.insert("discriminator".into(), loss);
-            outcome.values.insert("accuracy".into(), accuracy);
+            outcome
+                .values
+                .extend(critic.learn(arena, batch.photos.clone(), fake, rate));
         }
         outcome.values
     }
@@ -325,7 +323,7 @@ impl Learner for Srgan {
     }
 
     fn load_state(&mut self, folder: &Path) -> Result<()> {
-        self.steps = read_json(&folder.join("steps.json"), AGAIN)?;
+        self.steps = read_state(folder, "steps.json")?;
         self.average = load_weights(self.average.clone(), &folder.join("average.bpk"))?;
         self.upscaler.load(folder, "upscaler")?;
         self.critic.load(folder, "critic", &self.arena)

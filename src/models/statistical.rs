@@ -15,8 +15,9 @@ use serde::de::DeserializeOwned;
 use super::album::Album;
 use super::learner::{Batch, Learner};
 use super::translator::Translator;
+use super::weights::read_state;
 use crate::Result;
-use crate::artifact::files::{read_json, write_json};
+use crate::artifact::files::write_json;
 use crate::sample::maps::Decoded;
 use crate::seed::Stream;
 
@@ -62,8 +63,7 @@ impl<S: Statistics> Fitted<S> {
     /// # Errors
     /// If the folder holds no statistics of this kind.
     pub fn load(folder: &Path) -> Result<Self> {
-        let remedy = "remove the folder and train again";
-        Ok(Fitted(read_json(&folder.join(FILE), remedy)?))
+        Ok(Fitted(read_state(folder, FILE)?))
     }
 }
 

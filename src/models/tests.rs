@@ -15,7 +15,7 @@ use crate::nn::batch as pictures;
 use crate::nn::device::{self, Chosen};
 use crate::sample::Extent;
 use crate::sample::maps::{Decoded, MAPS, MapKind, objects};
-use crate::seed::Seed;
+use crate::seed::{Seed, Stream};
 use crate::stage::DeviceChoice;
 use crate::testing;
 
@@ -72,6 +72,13 @@ pub(super) fn task() -> TaskNetwork {
         &mut stream,
         &device,
     )
+}
+
+/// The streams of so many samples, from this index on.
+pub(super) fn streams(from: u64, count: u64) -> Vec<Stream> {
+    let seed = Seed::new(1, "translate");
+    let indices = from..from + count;
+    indices.map(|index| seed.stream(index)).collect()
 }
 
 /// Calls `create` with the surroundings of a small model on a device.
@@ -224,9 +231,7 @@ fn model_with(
 /// The renders of [`batch`], translated by a model of this kind.
 fn translated(kind: &ModelKind, translator: &dyn Translator) -> Vec<RgbImage> {
     let renders = pictures::to_pictures(batch().renders);
-    let seed = Seed::new(0, "translate");
-    let mut streams: Vec<_> = (0..4).map(|index| seed.stream(index)).collect();
-    translator.translate(&renders, &maps_of(kind), &mut streams)
+    translator.translate(&renders, &maps_of(kind), &mut streams(0, 4))
 }
 
 /// The digest of the files that a model saves for translation.

@@ -5,9 +5,9 @@ use std::path::Path;
 use burn::tensor::Device;
 use image::RgbImage;
 
-use super::weights::{load_weights, save_weights};
+use super::weights::{load_weights, read_state, save_weights};
 use crate::Result;
-use crate::artifact::files::{read_json, write_json};
+use crate::artifact::files::write_json;
 use crate::nn::batch;
 use crate::nn::device::Chosen;
 use crate::nn::generator::{Generator, GeneratorConfig};
@@ -66,8 +66,7 @@ pub fn save_generator(shape: &GeneratorConfig, network: &Generator, folder: &Pat
 }
 
 fn load_generator(folder: &Path, device: &Chosen) -> Result<Generator> {
-    let remedy = "remove the folder and train again";
-    let shape: GeneratorConfig = read_json(&folder.join("generator.json"), remedy)?;
+    let shape: GeneratorConfig = read_state(folder, "generator.json")?;
     load_weights(shape.init(&device.device), &folder.join("generator.bpk"))
 }
 

@@ -1,11 +1,24 @@
-//! Weights of networks in files.
+//! Weights of networks in files, and what else a training leaves beside them.
 
 use std::path::Path;
 
 use burn::module::Module;
+use serde::de::DeserializeOwned;
 
+use crate::artifact::files::read_json;
 use crate::sample::input::guarded;
 use crate::{Error, Result};
+
+/// The remedy where a folder does not hold what a training left there.
+pub const TRAIN_AGAIN: &str = "remove the folder and train again";
+
+/// Reads a JSON file that a training left in `folder`.
+///
+/// # Errors
+/// If it is missing or holds something else.
+pub fn read_state<T: DeserializeOwned>(folder: &Path, file: &str) -> Result<T> {
+    read_json(&folder.join(file), TRAIN_AGAIN)
+}
 
 /// Writes the weights of a network as burn's `.bpk`.
 ///
@@ -26,10 +39,9 @@ pub fn save_weights<M: Module>(module: M, path: &Path) -> Result<()> {
 /// # Errors
 /// If the file is missing or holds another network.
 pub fn load_weights<M: Module>(module: M, path: &Path) -> Result<M> {
-    let remedy = "remove the folder and train again";
-    guarded(path.display(), remedy, || {
+    guarded(path.display(), TRAIN_AGAIN, || {
         let loaded = module.try_load_file(path);
-        loaded.map_err(|e| Error::failed(path.display(), e, remedy))
+        loaded.map_err(|e| Error::failed(path.display(), e, TRAIN_AGAIN))
     })
 }
 

@@ -24,23 +24,29 @@ const AROUND: usize = 4;
 
 /// The edges of pictures `[batch, 3, height, width]` in −1..1, as `[batch, 1, height, width]` in 0..1.
 pub fn edge_map(pictures: &Tensor<4>) -> Tensor<4> {
-    let [batch, _, height, width] = pictures.dims();
+    let [_, _, height, width] = pictures.dims();
     // Halved, since colours span two.
     let weights = TensorData::new(vec![0.1495f32, 0.2935, 0.057], [1, 3, 1, 1]);
     let weights = Tensor::from_data(weights, &pictures.device());
     let luminance = (pictures.clone() * weights).sum_dim(1);
-    let wide = blurred(luminance, 1).pad([(1, 1), (1, 1)], PadMode::Edge);
-    let at = |y: usize, x: usize| {
-        wide.clone()
-            .slice([0..batch, 0..1, y..y + height, x..x + width])
-    };
-    let across = (at(1, 2) - at(1, 0)).mul_scalar(0.5);
-    let down = (at(2, 1) - at(0, 1)).mul_scalar(0.5);
+    let [across, down] = gradient(blurred(luminance, 1));
     let energy = across.square() + down.square();
     let reach = (height.min(width) / AROUND / 2).max(1);
     let around = mean_within(energy.clone(), reach).add_scalar(NOISE * NOISE);
     let edges = tanh((energy / around).sqrt().mul_scalar(0.5));
     relu(edges - FAINT).div_scalar(1.0 - FAINT)
+}
+
+/// Central differences of planes `[batch, channels, height, width]` across and down; beyond the border, the outermost
+/// pixels count.
+pub fn gradient(planes: Tensor<4>) -> [Tensor<4>; 2] {
+    let [batch, channels, height, width] = planes.dims();
+    let wide = planes.pad([(1, 1), (1, 1)], PadMode::Edge);
+    let at = |y: usize, x: usize| {
+        wide.clone()
+            .slice([0..batch, 0..channels, y..y + height, x..x + width])
+    };
+    [at(1, 2) - at(1, 0), at(2, 1) - at(0, 1)].map(|difference| difference.mul_scalar(0.5))
 }
 
 /// `[batch, channels, height, width]`, each value the mean of 3 × 3, so many times over. Each time adds 2/3 to the

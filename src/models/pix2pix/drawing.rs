@@ -10,10 +10,9 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::Result;
-use crate::artifact::files::read_json;
 use crate::models::condition::{numbers, softened, tensor_of};
 use crate::models::translator::Translator;
-use crate::models::weights::load_weights;
+use crate::models::weights::{load_weights, read_state};
 use crate::nn::batch::{to_pictures, to_tensor};
 use crate::nn::device::Chosen;
 use crate::nn::edge_map::{blurred, edge_map};
@@ -184,7 +183,7 @@ pub(super) const WEIGHTS: &str = "generator.bpk";
 
 /// Loads shape and weights.
 pub(super) fn load(folder: &Path, device: &Chosen) -> Result<Box<dyn Translator>> {
-    let shape: Shape = read_json(&folder.join(SHAPE), "remove the folder and train again")?;
+    let shape: Shape = read_state(folder, SHAPE)?;
     Ok(Box::new(Drawer {
         network: load_weights(shape.init(&device.device), &folder.join(WEIGHTS))?,
         shape,

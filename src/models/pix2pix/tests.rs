@@ -6,7 +6,7 @@ use super::*;
 use crate::models::spade;
 use crate::models::task_network::TaskNetwork;
 use crate::models::tests::{
-    batch_of, count_gradients, cpu, maps_of, setting_on, shared, size_of_weights, task,
+    batch_of, count_gradients, cpu, maps_of, setting_on, shared, size_of_weights, streams, task,
 };
 use crate::nn::ruler::{Pictures, two_sample};
 use crate::seed::Seed;
@@ -23,13 +23,6 @@ fn of(condition: Condition) -> Pix2PixConfig {
         condition,
         ..Pix2PixConfig::default()
     }
-}
-
-fn streams(from: u64, count: u64) -> Vec<Stream> {
-    let seed = Seed::new(1, "translate");
-    (from..from + count)
-        .map(|index| seed.stream(index))
-        .collect()
 }
 
 #[test]

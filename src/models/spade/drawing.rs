@@ -7,10 +7,9 @@ use image::RgbImage;
 use serde::{Deserialize, Serialize};
 
 use crate::Result;
-use crate::artifact::files::read_json;
 use crate::models::condition::{Sight, numbers, softened, tensor_of};
 use crate::models::translator::Translator;
-use crate::models::weights::load_weights;
+use crate::models::weights::{load_weights, read_state};
 use crate::nn::batch::to_pictures;
 use crate::nn::device::Chosen;
 use crate::nn::spade_generator::{SpadeGenerator, SpadeShape};
@@ -83,7 +82,7 @@ pub(super) const WEIGHTS: &str = "generator.bpk";
 
 /// Loads shape and weights.
 pub(super) fn load(folder: &Path, device: &Chosen) -> Result<Box<dyn Translator>> {
-    let shape: Shape = read_json(&folder.join(SHAPE), "remove the folder and train again")?;
+    let shape: Shape = read_state(folder, SHAPE)?;
     let network = SpadeGenerator::new(&shape.generator, &device.device);
     Ok(Box::new(Drawer {
         network: load_weights(network, &folder.join(WEIGHTS))?,

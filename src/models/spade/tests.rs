@@ -3,22 +3,14 @@
 use super::*;
 use crate::models::condition::Sight;
 use crate::models::tests::{
-    batch_of, count_gradients, cpu, maps_of, setting_on, shared, size_of_weights, task,
+    batch_of, count_gradients, cpu, maps_of, setting_on, shared, size_of_weights, streams, task,
 };
-use crate::seed::Seed;
 
 /// A small model with the task network of the tests, whose classes are `a` and `b`.
 fn model(config: &SpadeConfig) -> Spade {
     setting_on(&cpu(), Some(&task()), |setting| {
         Spade::new(config, &shared(), setting).unwrap()
     })
-}
-
-fn streams(from: u64, count: u64) -> Vec<Stream> {
-    let seed = Seed::new(1, "translate");
-    (from..from + count)
-        .map(|index| seed.stream(index))
-        .collect()
 }
 
 #[test]

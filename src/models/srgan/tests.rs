@@ -3,9 +3,8 @@
 use super::*;
 use crate::appearance::fidelity::{psnr, ssim};
 use crate::models::task_network::TaskNetwork;
-use crate::models::tests::{batch, count_gradients, cpu, saved, setting_on, shared};
+use crate::models::tests::{batch, count_gradients, cpu, saved, setting_on, shared, task};
 use crate::sample::image::resize;
-use crate::seed::Seed;
 use crate::testing;
 
 fn small(config: SrganConfig) -> SrganConfig {
@@ -20,13 +19,6 @@ fn model(config: SrganConfig, task: Option<&TaskNetwork>) -> Srgan {
     setting_on(&cpu(), task, |setting| {
         Srgan::new(&small(config), &shared(), setting).unwrap()
     })
-}
-
-fn task() -> TaskNetwork {
-    let classes = vec!["a".to_string(), "b".to_string()];
-    let mut stream = Seed::new(1, "task").stream(0);
-    let device = Device::flex().autodiff();
-    TaskNetwork::new(classes, Extent::square(16), 4, &mut stream, &device)
 }
 
 /// Plays from the second step on.

@@ -9,13 +9,13 @@ use super::Emit;
 use crate::formats::ImageEntry;
 use crate::sample::Extent;
 use crate::stage::Misfit;
+use crate::stage::ffmpeg::{self, FFMPEG, INSTALL};
 use crate::{Error, Result};
 
-/// The name of the program.
-const FFMPEG: &str = "ffmpeg";
-
 /// What to do without it.
-const REMEDY: &str = "install ffmpeg, so that `ffmpeg -version` answers, or leave `video_fps` out";
+fn remedy() -> String {
+    format!("{INSTALL}, or leave `video_fps` out")
+}
 
 impl Emit {
     /// # Errors
@@ -32,18 +32,11 @@ impl Emit {
     /// # Errors
     /// If videos are to be made and ffmpeg is not installed.
     pub(super) fn check_ffmpeg(&self) -> Result<(), Misfit> {
-        let asked = || {
-            let mut command = Command::new(FFMPEG);
-            let command = command.arg("-version");
-            command.stdout(Stdio::null()).stderr(Stdio::null()).status()
-        };
-        match self.video_fps.is_none() || asked().is_ok_and(|status| status.success()) {
-            true => Ok(()),
-            false => Err(Misfit::new(
-                "`video_fps` makes videos with ffmpeg, which is not installed",
-                REMEDY,
-            )),
+        if self.video_fps.is_none() || ffmpeg::is_installed() {
+            return Ok(());
         }
+        let problem = "`video_fps` makes videos with ffmpeg, which is not installed";
+        Err(Misfit::new(problem, remedy()))
     }
 }
 
@@ -129,7 +122,7 @@ impl<'a> Videos<'a> {
         }
         let said = String::from_utf8_lossy(&output.stderr);
         let problem = format!("ffmpeg could not make the video: {}", said.trim());
-        Err(Error::failed(path.display(), problem, REMEDY))
+        Err(Error::failed(path.display(), problem, remedy()))
     }
 }
 
@@ -180,5 +173,5 @@ fn encoder(path: &Path, extent: Extent, rate: f64) -> Result<Child> {
         .stdout(Stdio::null())
         .stderr(Stdio::piped());
     let started = command.spawn();
-    started.map_err(|e| Error::failed(FFMPEG, format!("cannot be started: {e}"), REMEDY))
+    started.map_err(|e| Error::failed(FFMPEG, format!("cannot be started: {e}"), remedy()))
 }

@@ -6,15 +6,16 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
+use crate::stage::ffmpeg::{self, FFMPEG, INSTALL};
 use crate::stage::{Context, Misfit};
 use crate::{Error, Result};
 
-/// The program, found as the system finds programs.
-const FFMPEG: &str = "ffmpeg";
-
 const MISSING: &str = "videos are read through ffmpeg, which is not installed";
-const INSTALL: &str = "install it (`apt install ffmpeg`, `brew install ffmpeg`, `winget install ffmpeg`), or give a \
-                       folder of frames as `path`";
+
+/// What to do without it.
+fn remedy() -> String {
+    format!("{INSTALL}, or give a folder of frames as `path`")
+}
 
 /// The most frames of one video, so that a slip of the pen fills no disk.
 const MOST_FRAMES: usize = 20_000;
@@ -24,19 +25,11 @@ const MOST_PIXELS: &str = "178000000";
 /// # Errors
 /// If ffmpeg is not installed, with how to install it.
 pub(super) fn check(video: &Path) -> Result<(), Misfit> {
-    let asked = Command::new(FFMPEG)
-        .arg("-version")
-        .stdin(Stdio::null())
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .status();
-    match asked {
-        Err(e) if e.kind() == ErrorKind::NotFound => {
-            let problem = format!("`path` is a video, and {MISSING}: {}", video.display());
-            Err(Misfit::new(problem, INSTALL).of_file(video))
-        }
-        _ => Ok(()),
+    if ffmpeg::is_installed() {
+        return Ok(());
     }
+    let problem = format!("`path` is a video, and {MISSING}: {}", video.display());
+    Err(Misfit::new(problem, remedy()).of_file(video))
 }
 
 /// Writes `fps` frames of each second of a video into the folder `to`, as JPEGs `000001.jpg` and so on.
@@ -63,8 +56,8 @@ pub(super) fn frames(context: &Context, video: &Path, fps: f64, to: &Path) -> Re
         .stderr(told.try_clone().map_err(failed)?)
         .spawn()
         .map_err(|e| match e.kind() {
-            ErrorKind::NotFound => Error::failed(video.display(), MISSING, INSTALL),
-            _ => Error::failed(FFMPEG, e, INSTALL),
+            ErrorKind::NotFound => Error::failed(video.display(), MISSING, remedy()),
+            _ => Error::failed(FFMPEG, e, remedy()),
         })?;
     let status = loop {
         if let Some(status) = child.try_wait().map_err(failed)? {
