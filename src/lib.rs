@@ -18,6 +18,8 @@ pub mod nn;
 
 pub mod models;
 
+pub mod generators;
+
 pub mod tasks;
 
 pub mod stages;

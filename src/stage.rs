@@ -1,5 +1,6 @@
 //! Stages: functions (config, input artifacts, seed) → artifact, and the context that they run in.
 
+pub mod checkpoints;
 pub mod exhibit;
 pub mod ffmpeg;
 pub mod finding;

@@ -5,6 +5,7 @@
 //! (`nn::ruler`).
 
 pub mod compare;
+pub mod describe;
 pub mod features;
 pub mod fidelity;
 pub mod linear;

@@ -33,6 +33,8 @@ pub enum Kind {
     Adapter,
     /// A network that predicts labels from pictures.
     Task,
+    /// A network that draws pictures of classes.
+    Generator,
     /// A dataset to publish.
     Dataset,
     /// Measurements only.

@@ -5,6 +5,7 @@ use clap::{Args, ValueEnum};
 use super::{columns, print_line};
 use crate::Result;
 use crate::formats::{FORMATS, Format};
+use crate::generators::GENERATORS;
 use crate::models::{MODELS, ModelKind};
 use crate::sample::maps::MAPS;
 use crate::stage::{Need, StageKind};
@@ -25,6 +26,7 @@ pub(super) struct List {
 enum Listing {
     Stages,
     Models,
+    Generators,
     Tasks,
     Transforms,
     Formats,
@@ -48,6 +50,7 @@ impl Listing {
         match self {
             Listing::Stages => STAGES.iter().map(stage).collect(),
             Listing::Models => MODELS.iter().map(model).collect(),
+            Listing::Generators => named(GENERATORS.iter().map(|g| (g.name, g.about))),
             Listing::Tasks => named(TASKS.iter().map(|t| (t.name, t.about))),
             Listing::Transforms => named(TRANSFORMS.iter().map(|t| (t.name, t.about))),
             Listing::Maps => named(MAPS.iter().map(|m| (m.name, m.about))),

@@ -79,13 +79,22 @@ impl Album {
     /// If a part cannot be read or the file cannot be written.
     pub fn of_classes(folder: &Path, samples: &Artifact, classes: &[String]) -> Result<Self> {
         let mut album = Album::new(folder)?;
+        album.add_of_classes(samples, classes)?;
+        Ok(album)
+    }
+
+    /// Adds the samples that have one of `classes`.
+    ///
+    /// # Errors
+    /// If a part cannot be read or the file cannot be written.
+    pub fn add_of_classes(&mut self, samples: &Artifact, classes: &[String]) -> Result<()> {
         for sample in samples.samples() {
             let sample = sample?;
             if let Some(class) = class_of(&sample, classes) {
-                album.push(&sample.id, &sample.image, class)?;
+                self.push(&sample.id, &sample.image, class)?;
             }
         }
-        Ok(album)
+        Ok(())
     }
 
     /// Adds an encoded picture; `name` is what messages call it.

@@ -160,6 +160,11 @@ impl<D: Discriminates> Critic<D> {
         arena.config.paces(self.standing.accuracy).0
     }
 
+    /// The discriminator as it is.
+    pub fn network(&self) -> &D {
+        &self.player.network
+    }
+
     /// The number of trainable weights of the discriminator.
     pub fn parameters(&self) -> usize {
         self.player.network.num_params()

@@ -17,6 +17,7 @@ const GAME: (&str, &str) = ("Generator against discriminator", "loss");
 const CONTENT: (&str, &str) = ("What the adapter changes", "loss");
 const DRAWN: (&str, &str) = ("Photos drawn from their condition", "loss");
 const LABELS: (&str, &str) = ("What would cost labels", "loss");
+const CODING: (&str, &str) = ("Coding of a value", "bits");
 const SHARES: (&str, &str) = ("Labels still read", "share of pictures");
 
 const fn curve(
@@ -52,6 +53,8 @@ pub const CURVES: &[CurveKind] = &[
         "accuracy",
         "tells photos from translations",
     ),
+    curve(CODING, "bits", "all: an upper bound, or exactly"),
+    curve(CODING, "latent_bits", "of the latent vectors alone"),
     curve(CONTENT, "cycle", "lost on the way there and back"),
     curve(CONTENT, "identity", "change of real photos"),
     curve(CONTENT, "self_regularisation", "change of renders"),

@@ -11,6 +11,7 @@ pub mod cyclegan;
 pub mod fda;
 pub mod gbuffer;
 pub mod histogram;
+pub mod history;
 pub mod kind;
 pub mod label_safety;
 pub mod learner;
@@ -37,6 +38,7 @@ pub use learner::{Batch, Learner, Passes, Setting};
 pub use translator::Translator;
 
 use crate::registry::Entry;
+use crate::stage::table::Tabled;
 
 /// Every model that `train` can train.
 pub const MODELS: &[ModelKind] = &[
@@ -63,5 +65,11 @@ impl Entry for ModelKind {
 
     fn about(&self) -> &'static str {
         self.about
+    }
+}
+
+impl Tabled for ModelKind {
+    fn check_table(&self, table: toml::de::ValueDeserializer) -> Result<(), toml::de::Error> {
+        (self.parse)(table).map(|_| ())
     }
 }

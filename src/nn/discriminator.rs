@@ -59,7 +59,7 @@ pub enum Slope {
 }
 
 impl Slope {
-    fn activation(self) -> Activation {
+    pub(super) fn activation(self) -> Activation {
         match self {
             Slope::Leaky => Activation::LeakyRelu(0.2),
             Slope::Smooth => Activation::SmoothLeakyRelu,

@@ -28,6 +28,11 @@ impl SpectralConv {
         SpectralConv { conv, u }
     }
 
+    /// Channels that it puts out.
+    pub fn outputs(&self) -> usize {
+        self.conv.weight().dims()[0]
+    }
+
     /// As [`PaddedConv::forward`].
     pub fn forward(&self, x: Tensor<4>) -> Tensor<4> {
         let weight = self.conv.weight();

@@ -98,6 +98,7 @@ fn noun(kind: Kind) -> &'static str {
         Kind::Judged => "samples that a gate judged",
         Kind::Adapter => "an adapter",
         Kind::Task => "a task network",
+        Kind::Generator => "a generator",
         Kind::Dataset => "a dataset",
         Kind::Metrics => "measurements",
         Kind::Settings => "settings",

@@ -227,6 +227,8 @@ pub enum Domain {
     Photo,
     /// A render that an adapter made look like a photo.
     Translated,
+    /// Drawn by a generator from nothing but a condition.
+    Generated,
 }
 
 impl Domain {
@@ -236,14 +238,20 @@ impl Domain {
             Domain::Render => "render",
             Domain::Photo => "photo",
             Domain::Translated => "translated",
+            Domain::Generated => "generated",
         }
     }
 
     /// Reverses [`Domain::name`]; `None` for an unknown name.
     pub fn from_name(name: &str) -> Option<Self> {
-        [Domain::Render, Domain::Photo, Domain::Translated]
-            .into_iter()
-            .find(|domain| domain.name() == name)
+        [
+            Domain::Render,
+            Domain::Photo,
+            Domain::Translated,
+            Domain::Generated,
+        ]
+        .into_iter()
+        .find(|domain| domain.name() == name)
     }
 }
 

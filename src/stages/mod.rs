@@ -5,8 +5,10 @@ pub mod emit;
 pub mod evaluate;
 pub mod fit;
 pub mod gate;
+pub mod generate;
 pub mod ingest;
 pub mod join;
+pub mod learn;
 pub mod pseudo_label;
 pub mod render;
 pub mod select;
@@ -27,6 +29,8 @@ pub const STAGES: &[StageKind] = &[
     task::STAGE,
     train::STAGE,
     translate::STAGE,
+    learn::STAGE,
+    generate::STAGE,
     gate::STAGE,
     join::STAGE,
     augment::STAGE,

@@ -13,6 +13,7 @@ use serde_json::{Map, Value};
 use crate::Result;
 use crate::models::album::{Album, Example};
 use crate::nn::device::Chosen;
+use crate::nn::projection_discriminator::ProjectionDiscriminator;
 use crate::registry::Entry;
 use crate::sample::Extent;
 use crate::seed::Stream;
@@ -62,6 +63,8 @@ pub struct Setting<'a> {
     pub channels: usize,
     /// Where it runs.
     pub device: &'a Chosen,
+    /// What a recogniser of classes begins with, in place of random weights; on the device with autodiff.
+    pub init: Option<&'a ProjectionDiscriminator>,
 }
 
 /// A network that predicts labels, in training or trained.
@@ -165,6 +168,7 @@ mod tests {
             extent: Extent::square(16),
             channels: 4,
             device: &device,
+            init: None,
         };
         for task in TASKS {
             let mut stream = Seed::new(1, task.name).stream(0);

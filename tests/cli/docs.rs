@@ -5,6 +5,7 @@ use std::path::Path;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 use verismo::formats::FORMATS;
+use verismo::generators::GENERATORS;
 use verismo::models::MODELS;
 use verismo::sample::maps::MAPS;
 use verismo::stages::STAGES;
@@ -12,10 +13,11 @@ use verismo::stages::augment::TRANSFORMS;
 use verismo::tasks::TASKS;
 
 /// Every registry's page in `docs/`, with the names of its entries.
-fn pages() -> [(&'static str, Vec<&'static str>); 6] {
+fn pages() -> [(&'static str, Vec<&'static str>); 7] {
     [
         ("stages.md", STAGES.iter().map(|s| s.name).collect()),
         ("models.md", MODELS.iter().map(|m| m.name).collect()),
+        ("generators.md", GENERATORS.iter().map(|g| g.name).collect()),
         ("tasks.md", TASKS.iter().map(|t| t.name).collect()),
         ("transforms.md", TRANSFORMS.iter().map(|t| t.name).collect()),
         ("formats.md", FORMATS.iter().map(|f| f.name).collect()),

@@ -9,6 +9,7 @@ const ROWS: &[&[&str]] = &[
     &["pipeline", "report"],
     &["stages"],
     &["tasks"],
+    &["generators"],
     &["models"],
     &["nn"],
     &["formats", "appearance"],
@@ -37,7 +38,10 @@ const CRATES: &[(&str, &[&str])] = &[
         &[
             "nn",
             "models",
+            "generators",
             "tasks",
+            "stages/learn",
+            "stages/generate",
             "stages/task",
             "stages/train",
             "stages/translate",

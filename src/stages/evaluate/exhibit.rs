@@ -19,6 +19,8 @@ use crate::{Error, Result};
 struct Task {
     classes: Vec<String>,
     source_only: Option<Recogniser>,
+    generated_only: Option<Recogniser>,
+    with_generated: Option<Recogniser>,
     adapted: Option<Recogniser>,
     target_only: Option<Recogniser>,
     gap_closed: Option<f64>,
@@ -103,6 +105,18 @@ impl Task {
                 "trained on plain renders",
                 1,
                 &self.source_only,
+            ),
+            (
+                "generated_only",
+                "trained on generated pictures alone",
+                2,
+                &self.generated_only,
+            ),
+            (
+                "with_generated",
+                "trained on plain renders and generated pictures",
+                3,
+                &self.with_generated,
             ),
             ("adapted", "trained on this dataset", 0, &self.adapted),
             (

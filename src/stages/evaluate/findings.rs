@@ -35,7 +35,42 @@ impl Score {
 /// What the figures of every task come to.
 pub(super) fn findings(summary: &Value) -> Vec<Finding> {
     let tasks = summary.as_object().into_iter().flatten();
-    tasks.filter_map(|(_, task)| finding(task)).collect()
+    let found = tasks.flat_map(|(_, task)| [finding(task), generated(task)]);
+    found.flatten().collect()
+}
+
+/// What generated pictures are worth: alone, and beside plain renders.
+fn generated(task: &Value) -> Option<Finding> {
+    let alone = Score::of(&task["generated_only"])?;
+    let reads = format!(
+        "trained on generated pictures alone, a recogniser reads {} of the test photos right",
+        percent(alone.mean)
+    );
+    let both = Score::of(&task["with_generated"]).zip(Score::of(&task["source_only"]));
+    let Some((both, source)) = both else {
+        let found = Finding::new(Level::Note, "generator", percent(alone.mean), reads);
+        return Some(found);
+    };
+    let gain = both.mean - source.mean;
+    let error = 2.0 * (both.variance() + source.variance()).sqrt();
+    let text = format!(
+        "{reads}; beside plain renders they change {} by {} ± {:.1} points",
+        percent(source.mean),
+        points(gain),
+        100.0 * error
+    );
+    let level = match gain {
+        gain if gain > error => Level::Good,
+        gain if gain < -error => Level::Warning,
+        _ => Level::Note,
+    };
+    let found = Finding::new(level, "generator", format!("{} points", points(gain)), text);
+    Some(match level {
+        Level::Warning => {
+            found.with_advice("leave the generated pictures out, or train the generator longer")
+        }
+        _ => found,
+    })
 }
 
 fn finding(task: &Value) -> Option<Finding> {

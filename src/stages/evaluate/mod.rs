@@ -1,7 +1,10 @@
 //! evaluate: the accuracy on real photos of a recogniser trained on what the pipeline made.
 //!
 //! The same network is trained, for each seed, on the raw renders (`source_only`), the emitted
-//! dataset (`adapted`) and real labelled photos (`target_only`), and tested on real photos. This is
+//! dataset (`adapted`) and real labelled photos (`target_only`), and tested on real photos. On generated
+//! pictures alone (`generated_only`), that is the classification accuracy score of their generator (Ravuri and
+//! Vinyals, Classification Accuracy Score for Conditional Generative Models, 2019,
+//! <https://arxiv.org/abs/1905.10887>); `with_generated` is trained on renders and generated pictures. This is
 //! the only stage that reads labels of real photos, besides `ingest` where the pipeline file asks for it.
 
 mod adapted;
@@ -20,6 +23,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
 use crate::artifact::Kind;
+use crate::generators::adversary::first_critic;
 use crate::models::album::{Album, common_extent};
 use crate::models::settings::check_rate;
 use crate::nn::convolution::recogniser_products;
@@ -50,12 +54,22 @@ pub const STAGE: StageKind = StageKind {
             Kind::Samples,
             "renders, augmented alike, or any labelled samples",
         ),
+        Input::one_of(
+            "generated",
+            Kind::Samples,
+            "generated pictures, augmented alike",
+        ),
         Input::optional(
             "target",
             Kind::Samples,
             "real train photos, augmented alike",
         ),
         Input::required("test", Kind::Samples, "real test photos"),
+        Input::optional(
+            "init",
+            Kind::Generator,
+            "whose discriminator all recognisers begin with",
+        ),
     ],
     output: Kind::Metrics,
     parse: parse::<Evaluate>,
@@ -165,7 +179,7 @@ impl Stage for Evaluate {
 
     fn foresee(&self, inputs: &Givens) -> Result<Facts, Misfit> {
         inputs.need_classes("source", "to learn from")?;
-        inputs.common_extent(&["test", "source", "adapted", "target"])?;
+        inputs.common_extent(&["test", "source", "adapted", "generated", "target"])?;
         Ok(Facts {
             class_names: self.foreseen_classes(inputs),
             ..Facts::default()
@@ -173,11 +187,12 @@ impl Stage for Evaluate {
     }
 
     fn forecast(&self, inputs: &Givens) -> Forecast {
-        let roles = ["source", "adapted", "target"];
-        let sets = roles
+        let has = |role: &&str| inputs.get(role).is_some();
+        let sets = ["source", "adapted", "target", "generated"]
             .iter()
-            .filter(|role| inputs.get(role).is_some())
-            .count() as u64;
+            .filter(|role| has(role));
+        let both = has(&"source") && has(&"generated");
+        let sets = sets.count() as u64 + u64::from(both);
         let read = (sets * self.seeds * self.steps * self.batch as u64) as f64;
         let tested = inputs.count("test").unwrap_or(0) as f64 * (sets * self.seeds) as f64;
         let effort = inputs.facts("test").extent.map(|extent| {
@@ -188,13 +203,20 @@ impl Stage for Evaluate {
     }
 
     fn run(&self, context: &Context) -> Result<Value> {
-        let (source, adapted) = (context.inputs.get("source"), context.inputs.get("adapted"));
+        let [source, adapted, generated] =
+            ["source", "adapted", "generated"].map(|role| context.inputs.get(role));
         let classes = match adapted {
             _ if !self.classes.is_empty() => self.classes.clone(),
             Some(adapted) => adapted::classes(adapted)?,
             None => {
-                let source = &context.input("source")?.manifest;
-                source.classes.keys().cloned().collect()
+                let labelled = source
+                    .or(generated)
+                    .map(|artifact| &artifact.manifest.classes);
+                labelled
+                    .into_iter()
+                    .flatten()
+                    .map(|(class, _)| class.clone())
+                    .collect()
             }
         };
         let read = |path| Labels::read(path, self.class_column.as_deref(), &classes);
@@ -204,6 +226,15 @@ impl Stage for Evaluate {
         if let Some(source) = source {
             let set = Album::of_classes(context.out, source, &classes)?;
             sets.push(("source_only", set));
+        }
+        if let Some(generated) = generated {
+            let set = Album::of_classes(context.out, generated, &classes)?;
+            sets.push(("generated_only", set));
+            if let Some(source) = source {
+                let mut set = Album::of_classes(context.out, source, &classes)?;
+                set.add_of_classes(generated, &classes)?;
+                sets.push(("with_generated", set));
+            }
         }
         if let Some(adapted) = adapted {
             let (set, labelled) = adapted::album(context, adapted, &classes)?;
@@ -224,11 +255,16 @@ impl Stage for Evaluate {
         }
         let extent = check_sets(context, &sets, &test)?;
         let chosen = device::choose(context.device)?;
+        let init = match context.inputs.get("init") {
+            Some(artifact) => Some(first_critic(artifact, &chosen)?),
+            None => None,
+        };
         let setting = Setting {
             classes: classes.len(),
             extent,
             channels: self.channels,
             device: &chosen,
+            init: init.as_ref(),
         };
         let outcomes = self.train_all(context, &sets, &test, &setting)?;
         let quintiles = quintiles::quintiles(&test)?;
@@ -250,7 +286,11 @@ impl Evaluate {
         match inputs.get("adapted") {
             _ if !self.classes.is_empty() => self.classes.clone(),
             Some(adapted) => adapted.facts.class_names.clone(),
-            None => inputs.facts("source").class_names,
+            None => ["source", "generated"]
+                .map(|role| inputs.facts(role).class_names)
+                .into_iter()
+                .find(|names| !names.is_empty())
+                .unwrap_or_default(),
         }
     }
 

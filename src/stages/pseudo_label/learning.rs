@@ -66,6 +66,7 @@ pub(super) fn learn(
                 extent,
                 channels: config.channels,
                 device: chosen,
+                init: None,
             };
             Member {
                 recogniser: (TASK.create)(&setting, &mut stream),

@@ -4,17 +4,16 @@
 //! configuration, so that a new model changes no cache key of the others.
 
 use std::borrow::Cow;
-use std::ops::Range;
 
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::ser::Error as _;
-use serde::{Deserialize, Serialize, Serializer};
+use serde::{Serialize, Serializer};
 use toml::Spanned;
-use toml::de::{DeValue, ValueDeserializer};
+use toml::de::DeValue;
 
 use super::config::{TrainConfig, default_model};
-use crate::models::{MODELS, Model, ModelKind};
-use crate::registry::Name;
+use crate::generators::GENERATORS;
+use crate::models::{MODELS, Model};
 use crate::stage::Stage;
 use crate::stage::table::{self, error_at};
 
@@ -28,51 +27,24 @@ pub(super) struct Train {
 /// Reads the stage's table, for [`crate::stage::StageKind::parse`].
 ///
 /// # Errors
-/// The first key or value that is wrong, where it stands. So is the table of a model that is not the
-/// chosen one, unless it stands before the choice: a file that extends another, `like`, `--set` and
-/// `[matrix]` may choose another model than the tables that they find were written for.
+/// The first key or value that is wrong, where it stands; see [`table::choose`].
 pub(super) fn parse(value: Spanned<DeValue>) -> Result<Box<dyn Stage>, toml::de::Error> {
     let mut table = table::open(value)?;
-    let (choice, chosen_at) = match table.get_ref().get("model") {
-        Some(value) => {
-            let choice = Name::<ModelKind>::deserialize(ValueDeserializer::from(value.clone()));
-            let unknown = |e: toml::de::Error| error_at(value.span(), e.message().to_owned());
-            (choice.map_err(unknown)?, value.span().start)
-        }
-        None => (default_model(), 0),
-    };
-    let kind = choice.entry();
-    for other in MODELS.iter().filter(|other| other.name != kind.name) {
-        if let Some((key, value)) = table.get_mut().remove_entry(other.name) {
-            if latest(&key, &value) > chosen_at {
-                return Err(of_another(key.span(), other, kind));
-            }
-            (other.parse)(value.into())?;
+    if let Some(value) = table.get_ref().get("model") {
+        let name = value.get_ref().as_str().unwrap_or_default();
+        if GENERATORS.iter().any(|kind| kind.name == name) {
+            let problem = format!(
+                "`{name}` is a generator, which draws pictures from nothing\n\
+                 help: set `use = \"learn\"`, which trains generators"
+            );
+            return Err(error_at(value.span(), problem));
         }
     }
-    let own = table::take(&mut table, kind.name);
+    let (choice, own) = table::choose(&mut table, "model", default_model())?;
+    let kind = choice.entry();
     let config = table::rest(table, [kind.name])?;
     let model = (kind.parse)(own)?;
     Ok(Box::new(Train { config, model }))
-}
-
-/// Where the last of what a table holds was written.
-fn latest(key: &Spanned<Cow<str>>, value: &Spanned<DeValue>) -> usize {
-    let inner = value.get_ref().as_table().into_iter().flatten();
-    let places = inner.map(|(key, _)| key.span().start);
-    places.chain([key.span().start]).max().unwrap_or_default()
-}
-
-fn of_another(span: Range<usize>, other: &ModelKind, chosen: &ModelKind) -> toml::de::Error {
-    let (other, chosen) = (other.name, chosen.name);
-    error_at(
-        span,
-        format!(
-            "`{other}` is the table of another model than `{chosen}`, which is trained\n\
-             help: set `model = \"{other}\"`, or write the settings of `{chosen}` into a table of \
-             that name"
-        ),
-    )
 }
 
 impl Serialize for Train {

@@ -7,7 +7,6 @@ mod conditions;
 mod config;
 mod data;
 mod enlarging;
-mod exhibit;
 mod faults;
 mod findings;
 mod memory;
@@ -28,6 +27,7 @@ use serde_json::json;
 use crate::artifact::Kind;
 use crate::artifact::resume::Resume;
 use crate::models::condition::NO_TASK;
+use crate::models::history;
 use crate::models::task_network::TaskNetwork;
 use crate::models::{LabelEffect, Setting};
 use crate::nn::device;
@@ -39,7 +39,7 @@ use crate::stage::{
     Context, DeviceChoice, Effort, Event, Facts, Forecast, Givens, Input, Misfit, Stage, StageKind,
 };
 use crate::{Error, Result};
-use checkpoint::Checkpoints;
+
 use chosen::Train;
 use data::Data;
 use training::Training;
@@ -62,7 +62,7 @@ pub const STAGE: StageKind = StageKind {
     output: Kind::Adapter,
     parse: chosen::parse,
     schema: || schemars::schema_for!(Train),
-    exhibit: exhibit::exhibit,
+    exhibit: history::exhibit,
 };
 
 impl Stage for Train {
@@ -205,7 +205,7 @@ impl Stage for Train {
             device: &chosen,
             model: model.as_mut(),
             watch,
-            checkpoints: Checkpoints::open(config, context, steps)?,
+            checkpoints: checkpoint::open(config, context, steps)?,
             saved: Instant::now(),
         }
         .run(steps)?;

@@ -17,6 +17,7 @@ use crate::sample::maps::{self, Decoded, albedo, normals, semantic};
 use crate::sample::{Mapping, Sample};
 use crate::seed::{Seed, Stream};
 use crate::stage::DeviceChoice;
+use crate::stage::checkpoints::Checkpoints;
 use crate::{artifact, testing};
 
 /// A model that fails as told: it translates by `translate`, and its loss is not a number from step

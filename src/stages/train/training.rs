@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-use super::checkpoint::{Checkpoints, Point, TrainingState};
+use super::checkpoint::{self, Point, TrainingState};
 use super::config::{Keep, OnFailure, TrainConfig};
 use super::data::Data;
 use super::faults::{self, Fault};
@@ -12,6 +12,7 @@ use super::{memory, schedule};
 use crate::models::{Learner, Model};
 use crate::nn::device::Chosen;
 use crate::seed::{Position, Stream};
+use crate::stage::checkpoints::Checkpoints;
 use crate::stage::{Context, Event};
 use crate::{Error, Result};
 
@@ -67,7 +68,7 @@ impl Training<'_> {
             state.looked = true;
             if finite && watched && seen.is_empty() {
                 state.stream = Position::of(&stream);
-                self.checkpoints.save_good(self.model, &mut state)?;
+                checkpoint::save_good(&self.checkpoints, self.model, &mut state)?;
             }
             if let Some(fault) = self.tell(&mut state, &seen) {
                 stream = self.go_back(&mut state, fault)?;
@@ -77,16 +78,16 @@ impl Training<'_> {
             self.look(&mut state)?;
         }
         if state.kept.is_none() {
-            self.checkpoints.keep(self.model, state.step)?;
+            checkpoint::keep(&self.checkpoints, self.model, state.step)?;
             state.kept = Some((state.step, f64::NAN));
         }
-        self.checkpoints.hand_over(&state, self.context.out)?;
+        checkpoint::hand_over(&self.checkpoints, &state, self.context.out)?;
         Ok(state)
     }
 
     /// The state that an earlier run left, or that before the first step.
     fn begin(&mut self, steps: u64) -> Result<TrainingState> {
-        if let Some(state) = self.checkpoints.go_on(self.model)? {
+        if let Some(state) = checkpoint::go_on(&self.checkpoints, self.model)? {
             self.context.report_reused(state.step, steps, "steps");
             for (step, fault) in &state.faults {
                 self.warn(*step, *fault);
@@ -94,7 +95,7 @@ impl Training<'_> {
             return Ok(state);
         }
         let mut state = TrainingState::new(Position::of(&self.context.seed.stream(0)));
-        self.checkpoints.save_good(self.model, &mut state)?;
+        checkpoint::save_good(&self.checkpoints, self.model, &mut state)?;
         Ok(state)
     }
 
@@ -103,7 +104,7 @@ impl Training<'_> {
         let asked = self.context.check_interrupt();
         if asked.is_err() && self.checkpoints.lasting {
             state.stream = Position::of(stream);
-            self.checkpoints.save(self.model, state)?;
+            checkpoint::save(&self.checkpoints, self.model, state)?;
         }
         asked
     }
@@ -119,7 +120,7 @@ impl Training<'_> {
         let due = state.step == steps || self.saved.elapsed() >= every;
         if due && self.checkpoints.lasting {
             state.stream = Position::of(stream);
-            self.checkpoints.save(self.model, state)?;
+            checkpoint::save(&self.checkpoints, self.model, state)?;
             self.saved = Instant::now();
         }
         Ok(())
@@ -176,7 +177,7 @@ impl Training<'_> {
         if look.faults.is_empty() {
             let score = score(self.config.keep, &look, state.step);
             if state.kept.is_none_or(|(_, best)| score > best) {
-                self.checkpoints.keep(self.model, state.step)?;
+                checkpoint::keep(&self.checkpoints, self.model, state.step)?;
                 state.kept = Some((state.step, score));
                 state.reached = look.distance;
             }
@@ -222,7 +223,7 @@ impl Training<'_> {
         if state.restarts >= self.config.restarts {
             return Err(self.gave_up(state, fault));
         }
-        let good = self.checkpoints.load(&state.good, self.model)?;
+        let good = checkpoint::load(&self.checkpoints, &state.good, self.model)?;
         let lost = std::mem::replace(state, good);
         state.restarts = lost.restarts + 1;
         (state.faults, state.kept, state.reached) = (lost.faults, lost.kept, lost.reached);

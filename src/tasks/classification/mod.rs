@@ -1,6 +1,7 @@
 //! classification: the class of the whole picture.
 
 mod network;
+mod transfer;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -19,6 +20,7 @@ use crate::nn::adam::adam;
 use crate::nn::batch;
 use crate::seed::Stream;
 use network::Classifier;
+use transfer::Transferred;
 
 /// The registry entry.
 pub const TASK: TaskKind = TaskKind {
@@ -32,9 +34,21 @@ pub const TASK: TaskKind = TaskKind {
 /// Pictures that are read at once.
 const AT_ONCE: usize = 64;
 
+/// A network that reads the class of a picture.
+trait Reads: Module + Sync {
+    /// `[batch, classes]` of pictures `[batch, 3, height, width]` in −1..1.
+    fn logits(&self, pictures: Tensor<4>) -> Tensor<2>;
+}
+
+impl Reads for Classifier {
+    fn logits(&self, pictures: Tensor<4>) -> Tensor<2> {
+        self.forward(pictures)
+    }
+}
+
 /// A classifier with its optimiser: cross entropy with label smoothing, Adam.
-struct Training {
-    network: Classifier,
+struct Training<N: Reads> {
+    network: N,
     optimiser: ModuleOptimizer,
     device: Device,
 }
@@ -43,14 +57,22 @@ fn create(setting: &Setting, stream: &mut Stream) -> Box<dyn Recogniser> {
     let device = setting.device.device.clone();
     let (classes, channels) = (setting.classes, setting.channels);
     let training = device.clone().autodiff();
-    Box::new(Training {
-        network: Classifier::new(classes, setting.extent, channels, stream, &training),
-        optimiser: adam(0.9, 0.999),
-        device,
-    })
+    let optimiser = adam(0.9, 0.999);
+    match setting.init {
+        Some(trunk) => Box::new(Training {
+            network: Transferred::new(trunk, classes, stream, &training),
+            optimiser,
+            device,
+        }),
+        None => Box::new(Training {
+            network: Classifier::new(classes, setting.extent, channels, stream, &training),
+            optimiser,
+            device,
+        }),
+    }
 }
 
-impl Recogniser for Training {
+impl<N: Reads> Recogniser for Training<N> {
     fn step(&mut self, examples: &[(Arc<Example>, usize)], rate: f64) -> f32 {
         let device = self.device.clone().autodiff();
         let pictures = examples.iter().map(|(example, _)| &example.picture);
@@ -60,7 +82,7 @@ impl Recogniser for Training {
         let loss = CrossEntropyLossConfig::new()
             .with_smoothing(Some(0.05))
             .init(&device)
-            .forward(self.network.forward(pictures), targets);
+            .forward(self.network.logits(pictures), targets);
         let gradients = GradientsParams::from_grads(loss.backward(), &self.network);
         self.network = self.optimiser.step(rate, self.network.clone(), gradients);
         loss.into_scalar()
@@ -72,7 +94,7 @@ impl Recogniser for Training {
         for numbers in numbers.chunks(AT_ONCE) {
             let examples = album.examples(numbers.iter().copied())?;
             let pictures = examples.iter().map(|(example, _)| &example.picture);
-            let logits = network.forward(batch::to_tensor(pictures, &self.device));
+            let logits = network.logits(batch::to_tensor(pictures, &self.device));
             let classes = logits.dims()[1];
             let values = softmax(logits, 1).into_data_as::<f32>();
             let values = values.as_slice::<f32>().unwrap_or_default();

@@ -1,10 +1,10 @@
-//! What a training shows: the curves of its losses and of what was watched.
+//! The curves of a training: its losses, and what was watched, from `history.json` in the folder of its result.
 
 use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
-use crate::models::curves::{self, CURVES};
+use super::curves::{self, CURVES};
 use crate::stage::exhibit::{Chart, Content, Curve, Evidence, Exhibit, Place};
 use crate::{Error, Result};
 
@@ -30,7 +30,7 @@ fn group(name: &str) -> &str {
 ///
 /// # Errors
 /// If the history cannot be read.
-pub(super) fn exhibit(evidence: &Evidence) -> Result<Vec<Exhibit>> {
+pub fn exhibit(evidence: &Evidence) -> Result<Vec<Exhibit>> {
     let path = evidence.artifact.folder.join("history.json");
     let text = std::fs::read_to_string(&path).map_err(|e| Error::io(&path, e))?;
     let history: History = serde_json::from_str(&text).map_err(|e| {

@@ -1,0 +1,327 @@
+//! What generators with a discriminator share: their training, and drawing with what it leaves.
+
+use std::collections::BTreeMap;
+use std::ops::Range;
+use std::path::Path;
+
+use burn::module::Module;
+use burn::tensor::{Device, Tensor};
+use image::{RgbImage, RgbaImage};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use super::guide::{Found, Guide, Search};
+use super::kind::{Batch, Generator, Learner, Setting, normal, rows_of};
+use super::{load_network, matrix, save_network};
+use crate::artifact::Artifact;
+use crate::artifact::files::write_json;
+use crate::models;
+use crate::models::adversarial::{Arena, Losses, Player};
+use crate::models::critic::{Critic, Discriminates, Judge};
+use crate::models::learner::{Divisible, part_of};
+use crate::models::settings::{AdversarialConfig, Shared};
+use crate::models::weights::{load_weights, read_state, save_weights};
+use crate::nn::batch::to_pictures;
+use crate::nn::decoder::with_planes;
+use crate::nn::device::Chosen;
+use crate::nn::ema;
+use crate::nn::norm::NormKind;
+use crate::nn::projection_discriminator::{ProjectionDiscriminator, ProjectionShape};
+use crate::seed::{Position, Stream};
+use crate::{Error, Result};
+
+/// A network that draws pictures.
+pub trait Draws: Module + Sync {
+    /// What it is made from.
+    type Shape: Serialize + DeserializeOwned + Clone + Send + Sync;
+
+    /// With burn's default weights.
+    fn of_shape(shape: &Self::Shape, device: &Device) -> Self;
+
+    /// Numbers that it draws a picture from.
+    fn numbers(shape: &Self::Shape) -> usize;
+
+    /// Pictures `[batch, 3, height, width]` from numbers `[batch, numbers]` and classes `[batch, classes]`.
+    fn pictures(&self, numbers: &Tensor<2>, classes: &Tensor<2>) -> Tensor<4>;
+
+    /// The same, nearer to the mean: 0..1, see [`Generator::draw`].
+    fn truncated(&self, numbers: &Tensor<2>, classes: &Tensor<2>, truncation: f64) -> Tensor<4> {
+        self.pictures(&(numbers.clone() * truncation), classes)
+    }
+}
+
+/// A generator and its discriminator in training.
+pub struct Adversary<G: Draws, D: Discriminates> {
+    shape: G::Shape,
+    arena: Arena,
+    player: Player<G>,
+    average: G,
+    critic: Critic<D>,
+    /// What its discriminator is made from, if it is worth keeping.
+    critic_shape: Option<ProjectionShape>,
+    ema: f64,
+    /// Draws numbers.
+    stream: Stream,
+}
+
+/// The streams of a setting, away from those of batches.
+pub fn stream_of(setting: &Setting, number: u64) -> Stream {
+    setting.seed.stream((1 << 40) + number)
+}
+
+impl<G: Draws, D: Discriminates> Adversary<G, D> {
+    /// With initialised networks on a device with autodiff; `norm` is that of either, if batches are normalised as a
+    /// whole.
+    ///
+    /// # Errors
+    /// If the operating system gives no threads.
+    pub fn new(
+        shape: G::Shape,
+        [norm, critic_norm]: [NormKind; 2],
+        config: &AdversarialConfig,
+        setting: &Setting,
+        networks: (G, D),
+    ) -> Result<Self> {
+        let mut shared = Shared {
+            // What is drawn is new every time.
+            pool: 0,
+            ema: setting.ema,
+            adversarial: config.clone(),
+            ..Shared::default()
+        };
+        (shared.generator.norm, shared.discriminator.norm) = (norm, critic_norm);
+        let arena = Arena::new(
+            &shared,
+            &models::Setting {
+                device: setting.device,
+                extent: setting.extent,
+                seed: setting.seed,
+                task: None,
+                maps: &[],
+            },
+        )?;
+        let (generator, discriminator) = networks;
+        Ok(Adversary {
+            shape,
+            average: generator.valid(),
+            player: Player::new(generator, config),
+            critic: Critic::new(discriminator, &shared, stream_of(setting, 3)),
+            critic_shape: None,
+            ema: setting.ema,
+            stream: stream_of(setting, 4),
+            arena,
+        })
+    }
+}
+
+impl<G: Draws> Adversary<G, ProjectionDiscriminator> {
+    /// The same, which keeps its discriminator, made from this shape, for recognisers to begin with.
+    pub fn keeping(self, shape: ProjectionShape) -> Self {
+        Adversary {
+            critic_shape: Some(shape),
+            ..self
+        }
+    }
+}
+
+/// A batch with what its fakes are drawn from.
+struct Round {
+    numbers: Tensor<2>,
+    classes: Tensor<2>,
+    real: Tensor<4>,
+}
+
+impl Divisible for Round {
+    fn count(&self) -> usize {
+        self.real.dims()[0]
+    }
+
+    fn part(&self, range: Range<usize>, device: &Device) -> Self {
+        Round {
+            numbers: rows_of(&self.numbers, &range, device),
+            classes: rows_of(&self.classes, &range, device),
+            real: part_of(&self.real, &range, device),
+        }
+    }
+}
+
+/// Pictures with a plane of their class, as [`crate::nn::projection_discriminator`] reads it.
+fn with_class(pictures: Tensor<4>, classes: &Tensor<2>) -> Tensor<4> {
+    let [_, count] = classes.dims();
+    let number = |class: usize| classes.clone().narrow(1, class, 1) * (class + 1) as f32;
+    let sum = (1..count).fold(number(0), |sum, class| sum + number(class));
+    with_planes(pictures, &sum)
+}
+
+fn losses<G: Draws, D: Discriminates>(judge: &Judge<D>, network: &G, round: &Round) -> Losses {
+    let fake = network.pictures(&round.numbers, &round.classes);
+    let fake = with_class(fake, &round.classes);
+    let loss = judge.loss(&round.real, fake.clone());
+    Losses {
+        total: loss.clone(),
+        named: vec![("adversarial", loss)],
+        fakes: vec![fake],
+    }
+}
+
+impl<G: Draws + 'static, D: Discriminates + 'static> Learner for Adversary<G, D> {
+    fn step(&mut self, batch: &Batch, rate: f64) -> BTreeMap<String, f64> {
+        let (count, numbers) = (batch.count(), G::numbers(&self.shape));
+        let rows: Vec<Vec<f32>> = (0..count)
+            .map(|_| normal(numbers, &mut self.stream))
+            .collect();
+        let round = Round {
+            numbers: matrix(&rows, &batch.pictures.device()),
+            classes: batch.conditions.clone(),
+            real: with_class(batch.pictures.clone(), &batch.conditions),
+        };
+        let (arena, critic) = (&self.arena, &mut self.critic);
+        let pace = critic.generator_pace(arena);
+        let mut outcome = self
+            .player
+            .learn(arena, &round, rate * pace, |network, round| {
+                losses(&critic.judge(arena), network, round)
+            });
+        self.average = ema::update(self.average.clone(), &self.player.network, self.ema);
+        if let Some(fake) = outcome.fakes.pop() {
+            outcome
+                .values
+                .extend(critic.learn(arena, round.real, fake, rate));
+        }
+        outcome.values
+    }
+
+    fn generator(&self) -> Box<dyn Generator> {
+        Box::new(Drawer {
+            network: self.average.clone(),
+            shape: self.shape.clone(),
+            device: self.arena.device.clone().inner(),
+        })
+    }
+
+    fn parameters(&self) -> usize {
+        self.player.network.num_params() + self.critic.parameters()
+    }
+
+    fn save(&self, folder: &Path) -> Result<()> {
+        save_network(&self.shape, self.average.clone(), folder)?;
+        if let Some(shape) = &self.critic_shape {
+            write_json(&folder.join(CRITIC[0]), shape)?;
+            save_weights(self.critic.network().valid(), &folder.join(CRITIC[1]))?;
+        }
+        Ok(())
+    }
+
+    fn save_state(&self, folder: &Path) -> Result<()> {
+        self.player.save(folder, "generator")?;
+        self.critic.save(folder, "discriminator")?;
+        save_weights(self.average.clone(), &folder.join(AVERAGE))?;
+        write_json(&folder.join(STREAM), &Position::of(&self.stream))
+    }
+
+    fn load_state(&mut self, folder: &Path) -> Result<()> {
+        self.player.load(folder, "generator")?;
+        self.critic.load(folder, "discriminator", &self.arena)?;
+        self.average = load_weights(self.average.clone(), &folder.join(AVERAGE))?;
+        let position: Position = read_state(folder, STREAM)?;
+        self.stream = position.stream();
+        Ok(())
+    }
+}
+
+/// The files of a discriminator.
+const CRITIC: [&str; 2] = ["discriminator.json", "discriminator.bpk"];
+
+/// The discriminator that a training of a generator left in `folder`; `None` for generators that have none to begin with.
+///
+/// # Errors
+/// If its files hold something else.
+pub fn load_critic(folder: &Path, device: &Device) -> Result<Option<ProjectionDiscriminator>> {
+    if !folder.join(CRITIC[0]).exists() {
+        return Ok(None);
+    }
+    let shape: ProjectionShape = read_state(folder, CRITIC[0])?;
+    let network = ProjectionDiscriminator::new(&shape, device);
+    load_weights(network, &folder.join(CRITIC[1])).map(Some)
+}
+
+/// The same of the generator that is an input of a stage, on a device with autodiff.
+///
+/// # Errors
+/// As [`load_critic`], and if it has none.
+pub fn first_critic(generator: &Artifact, device: &Chosen) -> Result<ProjectionDiscriminator> {
+    let none = || {
+        Error::failed(
+            generator.folder.display(),
+            "holds no discriminator that a recogniser could begin with",
+            "train `stylegan2` or `dcgan`",
+        )
+    };
+    load_critic(&generator.folder, &device.device.clone().autodiff())?.ok_or_else(none)
+}
+
+const AVERAGE: &str = "average.bpk";
+const STREAM: &str = "stream.json";
+
+/// A trained network that draws.
+struct Drawer<G: Draws> {
+    network: G,
+    shape: G::Shape,
+    device: Device,
+}
+
+impl<G: Draws> Generator for Drawer<G> {
+    fn numbers(&self) -> usize {
+        G::numbers(&self.shape)
+    }
+
+    fn draw(
+        &self,
+        conditions: &[Vec<f32>],
+        numbers: &[Vec<f32>],
+        truncation: f64,
+        _: &mut [Stream],
+    ) -> Vec<RgbImage> {
+        if conditions.is_empty() {
+            return Vec::new();
+        }
+        let classes = matrix(conditions, &self.device);
+        let numbers = matrix(numbers, &self.device);
+        to_pictures(self.network.truncated(&numbers, &classes, truncation))
+    }
+
+    fn follow(
+        &self,
+        strokes: &RgbaImage,
+        condition: &[f32],
+        search: Search,
+        stream: &mut Stream,
+    ) -> Option<Found> {
+        let guide = Guide::new(strokes, &self.device);
+        let count = G::numbers(&self.shape);
+        Some(guide.follow(&self.network, condition, count, search, stream))
+    }
+}
+
+/// Loads what [`Learner::save`] of an [`Adversary`], or of another model that draws by such a network, wrote.
+///
+/// # Errors
+/// If the folder holds no such network.
+pub fn load<G: Draws + 'static>(folder: &Path, device: &Chosen) -> Result<Box<dyn Generator>> {
+    let device = device.device.clone();
+    let (shape, network) = load_network(folder, |shape| G::of_shape(shape, &device))?;
+    Ok(drawer::<G>(shape, network, device))
+}
+
+/// Draws with a network on its device, which has no autodiff.
+pub fn drawer<G: Draws + 'static>(
+    shape: G::Shape,
+    network: G,
+    device: Device,
+) -> Box<dyn Generator> {
+    Box::new(Drawer {
+        network,
+        shape,
+        device,
+    })
+}

@@ -1,0 +1,213 @@
+//! gan: two perceptrons against each other, the first of all generative adversarial networks.
+//! Goodfellow et al., Generative Adversarial Nets, 2014, <https://arxiv.org/abs/1406.2661>; both are told the class, as
+//! in Mirza and Osindero, Conditional Generative Adversarial Nets, 2014, <https://arxiv.org/abs/1411.1784>.
+//!
+//! Binary cross entropy, non-saturating, one step of each in turn; the player who is much stronger slows down
+//! (`adversarial.balance`). Deviations: leaky units in place of maxout; no dropout; averaged
+//! weights draw.
+
+use burn::module::Module;
+use burn::nn::{Linear, LinearConfig};
+use burn::tensor::activation::{leaky_relu, relu, tanh};
+use burn::tensor::{Device, Tensor};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::adversary::{self, Adversary, Draws, stream_of};
+use super::dcgan::check;
+use super::kind::{self, GeneratorKind, Learner, Model, Reads, Setting};
+use crate::Result;
+use crate::models::critic::Discriminates;
+use crate::models::settings::{AdversarialConfig, Balance};
+use crate::nn::discriminator::{Slope, Verdict};
+use crate::nn::init::{Init, initialise};
+use crate::nn::losses::AdversarialLoss;
+use crate::nn::norm::NormKind;
+use crate::nn::projection_discriminator::classes_of;
+use crate::sample::Extent;
+
+/// The registry entry.
+pub const GENERATOR: GeneratorKind = GeneratorKind {
+    name: "gan",
+    about: "two perceptrons, for small pictures",
+    reads: Reads::Class,
+    parse: kind::parse::<GanConfig>,
+    schema: kind::schema::<GanConfig>,
+    load: adversary::load::<Painter>,
+};
+
+/// Configuration of `gan`.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct GanConfig {
+    /// Numbers in a latent vector.
+    pub latent: usize,
+    /// Units in each hidden layer of both networks.
+    pub units: usize,
+    /// How the game of both networks is played.
+    pub adversarial: AdversarialConfig,
+}
+
+impl Default for GanConfig {
+    fn default() -> Self {
+        GanConfig {
+            latent: 64,
+            units: 512,
+            adversarial: AdversarialConfig {
+                loss: AdversarialLoss::Bce,
+                balance: Balance::Slow,
+                ..AdversarialConfig::default()
+            },
+        }
+    }
+}
+
+/// The shape of both perceptrons.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct GanShape {
+    latent: usize,
+    classes: usize,
+    units: usize,
+    extent: Extent,
+}
+
+impl GanConfig {
+    fn shape(&self, classes: usize, extent: Extent) -> GanShape {
+        GanShape {
+            latent: self.latent,
+            classes,
+            units: self.units,
+            extent,
+        }
+    }
+}
+
+impl Model for GanConfig {
+    fn check(&self) -> Result<(), String> {
+        if self.units == 0 {
+            return Err("`units` must be at least 1".into());
+        }
+        check(self.latent, self.units, Slope::Leaky, &self.adversarial)
+    }
+
+    fn check_extent(&self, extent: Extent) -> Result<(), String> {
+        match extent.area() {
+            ..=16_384 => Ok(()),
+            _ => Err(format!(
+                "a perceptron for pictures of {extent} would have a weight for every pixel and unit: choose pictures of \
+                 at most 128×128, or another generator"
+            )),
+        }
+    }
+
+    fn products(&self, classes: usize, extent: Extent) -> f64 {
+        let units = self.units as f64;
+        let ends = (3 * extent.area() + self.latent + classes) as f64;
+        3.0 * 5.0 * (units * units + units * ends)
+    }
+
+    fn create(&self, setting: &Setting) -> Result<Box<dyn Learner>> {
+        let device = setting.device.device.clone().autodiff();
+        let shape = self.shape(setting.columns, setting.extent);
+        let networks = (
+            initialise(
+                Painter::of_shape(&shape, &device),
+                Init::He,
+                &mut stream_of(setting, 0),
+                1,
+            ),
+            initialise(
+                Perceptron::new(&shape, &device),
+                Init::He,
+                &mut stream_of(setting, 1),
+                1 << 20,
+            ),
+        );
+        let norms = [NormKind::None; 2];
+        let (config, create) = (&self.adversarial, Adversary::new);
+        Ok(Box::new(create(shape, norms, config, setting, networks)?))
+    }
+}
+
+fn linear(from: usize, to: usize, device: &Device) -> Linear {
+    LinearConfig::new(from, to).init(device)
+}
+
+/// Draws pictures.
+#[derive(Module, Debug)]
+pub struct Painter {
+    layers: Vec<Linear>,
+    head: Linear,
+    size: [usize; 2],
+}
+
+impl Draws for Painter {
+    type Shape = GanShape;
+
+    fn of_shape(shape: &GanShape, device: &Device) -> Self {
+        let first = linear(shape.latent + shape.classes, shape.units, device);
+        Painter {
+            layers: vec![first, linear(shape.units, shape.units, device)],
+            head: linear(shape.units, 3 * shape.extent.area(), device),
+            size: [shape.extent.height, shape.extent.width].map(|side| side as usize),
+        }
+    }
+
+    fn numbers(shape: &GanShape) -> usize {
+        shape.latent
+    }
+
+    fn pictures(&self, numbers: &Tensor<2>, classes: &Tensor<2>) -> Tensor<4> {
+        let mut x = Tensor::cat(vec![numbers.clone(), classes.clone()], 1);
+        for layer in &self.layers {
+            x = relu(layer.forward(x));
+        }
+        let ([batch, _], [height, width]) = (numbers.dims(), self.size);
+        tanh(self.head.forward(x)).reshape([batch, 3, height, width])
+    }
+}
+
+/// Tells real pictures from drawn ones.
+#[derive(Module, Debug)]
+struct Perceptron {
+    layers: Vec<Linear>,
+    head: Linear,
+    classes: usize,
+}
+
+impl Perceptron {
+    fn new(shape: &GanShape, device: &Device) -> Self {
+        let first = 3 * shape.extent.area() + shape.classes;
+        Perceptron {
+            layers: vec![
+                linear(first, shape.units, device),
+                linear(shape.units, shape.units, device),
+            ],
+            head: linear(shape.units, 1, device),
+            classes: shape.classes,
+        }
+    }
+}
+
+impl Discriminates for Perceptron {
+    fn judge(&self, pictures: Tensor<4>) -> Verdict {
+        let classes = classes_of(&pictures, self.classes);
+        let [batch, ..] = pictures.dims();
+        let colours = pictures.narrow(1, 0, 3).flatten::<2>(1, 3);
+        let mut x = Tensor::cat(vec![colours, classes], 1);
+        let mut features = Vec::new();
+        for layer in &self.layers {
+            x = leaky_relu(layer.forward(x), 0.2);
+            let [_, units] = x.dims();
+            features.push(x.clone().reshape([batch, units, 1, 1]));
+        }
+        Verdict {
+            scores: vec![self.head.forward(x).reshape([batch, 1, 1, 1])],
+            features,
+        }
+    }
+
+    fn renewed(self) -> Self {
+        self
+    }
+}

@@ -1,0 +1,218 @@
+//! A discriminator that knows the class of a picture: it scores how real it looks, and how much like its class.
+//! Miyato and Koyama, cGANs with Projection Discriminator, 2018. <https://arxiv.org/abs/1802.05637>
+//!
+//! The class is read from a plane behind the colours, so that a picture carries it wherever it goes: the class number
+//! plus one, 0 where there is no picture. Several planes stand for words of a caption instead, 1 for each that is said. Deviations: strided convolutions instead of residual blocks. The spread of
+//! features over the pictures of a group can be shown to it (minibatch standard deviation: Karras et al., Progressive
+//! Growing of GANs, 2018).
+
+use burn::module::Module;
+use burn::nn::{Linear, LinearConfig};
+use burn::tensor::{Device, Tensor};
+use serde::{Deserialize, Serialize};
+
+use super::conv_kernel::Border;
+use super::convolution::PaddedConv;
+use super::discriminator::{Slope, Verdict};
+use super::spectral_norm::SpectralConv;
+
+/// The shape of a [`ProjectionDiscriminator`].
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct ProjectionShape {
+    /// Classes of pictures.
+    pub classes: usize,
+    /// Channels of the finest layer; coarser ones have up to eight times as many.
+    pub channels: usize,
+    /// How often the resolution is halved.
+    pub levels: usize,
+    /// Whether weights are divided by their largest singular values.
+    pub spectral: bool,
+    /// What becomes of values below zero.
+    pub slope: Slope,
+    /// Whether the spread over the pictures of a group is shown.
+    pub spread: bool,
+}
+
+/// Scores pictures with a plane of their class.
+#[derive(Module, Debug)]
+pub struct ProjectionDiscriminator {
+    layers: Vec<SpectralConv>,
+    head: SpectralConv,
+    classes: Linear,
+    count: usize,
+    spread: bool,
+    #[module(skip)]
+    slope: Slope,
+}
+
+impl ProjectionDiscriminator {
+    /// A discriminator with burn's default weights; see [`crate::nn::init`].
+    pub fn new(shape: &ProjectionShape, device: &Device) -> Self {
+        let at = |level: usize| shape.channels << level.min(3);
+        let conv = |channels, kernel, stride| {
+            let padding = usize::from(kernel > 1);
+            let conv = PaddedConv::new(
+                channels,
+                kernel,
+                stride,
+                padding,
+                Border::Zeros,
+                true,
+                device,
+            );
+            SpectralConv::new(conv, shape.spectral, device)
+        };
+        let mut layers = vec![conv([3, at(0)], 3, 1)];
+        layers.extend((0..shape.levels).map(|level| conv([at(level), at(level + 1)], 4, 2)));
+        let last = at(shape.levels);
+        layers.push(conv([last + usize::from(shape.spread), last], 3, 1));
+        ProjectionDiscriminator {
+            layers,
+            head: conv([last, 1], 1, 1),
+            classes: LinearConfig::new(shape.classes, last)
+                .with_bias(false)
+                .init(device),
+            count: shape.classes,
+            spread: shape.spread,
+            slope: shape.slope,
+        }
+    }
+
+    /// Judges `[batch, 3 + planes, height, width]`: colours in −1..1, and the plane of the class, or those of words. One
+    /// score a picture.
+    pub fn forward(&self, input: Tensor<4>) -> Verdict {
+        let [batch, channels, height, width] = input.dims();
+        let classes = match channels - 3 {
+            1 => classes_of(&input, self.count),
+            planes => {
+                let planes = input.clone().narrow(1, 3, planes);
+                planes
+                    .reshape([batch, channels - 3, height * width])
+                    .max_dim(2)
+                    .reshape([batch, channels - 3])
+            }
+        };
+        let activation = self.slope.activation();
+        let mut x = input.narrow(1, 0, 3);
+        let mut features = Vec::new();
+        let last = self.layers.len() - 1;
+        for (place, layer) in self.layers.iter().enumerate() {
+            if place == last && self.spread {
+                x = with_spread(x);
+            }
+            x = activation.of(layer.forward(x));
+            features.push(x.clone());
+        }
+        let [batch, channels, ..] = x.dims();
+        let seen = x.sum_dim(2).sum_dim(3);
+        let like_class = self.classes.forward(classes) * seen.clone().reshape([batch, channels]);
+        let score = self.head.forward(seen) + like_class.sum_dim(1).reshape([batch, 1, 1, 1]);
+        Verdict {
+            scores: vec![score],
+            features,
+        }
+    }
+
+    /// What it sees in pictures `[batch, 3, height, width]`, whatever their class: the features of all layers, each
+    /// averaged over the picture, `[batch, features]`.
+    pub fn features(&self, pictures: Tensor<4>) -> Tensor<2> {
+        let [_, _, height, width] = pictures.dims();
+        let [batch, ..] = pictures.dims();
+        let none = Tensor::zeros([batch, 1, height, width], &pictures.device());
+        let verdict = self.forward(Tensor::cat(vec![pictures, none], 1));
+        let mean = |x: Tensor<4>| {
+            let [batch, channels, ..] = x.dims();
+            x.mean_dim(2).mean_dim(3).reshape([batch, channels])
+        };
+        Tensor::cat(verdict.features.into_iter().map(mean).collect(), 1)
+    }
+
+    /// Numbers that [`ProjectionDiscriminator::features`] gives of a picture.
+    pub fn feature_count(&self) -> usize {
+        self.layers.iter().map(SpectralConv::outputs).sum()
+    }
+
+    /// Takes the power iterations of spectral normalisation one step on.
+    pub fn renew(self) -> Self {
+        ProjectionDiscriminator {
+            layers: self.layers.into_iter().map(SpectralConv::renew).collect(),
+            head: self.head.renew(),
+            ..self
+        }
+    }
+}
+
+/// The classes in the last plane of pictures, `[batch, classes]`: a 1 in the place of each, none where it is 0.
+pub fn classes_of(pictures: &Tensor<4>, classes: usize) -> Tensor<2> {
+    let [batch, channels, height, width] = pictures.dims();
+    let plane = pictures.clone().narrow(1, channels - 1, 1);
+    // What augmentation has moved out of the picture is 0.
+    let numbers = plane.reshape([batch, height * width]).max_dim(1);
+    let column = |number: usize| numbers.clone().equal_elem(number as f32 + 1.0).float();
+    Tensor::cat((0..classes).map(column).collect(), 1)
+}
+
+/// With a plane of the mean standard deviation over the pictures of the group.
+fn with_spread(x: Tensor<4>) -> Tensor<4> {
+    let [batch, _, height, width] = x.dims();
+    let centred = x.clone() - x.clone().mean_dim(0);
+    let spread = (centred.square().mean_dim(0) + 1e-8).sqrt().mean();
+    let plane = spread
+        .reshape([1, 1, 1, 1])
+        .expand([batch, 1, height, width]);
+    Tensor::cat(vec![x, plane], 1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::nn::init::{Init, initialise};
+    use crate::seed::Seed;
+
+    #[test]
+    fn a_picture_carries_its_class_even_where_it_was_moved() {
+        let device = Device::flex();
+        let plane = |value: f32| Tensor::<4>::ones([1, 1, 2, 2], &device) * value;
+        let moved = Tensor::cat(
+            vec![plane(0.0).narrow(3, 0, 1), plane(3.0).narrow(3, 0, 1)],
+            3,
+        );
+        let planes = Tensor::cat(vec![plane(1.0), moved, plane(0.0)], 0);
+        let found: Vec<f32> = classes_of(&planes, 3).into_data().try_to_vec().unwrap();
+        assert_eq!(found, [1.0, 0.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0]);
+    }
+
+    #[test]
+    fn the_class_and_the_other_pictures_change_the_score() {
+        let device = Device::flex();
+        let shape = |spread| ProjectionShape {
+            classes: 2,
+            channels: 4,
+            levels: 1,
+            spectral: true,
+            slope: Slope::Leaky,
+            spread,
+        };
+        let picture = Tensor::arange(0..3 * 64, &device).float().sin();
+        let picture = picture.reshape([1, 3, 8, 8]);
+        let of = |class: f32, factor: f32| {
+            let plane = Tensor::ones([1, 1, 8, 8], &device) * class;
+            Tensor::cat(vec![picture.clone() * factor, plane], 1)
+        };
+        for spread in [false, true] {
+            let network = ProjectionDiscriminator::new(&shape(spread), &device.clone().autodiff());
+            let mut stream = Seed::new(1, "x").stream(0);
+            let network = initialise(network, Init::He, &mut stream, 1)
+                .renew()
+                .valid();
+            let first = |pictures: Vec<Tensor<4>>| -> f32 {
+                let scores = network.forward(Tensor::cat(pictures, 0)).scores;
+                scores[0].clone().narrow(0, 0, 1).into_scalar()
+            };
+            let alone = first(vec![of(1.0, 1.0)]);
+            assert!((alone - first(vec![of(2.0, 1.0)])).abs() > 1e-4);
+            let beside = first(vec![of(1.0, 1.0), of(1.0, -3.0)]);
+            assert_eq!((alone - beside).abs() > 1e-6, spread, "{alone} {beside}");
+        }
+    }
+}

@@ -1,0 +1,101 @@
+//! What `learn` makes of its input, and what it refuses.
+
+use super::*;
+use crate::generators::{GENERATORS, Trained};
+use crate::sample::Sample;
+use crate::sample::image::encode_png;
+use crate::stage::StageKind;
+use crate::testing;
+
+/// The stage as `text` in TOML configures it.
+fn configured(text: &str) -> Result<Box<dyn Stage>, toml::de::Error> {
+    let table = toml::de::DeTable::parse(text)?;
+    let span = table.span();
+    let table = toml::de::DeValue::Table(table.into_inner());
+    let StageKind { parse, .. } = STAGE;
+    parse(toml::Spanned::new(span, table))
+}
+
+const SMALL: &str =
+    "model = \"vae\"\nsteps = 6\nbatch = 4\nwatch_every = 3\n[vae]\nchannels = 8\nlatent = 4\n";
+
+fn problem(samples: &[Sample]) -> String {
+    let out = tempfile::tempdir().unwrap();
+    let stage = configured(SMALL).unwrap();
+    let refused = testing::run_into(stage.as_ref(), "learn", samples, 16, out.path());
+    refused.unwrap_err().to_string()
+}
+
+#[test]
+fn the_chosen_generator_s_table_alone_is_configured() {
+    for kind in GENERATORS {
+        let stage = configured(&format!("model = \"{0}\"\n[{0}]\n", kind.name)).unwrap();
+        assert_eq!(stage.check(), Ok(()), "{}", kind.name);
+        let resolved = stage.resolved();
+        for other in GENERATORS {
+            let has_table = resolved.get(other.name).is_some();
+            assert_eq!(has_table, other.name == kind.name, "{}", other.name);
+        }
+    }
+    let other = configured("model = \"vae\"\n[dcgan]\n").err().unwrap();
+    assert!(other.message().contains("another generator"), "{other}");
+    for text in [
+        "steps = 0",
+        "batch = 1",
+        "held_out = 0.9",
+        "rate = nan",
+        "ema = 1.0",
+    ] {
+        assert!(configured(text).unwrap().check().is_err(), "{text}");
+    }
+}
+
+#[test]
+fn what_it_writes_is_shown_and_can_be_drawn_with() {
+    let out = tempfile::tempdir().unwrap();
+    let stage = configured(SMALL).unwrap();
+    let samples = testing::shapes(60, 16, 1);
+    let summary = testing::run_into(stage.as_ref(), "learn", &samples, 16, out.path()).unwrap();
+    assert_eq!(
+        summary["classes"].as_object().unwrap().len(),
+        2,
+        "{summary}"
+    );
+    assert!(summary["bits"]["known"].as_f64().unwrap() > 0.0);
+    let chosen = device::choose(crate::stage::DeviceChoice::Cpu).unwrap();
+    let (trained, _) = Trained::load(out.path(), &chosen).unwrap();
+    assert_eq!(trained.classes, ["disc", "square"]);
+    for file in [
+        "sheet-000000003.png",
+        "sheet-000000006.png",
+        "history.json",
+        looking::FILE,
+    ] {
+        assert!(out.path().join(file).exists(), "{file}");
+    }
+}
+
+#[test]
+fn pictures_from_which_nothing_can_be_learned_are_refused() {
+    let samples = testing::shapes(60, 16, 1);
+    let mut few = samples.clone();
+    few.retain(|sample| sample.labels.class.as_deref() == Some("disc") || sample.index < 6);
+    let text = problem(&few);
+    assert!(
+        text.contains("fewer than 10") && text.contains("`square` (3)"),
+        "{text}"
+    );
+    let mut grey = samples.clone();
+    let picture = encode_png(&image::RgbImage::from_pixel(16, 16, image::Rgb([90; 3]))).unwrap();
+    for sample in &mut grey {
+        sample.image.clone_from(&picture);
+    }
+    assert!(problem(&grey).contains("one single colour"));
+    let mut unlabelled = samples;
+    for sample in &mut unlabelled {
+        sample.labels.class = None;
+    }
+    assert!(problem(&unlabelled).contains("no pictures with a class"));
+    let text = problem(&testing::shapes(60, 15, 1));
+    assert!(text.contains("15") && text.contains("halved"), "{text}");
+}
