@@ -17,6 +17,7 @@ use crate::Result;
 use crate::artifact::run::{RunRecord, StageRecord, Status};
 use crate::artifact::{self, Artifact, Cost, Kind, Manifest, parts};
 use crate::models::album::Album;
+use crate::nn::device::{self, Chosen};
 use crate::sample::image::encode_png;
 use crate::sample::{Domain, Extent, Labels, Maps, Mask, Object, Provenance, Sample};
 use crate::seed::Seed;
@@ -248,4 +249,19 @@ pub(crate) fn stage_record(id: &str, name: &str, from: &[(&str, &str)]) -> Stage
         count: 0,
         classes: BTreeMap::new(),
     }
+}
+
+/// The device that VERISMO_TEST_DEVICE names (`gpu:0`, `cuda:0`, or `software` for a rasteriser that
+/// wgpu takes for a GPU), else a GPU where there is one.
+pub(crate) fn other_device() -> Chosen {
+    let name = std::env::var("VERISMO_TEST_DEVICE").unwrap_or_else(|_| "auto".into());
+    #[cfg(feature = "wgpu")]
+    if name == "software" {
+        return Chosen {
+            device: burn::tensor::Device::wgpu(burn::tensor::DeviceKind::Cpu),
+            name,
+            cpu: false,
+        };
+    }
+    device::choose(name.parse().unwrap()).unwrap()
 }

@@ -33,9 +33,13 @@ fn model(kind: &GeneratorKind) -> Box<dyn Model> {
 }
 
 fn learner(kind: &GeneratorKind) -> Box<dyn Learner> {
-    let (device, seed) = (cpu(), Seed::new(1, kind.name));
+    learner_on(&cpu(), kind)
+}
+
+fn learner_on(device: &Chosen, kind: &GeneratorKind) -> Box<dyn Learner> {
+    let seed = Seed::new(1, kind.name);
     let setting = Setting {
-        device: &device,
+        device,
         extent: Extent::square(SIDE),
         columns: 2,
         ema: 0.9,
@@ -143,6 +147,38 @@ fn a_training_that_was_stopped_goes_on_bit_by_bit() {
         }
         let [a, b] = [whole, resumed].map(|l| drawn(l.generator().as_ref(), &[0, 1]));
         assert_eq!(a, b, "{}", kind.name);
+    }
+}
+
+/// One step agrees within 0.1 %.
+#[test]
+fn every_generator_has_the_same_losses_on_another_device() {
+    let other = testing::other_device();
+    if other.cpu {
+        println!("skipped: no GPU here; VERISMO_TEST_DEVICE can name one");
+        return;
+    }
+    for kind in GENERATORS {
+        let [ours, theirs] = [&cpu(), &other].map(|device| {
+            let Batch {
+                pictures,
+                conditions,
+            } = batch(0);
+            let batch = Batch {
+                pictures: pictures.to_device(&device.device),
+                conditions: conditions.to_device(&device.device),
+            };
+            learner_on(device, kind).step(&batch, 2e-4)
+        });
+        println!("{}: CPU {ours:?}, {} {theirs:?}", kind.name, other.name);
+        for (name, value) in ours {
+            let error = (value - theirs[&name]).abs();
+            assert!(
+                error < 1e-3 * value.abs().max(1.0),
+                "{}: {name} {error}",
+                kind.name
+            );
+        }
     }
 }
 

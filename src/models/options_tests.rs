@@ -2,8 +2,6 @@
 
 use std::collections::BTreeMap;
 
-use burn::tensor::Device;
-
 use super::cyclegan::CycleGanConfig;
 use super::learner::Divisible;
 use super::settings::{Balance, Shared};
@@ -12,12 +10,13 @@ use super::translator::load_translator;
 use super::{Batch, Learner, MODELS, Model};
 use crate::nn::batch::to_pictures;
 use crate::nn::convolution::Precision;
-use crate::nn::device::{self, Chosen};
+use crate::nn::device::Chosen;
 use crate::nn::diff_augment;
 use crate::nn::discriminator::{DiscriminatorKind, Slope};
 use crate::nn::generator::GeneratorKind;
 use crate::nn::losses::AdversarialLoss;
 use crate::nn::norm::NormKind;
+use crate::testing;
 
 fn create(shared: &Shared, device: &Chosen) -> Box<dyn Learner> {
     setting_on(device, None, |setting| {
@@ -162,25 +161,10 @@ fn a_batch_in_parts_gives_the_same_steps() {
     assert_near(&whole, &course(&shared, &cpu(), 3), 2e-3, "parts");
 }
 
-/// The device that VERISMO_TEST_DEVICE names (`gpu:0`, `cuda:0`, or `software` for a rasteriser that
-/// wgpu takes for a GPU), else a GPU where there is one.
-fn other_device() -> Chosen {
-    let name = std::env::var("VERISMO_TEST_DEVICE").unwrap_or_else(|_| "auto".into());
-    #[cfg(feature = "wgpu")]
-    if name == "software" {
-        return Chosen {
-            device: Device::wgpu(burn::tensor::DeviceKind::Cpu),
-            name,
-            cpu: false,
-        };
-    }
-    device::choose(name.parse().unwrap()).unwrap()
-}
-
 /// In bfloat16 one step agrees within 5 %.
 #[test]
 fn half_precision_gives_nearly_the_same_losses() {
-    let other = other_device();
+    let other = testing::other_device();
     if !Precision::Bf16.is_on(&other.device) {
         println!("skipped: {} has no bf16", other.name);
         return;
@@ -195,7 +179,7 @@ fn half_precision_gives_nearly_the_same_losses() {
 /// One step agrees within 0.1 %, ten within 3 %: rounding differs, and Adam amplifies it.
 #[test]
 fn another_device_gives_the_same_losses() {
-    let other = other_device();
+    let other = testing::other_device();
     if other.cpu {
         println!("skipped: no GPU here; VERISMO_TEST_DEVICE can name one");
         return;
@@ -214,7 +198,7 @@ fn another_device_gives_the_same_losses() {
 
 #[test]
 fn every_model_has_the_same_losses_on_another_device() {
-    let other = other_device();
+    let other = testing::other_device();
     if other.cpu {
         println!("skipped: no GPU here; VERISMO_TEST_DEVICE can name one");
         return;

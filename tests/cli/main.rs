@@ -11,6 +11,7 @@ mod first_hour;
 mod fit;
 mod foreign;
 #[cfg(unix)]
+mod generating;
 mod golden;
 mod interop;
 mod kills;

@@ -62,7 +62,21 @@ networks = 1
 steps = 10
 rounds = 1
 round_steps = 5
-channels = 4";
+channels = 4
+[stages.learn]
+from = { samples = \"augment\" }
+model = \"vae\"
+steps = 12
+batch = 4
+held_out = 0.0
+watch_every = 5
+checkpoint_minutes = 0.0
+[stages.learn.vae]
+channels = 8
+latent = 4
+[stages.generate]
+from = { model = \"learn\", task = \"task\" }
+per_class = 4";
         let pipeline = Tiny::new("part_size = 8")
             .dice(48, 32)
             .stages(&stages.replace("ROOT", env!("CARGO_MANIFEST_DIR")))
