@@ -22,6 +22,7 @@ mod planning;
 mod project;
 mod refusals;
 mod running;
+mod scenes;
 mod selecting;
 mod shapes;
 mod starting;
