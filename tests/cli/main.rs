@@ -23,6 +23,7 @@ mod planning;
 mod project;
 mod refusals;
 mod running;
+mod scenes;
 mod selecting;
 mod shapes;
 mod starting;

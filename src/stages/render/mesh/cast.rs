@@ -145,6 +145,16 @@ impl Cast {
 
     /// Any model, each class by its weight.
     pub(super) fn any(&self, stream: &mut Stream) -> &Model {
+        self.any_object(stream).0
+    }
+
+    /// The mean size of the models, in metres.
+    pub(super) fn mean_size(&self) -> f32 {
+        self.models.iter().map(|model| model.size).sum::<f32>() / self.models.len() as f32
+    }
+
+    /// Any model and one of its faces, each class by its weight.
+    pub(super) fn any_object(&self, stream: &mut Stream) -> (&Model, usize) {
         let total: f32 = self.lots.iter().map(|lot| lot.weight).sum();
         let mut left = stream.random::<f32>() * total;
         let chosen = self.lots.iter().find(|lot| {
@@ -152,7 +162,8 @@ impl Cast {
             left < 0.0
         });
         let members = &chosen.unwrap_or(&self.lots[0]).members;
-        &self.models[members[stream.random_range(0..members.len())].0]
+        let (model, face) = members[stream.random_range(0..members.len())];
+        (&self.models[model], face)
     }
 
     /// What is said if some classes are in none of the `wanted` pictures.

@@ -65,11 +65,16 @@ pub struct Viewpoint {
     pub tilt_degrees: Range,
     /// Turn of the picture about the optical axis, in degrees.
     pub roll_degrees: Range,
-    /// Longer side of the object's box over the picture's shorter side; sets the camera's distance.
+    /// Longer side of the box around the object, or around all of a scene, over the picture's shorter side; sets the
+    /// camera's distance.
     pub object_scale: Range,
     /// Width in metres of what the picture shows of the table, instead of `object_scale`: a camera
     /// that stays where it is, so that a larger object is larger in the picture.
     pub field_metres: Option<Range>,
+    /// Distance in metres from the middle of the object or scene, instead of both.
+    // Who does not give it keeps the keys in the cache.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub distance_metres: Option<Range>,
     /// Largest shift of the object from the middle, over the picture's width and height.
     pub off_centre: f32,
 }
@@ -82,6 +87,7 @@ impl Default for Viewpoint {
             roll_degrees: [-180.0, 180.0],
             object_scale: [0.5, 0.84],
             field_metres: None,
+            distance_metres: None,
             off_centre: 0.05,
         }
     }

@@ -11,6 +11,8 @@ use rand::RngExt;
 
 use super::super::{ATTEMPTS, Drawn, Wanted, proved, too_little, unseen};
 use super::backdrop::Behind;
+use super::compose::Stock;
+use super::composition::Composition;
 use super::labels::Buffer;
 use super::model::Model;
 use super::motion::{Motion, Path};
@@ -125,7 +127,7 @@ impl Mesh {
             object.track = Some(format!("{origin}/{number}"));
         }
         self.develop(
-            context,
+            (context, studio),
             place,
             (scene, &buffer, labels),
             behind.as_ref(),
@@ -142,7 +144,10 @@ impl Mesh {
         stream: &mut Stream,
     ) -> Result<Drawn<Sample>> {
         let object = studio.cast.at(place.clip);
-        let take = self.take(context, studio, object, wanted, stream)?;
+        let take = match &self.scene {
+            Some(ranges) => self.take_scene(context, studio, object, (ranges, wanted), stream)?,
+            None => self.take(context, studio, object, wanted, stream)?,
+        };
         let (scene, buffer) = (&take.frames[0], &take.buffer);
         let behind = self.backdrop.draw(&studio.photos, wanted.size, stream)?;
         let labels = buffer.labels(scene, wanted, &studio.cast.classes(), behind.is_some())?;
@@ -151,7 +156,7 @@ impl Mesh {
             return Ok(Drawn::Doubted { model, fault });
         }
         let sample = self.develop(
-            context,
+            (context, studio),
             place,
             (scene, buffer, labels),
             behind.as_ref(),
@@ -194,7 +199,7 @@ impl Mesh {
     /// The light of a scene as a picture, and its labels.
     fn develop(
         &self,
-        context: &Context,
+        (context, studio): (&Context, &Studio),
         place: Place,
         (scene, buffer, labels): (&Scene, &Buffer, Labels),
         behind: Option<&Behind>,
@@ -210,7 +215,7 @@ impl Mesh {
             labels,
             provenance: Provenance {
                 domain: Domain::Render,
-                source: scene.instances[0].model.path.clone(),
+                source: self.source_of(scene, studio),
                 origin: id(context, place.first()),
                 parent: None,
                 seed: context.seed.hex(place.clip),
@@ -232,6 +237,21 @@ impl Mesh {
         stream: &mut Stream,
     ) -> Vec<Scene<'a>> {
         let environment = &studio.environments[environment];
+        if let Some(ranges) = &self.scene {
+            let stock = Stock {
+                cast: &studio.cast,
+                props: &studio.props,
+            };
+            let ranges = (self, ranges);
+            return vec![Scene::compose(
+                ranges,
+                object,
+                stock,
+                environment,
+                wanted.size,
+                stream,
+            )];
+        }
         let scene = Scene::draw(self, object, &studio.cast, environment, wanted.size, stream);
         if wanted.clip == 1 {
             return vec![scene];
@@ -242,6 +262,55 @@ impl Mesh {
         (0..=wanted.clip)
             .map(|frame| path.at(&scene, frame))
             .collect()
+    }
+
+    /// A scene of many objects of which at least one is seen well, if there is any; what is seen less loses its label.
+    fn take_scene<'a>(
+        &self,
+        context: &Context,
+        studio: &'a Studio,
+        object: (&'a Model, usize),
+        (ranges, wanted): (&Composition, Wanted),
+        stream: &mut Stream,
+    ) -> Result<Take<'a>> {
+        let environment = stream.random_range(0..studio.environments.len());
+        for _ in 0..ATTEMPTS {
+            context.check_interrupt()?;
+            let start = Start {
+                environment,
+                stream: stream.clone(),
+            };
+            let mut frames = self.frames(studio, object, environment, wanted, stream);
+            let scene = &mut frames[0];
+            let buffer = Buffer::trace(scene, wanted.size);
+            let had_any = scene.instances.iter().any(|instance| instance.labelled);
+            for number in 0..scene.instances.len() {
+                if !scene.instances[number].labelled {
+                    continue;
+                }
+                let is_seen = buffer.pixels(number) >= ranges.min_pixels.max(1) as usize
+                    && buffer.shown(scene, number).enough(wanted.min_visible);
+                scene.instances[number].labelled = is_seen;
+            }
+            if !had_any || scene.instances.iter().any(|instance| instance.labelled) {
+                return Ok(Take {
+                    start,
+                    frames,
+                    buffer,
+                });
+            }
+        }
+        let problem =
+            format!("shows no object in any of the {ATTEMPTS} scenes drawn for a picture");
+        let remedy = "raise `size`, or lower `mesh.camera.off_centre`, `mesh.scene.min_pixels` or `min_visible`";
+        Err(Error::failed(context.id, problem, remedy))
+    }
+
+    /// The model of the first object that has a label, or else the first that may come up.
+    fn source_of(&self, scene: &Scene, studio: &Studio) -> String {
+        let first = scene.instances.iter().find(|instance| instance.labelled);
+        let model = first.map_or(&studio.cast.models[0], |instance| instance.model);
+        model.path.clone()
     }
 
     /// Scenes that show the object well in every frame, drawn anew until they do; else the last that show enough of

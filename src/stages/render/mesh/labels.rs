@@ -10,7 +10,7 @@ use super::surface::R2;
 use super::trace::{Hit, Target};
 use crate::Result;
 use crate::sample::maps::{self, albedo, depth, normals, semantic};
-use crate::sample::{Extent, Keypoint, Labels, Maps, Mask, Object, Visibility};
+use crate::sample::{Amodal, Extent, Keypoint, Labels, Maps, Mask, Object, Visibility};
 
 /// What a ray through the middle of every pixel meets, row by row.
 pub(super) struct Buffer {
@@ -98,23 +98,33 @@ impl Buffer {
         self.ids.iter().map(|&id| id == Some(number)).collect()
     }
 
-    /// Numbers of the instances that are seen, in order: those of the labels' objects.
+    /// Numbers of the labelled instances that are seen, in order: those of the labels' objects.
     pub(super) fn visible(&self, scene: &Scene) -> impl Iterator<Item = usize> {
-        (0..scene.instances.len()).filter(|number| self.ids.contains(&Some(*number)))
+        let labelled = scene
+            .instances
+            .iter()
+            .enumerate()
+            .filter(|(_, i)| i.labelled);
+        labelled
+            .map(|(number, _)| number)
+            .filter(|number| self.ids.contains(&Some(*number)))
+    }
+
+    /// Visible pixels of an instance.
+    pub(super) fn pixels(&self, number: usize) -> usize {
+        self.ids.iter().filter(|&&id| id == Some(number)).count()
     }
 
     /// Visible pixels of an instance over those it would have alone and unclipped.
     pub(super) fn visible_fraction(&self, scene: &Scene, number: usize) -> f32 {
-        let visible = self.ids.iter().filter(|&&id| id == Some(number)).count();
-        if visible == 0 {
-            return 0.0;
+        match self.pixels(number) {
+            0 => 0.0,
+            visible => Alone::of(scene, &scene.instances[number], self.size).shows(visible),
         }
-        let instance = &scene.instances[number];
-        visible as f32 / alone(scene, instance, self.size).max(visible) as f32
     }
 
-    /// The labels of every instance of which at least a pixel is visible; the class is that of the
-    /// first instance, if it is. `classes` are all that there are.
+    /// The labels of every labelled instance of which at least a pixel is visible; the class is that of the object
+    /// that the picture is of, or, of a scene, the only one. `classes` are all that there are.
     ///
     /// # Errors
     /// If a map cannot be encoded.
@@ -127,18 +137,22 @@ impl Buffer {
     ) -> Result<Labels> {
         let Extent { width, height } = self.size;
         let (mut class, mut objects) = (None, Vec::new());
-        for (number, instance) in scene.instances.iter().enumerate() {
+        let instances = scene.instances.iter().enumerate();
+        for (number, instance) in instances.filter(|(_, instance)| instance.labelled) {
             let mask = Mask::from_bitmap(&self.bitmap(number), width, height);
             let Some(bbox_xywh) = mask.bbox_xywh(height) else {
                 continue;
             };
-            if number == 0 {
+            if number == 0 && !scene.is_composed {
                 class = Some(instance.face().name.clone());
             }
+            let alone = Alone::of(scene, instance, self.size);
             objects.push(Object {
                 keypoints: self.keypoints(scene, instance),
                 pose: Some(pose(scene, instance)),
-                visible_fraction: self.visible_fraction(scene, number),
+                visible_fraction: alone.shows(self.pixels(number)),
+                truncation: scene.is_composed.then(|| alone.truncation()),
+                amodal: scene.is_composed.then(|| alone.amodal(self.size)),
                 ..Object::new(&instance.face().name, bbox_xywh).with_mask(mask)
             });
         }
@@ -160,13 +174,17 @@ impl Buffer {
             let values = semantic::draw(&objects, classes.iter().copied(), self.size);
             maps.draw(&semantic::MAP, &values, dimensions)?;
         }
-        Ok(Labels {
+        let mut labels = Labels {
             class,
             caption: None,
             objects: Some(objects),
             maps,
             camera: Some(scene.camera.intrinsics),
-        })
+        };
+        if scene.is_composed {
+            labels.class = labels.only_class().map(str::to_owned);
+        }
+        Ok(labels)
     }
 
     /// How far the map of depths must reach, in metres: to all that is seen, but of a table that goes on to the
@@ -262,29 +280,73 @@ fn seen(scene: &Scene, instance: &Instance, point: Vec3A) -> bool {
         .is_none_or(|hit| hit.distance > distance - 0.05 * instance.model.size)
 }
 
-/// Pixels that the instance covers with nothing before it, in a frame padded on all sides.
-fn alone(scene: &Scene, instance: &Instance, size: Extent) -> usize {
-    let size = IVec2::new(size.width as i32, size.height as i32);
-    let frame = [size * -3, size * 4];
-    let [low, high] = match scene.camera.faces(instance) {
-        true => scene.camera.extent(instance),
-        false => frame.map(IVec2::as_vec2),
-    };
-    let low = low.floor().as_ivec2().max(frame[0]);
-    let high = high.ceil().as_ivec2().min(frame[1]);
-    let covered = |x: i32, y: i32| {
-        let direction = scene.camera.direction(x as f32 + 0.5, y as f32 + 0.5);
+/// The pixels that an instance covers with nothing before it, in a frame padded on all sides.
+struct Alone {
+    /// How many there are.
+    covered: usize,
+    /// Lowest and highest; the first above the second if there are none.
+    bounds: [IVec2; 2],
+    /// Of the picture, row by row.
+    inside: Vec<bool>,
+}
+
+impl Alone {
+    fn of(scene: &Scene, instance: &Instance, picture: Extent) -> Self {
+        let size = IVec2::new(picture.width as i32, picture.height as i32);
+        let frame = [size * -3, size * 4];
+        let [low, high] = match scene.camera.faces(instance) {
+            true => scene.camera.extent(instance),
+            false => frame.map(IVec2::as_vec2),
+        };
+        let low = low.floor().as_ivec2().max(frame[0]);
+        let high = high.ceil().as_ivec2().min(frame[1]);
+        let mut alone = Alone {
+            covered: 0,
+            bounds: [IVec2::MAX, IVec2::MIN],
+            inside: vec![false; picture.area()],
+        };
         let origin = scene.camera.position;
-        instance.hit(origin, direction, f32::INFINITY).is_some()
-    };
-    (low.y..=high.y)
-        .flat_map(|y| (low.x..=high.x).map(move |x| (x, y)))
-        .filter(|&(x, y)| covered(x, y))
-        .count()
+        for (y, x) in (low.y..=high.y).flat_map(|y| (low.x..=high.x).map(move |x| (y, x))) {
+            let direction = scene.camera.direction(x as f32 + 0.5, y as f32 + 0.5);
+            if instance.hit(origin, direction, f32::INFINITY).is_some() {
+                alone.add(IVec2::new(x, y), size);
+            }
+        }
+        alone
+    }
+
+    fn add(&mut self, pixel: IVec2, size: IVec2) {
+        self.covered += 1;
+        self.bounds = [self.bounds[0].min(pixel), self.bounds[1].max(pixel)];
+        if pixel.cmpge(IVec2::ZERO).all() && pixel.cmplt(size).all() {
+            self.inside[(pixel.y * size.x + pixel.x) as usize] = true;
+        }
+    }
+
+    /// The visible fraction of an instance of which so many pixels are seen.
+    fn shows(&self, visible: usize) -> f32 {
+        visible as f32 / self.covered.max(visible).max(1) as f32
+    }
+
+    /// The share beyond the picture.
+    fn truncation(&self) -> f32 {
+        let inside = self.inside.iter().filter(|inside| **inside).count();
+        1.0 - inside as f32 / self.covered.max(1) as f32
+    }
+
+    /// Box and mask; there must be a pixel.
+    fn amodal(&self, size: Extent) -> Amodal {
+        let [low, high] = self.bounds;
+        let sides = high - low + 1;
+        Amodal {
+            bbox_xywh: [low.x, low.y, sides.x, sides.y].map(|value| value as f32),
+            mask: Some(Mask::from_bitmap(&self.inside, size.width, size.height)),
+        }
+    }
 }
 
 /// Object to camera, row-major 3×4.
-fn pose(scene: &Scene, instance: &Instance) -> [f32; 12] {
+pub(super) fn pose(scene: &Scene, instance: &Instance) -> [f32; 12] {
     let rotation = scene.camera.rotation * instance.rotation;
     // That of the file, also where the model's coordinates count from elsewhere.
     let origin = instance.to_world(Vec3A::ZERO - instance.model.origin);

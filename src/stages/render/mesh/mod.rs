@@ -4,6 +4,7 @@
 //! model a picture shows. `formats` tells files apart, and `gltf`, `obj`, `ply` and `stl` read them
 //! into a `geometry` with `material`s and `texture`s, from which `model` is made; `bvh` is its hierarchy of boxes.
 //! `environment` holds the panoramas, some of them `builtin`; `scene` makes every random choice of a picture,
+//! `compose` those of a scene of many objects as `composition` says, with what is `made` in code; `physics` lets them fall.
 //! `trace` sends rays through it, `labels`, `surface_maps` and `shade` see the result (`spot` is a point of it),
 //! `proof` works the labels out a second time, and `develop` makes it a photo, with `backdrop` behind.
 
@@ -11,6 +12,8 @@ mod backdrop;
 mod builtin;
 mod bvh;
 mod cast;
+mod compose;
+mod composition;
 mod config;
 mod crease;
 mod develop;
@@ -22,10 +25,12 @@ mod geometry;
 mod gltf;
 mod labels;
 mod list;
+mod made;
 mod material;
 mod model;
 mod motion;
 mod obj;
+mod physics;
 mod placing;
 mod ply;
 mod polygon;
@@ -53,10 +58,12 @@ pub use sizes::{is_too_large, length};
 
 use backdrop::Backdrop;
 use cast::Cast;
+use composition::Composition;
 use config::{Lens, Lie, Lighting, Neighbours, Pose, Surfaces, Table, Viewpoint};
 use drawing::Clips;
 use environment::Environment;
 use list::{Listed, Source};
+use made::Props;
 use model::{GoOn, Model};
 use motion::Motion;
 use stable_poses::stable_poses;
@@ -96,6 +103,10 @@ pub struct Mesh {
     pub lighting: Lighting,
     /// What stands beside it.
     pub neighbours: Neighbours,
+    /// A scene of many objects, in place of one object and its neighbours.
+    // Pictures of one object keep their keys in the cache.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub scene: Option<Composition>,
     /// What lens and sensor do to the picture.
     pub lens: Lens,
     /// How camera and objects move in a clip; only with `clip`.
@@ -107,6 +118,7 @@ pub struct Mesh {
 /// What the scenes of a stage are made from.
 struct Studio {
     cast: Cast,
+    props: Props,
     environments: Vec<Arc<Environment>>,
     photos: Photos,
     clips: Clips,
@@ -125,6 +137,7 @@ impl Default for Mesh {
             backdrop: Backdrop::default(),
             lighting: Lighting::default(),
             neighbours: Neighbours::default(),
+            scene: None,
             lens: Lens::default(),
             motion: None,
         }
@@ -133,8 +146,7 @@ impl Default for Mesh {
 
 impl Mesh {
     pub fn files(&self) -> Vec<PathBuf> {
-        // What is wrong with the list, `check` says.
-        let sources = list::expand(&self.models).unwrap_or_default();
+        let sources = self.sources();
         let models = sources
             .iter()
             .flat_map(|source| formats::files(&source.path));
@@ -142,6 +154,15 @@ impl Mesh {
         models
             .chain(self.environments.iter().filter(own).cloned())
             .collect()
+    }
+
+    /// All model files, those of distractors last. What is wrong with the lists, `check` says.
+    fn sources(&self) -> Vec<Source> {
+        let mut sources = list::expand(&self.models).unwrap_or_default();
+        let scene = self.scene.iter();
+        let others = scene.flat_map(|scene| list::expand(&scene.distractors.models));
+        sources.extend(others.flatten());
+        sources
     }
 
     /// The classes of the models, as far as they are known before these are read.
@@ -190,6 +211,7 @@ impl Mesh {
         }
         let (table, lighting, lens) = (&self.table, &self.lighting, &self.lens);
         let field = camera.field_metres.unwrap_or([1.0; 2]);
+        let distance = camera.distance_metres.unwrap_or([1.0; 2]);
         let limits = [
             ("unit_metres", [self.unit_metres; 2], 1e-9, 1e6),
             (
@@ -199,6 +221,7 @@ impl Mesh {
                 90.0,
             ),
             ("camera.field_metres", field, 1e-6, 1e6),
+            ("camera.distance_metres", distance, 1e-6, 1e6),
             (
                 "surfaces.waviness_degrees",
                 surfaces.waviness_degrees,
@@ -289,6 +312,9 @@ impl Mesh {
     /// # Errors
     /// What is wrong.
     pub(super) fn check_motion(&self, clip: u64) -> Result<(), String> {
+        if let Some(scene) = &self.scene {
+            scene.check(clip)?;
+        }
         match &self.motion {
             Some(_) if clip == 1 => Err(
                 "`mesh.motion` moves the frames of clips; set `clip`, e.g. to 8, or leave it out"
@@ -306,11 +332,14 @@ impl Mesh {
     /// # Errors
     /// The first that is not, and the remedy.
     pub fn check_files(&self) -> Result<(), Misfit> {
-        let sources = list::expand(&self.models).unwrap_or_default();
-        sources
+        self.sources()
             .iter()
             .try_for_each(|source| formats::check(&source.path))?;
-        list::check_materials(&sources)
+        let scene = self.scene.iter();
+        let lists = scene.map(|scene| &scene.distractors.models);
+        lists
+            .chain([&self.models])
+            .try_for_each(|list| list::check_materials(&list::expand(list).unwrap_or_default()))
     }
 
     /// The work for a pixel.
@@ -337,8 +366,10 @@ impl Mesh {
         }
         let photos = Photos::load(context)?;
         let environments = environment::load(&self.environments, context)?;
+        let props = self.props(&cast, context)?;
         let studio = Studio {
             cast,
+            props,
             environments,
             photos,
             clips: Clips::default(),
@@ -351,6 +382,15 @@ impl Mesh {
             "environments": studio.environments.len(),
             "background_photos": studio.photos.len(),
         }))
+    }
+
+    fn props(&self, cast: &Cast, context: &Context) -> Result<Props> {
+        let Some(scene) = &self.scene else {
+            return Ok(Props::default());
+        };
+        let mut stream = context.seed.stream(u64::MAX);
+        let go_on: GoOn = &|| context.check_interrupt();
+        Props::load(self, scene, cast.mean_size(), &mut stream, go_on)
     }
 
     fn read_model(&self, source: &Source, go_on: GoOn) -> Result<Model> {

@@ -274,7 +274,16 @@ impl Model {
         (sum / corners.len() as f32).truncate().into()
     }
 
-    fn new(mut geometry: Geometry, path: &Path, class: String, go_on: GoOn) -> Result<Model> {
+    /// Makes a model; `path` is what it is called.
+    ///
+    /// # Errors
+    /// If `go_on` ends it.
+    pub(super) fn new(
+        mut geometry: Geometry,
+        path: &Path,
+        class: String,
+        go_on: GoOn,
+    ) -> Result<Model> {
         let named_faces = !geometry.faces.is_empty();
         let origin = geometry.origin();
         let keypoints = geometry.keypoints.iter();

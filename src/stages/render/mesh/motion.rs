@@ -165,6 +165,7 @@ impl Path {
             camera: self.camera(scene, frame),
             spheres: Spheres::new(&instances),
             instances,
+            is_composed: scene.is_composed,
             table: scene.table.clone(),
             light: scene.light.clone(),
             // A sensor's noise is another one in each frame.

@@ -9,7 +9,7 @@ use rand::RngExt;
 
 use super::Mesh;
 use super::cast::Cast;
-use super::config::{Lighting, Pose, Viewpoint, draw};
+use super::config::{Lie, Lighting, Pose, Surfaces, Viewpoint, draw};
 use super::environment::Environment;
 use super::geometry::Face;
 use super::model::Model;
@@ -25,8 +25,10 @@ const LIFT: f32 = 5e-4;
 /// One picture's content.
 pub(super) struct Scene<'a> {
     pub camera: Camera,
-    /// The object of the picture first, then its neighbours.
+    /// The object of the picture first, then its neighbours; of a composed scene, objects first.
     pub instances: Vec<Instance<'a>>,
+    /// Whether it is of many objects, so that none is that of the picture.
+    pub is_composed: bool,
     /// Around the instances.
     pub spheres: Spheres,
     pub table: Table,
@@ -45,9 +47,10 @@ impl<'a> Scene<'a> {
         size: Extent,
         stream: &mut Stream,
     ) -> Self {
-        let mut main = Instance::draw(mesh, model, class, stream);
+        let kind = (&mesh.lie, &mesh.surfaces);
+        let mut main = Instance::draw(kind, model, class, stream);
         main.place(Vec2::ZERO);
-        let camera = Camera::draw(&mesh.camera, &main, size, stream);
+        let camera = Camera::draw(&mesh.camera, &Focus::of(&main), size, stream);
         let mut instances = vec![main];
         let [fewest, most] = mesh.neighbours.count;
         for _ in 0..stream.random_range(fewest..=most) {
@@ -57,7 +60,7 @@ impl<'a> Scene<'a> {
                 false => cast.any(stream),
             };
             let class = stream.random_range(0..model.faces.len());
-            let mut neighbour = Instance::draw(mesh, model, class, stream);
+            let mut neighbour = Instance::draw(kind, model, class, stream);
             let gap = draw(stream, mesh.neighbours.gap) * model.size;
             let (sin, cos) = stream.random_range(0.0..TAU).sin_cos();
             neighbour.push_away(vec2(cos, sin), gap, &instances);
@@ -67,6 +70,7 @@ impl<'a> Scene<'a> {
             camera,
             spheres: Spheres::new(&instances),
             instances,
+            is_composed: false,
             table: Table::draw(&mesh.table, model.size, stream),
             light: Light::draw(&mesh.lighting, environment, stream),
             noise: stream.random(),
@@ -79,6 +83,8 @@ impl<'a> Scene<'a> {
 pub(super) struct Instance<'a> {
     pub model: &'a Model,
     pub class: usize,
+    /// Whether it is an object of the labels.
+    pub labelled: bool,
     /// Object to world.
     pub rotation: Mat3A,
     /// Where the middle of the model's box is, in the world.
@@ -93,23 +99,30 @@ pub(super) struct Instance<'a> {
 }
 
 impl<'a> Instance<'a> {
-    fn draw(mesh: &Mesh, model: &'a Model, class: usize, stream: &mut Stream) -> Self {
-        let turns = &mesh.lie.turns_degrees;
+    /// Draws how it lies and what it looks like.
+    pub(super) fn draw(
+        (lie, surfaces): (&Lie, &Surfaces),
+        model: &'a Model,
+        class: usize,
+        stream: &mut Stream,
+    ) -> Self {
+        let turns = &lie.turns_degrees;
         let yaw = match turns.is_empty() {
             true => stream.random_range(0.0..TAU),
             false => turns[stream.random_range(0..turns.len())].to_radians(),
         };
-        let upright = Mat3A::from_quat(upright(mesh.lie.pose, model, class, stream));
+        let upright = Mat3A::from_quat(upright(lie.pose, model, class, stream));
         let (mut low, mut high) = (Vec3A::INFINITY, Vec3A::NEG_INFINITY);
         for &vertex in &model.hull {
             let turned = upright * (vertex - model.centre);
             (low, high) = (low.min(turned), high.max(turned));
         }
-        let surfaces = Surface::draw_all(&mesh.surfaces, model, stream);
+        let surfaces = Surface::draw_all(surfaces, model, stream);
         let mean = surfaces.first().map_or(Vec3A::ZERO, |s| s.colour);
         Instance {
             model,
             class,
+            labelled: true,
             rotation: Mat3A::from_quat(Quat::from_rotation_y(yaw)) * upright,
             // Resting on the lowest vertex.
             centre: vec3a(0.0, LIFT * model.size - low.y, 0.0),
@@ -120,8 +133,43 @@ impl<'a> Instance<'a> {
         }
     }
 
-    fn place(&mut self, ground: Vec2) {
+    /// The same, not an object of the labels.
+    pub(super) fn unlabelled(self) -> Self {
+        Instance {
+            labelled: false,
+            ..self
+        }
+    }
+
+    pub(super) fn place(&mut self, ground: Vec2) {
         (self.centre.x, self.centre.z) = (ground.x, ground.y);
+    }
+
+    /// Stands as it was modelled, in the middle of the table.
+    pub(super) fn stand(&mut self) {
+        (self.rotation, self.centre) = (Mat3A::IDENTITY, Vec3A::ZERO);
+        self.lift(0.0);
+    }
+
+    /// Turned as it fell; if its model has named faces, its class is the one on top.
+    pub(super) fn turn(&mut self, rotation: Mat3A) {
+        self.rotation = rotation;
+        let up = |face: &Face| (rotation * (face.upright.inverse() * Vec3A::Y)).y;
+        if self.model.has_named_faces() {
+            let faces = self.model.faces.iter().map(up).enumerate();
+            self.class = faces
+                .max_by(|a, b| a.1.total_cmp(&b.1))
+                .map_or(0, |(face, _)| face);
+        }
+    }
+
+    /// Raises it, if need be, until it is a hair above a floor of this height.
+    pub(super) fn lift(&mut self, floor: f32) {
+        let hull = self.model.hull.iter();
+        let lowest = hull
+            .map(|&v| self.to_world(v).y)
+            .fold(f32::INFINITY, f32::min);
+        self.centre.y += (floor + LIFT * self.model.size - lowest).max(0.0);
     }
 
     fn ground(&self) -> Vec2 {
@@ -181,14 +229,18 @@ impl<'a> Instance<'a> {
     }
 }
 
+/// Uniform over all rotations (Shoemake 1992).
+pub(super) fn any_rotation(stream: &mut Stream) -> Quat {
+    let [u, v, w]: [f32; 3] = std::array::from_fn(|_| stream.random());
+    let (a, b) = ((v * TAU).sin_cos(), (w * TAU).sin_cos());
+    let (p, q) = ((1.0 - u).sqrt(), u.sqrt());
+    Quat::from_xyzw(p * a.0, p * a.1, q * b.0, q * b.1).normalize()
+}
+
 /// Turns the model so that it lies as it is to.
 fn upright(pose: Pose, model: &Model, class: usize, stream: &mut Stream) -> Quat {
     if pose == Pose::Free && !model.has_named_faces() {
-        // Uniform over all rotations (Shoemake 1992).
-        let [u, v, w]: [f32; 3] = std::array::from_fn(|_| stream.random());
-        let (a, b) = ((v * TAU).sin_cos(), (w * TAU).sin_cos());
-        let (p, q) = ((1.0 - u).sqrt(), u.sqrt());
-        return Quat::from_xyzw(p * a.0, p * a.1, q * b.0, q * b.1).normalize();
+        return any_rotation(stream);
     }
     if model.stable_poses.is_empty() {
         return model.faces[class].upright;
@@ -200,6 +252,69 @@ fn upright(pose: Pose, model: &Model, class: usize, stream: &mut Stream) -> Quat
         left < 0.0
     });
     chosen.unwrap_or(&model.stable_poses[0]).upright
+}
+
+/// What a camera looks at: an object, or all of a scene.
+pub(super) struct Focus {
+    centre: Vec3A,
+    /// Distance from the middle to the farthest point.
+    radius: f32,
+    /// Longest side of a box around it.
+    size: f32,
+    /// Its outermost points, in the world.
+    points: Vec<Vec3A>,
+}
+
+impl Focus {
+    pub(super) fn of(instance: &Instance) -> Self {
+        let hull = instance.model.hull.iter();
+        Focus {
+            centre: instance.centre,
+            radius: instance.model.radius,
+            size: instance.model.size,
+            points: hull.map(|&v| instance.to_world(v)).collect(),
+        }
+    }
+
+    /// All labelled objects but those that rolled far away, or, without any, whatever lies there; a place of the
+    /// size of some objects if nothing does. `unit` is the mean size of an object.
+    pub(super) fn of_all(instances: &[Instance], unit: f32) -> Self {
+        /// Times the median distance from the middle, beyond which an object is far away.
+        const FAR: f32 = 3.0;
+        let labelled = |wanted| instances.iter().filter(move |i| i.labelled == wanted);
+        let mut chosen: Vec<&Instance> = labelled(true).collect();
+        if chosen.is_empty() {
+            chosen = labelled(false).collect();
+        }
+        let middle = chosen.iter().map(|i| i.centre).sum::<Vec3A>() / chosen.len().max(1) as f32;
+        let away = |i: &Instance| i.centre.distance(middle);
+        let mut distances: Vec<f32> = chosen.iter().map(|i| away(i)).collect();
+        distances.sort_by(f32::total_cmp);
+        let median = distances
+            .get(distances.len() / 2)
+            .map_or(0.0, |&d| d.max(unit));
+        chosen.retain(|i| away(i) <= FAR * median);
+        let mut points: Vec<Vec3A> = chosen.iter().flat_map(|i| Focus::of(i).points).collect();
+        if points.is_empty() {
+            let corners = [-1.0, 1.0].map(|x| [-1.0, 1.0].map(|z| vec3a(x, 0.0, z) * (2.0 * unit)));
+            points = corners.concat();
+        }
+        let (low, high) = points
+            .iter()
+            .fold((Vec3A::INFINITY, Vec3A::NEG_INFINITY), |(l, h), p| {
+                (l.min(*p), h.max(*p))
+            });
+        let centre = (low + high) / 2.0;
+        Focus {
+            centre,
+            radius: points
+                .iter()
+                .map(|p| p.distance(centre))
+                .fold(0.0, f32::max),
+            size: (high - low).max_element(),
+            points,
+        }
+    }
 }
 
 /// A pinhole camera; x right, y down, looking along z.
@@ -215,20 +330,28 @@ pub(super) struct Camera {
 enum Wanted {
     /// Width of the picture at the table, in metres.
     Field(f32),
+    /// In metres.
+    Distance(f32),
     /// Longer side of the object's box in the picture.
     Pixels(f32),
 }
 
 impl Camera {
     /// Stands off as far as the field, or the object's drawn size in the picture, asks for.
-    fn draw(ranges: &Viewpoint, object: &Instance, size: Extent, stream: &mut Stream) -> Self {
+    pub(super) fn draw(
+        ranges: &Viewpoint,
+        focus: &Focus,
+        size: Extent,
+        stream: &mut Stream,
+    ) -> Self {
         let sides = vec2(size.width as f32, size.height as f32);
         let fov = draw(stream, ranges.fov_degrees).to_radians();
         let tilt = draw(stream, ranges.tilt_degrees).to_radians();
         let roll = draw(stream, ranges.roll_degrees).to_radians();
-        let wanted = match ranges.field_metres {
-            Some(field) => Wanted::Field(draw(stream, field)),
-            None => Wanted::Pixels(draw(stream, ranges.object_scale) * sides.min_element()),
+        let wanted = match (ranges.field_metres, ranges.distance_metres) {
+            (Some(field), _) => Wanted::Field(draw(stream, field)),
+            (None, Some(distance)) => Wanted::Distance(draw(stream, distance)),
+            (None, None) => Wanted::Pixels(draw(stream, ranges.object_scale) * sides.min_element()),
         };
         let mut shift = |side: f32| {
             let range = [-1.0, 1.0].map(|sign: f32| sign * ranges.off_centre * side);
@@ -253,26 +376,29 @@ impl Camera {
             },
         };
         // Never inside the object, however much of the picture it is to fill.
-        let least = object.model.radius * 1.5;
+        let least = focus.radius * 1.5;
         match wanted {
             Wanted::Field(metres) => {
                 // The distance to the table counts, so that a higher object comes nearer.
-                let height = object.centre.y / tilt.cos();
+                let height = focus.centre.y / tilt.cos();
                 let distance = (metres * focal / sides.x - height).max(least);
-                camera.position = object.centre + away * distance;
+                camera.position = focus.centre + away * distance;
+            }
+            Wanted::Distance(metres) => {
+                camera.position = focus.centre + away * metres.max(least);
             }
             Wanted::Pixels(pixels) => {
-                let mut distance = object.model.size * focal / pixels;
-                camera.position = object.centre + away * distance;
+                let mut distance = focus.size * focal / pixels;
+                camera.position = focus.centre + away * distance;
                 for _ in 0..4 {
-                    let [low, high] = camera.extent(object);
+                    let [low, high] = camera.bounds(&focus.points);
                     distance *= (high - low).max_element() / pixels;
                     distance = distance.max(least);
-                    camera.position = object.centre + away * distance;
+                    camera.position = focus.centre + away * distance;
                 }
             }
         }
-        let [low, high] = camera.extent(object);
+        let [low, high] = camera.bounds(&focus.points);
         let offset = sides / 2.0 + shift - (low + high) / 2.0;
         camera.intrinsics.cx += offset.x;
         camera.intrinsics.cy += offset.y;
@@ -302,11 +428,15 @@ impl Camera {
     /// The box of an instance in pixels, not cut by the frame: lowest and highest corner. It must lie before the
     /// camera.
     pub(super) fn extent(&self, instance: &Instance) -> [Vec2; 2] {
-        let hull = instance.model.hull.iter();
-        hull.map(|&v| self.project(instance.to_world(v)))
-            .fold([Vec2::INFINITY, Vec2::NEG_INFINITY], |[low, high], p| {
-                [low.min(p), high.max(p)]
-            })
+        self.bounds(&Focus::of(instance).points)
+    }
+
+    /// The box of points before the camera in pixels.
+    fn bounds(&self, points: &[Vec3A]) -> [Vec2; 2] {
+        let pixels = points.iter().map(|&point| self.project(point));
+        pixels.fold([Vec2::INFINITY, Vec2::NEG_INFINITY], |[low, high], p| {
+            [low.min(p), high.max(p)]
+        })
     }
 }
 
@@ -332,7 +462,11 @@ pub(super) struct Light<'a> {
 }
 
 impl<'a> Light<'a> {
-    fn draw(ranges: &Lighting, environment: &'a Environment, stream: &mut Stream) -> Self {
+    pub(super) fn draw(
+        ranges: &Lighting,
+        environment: &'a Environment,
+        stream: &mut Stream,
+    ) -> Self {
         let mut tint = || 1.0 + draw(stream, [-ranges.tint, ranges.tint]);
         let tint = vec3a(tint(), 1.0, tint());
         let exposure = draw(stream, ranges.exposure);

@@ -2,6 +2,7 @@
 //! number of threads, and errors that name the file.
 
 mod clips;
+mod composed;
 mod hostile;
 mod labels;
 mod listing;

@@ -11,6 +11,7 @@ use glam::{DVec2, DVec3, Vec3A};
 
 use self::raster::{Body, Layer, View};
 use super::geometry::Face;
+use super::labels::pose;
 use super::model::Model;
 use super::scene::Scene;
 use crate::sample::maps::{self, depth};
@@ -29,6 +30,8 @@ const REACH: i32 = 3;
 pub(super) struct Shown<'a> {
     /// Model and face of every labelled object.
     pub objects: Vec<(&'a Model, &'a Face)>,
+    /// What hides them without a label: model and pose.
+    pub others: Vec<(&'a Model, [f32; 12])>,
     /// Upwards, in the camera's coordinates.
     pub up: Vec3A,
     /// Of the camera above the table, in metres.
@@ -40,9 +43,16 @@ impl<'a> Shown<'a> {
     pub(super) fn new(scene: &'a Scene, ids: &[Option<usize>]) -> Self {
         let instances = scene.instances.iter().enumerate();
         let seen = instances.filter(|(number, _)| ids.contains(&Some(*number)));
+        let seen = seen.map(|(_, instance)| instance);
+        let (objects, others): (Vec<_>, Vec<_>) = seen.partition(|instance| instance.labelled);
         Shown {
-            objects: seen
-                .map(|(_, instance)| (instance.model, instance.face()))
+            objects: objects
+                .into_iter()
+                .map(|instance| (instance.model, instance.face()))
+                .collect(),
+            others: others
+                .into_iter()
+                .map(|instance| (instance.model, pose(scene, instance)))
                 .collect(),
             up: scene.camera.rotation * Vec3A::Y,
             height: scene.camera.position.y,
@@ -70,6 +80,9 @@ impl<'a> Shown<'a> {
             .zip(&self.objects)
             .map(|(object, (model, _))| Some(Body::new(model, object.pose?)))
             .collect();
+        let others = self.others.iter();
+        let others = others.map(|(model, pose)| Body::new(model, *pose));
+        let bodies = bodies.map(|bodies| bodies.into_iter().chain(others).collect::<Vec<_>>());
         let Some(bodies) = bodies else {
             return Some("a pose is not recorded".to_owned());
         };
@@ -83,9 +96,10 @@ impl<'a> Shown<'a> {
             (0..objects.len()).find_map(|number| {
                 let (object, body) = (&objects[number], &bodies[number]);
                 let (model, face) = self.objects[number];
-                let fault = class_fault(object, face, body, self.up, model.has_named_faces())
+                let fault = class_fault(object, (model, face), body, self.up)
                     .or_else(|| box_fault(object, &drawn.layers[number], slack, size))
                     .or_else(|| drawn.visible_fault(number, object))
+                    .or_else(|| drawn.amodal_fault(number, object))
                     .or_else(|| drawn.keypoints_fault((object, face, body), (view, slack)));
                 fault.map(|fault| {
                     format!(
@@ -97,11 +111,19 @@ impl<'a> Shown<'a> {
         })
     }
 
-    /// Rasterises all bodies, as far as `reach` pictures beyond the picture, and the table.
+    /// Rasterises all bodies and the table; those of labelled objects as far as `reach` pictures beyond the picture.
     fn draw(&self, bodies: &[Body], view: View, size: Extent, reach: i32) -> Drawn {
         let layers: Vec<Layer> = bodies
             .iter()
-            .map(|body| Layer::of(body, view, size, reach))
+            .enumerate()
+            .map(|(number, body)| {
+                let reach = if number < self.objects.len() {
+                    reach
+                } else {
+                    0
+                };
+                Layer::of(body, view, size, reach)
+            })
             .collect();
         let (mut ids, mut depths) = (
             Vec::with_capacity(size.area()),
@@ -119,7 +141,8 @@ impl<'a> Shown<'a> {
             let (mut id, mut nearest) = (None, table);
             for (number, layer) in layers.iter().enumerate() {
                 if at(layer) < nearest {
-                    (id, nearest) = (Some(number), at(layer));
+                    id = (number < self.objects.len()).then_some(number);
+                    nearest = at(layer);
                 }
             }
             ids.push(id);
@@ -300,6 +323,42 @@ impl Drawn {
             .then(|| format!("is said to be visible by {said:.3}, and is by {fraction:.3}"))
     }
 
+    /// Whether amodal box, mask and truncation, if there are any, are those of the body alone.
+    fn amodal_fault(&self, number: usize, object: &Object) -> Option<String> {
+        let (layer, size) = (&self.layers[number], self.size);
+        // Pictures of one object have none.
+        let amodal = object.amodal.as_ref()?;
+        let [low, high] = layer.pixel_bounds();
+        let sides = high - low;
+        let own = [low.x, low.y, sides.x, sides.y].map(|value| value as f32);
+        let off = own.iter().zip(amodal.bbox_xywh).map(|(a, b)| (a - b).abs());
+        if off.fold(0.0, f32::max) > 1.0 {
+            return Some(format!(
+                "has the amodal box {:?}, and its model {own:?}",
+                amodal.bbox_xywh
+            ));
+        }
+        let mask = amodal.mask.as_ref()?.to_bitmap(size.width, size.height);
+        let is_there = |x: i32, y: i32| layer.at(x, y).is_finite();
+        let places =
+            (0..size.height as i32).flat_map(|y| (0..size.width as i32).map(move |x| (x, y)));
+        // An edge runs between neighbours of which one is there.
+        let mut wrong = places.zip(&mask).filter(|&((x, y), &said)| {
+            let near = || (-1..=1).flat_map(|dy| (-1..=1).map(move |dx| (x + dx, y + dy)));
+            is_there(x, y) != said && near().all(|(x, y)| is_there(x, y) != said)
+        });
+        if let Some(((x, y), _)) = wrong.next() {
+            return Some(format!("has a wrong amodal mask at ({x}, {y})"));
+        }
+        let inside = mask.iter().filter(|said| **said).count() as f32;
+        let covered = layer.covered().max(1) as f32;
+        let beyond = (1.0 - inside / covered).max(0.0);
+        let said = object.truncation.unwrap_or(f32::NAN);
+        // Some pixels more or less along the edges.
+        let is_right = (said - beyond).abs() <= 0.01 + 4.0 / covered;
+        (!is_right).then(|| format!("is said to be cut off by {said:.3}, and is by {beyond:.3}"))
+    }
+
     fn keypoints_fault(
         &self,
         (object, face, body): (&Object, &Face, &Body),
@@ -368,20 +427,22 @@ impl Drawn {
     }
 }
 
-/// Whether the class is that of the model's face, and this lies on top.
+/// Whether the class is that of the model's face, and none of another class lies more on top.
 fn class_fault(
     object: &Object,
-    face: &Face,
+    (model, face): (&Model, &Face),
     body: &Body,
     up: Vec3A,
-    named: bool,
 ) -> Option<String> {
     if object.class != face.name {
         return Some(format!("is of the class `{}` of its model", face.name));
     }
-    let outwards = body.direction(face.upright.inverse() * Vec3A::Y);
     let up = DVec3::from_array(up.to_array().map(f64::from));
-    (named && outwards.dot(up) < 0.999).then(|| "does not lie with that face on top".to_owned())
+    let height = |face: &Face| body.direction(face.upright.inverse() * Vec3A::Y).dot(up);
+    let own = height(face);
+    let mut others = model.faces.iter().filter(|other| other.name != face.name);
+    (model.has_named_faces() && others.any(|other| height(other) > own + 1e-3))
+        .then(|| "does not lie with that face on top".to_owned())
 }
 
 /// Whether the box is that of the mask, and holds nothing beyond the projected triangles.

@@ -214,6 +214,20 @@ impl Layer {
         }
     }
 
+    /// First pixel, and the one beyond the last, of the box around those that the body covers.
+    pub(super) fn pixel_bounds(&self) -> [IVec2; 2] {
+        let covered = self
+            .depths
+            .iter()
+            .enumerate()
+            .filter(|(_, depth)| depth.is_finite());
+        let pixels = covered
+            .map(|(i, _)| self.low + IVec2::new(i as i32 % self.size.x, i as i32 / self.size.x));
+        pixels.fold([IVec2::MAX, IVec2::MIN], |[low, high], pixel| {
+            [low.min(pixel), high.max(pixel + 1)]
+        })
+    }
+
     /// Pixels that the body covers.
     pub(super) fn covered(&self) -> usize {
         self.depths.iter().filter(|depth| depth.is_finite()).count()

@@ -45,6 +45,7 @@ fn draw(name: &str, bytes: &[u8], environment: &Arc<Environment>) -> Result<Samp
     };
     let studio = Studio {
         cast: Cast::of(vec![mesh.read_model(&Source::plain(&path), &|| Ok(()))?]),
+        props: Props::default(),
         environments: vec![Arc::clone(environment)],
         photos: Photos::default(),
         clips: Clips::default(),
