@@ -16,7 +16,7 @@ use rand::RngExt;
 use crate::Result;
 use crate::artifact::run::{RunRecord, StageRecord, Status};
 use crate::artifact::{self, Artifact, Cost, Kind, Manifest, parts};
-use crate::models::album::Album;
+use crate::models::album::{Album, ObjectBox};
 use crate::nn::device::{self, Chosen};
 use crate::sample::image::encode_png;
 use crate::sample::{Domain, Extent, Labels, Maps, Mask, Object, Provenance, Sample};
@@ -151,6 +151,57 @@ pub(crate) fn shapes(count: u64, size: u32, seed: u64) -> Vec<Sample> {
         sample
     };
     (0..count).map(shape).collect()
+}
+
+/// The objects of a sample as detectors learn them; panics at a class that is not listed.
+pub(crate) fn object_boxes(sample: &Sample, classes: &[&str]) -> Vec<ObjectBox> {
+    let objects = sample.labels.objects().iter();
+    let class = |name: &str| classes.iter().position(|class| *class == name).unwrap();
+    let object = |object: &Object| ObjectBox::new(class(&object.class), object.bbox_xywh);
+    objects.map(object).collect()
+}
+
+/// Labelled frames of up to four [`shapes`] of 32 pixels on one ground, each within its own cell; every fifth shows
+/// none.
+pub(crate) fn frames(count: u64, extent: Extent, seed: u64) -> Vec<Sample> {
+    const CELL: u32 = 32;
+    let all = shapes(4 * count, CELL, seed);
+    let seed = Seed::new(seed, "frames");
+    let frame = |(index, shapes): (u64, &[Sample])| {
+        let mut stream = seed.stream(index);
+        let ground = image::Rgb([(); 3].map(|()| stream.random_range(0..110)));
+        let mut pixels = RgbImage::from_pixel(extent.width, extent.height, ground);
+        let mut cells: Vec<[u32; 2]> = (0..extent.height / CELL)
+            .flat_map(|row| (0..extent.width / CELL).map(move |column| [column, row]))
+            .collect();
+        let mut objects = Vec::new();
+        for shape in shapes.iter().filter(|_| !index.is_multiple_of(5)) {
+            let cell = cells.swap_remove(stream.random_range(0..cells.len()));
+            let [left, top] = cell.map(|place| place * CELL);
+            let object = &shape.labels.objects()[0];
+            let bitmap = object.mask.as_ref().unwrap().to_bitmap(CELL, CELL);
+            for (x, y, pixel) in shape.pixels().unwrap().enumerate_pixels() {
+                if bitmap[(y * CELL + x) as usize] {
+                    pixels.put_pixel(left + x, top + y, *pixel);
+                }
+            }
+            let [x, y, w, h] = object.bbox_xywh;
+            let bbox = [x + left as f32, y + top as f32, w, h];
+            objects.push(Object::new(&object.class, bbox));
+        }
+        let mut sample = shapes[0].clone();
+        sample.id = format!("render-{index:06}");
+        sample.index = index;
+        sample.provenance.origin = sample.id.clone();
+        sample.extent = extent;
+        sample.image = encode_png(&pixels).unwrap();
+        sample.labels = Labels {
+            objects: Some(objects),
+            ..Labels::default()
+        };
+        sample
+    };
+    (0..).zip(all.chunks(4)).map(frame).collect()
 }
 
 /// A picture of one grey, without labels.

@@ -1,7 +1,7 @@
 //! `verdicts.parquet`: one row for every sample that the gate judged, kept or not, without pictures.
 //!
 //! Columns `id`, `origin`, `source`, `class`, `reasons` (empty if the sample was kept), and one column of
-//! 32-bit floats per criterion; null means it could not be judged.
+//! 32-bit floats per criterion; null means it could not be judged. Where objects were spoiled, `objects` tells which.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -38,6 +38,9 @@ pub fn write(path: &Path, verdicts: &[Verdict]) -> Result<()> {
     let mut columns = fixed.map_err(|e| Error::table(path, e))?;
     let criteria: BTreeSet<&String> = verdicts.iter().flat_map(|v| v.scores.keys()).collect();
     let score = |name: &String| Arc::new(Field::new(name, DataType::Float32, true));
+    if verdicts.iter().any(|verdict| verdict.objects.is_some()) {
+        columns.push(Arc::new(Field::new("objects", DataType::LargeUtf8, true)));
+    }
     columns.extend(criteria.into_iter().map(score));
     let mut table = Table::with_columns(path, columns)?;
     table.add(verdicts)?;
@@ -69,14 +72,22 @@ mod tests {
             source: "die.gltf".into(),
             class: (id != "b").then(|| "one".into()),
             reasons: reasons.iter().map(|r| (*r).into()).collect(),
+            objects: None,
             scores: scores.iter().map(|(n, v)| ((*n).into(), *v)).collect(),
         };
         let all = vec![
             verdict("a", &[], &[("edges", 0.5)]),
             verdict("b", &["label", "mask"], &[("label", 0.1), ("mask", 0.25)]),
         ];
+        let spoiled = Verdict {
+            objects: Some("2 four: edges".into()),
+            ..all[0].clone()
+        };
+        let some = [all[1].clone(), spoiled];
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join(FILE);
+        write(&path, &some).unwrap();
+        assert_eq!(read(&path).unwrap(), some);
         write(&path, &all).unwrap();
         assert_eq!(read(&path).unwrap(), all);
         write(&path, &[]).unwrap();

@@ -4,7 +4,8 @@
 //! once, in their order, into a file without a name, and the examples used last are kept decoded. Memory
 //! is bounded whatever the number and the size of the pictures.
 
-use std::collections::{BTreeMap, HashMap};
+mod kept;
+
 use std::fs::File;
 use std::io::{Cursor, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
@@ -12,11 +13,14 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use image::{ExtendedColorType, GrayImage, ImageFormat, ImageReader, RgbImage};
 
+use serde::{Deserialize, Serialize};
+
 use crate::artifact::Artifact;
 use crate::sample::image::{decode_rgb, encode};
 use crate::sample::maps::{self, Decoded, MapKind, Value};
 use crate::sample::{Extent, Sample};
 use crate::{Error, Result};
+use kept::Kept;
 
 /// Bytes of decoded examples that an album keeps: 40,000 pictures of 64×64, or 500 of 640×480.
 const KEPT: usize = 512 << 20;
@@ -31,6 +35,8 @@ pub struct Album {
     first: Option<Extent>,
     /// Of a picture that measures something else than the first.
     odd: Option<Extent>,
+    /// As wide as the widest picture, and as high as the highest.
+    largest: Option<Extent>,
     kept: Mutex<Kept>,
 }
 
@@ -42,17 +48,44 @@ pub struct Example {
     pub mask: GrayImage,
     /// Those that were asked for and that the sample has.
     pub maps: Decoded,
+    /// What is in the picture, in an album of objects.
+    pub objects: Arc<[ObjectBox]>,
 }
 
-/// Where an example lies, and its class.
+/// The class and the place of an object, as detectors learn them.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct ObjectBox {
+    /// Its place in the list of classes.
+    pub class: usize,
+    /// x, y, width, height in pixels of the picture.
+    pub bbox_xywh: [f32; 4],
+    /// Whether it is neither right nor wrong to find it, as it may not be one.
+    #[serde(default)]
+    pub doubtful: bool,
+}
+
+impl ObjectBox {
+    /// One that is surely there.
+    pub fn new(class: usize, bbox_xywh: [f32; 4]) -> Self {
+        ObjectBox {
+            class,
+            bbox_xywh,
+            doubtful: false,
+        }
+    }
+}
+
+/// Where an example lies, its class, and its objects.
 struct Entry {
     name: String,
+    extent: Extent,
     at: u64,
     /// Bytes of the picture, and those of the mask after it.
     bytes: [usize; 2],
     /// The maps after them, with their bytes.
     maps: Vec<(&'static MapKind, usize)>,
     class: usize,
+    objects: Arc<[ObjectBox]>,
 }
 
 impl Album {
@@ -69,6 +102,7 @@ impl Album {
             entries: Vec::new(),
             first: None,
             odd: None,
+            largest: None,
             kept: Mutex::new(Kept::new(KEPT)),
         })
     }
@@ -103,6 +137,28 @@ impl Album {
     /// If it is not a picture, or cannot be written.
     pub fn push(&mut self, name: &str, picture: &[u8], class: usize) -> Result<()> {
         self.add(name, [picture, &[]], &[], class)
+    }
+
+    /// Adds an encoded picture with what is in it, which may be nothing; its class is 0.
+    ///
+    /// # Errors
+    /// As [`Album::push`].
+    pub fn push_objects(
+        &mut self,
+        name: &str,
+        picture: &[u8],
+        objects: Vec<ObjectBox>,
+    ) -> Result<()> {
+        self.push(name, picture, 0)?;
+        self.note_objects(objects);
+        Ok(())
+    }
+
+    /// Says what is in the picture that was added last.
+    pub fn note_objects(&mut self, objects: Vec<ObjectBox>) {
+        if let Some(entry) = self.entries.last_mut() {
+            entry.objects = objects.into();
+        }
     }
 
     /// Adds a sample's picture with the mask of its objects.
@@ -142,6 +198,11 @@ impl Album {
         if extent != first {
             self.odd.get_or_insert(extent);
         }
+        let largest = self.largest.unwrap_or(extent);
+        self.largest = Some(Extent::new(
+            largest.width.max(extent.width),
+            largest.height.max(extent.height),
+        ));
         let mut file = locked(&self.file);
         let written = file.seek(SeekFrom::Start(self.length));
         let written = written.and_then(|_| file.write_all(picture));
@@ -152,10 +213,12 @@ impl Album {
         drop(file);
         self.entries.push(Entry {
             name: name.to_owned(),
+            extent,
             at: self.length,
             bytes: [picture.len(), mask.len()],
             maps: maps.iter().map(|(kind, png)| (*kind, png.len())).collect(),
             class,
+            objects: Arc::default(),
         });
         let maps: usize = maps.iter().map(|(_, png)| png.len()).sum();
         self.length += (picture.len() + mask.len() + maps) as u64;
@@ -175,6 +238,26 @@ impl Album {
     /// The class of one example, without decoding it; panics if there is no such example.
     pub fn class(&self, number: usize) -> usize {
         self.entries[number].class
+    }
+
+    /// What is in the picture of one example, without decoding it; panics if there is no such example.
+    pub fn objects(&self, number: usize) -> &[ObjectBox] {
+        &self.entries[number].objects
+    }
+
+    /// What the picture of one example measures, without decoding it; panics if there is no such example.
+    pub fn extent(&self, number: usize) -> Extent {
+        self.entries[number].extent
+    }
+
+    /// What messages call one example; panics if there is no such example.
+    pub fn name(&self, number: usize) -> &str {
+        &self.entries[number].name
+    }
+
+    /// As wide as the widest picture, and as high as the highest; `None` without pictures.
+    pub fn largest(&self) -> Option<Extent> {
+        self.largest
     }
 
     /// The class of each example.
@@ -252,6 +335,7 @@ impl Album {
         }
         Ok(Example {
             maps,
+            objects: entry.objects.clone(),
             picture: decoded,
             mask: match mask {
                 [] => GrayImage::default(),
@@ -319,65 +403,6 @@ fn unreadable(name: &str, error: image::ImageError) -> Error {
 /// A thread that panicked leaves nothing half done here.
 fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-/// The examples used last, up to a number of bytes.
-struct Kept {
-    most: usize,
-    bytes: usize,
-    /// Uses so far.
-    uses: u64,
-    /// By number, each with its last use.
-    examples: HashMap<usize, (u64, Arc<Example>)>,
-    /// Numbers by their last use.
-    order: BTreeMap<u64, usize>,
-}
-
-impl Kept {
-    fn new(most: usize) -> Self {
-        Kept {
-            most,
-            bytes: 0,
-            uses: 0,
-            examples: HashMap::new(),
-            order: BTreeMap::new(),
-        }
-    }
-
-    fn get(&mut self, number: usize) -> Option<Arc<Example>> {
-        let (used, example) = self.examples.get_mut(&number)?;
-        self.uses += 1;
-        self.order.remove(used);
-        self.order.insert(self.uses, number);
-        *used = self.uses;
-        Some(example.clone())
-    }
-
-    fn put(&mut self, number: usize, example: &Arc<Example>) {
-        let size = |example: &Example| {
-            let maps = example
-                .maps
-                .iter()
-                .map(|(_, values)| size_of_val(&values[..]));
-            example.picture.len() + example.mask.len() + maps.sum::<usize>()
-        };
-        // Another thread may have been as quick.
-        if self.examples.contains_key(&number) {
-            return;
-        }
-        self.bytes += size(example);
-        self.uses += 1;
-        self.order.insert(self.uses, number);
-        self.examples.insert(number, (self.uses, example.clone()));
-        while self.bytes > self.most {
-            let Some((_, oldest)) = self.order.pop_first() else {
-                return;
-            };
-            if let Some((_, example)) = self.examples.remove(&oldest) {
-                self.bytes -= size(&example);
-            }
-        }
-    }
 }
 
 #[cfg(test)]

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use burn::tensor::Device;
+
 use super::cyclegan::CycleGanConfig;
 use super::learner::Divisible;
 use super::settings::{Balance, Shared};

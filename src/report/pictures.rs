@@ -4,13 +4,19 @@ use base64::Engine;
 use maud::{Markup, html};
 
 use crate::sample::{Keypoint, Mask, Object, Sample, Visibility, image};
-use crate::stage::exhibit::Sheet;
+use crate::stage::exhibit::{Row, Sheet};
 
 /// Pictures are shown near this many pixels, small ones by a whole factor.
 const SHOWN: u32 = 128;
 
 /// Larger pictures than this are shrunk before they are embedded.
 const EMBEDDED: u32 = 256;
+
+/// The same where labels are compared side by side, and small objects must be recognised.
+const COMPARED: u32 = 640;
+
+/// The quality of JPEGs, which large pictures that are compared become.
+const QUALITY: u8 = 85;
 
 /// Rows of pictures with their captions, or pictures with their labels drawn over them.
 pub(super) fn sheet(sheet: &Sheet) -> Markup {
@@ -89,6 +95,29 @@ fn data_uri(sample: &Sample) -> String {
     format!("data:image/png;base64,{encoded}")
 }
 
+/// As [`data_uri`]; large pictures that are `compared` keep more of their pixels.
+fn embedded(sample: &Sample, compared: bool) -> String {
+    if !compared || sample.extent.longer() <= EMBEDDED {
+        return data_uri(sample);
+    }
+    let jpeg = sample.pixels().and_then(|pixels| {
+        let longer = pixels.width().max(pixels.height());
+        let scaled = |length: u32| (length * COMPARED / longer).max(1);
+        match longer > COMPARED {
+            true => {
+                let (width, height) = (scaled(pixels.width()), scaled(pixels.height()));
+                image::encode_jpeg(&image::resize(&pixels, width, height), QUALITY)
+            }
+            false => image::encode_jpeg(&pixels, QUALITY),
+        }
+    });
+    let Ok(jpeg) = jpeg else {
+        return data_uri(sample);
+    };
+    let encoded = base64::engine::general_purpose::STANDARD.encode(jpeg);
+    format!("data:image/jpeg;base64,{encoded}")
+}
+
 /// `None` if the picture cannot be read: the page then shows the sample's id instead.
 fn shrunk(sample: &Sample) -> Option<Vec<u8>> {
     let pixels = sample.pixels().ok()?;
@@ -106,6 +135,7 @@ fn labelled(sheet: &Sheet) -> Markup {
             .flat_map(|row| row.pictures.iter().flatten())
     };
     let has = |test: fn(&Object) -> bool| samples().any(|s| s.labels.objects().iter().any(test));
+    let compared = sheet.columns.len() > 1;
     html! {
         p.flow {
             @for column in &sheet.columns { span { (column) } }
@@ -116,11 +146,31 @@ fn labelled(sheet: &Sheet) -> Markup {
                 small { span.key.hidden-key {} "hidden keypoint" }
             }
         }
-        div.overlays { @for sample in samples() { (overlay(sample)) } }
+        @if compared {
+            @for row in &sheet.rows { (side_by_side(row, &sheet.columns)) }
+        } @else {
+            div.overlays { @for sample in samples() { (overlay(sample, None)) } }
+        }
     }
 }
 
-fn overlay(sample: &Sample) -> Markup {
+/// One picture with the labels of each column drawn over it.
+fn side_by_side(row: &Row, columns: &[String]) -> Markup {
+    html! {
+        p.compared {
+            (row.caption)
+            @if !row.fault.is_empty() { " " span.why { (row.fault) } }
+        }
+        div.overlays.compared {
+            @for (sample, column) in row.pictures.iter().zip(columns) {
+                @if let Some(sample) = sample { (overlay(sample, Some(column))) }
+            }
+        }
+    }
+}
+
+/// A picture with its labels drawn over it; `column` says whose labels they are where there are several.
+fn overlay(sample: &Sample, column: Option<&str>) -> Markup {
     let (width, height) = (sample.extent.width, sample.extent.height);
     let mut classes: Vec<&str> = Vec::new();
     for object in sample.labels.objects() {
@@ -133,10 +183,11 @@ fn overlay(sample: &Sample) -> Markup {
         figure.overlay title=(description(sample, "labels of")) {
             svg viewBox=(format!("0 0 {width} {height}")) role="img" aria-label=(sample.id)
                 style=(format!("--unit:{unit:.4}px")) {
-                image class=(sharpness(sample)) href=(data_uri(sample)) width=(width) height=(height) {}
-                @for object in sample.labels.objects() { (outlines(object, width, height, unit)) }
+                image class=(sharpness(sample)) href=(embedded(sample, column.is_some())) width=(width) height=(height) {}
+                @for object in sample.labels.objects() { (outlines(object, (width, height), unit, column.is_some())) }
             }
             figcaption {
+                @if let Some(column) = column { b { (column) } " " }
                 @if classes.is_empty() { (sample.labels.class.as_deref().unwrap_or("no label")) }
                 (classes.join(", "))
             }
@@ -144,7 +195,7 @@ fn overlay(sample: &Sample) -> Markup {
     }
 }
 
-fn outlines(object: &Object, width: u32, height: u32, unit: f64) -> Markup {
+fn outlines(object: &Object, (width, height): (u32, u32), unit: f64, named: bool) -> Markup {
     let [x, y, w, h] = object.bbox_xywh.map(finite);
     let mask = object.mask.as_ref();
     let outline = mask.map_or_else(String::new, |mask| outline(mask, width, height));
@@ -153,6 +204,7 @@ fn outlines(object: &Object, width: u32, height: u32, unit: f64) -> Markup {
         rect.box x=(x) y=(y) width=(w.max(0.0)) height=(h.max(0.0)) {
             title { (object.class) ", visible " (format!("{:.0} %", 100.0 * object.visible_fraction)) }
         }
+        @if named { text.class x=(x) y=(finite(y - 1.5 * unit as f32)) { (object.class) } }
         @for keypoint in &object.keypoints { (point(keypoint, unit)) }
     }
 }
@@ -248,6 +300,36 @@ mod tests {
     }
 
     #[test]
+    fn labels_of_several_are_drawn_side_by_side_with_their_names() {
+        let with = |class: &str| {
+            let mut sample = picture_of(300, 200);
+            sample.labels.objects = Some(vec![Object::new(class, [5.0, 5.0, 20.0, 20.0])]);
+            Some(sample)
+        };
+        let row = Row {
+            pictures: vec![with("four"), with("six 83 %"), None],
+            caption: "worst".into(),
+            fault: "missed four".into(),
+            details: String::new(),
+        };
+        let drawn = sheet(&Sheet {
+            columns: ["true boxes", "adapted", "lost"].map(String::from).into(),
+            rows: vec![row],
+            labels: true,
+        });
+        let drawn = drawn.into_string();
+        assert_eq!(drawn.matches("<svg").count(), 2);
+        for text in [
+            "worst",
+            "missed four",
+            ">six 83 %</text>",
+            "data:image/jpeg",
+        ] {
+            assert!(drawn.contains(text), "{text}");
+        }
+    }
+
+    #[test]
     fn labels_that_are_not_numbers_leave_no_trace_in_the_drawing() {
         let mut sample = picture_of(8, 8);
         sample.labels.objects = Some(vec![Object {
@@ -260,7 +342,7 @@ mod tests {
             }],
             ..Object::new("<i>", [f32::NAN, 0.0, f32::INFINITY, -1.0])
         }]);
-        let drawn = overlay(&sample).into_string();
+        let drawn = overlay(&sample, None).into_string();
         assert!(!drawn.contains("NaN") && !drawn.contains("\"inf") && !drawn.contains("<i>"));
     }
 }

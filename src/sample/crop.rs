@@ -52,6 +52,20 @@ pub fn centre(photo: Extent, picture: Extent) -> Rectangle {
     }
 }
 
+/// What the provenance says of the whole photo that a picture was made of, where it measures something else: what it
+/// measured, from which follows where its pixels are.
+pub fn frame_note(photo: Extent, picture: Extent) -> Option<String> {
+    let Extent { width, height } = photo;
+    (photo != picture).then(|| format!("frame({width}x{height})"))
+}
+
+/// The photo's extent, if `note` is a [`frame_note`].
+pub fn frame_of(note: &str) -> Option<Extent> {
+    let sides = note.strip_prefix("frame(")?.strip_suffix(')')?;
+    let (width, height) = sides.split_once('x')?;
+    Some(Extent::new(width.parse().ok()?, height.parse().ok()?))
+}
+
 /// The rectangle of the shape of `picture` around the part of a box (left, top, right, bottom in
 /// pixels) that lies in the photo, wider on each side by `margin` of the smallest such rectangle;
 /// `None` if no part of the box lies in the photo.
@@ -155,6 +169,15 @@ mod tests {
             around_box([700.0, 0.0, 720.0, 9.0], 0.0, photo, picture),
             None
         );
+    }
+
+    #[test]
+    fn a_note_tells_what_a_photo_measured() {
+        let (photo, picture) = (Extent::new(1280, 960), Extent::square(64));
+        let note = frame_note(photo, picture).unwrap();
+        assert_eq!(frame_of(&note), Some(photo));
+        assert_eq!(frame_note(photo, photo), None);
+        assert_eq!(frame_of("flip"), None);
     }
 
     #[test]

@@ -17,6 +17,10 @@ pub struct Verdict {
     pub class: Option<String>,
     /// The criteria that it failed; empty if it was kept.
     pub reasons: Vec<String>,
+    /// Objects of it that were spoiled, by their place among its objects and their class, with the criteria that they
+    /// failed: `2 four: edges; 5 six: edges, contrast`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub objects: Option<String>,
     /// By criterion; criteria that could not be judged are missing.
     #[serde(flatten, deserialize_with = "without_nulls")]
     pub scores: BTreeMap<String, f32>,
@@ -35,6 +39,9 @@ impl Verdict {
         let mut note = serde_json::Map::new();
         if !self.is_kept() {
             note.insert("reasons".into(), self.reasons.clone().into());
+        }
+        if let Some(objects) = &self.objects {
+            note.insert("objects".into(), objects.clone().into());
         }
         for (name, score) in &self.scores {
             note.insert(name.clone(), round(*score).into());
@@ -64,6 +71,7 @@ mod tests {
             source: "die.gltf".into(),
             class: Some("one".into()),
             reasons: Vec::new(),
+            objects: None,
             scores: [("edges".to_string(), 0.1), ("mask".to_string(), 0.75)].into(),
         };
         assert_eq!(verdict.note(), r#"{"edges":0.1,"mask":0.75}"#);

@@ -149,6 +149,21 @@ impl<'a> Givens<'a> {
             _ => Ok(()),
         }
     }
+
+    /// # Errors
+    /// If the objects in the pictures in a role are certainly not known; `use_of` says what would be done with them.
+    pub fn need_objects(&self, role: &str, use_of: &str) -> Result<(), Misfit> {
+        match self.get(role) {
+            Some(given) if given.facts.objects == Some(false) => Err(Misfit::new(
+                format!(
+                    "the objects in the pictures of `{}` are not known {use_of}: `{role}` must tell their boxes",
+                    given.id
+                ),
+                "read renders with their objects, or what was made from them",
+            )),
+            _ => Ok(()),
+        }
+    }
 }
 
 /// How much there is to do, as far as it can be told without doing it.

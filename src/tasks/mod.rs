@@ -4,10 +4,12 @@
 //! line to [`TASKS`].
 
 pub mod classification;
+pub mod detection;
 
 use std::sync::Arc;
 
 use rand::seq::SliceRandom;
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use crate::Result;
@@ -24,8 +26,14 @@ pub struct TaskKind {
     pub name: &'static str,
     /// One line for `verismo list`.
     pub about: &'static str,
+    /// What it learns from, and what its predictions are compared with.
+    pub truth: Truth,
+    /// What its score is called.
+    pub metric: &'static str,
     /// An untrained recogniser with weights drawn from the stream.
     pub create: fn(&Setting, &mut Stream) -> Box<dyn Recogniser>,
+    /// Work with which a picture goes through it with so many channels, in multiplications of larger networks.
+    pub products: fn(Extent, usize) -> f64,
     /// The main metric of `predictions`, one for each example of the album, over the examples with these
     /// numbers: 0..1; `None` without examples.
     pub score: fn(&Album, &[Prediction], &[usize]) -> Option<f64>,
@@ -34,11 +42,20 @@ pub struct TaskKind {
     pub details: fn(&Album, &[Vec<Prediction>], &[String]) -> Details,
 }
 
+/// The labels that a task is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Truth {
+    /// The class of the whole picture. All pictures are of one size.
+    Class,
+    /// The class and the box of every object in it, [`Example::objects`]; pictures may differ in size.
+    Objects,
+}
+
 /// Metrics by name.
 pub type Details = Map<String, Value>;
 
 /// Every task that recognisers can be trained for.
-pub const TASKS: &[TaskKind] = &[classification::TASK];
+pub const TASKS: &[TaskKind] = &[classification::TASK, detection::TASK];
 
 impl Entry for TaskKind {
     const ALL: &'static [TaskKind] = TASKS;
@@ -57,8 +74,10 @@ impl Entry for TaskKind {
 pub struct Setting<'a> {
     /// Number of classes.
     pub classes: usize,
-    /// Size of all pictures.
+    /// Size of all pictures; where they differ, the least that holds each.
     pub extent: Extent,
+    /// The side in pixels of the squares that are cut from pictures of objects to learn from; `None`: whole pictures.
+    pub crop: Option<u32>,
     /// Channels of the first stage of its network.
     pub channels: usize,
     /// Where it runs.
@@ -69,7 +88,8 @@ pub struct Setting<'a> {
 
 /// A network that predicts labels, in training or trained.
 pub trait Recogniser: Send + Sync {
-    /// One optimiser step on examples with their classes; returns the loss.
+    /// One optimiser step on examples with their classes, or with their objects if these are the task's truth;
+    /// returns the loss.
     fn step(&mut self, examples: &[(Arc<Example>, usize)], rate: f64) -> f32;
 
     /// Predictions for the examples of an album with these numbers.
@@ -79,11 +99,24 @@ pub trait Recogniser: Send + Sync {
     fn predict(&self, album: &Album, numbers: &[usize]) -> Result<Vec<Prediction>>;
 }
 
-/// What a recogniser predicts for one picture.
-#[derive(Debug, Clone, PartialEq)]
+/// What a recogniser predicts for one picture: a class, or objects.
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct Prediction {
-    /// The probability of every class, adding up to 1.
+    /// The probability of every class, adding up to 1; empty where objects are predicted.
     pub probabilities: Vec<f32>,
+    /// The objects, the surest first; empty where a class is predicted.
+    pub detections: Vec<Detection>,
+}
+
+/// An object that a recogniser found.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Detection {
+    /// Its place in the list of classes.
+    pub class: usize,
+    /// x, y, width, height in pixels of the picture.
+    pub bbox_xywh: [f32; 4],
+    /// How sure the recogniser is, 0..1.
+    pub score: f32,
 }
 
 /// The numbers 0..`count` over and over, each time in a new order.
@@ -158,19 +191,28 @@ mod tests {
     fn every_task_learns_and_is_scored() {
         let device = device::choose(DeviceChoice::Cpu).unwrap();
         let folder = tempfile::tempdir().unwrap();
-        let mut album = Album::new(folder.path()).unwrap();
+        let [mut classes, mut objects] = [(); 2].map(|()| Album::new(folder.path()).unwrap());
         for (number, sample) in testing::shapes(60, 16, 1).iter().enumerate() {
-            album.push_with_mask(sample, number % 2).unwrap();
+            classes.push_with_mask(sample, number % 2).unwrap();
+            let own = testing::object_boxes(sample, &["disc", "square"]);
+            objects
+                .push_objects(&sample.id, &sample.image, own)
+                .unwrap();
         }
-        let all: Vec<usize> = (0..album.len()).collect();
+        let all: Vec<usize> = (0..classes.len()).collect();
         let setting = Setting {
             classes: 2,
             extent: Extent::square(16),
+            crop: None,
             channels: 4,
             device: &device,
             init: None,
         };
         for task in TASKS {
+            let (album, least) = match task.truth {
+                Truth::Class => (&classes, 0.9),
+                Truth::Objects => (&objects, 0.15),
+            };
             let mut stream = Seed::new(1, task.name).stream(0);
             let mut recogniser = (task.create)(&setting, &mut stream);
             let recipe = Recipe {
@@ -180,11 +222,11 @@ mod tests {
             let mut order = Order::new(album.len());
             let draw = || album.examples(order.next(16, &mut stream));
             train(recogniser.as_mut(), recipe, draw, |_| Ok(())).unwrap();
-            let predictions = recogniser.predict(&album, &all).unwrap();
-            let score = (task.score)(&album, &predictions, &all).unwrap();
-            assert!(score > 0.9, "{}: {score}", task.name);
+            let predictions = recogniser.predict(album, &all).unwrap();
+            let score = (task.score)(album, &predictions, &all).unwrap();
+            assert!(score > least, "{}: {score}", task.name);
             let classes = ["disc", "square"].map(String::from);
-            assert!(!(task.details)(&album, &[predictions], &classes).is_empty());
+            assert!(!(task.details)(album, &[predictions], &classes).is_empty());
         }
     }
 

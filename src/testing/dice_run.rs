@@ -84,6 +84,7 @@ fn judge(sample: &Sample) -> Verdict {
         origin: sample.provenance.origin.clone(),
         source: sample.provenance.source.clone(),
         class: sample.labels.class.clone(),
+        objects: None,
         reasons: reason.map(String::from).into_iter().collect(),
         scores: [
             ("edges".to_owned(), score(0, 0.4, 0.6)),

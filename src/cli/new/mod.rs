@@ -14,7 +14,7 @@ use super::schema;
 use crate::artifact::files::{FOLDER_NAME, is_folder_name, write_flushed};
 use crate::registry::Entry;
 use crate::sample::Extent;
-use crate::tasks::TaskKind;
+use crate::tasks::{TaskKind, Truth};
 use crate::{Error, Result};
 
 const EXAMPLES: &str = "\
@@ -108,9 +108,16 @@ impl New {
         };
         let photos = self.photos.as_deref().map(Photos::find).transpose()?;
         let labels = self.labels.as_deref().map(Labels::read).transpose()?;
-        let size = match self.size {
-            Some(side) => Extent::square(side),
-            None => usual_size(photos.as_ref(), labels.as_ref()),
+        let finds_objects =
+            |task: &TaskKind| task.name == self.task && task.truth == Truth::Objects;
+        let frames = TaskKind::ALL
+            .iter()
+            .any(finds_objects)
+            .then(|| usual_frames(photos.as_ref()));
+        let size = match (self.size, frames) {
+            (Some(side), _) => Extent::square(side),
+            (None, Some(frames)) => Extent::square(FRAME.min(frames.shorter())),
+            (None, None) => usual_size(photos.as_ref(), labels.as_ref()),
         };
         Ok(Draft {
             name: name.to_owned(),
@@ -119,8 +126,24 @@ impl New {
             labels,
             task: self.task.clone(),
             size,
+            frames,
         })
     }
+}
+
+/// The side of rendered frames, in pixels, and the longer side of photos: what is smaller in photos than a few pixels
+/// cannot be found.
+const FRAME: u32 = 320;
+const PHOTO: f64 = 640.0;
+
+/// A size for photos that are read as whole frames.
+fn usual_frames(photos: Option<&Photos>) -> Extent {
+    let Some(extent) = photos.and_then(|photos| photos.extent) else {
+        return Extent::square(PHOTO as u32);
+    };
+    let scale = (PHOTO / f64::from(extent.longer())).min(1.0);
+    let side = |side: u32| (f64::from(side) * scale).round().max(1.0) as u32;
+    Extent::new(side(extent.width), side(extent.height))
 }
 
 /// A size for the pictures: small, since every network is quicker then, but no smaller than what is seen needs.
@@ -149,21 +172,27 @@ mod tests {
     use crate::stages::STAGES;
 
     #[test]
-    fn the_template_is_a_pipeline_named_as_asked() {
-        let draft = Draft {
-            name: "screws".into(),
-            objects: None,
-            photos: None,
-            labels: None,
-            task: "classification".into(),
-            size: Extent::square(64),
-        };
-        let text = draft.text("");
-        assert!(!text.contains(['@', '\t']), "{text}");
-        let spec = Spec::parse(Path::new("screws.toml"), &text, &[], STAGES);
-        let spec = spec.unwrap_or_else(|error| panic!("{error}"));
-        assert_eq!(spec.name, "screws");
-        assert_eq!(spec.stages.last().unwrap().id, "emit");
+    fn the_templates_are_pipelines_named_as_asked() {
+        for (task, frames) in [
+            ("classification", None),
+            ("detection", Some(Extent::new(640, 480))),
+        ] {
+            let draft = Draft {
+                name: "screws".into(),
+                objects: None,
+                photos: None,
+                labels: None,
+                task: task.into(),
+                size: Extent::square(64),
+                frames,
+            };
+            let text = draft.text("");
+            assert!(!text.contains(['@', '\t']), "{text}");
+            let spec = Spec::parse(Path::new("screws.toml"), &text, &[], STAGES);
+            let spec = spec.unwrap_or_else(|error| panic!("{error}"));
+            assert_eq!(spec.name, "screws");
+            assert_eq!(spec.stages.last().unwrap().id, "emit");
+        }
     }
 
     #[test]

@@ -6,7 +6,9 @@ use std::path::Path;
 use super::findings::{FoundModel, Labels, Objects, Photos};
 use crate::sample::Extent;
 
+/// For one object a picture, and for frames of several.
 const TEMPLATE: &str = include_str!("template.toml");
+const OBJECTS: &str = include_str!("template_objects.toml");
 
 /// Margin around boxes, as a fraction of their longer side: the default of `ingest`.
 const MARGIN: f64 = 0.15;
@@ -21,7 +23,10 @@ pub(super) struct Draft {
     pub photos: Option<Photos>,
     pub labels: Option<Labels>,
     pub task: String,
+    /// Of the renders.
     pub size: Extent,
+    /// Of the photos, which are frames if the task is to find objects.
+    pub frames: Option<Extent>,
 }
 
 impl Draft {
@@ -46,9 +51,13 @@ impl Draft {
             ("@evaluate@", self.evaluate()),
             ("@NAME@", self.name.clone()),
         ];
+        let template = match self.frames {
+            Some(_) => OBJECTS,
+            None => TEMPLATE,
+        };
         let filled = sections
             .iter()
-            .fold(TEMPLATE.to_owned(), |text, (mark, section)| {
+            .fold(template.to_owned(), |text, (mark, section)| {
                 text.replace(mark, section)
             });
         format!("{}\n", aligned(filled.trim_end()))
@@ -97,23 +106,22 @@ impl Draft {
         )
     }
 
-    fn size(&self) -> String {
-        match self.size.width == self.size.height {
-            true => self.size.width.to_string(),
-            false => format!("[{}, {}]", self.size.width, self.size.height),
-        }
-    }
-
     fn render(&self) -> String {
         let classes = self
             .objects
             .as_ref()
             .map_or(0, |objects| objects.classes().len());
-        let count = (classes * 300).clamp(1500, 20_000);
+        let (count, scope) = match self.frames {
+            Some(_) => ((classes * 60).clamp(400, 20_000), ""),
+            None => (
+                (classes * 300).clamp(1500, 20_000),
+                ", here and for the photos",
+            ),
+        };
         let mut text = format!(
             "# Images of your objects, with labels.\n[stages.render]\ncount = {count}\t# images, all classes \
-             together\nsize = {}\t# width and height in pixels, here and for the photos\n\n",
-            self.size()
+             together\nsize = {}\t# width and height in pixels{scope}\n\n",
+            sides(self.size)
         );
         match &self.objects {
             Some(Objects::Templates { folder, .. }) => {
@@ -157,6 +165,12 @@ impl Draft {
         text += "\n[stages.render.mesh.camera]\n";
         let _ = writeln!(text, "{}", self.object_scale());
         text += "tilt_degrees = [0.0, 45.0]  \t# between looking straight down, 0, and along the table, 90\n";
+        if self.frames.is_some() {
+            text += "off_centre = 0.35           \t# how far the first object may be from the middle\n\n\
+                     # All objects that can be seen are labelled.\n[stages.render.mesh.neighbours]\n\
+                     count = [0, 8]              \t# fewest and most beside the first\n\
+                     gap = [0.0, 4.0]            \t# between them, over the object's size\n";
+        }
         text += &self.looks();
         text
     }
@@ -167,15 +181,23 @@ impl Draft {
             .labels
             .as_ref()
             .is_some_and(|labels| labels.boxes.is_some());
-        let (range, why) = match boxed {
-            true => {
+        let side = self.labels.as_ref().and_then(|labels| labels.box_side);
+        let (range, why) = match (self.frames, boxed) {
+            (Some(_), _) => {
+                let scale = side.map(|side| side / f64::from(self.size.shorter()));
+                match scale {
+                    Some(scale) => ([0.65 * scale, 1.4 * scale], "as in the boxes of the photos"),
+                    None => ([0.08, 0.25], "a guess; as many pixels as in your photos"),
+                }
+            }
+            (None, true) => {
                 let scale = 1.0 / (1.0 + 2.0 * MARGIN);
                 (
                     [0.85 * scale, 1.1 * scale],
                     "as in crops with the margin of `photos`",
                 )
             }
-            false => ([0.35, 0.8], "a guess; as in your photos"),
+            (None, false) => ([0.35, 0.8], "a guess; as in your photos"),
         };
         format!(
             "object_scale = [{:.2}, {:.2}]\t# the object's longer side over the picture's shorter one: {why}",
@@ -219,11 +241,11 @@ impl Draft {
         );
         let mut text = format!("path = {path}\n");
         if let Some(labels) = self.labels.as_ref().filter(|labels| labels.boxes.is_some()) {
-            let _ = writeln!(
-                text,
-                "boxes = {}\t# cuts a crop for each row; classes are not read",
-                quoted(&labels.path)
-            );
+            let what = match self.frames {
+                Some(_) => "the photos that it names; classes are not read",
+                None => "cuts a crop for each row; classes are not read",
+            };
+            let _ = writeln!(text, "boxes = {}\t# {what}", quoted(&labels.path));
             if let Some(columns) = &labels.boxes {
                 let columns = columns
                     .each_ref()
@@ -234,12 +256,15 @@ impl Draft {
                     columns.join(", ")
                 );
             }
-            let _ = writeln!(
-                text,
-                "margin = {MARGIN}\t# around each box, of its longer side"
-            );
+            match self.frames {
+                Some(_) => text += "cut = \"frames\"\t# whole photos\n",
+                None => {
+                    let note = "# around each box, of its longer side";
+                    let _ = writeln!(text, "margin = {MARGIN}\t{note}");
+                }
+            }
         }
-        let _ = writeln!(text, "size = {}", self.size());
+        let _ = writeln!(text, "size = {}", sides(self.frames.unwrap_or(self.size)));
         if self.evaluates() {
             text += "share = [0, 2]\t# the first half of the photos; the other half tests the dataset\n";
         }
@@ -283,14 +308,30 @@ impl Draft {
         let class = toml::Value::from(labels.class.as_deref().unwrap_or_default()).to_string();
         let path = quoted(&labels.path);
         let task = toml::Value::from(self.task.as_str()).to_string();
+        let (source, more) = match self.frames {
+            Some(_) => (
+                "render",
+                "crop = 160\t# learns from squares of so many pixels\nbatch = 8\n",
+            ),
+            None => ("augment_source", ""),
+        };
         format!(
             "\n# From here on: how good is the dataset? Only `evaluate` reads real labels.\n\
              [stages.test_photos]\nuse = \"ingest\"\nlike = \"photos\"\nshare = [1, 2]\t# photos that nothing else has \
              seen\n\n\
-             [stages.evaluate]\nfrom = {{ adapted = \"emit\", source = \"augment_source\", test = \"test_photos\" }}\n\
-             task = {task}\t# what the recogniser does\n\
+             [stages.evaluate]\nfrom = {{ adapted = \"emit\", source = \"{source}\", test = \"test_photos\" }}\n\
+             task = {task}\t# what the recogniser does\n{more}\
              test_labels = {path}\nclass_column = {class}\n"
         )
+    }
+}
+
+/// An extent as settings have it.
+fn sides(extent: Extent) -> String {
+    let Extent { width, height } = extent;
+    match width == height {
+        true => width.to_string(),
+        false => format!("[{width}, {height}]"),
     }
 }
 

@@ -430,6 +430,7 @@ fn gate(folder: &Path) -> artifact::Artifact {
         origin: "render-000001".into(),
         source: "die.gltf".into(),
         class: Some("one".into()),
+        objects: None,
         reasons: reasons.iter().map(|r| (*r).into()).collect(),
         scores: [("edges".to_owned(), 0.25)].into(),
     };

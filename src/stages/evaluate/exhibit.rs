@@ -1,5 +1,5 @@
-//! What an evaluation shows: the scores of the recognisers, by class and by the looks of the photos,
-//! and what they confuse.
+//! What an evaluation shows: the scores of the recognisers, by class, by size and by the looks of the photos,
+//! what they confuse, and what they find in photos.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -10,8 +10,11 @@ use crate::stage::exhibit::{
     Cell, Column, Confusion, Content, Evidence, Exhibit, Figure, Place, Section, Spread, Table,
     Tone, Value,
 };
-use crate::stage::finding;
+use crate::tasks::detection::SURE;
+use crate::tasks::{TASKS, Truth, classification};
 use crate::{Error, Result};
+
+use super::frames;
 
 /// One task, as the stage's summary has it.
 #[derive(Debug, Default, Deserialize)]
@@ -37,6 +40,11 @@ struct Recogniser {
     n_test: u64,
     per_class: BTreeMap<String, Option<f64>>,
     confusion: Vec<Vec<f64>>,
+    map50: Option<f64>,
+    map75: Option<f64>,
+    by_size: BTreeMap<String, Option<f64>>,
+    missed: Option<u64>,
+    invented: Option<u64>,
     quintiles: BTreeMap<String, Vec<Option<f64>>>,
 }
 
@@ -60,25 +68,32 @@ const QUINTILES: [&str; 5] = ["lowest", "low", "middle", "high", "highest"];
 pub(super) fn exhibit(evidence: &Evidence) -> Result<Vec<Exhibit>> {
     let mut exhibits = Vec::new();
     let tasks = evidence.summary().as_object().into_iter().flatten();
-    for (name, task) in tasks.filter(|(name, _)| *name != finding::KEY) {
+    // Beside the tasks, the summary has findings, its own and earlier ones.
+    let is_task = |name: &str| TASKS.iter().any(|task| task.name == name);
+    for (name, task) in tasks.filter(|(name, _)| is_task(name)) {
         let task = Task::deserialize(task).map_err(|e| unreadable(evidence.artifact, name, &e))?;
         let rows = task.rows();
         if rows.is_empty() {
             continue;
         }
+        let measure = Measure::of(name);
+        let chance = 1.0 / task.classes.len() as f64;
         let figures = Content::Figures {
-            figures: task.figures(&rows),
-            chance: (task.classes.len() > 1).then(|| 1.0 / task.classes.len() as f64),
+            figures: task.figures(&rows, measure),
+            chance: (task.classes.len() > 1 && measure.truth == Truth::Class).then_some(chance),
         };
         let on_photos = format!(
-            "accuracy on real test photos, by {}",
-            evidence.artifact.manifest.id
+            "{} on real test photos, by {}",
+            measure.name, evidence.artifact.manifest.id
         );
         exhibits.push(Exhibit::new(SECTION, name, figures).with_note(on_photos));
-        exhibits.extend(by_class(name, &task, &rows));
-        exhibits.extend(by_looks(name, &rows));
-        exhibits.extend(confusions(name, &task, &rows));
+        exhibits.extend(objects(name, &rows));
+        exhibits.extend(by_class(name, measure, &task, &rows));
+        exhibits.extend(by_size(name, measure, &rows));
+        exhibits.extend(by_looks(name, measure, &rows));
+        exhibits.extend(confusions(name, measure, &task, &rows));
     }
+    exhibits.extend(frames::exhibit(evidence)?);
     if !exhibits.is_empty() {
         let text = "to test the recognisers and, if there is one, to train target_only, the recogniser \
                     that the others are compared with.";
@@ -94,6 +109,29 @@ fn unreadable(artifact: &Artifact, task: &str, error: &serde_json::Error) -> Err
         format!("the results of `{task}` cannot be read: {error}"),
         format!("run again with --force {}", artifact.manifest.id),
     )
+}
+
+/// What the scores of a task are.
+#[derive(Clone, Copy)]
+struct Measure {
+    name: &'static str,
+    truth: Truth,
+    headline: &'static str,
+}
+
+impl Measure {
+    fn of(task: &str) -> Self {
+        let known = TASKS.iter().find(|known| known.name == task);
+        let known = known.unwrap_or(&classification::TASK);
+        Measure {
+            name: known.metric,
+            truth: known.truth,
+            headline: match known.truth {
+                Truth::Class => "accuracy on real photos",
+                Truth::Objects => "mAP50–95 on real photos",
+            },
+        }
+    }
 }
 
 impl Task {
@@ -137,7 +175,7 @@ impl Task {
         rows.collect()
     }
 
-    fn figures(&self, rows: &[Row]) -> Vec<Figure> {
+    fn figures(&self, rows: &[Row], measure: Measure) -> Vec<Figure> {
         let score = |row: &Row| {
             let results = row.results;
             let mean = Value::Share(results.mean.unwrap_or(f64::NAN));
@@ -148,7 +186,7 @@ impl Task {
                 }),
                 counts: vec![("n_train", results.n_train), ("n_test", results.n_test)],
                 tone: row.tone,
-                headline: (row.name == "adapted").then_some("accuracy on real photos"),
+                headline: (row.name == "adapted").then_some(measure.headline),
                 ..Figure::new(row.name, mean, row.about)
             }
         };
@@ -162,8 +200,61 @@ impl Task {
     }
 }
 
-/// Accuracy by class, a column a recogniser.
-fn by_class(task_name: &str, task: &Task, rows: &[Row]) -> Option<Exhibit> {
+/// How well objects are found and how well their boxes fit, a row a recogniser.
+fn objects(task_name: &str, rows: &[Row]) -> Option<Exhibit> {
+    if rows.iter().all(|row| row.results.map50.is_none()) {
+        return None;
+    }
+    let share = |value: Option<f64>| Cell::share(value.unwrap_or(f64::NAN));
+    // Counts are of all seeds together.
+    let each = |count: Option<u64>, row: &Row| {
+        let seeds = row.results.seeds.len().max(1) as f64;
+        Cell::Value(Value::Number(count.unwrap_or(0) as f64 / seeds))
+    };
+    let line = |row: &Row| {
+        let results = row.results;
+        vec![
+            Cell::text(row.name),
+            share(results.map50),
+            share(results.map75),
+            share(results.mean),
+            each(results.missed, row),
+            each(results.invented, row),
+        ]
+    };
+    let columns = [
+        "recogniser",
+        "mAP50",
+        "mAP75",
+        "mAP50–95",
+        "missed",
+        "invented",
+    ];
+    let content = Content::Table(Table {
+        columns: Column::plain(&columns),
+        rows: rows.iter().map(line).collect(),
+    });
+    let note = format!(
+        "missed and invented: objects a training, found with a confidence of at least {:.0} % and half of the box",
+        100.0 * SURE
+    );
+    Some(Exhibit::new(SECTION, task_name, content).with_note(note))
+}
+
+/// The score by the size of the objects, a column a recogniser.
+fn by_size(task_name: &str, measure: Measure, rows: &[Row]) -> Option<Exhibit> {
+    let sizes: BTreeSet<&String> = rows.iter().flat_map(|r| r.results.by_size.keys()).collect();
+    let lines = sizes.iter().map(|size| {
+        let score = |row: &Row| row.results.by_size.get(*size).copied().flatten();
+        (size.as_str(), rows.iter().map(score).collect())
+    });
+    let content = scores("size", rows, lines);
+    let note = format!("{} by the size of the object in the photo", measure.name);
+    (!sizes.is_empty()).then(|| Exhibit::new(DETAILS, task_name, content).with_note(note))
+}
+
+/// The score by class, a column a recogniser.
+fn by_class(task_name: &str, measure: Measure, task: &Task, rows: &[Row]) -> Option<Exhibit> {
     if rows.iter().all(|row| row.results.per_class.is_empty()) {
         return None;
     }
@@ -172,24 +263,24 @@ fn by_class(task_name: &str, task: &Task, rows: &[Row]) -> Option<Exhibit> {
         (class.as_str(), rows.iter().map(score).collect())
     });
     let content = scores("class", rows, classes);
-    Some(Exhibit::new(DETAILS, task_name, content).with_note("accuracy by class"))
+    Some(Exhibit::new(DETAILS, task_name, content).with_note(format!("{} by class", measure.name)))
 }
 
-/// Accuracy by the looks of the photos, a column a recogniser.
-fn by_looks(task_name: &str, rows: &[Row]) -> Vec<Exhibit> {
-    let measures: BTreeSet<&String> = rows
+/// The score by the looks of the photos, a column a recogniser.
+fn by_looks(task_name: &str, measure: Measure, rows: &[Row]) -> Vec<Exhibit> {
+    let all: BTreeSet<&String> = rows
         .iter()
         .flat_map(|r| r.results.quintiles.keys())
         .collect();
-    let table = |measure: &String| {
+    let table = |looks: &String| {
         let quintiles = QUINTILES.iter().enumerate().map(|(place, name)| {
-            let score = |row: &Row| *row.results.quintiles.get(measure)?.get(place)?;
+            let score = |row: &Row| *row.results.quintiles.get(looks)?.get(place)?;
             (*name, rows.iter().map(score).collect())
         });
-        let note = format!("accuracy by the {measure} of the photo");
+        let note = format!("{} by the {looks} of the photo", measure.name);
         Exhibit::new(DETAILS, task_name, scores("quintile", rows, quintiles)).with_note(note)
     };
-    measures.into_iter().map(table).collect()
+    all.into_iter().map(table).collect()
 }
 
 fn scores<'a>(
@@ -211,17 +302,25 @@ fn scores<'a>(
     })
 }
 
-fn confusions(task_name: &str, task: &Task, rows: &[Row]) -> Option<Exhibit> {
+fn confusions(task_name: &str, measure: Measure, task: &Task, rows: &[Row]) -> Option<Exhibit> {
+    let nothing = (measure.truth == Truth::Objects).then(|| "nothing".to_owned());
+    let classes: Vec<String> = task.classes.iter().cloned().chain(nothing).collect();
     let rows = rows.iter().filter(|row| !row.results.confusion.is_empty());
     let confusions: Vec<Confusion> = rows
         .map(|row| Confusion {
             name: row.name.into(),
             tone: row.tone,
-            classes: task.classes.clone(),
+            classes: classes.clone(),
             counts: row.results.confusion.clone(),
         })
         .collect();
-    let note = "how often each class was read as each other, over all seeds";
+    let note = match measure.truth {
+        Truth::Class => "how often each class was read as each other, over all seeds",
+        Truth::Objects => {
+            "how often objects of each class were found as each other, over all seeds; what was \
+                           invented is in the row of nothing, what was missed in its column"
+        }
+    };
     let exhibit = |confusions| Exhibit::new(DETAILS, task_name, Content::Confusions(confusions));
     (!confusions.is_empty()).then(|| exhibit(confusions).with_note(note))
 }
@@ -273,6 +372,17 @@ mod tests {
             error.contains(MANIFEST) && error.contains("`classification`"),
             "{error}"
         );
+    }
+
+    #[test]
+    fn findings_of_this_stage_and_of_earlier_ones_are_no_tasks() {
+        let found =
+            json!([{ "level": "note", "about": "a", "number": "1", "text": "b", "advice": "" }]);
+        let shown = exhibits(json!({
+            "classification": { "classes": ["a", "b"], "adapted": { "mean": 0.5 } },
+            "findings": found, "earlier_findings": found,
+        }));
+        assert_eq!(shown.unwrap().len(), 2);
     }
 
     #[test]

@@ -11,7 +11,8 @@ struct Score {
     /// Deviation between seeds.
     deviation: f64,
     seeds: f64,
-    photos: f64,
+    /// What was tested: photos, or the objects in them.
+    tested: f64,
 }
 
 impl Score {
@@ -21,13 +22,16 @@ impl Score {
             mean: number("mean")?,
             deviation: number("std").unwrap_or(0.0),
             seeds: results["seeds"].as_array().map_or(1, Vec::len).max(1) as f64,
-            photos: number("n_test").unwrap_or(1.0).max(1.0),
+            tested: number("objects")
+                .or(number("n_test"))
+                .unwrap_or(1.0)
+                .max(1.0),
         })
     }
 
     /// Variance of the mean: other seeds, and other test photos.
     fn variance(&self) -> f64 {
-        let drawn = (self.mean * (1.0 - self.mean)).max(0.0) / self.photos;
+        let drawn = (self.mean * (1.0 - self.mean)).max(0.0) / self.tested;
         self.deviation.powi(2) / self.seeds + drawn
     }
 }
@@ -79,10 +83,16 @@ fn finding(task: &Value) -> Option<Finding> {
         None => String::new(),
         Some(count) => format!(" with {count} real labels"),
     };
-    let reads = format!(
-        "trained on the dataset{with}, a recogniser reads {} of the test photos right",
-        percent(adapted.mean)
-    );
+    let mean = percent(adapted.mean);
+    let reads = match task["adapted"]["map50"].as_f64() {
+        None => format!(
+            "trained on the dataset{with}, a recogniser reads {mean} of the test photos right"
+        ),
+        Some(map50) => format!(
+            "trained on the dataset{with}, a detector reaches {mean} mAP50–95 on the test photos ({} mAP50)",
+            percent(map50)
+        ),
+    };
     let Some(source) = Score::of(&task["source_only"]) else {
         let text = format!("{reads}; how many after plain renders was not measured");
         let found = Finding::new(Level::Note, "recogniser", percent(adapted.mean), text);
@@ -160,6 +170,19 @@ mod tests {
                 .ends_with("that closes 94 % of the gap to real labels")
         );
         assert!(found.advice.is_empty());
+    }
+
+    #[test]
+    fn a_detector_is_judged_by_its_objects() {
+        let row = |mean: f64| {
+            let mut row = row(mean);
+            (row["map50"], row["objects"]) = (0.95.into(), 1000.into());
+            row
+        };
+        let found = of(json!({ "adapted": row(0.7), "source_only": row(0.6) })).remove(0);
+        assert_eq!(found.level, Level::Good);
+        let text = "a detector reaches 70 % mAP50–95 on the test photos (95 % mAP50), 60 % if trained on plain";
+        assert!(found.text.contains(text), "{}", found.text);
     }
 
     #[test]

@@ -6,8 +6,10 @@ use std::path::{Path, PathBuf};
 use crate::formats::spreadsheet::{BOX_COLUMNS, CLASS_COLUMNS, Record, Spreadsheet, quoted};
 use crate::formats::{FORMATS, Format};
 use crate::sample::content::is_called_picture;
-use crate::sample::listing::{self, as_table_has_it};
+use crate::sample::listing;
 use crate::{Error, Result};
+
+use super::names::{base_name, listed, number, place_of, plain_name};
 
 /// What tells the classes of photos.
 pub(super) struct Labels {
@@ -33,7 +35,7 @@ struct Pictured {
 }
 
 /// The format of a dataset whose labels are more than folders or a table.
-fn dataset_format(path: &Path) -> Option<&'static Format> {
+pub(super) fn dataset_format(path: &Path) -> Option<&'static Format> {
     let found = FORMATS.iter().find(|format| (format.detect)(path));
     found.filter(|format| !["folders", "csv"].contains(&format.name))
 }
@@ -55,15 +57,15 @@ enum Whole {
 }
 
 /// A CSV of classes, whose columns were found.
-struct Table {
-    sheet: Spreadsheet,
+pub(super) struct Table {
+    pub sheet: Spreadsheet,
     class: usize,
-    file: Option<usize>,
+    pub file: Option<usize>,
     side: Option<usize>,
 }
 
 impl Table {
-    fn open(path: &Path, column: Option<&str>) -> Result<Self> {
+    pub(super) fn open(path: &Path, column: Option<&str>) -> Result<Self> {
         let sheet = Spreadsheet::read(path)?;
         let names = column.as_ref().map_or(CLASS_COLUMNS, std::slice::from_ref);
         let class = sheet.column(names);
@@ -81,7 +83,7 @@ impl Table {
     ///
     /// # Errors
     /// If there is something, but of no class.
-    fn class<'r>(&self, record: &'r Record) -> Result<Option<&'r str>> {
+    pub(super) fn class<'r>(&self, record: &'r Record) -> Result<Option<&'r str>> {
         let class = record.get(self.class);
         let side = self.side.map(|side| record.number(side)).transpose()?;
         match (class.is_empty(), side) {
@@ -257,20 +259,7 @@ fn dataset(path: &Path, format: &Format, classes: &[String]) -> Result<HashMap<S
     let mut pictures = HashMap::new();
     format.visit(path, false, &mut |picture| {
         let name = picture.name_in(path);
-        let place = |class: &str| {
-            let found = classes.iter().position(|known| known == class);
-            found.ok_or_else(|| {
-                Error::failed(
-                    path.display(),
-                    format!(
-                        "{name} has the class `{}`, which is none of the classes {}",
-                        quoted(class),
-                        listed(classes)
-                    ),
-                    "name the classes in the labels as in the dataset",
-                )
-            })
-        };
+        let place = |class: &str| place_of(class, classes, path, &name);
         let labels = &picture.labels;
         let objects = labels.objects().iter().map(|object| place(&object.class));
         let whole = labels.class.as_deref().or_else(|| labels.only_class());
@@ -284,22 +273,6 @@ fn dataset(path: &Path, format: &Format, classes: &[String]) -> Result<HashMap<S
     Ok(pictures)
 }
 
-/// The place of a class by its name, or by its number.
-fn number(name: &str, classes: &[String], record: &Record) -> Result<usize> {
-    let named = classes.iter().position(|class| class == name);
-    let class = named.or_else(|| name.parse().ok().filter(|number| *number < classes.len()));
-    class.ok_or_else(|| {
-        record.wrong(
-            format!(
-                "`{}` is none of the classes {}",
-                quoted(name),
-                listed(classes)
-            ),
-            "name the classes in the CSV as in the dataset",
-        )
-    })
-}
-
 /// The class of a whole photo.
 fn whole_class(classes: &HashMap<String, Whole>, file: &str) -> Result<usize, String> {
     let name = plain_name(file);
@@ -311,34 +284,6 @@ fn whole_class(classes: &HashMap<String, Whole>, file: &str) -> Result<usize, St
         Some(Whole::Several) => Err(format!("names {file} in rows of different classes")),
         None => Err(format!("has no row for the photo {file}")),
     }
-}
-
-/// The first classes, for messages.
-fn listed(classes: &[String]) -> String {
-    const MOST: usize = 20;
-    let more = match classes.len().saturating_sub(MOST) {
-        0 => String::new(),
-        more => format!(" and {more} more"),
-    };
-    let first: Vec<String> = classes
-        .iter()
-        .take(MOST)
-        .map(|class| quoted(class))
-        .collect();
-    first.join(", ") + &more
-}
-
-/// A path as it is compared: in small letters, with slashes, and without what only one of the two has.
-fn plain_name(file: &str) -> String {
-    let name = as_table_has_it(file.trim())
-        .replace('\\', "/")
-        .to_lowercase();
-    name.strip_prefix("./").unwrap_or(&name).to_owned()
-}
-
-/// The last part of a path as it is compared: folders may be named from elsewhere.
-fn base_name(name: &str) -> String {
-    name.rsplit('/').next().unwrap_or(name).to_owned()
 }
 
 #[cfg(test)]

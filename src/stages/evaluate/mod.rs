@@ -10,23 +10,27 @@
 mod adapted;
 mod exhibit;
 mod findings;
+mod frames;
 mod labels;
+mod names;
 mod quintiles;
+mod sets;
+mod shown;
+mod table;
 #[cfg(test)]
 mod tests;
+mod truths;
 
-use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 
 use crate::artifact::Kind;
 use crate::generators::adversary::first_critic;
-use crate::models::album::{Album, common_extent};
+use crate::models::album::Album;
 use crate::models::settings::check_rate;
-use crate::nn::convolution::recogniser_products;
 use crate::nn::device;
 use crate::nn::workers::Workers;
 use crate::registry::Name;
@@ -34,13 +38,14 @@ use crate::sample::Extent;
 use crate::seed::Stream;
 use crate::stage::finding;
 use crate::stage::{
-    Context, Effort, Event, Facts, Forecast, Givens, Input, Misfit, Stage, StageKind, parse,
+    Context, Effort, Facts, Forecast, Givens, Input, Misfit, Stage, StageKind, parse,
 };
-use crate::tasks::{self, Order, Prediction, Recipe, Setting, TaskKind};
+use crate::tasks::{self, Order, Prediction, Recipe, Setting, TaskKind, Truth};
 use crate::{Error, Result};
 
-use labels::Labels;
-use quintiles::Quintiles;
+use sets::Sets;
+use shown::Shown;
+use table::Outcomes;
 
 /// The registry entry.
 pub const STAGE: StageKind = StageKind {
@@ -99,6 +104,10 @@ pub struct Evaluate {
     /// CSV with the classes of the `test` photos, a row a crop or whole photo; or the dataset that `ingest` read
     /// them from; or the folder that holds the photos in a folder a class.
     pub test_labels: PathBuf,
+    /// Of frames with objects: the side in pixels of the squares that are cut from them to learn from, half of them
+    /// around objects; a multiple of 32 is best. Without it, whole frames are learned from.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub crop: Option<u32>,
     /// The CSV's column with the class; a number is the place in the list of classes.
     pub class_column: Option<String>,
     /// All classes, in the order by which the CSVs number them. None: those that `render` lists, else those of the
@@ -118,6 +127,7 @@ impl Default for Evaluate {
             channels: 16,
             target_labels: None,
             test_labels: PathBuf::new(),
+            crop: None,
             class_column: None,
             classes: Vec::new(),
         }
@@ -141,10 +151,23 @@ impl Stage for Evaluate {
             return Err("`seeds`, `steps` and `channels` must be at least 1, `batch` 2".into());
         }
         check_rate("rate", self.rate)?;
-        let column = self.class_column.as_deref();
-        labels::check(&self.test_labels, column).map_err(|e| format!("`test_labels`: {e}"))?;
+        let (truth, column) = (self.task.entry().truth, self.class_column.as_deref());
+        match (truth, self.crop) {
+            (Truth::Class, Some(_)) => {
+                return Err("`crop` is of use for tasks of objects only; remove it".into());
+            }
+            (Truth::Objects, Some(side)) if !(32..=4096).contains(&side) => {
+                return Err("`crop` must be between 32 and 4096 pixels".into());
+            }
+            _ => {}
+        }
+        let check = match truth {
+            Truth::Class => labels::check,
+            Truth::Objects => truths::check,
+        };
+        check(&self.test_labels, column).map_err(|e| format!("`test_labels`: {e}"))?;
         match &self.target_labels {
-            Some(path) => labels::check(path, column).map_err(|e| format!("`target_labels`: {e}")),
+            Some(path) => check(path, column).map_err(|e| format!("`target_labels`: {e}")),
             None => Ok(()),
         }
     }
@@ -178,8 +201,23 @@ impl Stage for Evaluate {
     }
 
     fn foresee(&self, inputs: &Givens) -> Result<Facts, Misfit> {
-        inputs.need_classes("source", "to learn from")?;
-        inputs.common_extent(&["test", "source", "adapted", "generated", "target"])?;
+        match self.task.entry().truth {
+            Truth::Class => {
+                inputs.need_classes("source", "to learn from")?;
+                inputs.common_extent(&["test", "source", "adapted", "generated", "target"])?;
+            }
+            Truth::Objects => {
+                if inputs.get("init").is_some() {
+                    return Err(Misfit::new(
+                        "`init` begins with a discriminator, and detectors have layers of their own",
+                        "leave `init` out",
+                    ));
+                }
+                for role in ["source", "adapted", "generated"] {
+                    inputs.need_objects(role, "to learn from")?;
+                }
+            }
+        }
         Ok(Facts {
             class_names: self.foreseen_classes(inputs),
             ..Facts::default()
@@ -195,81 +233,37 @@ impl Stage for Evaluate {
         let sets = sets.count() as u64 + u64::from(both);
         let read = (sets * self.seeds * self.steps * self.batch as u64) as f64;
         let tested = inputs.count("test").unwrap_or(0) as f64 * (sets * self.seeds) as f64;
+        let products = |extent| (self.task.entry().products)(extent, self.channels);
         let effort = inputs.facts("test").extent.map(|extent| {
-            let products = recogniser_products(extent, self.channels);
-            Effort::products((3.0 * read + tested) * products)
+            let learned = self.crop.map_or(extent, Extent::square);
+            Effort::products(3.0 * read * products(learned) + tested * products(extent))
         });
         Forecast::new(None, effort)
     }
 
     fn run(&self, context: &Context) -> Result<Value> {
-        let [source, adapted, generated] =
-            ["source", "adapted", "generated"].map(|role| context.inputs.get(role));
-        let classes = match adapted {
-            _ if !self.classes.is_empty() => self.classes.clone(),
-            Some(adapted) => adapted::classes(adapted)?,
-            None => {
-                let labelled = source
-                    .or(generated)
-                    .map(|artifact| &artifact.manifest.classes);
-                labelled
-                    .into_iter()
-                    .flatten()
-                    .map(|(class, _)| class.clone())
-                    .collect()
-            }
-        };
-        let read = |path| Labels::read(path, self.class_column.as_deref(), &classes);
-        let test = photos(context, "test", &read(&self.test_labels)?)?;
-
-        let (mut sets, mut real_labels) = (Vec::new(), 0);
-        if let Some(source) = source {
-            let set = Album::of_classes(context.out, source, &classes)?;
-            sets.push(("source_only", set));
-        }
-        if let Some(generated) = generated {
-            let set = Album::of_classes(context.out, generated, &classes)?;
-            sets.push(("generated_only", set));
-            if let Some(source) = source {
-                let mut set = Album::of_classes(context.out, source, &classes)?;
-                set.add_of_classes(generated, &classes)?;
-                sets.push(("with_generated", set));
-            }
-        }
-        if let Some(adapted) = adapted {
-            let (set, labelled) = adapted::album(context, adapted, &classes)?;
-            sets.push(("adapted", set));
-            real_labels = labelled;
-        }
-        match (context.inputs.get("target"), &self.target_labels) {
-            (Some(_), Some(path)) => {
-                sets.push(("target_only", photos(context, "target", &read(path)?)?));
-            }
-            (Some(_), None) => context.emit(Event::Warning {
-                text: "`target` is left out: its classes are not known; set `target_labels`".into(),
-            }),
-            (None, Some(_)) => context.emit(Event::Warning {
-                text: "`target_labels` is not read: there is no input `target`".into(),
-            }),
-            (None, None) => {}
-        }
-        let extent = check_sets(context, &sets, &test)?;
+        let task = self.task.entry();
+        let sets = Sets::read(self, context)?;
         let chosen = device::choose(context.device)?;
         let init = match context.inputs.get("init") {
             Some(artifact) => Some(first_critic(artifact, &chosen)?),
             None => None,
         };
         let setting = Setting {
-            classes: classes.len(),
-            extent,
+            classes: sets.classes.len(),
+            extent: sets.extent(context, task.truth)?,
+            crop: self.crop,
             channels: self.channels,
             device: &chosen,
             init: init.as_ref(),
         };
-        let outcomes = self.train_all(context, &sets, &test, &setting)?;
-        let quintiles = quintiles::quintiles(&test)?;
-        let task = self.task.entry();
-        let mut table = table(task, &sets, &outcomes, &test, &quintiles, &classes);
+        let outcomes = self.train_all(context, &sets, &setting)?;
+        let quintiles = quintiles::quintiles(&sets.test)?;
+        let mut table = table::table(task, &sets, &outcomes, &quintiles);
+        if task.truth == Truth::Objects {
+            Shown::choose(task, &sets, &outcomes).write(context.out)?;
+        }
+        let real_labels = sets.real_labels;
         if real_labels > 0 {
             table["adapted"]["real_labels"] = real_labels.into();
         }
@@ -298,10 +292,10 @@ impl Evaluate {
     fn train_all(
         &self,
         context: &Context,
-        sets: &[(&'static str, Album)],
-        test: &Album,
+        Sets { learned, test, .. }: &Sets,
         setting: &Setting,
-    ) -> Result<Vec<Vec<Vec<Prediction>>>> {
+    ) -> Result<Outcomes> {
+        let sets = learned;
         let workers = Workers::for_device(setting.device)?;
         let total = sets.len() as u64 * self.seeds * self.steps;
         let done = std::sync::atomic::AtomicU64::new(0);
@@ -321,7 +315,7 @@ impl Evaluate {
                 tick,
             )
         });
-        let mut by_set: Vec<Vec<Vec<Prediction>>> = sets.iter().map(|_| Vec::new()).collect();
+        let mut by_set: Outcomes = sets.iter().map(|_| Vec::new()).collect();
         for ((set, _), outcome) in trainings.into_iter().zip(outcomes) {
             by_set[set].push(outcome?);
         }
@@ -348,92 +342,4 @@ impl Evaluate {
         let all: Vec<usize> = (0..test.len()).collect();
         recogniser.predict(test, &all)
     }
-}
-
-/// The table of `run.json`: for each set mean, deviation and seeds, and the share of the gap closed.
-fn table(
-    task: &TaskKind,
-    sets: &[(&'static str, Album)],
-    outcomes: &[Vec<Vec<Prediction>>],
-    test: &Album,
-    quintiles: &Quintiles,
-    classes: &[String],
-) -> Value {
-    let mut table = Map::new();
-    let mut means = BTreeMap::new();
-    let all: Vec<usize> = (0..test.len()).collect();
-    table.insert("classes".into(), json!(classes));
-    for ((name, set), outcomes) in sets.iter().zip(outcomes) {
-        let score = |numbers: &[usize]| -> Option<Vec<f64>> {
-            let outcomes = outcomes.iter();
-            outcomes
-                .map(|outcome| (task.score)(test, outcome, numbers))
-                .collect()
-        };
-        let seeds = score(&all).unwrap_or_default();
-        let (mean, std) = mean_and_deviation(&seeds);
-        let mean_score = |numbers: &Vec<usize>| Some(mean_and_deviation(&score(numbers)?).0);
-        let quintiles: BTreeMap<&str, Vec<Option<f64>>> = quintiles
-            .iter()
-            .map(|(measure, photos)| (*measure, photos.iter().map(mean_score).collect()))
-            .collect();
-        means.insert(*name, mean);
-        let mut row = (task.details)(test, outcomes, classes);
-        row.extend([
-            ("mean".into(), mean.into()),
-            ("std".into(), std.into()),
-            ("seeds".into(), seeds.into()),
-            ("n_train".into(), set.len().into()),
-            ("n_test".into(), test.len().into()),
-            ("quintiles".into(), json!(quintiles)),
-        ]);
-        table.insert((*name).into(), row.into());
-    }
-    if let (Some(source), Some(adapted), Some(target)) = (
-        means.get("source_only"),
-        means.get("adapted"),
-        means.get("target_only"),
-    ) {
-        // Without a gap there is nothing to close.
-        if target > source {
-            table.insert(
-                "gap_closed".into(),
-                json!((adapted - source) / (target - source)),
-            );
-        }
-    }
-    table.into()
-}
-
-/// Mean and sample standard deviation (0 for one value).
-fn mean_and_deviation(values: &[f64]) -> (f64, f64) {
-    let count = values.len() as f64;
-    let mean = values.iter().sum::<f64>() / count;
-    let squares: f64 = values.iter().map(|v| (v - mean).powi(2)).sum();
-    (mean, (squares / (count - 1.0).max(1.0)).sqrt())
-}
-
-/// What all pictures measure; no set may be empty.
-fn check_sets(context: &Context, sets: &[(&'static str, Album)], test: &Album) -> Result<Extent> {
-    let sets = sets.iter().map(|(name, set)| (*name, set));
-    let all: Vec<(&str, &Album)> = std::iter::once(("test", test)).chain(sets).collect();
-    if let Some((name, _)) = all.iter().find(|(_, set)| set.is_empty()) {
-        return Err(Error::failed(
-            context.id,
-            format!("the set `{name}` has no labelled pictures"),
-            "check that the labels belong to the photos",
-        ));
-    }
-    common_extent(context.id, &all)
-}
-
-/// Photos, or what was augmented from them, with their classes.
-fn photos(context: &Context, role: &str, labels: &Labels) -> Result<Album> {
-    let mut album = Album::new(context.out)?;
-    for sample in context.input(role)?.samples() {
-        let sample = sample?;
-        let class = labels.class_of(&sample.provenance.source)?;
-        album.push(&sample.id, &sample.image, class)?;
-    }
-    Ok(album)
 }

@@ -1,5 +1,9 @@
 //! An evaluation of shapes from end to end, and what it refuses.
 
+mod objects;
+
+use serde_json::json;
+
 use super::*;
 use crate::sample::Sample;
 use crate::testing;

@@ -4,6 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::clips::{self, Flicker};
+use super::objects;
 use super::ruler;
 use crate::Result;
 use crate::artifact::{Artifact, parts, verdicts};
@@ -57,7 +58,15 @@ pub(super) fn exhibit(evidence: &Evidence) -> Result<Vec<Exhibit>> {
         let note = "mean difference between a pixel and where it is in the next frame; the renders' is the floor";
         exhibits.push(show("Flicker of clips", clips::table(&flicker)).with_note(note));
     }
-    let groups = choose(&verdicts, &criteria);
+    exhibits.extend(objects::table(evidence.summary()).map(|table| {
+        show("Objects", table).with_note(
+            "judged one by one in frames; a frame is shown below with those that were spoiled",
+        )
+    }));
+    let spoiled = (0..verdicts.len()).filter(|&row| verdicts[row].objects.is_some());
+    let spoiled = ("Spoiled objects", spoiled.take(SHOWN).collect());
+    let groups = choose(&verdicts, &criteria).into_iter().chain([spoiled]);
+    let groups: Vec<(&str, Vec<usize>)> = groups.collect();
     let chosen = groups.iter().flat_map(|(_, rows)| rows);
     let ids = chosen.map(|&row| verdicts[row].id.as_str()).collect();
     let pictures = pictures(&ids, evidence.input("samples"), evidence.input("renders"))?;
@@ -296,7 +305,10 @@ fn pair(
             .unwrap_or_default()
             .into(),
         caption: verdict.class.clone().unwrap_or_else(|| "no class".into()),
-        fault: verdict.reasons.join(", "),
+        fault: match &verdict.objects {
+            None => verdict.reasons.join(", "),
+            Some(objects) => objects.clone(),
+        },
         details: scores.join("\n"),
     }
 }
@@ -321,6 +333,7 @@ mod tests {
             sample.id = format!("translate-{:06}", sample.index);
         }
         let verdict = |sample: &Sample| Verdict {
+            objects: None,
             id: sample.id.clone(),
             origin: sample.provenance.origin.clone(),
             source: "shape.gltf".into(),

@@ -20,6 +20,7 @@ pub(super) fn findings(summary: &Value) -> Vec<Finding> {
         unchanged(summary),
         flicker(summary),
         rejected(summary),
+        spoiled(summary),
     ];
     found.into_iter().flatten().collect()
 }
@@ -144,6 +145,25 @@ fn rejected(summary: &Value) -> Option<Finding> {
         few if few <= FEW => finding(Level::Good),
         some if some <= SOME => finding(Level::Note),
         _ => finding(Level::Warning).with_advice(main.map_or("", |criterion| criterion.advice)),
+    })
+}
+
+/// Single objects that lost their shape in frames that are otherwise right.
+fn spoiled(summary: &Value) -> Option<Finding> {
+    let of = |key: &str| number(summary, &format!("/objects/{key}"));
+    let (judged, spoiled) = (of("judged")?, of("spoiled")?);
+    if judged < 1.0 {
+        return None;
+    }
+    let share = spoiled / judged;
+    let text =
+        format!("{spoiled:.0} of {judged:.0} objects in frames were spoiled by the translation");
+    let finding = |level| Finding::new(level, "objects", percent(share), text);
+    Some(match share {
+        few if few <= FEW => finding(Level::Good),
+        some if some <= SOME => finding(Level::Note),
+        _ => finding(Level::Warning)
+            .with_advice("raise the adapter's cycle and identity weights, so that it changes less"),
     })
 }
 

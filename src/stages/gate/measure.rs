@@ -105,7 +105,7 @@ impl View {
     }
 
     /// What the pixels say without a look at the photos.
-    fn scores(&self) -> BTreeMap<&'static str, Option<f32>> {
+    pub(super) fn scores(&self) -> BTreeMap<&'static str, Option<f32>> {
         let (before, after) = (Luminance::of(&self.render), Luminance::of(&self.output));
         let mask = self.sample.object_mask();
         let rim = picture::around(&mask, RIM);
@@ -234,6 +234,7 @@ impl Instruments {
             origin: view.sample.provenance.origin.clone(),
             source: view.sample.provenance.source.clone(),
             class: view.sample.labels.class.clone(),
+            objects: None,
             reasons: Vec::new(),
             scores: scores
                 .into_iter()

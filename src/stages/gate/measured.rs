@@ -22,6 +22,7 @@ const EXCEPT: &[&str] = &[
     "/config/duplicate",
     "/config/photo",
     "/config/max_lost",
+    "/config/objects",
     "/config/ruler",
 ];
 

@@ -17,6 +17,7 @@ mod judge;
 mod loss;
 mod measure;
 mod measured;
+mod objects;
 mod picture;
 mod renders;
 mod ruler;
@@ -40,6 +41,8 @@ use crate::stage::{
 };
 
 use criteria::CRITERIA;
+use objects::{Faults, Spoiled};
+use renders::Renders;
 
 /// The registry entry.
 pub const STAGE: StageKind = StageKind {
@@ -93,6 +96,11 @@ pub struct Gate {
     pub photo_quantile: f64,
     /// Largest share of a class that may be rejected, 0..1; beyond it the run fails.
     pub max_lost: f64,
+    /// Whether the objects of frames are judged one by one, each by `edges`, `luminance`, `contrast` and `clipped` in a
+    /// cut around it, and what becomes of a frame with one that is spoiled: `"mend"` keeps it with the render's pixels
+    /// there, `"drop"` rejects it. Without it, pictures are judged whole.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub objects: Option<Spoiled>,
     /// Whether to measure how far renders and translations are from the photos, for the report. It takes a minute
     /// or two and changes no verdict.
     pub ruler: bool,
@@ -112,6 +120,7 @@ impl Default for Gate {
             photo: 2.0,
             photo_quantile: 0.99,
             max_lost: 0.5,
+            objects: None,
             ruler: true,
         }
     }
@@ -173,9 +182,10 @@ impl Stage for Gate {
     fn run(&self, context: &Context) -> Result<serde_json::Value> {
         let input = context.input("samples")?;
         let measured = measure::all(self, context, input)?;
-        let verdicts: Vec<Verdict> = measured.into_iter().map(|m| self.judge(m)).collect();
+        let mut verdicts: Vec<Verdict> = measured.into_iter().map(|m| self.judge(m)).collect();
+        let faults = Faults::find(self, context, input, &mut verdicts)?;
         loss::check(self, context, &verdicts)?;
-        write(context, input, &verdicts)?;
+        write(context, input, &verdicts, &faults)?;
         verdicts::write(&context.out.join(verdicts::FILE), &verdicts)?;
         let figures = match self.ruler {
             true => ruler::figures(context)?,
@@ -183,6 +193,9 @@ impl Stage for Gate {
         };
         let mut summary = self.summary(&verdicts);
         summary["ruler"] = json!(figures);
+        if self.objects.is_some() {
+            summary["objects"] = faults.summary();
+        }
         if let Some(flicker) = clips::flicker(context)? {
             summary["flicker"] = json!(flicker);
         }
@@ -233,12 +246,27 @@ impl Gate {
     }
 }
 
-/// Writes the kept samples as parts and the rejected beside them; `verdicts` are in the samples' order.
-fn write(context: &Context, input: &Artifact, verdicts: &[Verdict]) -> Result<()> {
-    let mut verdicts = verdicts.iter();
+/// Writes the kept samples as parts, with their spoiled objects mended, and the rejected beside them; `verdicts` are in
+/// the samples' order.
+fn write(context: &Context, input: &Artifact, verdicts: &[Verdict], faults: &Faults) -> Result<()> {
+    let mut verdicts = verdicts.iter().zip(&faults.of);
+    let mut renders = match faults.of.iter().all(Vec::is_empty) {
+        true => None,
+        false => Some(Renders::index(context, context.input("renders")?)?),
+    };
     for (number, path) in input.parts().enumerate() {
         let (mut kept, mut rejected) = (Vec::new(), Vec::new());
-        for (mut sample, verdict) in parts::read_part(&path)?.into_iter().zip(&mut verdicts) {
+        for (mut sample, (verdict, faults)) in
+            parts::read_part(&path)?.into_iter().zip(&mut verdicts)
+        {
+            if let (Some(renders), true, false) =
+                (&mut renders, verdict.is_kept(), faults.is_empty())
+            {
+                let render = renders
+                    .of(context, std::slice::from_ref(&sample))?
+                    .remove(0);
+                sample = objects::mended(sample, render, faults)?;
+            }
             sample.provenance.gate = Some(verdict.note());
             if verdict.is_kept() {
                 kept.push(sample);

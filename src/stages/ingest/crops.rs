@@ -116,9 +116,12 @@ impl Ingest {
         check_crop(rectangle.extent, || {
             format!("{}, {}", row.file, self.place(row))
         })?;
-        let labels = match labels.find(row) {
-            None => Some(Labels::default()),
-            Some((all, own)) => self.labels(all, Some(own), extent, rectangle)?,
+        let labels = match (row.area, labels.find(row)) {
+            (Area::Whole, _) if self.reads_labels() => {
+                self.labels(&labels.of_frame(row), None, extent, rectangle)?
+            }
+            (_, Some((all, own))) => self.labels(all, Some(own), extent, rectangle)?,
+            (_, None) => Some(Labels::default()),
         };
         let Some(labels) = labels else {
             return Ok(None);
@@ -142,7 +145,10 @@ impl Ingest {
                 parent: None,
                 seed: context.seed.hex(row.number),
                 checkpoint: None,
-                transforms: self.note(),
+                transforms: match row.area {
+                    Area::Whole => self.note_of_frame(extent),
+                    Area::Box(_) | Area::Nothing => self.note(),
+                },
                 split: None,
                 gate: None,
             },

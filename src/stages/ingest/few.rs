@@ -9,7 +9,7 @@ use serde_json::Value;
 use super::Ingest;
 use super::boxes::{Area, Row};
 use super::labelled::Pictures;
-use crate::sample::{LABELLED, Labels, Object};
+use crate::sample::{Extent, LABELLED, Labels, Object, crop};
 use crate::stage::finding::{self, Finding, Level};
 
 /// Whether the labels of photos are read.
@@ -29,6 +29,12 @@ impl Ingest {
     /// What the provenance says of photos whose labels are read.
     pub(super) fn note(&self) -> Vec<String> {
         self.labelled.iter().map(|_| LABELLED.to_owned()).collect()
+    }
+
+    /// The same of a whole photo of this extent: also what it measured, if its sample does not.
+    pub(super) fn note_of_frame(&self, photo: Extent) -> Vec<String> {
+        let frame = crop::frame_note(photo, self.size);
+        self.note().into_iter().chain(frame).collect()
     }
 
     /// # Errors
@@ -94,6 +100,15 @@ impl PhotoLabels {
                 .push(Object::new(class, bbox));
         }
         labels
+    }
+
+    /// The labels of a whole photo, which may show nothing.
+    pub(super) fn of_frame(&self, row: &Row) -> Labels {
+        let known = self.0.get(&row.file).map(|(_, labels)| labels.clone());
+        known.unwrap_or_else(|| Labels {
+            objects: Some(Vec::new()),
+            ..Labels::default()
+        })
     }
 
     /// The labels of a row's photo, and the place of its own object among them.

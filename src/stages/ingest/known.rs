@@ -36,7 +36,7 @@ impl Ingest {
         });
         let rows = self.boxes.as_ref().map(|csv| {
             let rows = self.boxes(csv).and_then(|boxes| boxes.rows(&|| Ok(())));
-            Some(rows.ok()?.len() as u64)
+            Some(self.framed(rows.ok()?).len() as u64)
         });
         let crops = match rows {
             Some(rows) => rows,

@@ -98,7 +98,7 @@ impl<'a> Chooser<'a> {
         let is_dealt = self.frames.rem_euclid(shares) == wanted;
         self.frames += 1;
         let objects = picture.labels.objects();
-        let count = match self.config.cut {
+        let count = match self.config.cut() {
             Cut::Frames => 1,
             Cut::Objects => objects.len() as u64,
         };
@@ -107,10 +107,10 @@ impl<'a> Chooser<'a> {
         if !is_dealt {
             return Vec::new();
         }
-        if self.config.cut == Cut::Objects && objects.is_empty() {
+        if self.config.cut() == Cut::Objects && objects.is_empty() {
             tally.empty += 1;
         }
-        let candidates = (0..count).filter_map(|place| match self.config.cut {
+        let candidates = (0..count).filter_map(|place| match self.config.cut() {
             Cut::Frames => Some((place, None)),
             Cut::Objects => {
                 let [_, _, width, height] = objects[place as usize].bbox_xywh;
@@ -137,9 +137,13 @@ impl Ingest {
     /// Those that do not, as text.
     pub(super) fn check_format(&self) -> Result<(), String> {
         let Some(format) = self.format() else {
+            if self.cut == Some(Cut::Objects) && self.boxes.is_none() {
+                return Err(
+                    "`cut` is of use with `format` or `boxes`, which tell objects; add one or remove `cut`".into(),
+                );
+            }
             let with_format = [
                 ("pictures", self.pictures != Pictures::Renders),
-                ("cut", self.cut != Cut::Frames),
                 ("splits", !self.splits.is_empty()),
             ];
             return match with_format.into_iter().find(|(_, given)| *given) {
@@ -155,7 +159,7 @@ impl Ingest {
         if self.boxes.is_some() {
             return Err("`boxes` and `format` both say where the objects are; remove one".into());
         }
-        if self.cut == Cut::Objects && !format.holds.objects {
+        if self.cut() == Cut::Objects && !format.holds.objects {
             return Err(format!(
                 "`cut = \"objects\"` needs objects, and `{}` holds only {}; remove `cut`",
                 format.name,

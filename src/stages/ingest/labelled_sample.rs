@@ -109,7 +109,10 @@ impl Ingest {
                 // No random stream of ours drew it.
                 seed: known.map_or_else(String::new, |known| known.seed.clone()),
                 checkpoint: None,
-                transforms: self.note(),
+                transforms: match wanted.object {
+                    None if domain == Domain::Photo => self.note_of_frame(extent),
+                    _ => self.note(),
+                },
                 split: None,
                 gate: None,
             },

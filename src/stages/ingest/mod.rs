@@ -8,6 +8,7 @@ mod boxes;
 mod crops;
 mod few;
 mod flaws;
+mod frames;
 mod known;
 mod labelled;
 mod labelled_sample;
@@ -46,7 +47,7 @@ use tally::Tally;
 pub const STAGE: StageKind = StageKind {
     name: "ingest",
     about: "real photos, cropped to boxes, without their classes; or finished renders with labels",
-    version: 5,
+    version: 6,
     inputs: &[],
     output: Kind::Samples,
     parse: parse::<Ingest>,
@@ -70,8 +71,9 @@ pub struct Ingest {
     /// join the labelled renders. Without it only `evaluate` reads labels of photos.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub labelled: Option<Labelled>,
-    /// With `format`: what each sample shows.
-    pub cut: Cut,
+    /// With `format` or `boxes`: what each sample shows. Without it, an object a row of `boxes`, else a frame.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cut: Option<Cut>,
     /// With `format`: the splits to read, such as `["train"]`; empty reads all pictures.
     pub splits: Vec<String>,
     /// A CSV with one box a row; without it, the middle of each photo is taken, as much of it as has
@@ -121,7 +123,7 @@ impl Default for Ingest {
             format: None,
             pictures: Pictures::Renders,
             labelled: None,
-            cut: Cut::Frames,
+            cut: None,
             splits: Vec::new(),
             boxes: None,
             columns: None,
@@ -176,6 +178,11 @@ impl Stage for Ingest {
         if self.columns.is_some() && self.boxes.is_none() {
             return Err("`columns` is of use with `boxes` only; add it or remove `columns`".into());
         }
+        if !self.track.is_empty() && self.cut() == Cut::Frames && self.boxes.is_some() {
+            return Err(
+                "`track` tells boxes apart, and frames are cut by none; remove it or `cut`".into(),
+            );
+        }
         if !self.track.is_empty() && self.boxes.is_none() {
             return Err("`track` is of use with `boxes` only; add it or remove `track`".into());
         }
@@ -215,6 +222,8 @@ impl Stage for Ingest {
                 false => Facts::unlabelled(self.size),
                 true => Facts {
                     maps: Some(NO_MAPS),
+                    // Frames have one if all their objects do.
+                    classes: (self.cut() == Cut::Objects).then_some(true),
                     ..Facts::labelled(self.size)
                 },
             });
@@ -222,7 +231,7 @@ impl Stage for Ingest {
         let holds = format.holds;
         Ok(Facts {
             // Frames have one if all their objects do.
-            classes: match self.cut {
+            classes: match self.cut() {
                 Cut::Objects => Some(true),
                 Cut::Frames => (!holds.class && !holds.objects).then_some(false),
             },
@@ -274,7 +283,7 @@ impl Stage for Ingest {
             None => boxes::whole(&photos, &photos.all(self, context)?),
         };
         let labels = PhotoLabels::of(&rows);
-        let mut rows = self.chosen(rows, &mut tally);
+        let mut rows = self.chosen(self.framed(rows), &mut tally);
         if let Share::One(index) = context.share {
             rows.retain(|row| row.number == index);
         }

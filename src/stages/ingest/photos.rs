@@ -160,7 +160,7 @@ impl Ingest {
             false => Listing::open(&self.path, Path::new("."), &|| Ok(()))?,
         };
         find_all(&listing, &mut rows);
-        let rows = self.chosen(rows, &mut Tally::default());
+        let rows = self.chosen(self.framed(rows), &mut Tally::default());
         let groups = group_by_file(&rows);
         let missing = groups.iter().filter(|group| group[0].photo.is_none());
         let missing: Vec<&Row> = missing.map(|group| group[0]).collect();

@@ -3,6 +3,7 @@
 mod crops;
 mod decoding;
 mod few;
+mod frames;
 mod hostile;
 mod labelled;
 mod rows;

@@ -55,6 +55,10 @@ pub(super) fn exhibit(evidence: &Evidence) -> Result<Vec<Exhibit>> {
 fn by_class(summary: &serde_json::Value) -> Content {
     let classes = summary["classes"].as_object().into_iter().flatten();
     let classes = classes.map(|(class, n)| (class, n.as_u64().unwrap_or(0)));
+    let counted = match summary["boxes"].is_null() {
+        true => "photos",
+        false => "boxes",
+    };
     let most = classes.clone().map(|(_, n)| n).max().unwrap_or(0).max(1);
     let row = |(class, n): (&String, u64)| {
         let bar = Cell::Bar {
@@ -64,7 +68,7 @@ fn by_class(summary: &serde_json::Value) -> Content {
         vec![Cell::text(class), bar]
     };
     Content::Table(Table {
-        columns: Column::plain(&["class", "photos"]),
+        columns: Column::plain(&["class", counted]),
         rows: classes.map(row).collect(),
     })
 }
@@ -88,9 +92,9 @@ fn sheet(evidence: &Evidence) -> Result<Sheet> {
         details: String::new(),
     };
     Ok(Sheet {
+        labels: photos.iter().any(|photo| photo.labels.objects.is_some()),
         columns: vec![evidence.artifact.manifest.id.clone()],
         rows: photos.into_iter().map(row).collect(),
-        labels: false,
     })
 }
 

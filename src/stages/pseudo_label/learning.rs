@@ -64,6 +64,7 @@ pub(super) fn learn(
             let setting = Setting {
                 classes,
                 extent,
+                crop: None,
                 channels: config.channels,
                 device: chosen,
                 init: None,
@@ -120,7 +121,7 @@ pub(super) fn learn(
 }
 
 impl PseudoLabel {
-    fn recipe(&self, round: u64) -> Recipe {
+    pub(super) fn recipe(&self, round: u64) -> Recipe {
         // Later rounds go on from learned weights and start calmer.
         const LATER: f64 = 0.5;
         let (steps, rate) = if round == 0 {
@@ -132,7 +133,7 @@ impl PseudoLabel {
     }
 
     /// The share of `keep` that the round learns from: it grows in steps and is whole in the last.
-    fn grown(&self, round: u64) -> f64 {
+    pub(super) fn grown(&self, round: u64) -> f64 {
         (round as f64 / self.rounds.max(1) as f64).min(1.0)
     }
 

@@ -1,4 +1,4 @@
-//! `pseudo_label`: unlabelled photos join the labelled pictures, with the class they are read as.
+//! `pseudo_label`: unlabelled photos join the labelled pictures, with the class or the objects they are read as.
 //!
 //! Class-balanced self-training (Zou et al., Unsupervised Domain Adaptation for Semantic Segmentation
 //! via Class-Balanced Self-Training, 2018): recognisers learn from the labelled pictures, read the
@@ -10,6 +10,7 @@
 mod exhibit;
 mod findings;
 mod learning;
+mod objects;
 mod selection;
 
 use std::collections::{BTreeMap, HashMap, HashSet};
@@ -21,13 +22,14 @@ use serde_json::json;
 use crate::artifact::{self, Artifact, Kind, parts};
 use crate::models::album::{Album, common_extent};
 use crate::models::settings::check_rate;
-use crate::nn::convolution::recogniser_products;
 use crate::nn::device;
-use crate::sample::{Provenance, Sample};
+use crate::registry::Name;
+use crate::sample::{Extent, Provenance, Sample};
 use crate::stage::finding;
 use crate::stage::{
     Context, Effort, Facts, Forecast, Givens, Input, Misfit, Stage, StageKind, parse,
 };
+use crate::tasks::{TaskKind, Truth};
 use crate::{Error, Result};
 use learning::{Lesson, Subject};
 use selection::Belief;
@@ -35,7 +37,7 @@ use selection::Belief;
 /// The registry entry.
 pub const STAGE: StageKind = StageKind {
     name: "pseudo_label",
-    about: "adds unlabelled photos with the class that networks trained on the samples read in them",
+    about: "adds unlabelled photos with the class, or the boxes, that networks trained on the samples read in them",
     version: 6,
     inputs: &[
         Input::required("samples", Kind::Samples, "labelled pictures, augmented"),
@@ -55,7 +57,10 @@ pub const STAGE: StageKind = StageKind {
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct PseudoLabel {
-    /// Networks that vote, each from other weights.
+    /// What the networks read in photos; see `verismo list tasks`: the class of each, or its objects.
+    #[serde(skip_serializing_if = "is_of_classes")]
+    pub task: Name<TaskKind>,
+    /// Networks that vote, each from other weights; of objects, students with their teachers, which must agree.
     pub networks: u64,
     /// Optimiser steps on labelled pictures alone, before any photo is read.
     pub steps: u64,
@@ -71,18 +76,29 @@ pub struct PseudoLabel {
     /// Channels of a network's first stage.
     pub channels: usize,
     /// The share of the photos read as each class that is believed in the end, the surest first; of
-    /// photos in tracks, the share of the tracks.
+    /// photos in tracks, the share of the tracks; of objects, the share of the boxes of each class on which all agree.
     pub keep: f64,
-    /// Photos read with a lower probability than this are never believed.
+    /// Photos read with a lower probability than this are never believed, nor boxes of a lower mean confidence.
     pub confidence: f32,
     /// The photos show each class about as often as the samples do. Where that is so, saying it
     /// keeps a class that looks like all others from taking their photos.
     pub same_class_ratio: bool,
+    /// Of objects: the side in pixels of the squares that are cut from frames to learn from; without it, whole frames.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub crop: Option<u32>,
+    /// Of objects: photos are also read mirrored. Right where a mirrored object is of the same class.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub mirror: bool,
+}
+
+fn is_of_classes(task: &Name<TaskKind>) -> bool {
+    task.entry().truth == Truth::Class
 }
 
 impl Default for PseudoLabel {
     fn default() -> Self {
         PseudoLabel {
+            task: Name::all()[0],
             networks: 2,
             steps: 1200,
             rounds: 4,
@@ -93,6 +109,8 @@ impl Default for PseudoLabel {
             keep: 0.9,
             confidence: 0.4,
             same_class_ratio: false,
+            crop: None,
+            mirror: false,
         }
     }
 }
@@ -105,10 +123,37 @@ impl Stage for PseudoLabel {
         if !(0.0..=1.0).contains(&self.keep) || !(0.0..=1.0).contains(&self.confidence) {
             return Err("`keep` and `confidence` must lie in 0..1".into());
         }
+        match self.task.entry().truth {
+            Truth::Class if self.crop.is_some() || self.mirror => {
+                return Err(
+                    "`crop` and `mirror` are of use for tasks of objects only; remove them".into(),
+                );
+            }
+            Truth::Objects if self.same_class_ratio => {
+                return Err(
+                    "`same_class_ratio` is of use for classes of whole photos only; remove it"
+                        .into(),
+                );
+            }
+            _ => {}
+        }
+        if !self.crop.is_none_or(|side| (32..=4096).contains(&side)) {
+            return Err("`crop` must be between 32 and 4096 pixels".into());
+        }
         check_rate("rate", self.rate)
     }
 
     fn foresee(&self, inputs: &Givens) -> Result<Facts, Misfit> {
+        if self.task.entry().truth == Truth::Objects {
+            inputs.need_objects("samples", "to learn from")?;
+            return Ok(Facts {
+                // Frames of both may differ in size, and photos have a class if all their objects do.
+                extent: inputs.common_extent(&["samples", "photos"]).ok().flatten(),
+                classes: None,
+                objects: Some(true),
+                ..inputs.facts("samples")
+            });
+        }
         inputs.need_classes("samples", "to learn from")?;
         Ok(Facts {
             extent: inputs.common_extent(&["samples", "photos"])?,
@@ -122,9 +167,11 @@ impl Stage for PseudoLabel {
         let steps = self.steps + self.rounds * self.round_steps;
         let learned = (self.networks * steps * self.batch as u64) as f64;
         let predicted = (self.networks * self.rounds) as f64 * photos.unwrap_or(0) as f64;
+        let products = |extent| (self.task.entry().products)(extent, self.channels);
         let effort = inputs.facts("samples").extent.map(|extent| {
-            let products = recogniser_products(extent, self.channels);
-            Effort::products((3.0 * learned + predicted) * products)
+            let cut = self.crop.map_or(extent, Extent::square);
+            let photo = inputs.facts("photos").extent.unwrap_or(extent);
+            Effort::products(3.0 * learned * products(cut) + predicted * products(photo))
         });
         let added = photos.map(|photos| (photos as f64 * self.keep) as u64);
         let count = inputs.count("samples").zip(added);
@@ -132,6 +179,9 @@ impl Stage for PseudoLabel {
     }
 
     fn run(&self, context: &Context) -> Result<serde_json::Value> {
+        if self.task.entry().truth == Truth::Objects {
+            return objects::run(self, context);
+        }
         let (samples, photos) = (context.input("samples")?, context.input("photos")?);
         let classes: Vec<String> = samples.manifest.classes.keys().cloned().collect();
         let labelled = Album::of_classes(context.out, samples, &classes)?;
@@ -154,12 +204,20 @@ impl Stage for PseudoLabel {
         let chosen = device::choose(context.device)?;
         let read = learning::learn(self, context, &chosen, &lesson)?;
         let beliefs = selection::select(&read, self.keep, self.confidence);
-        let believed = origins
+        let believed: BTreeMap<String, Belief> = origins
             .into_iter()
             .zip(&beliefs)
             .filter_map(|(origin, belief)| Some((origin, (*belief)?)))
             .collect();
-        write(context, samples, photos, &classes, &believed)?;
+        let label = |mut photo: Sample| {
+            let belief = believed.get(&photo.provenance.origin)?;
+            let class = &classes[belief.class];
+            let note = note(class, belief.confidence);
+            photo.provenance.transforms.push(note);
+            photo.labels.class = Some(class.clone());
+            Some(photo)
+        };
+        write(context, samples, photos, label)?;
         let mut counts: BTreeMap<&String, usize> = BTreeMap::new();
         let mut sure = 0.0;
         for (subject, belief) in subjects.iter().zip(&beliefs) {
@@ -215,24 +273,13 @@ pub fn read_note(transforms: &[String]) -> Option<(&str, &str)> {
     notes.next()?.strip_suffix(')')?.rsplit_once(", ")
 }
 
-/// Writes all labelled samples, then every copy of the photos that are believed.
+/// Writes all labelled samples, then the photos that `label` gives what is believed of them, as often as they come.
 fn write(
     context: &Context,
     samples: &Artifact,
     photos: &Artifact,
-    classes: &[String],
-    believed: &BTreeMap<String, Belief>,
+    label: impl Fn(Sample) -> Option<Sample>,
 ) -> Result<()> {
-    let label = |mut photo: Sample| {
-        let belief = believed.get(&photo.provenance.origin)?;
-        let class = &classes[belief.class];
-        photo
-            .provenance
-            .transforms
-            .push(note(class, belief.confidence));
-        photo.labels.class = Some(class.clone());
-        Some(photo)
-    };
     let (mut number, mut index) = (0, 0);
     let parts = samples.parts().map(|path| (path, false));
     for (path, is_photo) in parts.chain(photos.parts().map(|path| (path, true))) {

@@ -41,6 +41,10 @@ pub(super) struct TrainConfig {
     #[serde(serialize_with = "zero_for_none", deserialize_with = "extent_or_zero")]
     #[schemars(schema_with = "schema_of_extent_or_zero")]
     pub crop: Option<Extent>,
+    /// The share of the cuts that are taken where there is something to see, 0..1: in renders around an object, in
+    /// photos, whose objects nobody knows, at the one of four places that has the most contrast.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub crop_around: f64,
     /// Mirror pictures at random.
     pub flip: bool,
     /// Turn pictures by multiples of 90° at random, of 180° where they are not square.
@@ -130,6 +134,14 @@ impl TrainConfig {
                 return Err(format!("`{name}` must lie in 0..1"));
             }
         }
+        if !(0.0..=1.0).contains(&self.crop_around) {
+            return Err("`crop_around` must lie in 0..1".into());
+        }
+        if self.crop_around > 0.0 && self.crop.is_none() {
+            return Err(
+                "`crop_around` is of use with `crop` only; add it or remove `crop_around`".into(),
+            );
+        }
         if self.decay_every.is_nan() || self.decay_every <= 0.0 {
             return Err("`decay_every` must be above 0".into());
         }
@@ -174,10 +186,19 @@ impl TrainConfig {
         self.resize.unwrap_or(extent)
     }
 
+    /// What is cut from pictures that may then be of different sizes.
+    pub(super) fn loose_cut(&self) -> Option<Extent> {
+        self.crop.filter(|_| self.resize.is_none())
+    }
+
     /// What the networks train on where pictures measure `extent`.
     pub(super) fn seen(&self, extent: Extent) -> Extent {
         self.crop.unwrap_or(self.resized(extent))
     }
+}
+
+fn is_zero(share: &f64) -> bool {
+    *share == 0.0
 }
 
 /// Reads an extent, or 0 for none.
@@ -215,6 +236,7 @@ impl Default for TrainConfig {
             patience: 3,
             resize: None,
             crop: None,
+            crop_around: 0.0,
             flip: true,
             turn: false,
             watch_every: 250,

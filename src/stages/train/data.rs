@@ -13,7 +13,7 @@ use rayon::prelude::*;
 
 use super::config::TrainConfig;
 use crate::models::Batch;
-use crate::models::album::{Album, class_of, common_extent};
+use crate::models::album::{Album, ObjectBox, class_of, common_extent};
 use crate::nn::batch;
 use crate::nn::ruler::{self, Groups, Pictures};
 use crate::sample::crop::Rectangle;
@@ -45,7 +45,7 @@ pub(super) struct Data {
     pub all_have_class: bool,
     /// Whether the objects in every render are known.
     pub all_have_objects: bool,
-    /// What all pictures measure.
+    /// What all renders measure, and all photos, unless these may differ.
     pub extent: Extent,
     /// The maps that some renders have and the model reads.
     pub maps: Vec<&'static MapKind>,
@@ -56,12 +56,14 @@ impl Data {
     /// `with_objects` whether it reads the map of objects, too.
     ///
     /// # Errors
-    /// If there are too few pictures, or they are not of one size.
+    /// If there are too few pictures, or they are not of one size; where `cut` is what is cut from all of them, photos
+    /// may be of any sizes that hold it.
     pub(super) fn read(
         context: &Context,
         classes: &[String],
         read: &'static [MapKind],
         with_objects: bool,
+        cut: Option<Extent>,
     ) -> Result<Data> {
         let drawn = with_objects.then_some(&objects::MAP);
         let read: Vec<&'static MapKind> = read.iter().chain(drawn).collect();
@@ -81,6 +83,9 @@ impl Data {
             }
             render_groups.add(&sample);
             renders.push_labelled(&sample, class.unwrap_or_default(), &read)?;
+            let objects = sample.labels.objects().iter();
+            let objects = objects.map(|object| ObjectBox::new(0, object.bbox_xywh));
+            renders.note_objects(objects.collect());
             brought.extend(sample.labels.maps.iter().map(|(kind, _)| kind.name));
         }
         let mut photos = Album::new(context.out)?;
@@ -91,7 +96,13 @@ impl Data {
         }
         check_count(context, &renders, &photos)?;
         let albums = [("renders", &renders), ("photos", &photos)];
-        let extent = common_extent(context.id, &albums)?;
+        let extent = match cut {
+            None => common_extent(context.id, &albums)?,
+            Some(cut) => {
+                check_cut(context, &photos, cut)?;
+                common_extent(context.id, &albums[..1])?
+            }
+        };
         Ok(Data {
             drawn: (0..photos.len()).collect(),
             held_out: Vec::new(),
@@ -154,14 +165,18 @@ impl Data {
         stream: &mut Stream,
         device: &Device,
     ) -> Result<Batch> {
-        let mut draw = |count: usize| -> Vec<(usize, View)> {
+        let mut draw = |album: &Album, from: Option<&[usize]>| -> Vec<(usize, View)> {
             let mut one = || {
-                let number = stream.random_range(0..count);
-                (number, View::draw(config, self.extent, stream))
+                let place = stream.random_range(0..from.map_or(album.len(), <[usize]>::len));
+                let number = from.map_or(place, |from| from[place]);
+                (number, View::draw(config, album, number, stream))
             };
             (0..config.batch).map(|_| one()).collect()
         };
-        let (renders, photos) = (draw(self.renders.len()), draw(self.drawn.len()));
+        let (renders, photos) = (
+            draw(&self.renders, None),
+            draw(&self.photos, Some(&self.drawn)),
+        );
         let classes = renders
             .iter()
             .map(|(number, _)| self.renders.class(*number));
@@ -178,8 +193,8 @@ impl Data {
             batch::maps_to_tensor(maps, &self.maps, config.seen(self.extent), device)
         });
         let photos = photos.into_par_iter().map(|(number, view)| {
-            let photo = self.photos.get(self.drawn[number])?;
-            Ok(view.picture(&photo.picture))
+            let photo = self.photos.get(number)?;
+            Ok(view.settled(&photo.picture).picture(&photo.picture))
         });
         let photos: Result<Vec<RgbImage>> = photos.collect();
         Ok(Batch {
@@ -207,26 +222,83 @@ fn check_count(context: &Context, renders: &Album, photos: &Album) -> Result<()>
     ))
 }
 
+/// No photo may be smaller than what is cut from it.
+fn check_cut(context: &Context, photos: &Album, cut: Extent) -> Result<()> {
+    let is_small = |extent: Extent| extent.width < cut.width || extent.height < cut.height;
+    let small = (0..photos.len()).find(|&number| is_small(photos.extent(number)));
+    small.map_or(Ok(()), |number| {
+        Err(Error::usage(
+            context.id,
+            format!(
+                "`crop` cannot cut {cut} pixels out of {}, which has {}",
+                photos.name(number),
+                photos.extent(number)
+            ),
+            "lower `crop`, or give `ingest` a larger `size`",
+        ))
+    })
+}
+
+/// Places among which the one with the most contrast is taken.
+const PLACES: usize = 4;
+
+/// Variance of green, which is nearly luminance.
+fn spread(picture: &RgbImage) -> f64 {
+    let values = picture.pixels().map(|pixel| f64::from(pixel.0[1]));
+    let count = f64::from(picture.width() * picture.height()).max(1.0);
+    let (sum, squares) = values.fold((0.0, 0.0), |(sum, squares), v| (sum + v, squares + v * v));
+    squares / count - (sum / count).powi(2)
+}
+
 /// A way to look at a picture: scaled, cut, mirrored and turned.
 struct View {
     /// What to scale to, if it is not that already.
     resize: Extent,
     /// Left and top of what is cut out, and what it measures, if it is not all.
     crop: Option<([u32; 2], Extent)>,
+    /// Other corners, to take the cut with the most contrast instead.
+    others: Vec<[u32; 2]>,
     flip: bool,
     quarter_turns: u32,
 }
 
 impl View {
-    fn draw(config: &TrainConfig, extent: Extent, stream: &mut Stream) -> View {
+    /// For one picture of an album.
+    fn draw(config: &TrainConfig, album: &Album, number: usize, stream: &mut Stream) -> View {
+        let extent = album.extent(number);
         let (resize, seen) = (config.resized(extent), config.seen(extent));
-        let crop = (seen != resize).then(|| {
-            let room = [resize.width - seen.width, resize.height - seen.height];
-            (room.map(|room| stream.random_range(0..=room)), seen)
-        });
+        let room = [resize.width - seen.width, resize.height - seen.height];
+        let anywhere = |stream: &mut Stream| room.map(|room| stream.random_range(0..=room));
+        let mut crop = (seen != resize).then(|| (anywhere(stream), seen));
+        let mut others = Vec::new();
+        // Nothing more is drawn where it is off, so that batches are as ever.
+        if let Some((corner, _)) = &mut crop
+            && config.crop_around > 0.0
+            && stream.random_bool(config.crop_around)
+        {
+            match album.objects(number) {
+                [] => others.extend((1..PLACES).map(|_| anywhere(stream))),
+                objects => {
+                    let object = objects[stream.random_range(0..objects.len())].bbox_xywh;
+                    let scale = [
+                        resize.width as f32 / extent.width as f32,
+                        resize.height as f32 / extent.height as f32,
+                    ];
+                    for axis in 0..2 {
+                        let [start, side] =
+                            [object[axis], object[axis + 2]].map(|v| v * scale[axis]);
+                        let cut = [seen.width, seen.height][axis] as f32;
+                        // As far as it can, the cut holds all of the object.
+                        let slack = (cut - side).max(0.0) * stream.random::<f32>();
+                        corner[axis] = ((start - slack).max(0.0) as u32).min(room[axis]);
+                    }
+                }
+            }
+        }
         View {
             resize,
             crop,
+            others,
             flip: config.flip && stream.random_bool(0.5),
             quarter_turns: match config.turn {
                 true if seen.width == seen.height => stream.random_range(0..4),
@@ -234,6 +306,31 @@ impl View {
                 false => 0,
             },
         }
+    }
+
+    /// The same, with the cut that has the most contrast in this picture.
+    fn settled(mut self, picture: &RgbImage) -> View {
+        if let Some((first, extent)) = self.crop {
+            let [across, down] = [
+                f64::from(picture.width()) / f64::from(self.resize.width),
+                f64::from(picture.height()) / f64::from(self.resize.height),
+            ];
+            let contrast = |&[left, top]: &[u32; 2]| {
+                let scaled = |value: u32, by: f64| (f64::from(value) * by) as u32;
+                let cut = crop_imm(
+                    picture,
+                    scaled(left, across),
+                    scaled(top, down),
+                    scaled(extent.width, across).max(1),
+                    scaled(extent.height, down).max(1),
+                );
+                spread(&cut.to_image())
+            };
+            let corners = std::iter::once(first).chain(std::mem::take(&mut self.others));
+            let best = corners.max_by(|a, b| contrast(a).total_cmp(&contrast(b)));
+            self.crop = Some((best.unwrap_or(first), extent));
+        }
+        self
     }
 
     fn picture(&self, picture: &RgbImage) -> RgbImage {

@@ -75,7 +75,7 @@ impl Stage for Train {
     }
 
     fn foresee(&self, inputs: &Givens) -> Result<Facts, Misfit> {
-        let extent = inputs.common_extent(&["renders", "photos"])?;
+        let extent = self.extent(inputs)?;
         if let Some(extent) = extent {
             self.check_networks(extent)?;
             if inputs.get("task").is_some() {
@@ -122,8 +122,7 @@ impl Stage for Train {
     }
 
     fn forecast(&self, inputs: &Givens) -> Forecast {
-        let extent = inputs.common_extent(&["renders", "photos"]);
-        let Ok(Some(extent)) = extent else {
+        let Ok(Some(extent)) = self.extent(inputs) else {
             return Forecast::default();
         };
         let effort = self.effort(extent);
@@ -156,7 +155,8 @@ impl Stage for Train {
         };
         let classes = task.as_ref().map_or(&[][..], |task| &task.classes);
         let with_objects = self.model.reads_objects();
-        let mut data = Data::read(context, classes, config.model.entry().maps, with_objects)?;
+        let maps = config.model.entry().maps;
+        let mut data = Data::read(context, classes, maps, with_objects, config.loose_cut())?;
         if self.model.enlargement() > 1 {
             data.hold_out(self.model.enlargement());
         }
@@ -240,6 +240,14 @@ const TASK_REMEDY: &str =
     "train the task network on the same `size`, and leave out `crop` and `resize`";
 
 impl Train {
+    /// What the renders measure, as far as it is known, and the photos, too, unless cuts of one size are made of both.
+    fn extent(&self, inputs: &Givens) -> Result<Option<Extent>, Misfit> {
+        match self.config.loose_cut() {
+            None => inputs.common_extent(&["renders", "photos"]),
+            Some(_) => Ok(inputs.facts("renders").extent),
+        }
+    }
+
     /// The work of all steps, and of looking at the networks between them, with pictures of `extent`.
     fn effort(&self, extent: Extent) -> Option<Effort> {
         let config = &self.config;

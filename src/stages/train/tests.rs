@@ -110,7 +110,7 @@ fn train_on(
     let device = device::choose(DeviceChoice::Cpu).unwrap();
     let stage = stage(config.clone());
     let work = |context: &Context| {
-        let data = Data::read(context, &[], &[], false).unwrap();
+        let data = Data::read(context, &[], &[], false, None).unwrap();
         let watch = Some(Watch::new(config, context, &data, None, &device).unwrap());
         Training {
             config,

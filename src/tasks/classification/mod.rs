@@ -13,11 +13,12 @@ use burn::tensor::activation::softmax;
 use burn::tensor::{Device, Int, Tensor};
 use serde_json::json;
 
-use super::{Details, Prediction, Recogniser, Setting, TaskKind};
+use super::{Details, Prediction, Recogniser, Setting, TaskKind, Truth};
 use crate::Result;
 use crate::models::album::{Album, Example};
 use crate::nn::adam::adam;
 use crate::nn::batch;
+use crate::nn::convolution::recogniser_products;
 use crate::seed::Stream;
 use network::Classifier;
 use transfer::Transferred;
@@ -26,7 +27,10 @@ use transfer::Transferred;
 pub const TASK: TaskKind = TaskKind {
     name: "classification",
     about: "the class of the whole picture, measured by accuracy",
+    truth: Truth::Class,
+    metric: "accuracy",
     create,
+    products: recogniser_products,
     score,
     details,
 };
@@ -100,6 +104,7 @@ impl<N: Reads> Recogniser for Training<N> {
             let values = values.as_slice::<f32>().unwrap_or_default();
             predictions.extend(values.chunks_exact(classes).map(|row| Prediction {
                 probabilities: row.to_vec(),
+                ..Prediction::default()
             }));
         }
         Ok(predictions)
@@ -157,6 +162,7 @@ mod tests {
         let classes = album.classes();
         let sure = |class: usize| Prediction {
             probabilities: vec![1.0 - class as f32, class as f32],
+            ..Prediction::default()
         };
         let mut predictions: Vec<Prediction> = classes.iter().map(|&class| sure(class)).collect();
         predictions[3] = sure(1 - classes[3]);

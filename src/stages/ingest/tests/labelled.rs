@@ -83,7 +83,7 @@ fn labels_follow_a_frame_that_is_scaled_and_cut() {
 #[test]
 fn objects_are_cut_out_with_their_class() {
     let (_folder, mut config) = coco();
-    config.cut = Cut::Objects;
+    config.cut = Some(Cut::Objects);
     config.size = Extent::square(20);
     config.margin = 0.0;
     let (samples, summary, _) = run(&config, 2).unwrap();
@@ -124,7 +124,7 @@ fn parts_and_threads_do_not_change_labelled_samples() {
 #[test]
 fn photos_are_cut_and_their_labels_are_not_read() {
     let (_folder, mut config) = coco();
-    config.cut = Cut::Objects;
+    config.cut = Some(Cut::Objects);
     config.pictures = Pictures::Photos;
     let (samples, ..) = run(&config, 8).unwrap();
     assert_eq!(samples.len(), 3);
@@ -137,7 +137,7 @@ fn photos_are_cut_and_their_labels_are_not_read() {
 #[test]
 fn labels_of_photos_are_read_where_the_settings_say_so() {
     let (_folder, mut config) = coco();
-    config.cut = Cut::Objects;
+    config.cut = Some(Cut::Objects);
     let renders = run(&config, 8).unwrap().0;
     config.pictures = Pictures::Photos;
     config.labelled = Some(Labelled::Few);

@@ -112,7 +112,7 @@ fn starts(
 
 impl World {
     fn add_tray(&mut self, tray: &Tray, unit: f32) {
-        let middle = (tray.height + tray.thickness) / 2.0;
+        let middle = f32::midpoint(tray.height, tray.thickness);
         for [centre, half] in tray.boxes() {
             let (centre, half) = ((centre + Vec3A::Y * middle) / unit, half / unit);
             let wall = ColliderBuilder::cuboid(half.x, half.y, half.z)

@@ -14,7 +14,7 @@ fn cuts_take_picture_and_mask_alike() {
     let renders = testing::publish(folders[0].path(), &testing::shapes(12, 32, 1), 16);
     let photos = testing::publish(folders[1].path(), &testing::shapes(12, 32, 2), 16);
     let inputs = [("renders", renders), ("photos", photos)];
-    let read = |context: &Context| Data::read(context, &[], &[], false).unwrap();
+    let read = |context: &Context| Data::read(context, &[], &[], false, None).unwrap();
     let (data, _) = testing::in_context("train", inputs, 16, folders[0].path(), read);
     let mut stream = Seed::new(1, "train").stream(0);
     let extent = |width, height| Some(Extent::new(width, height));
@@ -44,6 +44,34 @@ fn cuts_take_picture_and_mask_alike() {
 }
 
 #[test]
+fn cuts_around_objects_hold_them_and_photos_may_be_larger() {
+    let folders = [(); 2].map(|()| tempfile::tempdir().unwrap());
+    let frames = testing::frames(12, Extent::square(160), 1);
+    let renders = testing::publish(folders[0].path(), &frames, 16);
+    let larger = testing::frames(12, Extent::new(256, 200), 2);
+    let photos = testing::publish(folders[1].path(), &larger, 16);
+    let inputs = [("renders", renders), ("photos", photos)];
+    let cut = Some(Extent::square(48));
+    let read = |context: &Context| Data::read(context, &[], &[], false, cut).unwrap();
+    let (data, _) = testing::in_context("train", inputs, 16, folders[0].path(), read);
+    assert_eq!(data.extent, Extent::square(160));
+    let share = |crop_around: f64| -> f32 {
+        let config = TrainConfig {
+            crop: cut,
+            crop_around,
+            batch: 64,
+            ..tiny()
+        };
+        let mut stream = Seed::new(1, "train").stream(0);
+        let device = burn::tensor::Device::flex();
+        let batch = data.draw(&config, &mut stream, &device).unwrap();
+        assert_eq!(batch.photos.dims(), [64, 3, 48, 48]);
+        batch.masks.mean().into_scalar()
+    };
+    assert!(share(1.0) > 1.5 * share(0.0));
+}
+
+#[test]
 fn maps_follow_their_pictures_and_directions_turn() {
     let folders = [(); 2].map(|()| tempfile::tempdir().unwrap());
     let mut shapes = testing::shapes(12, 32, 1);
@@ -53,7 +81,7 @@ fn maps_follow_their_pictures_and_directions_turn() {
     let renders = testing::publish(folders[0].path(), &shapes, 16);
     let photos = testing::publish(folders[1].path(), &testing::shapes(12, 32, 2), 16);
     let inputs = [("renders", renders), ("photos", photos)];
-    let read = |context: &Context| Data::read(context, &[], maps::MAPS, true).unwrap();
+    let read = |context: &Context| Data::read(context, &[], maps::MAPS, true, None).unwrap();
     let (data, _) = testing::in_context("train", inputs, 16, folders[0].path(), read);
     let names: Vec<_> = data.maps.iter().map(|kind| kind.name).collect();
     assert_eq!(names, ["normals", "albedo", "semantic", "objects"]);

@@ -1,0 +1,35 @@
+//! Whole frames of the photos that a CSV of boxes names, in place of a crop a box.
+
+use std::collections::HashSet;
+
+use super::Ingest;
+use super::boxes::{Area, Row};
+use super::labelled::Cut;
+
+impl Ingest {
+    /// What each sample shows: what a CSV of boxes tells to cut, unless frames are asked for.
+    pub(super) fn cut(&self) -> Cut {
+        self.cut.unwrap_or(match self.boxes {
+            Some(_) => Cut::Objects,
+            None => Cut::Frames,
+        })
+    }
+
+    /// Rows of a CSV as they are, or, where whole frames are wanted, one for each photo, numbered in their order.
+    /// Rows that stand for one photo must name it alike.
+    pub(super) fn framed(&self, rows: Vec<Row>) -> Vec<Row> {
+        if self.cut() == Cut::Objects {
+            return rows;
+        }
+        let mut seen = HashSet::new();
+        let firsts = rows.into_iter().filter(|row| seen.insert(row.file.clone()));
+        let frame = |(number, row): (u64, Row)| Row {
+            number,
+            area: Area::Whole,
+            first: number,
+            class: None,
+            ..row
+        };
+        (0..).zip(firsts).map(frame).collect()
+    }
+}

@@ -1,0 +1,75 @@
+//! Frames of shapes as photos: which of them join, and with which boxes.
+
+use super::*;
+use crate::artifact::{self, parts};
+use crate::sample::Extent;
+use crate::tasks::detection::boxes::iou;
+use crate::testing;
+
+#[test]
+fn photos_join_with_the_objects_that_they_show() {
+    let extent = Extent::square(96);
+    let labelled = testing::frames(60, extent, 1);
+    let truths = testing::frames(20, extent, 2);
+    let mut photos = truths.clone();
+    for (number, photo) in photos.iter_mut().enumerate() {
+        photo.id = format!("photos-{number:06}");
+        photo.labels = Labels::default();
+    }
+    let folders = [(); 3].map(|()| tempfile::tempdir().unwrap());
+    let inputs = [
+        (
+            "samples",
+            testing::publish(folders[0].path(), &labelled, 64),
+        ),
+        ("photos", testing::publish(folders[1].path(), &photos, 7)),
+    ];
+    let stage: PseudoLabel = toml::from_str(
+        "task = 'detection'\nnetworks = 1\nsteps = 500\nrounds = 1\nround_steps = 60\nbatch = 8\nchannels = 8\n\
+         crop = 64\nrate = 4e-3\nkeep = 1.0\nconfidence = 0.2\nmirror = true",
+    )
+    .unwrap();
+    let out = folders[2].path();
+    let summary = testing::run_with(&stage, "pseudo_label", inputs, 64, out).unwrap();
+    let files = artifact::walk(out).unwrap();
+    let written = files
+        .iter()
+        .flat_map(|path| parts::read_part(path).unwrap());
+    let joined: Vec<Sample> = written.skip(60).collect();
+    assert_eq!(summary["photos"], 20);
+    assert_eq!(summary["believed"], joined.len());
+    assert!(joined.len() >= 4, "{summary}");
+    let (mut boxes, mut right) = (0, 0);
+    for photo in &joined {
+        let parent = photo.provenance.parent.as_deref().unwrap();
+        let number: usize = parent["photos-".len()..].parse().unwrap();
+        let truth = truths[number].labels.objects();
+        for object in photo.labels.objects() {
+            boxes += 1;
+            let same = |other: &Object| {
+                other.class == object.class && iou(other.bbox_xywh, object.bbox_xywh) > 0.5
+            };
+            right += usize::from(truth.iter().any(same));
+        }
+        let (count, _) = super::super::read_note(&photo.provenance.transforms).unwrap();
+        assert_eq!(count, format!("{} objects", photo.labels.objects().len()));
+    }
+    assert!(right * 10 >= boxes * 9, "{right} of {boxes}");
+}
+
+#[test]
+fn samples_without_objects_are_refused() {
+    let folders = [(); 3].map(|()| tempfile::tempdir().unwrap());
+    let mut samples = testing::shapes(4, 16, 1);
+    samples
+        .iter_mut()
+        .for_each(|sample| sample.labels.objects = None);
+    let inputs = [
+        ("samples", testing::publish(folders[0].path(), &samples, 4)),
+        ("photos", testing::publish(folders[1].path(), &samples, 4)),
+    ];
+    let stage: PseudoLabel = toml::from_str("task = 'detection'").unwrap();
+    let error = testing::run_with(&stage, "pseudo_label", inputs, 4, folders[2].path());
+    let error = error.unwrap_err().to_string();
+    assert!(error.contains("must show objects"), "{error}");
+}

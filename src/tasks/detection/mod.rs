@@ -1,0 +1,160 @@
+//! detection: the class and the box of every object.
+
+pub mod boxes;
+mod cut;
+mod find;
+mod losses;
+mod network;
+mod score;
+mod targets;
+#[cfg(test)]
+mod tests;
+
+use std::sync::Arc;
+
+use burn::module::Module;
+use burn::nn::loss::CrossEntropyLossConfig;
+use burn::optim::{GradientsParams, ModuleOptimizer};
+use burn::tensor::{Device, Int, Tensor, TensorData};
+use rand::RngExt;
+
+use super::{Prediction, Recogniser, Setting, TaskKind, Truth};
+use crate::Result;
+use crate::models::album::{Album, Example};
+use crate::nn::adam::adam;
+use crate::nn::batch;
+use crate::nn::ema;
+use crate::nn::gradient_clip::clip_by_norm;
+use crate::sample::Extent;
+use crate::seed::{Seed, Stream};
+use cut::Cut;
+use losses::{cross_entropy, focal, giou};
+use network::{Detector, Said};
+use targets::{Seen, Targets};
+
+pub use find::Finder;
+pub use score::{Outcome, SURE, compared};
+
+/// The registry entry.
+pub const TASK: TaskKind = TaskKind {
+    name: "detection",
+    about: "class and box of every object, measured by mAP50–95",
+    truth: Truth::Objects,
+    metric: "mAP50–95",
+    create: |setting, stream| Box::new(Training::new(setting, stream)),
+    products: network::products,
+    score: score::score,
+    details: score::details,
+};
+
+/// Weight of the boxes' loss beside the others.
+const BOXES: f32 = 2.0;
+
+/// The largest norm of a step's gradients.
+const GRADIENTS: f64 = 10.0;
+
+/// A detector with its optimiser: focal loss of objects, cross entropy of their classes, GIoU and the fit of their boxes;
+/// Adam.
+pub struct Training {
+    network: Detector,
+    optimiser: ModuleOptimizer,
+    device: Device,
+    crop: Option<u32>,
+    /// Draws the parts that are cut out.
+    cuts: Stream,
+}
+
+impl Training {
+    /// Fresh weights, drawn from `stream`.
+    pub fn new(setting: &Setting, stream: &mut Stream) -> Self {
+        let device = setting.device.device.clone();
+        let (classes, channels) = (setting.classes, setting.channels);
+        let network = Detector::new(classes, channels, stream, &device.clone().autodiff());
+        Training {
+            network,
+            optimiser: adam(0.9, 0.999),
+            device,
+            crop: setting.crop,
+            cuts: Seed::new(stream.random(), "cuts").stream(0),
+        }
+    }
+
+    /// One optimiser step on pictures and their objects; returns the loss.
+    pub fn learn<'a>(&mut self, examples: impl Iterator<Item = &'a Example>, rate: f64) -> f32 {
+        let cuts: Vec<Cut> = examples
+            .map(|example| Cut::draw(example, self.crop, &mut self.cuts))
+            .collect();
+        let widest = |side: fn(&Cut) -> u32| cuts.iter().map(side).max().unwrap_or(1);
+        let extent = Extent::new(widest(|c| c.extent.width), widest(|c| c.extent.height));
+        let extent = network::padded(extent);
+        let device = self.device.clone().autodiff();
+        let pictures: Vec<_> = cuts.iter().map(|cut| cut.pixels(extent)).collect();
+        let said = self
+            .network
+            .forward(batch::to_tensor(pictures.iter(), &device));
+        let mut targets = Targets::default();
+        for cut in &cuts {
+            targets.add(&cut.seen, network::grid(extent));
+        }
+        let loss = self.loss(said, targets, &device);
+        let gradients = GradientsParams::from_grads(loss.backward(), &self.network);
+        let gradients = clip_by_norm(gradients, &self.network, GRADIENTS);
+        self.network = self.optimiser.step(rate, self.network.clone(), gradients);
+        loss.into_scalar()
+    }
+
+    fn loss(&self, said: Said, targets: Targets, device: &Device) -> Tensor<1> {
+        let cores = targets.cores.len();
+        let rows = |values: Vec<f32>, columns: usize| {
+            let shape = [values.len() / columns, columns];
+            Tensor::<2>::from_data(TensorData::new(values, shape), device)
+        };
+        let (wanted, weights) = (rows(targets.objects, 1), rows(targets.weights, 1));
+        let loss = focal(said.object, wanted, weights) / cores.max(1) as f32;
+        if cores == 0 {
+            return loss;
+        }
+        let places = Tensor::<1, Int>::from_data(&targets.cores[..], device);
+        let classes = Tensor::<1, Int>::from_data(&targets.classes[..], device);
+        let read = said.classes.select(0, places.clone());
+        let read = CrossEntropyLossConfig::new()
+            .with_smoothing(Some(0.05))
+            .init(device)
+            .forward(read, classes);
+        let found = said.distances.select(0, places.clone());
+        let (apart, overlap) = giou(found, rows(targets.distances, 4));
+        let fit = cross_entropy(said.fit.select(0, places), overlap.detach());
+        loss + read + apart.mean() * BOXES + fit
+    }
+
+    /// What it has learned, to be used.
+    pub fn finder(&self) -> Finder {
+        Finder::new(self.network.valid(), self.device.clone())
+    }
+
+    /// Moves the weights of `average` a little towards what it has learned, by the share 1 − `decay`; running
+    /// averages of norms are taken over.
+    pub fn lead(&self, average: &mut Finder, decay: f64) {
+        let network = ema::update(self.network.valid(), average.network(), 1.0 - decay);
+        *average = Finder::new(network, self.device.clone());
+    }
+}
+
+impl Recogniser for Training {
+    fn step(&mut self, examples: &[(Arc<Example>, usize)], rate: f64) -> f32 {
+        self.learn(examples.iter().map(|(example, _)| example.as_ref()), rate)
+    }
+
+    fn predict(&self, album: &Album, numbers: &[usize]) -> Result<Vec<Prediction>> {
+        let finder = self.finder();
+        let mut predictions = Vec::with_capacity(numbers.len());
+        for &number in numbers {
+            let example = album.get(number)?;
+            predictions.push(Prediction {
+                detections: finder.find(&example.picture),
+                ..Prediction::default()
+            });
+        }
+        Ok(predictions)
+    }
+}

@@ -1,0 +1,203 @@
+//! The network: FCOS on one level (Tian et al., FCOS: Fully Convolutional One-Stage Object Detection, 2019).
+//!
+//! Layers of convolution, batch norm and ReLU down to an eighth of the width of the stride-4 level, whose features
+//! come back up and are added to it (as in Lin et al., Feature Pyramid Networks, 2017). Every location of that level
+//! says how likely it is in the core of an object, of which class that would be, how far it is to the sides of its box,
+//! and how well that box will fit. Deviations: one level instead of five, for pictures in which objects are not of all
+//! sizes; object and class are told apart (as in Redmon and Farhadi, YOLOv3, 2018), so that classes are learned from the
+//! first step on; the overlap of the box instead of centre-ness (as in Wu et al., IoU-aware Single-stage Object
+//! Detector, 2019).
+//!
+//! Batch norm by running averages reads a crop and the frame that it was cut from alike, which norms over a
+//! picture do not.
+
+use burn::module::Module;
+use burn::tensor::activation::{sigmoid, softmax};
+use burn::tensor::module::interpolate;
+use burn::tensor::ops::{InterpolateMode, InterpolateOptions};
+use burn::tensor::{Device, Tensor};
+
+use crate::nn::conv_kernel::Border;
+use crate::nn::convolution::PaddedConv;
+use crate::nn::init::{Init, initialise};
+use crate::nn::norm::{Activation, Norm, NormKind};
+use crate::sample::Extent;
+use crate::seed::Stream;
+
+/// Pixels between two locations.
+pub(super) const STRIDE: u32 = 4;
+
+/// The sides of what goes through the network are multiples of so many pixels.
+pub(super) const DIVISOR: u32 = 32;
+
+/// What each location says besides its classes: whether there is an object, the distances to its four sides, the fit.
+const BESIDES: usize = 6;
+
+/// The distance to a side, in pixels, that an output of 0 stands for.
+pub(super) const USUAL_DISTANCE: f32 = 16.0;
+
+/// Subtracted from the logits of objects, so that a fresh network finds nothing: 1 in 100 (Lin et al. 2017).
+const RARE: f32 = 4.6;
+
+#[derive(Module, Debug)]
+struct Layer {
+    conv: PaddedConv,
+    norm: Norm,
+}
+
+/// The network: `[batch, 3, height, width]` in −1..1, sides multiples of [`DIVISOR`], to
+/// `[batch, classes + 6, height / 4, width / 4]`.
+#[derive(Module, Debug)]
+pub(super) struct Detector {
+    /// Down to the level whose locations answer.
+    fine: Vec<Layer>,
+    /// Three times two layers, each pair at half the resolution of the one before.
+    coarse: Vec<Layer>,
+    /// From each pair to the channels of `fine`.
+    lateral: Vec<PaddedConv>,
+    mix: Layer,
+    head: PaddedConv,
+    classes: usize,
+}
+
+/// What locations say, a row each.
+pub(super) struct Said {
+    /// Logit of an object there: `[locations, 1]`.
+    pub object: Tensor<2>,
+    /// Logits of its class: `[locations, classes]`.
+    pub classes: Tensor<2>,
+    /// To the left, upper, right and lower side of its box in pixels: `[locations, 4]`.
+    pub distances: Tensor<2>,
+    /// Logit of the overlap that this box will have with the true one: `[locations, 1]`.
+    pub fit: Tensor<2>,
+}
+
+impl Said {
+    /// How sure the detector is of each class, 0..1, `[locations, classes]`: the geometric mean of object and fit, times
+    /// the probability of the class.
+    pub(super) fn scores(&self) -> Tensor<2> {
+        let there = sigmoid(self.object.clone()) * sigmoid(self.fit.clone());
+        softmax(self.classes.clone(), 1) * there.sqrt()
+    }
+}
+
+/// Counts the layers, so that their norms are numbered.
+struct Layers<'a> {
+    made: usize,
+    device: &'a Device,
+}
+
+impl Layers<'_> {
+    fn layer(&mut self, channels: [usize; 2], kernel: usize, stride: usize) -> Layer {
+        let place = self.made;
+        self.made += 1;
+        Layer {
+            conv: convolution(channels, kernel, stride, false, self.device),
+            norm: NormKind::Batch.init(channels[1], place, self.device),
+        }
+    }
+}
+
+fn convolution(
+    channels: [usize; 2],
+    kernel: usize,
+    stride: usize,
+    bias: bool,
+    device: &Device,
+) -> PaddedConv {
+    let (padding, border) = (kernel / 2, Border::Zeros);
+    PaddedConv::new(channels, kernel, stride, padding, border, bias, device)
+}
+
+impl Detector {
+    /// An untrained detector with weights drawn from `stream`; `channels` in the first layer.
+    pub(super) fn new(
+        classes: usize,
+        channels: usize,
+        stream: &mut Stream,
+        device: &Device,
+    ) -> Self {
+        let mut layers = Layers { made: 0, device };
+        let [once, twice, more] = [1, 2, 4].map(|times| times * channels);
+        let most = 2 * more;
+        let detector = Detector {
+            fine: vec![
+                layers.layer([3, once], 5, 2),
+                layers.layer([once, twice], 3, 2),
+                layers.layer([twice, twice], 3, 1),
+            ],
+            coarse: [[twice, more], [more, most], [most, most]]
+                .into_iter()
+                .flat_map(|[from, to]| [([from, to], 2), ([to, to], 1)])
+                .map(|(channels, stride)| layers.layer(channels, 3, stride))
+                .collect(),
+            lateral: [more, most, most]
+                .map(|from| convolution([from, twice], 1, 1, true, device))
+                .into(),
+            mix: layers.layer([twice, more], 3, 1),
+            head: convolution([more, classes + BESIDES], 3, 1, true, device),
+            classes,
+        };
+        initialise(detector, Init::He, stream, 1)
+    }
+
+    /// What all locations say, pictures and rows one after the other.
+    pub(super) fn forward(&self, pictures: Tensor<4>) -> Said {
+        let fine = self.fine.iter().fold(pictures, |x, layer| layer.forward(x));
+        let [_, _, height, width] = fine.dims();
+        let (mut x, mut sum) = (fine.clone(), fine);
+        for (pair, lateral) in self.coarse.chunks(2).zip(&self.lateral) {
+            x = pair.iter().fold(x, |x, layer| layer.forward(x));
+            let options = InterpolateOptions::new(InterpolateMode::Nearest);
+            let wide = options.with_output_size([height, width]);
+            sum = sum + interpolate(lateral.forward(x.clone()), wide);
+        }
+        let said = self.head.forward(self.mix.forward(sum));
+        let [batch, outputs, height, width] = said.dims();
+        let locations = batch * height * width;
+        self.divided(said.permute([0, 2, 3, 1]).reshape([locations, outputs]))
+    }
+
+    fn divided(&self, said: Tensor<2>) -> Said {
+        let part = |first: usize, count: usize| said.clone().narrow(1, first, count);
+        let distances = part(self.classes, 4).clamp(-6.0, 6.0);
+        Said {
+            object: part(self.classes + 5, 1) - RARE,
+            classes: part(0, self.classes),
+            distances: distances.exp() * USUAL_DISTANCE,
+            fit: part(self.classes + 4, 1),
+        }
+    }
+
+    /// The number of classes.
+    pub(super) fn classes(&self) -> usize {
+        self.classes
+    }
+}
+
+impl Layer {
+    fn forward(&self, x: Tensor<4>) -> Tensor<4> {
+        self.norm.forward(self.conv.forward(x), Activation::Relu)
+    }
+}
+
+/// Locations in a row, and rows, of a picture whose sides are multiples of [`DIVISOR`].
+pub(super) fn grid(extent: Extent) -> [usize; 2] {
+    [extent.width, extent.height].map(|side| (side / STRIDE) as usize)
+}
+
+/// The least extent that holds `extent` and can go through the network.
+pub(super) fn padded(extent: Extent) -> Extent {
+    let up = |side: u32| side.div_ceil(DIVISOR).max(1) * DIVISOR;
+    Extent::new(up(extent.width), up(extent.height))
+}
+
+/// Work with which a picture of `extent` goes through it, in multiplications of larger networks.
+pub(super) fn products(extent: Extent, channels: usize) -> f64 {
+    let pixels = padded(extent).area() as f64 / f64::from(STRIDE * STRIDE);
+    let channels = channels as f64;
+    // At a quarter of the width: the stem counts four times, then (2 + 4 + 8) · 9 c²; the pairs 9 · (8 + 16) c² over 4,
+    // 9 · (32 + 64) c² over 16 and 9 · 128 c² over 64.
+    let work = 4.0 * 75.0 * channels + (126.0 + 54.0 + 54.0 + 18.0) * channels * channels;
+    crate::nn::convolution::SMALL * pixels * work
+}
