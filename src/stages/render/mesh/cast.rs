@@ -95,7 +95,8 @@ impl Cast {
             names::check_list(wanted.classes, &named).map_err(failed)?;
         }
         let cast = Cast::new(models, lots.into_values().collect(), &context.seed);
-        let unshown = cast.unshown(wanted);
+        // A scene shows others beside the one whose turn it is.
+        let unshown = mesh.scene.is_none().then(|| cast.unshown(wanted)).flatten();
         for text in names::warning(&named)
             .into_iter()
             .chain(sizes::warnings(&cast.models))

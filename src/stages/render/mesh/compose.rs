@@ -4,14 +4,15 @@ use glam::{Vec2, vec2};
 use rand::RngExt;
 
 use super::Mesh;
+use super::camera::{Camera, Focus};
 use super::cast::Cast;
 use super::composition::{Arrangement, Composition};
 use super::config::draw;
 use super::environment::Environment;
 use super::made::{Props, Tray};
 use super::model::Model;
-use super::physics;
-use super::scene::{Camera, Focus, Instance, Light, Scene};
+use super::physics::{self, Fall};
+use super::scene::{Instance, Light, Scene};
 use super::surface::Table;
 use super::trace::Spheres;
 use crate::sample::Extent;
@@ -58,7 +59,10 @@ impl<'a> Scene<'a> {
         let filled: f32 = instances.iter().map(|i| i.model.size * i.model.size).sum();
         let side = draw(stream, ranges.spread) * filled.sqrt();
         match ranges.arrangement {
-            Arrangement::Drop => physics::settle(&mut instances, tray, (side, unit), stream),
+            Arrangement::Drop => {
+                let tumble = ranges.tumble_degrees.to_radians();
+                physics::settle(&mut instances, tray, Fall { side, unit, tumble }, stream);
+            }
             Arrangement::Place => place(&mut instances, tray, side, stream),
         }
         let focus = Focus::of_all(&instances, unit);

@@ -32,6 +32,9 @@ pub struct Composition {
     /// Side of the square on which the objects come down, over that of the square that they would fill side
     /// by side; the less, the higher they pile. Where they are placed, it grows until all have room.
     pub spread: Range,
+    /// How far objects are tipped when they begin to fall, in degrees, from how `lie` says that they lie; 180 is any
+    /// way up.
+    pub tumble_degrees: f32,
     /// Fewest visible pixels of an object with a label; as one of which less than `min_visible` is seen, an
     /// object with fewer has none, and counts as what hides others.
     pub min_pixels: u32,
@@ -48,6 +51,7 @@ impl Default for Composition {
             count: [1, 12],
             arrangement: Arrangement::default(),
             spread: [1.2, 3.0],
+            tumble_degrees: 180.0,
             min_pixels: 16,
             bin: None,
             distractors: Distractors::default(),
@@ -131,6 +135,7 @@ impl Composition {
             );
         }
         for (name, [low, high], least, most) in [
+            ("tumble_degrees", [self.tumble_degrees; 2], 0.0, 180.0),
             ("spread", self.spread, 0.1, 100.0),
             ("bin.side", bin.side, 0.5, 100.0),
             ("bin.height", bin.height, 0.05, 100.0),

@@ -7,6 +7,7 @@ use rand::RngExt;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::pattern::Pattern;
 use crate::sample::colour::to_linear;
 use crate::seed::Stream;
 
@@ -243,6 +244,10 @@ pub struct Table {
     pub texture: Range,
     /// Probability that the table ends in the picture and another colour begins.
     pub seam: f32,
+    /// Patterns to choose from, of one or two of the colours; none are `plain`.
+    // Plain tables keep their keys in the cache.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub patterns: Vec<Pattern>,
 }
 
 impl Default for Table {
@@ -255,6 +260,7 @@ impl Default for Table {
             jitter: 0.015,
             texture: [0.0, 0.06],
             seam: 0.1,
+            patterns: Vec::new(),
         }
     }
 }

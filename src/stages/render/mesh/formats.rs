@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
-use super::{gltf, obj, ply, stl};
+use super::{flat, gltf, obj, ply, stl};
 use crate::sample::input;
 use crate::stage::Misfit;
 use crate::{Error, Result};
@@ -16,6 +16,10 @@ pub(super) enum Format {
     Obj,
     Stl,
     Ply,
+    /// A picture, as a sheet.
+    Svg,
+    /// PNG or JPEG, likewise.
+    Pixels,
 }
 
 impl Format {
@@ -26,6 +30,7 @@ impl Format {
             Format::Obj => obj::REMEDY,
             Format::Stl => stl::REMEDY,
             Format::Ply => ply::REMEDY,
+            Format::Svg | Format::Pixels => flat::REMEDY,
         }
     }
 }
@@ -118,7 +123,7 @@ pub(super) fn recognise(path: &Path) -> Result<Format> {
 pub(super) fn check(path: &Path) -> std::result::Result<(), Misfit> {
     let checked = recognise(path).and_then(|format| match format {
         Format::Gltf => gltf::check(path),
-        Format::Obj | Format::Stl | Format::Ply => Ok(()),
+        _ => Ok(()),
     });
     checked.map_err(|error| Misfit::of_error(error, "the model", path))
 }
@@ -131,7 +136,9 @@ pub(super) fn material_names(path: &Path) -> Result<Vec<String>> {
     Ok(match recognise(path)? {
         Format::Gltf => gltf::material_names(path),
         Format::Obj => obj::material_names(path)?,
-        Format::Ply | Format::Stl => vec![obj::DEFAULT_MATERIAL.to_owned()],
+        Format::Ply | Format::Stl | Format::Svg | Format::Pixels => {
+            vec![obj::DEFAULT_MATERIAL.to_owned()]
+        }
     })
 }
 
@@ -166,6 +173,12 @@ fn of(start: &[u8], length: u64, extension: &str) -> Result<Format, (&'static st
     if begins(b"<") && holds(b"<COLLADA") {
         return Err(("is a COLLADA file", EXPORT));
     }
+    if begins(b"<") && holds(b"<svg") {
+        return Ok(Format::Svg);
+    }
+    if start.starts_with(b"\x89PNG\r\n") || start.starts_with(b"\xff\xd8\xff") {
+        return Ok(Format::Pixels);
+    }
     if start.starts_with(b"glTF") {
         return Ok(Format::Gltf);
     }
@@ -177,6 +190,8 @@ fn of(start: &[u8], length: u64, extension: &str) -> Result<Format, (&'static st
         "obj" => Some(Format::Obj),
         "stl" => Some(Format::Stl),
         "ply" => Some(Format::Ply),
+        "svg" => Some(Format::Svg),
+        "png" | "jpg" | "jpeg" => Some(Format::Pixels),
         _ => None,
     };
     // Where the name says one thing and the content plainly another, the content counts.
@@ -198,7 +213,7 @@ fn of(start: &[u8], length: u64, extension: &str) -> Result<Format, (&'static st
         (_, _, Some((_, problem, remedy))) => Err((problem, remedy)),
         (None, None, None) => Err((
             "is of no format that is read",
-            "give a model as glTF (.gltf, .glb), OBJ, PLY or STL",
+            "give a model as glTF (.gltf, .glb), OBJ, PLY or STL, or a picture as SVG, PNG or JPEG",
         )),
     }
 }
@@ -227,7 +242,7 @@ pub(super) fn files(path: &Path) -> Vec<PathBuf> {
         Ok(Format::Gltf) => gltf::files(path),
         Ok(Format::Obj) => obj::files(path),
         Ok(Format::Ply) => ply::files(path),
-        Ok(Format::Stl) | Err(_) => Vec::new(),
+        Ok(Format::Stl | Format::Svg | Format::Pixels) | Err(_) => Vec::new(),
     };
     files.extend(named);
     files

@@ -39,6 +39,9 @@ const WELL: f32 = 0.6;
 /// Least share of its own pixels that an object covers; what is thinner is a shade, not an object.
 const LEAST_COVER: f32 = 0.25;
 
+/// How far before or behind a surface a keypoint still lies on it, over the size of the model.
+const NEAR: f32 = 0.05;
+
 impl Shown {
     /// As in the worse of two frames.
     pub(super) fn least(self, other: Shown) -> Shown {
@@ -246,6 +249,22 @@ impl Buffer {
         hits as f32 / rays as f32
     }
 
+    /// Whether all pixels about a point of the instance show something nearer, so that it can be seen through a gap
+    /// at most that is narrower than a pixel.
+    fn buried(&self, scene: &Scene, instance: &Instance, point: Vec3A) -> bool {
+        let size = instance.model.size;
+        let way = point - scene.camera.position;
+        let depth = scene.camera.rotation.row(2).dot(way);
+        let least = depth * (1.0 - NEAR * size / way.length()) - 0.02 * size;
+        let pixel = scene.camera.project(point).floor().as_ivec2();
+        let sides = IVec2::new(self.size.width as i32, self.size.height as i32);
+        let mut around = (-1..=1).flat_map(|y| (-1..=1).map(move |x| pixel + IVec2::new(x, y)));
+        around.all(|at| {
+            let inside = at.cmpge(IVec2::ZERO).all() && at.cmplt(sides).all();
+            !inside || self.depth[(at.y * sides.x + at.x) as usize] < least
+        })
+    }
+
     fn keypoints(&self, scene: &Scene, instance: &Instance) -> Vec<Keypoint> {
         let [width, height] = [self.size.width, self.size.height].map(|side| side as f32);
         let points = instance.face().keypoints.iter();
@@ -256,7 +275,11 @@ impl Buffer {
                 let inside = (0.0..width).contains(&pixel.x) && (0.0..height).contains(&pixel.y);
                 let visibility = match inside {
                     false => Visibility::Outside,
-                    true if seen(scene, instance, world) => Visibility::Visible,
+                    true if seen(scene, instance, world)
+                        && !self.buried(scene, instance, world) =>
+                    {
+                        Visibility::Visible
+                    }
                     true => Visibility::Hidden,
                 };
                 Keypoint {
@@ -277,7 +300,7 @@ fn seen(scene: &Scene, instance: &Instance, point: Vec3A) -> bool {
     let distance = way.length();
     scene
         .hit(scene.camera.position, way / distance)
-        .is_none_or(|hit| hit.distance > distance - 0.05 * instance.model.size)
+        .is_none_or(|hit| hit.distance > distance - NEAR * instance.model.size)
 }
 
 /// The pixels that an instance covers with nothing before it, in a frame padded on all sides.

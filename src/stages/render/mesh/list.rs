@@ -12,7 +12,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::super::names::Named;
 use super::config::Coating;
-use super::formats;
+use super::{flat, formats};
 use crate::sample::{input, listing};
 use crate::stage::Misfit;
 
@@ -221,8 +221,12 @@ pub(super) fn expand(list: &[Listed]) -> Result<Vec<Source>, String> {
 
 /// Whether a file is a model, by the end of its name.
 fn is_model(path: &Path) -> bool {
+    ends_in(path, &ENDINGS)
+}
+
+fn ends_in(path: &Path, endings: &[&str]) -> bool {
     let ending = path.extension().unwrap_or_default();
-    ENDINGS
+    endings
         .iter()
         .any(|known| ending.eq_ignore_ascii_case(known))
 }
@@ -233,8 +237,15 @@ fn files(path: &Path) -> Result<Vec<PathBuf>, String> {
     if path.is_dir() {
         let tree =
             listing::tree(path, &|| Ok(())).map_err(|e| e.to_string().replace("\n  help:", ";"))?;
-        let models = tree.files.into_iter().filter(|file| is_model(file));
-        let models: Vec<PathBuf> = models.collect();
+        let ending_in = |endings: &[&str]| -> Vec<PathBuf> {
+            let files = tree.files.iter().filter(|file| ends_in(file, endings));
+            files.cloned().collect()
+        };
+        let mut models = ending_in(&ENDINGS);
+        // Beside models, pictures are their textures.
+        if models.is_empty() {
+            models = ending_in(&flat::ENDINGS);
+        }
         return match models.is_empty() {
             false => Ok(models),
             true => Err(format!(

@@ -88,6 +88,7 @@ impl Props {
                 looks: looks(&scene.bin.clone().unwrap_or_default()),
                 jitter: 0.06,
                 roughness: [0.25, 0.7],
+                gloss: [0.0, 0.3],
                 ..Surfaces::default()
             },
         })

@@ -1,16 +1,18 @@
 //! Ray-traced pictures of a 3D model that lies on a table, lit by a panorama and a lamp.
 //!
 //! `config` holds the ranges, `list` the list of models, `placing` what it says of each file, `cast` which
-//! model a picture shows. `formats` tells files apart, and `gltf`, `obj`, `ply` and `stl` read them
-//! into a `geometry` with `material`s and `texture`s, from which `model` is made; `bvh` is its hierarchy of boxes.
-//! `environment` holds the panoramas, some of them `builtin`; `scene` makes every random choice of a picture,
-//! `compose` those of a scene of many objects as `composition` says, with what is `made` in code; `physics` lets them fall.
-//! `trace` sends rays through it, `labels`, `surface_maps` and `shade` see the result (`spot` is a point of it),
-//! `proof` works the labels out a second time, and `develop` makes it a photo, with `backdrop` behind.
+//! model a picture shows. `formats` tells files apart, and `gltf`, `obj`, `ply`, `stl` and, for pictures, `flat`
+//! read them into a `geometry` with `material`s and `texture`s, from which `model` is made; `bvh` is its hierarchy
+//! of boxes. `environment` holds the panoramas, some of them `builtin`; `scene` makes every random choice of a
+//! picture, on a table that a `pattern` covers; `compose` does for one of many objects, as `composition` says, with
+//! what is `made` in code, and `physics` lets them fall. `camera` sees it, `trace` sends rays through it, `labels`,
+//! `surface_maps` and `shade` see the result (`spot` is a point of it), `proof` works the labels out a second time,
+//! and `develop` makes it a photo, with `backdrop` behind.
 
 mod backdrop;
 mod builtin;
 mod bvh;
+mod camera;
 mod cast;
 mod compose;
 mod composition;
@@ -20,6 +22,7 @@ mod develop;
 mod drawing;
 mod environment;
 mod facts;
+mod flat;
 mod formats;
 mod geometry;
 mod gltf;
@@ -30,6 +33,7 @@ mod material;
 mod model;
 mod motion;
 mod obj;
+mod pattern;
 mod physics;
 mod placing;
 mod ply;

@@ -20,7 +20,7 @@ use super::list::{self, Source, Up};
 use super::material::{Alpha, Material};
 use super::stable_poses::StablePose;
 use super::surface::{hash, unit};
-use super::{bvh, gltf, obj, ply, stl};
+use super::{bvh, flat, gltf, obj, ply, stl};
 use crate::sample::input;
 use crate::{Error, Result};
 
@@ -122,6 +122,7 @@ impl Model {
                 Format::Obj => obj::read(path, unit, go_on)?,
                 Format::Stl => stl::read(path, unit, go_on)?,
                 Format::Ply => ply::read(path, unit, go_on)?,
+                Format::Svg | Format::Pixels => flat::read(path, format, unit, go_on)?,
             };
             if source.up == Up::Z {
                 geometry = geometry.with_z_up();

@@ -9,8 +9,9 @@ use rand::RngExt;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::camera::Camera;
 use super::config::{Range, Viewpoint, draw};
-use super::scene::{Camera, Instance, Scene};
+use super::scene::{Instance, Scene};
 use super::surface::hash;
 use super::trace::Spheres;
 use crate::seed::Stream;

@@ -4,7 +4,9 @@
 //! A body is the convex hull of its model. It holds all of the model, whether this is closed or not and whichever way
 //! its triangles face, so that objects are never in each other; of hollow ones only the outside counts.
 
-use glam::{Mat3A, Quat, Vec2, Vec3A, vec2, vec3a};
+use std::f32::consts::{PI, TAU};
+
+use glam::{Mat3A, Quat, Vec2, Vec3, Vec3A, vec2, vec3a};
 use rand::RngExt;
 use rapier3d::prelude::{
     BroadPhaseBvh, CCDSolver, ColliderBuilder, ColliderSet, ImpulseJointSet, IntegrationParameters,
@@ -27,7 +29,10 @@ const RESTITUTION: f32 = 0.15;
 const SKIN: f32 = 1e-3;
 
 /// Half the thickness of what is flat, over its size.
-const THINNEST: f32 = 2e-3;
+const THINNEST: f32 = 4e-3;
+
+/// What the solver takes for a metre, in mean sizes of the objects: bodies may sink into each other by 0.005 of it.
+const LENGTH_UNIT: f32 = 0.1;
 
 /// How far away what has rolled off is left out, over the objects' mean size.
 const FARTHEST: f32 = 100.0;
@@ -40,21 +45,32 @@ struct World {
     colliders: ColliderSet,
 }
 
-/// Lets instances fall into a square of this side, or into a tray, until they rest. Those that roll out of reach are
-/// taken out. `unit` is the mean size of the objects.
+/// How instances begin to fall.
+#[derive(Clone, Copy)]
+pub(super) struct Fall {
+    /// Side of the square above which they are, in metres.
+    pub side: f32,
+    /// The mean size of the objects, in metres.
+    pub unit: f32,
+    /// How far they may be tipped from how they lie, in radians.
+    pub tumble: f32,
+}
+
+/// Lets instances fall onto the table, or into a tray, until they rest. Those that roll out of reach are taken out.
 pub(super) fn settle(
     instances: &mut Vec<Instance>,
     tray: Option<&Tray>,
-    (side, unit): (f32, f32),
+    fall: Fall,
     stream: &mut Stream,
 ) {
+    let unit = fall.unit;
     let mut world = World::default();
     let floor = ColliderBuilder::new(SharedShape::halfspace(Vector::Y));
     world.colliders.insert(floor.friction(FRICTION));
     if let Some(tray) = tray {
         world.add_tray(tray, unit);
     }
-    let starts = starts(instances, tray, (side, unit), stream);
+    let starts = starts(instances, tray, fall, stream);
     let bodies: Vec<RigidBodyHandle> = instances
         .iter()
         .zip(&starts)
@@ -79,7 +95,7 @@ pub(super) fn settle(
 fn starts(
     instances: &[Instance],
     tray: Option<&Tray>,
-    (side, unit): (f32, f32),
+    Fall { side, unit, tumble }: Fall,
     stream: &mut Stream,
 ) -> Vec<(Vec3A, Quat)> {
     let mut placed: Vec<(Vec3A, f32)> = Vec::with_capacity(instances.len());
@@ -105,9 +121,19 @@ fn starts(
         }
         let centre = vec3a(at.x, height, at.y);
         placed.push((centre, radius));
-        (centre, any_rotation(stream))
+        (centre, tipped(instance, tumble, stream))
     };
     instances.iter().map(start).collect()
+}
+
+/// A rotation in which an instance begins to fall.
+fn tipped(instance: &Instance, tumble: f32, stream: &mut Stream) -> Quat {
+    if tumble >= PI {
+        return any_rotation(stream);
+    }
+    let axis = Quat::from_rotation_y(stream.random_range(0.0..TAU)) * Vec3::X;
+    let lying = Quat::from_mat3a(&instance.rotation);
+    Quat::from_axis_angle(axis, stream.random_range(-1.0..=1.0) * tumble) * lying
 }
 
 impl World {
@@ -162,7 +188,10 @@ impl World {
         );
         let (mut joints, mut multibodies) = (ImpulseJointSet::new(), MultibodyJointSet::new());
         let (mut soft, mut ccd) = (SoftBodySet::new(), CCDSolver::new());
-        let parameters = IntegrationParameters::default();
+        let parameters = IntegrationParameters {
+            length_unit: LENGTH_UNIT,
+            ..IntegrationParameters::default()
+        };
         for _ in 0..MOST_STEPS {
             pipeline.step(
                 Vector::new(0.0, -9.81, 0.0),

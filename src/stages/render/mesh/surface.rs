@@ -14,6 +14,7 @@ use rand::RngExt;
 use super::config::{self, Surfaces, draw};
 use super::material::{Finish, Material};
 use super::model::{Contact, Model};
+use super::pattern::Covering;
 use crate::sample::colour::to_linear;
 use crate::seed::Stream;
 
@@ -236,6 +237,7 @@ pub(super) struct Table {
     offset: Vec3A,
     /// Beyond the line normal · (x, z) = distance, another colour.
     seam: Option<(Vec3A, f32, Vec3A)>,
+    covering: Option<Covering>,
 }
 
 impl Table {
@@ -265,12 +267,17 @@ impl Table {
                     second * draw(stream, [0.4, 1.0]),
                 )
             }),
+            covering: (!ranges.patterns.is_empty())
+                .then(|| Covering::draw(&ranges.patterns, size, second, stream)),
         }
     }
 
     /// The colour at a point of the plane y = 0.
     pub(super) fn colour_at(&self, point: Vec3A) -> Vec3A {
-        let mut colour = self.colour;
+        let mut colour = match &self.covering {
+            Some(covering) => covering.colour_at(point, self.colour),
+            None => self.colour,
+        };
         if let Some((normal, distance, beyond)) = self.seam {
             let width = distance * 0.05;
             let past = ((normal.dot(point) - distance) / width).clamp(0.0, 1.0);

@@ -176,6 +176,17 @@ impl Picture {
         })
     }
 
+    /// Of sRGB colours and opacity, four bytes a pixel.
+    pub(super) fn from_rgba(bytes: Vec<u8>, size: (u32, u32)) -> Self {
+        Picture::new(bytes, 4, size, Content::Colour)
+    }
+
+    /// Whether any pixel is at least this opaque.
+    pub(super) fn is_opaque_somewhere(&self, least: f32) -> bool {
+        let pixels = self.levels[0].bytes.chunks_exact(self.channels);
+        self.channels < 4 || pixels.into_iter().any(|p| f32::from(p[3]) >= least * 255.0)
+    }
+
     fn new(bytes: Vec<u8>, channels: usize, (width, height): (u32, u32), content: Content) -> Self {
         let whole = bytes.len() == width as usize * height as usize * channels;
         // A picture that its EXIF data turns has its sides exchanged; a texture with such data is rare.

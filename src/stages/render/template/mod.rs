@@ -14,7 +14,7 @@ mod light;
 mod proof;
 mod surface;
 mod surroundings;
-mod svg;
+pub(super) mod svg;
 #[cfg(test)]
 mod tests;
 mod texture;

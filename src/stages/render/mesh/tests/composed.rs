@@ -247,9 +247,9 @@ const FAULTS: [Fault; 5] = [
         amodal.mask = Some(empty);
         true
     }),
-    ("truncation off by a tenth", |labels, _| {
+    ("truncation off by a half", |labels, _| {
         let truncation = labels.objects_mut()[0].truncation.as_mut().unwrap();
-        *truncation += if *truncation > 0.5 { -0.1 } else { 0.1 };
+        *truncation += if *truncation > 0.5 { -0.5 } else { 0.5 };
         true
     }),
 ];

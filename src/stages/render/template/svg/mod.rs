@@ -46,7 +46,7 @@ const TICK: Duration = Duration::from_millis(100);
 ///
 /// # Errors
 /// If the file is missing, too large or broken, or drawing it would take too much memory or time; those of `interrupt`.
-pub(super) fn read(
+pub(in crate::stages::render) fn read(
     path: &Path,
     side: u32,
     interrupt: &dyn Fn() -> Result<()>,
