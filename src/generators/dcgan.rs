@@ -129,14 +129,23 @@ impl Model for DcganConfig {
 
 impl DcganConfig {
     fn shape(&self, classes: usize, extent: Extent) -> DecoderShape {
-        DecoderShape {
-            latent: self.latent,
-            classes,
-            channels: self.channels,
-            levels: halvings(extent),
-            extent,
-            norm: self.norm,
-        }
+        decoder([self.latent, classes, self.channels], self.norm, extent)
+    }
+}
+
+/// The shape of a decoder of these latent numbers, classes and channels that starts from a few pixels.
+pub(super) fn decoder(
+    [latent, classes, channels]: [usize; 3],
+    norm: NormKind,
+    extent: Extent,
+) -> DecoderShape {
+    DecoderShape {
+        latent,
+        classes,
+        channels,
+        levels: halvings(extent),
+        extent,
+        norm,
     }
 }
 

@@ -16,6 +16,7 @@ use serde::{Deserialize, Serialize};
 
 use super::adversary::{drawer, load, stream_of};
 use super::coder::arena;
+use super::dcgan::decoder;
 use super::kind::{
     self, Batch, Generator, GeneratorKind, Learner, Model, Setting, normal, rows_of,
 };
@@ -23,7 +24,7 @@ use super::{Reads, matrix, save_network};
 use crate::Result;
 use crate::artifact::files::write_json;
 use crate::models::adversarial::{Arena, Losses, Player};
-use crate::models::condition::{check_halvings, halvings};
+use crate::models::condition::check_halvings;
 use crate::models::learner::Divisible;
 use crate::models::settings::check_weights;
 use crate::models::weights::{load_weights, read_state, save_weights};
@@ -73,14 +74,7 @@ impl Default for VaeConfig {
 
 impl VaeConfig {
     fn shape(&self, classes: usize, extent: Extent) -> DecoderShape {
-        DecoderShape {
-            latent: self.latent,
-            classes,
-            channels: self.channels,
-            levels: halvings(extent),
-            extent,
-            norm: self.norm,
-        }
+        decoder([self.latent, classes, self.channels], self.norm, extent)
     }
 }
 

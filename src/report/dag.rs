@@ -336,7 +336,7 @@ mod tests {
         vec![
             stage_record("clay", "dig", &[]),
             stage_record("photos", "shoot", &[]),
-            stage_record("form", "learn", &[("clay", "clay"), ("photos", "photos")]),
+            stage_record("form", "shape", &[("clay", "clay"), ("photos", "photos")]),
             stage_record("pots", "throw", &[("clay", "clay"), ("form", "form")]),
             stage_record("guests", "shoot", &[]),
             stage_record("taste", "ask", &[("pots", "pots"), ("guests", "guests")]),

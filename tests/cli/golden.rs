@@ -14,12 +14,14 @@ use verismo::stages::STAGES;
 use crate::project::Project;
 
 /// Stages whose results come from networks.
-const LEARNED: [&str; 6] = [
+const LEARNED: [&str; 8] = [
     "task",
     "train",
     "translate",
     "gate",
     "pseudo_label",
+    "learn",
+    "generate",
     "evaluate",
 ];
 

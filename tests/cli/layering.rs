@@ -40,6 +40,7 @@ const CRATES: &[(&str, &[&str])] = &[
             "models",
             "generators",
             "tasks",
+            "testing",
             "stages/learn",
             "stages/generate",
             "stages/task",

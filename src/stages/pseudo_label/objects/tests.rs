@@ -25,7 +25,7 @@ fn photos_join_with_the_objects_that_they_show() {
         ("photos", testing::publish(folders[1].path(), &photos, 7)),
     ];
     let stage: PseudoLabel = toml::from_str(
-        "task = 'detection'\nnetworks = 1\nsteps = 500\nrounds = 1\nround_steps = 60\nbatch = 8\nchannels = 8\n\
+        "task = 'detection'\nnetworks = 1\nsteps = 1200\nrounds = 1\nround_steps = 60\nbatch = 8\nchannels = 16\n\
          crop = 64\nrate = 4e-3\nkeep = 1.0\nconfidence = 0.2\nmirror = true",
     )
     .unwrap();
