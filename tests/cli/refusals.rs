@@ -233,7 +233,13 @@ fn files_that_are_not_there_are_all_named() {
 #[test]
 fn files_of_a_kind_that_cannot_be_read() {
     let mut project = Project::new().photos("parts", 1).photos("photos", 1);
-    for name in ["part.dae", "parts.zip", "photos.rar", "sign.svg"] {
+    for name in [
+        "part.dae",
+        "parts.zip",
+        "photos.rar",
+        "sign.svg",
+        "texts/read.txt",
+    ] {
         project = project.file(name, "something");
     }
     let models = |name: &str| {
@@ -244,7 +250,7 @@ fn files_of_a_kind_that_cannot_be_read() {
     let photos = |path: &str| PHOTOS.replace("\"photos\"", &format!("\"{path}\""));
     let template = "[stages.render]\n[stages.render.template]\ntemplates = \"sign.svg\"\n";
     for (pipeline, place, problem, remedy) in [
-        (models("parts"), "p.toml:", "holds no .gltf", "help: "),
+        (models("texts"), "p.toml:", "holds no .gltf", "help: "),
         (
             models("part.dae"),
             "p.toml:7:11",
