@@ -8,7 +8,7 @@ use crate::tasks::detection::boxes::{Rivals, iou, suppress};
 const AGREE: f32 = 0.6;
 
 /// What any reading sees with this confidence is doubtful where it is not believed.
-const DOUBT: f32 = 0.25;
+const DOUBT: f32 = 0.4;
 
 /// There is one object where boxes overlap by more than this.
 const PLACE: f32 = 0.5;
