@@ -38,8 +38,8 @@ use crate::{Error, Result};
 
 /// Every generator that `learn` can train.
 pub const GENERATORS: &[GeneratorKind] = &[
-    stylegan2::GENERATOR,
     dcgan::GENERATOR,
+    stylegan2::GENERATOR,
     gan::GENERATOR,
     stackgan::GENERATOR,
     vae::GENERATOR,

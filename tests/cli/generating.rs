@@ -49,7 +49,7 @@ fn sizes_and_settings_are_checked_before_anything_runs() {
     let project = Project::new().file("tiny.toml", pipeline);
     let plan = project.verismo(&["plan", "tiny.toml"]).assert().code(2);
     plan.stderr(contains("64×64").and(contains("at most 32×32")));
-    refused(&format!("{learn}[stages.learn.stylegan2]\nlatnet = 3"))
+    refused(&format!("{learn}[stages.learn.dcgan]\nlatnet = 3"))
         .stderr(contains("did you mean `latent`?"));
     refused(&format!(
         "{learn}model = \"vae\"\n[stages.learn.dcgan]\nlatent = 3"
