@@ -9,7 +9,7 @@ pub mod soundness;
 pub mod table;
 pub mod verdicts;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
@@ -192,6 +192,19 @@ impl Artifact {
             }
         }
         Ok(None)
+    }
+
+    /// The classes of all objects in the samples, sorted.
+    ///
+    /// # Errors
+    /// If a part cannot be read.
+    pub fn object_classes(&self) -> Result<Vec<String>> {
+        let mut classes = BTreeSet::new();
+        for sample in self.samples() {
+            let objects = sample?.labels.objects.unwrap_or_default();
+            classes.extend(objects.into_iter().map(|object| object.class));
+        }
+        Ok(classes.into_iter().collect())
     }
 
     /// All samples, with one part in memory at a time.

@@ -12,10 +12,9 @@ use serde::de::DeserializeOwned;
 
 use super::guide::{Found, Guide, Search};
 use super::kind::{Batch, Generator, Learner, Setting, normal, rows_of};
-use super::{load_network, matrix, save_network};
+use super::{arena, load_average, load_network, matrix, save_average, save_network};
 use crate::artifact::Artifact;
 use crate::artifact::files::write_json;
-use crate::models;
 use crate::models::adversarial::{Arena, Losses, Player};
 use crate::models::critic::{Critic, Discriminates, Judge};
 use crate::models::learner::{Divisible, part_of};
@@ -64,52 +63,48 @@ pub struct Adversary<G: Draws, D: Discriminates> {
     stream: Stream,
 }
 
+/// A discriminator in training that sees every fake once: what is drawn is new every time.
+pub fn critic<D: Discriminates>(
+    network: D,
+    config: &AdversarialConfig,
+    stream: Stream,
+) -> Critic<D> {
+    let shared = Shared {
+        pool: 0,
+        adversarial: config.clone(),
+        ..Shared::default()
+    };
+    Critic::new(network, &shared, stream)
+}
+
 /// The streams of a setting, away from those of batches.
 pub fn stream_of(setting: &Setting, number: u64) -> Stream {
     setting.seed.stream((1 << 40) + number)
 }
 
 impl<G: Draws, D: Discriminates> Adversary<G, D> {
-    /// With initialised networks on a device with autodiff; `norm` is that of either, if batches are normalised as a
-    /// whole.
+    /// With initialised networks on a device with autodiff; `norm` is that of the generator's layers.
     ///
     /// # Errors
     /// If the operating system gives no threads.
     pub fn new(
         shape: G::Shape,
-        [norm, critic_norm]: [NormKind; 2],
+        norm: NormKind,
         config: &AdversarialConfig,
         setting: &Setting,
         networks: (G, D),
     ) -> Result<Self> {
-        let mut shared = Shared {
-            // What is drawn is new every time.
-            pool: 0,
-            ema: setting.ema,
-            adversarial: config.clone(),
-            ..Shared::default()
-        };
-        (shared.generator.norm, shared.discriminator.norm) = (norm, critic_norm);
-        let arena = Arena::new(
-            &shared,
-            &models::Setting {
-                device: setting.device,
-                extent: setting.extent,
-                seed: setting.seed,
-                task: None,
-                maps: &[],
-            },
-        )?;
         let (generator, discriminator) = networks;
+        let stream = stream_of(setting, 3);
         Ok(Adversary {
             shape,
             average: generator.valid(),
             player: Player::new(generator, config),
-            critic: Critic::new(discriminator, &shared, stream_of(setting, 3)),
+            critic: critic(discriminator, config, stream),
             critic_shape: None,
             ema: setting.ema,
             stream: stream_of(setting, 4),
-            arena,
+            arena: arena(norm, config, setting)?,
         })
     }
 }
@@ -192,11 +187,8 @@ impl<G: Draws + 'static, D: Discriminates + 'static> Learner for Adversary<G, D>
     }
 
     fn generator(&self) -> Box<dyn Generator> {
-        Box::new(Drawer {
-            network: self.average.clone(),
-            shape: self.shape.clone(),
-            device: self.arena.device.clone().inner(),
-        })
+        let device = self.arena.device.clone().inner();
+        drawer(self.shape.clone(), self.average.clone(), device)
     }
 
     fn parameters(&self) -> usize {
@@ -215,14 +207,14 @@ impl<G: Draws + 'static, D: Discriminates + 'static> Learner for Adversary<G, D>
     fn save_state(&self, folder: &Path) -> Result<()> {
         self.player.save(folder, "generator")?;
         self.critic.save(folder, "discriminator")?;
-        save_weights(self.average.clone(), &folder.join(AVERAGE))?;
+        save_average(self.average.clone(), folder)?;
         write_json(&folder.join(STREAM), &Position::of(&self.stream))
     }
 
     fn load_state(&mut self, folder: &Path) -> Result<()> {
         self.player.load(folder, "generator")?;
         self.critic.load(folder, "discriminator", &self.arena)?;
-        self.average = load_weights(self.average.clone(), &folder.join(AVERAGE))?;
+        self.average = load_average(self.average.clone(), folder)?;
         let position: Position = read_state(folder, STREAM)?;
         self.stream = position.stream();
         Ok(())
@@ -232,35 +224,24 @@ impl<G: Draws + 'static, D: Discriminates + 'static> Learner for Adversary<G, D>
 /// The files of a discriminator.
 const CRITIC: [&str; 2] = ["discriminator.json", "discriminator.bpk"];
 
-/// The discriminator that a training of a generator left in `folder`; `None` for generators that have none to begin with.
+/// The discriminator that the training of a generator left, on a device with autodiff, for a recogniser to begin with.
 ///
 /// # Errors
-/// If its files hold something else.
-pub fn load_critic(folder: &Path, device: &Device) -> Result<Option<ProjectionDiscriminator>> {
+/// If it left none, or its files hold something else.
+pub fn discriminator_of(generator: &Artifact, device: &Chosen) -> Result<ProjectionDiscriminator> {
+    let folder = &generator.folder;
     if !folder.join(CRITIC[0]).exists() {
-        return Ok(None);
-    }
-    let shape: ProjectionShape = read_state(folder, CRITIC[0])?;
-    let network = ProjectionDiscriminator::new(&shape, device);
-    load_weights(network, &folder.join(CRITIC[1])).map(Some)
-}
-
-/// The same of the generator that is an input of a stage, on a device with autodiff.
-///
-/// # Errors
-/// As [`load_critic`], and if it has none.
-pub fn first_critic(generator: &Artifact, device: &Chosen) -> Result<ProjectionDiscriminator> {
-    let none = || {
-        Error::failed(
-            generator.folder.display(),
+        return Err(Error::failed(
+            folder.display(),
             "holds no discriminator that a recogniser could begin with",
             "train `stylegan2` or `dcgan`",
-        )
-    };
-    load_critic(&generator.folder, &device.device.clone().autodiff())?.ok_or_else(none)
+        ));
+    }
+    let shape: ProjectionShape = read_state(folder, CRITIC[0])?;
+    let network = ProjectionDiscriminator::new(&shape, &device.device.clone().autodiff());
+    load_weights(network, &folder.join(CRITIC[1]))
 }
 
-const AVERAGE: &str = "average.bpk";
 const STREAM: &str = "stream.json";
 
 /// A trained network that draws.

@@ -10,12 +10,10 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::kind::{Batch, Generator, Learner, Setting};
-use super::{load_network, matrix, save_network};
+use super::{arena, load_average, load_network, matrix, save_average, save_network};
 use crate::Result;
-use crate::models;
 use crate::models::adversarial::{Arena, Losses, Player};
-use crate::models::settings::Shared;
-use crate::models::weights::{load_weights, save_weights};
+use crate::models::settings::AdversarialConfig;
 use crate::nn::device::Chosen;
 use crate::nn::ema;
 use crate::nn::likelihood::BITS;
@@ -58,7 +56,7 @@ impl<N: Codes> Coder<N> {
     /// # Errors
     /// If the operating system gives no threads.
     pub fn new(shape: N::Shape, network: N, setting: &Setting) -> Result<Self> {
-        let arena = arena(NormKind::None, setting)?;
+        let arena = arena(NormKind::None, &AdversarialConfig::default(), setting)?;
         Ok(Coder {
             shape,
             average: network.valid(),
@@ -67,25 +65,6 @@ impl<N: Codes> Coder<N> {
             arena,
         })
     }
-}
-
-/// Where generators without a discriminator are trained; `norm` is that of their layers.
-///
-/// # Errors
-/// If the operating system gives no threads.
-pub fn arena(norm: NormKind, setting: &Setting) -> Result<Arena> {
-    let mut shared = Shared::default();
-    (shared.generator.norm, shared.discriminator.norm) = (norm, NormKind::None);
-    Arena::new(
-        &shared,
-        &models::Setting {
-            device: setting.device,
-            extent: setting.extent,
-            seed: setting.seed,
-            task: None,
-            maps: &[],
-        },
-    )
 }
 
 impl<N: Codes + 'static> Learner for Coder<N> {
@@ -127,17 +106,15 @@ impl<N: Codes + 'static> Learner for Coder<N> {
 
     fn save_state(&self, folder: &Path) -> Result<()> {
         self.player.save(folder, "network")?;
-        save_weights(self.average.clone(), &folder.join(AVERAGE))
+        save_average(self.average.clone(), folder)
     }
 
     fn load_state(&mut self, folder: &Path) -> Result<()> {
         self.player.load(folder, "network")?;
-        self.average = load_weights(self.average.clone(), &folder.join(AVERAGE))?;
+        self.average = load_average(self.average.clone(), folder)?;
         Ok(())
     }
 }
-
-const AVERAGE: &str = "average.bpk";
 
 /// A trained network that draws value by value.
 struct Writer<N: Codes> {

@@ -4,8 +4,8 @@
 //! Koyama, 2018, <https://arxiv.org/abs/1802.05637>.
 //!
 //! Deviations: those of [`crate::nn::decoder`] and [`crate::nn::projection_discriminator`]; the hinge loss and spectral
-//! norm of the second paper; group norm in place of batch norm, so that a picture depends on no other; what the discriminator sees is changed at random (DiffAugment, 2020), since pictures are
-//! few; averaged weights draw.
+//! norm of the second paper; group norm in place of batch norm, so that a picture depends on no other; what the
+//! discriminator sees is changed at random (DiffAugment, 2020), since pictures are few; averaged weights draw.
 
 use burn::tensor::{Device, Tensor};
 use schemars::JsonSchema;
@@ -120,9 +120,8 @@ impl Model for DcganConfig {
             initialise(generator, Init::Normal(0.02), &mut stream_of(setting, 0), 1),
             initialise(network, Init::He, &mut stream_of(setting, 1), 1 << 20),
         );
-        let norms = [self.norm, NormKind::None];
         let (config, create) = (&self.adversarial, Adversary::new);
-        let adversary = create(shape, norms, config, setting, networks)?;
+        let adversary = create(shape, self.norm, config, setting, networks)?;
         Ok(Box::new(adversary.keeping(critic)))
     }
 }

@@ -123,9 +123,14 @@ impl Model for GanConfig {
                 1 << 20,
             ),
         );
-        let norms = [NormKind::None; 2];
         let (config, create) = (&self.adversarial, Adversary::new);
-        Ok(Box::new(create(shape, norms, config, setting, networks)?))
+        Ok(Box::new(create(
+            shape,
+            NormKind::None,
+            config,
+            setting,
+            networks,
+        )?))
     }
 }
 

@@ -29,8 +29,12 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use crate::artifact::files::write_json;
+use crate::models;
+use crate::models::adversarial::Arena;
+use crate::models::settings::{AdversarialConfig, Shared};
 use crate::models::weights::{load_weights, read_state, save_weights};
 use crate::nn::device::Chosen;
+use crate::nn::norm::NormKind;
 use crate::registry::{Entry, Name};
 use crate::sample::Extent;
 use crate::stage::table::Tabled;
@@ -161,6 +165,40 @@ fn load_network<S: DeserializeOwned, M: Module>(
     let shape: S = read_state(folder, NETWORK[0])?;
     let network = load_weights(make(&shape), &folder.join(NETWORK[1]))?;
     Ok((shape, network))
+}
+
+/// Where a generator is trained whose layers have norms of this kind, and how it plays against a discriminator, if it has
+/// one; those of discriminators have none.
+///
+/// # Errors
+/// If the operating system gives no threads.
+fn arena(norm: NormKind, config: &AdversarialConfig, setting: &Setting) -> Result<Arena> {
+    let mut shared = Shared {
+        adversarial: config.clone(),
+        ..Shared::default()
+    };
+    (shared.generator.norm, shared.discriminator.norm) = (norm, NormKind::None);
+    Arena::new(
+        &shared,
+        &models::Setting {
+            device: setting.device,
+            extent: setting.extent,
+            seed: setting.seed,
+            task: None,
+            maps: &[],
+        },
+    )
+}
+
+/// Averaged weights, in the state of a training.
+const AVERAGE: &str = "average.bpk";
+
+fn save_average<M: Module>(average: M, folder: &Path) -> Result<()> {
+    save_weights(average, &folder.join(AVERAGE))
+}
+
+fn load_average<M: Module>(average: M, folder: &Path) -> Result<M> {
+    load_weights(average, &folder.join(AVERAGE))
 }
 
 /// Equally long rows as a matrix.

@@ -20,20 +20,19 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::adversary::{self, Draws, drawer, stream_of};
-use super::coder;
 use super::dcgan::{check, game};
 use super::kind::{
     self, Batch, Generator, GeneratorKind, Learner, Model, Reads, Setting, normal, rows_of,
 };
-use super::{matrix, save_network};
+use super::{arena, load_average, matrix, save_average, save_network};
 use crate::Result;
 use crate::artifact::files::write_json;
 use crate::models::adversarial::{Arena, Losses, Player};
 use crate::models::condition::{check_halvings, halvings};
 use crate::models::critic::Critic;
 use crate::models::learner::{Divisible, part_of};
-use crate::models::settings::{AdversarialConfig, Shared, check_weights};
-use crate::models::weights::{load_weights, read_state, save_weights};
+use crate::models::settings::{AdversarialConfig, check_weights};
+use crate::models::weights::read_state;
 use crate::nn::decoder::with_planes;
 use crate::nn::discriminator::Slope;
 use crate::nn::ema;
@@ -156,25 +155,22 @@ impl Model for StackganConfig {
                 1 << 18,
             ),
         };
-        let mut shared = Shared {
-            // What is drawn is new every time.
-            pool: 0,
-            adversarial: self.adversarial.clone(),
-            ..Shared::default()
-        };
-        shared.discriminator.norm = NormKind::None;
         let critic = |number: u64, levels: usize| {
             let network = self.critic(shape.words, levels, &device);
             let mut weights = stream_of(setting, 2 + 2 * number);
             let network = initialise(network, Init::He, &mut weights, (20 + number) << 18);
-            Critic::new(network, &shared, stream_of(setting, 3 + 2 * number))
+            adversary::critic(
+                network,
+                &self.adversarial,
+                stream_of(setting, 3 + 2 * number),
+            )
         };
         Ok(Box::new(Stackgan {
             critics: [critic(0, shape.levels), critic(1, shape.levels + 1)],
             average: stack.valid(),
             first: Player::new(stack.first, &self.adversarial),
             second: Player::new(stack.second, &self.adversarial),
-            arena: coder::arena(NormKind::None, setting)?.playing(&self.adversarial),
+            arena: arena(NormKind::None, &self.adversarial, setting)?,
             config: self.clone(),
             ema: setting.ema,
             stream: stream_of(setting, 8),
@@ -354,7 +350,7 @@ impl Learner for Stackgan {
         for (number, critic) in self.critics.iter().enumerate() {
             critic.save(folder, &format!("discriminator-{number}"))?;
         }
-        save_weights(self.average.clone(), &folder.join(AVERAGE))?;
+        save_average(self.average.clone(), folder)?;
         let progress = (self.steps, Position::of(&self.stream));
         write_json(&folder.join(PROGRESS), &progress)
     }
@@ -365,14 +361,13 @@ impl Learner for Stackgan {
         for (number, critic) in self.critics.iter_mut().enumerate() {
             critic.load(folder, &format!("discriminator-{number}"), &self.arena)?;
         }
-        self.average = load_weights(self.average.clone(), &folder.join(AVERAGE))?;
+        self.average = load_average(self.average.clone(), folder)?;
         let (steps, position): (u64, Position) = read_state(folder, PROGRESS)?;
         (self.steps, self.stream) = (steps, position.stream());
         Ok(())
     }
 }
 
-const AVERAGE: &str = "average.bpk";
 const PROGRESS: &str = "progress.json";
 
 impl Draws for Stack {

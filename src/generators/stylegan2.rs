@@ -116,9 +116,8 @@ impl Model for Stylegan2Config {
             generator.initialised(&mut stream_of(setting, 0), 1),
             initialise(network, Init::He, &mut stream_of(setting, 1), 1 << 20),
         );
-        let norms = [NormKind::None; 2];
         let (config, create) = (&self.adversarial, Adversary::new);
-        let adversary = create(shape, norms, config, setting, networks)?;
+        let adversary = create(shape, NormKind::None, config, setting, networks)?;
         Ok(Box::new(adversary.keeping(critic)))
     }
 }

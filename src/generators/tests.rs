@@ -198,6 +198,25 @@ fn those_that_know_probabilities_come_to_need_fewer_bits() {
 }
 
 #[test]
+fn a_discriminator_is_left_for_recognisers_to_begin_with() {
+    let device = cpu();
+    for kind in GENERATORS {
+        let folder = tempfile::tempdir().unwrap();
+        let generator = testing::publish(folder.path(), &[], 16);
+        learner(kind).save(folder.path()).unwrap();
+        let found = adversary::discriminator_of(&generator, &device);
+        let keeps = ["dcgan", "stylegan2"].contains(&kind.name);
+        assert_eq!(found.is_ok(), keeps, "{}", kind.name);
+        if let Err(problem) = found {
+            assert!(
+                problem.to_string().contains("holds no discriminator"),
+                "{problem}"
+            );
+        }
+    }
+}
+
+#[test]
 fn sizes_that_cannot_be_drawn_are_refused_in_words() {
     for kind in GENERATORS {
         let model = model(kind);

@@ -15,19 +15,18 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::adversary::{drawer, load, stream_of};
-use super::coder::arena;
 use super::dcgan::decoder;
 use super::kind::{
     self, Batch, Generator, GeneratorKind, Learner, Model, Setting, normal, rows_of,
 };
-use super::{Reads, matrix, save_network};
+use super::{Reads, arena, load_average, matrix, save_average, save_network};
 use crate::Result;
 use crate::artifact::files::write_json;
 use crate::models::adversarial::{Arena, Losses, Player};
 use crate::models::condition::check_halvings;
 use crate::models::learner::Divisible;
-use crate::models::settings::check_weights;
-use crate::models::weights::{load_weights, read_state, save_weights};
+use crate::models::settings::{AdversarialConfig, check_weights};
+use crate::models::weights::read_state;
 use crate::nn::decoder::{Decoder, DecoderShape, Encoder};
 use crate::nn::ema;
 use crate::nn::init::{Init, initialise};
@@ -115,7 +114,7 @@ impl Model for VaeConfig {
                 Tensor::from_data([-2.0], &device).require_grad(),
             ),
         };
-        let arena = arena(self.norm, setting)?;
+        let arena = arena(self.norm, &AdversarialConfig::default(), setting)?;
         Ok(Box::new(Vae {
             average: networks.valid(),
             player: Player::new(networks, &arena.config),
@@ -250,18 +249,17 @@ impl Learner for Vae {
 
     fn save_state(&self, folder: &Path) -> Result<()> {
         self.player.save(folder, "networks")?;
-        save_weights(self.average.clone(), &folder.join(AVERAGE))?;
+        save_average(self.average.clone(), folder)?;
         write_json(&folder.join(STREAM), &Position::of(&self.stream))
     }
 
     fn load_state(&mut self, folder: &Path) -> Result<()> {
         self.player.load(folder, "networks")?;
-        self.average = load_weights(self.average.clone(), &folder.join(AVERAGE))?;
+        self.average = load_average(self.average.clone(), folder)?;
         let position: Position = read_state(folder, STREAM)?;
         self.stream = position.stream();
         Ok(())
     }
 }
 
-const AVERAGE: &str = "average.bpk";
 const STREAM: &str = "stream.json";

@@ -47,15 +47,6 @@ impl Arena {
         })
     }
 
-    /// The same for another game.
-    pub fn playing(self, config: &AdversarialConfig) -> Self {
-        Arena {
-            config: config.clone(),
-            coupled: self.coupled || config.feature_matching > 0.0,
-            ..self
-        }
-    }
-
     /// Parts of a batch, each with its share of it, 0..1, on the device with autodiff.
     fn shards<B: Divisible>(&self, batch: &B) -> Vec<(B, f64)> {
         let count = batch.count();

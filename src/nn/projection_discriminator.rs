@@ -2,12 +2,11 @@
 //! Miyato and Koyama, cGANs with Projection Discriminator, 2018. <https://arxiv.org/abs/1802.05637>
 //!
 //! The class is read from a plane behind the colours, so that a picture carries it wherever it goes: the class number
-//! plus one, 0 where there is no picture. Several planes stand for words of a caption instead, 1 for each that is said. Deviations: strided convolutions instead of residual blocks. The spread of
-//! features over the pictures of a group can be shown to it (minibatch standard deviation: Karras et al., Progressive
-//! Growing of GANs, 2018).
+//! plus one, 0 where there is no picture. Several planes stand for words of a caption instead, 1 for each that is said.
+//! Deviations: strided convolutions instead of residual blocks. The spread of features over the pictures of a group can
+//! be shown to it (minibatch standard deviation: Karras et al., Progressive Growing of GANs, 2018).
 
 use burn::module::Module;
-use burn::nn::{Linear, LinearConfig};
 use burn::tensor::{Device, Tensor};
 use serde::{Deserialize, Serialize};
 
@@ -38,7 +37,7 @@ pub struct ProjectionShape {
 pub struct ProjectionDiscriminator {
     layers: Vec<SpectralConv>,
     head: SpectralConv,
-    classes: Linear,
+    classes: SpectralConv,
     count: usize,
     spread: bool,
     #[module(skip)]
@@ -69,9 +68,7 @@ impl ProjectionDiscriminator {
         ProjectionDiscriminator {
             layers,
             head: conv([last, 1], 1, 1),
-            classes: LinearConfig::new(shape.classes, last)
-                .with_bias(false)
-                .init(device),
+            classes: conv([shape.classes, last], 1, 1),
             count: shape.classes,
             spread: shape.spread,
             slope: shape.slope,
@@ -103,10 +100,10 @@ impl ProjectionDiscriminator {
             x = activation.of(layer.forward(x));
             features.push(x.clone());
         }
-        let [batch, channels, ..] = x.dims();
         let seen = x.sum_dim(2).sum_dim(3);
-        let like_class = self.classes.forward(classes) * seen.clone().reshape([batch, channels]);
-        let score = self.head.forward(seen) + like_class.sum_dim(1).reshape([batch, 1, 1, 1]);
+        let classes = classes.reshape([batch as i32, -1, 1, 1]);
+        let like_class = (self.classes.forward(classes) * seen.clone()).sum_dim(1);
+        let score = self.head.forward(seen) + like_class;
         Verdict {
             scores: vec![score],
             features,
@@ -116,8 +113,7 @@ impl ProjectionDiscriminator {
     /// What it sees in pictures `[batch, 3, height, width]`, whatever their class: the features of all layers, each
     /// averaged over the picture, `[batch, features]`.
     pub fn features(&self, pictures: Tensor<4>) -> Tensor<2> {
-        let [_, _, height, width] = pictures.dims();
-        let [batch, ..] = pictures.dims();
+        let [batch, _, height, width] = pictures.dims();
         let none = Tensor::zeros([batch, 1, height, width], &pictures.device());
         let verdict = self.forward(Tensor::cat(vec![pictures, none], 1));
         let mean = |x: Tensor<4>| {
@@ -137,6 +133,7 @@ impl ProjectionDiscriminator {
         ProjectionDiscriminator {
             layers: self.layers.into_iter().map(SpectralConv::renew).collect(),
             head: self.head.renew(),
+            classes: self.classes.renew(),
             ..self
         }
     }

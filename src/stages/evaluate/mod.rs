@@ -28,7 +28,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use crate::artifact::Kind;
-use crate::generators::adversary::first_critic;
+use crate::generators::adversary::discriminator_of;
 use crate::models::album::Album;
 use crate::models::settings::check_rate;
 use crate::nn::device;
@@ -203,7 +203,9 @@ impl Stage for Evaluate {
     fn foresee(&self, inputs: &Givens) -> Result<Facts, Misfit> {
         match self.task.entry().truth {
             Truth::Class => {
-                inputs.need_classes("source", "to learn from")?;
+                for role in ["source", "generated"] {
+                    inputs.need_classes(role, "to learn from")?;
+                }
                 inputs.common_extent(&["test", "source", "adapted", "generated", "target"])?;
             }
             Truth::Objects => {
@@ -246,7 +248,7 @@ impl Stage for Evaluate {
         let sets = Sets::read(self, context)?;
         let chosen = device::choose(context.device)?;
         let init = match context.inputs.get("init") {
-            Some(artifact) => Some(first_critic(artifact, &chosen)?),
+            Some(artifact) => Some(discriminator_of(artifact, &chosen)?),
             None => None,
         };
         let setting = Setting {

@@ -164,18 +164,7 @@ fn classes(config: &Evaluate, context: &Context, truth: Truth) -> Result<Vec<Str
     if truth == Truth::Class {
         return Ok(source.manifest.classes.keys().cloned().collect());
     }
-    let mut classes = BTreeSet::new();
-    for sample in source.samples() {
-        let sample = sample?;
-        classes.extend(
-            sample
-                .labels
-                .objects()
-                .iter()
-                .map(|object| object.class.clone()),
-        );
-    }
-    Ok(classes.into_iter().collect())
+    source.object_classes()
 }
 
 /// Photos, or what was augmented from them, with their classes.

@@ -100,7 +100,10 @@ fn a_task_network_confirms_what_it_reads() {
     assert!(sure.iter().all(|sample| sample.labels.objects.is_none()));
     assert_eq!(summary["confirmed"]["disc"], json!([0, 4]));
     assert_eq!(summary["findings"][0]["level"], "warning");
-    let (any, _) = run(&with(0.0), 16, classes).unwrap();
+    let (any, summary) = run(&with(0.0), 16, classes).unwrap();
+    let confirmed = any.iter().filter(|sample| sample.labels.objects.is_some());
+    let told = ["disc", "square"].map(|class| summary["confirmed"][class][0].as_u64().unwrap());
+    assert_eq!(confirmed.count() as u64, told.iter().sum::<u64>());
     for object in any.iter().flat_map(|sample| sample.labels.objects()) {
         let mask = object.mask.as_ref().unwrap();
         assert_eq!(mask.bbox_xywh(16), Some(object.bbox_xywh));

@@ -76,6 +76,46 @@ fn what_it_writes_is_shown_and_can_be_drawn_with() {
 }
 
 #[test]
+fn what_is_told_by_captions_is_measured() {
+    let out = tempfile::tempdir().unwrap();
+    let text =
+        "model = \"stackgan\"\nsteps = 4\nbatch = 4\n[stackgan]\nchannels = 8\nfirst_steps = 2\n";
+    let stage = configured(text).unwrap();
+    let mut samples = testing::shapes(60, 32, 1);
+    for sample in &mut samples {
+        sample.labels.caption = None;
+    }
+    let summary = testing::run_into(stage.as_ref(), "learn", &samples, 16, out.path()).unwrap();
+    let known = &summary["told"]["known"];
+    let number = |name: &str| known[name].as_f64().unwrap();
+    assert!(number("pictures") > 1.0, "{summary}");
+    assert!((0.0..=1.0).contains(&number("right")) && (0.0..=1.0).contains(&number("by_chance")));
+    let chosen = device::choose(crate::stage::DeviceChoice::Cpu).unwrap();
+    let (trained, _) = Trained::load(out.path(), &chosen).unwrap();
+    assert!(
+        trained.words.iter().any(|word| word == "disc"),
+        "{:?}",
+        trained.words
+    );
+    let [disc, square] = [0, 1].map(|class| trained.condition(class, trained.caption(class, 0)));
+    assert_ne!(disc, square);
+    assert_eq!(trained.condition(0, "zebra"), vec![0.0; trained.columns()]);
+}
+
+#[test]
+fn captions_that_have_no_word_in_common_are_refused() {
+    let mut samples = testing::shapes(60, 32, 1);
+    for sample in &mut samples {
+        sample.labels.caption = Some(format!("w{}", sample.index));
+    }
+    let out = tempfile::tempdir().unwrap();
+    let stage = configured("model = \"stackgan\"\nsteps = 2\nbatch = 2\n").unwrap();
+    let refused = testing::run_into(stage.as_ref(), "learn", &samples, 16, out.path());
+    let problem = refused.unwrap_err().to_string();
+    assert!(problem.contains("without a word in common"), "{problem}");
+}
+
+#[test]
 fn pictures_from_which_nothing_can_be_learned_are_refused() {
     let samples = testing::shapes(60, 16, 1);
     let mut few = samples.clone();

@@ -1,7 +1,7 @@
 //! The training of a generator: batches, learning rate, sheets and checkpoints.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
@@ -114,7 +114,7 @@ impl Training<'_> {
                 summed: 0,
             });
         };
-        let load = |folder: &std::path::Path| {
+        let load = |folder: &Path| {
             learner.load_state(folder)?;
             read_json::<State>(&folder.join(FILE), AGAIN)
         };
@@ -164,7 +164,7 @@ impl Training<'_> {
     }
 }
 
-/// Saves a checkpoint for a later run, and removes older ones and sheets of steps that it does not know.
+/// Saves a checkpoint for a later run, and removes older ones.
 fn save(checkpoints: &Checkpoints, learner: &dyn Learner, state: &State) -> Result<()> {
     let name = checkpoints::name_of("step", 0, state.step);
     checkpoints.write(&name, |folder| {

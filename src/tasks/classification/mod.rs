@@ -150,7 +150,54 @@ fn details(album: &Album, all: &[Vec<Prediction>], classes: &[String]) -> Detail
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::nn::device;
+    use crate::nn::discriminator::Slope;
+    use crate::nn::init::{Init, initialise};
+    use crate::nn::projection_discriminator::{ProjectionDiscriminator, ProjectionShape};
+    use crate::sample::Extent;
+    use crate::seed::Seed;
+    use crate::stage::DeviceChoice;
+    use crate::tasks::Order;
     use crate::testing;
+
+    #[test]
+    fn a_recogniser_learns_that_begins_with_a_discriminator() {
+        let device = device::choose(DeviceChoice::Cpu).unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        let mut album = Album::new(folder.path()).unwrap();
+        for (number, sample) in testing::shapes(60, 16, 1).iter().enumerate() {
+            album.push_with_mask(sample, number % 2).unwrap();
+        }
+        let shape = ProjectionShape {
+            classes: 2,
+            channels: 8,
+            levels: 2,
+            spectral: true,
+            slope: Slope::Leaky,
+            spread: true,
+        };
+        let mut stream = Seed::new(1, "transfer").stream(0);
+        let trunk = ProjectionDiscriminator::new(&shape, &device.device.clone().autodiff());
+        let trunk = initialise(trunk, Init::He, &mut stream, 1);
+        let setting = Setting {
+            classes: 2,
+            extent: Extent::square(16),
+            crop: None,
+            channels: 4,
+            device: &device,
+            init: Some(&trunk),
+        };
+        let mut recogniser = create(&setting, &mut stream);
+        let mut order = Order::new(album.len());
+        for _ in 0..80 {
+            let examples = album.examples(order.next(16, &mut stream)).unwrap();
+            recogniser.step(&examples, 4e-3);
+        }
+        let all: Vec<usize> = (0..album.len()).collect();
+        let predictions = recogniser.predict(&album, &all).unwrap();
+        let score = score(&album, &predictions, &all).unwrap();
+        assert!(score > 0.9, "{score}");
+    }
 
     #[test]
     fn scores_and_confusions_count_right_predictions() {

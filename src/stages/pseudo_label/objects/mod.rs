@@ -13,7 +13,7 @@ mod strong;
 #[cfg(test)]
 mod tests;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use serde_json::json;
 
@@ -104,18 +104,7 @@ pub(super) fn run(config: &PseudoLabel, context: &Context) -> Result<serde_json:
 /// The classes of the objects in the labelled samples, sorted, and these samples.
 fn labelled(context: &Context) -> Result<(Vec<String>, Album)> {
     let samples = context.input("samples")?;
-    let mut classes = BTreeSet::new();
-    for sample in samples.samples() {
-        let sample = sample?;
-        classes.extend(
-            sample
-                .labels
-                .objects()
-                .iter()
-                .map(|object| object.class.clone()),
-        );
-    }
-    let classes: Vec<String> = classes.into_iter().collect();
+    let classes = samples.object_classes()?;
     let mut album = Album::new(context.out)?;
     for sample in samples.samples() {
         let sample = sample?;

@@ -86,12 +86,16 @@ impl<'a> Scene<'a> {
     }
 }
 
-/// Places instances apart from each other in a square of this side, which grows until all have room.
-fn place(instances: &mut [Instance], tray: Option<&Tray>, side: f32, stream: &mut Stream) {
+/// Places instances apart from each other in a square of this side, which grows until all have room. A tray does not
+/// grow: of what has no room in it, the last are left out.
+fn place(instances: &mut Vec<Instance>, tray: Option<&Tray>, side: f32, stream: &mut Stream) {
     /// Places tried before the square grows, and by how much it does.
     const TRIES: usize = 64;
     const GROWTH: f32 = 1.1;
-    let mut side = tray.map_or(side, |tray| side.min(0.8 * tray.side));
+    /// Of a tray's side, so that nothing stands in its walls.
+    const INNER: f32 = 0.8;
+    let most = tray.map_or(f32::INFINITY, |tray| INNER * tray.side);
+    let mut side = side.min(most);
     for number in 0..instances.len() {
         let (placed, rest) = instances.split_at_mut(number);
         let mut tries = 0;
@@ -104,7 +108,11 @@ fn place(instances: &mut [Instance], tray: Option<&Tray>, side: f32, stream: &mu
             }
             tries += 1;
             if tries % TRIES == 0 {
-                side *= GROWTH;
+                if side >= most {
+                    instances.truncate(number);
+                    return;
+                }
+                side = (side * GROWTH).min(most);
             }
         }
         if let Some(tray) = tray {

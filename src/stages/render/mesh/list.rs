@@ -249,7 +249,7 @@ fn files(path: &Path) -> Result<Vec<PathBuf>, String> {
         return match models.is_empty() {
             false => Ok(models),
             true => Err(format!(
-                "the folder `{text}` of `mesh.models` holds no {} file",
+                "the folder `{text}` of `mesh.models` holds no {} file, and no picture",
                 ENDINGS.map(|ending| format!(".{ending}")).join(", ")
             )),
         };

@@ -78,6 +78,29 @@ fn scene<'a>(
 }
 
 #[test]
+fn what_has_no_room_in_a_bin_is_left_out() {
+    let mut mesh = placed();
+    mesh.scene = mesh.scene.map(|scene| Composition {
+        count: [60, 60],
+        distractors: Distractors::default(),
+        bin: Some(Bin {
+            side: [4.0, 4.0],
+            ..Bin::default()
+        }),
+        ..scene
+    });
+    let surroundings = surroundings(&mesh);
+    let props = props(&mesh, &surroundings.0);
+    let scene = scene(&mesh, &surroundings, &props, Extent::square(32), 1);
+    let inner = 2.0 * surroundings.0.mean_size();
+    let objects: Vec<_> = scene.instances.iter().filter(|i| i.labelled).collect();
+    assert!((2..20).contains(&objects.len()), "{}", objects.len());
+    for object in objects {
+        assert!(object.centre.x.abs().max(object.centre.z.abs()) < inner);
+    }
+}
+
+#[test]
 fn the_same_bytes_for_any_threads_and_part_size() {
     let once = render(&in_bin(), 5, 32, 1, 256).unwrap();
     assert_eq!(once, render(&in_bin(), 5, 32, 2, 2).unwrap());
