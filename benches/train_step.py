@@ -1,7 +1,7 @@
 """The PyTorch counterpart of train_step.rs: same networks, losses, optimisers, pool and average.
 
 train_step.rs starts it with the Python that VERISMO_TORCH_PYTHON names and
-a number of threads, and talks to it by lines:
+a number of threads and a device, and talks to it by lines:
 
     model SIZE BATCH CHANNELS BLOCKS    ->  ok
     step | inference                    ->  wall seconds, CPU seconds
@@ -84,10 +84,11 @@ class Pool:
 
 
 class CycleGan:
-    def __init__(self, size, batch, channels, blocks):
+    def __init__(self, device, size, batch, channels, blocks):
+        self.device = device
         self.shape = (batch, 3, size, size)
-        self.to_photo, self.to_render = (Generator(channels, blocks) for _ in range(2))
-        self.photo, self.render = (discriminator(size, channels) for _ in range(2))
+        self.to_photo, self.to_render = (Generator(channels, blocks).to(device) for _ in range(2))
+        self.photo, self.render = (discriminator(size, channels).to(device) for _ in range(2))
         for network in (self.to_photo, self.to_render, self.photo, self.render):
             for name, parameter in network.named_parameters():
                 if parameter.dim() > 1:
@@ -104,7 +105,7 @@ class CycleGan:
         self.photo_pool, self.render_pool = Pool(), Pool()
 
     def random(self):
-        return torch.rand(self.shape) * 2 - 1
+        return torch.rand(self.shape, device=self.device) * 2 - 1
 
     def step(self):
         renders, photos = self.random(), self.random()
@@ -140,7 +141,7 @@ class CycleGan:
 
     @torch.inference_mode()
     def inference(self):
-        return self.average(self.random())
+        return self.average(self.random()).cpu()
 
 
 def main():
@@ -149,7 +150,7 @@ def main():
     for line in sys.stdin:
         work, *numbers = line.split()
         if work == "model":
-            model = CycleGan(*map(int, numbers))
+            model = CycleGan(sys.argv[2], *map(int, numbers))
             print("ok", flush=True)
             continue
         wall, cpu = time.perf_counter(), time.process_time()

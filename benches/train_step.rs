@@ -4,10 +4,11 @@
 //!     VERISMO_TORCH_PYTHON=path/to/python cargo bench --bench train_step
 //!
 //! With a Python that has PyTorch, its counterpart (train_step.py) runs in turns with ours, so that
-//! whatever else the machine does slows both down; the ratio is ours over PyTorch's. Both use
-//! VERISMO_BENCH_THREADS threads, 2 by default. `CPU` is the processor time of all threads. On a busy
-//! machine compare that with one thread: PyTorch's threads wait for each other in loops that count
-//! as work. Arguments name the sizes to measure.
+//! whatever else the machine does slows both down; the ratio is ours over PyTorch's. Both use the CPU,
+//! or what VERISMO_BENCH_DEVICE names (`gpu:0`; PyTorch then uses CUDA), and VERISMO_BENCH_THREADS
+//! threads, 2 by default. `CPU` is the processor time of all threads. On a busy machine compare that
+//! with one thread: PyTorch's threads wait for each other in loops that count as work. Arguments name
+//! the sizes to measure.
 
 use std::io::{BufRead, BufReader, Write};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
@@ -38,10 +39,9 @@ const LIMIT: f64 = 30.0;
 
 fn main() {
     let counterpart = std::env::var("VERISMO_TORCH_PYTHON").ok();
-    let choice = match counterpart {
-        // PyTorch runs on the CPU, so ours does too.
-        Some(_) => DeviceChoice::Cpu,
-        None => DeviceChoice::Auto,
+    let choice = match std::env::var("VERISMO_BENCH_DEVICE") {
+        Ok(name) => name.parse().expect("a device"),
+        Err(_) => DeviceChoice::Cpu,
     };
     let threads = std::env::var("VERISMO_BENCH_THREADS").ok();
     let threads = threads.and_then(|text| text.parse().ok()).unwrap_or(2);
@@ -50,7 +50,8 @@ fn main() {
         .build_global()
         .expect("threads");
     let chosen = device::choose(choice).expect("a device");
-    let mut torch = counterpart.map(|python| Torch::start(&python, threads));
+    let other = if chosen.cpu { "cpu" } else { "cuda" };
+    let mut torch = counterpart.map(|python| Torch::start(&python, threads, other));
     let sizes: Vec<usize> = std::env::args().filter_map(|a| a.parse().ok()).collect();
     println!("device: {}, threads: {threads}", chosen.name);
     println!(
@@ -120,6 +121,7 @@ fn compare(work: &str, mut ours: impl FnMut(), mut torch: Option<&mut Torch>) ->
         let (start, cpu) = (Instant::now(), cpu_seconds());
         ours();
         let mut row = vec![start.elapsed().as_secs_f64(), cpu_seconds() - cpu];
+        eprint!("{work} {run}: {:.3} s  \r", row[0]);
         if let Some(torch) = &mut torch {
             row.extend(torch.ask(work));
         }
@@ -167,13 +169,13 @@ struct Torch {
 }
 
 impl Torch {
-    fn start(python: &str, threads: usize) -> Self {
+    fn start(python: &str, threads: usize, device: &str) -> Self {
         let mut process = Command::new(python)
             .arg(concat!(
                 env!("CARGO_MANIFEST_DIR"),
                 "/benches/train_step.py"
             ))
-            .arg(threads.to_string())
+            .args([&threads.to_string(), device])
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()

@@ -3,6 +3,7 @@
 
 use burn::tensor::Device;
 
+use crate::sample::Extent;
 use crate::stage::DeviceChoice;
 use crate::{Error, Result};
 
@@ -15,6 +16,19 @@ pub struct Chosen {
     pub name: String,
     /// Whether it is the CPU, which is fastest with one small network a thread.
     pub cpu: bool,
+}
+
+impl Chosen {
+    /// What to say before networks for pictures of `extent` train here, if the CPU is likely to be faster: wgpu takes
+    /// longer to begin a small operation than the CPU to do it (BENCHMARKS.md, "Devices other than the CPU").
+    pub fn drawback(&self, extent: Extent) -> Option<&'static str> {
+        // Up to this size it was measured.
+        let is_small = extent.area() <= Extent::square(64).area();
+        let is_slow = is_small && !self.cpu && !is_cuda(&self.device);
+        is_slow.then_some(
+            "networks for pictures this small have trained faster on a CPU: compare --device cpu",
+        )
+    }
 }
 
 /// The device for `choice`. `Auto` never picks a software rasteriser.
@@ -104,11 +118,10 @@ fn is_cuda(_: &Device) -> bool {
 #[cfg(any(feature = "wgpu", feature = "cuda"))]
 fn physical() -> Vec<(String, Vec<Device>)> {
     // A broken driver may panic while it is asked; then there is no card to use, and no message.
-    let hook = std::panic::take_hook();
-    std::panic::set_hook(Box::new(|_| {}));
-    let found = std::panic::catch_unwind(Device::enumerate_physical).unwrap_or_default();
-    std::panic::set_hook(hook);
+    let found =
+        crate::sample::input::guarded("graphics driver", "", || Ok(Device::enumerate_physical()));
     found
+        .unwrap_or_default()
         .into_iter()
         .map(|card| (card.name, card.devices.into_iter().collect()))
         .collect()

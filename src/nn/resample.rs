@@ -1,35 +1,66 @@
-//! Bicubic resampling of batches, as two matrix products that gradients pass.
-//! Keys, Cubic Convolution Interpolation for Digital Image Processing, 1981, with his a = −1/2.
+//! Resampling of batches, as two matrix products that gradients pass on every device: bicubic (Keys, Cubic Convolution
+//! Interpolation for Digital Image Processing, 1981, with his a = −1/2) or linear.
 //!
 //! Pixels are areas: the middle of a picture stays its middle. Where it shrinks, the kernel is as much wider, so that
 //! nothing aliases; beyond the border, the outermost pixels count.
 
-use burn::tensor::{Device, Tensor, TensorData};
+use burn::tensor::{Tensor, TensorData};
 
-/// `[batch, channels, height, width]` at another height and width.
-pub fn resample(pictures: Tensor<4>, [height, width]: [usize; 2]) -> Tensor<4> {
+/// What a value between others is made of.
+#[derive(Debug, Clone, Copy)]
+struct Kernel {
+    /// The weight of a value so far away.
+    weight: fn(f64) -> f64,
+    /// From here on it is zero.
+    reach: f64,
+}
+
+const CUBIC: Kernel = Kernel {
+    weight: keys,
+    reach: 2.0,
+};
+
+const LINEAR: Kernel = Kernel {
+    weight: |x| 1.0 - x.abs(),
+    reach: 1.0,
+};
+
+/// `[batch, channels, height, width]` at another height and width, bicubic.
+pub fn resample(pictures: Tensor<4>, size: [usize; 2]) -> Tensor<4> {
+    resampled(pictures, size, CUBIC)
+}
+
+/// Twice as wide and high, linear.
+pub fn doubled(pictures: Tensor<4>) -> Tensor<4> {
+    let [_, _, height, width] = pictures.dims();
+    resampled(pictures, [2 * height, 2 * width], LINEAR)
+}
+
+fn resampled(pictures: Tensor<4>, [height, width]: [usize; 2], kernel: Kernel) -> Tensor<4> {
     let [_, _, from_height, from_width] = pictures.dims();
     let device = pictures.device();
-    let rows = matrix(from_height, height, &device);
-    let columns = matrix(from_width, width, &device).swap_dims(2, 3);
-    rows.matmul(pictures).matmul(columns)
+    let matrix = |from: usize, to: usize| -> Tensor<4> {
+        Tensor::from_data(
+            TensorData::new(weights(from, to, kernel), [1, 1, to, from]),
+            &device,
+        )
+    };
+    let columns = matrix(from_width, width).swap_dims(2, 3);
+    matrix(from_height, height).matmul(pictures).matmul(columns)
 }
 
-/// What takes `from` values in a line to `to`, `[1, 1, to, from]`.
-fn matrix(from: usize, to: usize, device: &Device) -> Tensor<4> {
-    Tensor::from_data(TensorData::new(weights(from, to), [1, 1, to, from]), device)
-}
-
-fn weights(from: usize, to: usize) -> Vec<f32> {
+/// What takes `from` values in a line to `to`: a row for each of these.
+fn weights(from: usize, to: usize, kernel: Kernel) -> Vec<f32> {
     let step = from as f64 / to as f64;
     let wide = step.max(1.0);
     let mut all = vec![0.0; to * from];
     for (place, row) in all.chunks_exact_mut(from).enumerate() {
         let centre = (place as f64 + 0.5) * step - 0.5;
-        let [first, last] = [centre - 2.0 * wide, centre + 2.0 * wide];
+        let reach = kernel.reach * wide;
+        let [first, last] = [centre - reach, centre + reach];
         let reached = first.ceil() as i64..=last.floor() as i64;
         let reached: Vec<(i64, f64)> = reached
-            .map(|at| (at, keys((at as f64 - centre) / wide)))
+            .map(|at| (at, (kernel.weight)((at as f64 - centre) / wide)))
             .collect();
         let sum: f64 = reached.iter().map(|(_, weight)| weight).sum();
         for (at, weight) in reached {
@@ -50,6 +81,7 @@ fn keys(x: f64) -> f64 {
 
 #[cfg(test)]
 mod tests {
+    use burn::tensor::Device;
     use image::RgbImage;
 
     use super::*;
@@ -64,10 +96,14 @@ mod tests {
         };
         // Of twice as many, every other lies a quarter of a pixel before a pixel's middle.
         let row = [-0.023_437_5, 0.226_562_5, 0.867_187_5, -0.070_312_5];
-        near(&weights(8, 16)[8 * 8..][2..6], &row);
+        near(&weights(8, 16, CUBIC)[8 * 8..][2..6], &row);
         let row = [-0.011_718_75, -0.035_156_25, 0.113_281_25, 0.433_593_75];
-        near(&weights(16, 8)[3 * 16..][3..7], &row);
-        assert_eq!(weights(5, 5)[6], 1.0);
+        near(&weights(16, 8, CUBIC)[3 * 16..][3..7], &row);
+        assert_eq!(weights(5, 5, CUBIC)[6], 1.0);
+        near(
+            &weights(2, 4, LINEAR),
+            &[1.0, 0.0, 0.75, 0.25, 0.25, 0.75, 0.0, 1.0],
+        );
     }
 
     #[test]

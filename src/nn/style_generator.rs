@@ -10,14 +10,13 @@
 use burn::module::{Module, Param};
 use burn::nn::{Linear, LinearConfig};
 use burn::tensor::activation::leaky_relu;
-use burn::tensor::module::interpolate;
-use burn::tensor::ops::{InterpolateMode, InterpolateOptions};
 use burn::tensor::{Device, Tensor};
 use serde::{Deserialize, Serialize};
 
 use super::conv_kernel::Border;
 use super::convolution::PaddedConv;
 use super::init::{Init, initialise};
+use super::resample::doubled;
 use crate::sample::Extent;
 use crate::seed::Stream;
 
@@ -273,13 +272,6 @@ impl StyleGenerator {
         let style = self.style(numbers.clone().narrow(1, 0, latent), classes);
         self.picture(&style, &numbers.clone().narrow(1, latent, all - latent))
     }
-}
-
-/// Twice as wide and high, interpolated.
-fn doubled(picture: Tensor<4>) -> Tensor<4> {
-    let [_, _, height, width] = picture.dims();
-    let options = InterpolateOptions::new(InterpolateMode::Bilinear).with_align_corners(false);
-    interpolate(picture, options.with_output_size([2 * height, 2 * width]))
 }
 
 #[cfg(test)]

@@ -2,6 +2,7 @@
 //!
 //! The content of a file decides how it is decoded, not its name.
 
+use std::fmt::Display;
 use std::io::Cursor;
 use std::path::Path;
 
@@ -245,10 +246,15 @@ pub fn encode(
 /// # Errors
 /// If a side is zero, or longer than JPEG can hold (65,535 pixels).
 pub fn encode_jpeg(pixels: &RgbImage, quality: u8) -> Result<Vec<u8>> {
-    let mut jpeg = Vec::new();
-    image::codecs::jpeg::JpegEncoder::new_with_quality(&mut jpeg, quality)
-        .encode_image(pixels)
-        .map_err(|e| unencoded(pixels.dimensions(), "JPEG", e))?;
+    let (width, height) = pixels.dimensions();
+    // Longer sides than the format holds become zero, which the encoder refuses.
+    let [wide, high] = [width, height].map(|side| u16::try_from(side).unwrap_or(0));
+    let mut jpeg = Vec::with_capacity(pixels.as_raw().len() / 2);
+    let mut encoder = jpeg_encoder::Encoder::new(&mut jpeg, quality);
+    encoder.set_sampling_factor(jpeg_encoder::SamplingFactor::R_4_4_4);
+    encoder
+        .encode(pixels.as_raw(), wide, high, jpeg_encoder::ColorType::Rgb)
+        .map_err(|problem| unencoded((width, height), "JPEG", problem))?;
     Ok(jpeg)
 }
 
@@ -264,7 +270,7 @@ pub fn encode_webp(pixels: &RgbImage) -> Result<Vec<u8>> {
     Ok(webp)
 }
 
-fn unencoded((width, height): (u32, u32), format: &str, problem: image::ImageError) -> Error {
+fn unencoded((width, height): (u32, u32), format: &str, problem: impl Display) -> Error {
     Error::failed(
         format!("a picture of {width}×{height} pixels"),
         format!("cannot be encoded as {format}: {problem}"),

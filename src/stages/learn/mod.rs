@@ -36,7 +36,7 @@ use training::Training;
 pub const STAGE: StageKind = StageKind {
     name: "learn",
     about: "a generator learns what pictures of each class look like",
-    version: 1,
+    version: 2,
     inputs: &[Input::required(
         "samples",
         Kind::Samples,
@@ -113,6 +113,9 @@ impl Stage for Learn {
                 data.held_out.len()
             ),
         });
+        if let Some(text) = chosen.drawback(data.trained.extent) {
+            context.emit(Event::Note { text: text.into() });
+        }
         let history = Training {
             config,
             context,

@@ -188,6 +188,9 @@ impl Stage for Train {
             ),
         });
         if steps > 0 {
+            if let Some(text) = chosen.drawback(config.seen(data.extent)) {
+                context.emit(Event::Note { text: text.into() });
+            }
             let needed = memory::estimate(config, model.as_ref(), &data);
             memory::check(context, needed, &chosen, config)?;
         }
