@@ -1,6 +1,8 @@
 //! Choosing where networks run: CUDA if this build has it and a card does, else a real GPU through
 //! wgpu, else the CPU.
 
+use std::sync::{Mutex, PoisonError};
+
 use burn::tensor::Device;
 
 use crate::sample::Extent;
@@ -47,6 +49,13 @@ pub fn choose(choice: DeviceChoice) -> Result<Chosen> {
         DeviceChoice::Gpu(index) => nth(cards(), index, "GPU"),
         DeviceChoice::Cuda(index) => cuda(index),
     }
+}
+
+/// Does work that may open graphics drivers, by one thread at a time: EGL fails if two open it at once.
+pub fn opening_drivers<T>(work: impl FnOnce() -> T) -> T {
+    static ALONE: Mutex<()> = Mutex::new(());
+    let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
+    work()
 }
 
 /// Every device that `--device` can name, the CPU first.
@@ -118,8 +127,9 @@ fn is_cuda(_: &Device) -> bool {
 #[cfg(any(feature = "wgpu", feature = "cuda"))]
 fn physical() -> Vec<(String, Vec<Device>)> {
     // A broken driver may panic while it is asked; then there is no card to use, and no message.
-    let found =
-        crate::sample::input::guarded("graphics driver", "", || Ok(Device::enumerate_physical()));
+    let found = opening_drivers(|| {
+        crate::sample::input::guarded("graphics driver", "", || Ok(Device::enumerate_physical()))
+    });
     found
         .unwrap_or_default()
         .into_iter()

@@ -256,6 +256,14 @@ impl Misfit {
         }
     }
 
+    /// That detectors cannot begin with the discriminator in the role `init`.
+    pub fn without_init() -> Self {
+        Misfit::new(
+            "`init` begins with a discriminator, and detectors have layers of their own",
+            "leave `init` out",
+        )
+    }
+
     /// From what a reader says of a file; `what` comes before its path.
     pub fn of_error(error: Error, what: &str, path: &Path) -> Self {
         let misfit = match error {

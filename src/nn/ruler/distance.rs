@@ -73,6 +73,14 @@ impl Embedded {
         })
     }
 
+    /// The features of all pictures.
+    pub(super) fn members(&self) -> Vec<&Features> {
+        self.groups
+            .iter()
+            .flat_map(|(_, members)| members)
+            .collect()
+    }
+
     /// How many pictures the groups have.
     fn counts(&self) -> Vec<f64> {
         self.groups

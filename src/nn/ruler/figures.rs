@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::distance::Squared;
+use super::manifold::Fidelity;
 use super::network::Network;
 use super::pictures::{SIDE, Sides};
 use super::two_sample::told_apart;
@@ -46,6 +47,9 @@ pub struct Figures {
     pub taken_for_renders: Option<f64>,
     /// The share of the renders' distance that the translations have closed; `None` if it is not known.
     pub closed: Option<Closed>,
+    /// Precision and recall of the renders; `None` beside translations, or with too few pictures.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fidelity: Option<Fidelity>,
 }
 
 /// Measures all sets. Two encoders are trained, each on one half of renders and photos, and measure the other
@@ -100,6 +104,7 @@ pub fn measure(
     let scenes = Sides::of(&scenes, &seed.attempt(3));
     let real = Sides::of(&[&photos], &seed.attempt(4));
     let (mut floors, mut ceilings, mut reached) = (Vec::new(), Vec::new(), Vec::new());
+    let mut fidelities = Vec::new();
     for side in [0, 1] {
         let [known, measured] =
             [side, 1 - side].map(|side| (renders.on(&scenes, side), photos.on(&real, side)));
@@ -109,12 +114,16 @@ pub fn measure(
         let Some(ruler) = Ruler::learn(known, measured, &seed, chosen, tick)? else {
             return Ok(figures);
         };
+        if translations.is_none() {
+            fidelities.extend(ruler.fidelity);
+        }
         if let Some(translations) = &translations {
             reached.push(ruler.squared(&translations.on(&scenes, 1 - side))?);
         }
         floors.push(ruler.floor);
         ceilings.push(ruler.ceiling);
     }
+    figures.fidelity = Fidelity::mean(&fidelities);
     let [floor, ceiling, reached] = [floors, ceilings, reached].map(|all| Squared::mean(&all));
     figures.photos.distance = Some(floor.distance());
     figures.renders.distance = Some(ceiling.distance());

@@ -33,6 +33,7 @@ mod alterations;
 mod distance;
 mod encoder;
 mod figures;
+mod manifold;
 mod network;
 mod pictures;
 #[cfg(test)]
@@ -41,6 +42,7 @@ mod two_sample;
 
 pub use distance::{Closed, Distance};
 pub use figures::{Figures, Sets, Sight, measure};
+pub use manifold::Fidelity;
 pub use pictures::{Groups, Pictures};
 pub use two_sample::{Accuracy, two_sample};
 
@@ -66,6 +68,7 @@ pub struct Ruler {
     photos: Embedded,
     floor: Squared,
     ceiling: Squared,
+    fidelity: Option<Fidelity>,
 }
 
 /// Renders and photos.
@@ -124,6 +127,7 @@ impl Ruler {
         Ok(Some(Ruler {
             floor: Squared::between(&some, &others),
             ceiling: Squared::between(&renders, &photos),
+            fidelity: Fidelity::of(&renders.members(), &photos.members()),
             encoder,
             centre,
             photos,

@@ -210,10 +210,7 @@ impl Stage for Evaluate {
             }
             Truth::Objects => {
                 if inputs.get("init").is_some() {
-                    return Err(Misfit::new(
-                        "`init` begins with a discriminator, and detectors have layers of their own",
-                        "leave `init` out",
-                    ));
+                    return Err(Misfit::without_init());
                 }
                 for role in ["source", "adapted", "generated"] {
                     inputs.need_objects(role, "to learn from")?;

@@ -357,7 +357,7 @@ impl Search {
         }
         self.add_price(&from.x, &certain, &mut matrix, &mut right);
         let mut step = vec![0.0; from.x.len()];
-        for (&end, length) in certain.iter().zip(solve(matrix, &right)?) {
+        for (&end, length) in certain.iter().zip(solve(&matrix, &right)?) {
             step[end] = length.clamp(-STEP, STEP);
         }
         Some(step)

@@ -4,11 +4,14 @@
 //! 2004, with a fixed weight). Half of the photos make the distribution and the other half measures
 //! how far photos are from it; a quantile of that is the unit of all distances.
 
+use nalgebra::linalg::Cholesky;
+use nalgebra::{DMatrix, DVector, Dyn};
+
 /// A distribution of features with its unit of distance.
 pub(super) struct Distribution {
-    mean: Vec<f64>,
-    /// Lower triangle L of the covariance, row by row: L·Lᵀ is the covariance.
-    factor: Vec<Vec<f64>>,
+    mean: DVector<f64>,
+    /// Of the covariance: L·Lᵀ.
+    factor: Cholesky<f64, Dyn>,
     unit: f64,
 }
 
@@ -37,80 +40,44 @@ impl Distribution {
 
     fn fit(photos: &[&Vec<f32>]) -> Option<Self> {
         let (count, size) = (photos.len() as f64, photos[0].len());
-        let mut mean = vec![0.0; size];
+        let mut mean = DVector::zeros(size);
         for photo in photos {
-            for (sum, value) in mean.iter_mut().zip(photo.iter()) {
-                *sum += f64::from(*value) / count;
-            }
+            mean += numbers(photo) / count;
         }
-        let mut covariance = vec![vec![0.0; size]; size];
+        let mut covariance = DMatrix::zeros(size, size);
         for photo in photos {
-            let centred: Vec<f64> = photo
-                .iter()
-                .zip(&mean)
-                .map(|(v, m)| f64::from(*v) - m)
-                .collect();
-            for (row, a) in covariance.iter_mut().zip(&centred) {
-                for (cell, b) in row.iter_mut().zip(&centred) {
-                    *cell += a * b / count;
-                }
-            }
+            let centred = numbers(photo) - &mean;
+            covariance.ger(1.0 / count, &centred, &centred, 1.0);
         }
-        let largest = (0..size).map(|i| covariance[i][i]).fold(0.0, f64::max);
+        let largest = covariance.diagonal().max();
         // What is left of equal values is rounding.
         if largest <= 1e-12 {
             return None;
         }
         let kept = count / (count + size as f64);
-        for (i, row) in covariance.iter_mut().enumerate() {
-            for (j, cell) in row.iter_mut().enumerate() {
-                // A feature that never varies must not become infinitely strict.
-                *cell = if i == j {
-                    *cell + 1e-4 * largest
-                } else {
-                    kept * *cell
-                };
-            }
-        }
+        // A feature that never varies must not become infinitely strict.
+        let diagonal = covariance.diagonal().add_scalar(1e-4 * largest);
+        covariance *= kept;
+        covariance.set_diagonal(&diagonal);
         Some(Distribution {
             mean,
-            factor: cholesky(&covariance),
+            factor: covariance.cholesky()?,
             unit: 1.0,
         })
     }
 
     /// Mahalanobis' distance: the length of L⁻¹·(features − mean).
     fn raw(&self, features: &[f32]) -> f64 {
-        let mut solved: Vec<f64> = Vec::with_capacity(self.mean.len());
-        for ((row, value), mean) in self.factor.iter().zip(features).zip(&self.mean) {
-            let known: f64 = row.iter().zip(&solved).map(|(l, y)| l * y).sum();
-            let diagonal = row[solved.len()];
-            solved.push((f64::from(*value) - mean - known) / diagonal);
-        }
-        solved.iter().map(|y| y * y).sum::<f64>().sqrt()
+        let mut solved = numbers(features) - &self.mean;
+        self.factor
+            .l_dirty()
+            .solve_lower_triangular_mut(&mut solved);
+        solved.norm()
     }
 }
 
-/// The lower triangle of a positive definite matrix; a diagonal above zero everywhere makes the
-/// shrunk covariance such.
-fn cholesky(matrix: &[Vec<f64>]) -> Vec<Vec<f64>> {
-    let mut factor: Vec<Vec<f64>> = Vec::with_capacity(matrix.len());
-    for (i, row) in matrix.iter().enumerate() {
-        let mut new: Vec<f64> = Vec::with_capacity(i + 1);
-        for j in 0..=i {
-            let above = if j < i { &factor[j] } else { &new };
-            let dot: f64 = new.iter().zip(above).take(j).map(|(a, b)| a * b).sum();
-            let rest = row[j] - dot;
-            new.push(if j < i {
-                rest / factor[j][j]
-            } else {
-                // Rounding may eat a tiny remainder.
-                rest.max(1e-12 * row[j].abs()).max(f64::MIN_POSITIVE).sqrt()
-            });
-        }
-        factor.push(new);
-    }
-    factor
+fn numbers(features: &[f32]) -> DVector<f64> {
+    DVector::from_iterator(features.len(), features.iter().map(|&value| value.into()))
 }
 
 #[cfg(test)]
@@ -127,22 +94,6 @@ mod tests {
                 vec![a as f32, (2.0 * a + 0.1 * b) as f32, 7.0]
             })
             .collect()
-    }
-
-    #[test]
-    fn a_factor_squared_is_the_matrix() {
-        let matrix = vec![
-            vec![4.0, 2.0, 0.6],
-            vec![2.0, 5.0, 1.0],
-            vec![0.6, 1.0, 3.0],
-        ];
-        let factor = cholesky(&matrix);
-        for i in 0..3 {
-            for j in 0..=i {
-                let product: f64 = (0..=j).map(|k| factor[i][k] * factor[j][k]).sum();
-                assert!((product - matrix[i][j]).abs() < 1e-12);
-            }
-        }
     }
 
     #[test]

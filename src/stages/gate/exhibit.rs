@@ -69,15 +69,24 @@ pub(super) fn exhibit(evidence: &Evidence) -> Result<Vec<Exhibit>> {
     let groups: Vec<(&str, Vec<usize>)> = groups.collect();
     let chosen = groups.iter().flat_map(|(_, rows)| rows);
     let ids = chosen.map(|&row| verdicts[row].id.as_str()).collect();
-    let pictures = pictures(&ids, evidence.input("samples"), evidence.input("renders"))?;
+    let renders = evidence.input("renders");
+    let pictures = pictures(&ids, evidence.input("samples"), renders)?;
+    let (columns, note): (&[&str], _) = match renders {
+        Some(_) => (&["render", "translation"], "render and translation"),
+        None => (&["picture"], ""),
+    };
     for (title, rows) in groups.into_iter().filter(|(_, rows)| !rows.is_empty()) {
-        let pair = |row: usize| pair(&verdicts[row], &criteria, &pictures);
+        let row = |row: usize| {
+            let mut row = pair(&verdicts[row], &criteria, &pictures);
+            row.pictures.drain(..row.pictures.len() - columns.len());
+            row
+        };
         let sheet = Content::Pictures(Sheet {
-            columns: ["render", "translation"].map(String::from).into(),
-            rows: rows.into_iter().map(pair).collect(),
+            columns: columns.iter().map(ToString::to_string).collect(),
+            rows: rows.into_iter().map(row).collect(),
             labels: false,
         });
-        exhibits.push(show(title, sheet).with_note("render and translation"));
+        exhibits.push(show(title, sheet).with_note(note));
     }
     Ok(exhibits)
 }

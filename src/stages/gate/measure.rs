@@ -31,9 +31,9 @@ const SURROUNDINGS: f32 = 0.15;
 pub(super) const CHANGE: &str = "change";
 
 /// What samples are measured with.
-struct Instruments {
-    judge: Option<Judge>,
-    photos: Option<Distribution>,
+pub(super) struct Instruments {
+    pub judge: Option<Judge>,
+    pub photos: Option<Distribution>,
     spectrometer: Spectrometer,
     usual: Usual,
 }
@@ -126,7 +126,7 @@ impl View {
 
 impl Instruments {
     /// `total` is the number of all pictures, photos and samples, for the progress.
-    fn new(gate: &Gate, context: &Context, total: u64) -> Result<Self> {
+    pub(super) fn new(gate: &Gate, context: &Context, total: u64) -> Result<Self> {
         let task = context.inputs.get("task");
         let mut instruments = Instruments {
             judge: task.map(|task| Judge::load(context, task)).transpose()?,
@@ -229,19 +229,25 @@ impl Instruments {
                 scores.insert("photo", Some(photos.distance(features)));
             }
         }
-        let verdict = |(view, scores): (&View, BTreeMap<&str, Option<f32>>)| Verdict {
-            id: view.sample.id.clone(),
-            origin: view.sample.provenance.origin.clone(),
-            source: view.sample.provenance.source.clone(),
-            class: view.sample.labels.class.clone(),
-            objects: None,
-            reasons: Vec::new(),
-            scores: scores
-                .into_iter()
-                .filter_map(|(name, score)| Some((name.to_owned(), score?)))
-                .collect(),
-        };
-        Ok(views.iter().zip(scores).map(verdict).collect())
+        let pairs = views.iter().zip(scores);
+        Ok(pairs
+            .map(|(view, scores)| verdict(&view.sample, scores))
+            .collect())
+    }
+}
+
+/// The scores of a sample, without reasons; what was not measured is left out.
+pub(super) fn verdict(sample: &Sample, scores: BTreeMap<&str, Option<f32>>) -> Verdict {
+    let measured = scores.into_iter();
+    let measured = measured.filter_map(|(name, score)| Some((name.to_owned(), score?)));
+    Verdict {
+        id: sample.id.clone(),
+        origin: sample.provenance.origin.clone(),
+        source: sample.provenance.source.clone(),
+        class: sample.labels.class.clone(),
+        objects: None,
+        reasons: Vec::new(),
+        scores: measured.collect(),
     }
 }
 

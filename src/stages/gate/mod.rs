@@ -5,8 +5,10 @@
 //! else. Beside them lie `rejected-*.parquet`, which are parts of the rejected, and
 //! `verdicts.parquet`, a row for each sample of the input; `emit` and the report read that. Scores
 //! are measured against the render of the same sample, so that a render translated to itself passes
-//! whatever a network thinks of it. Labels of real photos are not read.
+//! whatever a network thinks of it. Without renders, as for generated pictures, the criteria that compare with them do
+//! not count. Labels of real photos are not read.
 
+mod alone;
 mod clips;
 mod criteria;
 mod distance;
@@ -50,8 +52,12 @@ pub const STAGE: StageKind = StageKind {
     about: "rejects translations that lost their label or do not look like a photo",
     version: 4,
     inputs: &[
-        Input::required("samples", Kind::Samples, "translated renders"),
-        Input::required("renders", Kind::Samples, "the same before translation"),
+        Input::required(
+            "samples",
+            Kind::Samples,
+            "translated renders, or generated pictures",
+        ),
+        Input::optional("renders", Kind::Samples, "the same before translation"),
         Input::optional("photos", Kind::Samples, "what they should look like"),
         Input::optional("task", Kind::Task, "the task network, to read their labels"),
     ],
@@ -158,6 +164,9 @@ impl Stage for Gate {
     }
 
     fn foresee(&self, inputs: &Givens) -> Result<Facts, Misfit> {
+        if inputs.get("renders").is_none() {
+            self.check_alone(inputs)?;
+        }
         // Without a task network, pictures of any size can be compared.
         if inputs.get("task").is_some() {
             inputs.common_extent(&["task", "samples", "photos"])?;
@@ -171,7 +180,8 @@ impl Stage for Gate {
         let pixels = ["samples", "renders", "photos"].map(|role| inputs.pixels(role));
         let pixels: Option<f64> = pixels.into_iter().sum();
         let extent = inputs.facts("samples").extent;
-        let extent = extent.filter(|_| self.ruler && inputs.get("photos").is_some());
+        let has = |role: &str| inputs.get(role).is_some();
+        let extent = extent.filter(|_| self.ruler && has("photos") && has("renders"));
         let ruler = Effort::products(extent.map_or(0.0, Figures::products));
         Forecast::new(
             inputs.count("samples"),
@@ -181,13 +191,17 @@ impl Stage for Gate {
 
     fn run(&self, context: &Context) -> Result<serde_json::Value> {
         let input = context.input("samples")?;
-        let measured = measure::all(self, context, input)?;
+        let has_renders = context.inputs.contains_key("renders");
+        let measured = match has_renders {
+            true => measure::all(self, context, input)?,
+            false => alone::all(self, context, input)?,
+        };
         let mut verdicts: Vec<Verdict> = measured.into_iter().map(|m| self.judge(m)).collect();
         let faults = Faults::find(self, context, input, &mut verdicts)?;
         loss::check(self, context, &verdicts)?;
         write(context, input, &verdicts, &faults)?;
         verdicts::write(&context.out.join(verdicts::FILE), &verdicts)?;
-        let figures = match self.ruler {
+        let figures = match self.ruler && has_renders {
             true => ruler::figures(context)?,
             false => None,
         };
@@ -196,7 +210,7 @@ impl Stage for Gate {
         if self.objects.is_some() {
             summary["objects"] = faults.summary();
         }
-        if let Some(flicker) = clips::flicker(context)? {
+        if has_renders && let Some(flicker) = clips::flicker(context)? {
             summary["flicker"] = json!(flicker);
         }
         let findings = findings::findings(&summary);
@@ -206,6 +220,24 @@ impl Stage for Gate {
 }
 
 impl Gate {
+    /// What cannot be judged without renders.
+    fn check_alone(&self, inputs: &Givens) -> Result<(), Misfit> {
+        if inputs.get("photos").is_none() && inputs.get("task").is_none() {
+            return Err(Misfit::new(
+                "has nothing to judge by",
+                "give it `renders`, the samples before translation; or, for samples that were not translated, `photos`, \
+                 `task` or both",
+            ));
+        }
+        match self.objects {
+            None => Ok(()),
+            Some(_) => Err(Misfit::new(
+                "`objects` compares each object with its render",
+                "give it `renders`, the samples before translation, or leave out `objects`",
+            )),
+        }
+    }
+
     /// Names the criteria that a measured sample fails.
     fn judge(&self, mut measured: Verdict) -> Verdict {
         let failed = CRITERIA.iter().filter(|criterion| {
@@ -237,8 +269,9 @@ impl Gate {
         let changes = verdicts
             .iter()
             .filter_map(|v| v.scores.get(measure::CHANGE));
-        let change =
-            changes.map(|&change| f64::from(change)).sum::<f64>() / verdicts.len().max(1) as f64;
+        let changes: Vec<f64> = changes.map(|&change| f64::from(change)).collect();
+        let mean = changes.iter().sum::<f64>() / changes.len() as f64;
+        let change = (!changes.is_empty()).then_some(mean);
         json!({
             "kept": kept, "rejected": rejected, "criteria": criteria, "change": change,
             "rejected_share": rejected as f64 / verdicts.len().max(1) as f64,

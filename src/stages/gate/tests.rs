@@ -1,5 +1,7 @@
 //! Every reason provoked by translations broken on purpose, and none by good ones.
 
+mod alone;
+
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::LazyLock;

@@ -79,7 +79,7 @@ fn figures(summary: &serde_json::Value) -> Vec<Figure> {
     let at = |path: &str| summary.pointer(path).and_then(serde_json::Value::as_f64);
     let share = Value::Share;
     let number = Value::Number;
-    let wanted: [Wanted; 8] = [
+    let wanted: [Wanted; 10] = [
         (
             "told apart",
             "how often a classifier tells generated pictures from others; 50 % is guessing",
@@ -97,6 +97,18 @@ fn figures(summary: &serde_json::Value) -> Vec<Figure> {
             "the distance of those from one another",
             "/figures/photos/distance/value",
             number,
+        ),
+        (
+            "precision",
+            "generated pictures that look like some that were learned from",
+            "/figures/fidelity/precision",
+            share,
+        ),
+        (
+            "recall",
+            "of what was learned from, what looks like some generated pictures",
+            "/figures/fidelity/recall",
+            share,
         ),
         (
             "repetition",

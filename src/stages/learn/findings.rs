@@ -3,7 +3,7 @@
 
 use serde_json::Value;
 
-use crate::stage::finding::{Finding, Level};
+use crate::stage::finding::{Finding, Level, percent};
 
 /// What the summary's figures come to; nothing where nothing was measured.
 pub(super) fn findings(summary: &Value) -> Vec<Finding> {
@@ -13,6 +13,7 @@ pub(super) fn findings(summary: &Value) -> Vec<Finding> {
     let [known, held_out] = bits;
     [
         told.map(drawn),
+        covered(&summary["figures"]["fidelity"]),
         repeated.map(repeats),
         told_what(&summary["told"]),
         known
@@ -46,6 +47,26 @@ fn drawn(accuracy: f64) -> Finding {
         Level::Good => finding,
         _ => finding.with_advice("raise `steps`, or give more pictures to learn from"),
     }
+}
+
+/// How many drawn pictures could be of those that were learned from, and how many of these could be drawn.
+fn covered(fidelity: &Value) -> Option<Finding> {
+    let [precision, recall] = ["precision", "recall"].map(|name| fidelity[name].as_f64());
+    let (precision, recall) = (precision?, recall?);
+    let [could, reached] = [precision, recall].map(percent);
+    let text = format!(
+        "{could} of the generated pictures look like some that were learned from (precision), and {reached} of these \
+         like some that are generated (recall)"
+    );
+    let finding = |level| Finding::new(level, "variety", format!("{could}, {reached}"), text);
+    Some(match precision.min(recall) {
+        0.5.. => finding(Level::Good),
+        0.2.. => finding(Level::Note),
+        _ if recall < precision => finding(Level::Warning).with_advice(
+            "it draws few of the looks that it learned from: raise `steps` or the channels of its model",
+        ),
+        _ => finding(Level::Warning).with_advice("raise `steps`, or give more pictures to learn from"),
+    })
 }
 
 /// How many drawn pictures are nearer to one that was learned from than others are.
@@ -121,7 +142,10 @@ mod tests {
     fn what_was_measured_is_judged() {
         let levels = |told: f64, share: f64, gap: f64| {
             let summary = json!({
-                "figures": { "renders": { "two_sample": { "accuracy": told } } },
+                "figures": {
+                    "renders": { "two_sample": { "accuracy": told } },
+                    "fidelity": { "precision": 1.0 - share, "recall": 1.1 - told },
+                },
                 "repeated": { "share": share },
                 "bits": { "known": 3.0, "held_out": 3.0 + gap },
             });
@@ -131,8 +155,8 @@ mod tests {
                 .map(|finding| finding.level)
                 .collect::<Vec<_>>()
         };
-        assert_eq!(levels(0.6, 0.1, 0.1), [Level::Good; 3]);
-        assert_eq!(levels(0.99, 0.8, 0.9), [Level::Warning; 3]);
+        assert_eq!(levels(0.6, 0.1, 0.1), [Level::Good; 4]);
+        assert_eq!(levels(0.99, 0.8, 0.9), [Level::Warning; 4]);
         assert!(findings(&json!({})).is_empty());
     }
 }

@@ -36,7 +36,7 @@ use training::Training;
 pub const STAGE: StageKind = StageKind {
     name: "learn",
     about: "a generator learns what pictures of each class look like",
-    version: 2,
+    version: 3,
     inputs: &[Input::required(
         "samples",
         Kind::Samples,

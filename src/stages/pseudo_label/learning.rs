@@ -7,6 +7,7 @@ use rand::RngExt;
 use super::PseudoLabel;
 use super::selection::{Belief, align, select};
 use crate::Result;
+use crate::generators::adversary::discriminator_of;
 use crate::models::album::{Album, Example};
 use crate::nn::device::Chosen;
 use crate::nn::workers::Workers;
@@ -58,6 +59,10 @@ pub(super) fn learn(
         ..
     } = lesson;
     let workers = Workers::for_device(chosen)?;
+    let init = match context.inputs.get("init") {
+        Some(artifact) => Some(discriminator_of(artifact, chosen)?),
+        None => None,
+    };
     let mut members: Vec<Member> = (0..config.networks)
         .map(|number| {
             let mut stream = context.seed.stream(number);
@@ -67,7 +72,7 @@ pub(super) fn learn(
                 crop: None,
                 channels: config.channels,
                 device: chosen,
-                init: None,
+                init: init.as_ref(),
             };
             Member {
                 recogniser: (TASK.create)(&setting, &mut stream),

@@ -46,6 +46,11 @@ pub const STAGE: StageKind = StageKind {
             Kind::Samples,
             "unlabelled photos, best in several augmented copies",
         ),
+        Input::optional(
+            "init",
+            Kind::Generator,
+            "whose discriminator all networks begin with",
+        ),
     ],
     output: Kind::Samples,
     parse: parse::<PseudoLabel>,
@@ -145,6 +150,9 @@ impl Stage for PseudoLabel {
 
     fn foresee(&self, inputs: &Givens) -> Result<Facts, Misfit> {
         if self.task.entry().truth == Truth::Objects {
+            if inputs.get("init").is_some() {
+                return Err(Misfit::without_init());
+            }
             inputs.need_objects("samples", "to learn from")?;
             return Ok(Facts {
                 // Frames of both may differ in size, and photos have a class if all their objects do.
@@ -310,6 +318,8 @@ fn write(
 
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
+
     use ::image::RgbImage;
 
     use super::*;
@@ -319,15 +329,25 @@ mod tests {
     /// What becomes of `photos` beside 200 labelled pictures of shapes: its summary and the photos
     /// that join.
     fn joined(stage: &PseudoLabel, photos: &[Sample]) -> (serde_json::Value, Vec<Sample>) {
+        joined_with(stage, photos, None)
+    }
+
+    /// The same, with networks that begin with the discriminator in the folder `init`.
+    fn joined_with(
+        stage: &PseudoLabel,
+        photos: &[Sample],
+        init: Option<&Path>,
+    ) -> (serde_json::Value, Vec<Sample>) {
         let labelled = testing::shapes(200, 16, 1);
         let folders = [(); 3].map(|()| tempfile::tempdir().unwrap());
-        let inputs = [
+        let mut inputs = vec![
             (
                 "samples",
                 testing::publish(folders[0].path(), &labelled, 64),
             ),
             ("photos", testing::publish(folders[1].path(), photos, 7)),
         ];
+        inputs.extend(init.map(|folder| ("init", testing::publish(folder, &[], 1))));
         let out = folders[2].path();
         let summary = testing::run_with(stage, "pseudo_label", inputs, 64, out).unwrap();
         let files = artifact::walk(out).unwrap();
@@ -392,6 +412,26 @@ mod tests {
         assert!(right >= 54, "{right} of 60");
         let (class, _) = read_note(&joined[0].provenance.transforms).unwrap();
         assert_eq!(Some(class), joined[0].labels.class.as_deref());
+    }
+
+    #[test]
+    fn networks_may_begin_with_a_discriminator() {
+        let folder = tempfile::tempdir().unwrap();
+        let learn = testing::stage(
+            "learn",
+            "{ steps = 2, watch_every = 0, dcgan = { channels = 4 } }",
+        );
+        let shapes = testing::shapes(60, 16, 3);
+        testing::run_into(learn.as_ref(), "learn", &shapes, 64, folder.path()).unwrap();
+        let photos = testing::shapes(20, 16, 2);
+        let read = |init| {
+            let (_, joined) = joined_with(&small(), &photos, init);
+            let notes = joined.into_iter().map(|photo| photo.provenance.transforms);
+            notes.collect::<Vec<_>>()
+        };
+        let [alone, begun] = [None, Some(folder.path())].map(read);
+        assert_eq!((alone.len(), begun.len()), (20, 20));
+        assert_ne!(alone, begun);
     }
 
     #[test]

@@ -32,7 +32,8 @@ impl Transferred {
         Transferred {
             norm: LayerNormConfig::new(features).init(device),
             head: initialise(head, Init::Normal(0.02), stream, 1 << 30),
-            trunk: trunk.clone(),
+            // A copy that shares no node of the graph: recognisers that train side by side would wait for each other.
+            trunk: trunk.clone().fork(device),
         }
     }
 }
