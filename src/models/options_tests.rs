@@ -178,7 +178,7 @@ fn half_precision_gives_nearly_the_same_losses() {
     assert_near(&ours, &course(&shared, &other, 1), 5e-2, "bf16");
 }
 
-/// One step agrees within 0.1 %, ten within 5 %: rounding differs, and Adam amplifies it.
+/// One step agrees within 0.1 %, ten within 3 %: rounding differs, and Adam amplifies it.
 #[test]
 fn another_device_gives_the_same_losses() {
     let other = testing::other_device();
@@ -194,7 +194,7 @@ fn another_device_gives_the_same_losses() {
             println!("{name}: CPU {ours:?}, {} {theirs:?}", other.name);
         }
         assert_near(&ours[..1], &theirs[..1], 1e-3, name);
-        assert_near(&ours, &theirs, 5e-2, name);
+        assert_near(&ours, &theirs, 3e-2, name);
     }
 }
 

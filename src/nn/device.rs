@@ -21,14 +21,14 @@ pub struct Chosen {
 }
 
 impl Chosen {
-    /// What to say before networks for pictures of `extent` train here, if the CPU is likely to be faster: wgpu takes
-    /// longer to begin a small operation than the CPU to do it (BENCHMARKS.md, "Devices other than the CPU").
+    /// What to say before networks for pictures of `extent` train here, if the CPU may be faster: wgpu takes longer to
+    /// begin a small operation than many cores to do it (BENCHMARKS.md, "Devices other than the CPU").
     pub fn drawback(&self, extent: Extent) -> Option<&'static str> {
-        // Up to this size it was measured.
+        // No larger ones were measured.
         let is_small = extent.area() <= Extent::square(64).area();
         let is_slow = is_small && !self.cpu && !is_cuda(&self.device);
         is_slow.then_some(
-            "networks for pictures this small have trained faster on a CPU: compare --device cpu",
+            "networks for pictures this small may train faster on the CPU: compare --device cpu",
         )
     }
 }

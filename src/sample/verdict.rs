@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Deserializer, Serialize};
 
+use super::Sample;
+
 /// The gate's verdict on one sample.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Verdict {
@@ -27,6 +29,19 @@ pub struct Verdict {
 }
 
 impl Verdict {
+    /// Of a sample that failed nothing, with these scores.
+    pub fn of(sample: &Sample, scores: BTreeMap<String, f32>) -> Self {
+        Verdict {
+            id: sample.id.clone(),
+            origin: sample.provenance.origin.clone(),
+            source: sample.provenance.source.clone(),
+            class: sample.labels.class.clone(),
+            reasons: Vec::new(),
+            objects: None,
+            scores,
+        }
+    }
+
     /// Whether it failed no criterion.
     pub fn is_kept(&self) -> bool {
         self.reasons.is_empty()

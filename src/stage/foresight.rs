@@ -256,8 +256,8 @@ impl Misfit {
         }
     }
 
-    /// That detectors cannot begin with the discriminator in the role `init`.
-    pub fn without_init() -> Self {
+    /// Detectors cannot begin with the discriminator in the role `init`.
+    pub fn no_init_for_detectors() -> Self {
         Misfit::new(
             "`init` begins with a discriminator, and detectors have layers of their own",
             "leave `init` out",

@@ -79,18 +79,13 @@ fn judge(sample: &Sample) -> Verdict {
         5 => Some("photo"),
         _ => None,
     };
+    let scores = [
+        ("edges".to_owned(), score(0, 0.4, 0.6)),
+        ("photo".to_owned(), score(5, 2.1, 1.2)),
+    ];
     Verdict {
-        id: sample.id.clone(),
-        origin: sample.provenance.origin.clone(),
-        source: sample.provenance.source.clone(),
-        class: sample.labels.class.clone(),
-        objects: None,
         reasons: reason.map(String::from).into_iter().collect(),
-        scores: [
-            ("edges".to_owned(), score(0, 0.4, 0.6)),
-            ("photo".to_owned(), score(5, 2.1, 1.2)),
-        ]
-        .into(),
+        ..Verdict::of(sample, scores.into())
     }
 }
 

@@ -210,7 +210,7 @@ impl Stage for Evaluate {
             }
             Truth::Objects => {
                 if inputs.get("init").is_some() {
-                    return Err(Misfit::without_init());
+                    return Err(Misfit::no_init_for_detectors());
                 }
                 for role in ["source", "adapted", "generated"] {
                     inputs.need_objects(role, "to learn from")?;
@@ -244,10 +244,9 @@ impl Stage for Evaluate {
         let task = self.task.entry();
         let sets = Sets::read(self, context)?;
         let chosen = device::choose(context.device)?;
-        let init = match context.inputs.get("init") {
-            Some(artifact) => Some(discriminator_of(artifact, &chosen)?),
-            None => None,
-        };
+        let init = context.inputs.get("init");
+        let init = init.map(|generator| discriminator_of(generator, &chosen));
+        let init = init.transpose()?;
         let setting = Setting {
             classes: sets.classes.len(),
             extent: sets.extent(context, task.truth)?,

@@ -136,17 +136,29 @@ fn rejected(summary: &Value) -> Option<Finding> {
         let (name, about) = (criterion.name, criterion.about);
         format!("; {:.0} by `{name}`: {about}", count(name))
     });
+    // Only translations are compared with what they were.
+    let (what, advice) = match number(summary, "/change") {
+        Some(_) => (
+            "translations",
+            main.map_or("", |criterion| criterion.advice),
+        ),
+        None => ("pictures", NOT_TRANSLATED),
+    };
     let text = format!(
-        "the gate rejected {rejected:.0} of {:.0} translations{why}",
+        "the gate rejected {rejected:.0} of {:.0} {what}{why}",
         kept + rejected
     );
     let finding = |level| Finding::new(level, "gate", percent(share), text);
     Some(match share {
         few if few <= FEW => finding(Level::Good),
         some if some <= SOME => finding(Level::Note),
-        _ => finding(Level::Warning).with_advice(main.map_or("", |criterion| criterion.advice)),
+        _ => finding(Level::Warning).with_advice(advice),
     })
 }
+
+/// What to do where many pictures without renders are rejected.
+pub(super) const NOT_TRANSLATED: &str = "raise `steps` of the stage that learned to draw them, and look at the rejected \
+                                         ones in the report; a task network that has seen too little misreads good ones";
 
 /// Single objects that lost their shape in frames that are otherwise right.
 fn spoiled(summary: &Value) -> Option<Finding> {
@@ -279,6 +291,13 @@ mod tests {
             found(&summary(0.9, 0.1, 12)).pop().unwrap(),
             "gate note 12 %"
         );
+    }
+
+    #[test]
+    fn pictures_that_were_not_translated_are_not_called_translations() {
+        let found = findings(&json!({ "kept": 1, "rejected": 3, "change": null, "ruler": null }));
+        assert!(found[0].text.contains("3 of 4 pictures"), "{found:?}");
+        assert_eq!(found[0].advice, NOT_TRANSLATED);
     }
 
     #[test]

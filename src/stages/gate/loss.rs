@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use super::Gate;
 use super::criteria::CRITERIA;
+use super::findings::NOT_TRANSLATED;
 use crate::sample::Verdict;
 use crate::stage::Context;
 use crate::{Error, Result};
@@ -35,7 +36,10 @@ pub(super) fn check(gate: &Gate, context: &Context, verdicts: &[Verdict]) -> Res
     let subject = class.map_or("samples without a class".into(), |c| format!("class `{c}`"));
     let main = by_reason.first().map_or("", |(name, _)| name);
     let criterion = CRITERIA.iter().find(|criterion| criterion.name == main);
-    let (about, advice) = criterion.map_or(("", ""), |c| (c.about, c.advice));
+    let (about, mut advice) = criterion.map_or(("", ""), |c| (c.about, c.advice));
+    if !context.inputs.contains_key("renders") {
+        advice = NOT_TRANSLATED;
+    }
     Err(Error::failed(
         context.id,
         format!(

@@ -240,15 +240,7 @@ impl Instruments {
 pub(super) fn verdict(sample: &Sample, scores: BTreeMap<&str, Option<f32>>) -> Verdict {
     let measured = scores.into_iter();
     let measured = measured.filter_map(|(name, score)| Some((name.to_owned(), score?)));
-    Verdict {
-        id: sample.id.clone(),
-        origin: sample.provenance.origin.clone(),
-        source: sample.provenance.source.clone(),
-        class: sample.labels.class.clone(),
-        objects: None,
-        reasons: Vec::new(),
-        scores: measured.collect(),
-    }
+    Verdict::of(sample, measured.collect())
 }
 
 /// Probability of the labelled class. A network that misreads the render is not asked.

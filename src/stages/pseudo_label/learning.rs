@@ -59,10 +59,9 @@ pub(super) fn learn(
         ..
     } = lesson;
     let workers = Workers::for_device(chosen)?;
-    let init = match context.inputs.get("init") {
-        Some(artifact) => Some(discriminator_of(artifact, chosen)?),
-        None => None,
-    };
+    let init = context.inputs.get("init");
+    let init = init.map(|generator| discriminator_of(generator, chosen));
+    let init = init.transpose()?;
     let mut members: Vec<Member> = (0..config.networks)
         .map(|number| {
             let mut stream = context.seed.stream(number);

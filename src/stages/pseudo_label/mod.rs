@@ -151,7 +151,7 @@ impl Stage for PseudoLabel {
     fn foresee(&self, inputs: &Givens) -> Result<Facts, Misfit> {
         if self.task.entry().truth == Truth::Objects {
             if inputs.get("init").is_some() {
-                return Err(Misfit::without_init());
+                return Err(Misfit::no_init_for_detectors());
             }
             inputs.need_objects("samples", "to learn from")?;
             return Ok(Facts {
