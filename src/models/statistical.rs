@@ -113,4 +113,8 @@ impl<S: Statistics> Translator for Fitted<S> {
             .map(|(render, stream)| self.0.apply(render, stream))
             .collect()
     }
+
+    fn is_local(&self) -> bool {
+        false
+    }
 }

@@ -33,6 +33,11 @@ pub trait Translator: Send + Sync {
     fn classes(&self) -> Option<&[String]> {
         None
     }
+
+    /// Whether a part of a picture, translated by itself, looks as it does in the whole.
+    fn is_local(&self) -> bool {
+        true
+    }
 }
 
 /// Generators on their device, which a picture passes one after another.

@@ -1,5 +1,7 @@
 //! translate: every render through the trained model; what becomes of its labels, the model says.
 
+mod tiles;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -40,11 +42,17 @@ pub const STAGE: StageKind = StageKind {
 pub struct Translate {
     /// Pictures at once.
     pub batch: usize,
+    /// A larger picture is translated in squares of this side in pixels, which overlap by an eighth and fade into each
+    /// other, so that memory does not grow with it. A multiple of 32.
+    pub tile: u32,
 }
 
 impl Default for Translate {
     fn default() -> Self {
-        Translate { batch: 16 }
+        Translate {
+            batch: 16,
+            tile: 1024,
+        }
     }
 }
 
@@ -52,6 +60,9 @@ impl Stage for Translate {
     fn check(&self) -> Result<(), String> {
         if self.batch == 0 {
             return Err("`batch` must be at least 1".into());
+        }
+        if self.tile == 0 || !self.tile.is_multiple_of(32) {
+            return Err("`tile` must be a multiple of 32".into());
         }
         Ok(())
     }
@@ -116,7 +127,7 @@ impl Stage for Translate {
             let translated: Result<Vec<Vec<Sample>>> = workers
                 .run(batches, |samples| {
                     context.check_interrupt()?;
-                    translate(context, network.as_ref(), kind, samples, model)
+                    self.translate(context, network.as_ref(), kind, samples, model)
                 })
                 .into_iter()
                 .collect();
@@ -126,50 +137,53 @@ impl Stage for Translate {
     }
 }
 
-fn translate(
-    context: &Context,
-    network: &dyn Translator,
-    kind: &ModelKind,
-    samples: &[Sample],
-    model: &Artifact,
-) -> Result<Vec<Sample>> {
-    let pictures: Vec<_> = samples.iter().map(Sample::pixels).collect::<Result<_>>()?;
-    let mut streams: Vec<_> = samples
-        .iter()
-        // Whatever a model draws is the same for all frames of a clip.
-        .map(|sample| {
-            context
-                .seed
-                .stream(sample.clip().map_or(sample.index, number))
-        })
-        .collect();
-    let maps = match (kind.maps, network.classes()) {
-        ([], None) => Vec::new(),
-        (_, classes) => samples
+impl Translate {
+    fn translate(
+        &self,
+        context: &Context,
+        network: &dyn Translator,
+        kind: &ModelKind,
+        samples: &[Sample],
+        model: &Artifact,
+    ) -> Result<Vec<Sample>> {
+        let pictures: Vec<_> = samples.iter().map(Sample::pixels).collect::<Result<_>>()?;
+        let mut streams: Vec<_> = samples
             .iter()
+            // Whatever a model draws is the same for all frames of a clip.
             .map(|sample| {
-                let mut maps = sample.labels.maps.decoded(sample.extent, &sample.id)?;
-                if let Some(classes) = classes {
-                    maps.push((&objects::MAP, objects::draw(sample, classes)?));
-                }
-                Ok(maps)
+                context
+                    .seed
+                    .stream(sample.clip().map_or(sample.index, number))
             })
-            .collect::<Result<_>>()?,
-    };
-    let output = network.translate(&pictures, &maps, &mut streams);
-    samples
-        .iter()
-        .zip(output)
-        .map(|(sample, pixels)| {
-            let id = format!("{}-{:06}", context.id, sample.index);
-            let resized = Mapping::resize(sample.extent, pixels.dimensions().into());
-            let labels = kind.labels.apply(&sample.labels, &resized, &sample.id)?;
-            let mut child = sample.child(id, sample.index, &pixels, labels)?;
-            child.provenance.domain = Domain::Translated;
-            child.provenance.checkpoint = Some(model.manifest.digest.clone());
-            Ok(child)
-        })
-        .collect()
+            .collect();
+        let maps = match (kind.maps, network.classes()) {
+            ([], None) => Vec::new(),
+            (_, classes) => samples
+                .iter()
+                .map(|sample| {
+                    let mut maps = sample.labels.maps.decoded(sample.extent, &sample.id)?;
+                    if let Some(classes) = classes {
+                        maps.push((&objects::MAP, objects::draw(sample, classes)?));
+                    }
+                    Ok(maps)
+                })
+                .collect::<Result<_>>()?,
+        };
+        let output = tiles::translate(network, &pictures, &maps, &mut streams, self.tile);
+        samples
+            .iter()
+            .zip(output)
+            .map(|(sample, pixels)| {
+                let id = format!("{}-{:06}", context.id, sample.index);
+                let resized = Mapping::resize(sample.extent, pixels.dimensions().into());
+                let labels = kind.labels.apply(&sample.labels, &resized, &sample.id)?;
+                let mut child = sample.child(id, sample.index, &pixels, labels)?;
+                child.provenance.domain = Domain::Translated;
+                child.provenance.checkpoint = Some(model.manifest.digest.clone());
+                Ok(child)
+            })
+            .collect()
+    }
 }
 
 #[cfg(test)]
@@ -229,7 +243,10 @@ mod tests {
             interrupted: &AtomicBool::new(false),
         };
         let samples = testing::shapes(4, 16, 1);
-        let made = translate(&context, network, kind, &samples, &model).unwrap();
+        let stage = Translate::default();
+        let made = stage
+            .translate(&context, network, kind, &samples, &model)
+            .unwrap();
         (samples, made)
     }
 

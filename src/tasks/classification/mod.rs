@@ -1,6 +1,6 @@
 //! classification: the class of the whole picture.
 
-mod network;
+pub(super) mod network;
 mod transfer;
 
 use std::collections::BTreeMap;

@@ -22,7 +22,7 @@ struct Stage {
 
 /// The network: `[batch, 3, height, width]` in −1..1 to logits `[batch, classes]`.
 #[derive(Module, Debug)]
-pub(super) struct Classifier {
+pub(in crate::tasks) struct Classifier {
     stages: Vec<Stage>,
     head: Linear,
 }
@@ -30,7 +30,7 @@ pub(super) struct Classifier {
 impl Classifier {
     /// An untrained classifier for pictures of this extent, with weights drawn from `stream`;
     /// `channels` in the first stage.
-    pub(super) fn new(
+    pub(in crate::tasks) fn new(
         classes: usize,
         extent: Extent,
         channels: usize,
@@ -65,7 +65,7 @@ impl Classifier {
     }
 
     /// Logits `[batch, classes]`.
-    pub(super) fn forward(&self, input: Tensor<4>) -> Tensor<2> {
+    pub(in crate::tasks) fn forward(&self, input: Tensor<4>) -> Tensor<2> {
         let mut x = input;
         for stage in &self.stages {
             x = relu(stage.norm.forward(stage.conv.forward(x)));

@@ -26,18 +26,9 @@ pub fn clipped([x, y, w, h]: [f32; 4], [width, height]: [f32; 2]) -> [f32; 4] {
     [left, top, right - left, bottom - top]
 }
 
-/// Which of two detections of the same place exclude each other.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Rivals {
-    /// Those of one class.
-    OfAClass,
-    /// All: there is one thing in a place.
-    All,
-}
-
 /// Keeps the surest detections, and of those that overlap one of them by more than `limit` (intersection over
-/// union) none: greedy non-maximum suppression. The result is in the order of scores, equal ones in that of places.
-pub fn suppress(mut found: Vec<Detection>, limit: f32, rivals: Rivals) -> Vec<Detection> {
+/// union) none, of whatever class: greedy non-maximum suppression. The result is in the order of scores, equal ones in that of places.
+pub fn suppress(mut found: Vec<Detection>, limit: f32) -> Vec<Detection> {
     found.sort_by(|a, b| {
         let place = |d: &Detection| (d.bbox_xywh[1], d.bbox_xywh[0], d.class);
         let order = b.score.total_cmp(&a.score);
@@ -49,10 +40,9 @@ pub fn suppress(mut found: Vec<Detection>, limit: f32, rivals: Rivals) -> Vec<De
     });
     let mut kept: Vec<Detection> = Vec::new();
     for one in found {
-        let is_rival = |other: &Detection| rivals == Rivals::All || other.class == one.class;
         let beaten = kept
             .iter()
-            .any(|other| is_rival(other) && iou(other.bbox_xywh, one.bbox_xywh) > limit);
+            .any(|other| iou(other.bbox_xywh, one.bbox_xywh) > limit);
         if !beaten {
             kept.push(one);
         }
@@ -105,13 +95,10 @@ mod tests {
             detection(1, [0.0, 0.0, 10.0, 10.0], 0.7),
             detection(0, [20.0, 0.0, 10.0, 10.0], 0.2),
         ];
-        let scores = |rivals| -> Vec<f32> {
-            let kept = suppress(found.clone(), 0.5, rivals);
-            kept.iter().map(|one| one.score).collect()
-        };
-        assert_eq!(scores(Rivals::OfAClass), [0.9, 0.7, 0.2]);
-        assert_eq!(scores(Rivals::All), [0.9, 0.2]);
+        let kept = suppress(found.clone(), 0.5);
+        let scores: Vec<f32> = kept.iter().map(|one| one.score).collect();
+        assert_eq!(scores, [0.9, 0.2]);
         // Without rivals in its place, each stays, however little they overlap.
-        assert_eq!(suppress(found, 0.9, Rivals::OfAClass).len(), 4);
+        assert_eq!(suppress(found, 0.9).len(), 4);
     }
 }

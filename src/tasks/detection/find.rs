@@ -1,12 +1,13 @@
 //! Finding: what a trained detector says of pictures of any size.
 
+use burn::tensor::activation::softmax;
 use burn::tensor::{Device, Tensor};
 use image::RgbImage;
 
-use super::boxes::{Rivals, clipped, suppress};
+use super::boxes::{clipped, suppress};
 use super::cut::BEYOND;
 use super::network::{self, Detector};
-use super::targets;
+use super::{read, targets};
 use crate::nn::batch;
 use crate::sample::Extent;
 use crate::tasks::Detection;
@@ -14,12 +15,15 @@ use crate::tasks::Detection;
 /// What is less sure than this is not told.
 const LEAST: f32 = 0.05;
 
-/// The surest detections of a tile that compete, and those of a picture that are told.
+/// The surest places of a tile that compete, and the places and detections of a picture that are told.
 const RIVALS: usize = 600;
 const TOLD: usize = 100;
 
-/// Two detections of a class that overlap by more than this are of one object.
+/// Two places that overlap by more than this are of one object.
 const SAME: f32 = 0.6;
+
+/// Views that are read at once.
+const AT_ONCE: usize = 64;
 
 /// The side of the squares that a larger picture is read in, in pixels, and by how much they overlap: whatever fits
 /// into the overlap is whole in one of them.
@@ -42,10 +46,10 @@ impl Finder {
         &self.network
     }
 
-    /// The objects in a picture, the surest first.
+    /// The objects in a picture, the surest first; what may be of several classes is told for each.
     pub fn find(&self, picture: &RgbImage) -> Vec<Detection> {
         let whole: Extent = picture.dimensions().into();
-        let mut found = Vec::new();
+        let mut places = Vec::new();
         for (top, height) in tiles(whole.height) {
             for (left, width) in tiles(whole.width) {
                 let tile = image::imageops::crop_imm(picture, left, top, width, height);
@@ -56,20 +60,23 @@ impl Finder {
                     top + height < whole.height,
                 ];
                 let tile = self.find_in(&tile.to_image(), inner);
-                found.extend(tile.into_iter().map(|mut one| {
+                places.extend(tile.into_iter().map(|mut one| {
                     one.bbox_xywh[0] += left as f32;
                     one.bbox_xywh[1] += top as f32;
                     one
                 }));
             }
         }
-        let mut found = suppress(found, SAME, Rivals::OfAClass);
+        let mut places = suppress(places, SAME);
+        places.truncate(TOLD);
+        let mut found = self.read(picture, &places);
+        found.sort_by(|a, b| b.score.total_cmp(&a.score));
         found.truncate(TOLD);
         found
     }
 
-    /// The objects in a tile; `inner` says of its left, upper, right and lower edge whether the picture goes on
-    /// there, in which case what is cut by it is left to the next tile.
+    /// The places of objects in a tile, of whatever class; `inner` says of its left, upper, right and lower edge whether
+    /// the picture goes on there, in which case what is cut by it is left to the next tile.
     fn find_in(&self, tile: &RgbImage, inner: [bool; 4]) -> Vec<Detection> {
         let extent: Extent = tile.dimensions().into();
         let padded = network::padded(extent);
@@ -78,13 +85,6 @@ impl Finder {
         let said = self
             .network
             .forward(batch::to_tensor(std::iter::once(&pixels), &self.device));
-        let count = self.network.classes();
-        let numbers = |tensor: Tensor<2>| {
-            tensor
-                .into_data_as::<f32>()
-                .try_to_vec::<f32>()
-                .unwrap_or_default()
-        };
         let (scores, distances) = (numbers(said.scores()), numbers(said.distances));
         let [columns, _] = network::grid(padded);
         let mut found: Vec<Detection> = Vec::new();
@@ -94,9 +94,8 @@ impl Finder {
             .enumerate()
             .filter(|(_, score)| **score >= LEAST)
         {
-            let location = place / count;
-            let [x, y] = targets::middle(location % columns, location / columns);
-            let [left, top, right, bottom] = distances.as_chunks::<4>().0[location];
+            let [x, y] = targets::middle(place % columns, place / columns);
+            let [left, top, right, bottom] = distances.as_chunks::<4>().0[place];
             let bbox = [x - left, y - top, left + right, top + bottom];
             let sides = [extent.width, extent.height].map(|side| side as f32);
             let is_cut = [
@@ -109,7 +108,7 @@ impl Finder {
             let is_seen = bbox_xywh[2] > 0.0 && bbox_xywh[3] > 0.0;
             if is_seen && !(0..4).any(|edge| inner[edge] && is_cut[edge]) {
                 found.push(Detection {
-                    class: place % count,
+                    class: 0,
                     bbox_xywh,
                     score,
                 });
@@ -117,8 +116,43 @@ impl Finder {
         }
         found.sort_by(|a, b| b.score.total_cmp(&a.score));
         found.truncate(RIVALS);
-        suppress(found, SAME, Rivals::OfAClass)
+        suppress(found, SAME)
     }
+
+    /// What is at the places found in a picture: its score is that of the place, times the probability of the class.
+    fn read(&self, picture: &RgbImage, places: &[Detection]) -> Vec<Detection> {
+        let views = places
+            .iter()
+            .filter_map(|place| Some((place, read::view(picture, place.bbox_xywh)?)));
+        let (places, views): (Vec<&Detection>, Vec<RgbImage>) = views.unzip();
+        let mut found = Vec::new();
+        for (places, views) in places.chunks(AT_ONCE).zip(views.chunks(AT_ONCE)) {
+            let logits = self
+                .network
+                .read(batch::to_tensor(views.iter(), &self.device));
+            let classes = logits.dims()[1];
+            let probabilities = numbers(softmax(logits, 1));
+            for (place, row) in places.iter().zip(probabilities.chunks_exact(classes)) {
+                let told = row
+                    .iter()
+                    .enumerate()
+                    .map(|(class, probability)| Detection {
+                        class,
+                        score: place.score * probability,
+                        ..**place
+                    });
+                found.extend(told.filter(|one| one.score >= LEAST));
+            }
+        }
+        found
+    }
+}
+
+fn numbers(tensor: Tensor<2>) -> Vec<f32> {
+    tensor
+        .into_data_as::<f32>()
+        .try_to_vec::<f32>()
+        .unwrap_or_default()
 }
 
 /// Where the tiles along a side of `length` pixels begin, and how long they are.

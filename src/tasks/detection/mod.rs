@@ -5,6 +5,7 @@ mod cut;
 mod find;
 mod losses;
 mod network;
+mod read;
 mod score;
 mod targets;
 #[cfg(test)]
@@ -53,14 +54,14 @@ const BOXES: f32 = 2.0;
 /// The largest norm of a step's gradients.
 const GRADIENTS: f64 = 10.0;
 
-/// A detector with its optimiser: focal loss of objects, cross entropy of their classes, GIoU and the fit of their boxes;
-/// Adam.
+/// A detector with its optimiser: focal loss of objects, GIoU and the fit of their boxes, cross entropy of the classes of
+/// their views; Adam.
 pub struct Training {
     network: Detector,
     optimiser: ModuleOptimizer,
     device: Device,
     crop: Option<u32>,
-    /// Draws the parts that are cut out.
+    /// Draws the parts that are cut out, and the views.
     cuts: Stream,
 }
 
@@ -81,7 +82,9 @@ impl Training {
 
     /// One optimiser step on pictures and their objects; returns the loss.
     pub fn learn<'a>(&mut self, examples: impl Iterator<Item = &'a Example>, rate: f64) -> f32 {
+        let examples: Vec<&Example> = examples.collect();
         let cuts: Vec<Cut> = examples
+            .iter()
             .map(|example| Cut::draw(example, self.crop, &mut self.cuts))
             .collect();
         let widest = |side: fn(&Cut) -> u32| cuts.iter().map(side).max().unwrap_or(1);
@@ -96,35 +99,18 @@ impl Training {
         for cut in &cuts {
             targets.add(&cut.seen, network::grid(extent));
         }
-        let loss = self.loss(said, targets, &device);
+        let mut loss = found(said, targets, &device);
+        let (views, classes) = read::draw(&examples, &mut self.cuts);
+        if !views.is_empty() {
+            let read = self.network.read(batch::to_tensor(views.iter(), &device));
+            let classes = Tensor::<1, Int>::from_data(&classes[..], &device);
+            let cross_entropy = CrossEntropyLossConfig::new().with_smoothing(Some(0.05));
+            loss = loss + cross_entropy.init(&device).forward(read, classes);
+        }
         let gradients = GradientsParams::from_grads(loss.backward(), &self.network);
         let gradients = clip_by_norm(gradients, &self.network, GRADIENTS);
         self.network = self.optimiser.step(rate, self.network.clone(), gradients);
         loss.into_scalar()
-    }
-
-    fn loss(&self, said: Said, targets: Targets, device: &Device) -> Tensor<1> {
-        let cores = targets.cores.len();
-        let rows = |values: Vec<f32>, columns: usize| {
-            let shape = [values.len() / columns, columns];
-            Tensor::<2>::from_data(TensorData::new(values, shape), device)
-        };
-        let (wanted, weights) = (rows(targets.objects, 1), rows(targets.weights, 1));
-        let loss = focal(said.object, wanted, weights) / cores.max(1) as f32;
-        if cores == 0 {
-            return loss;
-        }
-        let places = Tensor::<1, Int>::from_data(&targets.cores[..], device);
-        let classes = Tensor::<1, Int>::from_data(&targets.classes[..], device);
-        let read = said.classes.select(0, places.clone());
-        let read = CrossEntropyLossConfig::new()
-            .with_smoothing(Some(0.05))
-            .init(device)
-            .forward(read, classes);
-        let found = said.distances.select(0, places.clone());
-        let (apart, overlap) = giou(found, rows(targets.distances, 4));
-        let fit = cross_entropy(said.fit.select(0, places), overlap.detach());
-        loss + read + apart.mean() * BOXES + fit
     }
 
     /// What it has learned, to be used.
@@ -138,6 +124,25 @@ impl Training {
         let network = ema::update(self.network.valid(), average.network(), 1.0 - decay);
         *average = Finder::new(network, self.device.clone());
     }
+}
+
+/// The loss of objects and their boxes.
+fn found(said: Said, targets: Targets, device: &Device) -> Tensor<1> {
+    let cores = targets.cores.len();
+    let rows = |values: Vec<f32>, columns: usize| {
+        let shape = [values.len() / columns, columns];
+        Tensor::<2>::from_data(TensorData::new(values, shape), device)
+    };
+    let (wanted, weights) = (rows(targets.objects, 1), rows(targets.weights, 1));
+    let loss = focal(said.object, wanted, weights) / cores.max(1) as f32;
+    if cores == 0 {
+        return loss;
+    }
+    let places = Tensor::<1, Int>::from_data(&targets.cores[..], device);
+    let distances = said.distances.select(0, places.clone());
+    let (apart, overlap) = giou(distances, rows(targets.distances, 4));
+    let fit = cross_entropy(said.fit.select(0, places), overlap.detach());
+    loss + apart.mean() * BOXES + fit
 }
 
 impl Recogniser for Training {

@@ -2,27 +2,30 @@
 //!
 //! Layers of convolution, batch norm and ReLU down to an eighth of the width of the stride-4 level, whose features
 //! come back up and are added to it (as in Lin et al., Feature Pyramid Networks, 2017). Every location of that level
-//! says how likely it is in the core of an object, of which class that would be, how far it is to the sides of its box,
-//! and how well that box will fit. Deviations: one level instead of five, for pictures in which objects are not of all
-//! sizes; object and class are told apart (as in Redmon and Farhadi, YOLOv3, 2018), so that classes are learned from the
-//! first step on; the overlap of the box instead of centre-ness (as in Wu et al., IoU-aware Single-stage Object
-//! Detector, 2019).
+//! says how likely it is in the core of an object, how far it is to the sides of its box, and how well that box will
+//! fit. Which class an object is of, a classifier reads from the pixels along its box, all scaled to one size (as the
+//! second stage of Ren et al., Faster R-CNN, 2015, does from features). Deviations: one level instead of five, for
+//! pictures in which objects are not of all sizes; the overlap of the box instead of centre-ness (as in Wu et al.,
+//! IoU-aware Single-stage Object Detector, 2019); two stages, since classes that differ in small things, such as pips,
+//! are read from objects of one size many times sooner than from whole frames.
 //!
 //! Batch norm by running averages reads a crop and the frame that it was cut from alike, which norms over a
 //! picture do not.
 
 use burn::module::Module;
-use burn::tensor::activation::{sigmoid, softmax};
+use burn::tensor::activation::sigmoid;
 use burn::tensor::module::interpolate;
 use burn::tensor::ops::{InterpolateMode, InterpolateOptions};
 use burn::tensor::{Device, Tensor};
 
+use super::read;
 use crate::nn::conv_kernel::Border;
-use crate::nn::convolution::PaddedConv;
+use crate::nn::convolution::{PaddedConv, SMALL, recogniser_products};
 use crate::nn::init::{Init, initialise};
 use crate::nn::norm::{Activation, Norm, NormKind};
 use crate::sample::Extent;
 use crate::seed::Stream;
+use crate::tasks::classification::network::Classifier;
 
 /// Pixels between two locations.
 pub(super) const STRIDE: u32 = 4;
@@ -30,8 +33,8 @@ pub(super) const STRIDE: u32 = 4;
 /// The sides of what goes through the network are multiples of so many pixels.
 pub(super) const DIVISOR: u32 = 32;
 
-/// What each location says besides its classes: whether there is an object, the distances to its four sides, the fit.
-const BESIDES: usize = 6;
+/// What each location says: the distances to an object's four sides, how well that box fits, whether there is one.
+const OUTPUTS: usize = 6;
 
 /// The distance to a side, in pixels, that an output of 0 stands for.
 pub(super) const USUAL_DISTANCE: f32 = 16.0;
@@ -46,7 +49,7 @@ struct Layer {
 }
 
 /// The network: `[batch, 3, height, width]` in −1..1, sides multiples of [`DIVISOR`], to
-/// `[batch, classes + 6, height / 4, width / 4]`.
+/// `[batch, 6, height / 4, width / 4]`, and a classifier of views.
 #[derive(Module, Debug)]
 pub(super) struct Detector {
     /// Down to the level whose locations answer.
@@ -57,15 +60,13 @@ pub(super) struct Detector {
     lateral: Vec<PaddedConv>,
     mix: Layer,
     head: PaddedConv,
-    classes: usize,
+    reader: Classifier,
 }
 
 /// What locations say, a row each.
 pub(super) struct Said {
     /// Logit of an object there: `[locations, 1]`.
     pub object: Tensor<2>,
-    /// Logits of its class: `[locations, classes]`.
-    pub classes: Tensor<2>,
     /// To the left, upper, right and lower side of its box in pixels: `[locations, 4]`.
     pub distances: Tensor<2>,
     /// Logit of the overlap that this box will have with the true one: `[locations, 1]`.
@@ -73,11 +74,10 @@ pub(super) struct Said {
 }
 
 impl Said {
-    /// How sure the detector is of each class, 0..1, `[locations, classes]`: the geometric mean of object and fit, times
-    /// the probability of the class.
+    /// How sure the detector is that there is an object and that its box fits, 0..1, `[locations, 1]`: the geometric
+    /// mean of both.
     pub(super) fn scores(&self) -> Tensor<2> {
-        let there = sigmoid(self.object.clone()) * sigmoid(self.fit.clone());
-        softmax(self.classes.clone(), 1) * there.sqrt()
+        (sigmoid(self.object.clone()) * sigmoid(self.fit.clone())).sqrt()
     }
 }
 
@@ -135,8 +135,14 @@ impl Detector {
                 .map(|from| convolution([from, twice], 1, 1, true, device))
                 .into(),
             mix: layers.layer([twice, more], 3, 1),
-            head: convolution([more, classes + BESIDES], 3, 1, true, device),
-            classes,
+            head: convolution([more, OUTPUTS], 3, 1, true, device),
+            reader: Classifier::new(
+                classes,
+                Extent::square(read::SIDE),
+                channels,
+                stream,
+                device,
+            ),
         };
         initialise(detector, Init::He, stream, 1)
     }
@@ -155,23 +161,21 @@ impl Detector {
         let said = self.head.forward(self.mix.forward(sum));
         let [batch, outputs, height, width] = said.dims();
         let locations = batch * height * width;
-        self.divided(said.permute([0, 2, 3, 1]).reshape([locations, outputs]))
+        Self::divided(said.permute([0, 2, 3, 1]).reshape([locations, outputs]))
     }
 
-    fn divided(&self, said: Tensor<2>) -> Said {
+    fn divided(said: Tensor<2>) -> Said {
         let part = |first: usize, count: usize| said.clone().narrow(1, first, count);
-        let distances = part(self.classes, 4).clamp(-6.0, 6.0);
         Said {
-            object: part(self.classes + 5, 1) - RARE,
-            classes: part(0, self.classes),
-            distances: distances.exp() * USUAL_DISTANCE,
-            fit: part(self.classes + 4, 1),
+            object: part(5, 1) - RARE,
+            distances: part(0, 4).clamp(-6.0, 6.0).exp() * USUAL_DISTANCE,
+            fit: part(4, 1),
         }
     }
 
-    /// The number of classes.
-    pub(super) fn classes(&self) -> usize {
-        self.classes
+    /// Logits of the classes of views: `[views, 3, SIDE, SIDE]` to `[views, classes]`.
+    pub(super) fn read(&self, views: Tensor<4>) -> Tensor<2> {
+        self.reader.forward(views)
     }
 }
 
@@ -195,9 +199,10 @@ pub(super) fn padded(extent: Extent) -> Extent {
 /// Work with which a picture of `extent` goes through it, in multiplications of larger networks.
 pub(super) fn products(extent: Extent, channels: usize) -> f64 {
     let pixels = padded(extent).area() as f64 / f64::from(STRIDE * STRIDE);
-    let channels = channels as f64;
+    let wide = channels as f64;
     // At a quarter of the width: the stem counts four times, then (2 + 4 + 8) · 9 c²; the pairs 9 · (8 + 16) c² over 4,
     // 9 · (32 + 64) c² over 16 and 9 · 128 c² over 64.
-    let work = 4.0 * 75.0 * channels + (126.0 + 54.0 + 54.0 + 18.0) * channels * channels;
-    crate::nn::convolution::SMALL * pixels * work
+    let work = 4.0 * 75.0 * wide + (126.0 + 54.0 + 54.0 + 18.0) * wide * wide;
+    let read = recogniser_products(Extent::square(read::SIDE), channels);
+    SMALL * pixels * work + read::EACH as f64 * read
 }

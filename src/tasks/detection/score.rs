@@ -6,7 +6,7 @@ use hotcoco::params::IouType;
 use hotcoco::{Annotation, COCO, COCOeval, Category, Dataset, Image};
 use serde_json::{Value, json};
 
-use super::boxes::{Rivals, iou, suppress};
+use super::boxes::{iou, suppress};
 use crate::models::album::{Album, ObjectBox};
 use crate::tasks::{Details, Detection, Prediction};
 
@@ -195,7 +195,7 @@ pub fn compared(objects: &[ObjectBox], found: &[Detection]) -> Outcome {
     let sure = found.iter().filter(|one| one.score >= SURE).copied();
     let mut outcome = Outcome::default();
     let mut left: Vec<usize> = (0..objects.len()).collect();
-    for one in suppress(sure.collect(), SHOWS, Rivals::All) {
+    for one in suppress(sure.collect(), SHOWS) {
         let overlap = |place: &usize| iou(objects[*place].bbox_xywh, one.bbox_xywh);
         let nearest =
             (0..left.len()).max_by(|&a, &b| overlap(&left[a]).total_cmp(&overlap(&left[b])));

@@ -8,7 +8,7 @@ use crate::models::album::ObjectBox;
 const CORE: f32 = 0.2;
 
 /// Of objects with a shorter side than this, in pixels, nothing is to be learned.
-const LEAST_SIDE: f32 = 3.0;
+pub(super) const LEAST_SIDE: f32 = 3.0;
 
 /// An object as it is seen in what goes through the network.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -40,9 +40,7 @@ pub(super) struct Targets {
     pub weights: Vec<f32>,
     /// The locations in cores, counted over all pictures.
     pub cores: Vec<i32>,
-    /// For each of these, the class of its object.
-    pub classes: Vec<i32>,
-    /// For each, the distances to the left, upper, right and lower side of its object's box, in pixels.
+    /// For each of these, the distances to the left, upper, right and lower side of its object's box, in pixels.
     pub distances: Vec<f32>,
 }
 
@@ -76,7 +74,6 @@ impl Targets {
                 continue;
             };
             weights[place] = 1.0;
-            self.classes.push(object.class as i32);
             self.cores.push((first + place) as i32);
             let [x, y] = middle(place % columns, place / columns);
             let [left, top, width, height] = object.bbox_xywh;
@@ -148,10 +145,7 @@ mod tests {
         assert_eq!(targets.distances[..4], [8.0, 3.0, 12.0, 7.0]);
         assert_eq!(targets.distances[12..], [12.0, 7.0, 8.0, 3.0]);
         assert_eq!(targets.objects.iter().sum::<f32>(), 4.0);
-        assert_eq!(
-            (targets.objects[2 * 8 + 4], &targets.classes[..]),
-            (1.0, &[1; 4][..])
-        );
+        assert_eq!(targets.objects[2 * 8 + 4], 1.0);
         assert_eq!(targets.weights, [1.0; 64]);
         // A second picture counts on.
         targets.add(&[seen(0, [10.0, 7.0, 20.0, 10.0])], [8, 8]);
@@ -169,11 +163,11 @@ mod tests {
             seen(1, [12.0, 12.0, 8.0, 8.0]),
         ];
         targets.add(&both, [8, 8]);
-        let class = |place: i32| {
+        let left = |place: i32| {
             let core = targets.cores.iter().position(|core| *core == place);
-            targets.classes[core.unwrap()]
+            targets.distances[4 * core.unwrap()]
         };
-        assert_eq!((class(4 * 8 + 4), class(2 * 8 + 3)), (1, 0));
+        assert_eq!((left(4 * 8 + 4), left(2 * 8 + 3)), (6.0, 14.0));
     }
 
     #[test]

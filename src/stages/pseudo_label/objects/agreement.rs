@@ -2,7 +2,7 @@
 
 use super::Belief;
 use crate::tasks::Detection;
-use crate::tasks::detection::boxes::{Rivals, iou, suppress};
+use crate::tasks::detection::boxes::{iou, suppress};
 
 /// Readings that see the same object overlap by at least this much.
 const AGREE: f32 = 0.6;
@@ -25,7 +25,7 @@ pub(super) struct Agreed {
 pub(super) fn agreed(readings: &[Vec<Detection>]) -> Agreed {
     let single: Vec<Vec<Detection>> = readings
         .iter()
-        .map(|reading| suppress(reading.clone(), PLACE, Rivals::All))
+        .map(|reading| suppress(reading.clone(), PLACE))
         .collect();
     let (first, others) = single.split_at(1);
     let mean = |one: &Detection| {
@@ -49,7 +49,7 @@ pub(super) fn agreed(readings: &[Vec<Detection>]) -> Agreed {
     let seen = all.filter(|one| one.score >= DOUBT).collect();
     Agreed {
         agreed: first.iter().flatten().filter_map(mean).collect(),
-        seen: suppress(seen, PLACE, Rivals::All),
+        seen: suppress(seen, PLACE),
     }
 }
 
