@@ -214,14 +214,15 @@ fn weights(folder: &Path, numbers: &mut BTreeMap<String, f64>) {
     }
 }
 
-/// Losses and other continuous measures. Counts of right answers may depend on the last digit of a score, and
-/// are left out.
+/// Losses and other continuous measures. Counts of right answers may depend on the last digit of a score, and so may the
+/// ruler's `figures`, whose encoder is trained; they are left out.
 fn collect(path: &str, value: &serde_json::Value, numbers: &mut BTreeMap<String, f64>) {
-    const COUNTS: [&str; 7] = [
+    const COUNTS: [&str; 8] = [
         "accuracy",
         "agreement",
         "believed",
         "classes",
+        "figures",
         "judged",
         "mask_iou",
         "per_class",
