@@ -281,25 +281,19 @@ impl<'a> Tracer<'a> {
             None => [1.0 - self.lamp.share, 0.0],
         };
         if sky > 0.0 {
-            self.from_sky(vertex, way, (ways, sky), &mut light);
+            self.add_sky(vertex, way, (ways, sky), &mut light);
         }
         if lamp > 0.0 {
-            self.from_lamp(vertex, way, (ways, lamp), &mut light);
+            self.add_lamp(vertex, way, (ways, lamp), &mut light);
         }
         if goes_on > 0.0 && (goes_on >= 1.0 || way.random.number() < goes_on) {
-            self.from_anywhere(vertex, way, goes_on, &mut light);
+            self.add_scattered(vertex, way, goes_on, &mut light);
         }
         light
     }
 
     /// Adds what comes from a bright part of the sky, chosen by this chance.
-    fn from_sky(
-        &self,
-        vertex: &Vertex,
-        way: &mut Way,
-        (ways, chance): (Ways, f32),
-        to: &mut Light,
-    ) {
+    fn add_sky(&self, vertex: &Vertex, way: &mut Way, (ways, chance): (Ways, f32), to: &mut Light) {
         let around = &self.scene.light;
         let glimpse = around.environment.sky.sample(way.pair(Use::Sky), self.even);
         let direction = around.outward(glimpse.direction);
@@ -324,7 +318,7 @@ impl<'a> Tracer<'a> {
     }
 
     /// Adds what comes from a point of the lamp, chosen by this chance.
-    fn from_lamp(
+    fn add_lamp(
         &self,
         vertex: &Vertex,
         way: &mut Way,
@@ -350,7 +344,7 @@ impl<'a> Tracer<'a> {
     }
 
     /// Adds what comes from where the surface scatters to; paths go on by this chance.
-    fn from_anywhere(&self, vertex: &Vertex, way: &mut Way, chance: f32, to: &mut Light) {
+    fn add_scattered(&self, vertex: &Vertex, way: &mut Way, chance: f32, to: &mut Light) {
         let lobe = match way.points {
             Some(points) => points.at(Use::Lobe).0,
             None => way.random.number(),

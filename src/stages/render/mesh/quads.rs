@@ -64,12 +64,11 @@ impl Quads {
             while children.len() < 4 {
                 let open = |n: &usize| counts[*n] > 4 && !bvh.nodes[*n].is_leaf();
                 let area = |n: &usize| bvh.nodes[*n].aabb.half_area();
-                let (chosen, _) = match (children.iter().enumerate())
+                let largest = (children.iter().enumerate())
                     .filter(|(_, n)| open(n))
-                    .max_by(|a, b| area(a.1).total_cmp(&area(b.1)))
-                {
-                    Some(found) => found,
-                    None => break,
+                    .max_by(|a, b| area(a.1).total_cmp(&area(b.1)));
+                let Some((chosen, _)) = largest else {
+                    break;
                 };
                 let first = bvh.nodes[children.swap_remove(chosen)].first_index as usize;
                 children.extend([first, first + 1]);

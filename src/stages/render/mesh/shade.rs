@@ -74,7 +74,8 @@ pub(super) fn expose(
         place(i).light(&tracer, &camera, samples)
     };
     // Of bare table every second pixel of every second row, then what lies between others than those.
-    let is_first = |i: usize| !bare[i] || (i % width % 2 == 0 && i / width % 2 == 0);
+    let is_first =
+        |i: usize| !bare[i] || [i % width, i / width].iter().all(|at| at.is_multiple_of(2));
     let mut pixels: Vec<Pixel> = (0..size.area())
         .map(|i| match is_first(i) {
             true => sampled(i),

@@ -203,7 +203,7 @@ mod tests {
     #[test]
     fn turns_are_those_of_the_arc_tangent() {
         for i in 0..1000 {
-            let angle = (i as f32 / 1000.0 - 0.5) * TAU;
+            let angle = ((i as f32 + 0.5) / 1000.0 - 0.5) * TAU;
             let (sin, cos) = angle.sin_cos();
             assert!((turn(sin, cos) - angle / TAU).abs() < 1e-4, "{angle}");
         }
