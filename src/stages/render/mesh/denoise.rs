@@ -11,7 +11,7 @@ use crate::sample::Extent;
 use crate::sample::colour::luminance;
 
 /// Distances between taps of the passes.
-const STEPS: [isize; 2] = [1, 2];
+const STEPS: [isize; 3] = [1, 2, 4];
 
 /// Of taps at a distance of 0, 1 and 2.
 const KERNEL: [f32; 3] = [0.375, 0.25, 0.0625];

@@ -95,19 +95,22 @@ pub(super) fn expose(
     composed(&pixels, size, has_backdrop.then(|| level_light(scene)))
 }
 
-/// Whether as much of the known light gets to all of some pixels of bare table.
+/// Whether as much of the known light gets to all of some pixels of bare table, as far as their noise tells.
 fn are_alike(pixels: &[&Pixel]) -> bool {
-    /// Share of the light.
+    /// Share of the light, and standard errors of it.
     const SLACK: f32 = 0.01;
-    let shares = pixels.iter().map(|pixel| {
-        let [met, bare] =
-            [pixel.ground.met, pixel.ground.bare].map(|light| luminance(light.to_array()));
-        met / bare.max(1e-9)
-    });
-    let [low, high] = shares.fold([f32::INFINITY, 0.0], |[low, high], share| {
-        [share.min(low), share.max(high)]
-    });
-    high - low < SLACK
+    const ERRORS: f32 = 2.5;
+    let (mut low, mut high, mut variance) = (f32::INFINITY, 0.0_f32, 0.0);
+    for pixel in pixels {
+        let ground = &pixel.ground;
+        let [met, bare] = [ground.met, ground.bare].map(|light| luminance(light.to_array()));
+        let share = met / bare.max(1e-9);
+        (low, high) = (low.min(share), high.max(share));
+        let light = ground.light().0;
+        let brightness = luminance(light.light.to_array()).max(1e-4);
+        variance += light.variance * (share / brightness).powi(2) / pixels.len() as f32;
+    }
+    high - low < SLACK + ERRORS * variance.sqrt()
 }
 
 /// The camera while its shutter is open.
