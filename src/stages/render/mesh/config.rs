@@ -327,7 +327,7 @@ impl Default for Neighbours {
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Lens {
-    /// Paths of light through a pixel; noisy pixels get up to three times as many, bare table fewer.
+    /// Paths of light through a pixel; noisy pixels get up to three times as many, even ones on the table share theirs.
     pub samples: u32,
     /// Surfaces that throw light on to each other, after the first one seen.
     pub bounces: u32,

@@ -17,7 +17,7 @@ const STEPS: [isize; 3] = [1, 2, 4];
 const KERNEL: [f32; 3] = [0.375, 0.25, 0.0625];
 
 /// Deviations by which near pixels may differ.
-const SLACK: f32 = 3.0;
+const SLACK: f32 = 5.0;
 
 /// A standard error that nobody sees, as a share of white.
 const UNSEEN: f32 = 2e-3;

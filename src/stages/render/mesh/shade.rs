@@ -19,9 +19,6 @@ use crate::seed::Stream;
 /// A pixel is sampled in rounds of `lens.samples` until it is no longer noisy, this many at most.
 const MOST_ROUNDS: u32 = 3;
 
-/// Share of the samples that bare table needs, since nothing there is sharp.
-const BARE: u32 = 2;
-
 /// Rounds of samples without light for pixels in which the surface changes: they cost little, and outlines need many.
 const OUTLINE: u32 = 2;
 
@@ -68,7 +65,7 @@ pub(super) fn expose(
     };
     let sampled = |i: usize| {
         let samples = match bare[i] {
-            true => [lens.samples.div_ceil(BARE), lens.samples],
+            true => [lens.samples; 2],
             false => [lens.samples, lens.samples.saturating_mul(MOST_ROUNDS)],
         };
         place(i).light(&tracer, &camera, samples)
@@ -99,7 +96,7 @@ pub(super) fn expose(
 fn are_alike(pixels: &[&Pixel]) -> bool {
     /// Share of the light, and standard errors of it.
     const SLACK: f32 = 0.01;
-    const ERRORS: f32 = 2.5;
+    const ERRORS: f32 = 1.5;
     let (mut low, mut high, mut variance) = (f32::INFINITY, 0.0_f32, 0.0);
     for pixel in pixels {
         let ground = &pixel.ground;
@@ -193,7 +190,7 @@ impl Place {
             self.look(tracer, camera, false, &mut pixel);
         }
         for other in others {
-            pixel.ground.borrow(&other.ground);
+            pixel.ground.borrow(&other.ground, others.len());
         }
         pixel
     }
@@ -325,16 +322,18 @@ impl Sums {
         self.shine2 += shine * shine;
     }
 
-    /// Takes over the samples of light of another pixel on the same thing.
-    fn borrow(&mut self, other: &Sums) {
+    /// Takes over the samples of light of another pixel on the same thing, one of so many. Their noise counts in full,
+    /// since all that lies between these pixels shares it.
+    fn borrow(&mut self, other: &Sums, others: usize) {
+        let shared = others as f32;
         let body = |sums: &Sums| sums.body.max(Vec3A::splat(1e-4)) / sums.seen.max(1) as f32;
         let factor = body(self) / body(other);
         self.count += other.count;
         self.met += other.met * factor;
         self.bare += other.bare * factor;
-        self.met2 += other.met2;
-        self.both += other.both;
-        self.bare2 += other.bare2;
+        self.met2 += shared * other.met2;
+        self.both += shared * other.both;
+        self.bare2 += shared * other.bare2;
     }
 
     /// Means of the light that the body throws back, and of the gloss.
