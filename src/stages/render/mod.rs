@@ -33,7 +33,7 @@ use crate::{Error, Result};
 pub const STAGE: StageKind = StageKind {
     name: "render",
     about: "labelled pictures of 3D models (mesh) or 2D templates (template)",
-    version: 9,
+    version: 10,
     inputs: &[
         Input::optional(
             "backgrounds",

@@ -1,9 +1,11 @@
 //! The camera: where it stands, what it looks at, and how it maps the world to pixels.
 
+use std::f32::consts::TAU;
+
 use glam::{Mat3A, Vec2, Vec3A, vec2, vec3a};
 
 use super::config::{Viewpoint, draw};
-use super::scene::Instance;
+use super::scene::{Instance, Scene};
 use crate::sample::{self, Extent};
 use crate::seed::Stream;
 
@@ -77,6 +79,29 @@ pub(super) struct Camera {
     /// World to camera.
     pub rotation: Mat3A,
     pub intrinsics: sample::Camera,
+}
+
+/// A lens that is open so far that not everything is sharp.
+pub(super) struct Aperture {
+    /// In metres.
+    radius: f32,
+    /// Distance of what is sharp from the camera's plane, in metres.
+    focus: f32,
+}
+
+impl Aperture {
+    /// The lens is focused on the first instance; a point that lies an object's size before or behind its middle is a
+    /// disc of so many `pixels` across.
+    pub(super) fn new(scene: &Scene, pixels: f32) -> Self {
+        let (camera, object) = (&scene.camera, &scene.instances[0]);
+        let focus = camera.rotation.row(2).dot(object.centre - camera.position);
+        let behind = focus + object.model.size;
+        let diameter = pixels * focus * behind / (camera.intrinsics.fx * object.model.size);
+        Aperture {
+            radius: diameter / 2.0,
+            focus,
+        }
+    }
 }
 
 /// What the camera's distance follows from.
@@ -163,6 +188,23 @@ impl Camera {
         let c = &self.intrinsics;
         let inside = vec3a((x - c.cx) / c.fx, (y - c.cy) / c.fy, 1.0);
         (self.rotation.transpose() * inside).normalize()
+    }
+
+    /// Origin and direction of a ray through `point`, of the unit square, of an open aperture.
+    pub(super) fn ray(
+        &self,
+        x: f32,
+        y: f32,
+        aperture: &Aperture,
+        (u, v): (f32, f32),
+    ) -> (Vec3A, Vec3A) {
+        let (radius, direction) = (aperture.radius * u.sqrt(), self.direction(x, y));
+        let (sin, cos) = (v * TAU).sin_cos();
+        let to_world = self.rotation.transpose();
+        let origin = self.position + to_world * (vec3a(cos, sin, 0.0) * radius);
+        let along = direction.dot(to_world.z_axis);
+        let sharp = self.position + direction * (aperture.focus / along);
+        (origin, (sharp - origin).normalize())
     }
 
     /// Pixels of a point of the world.

@@ -327,8 +327,15 @@ impl Default for Neighbours {
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Lens {
-    /// Rays through a pixel.
+    /// Paths of light through a pixel; noisy pixels get up to three times as many, even ones on the table share theirs.
     pub samples: u32,
+    /// Surfaces that throw light on to each other, after the first one seen.
+    pub bounces: u32,
+    /// Diameter in pixels of the disc that a point becomes which lies an object's size before or behind the object in
+    /// focus. Labels stay sharp.
+    pub defocus_pixels: Range,
+    /// Pixels by which a shaking hand moves the picture, in any direction. Labels are those of the middle.
+    pub shake_pixels: Range,
     /// Standard deviation of the blur in pixels.
     pub blur_pixels: Range,
     /// Further blur of the colour alone in pixels, as JPEG and Bayer sensors bring it.
@@ -352,6 +359,9 @@ impl Default for Lens {
     fn default() -> Self {
         Lens {
             samples: 12,
+            bounces: 3,
+            defocus_pixels: [0.0, 0.0],
+            shake_pixels: [0.0, 0.0],
             blur_pixels: [0.4, 0.9],
             chroma_blur_pixels: [0.0, 1.5],
             sharpening: [0.0, 0.8],

@@ -1,9 +1,8 @@
-//! Light from all around: a panorama (HDRI) as reflections, diffuse light and light samples.
+//! Light from all around: a panorama (HDRI) as mirrors see it, as matt surfaces do, and as a light to sample.
 //!
-//! Reflections come from copies of the panorama blurred by the lobe of a rough surface (split-sum
-//! prefiltering, Karis 2013), diffuse light from its cosine convolution; neither is noisy. Only
-//! shadows are sampled, along directions spread by brightness. Everything is scaled per channel so
-//! that a level white surface under it has radiance 1: the automatic white balance of a camera.
+//! Mirrors see the panorama itself, matt surfaces where nothing blocks its cosine convolution, which is not noisy,
+//! and `sky` chooses directions by brightness. Everything is scaled per channel so that a level white surface under
+//! it has radiance 1: the automatic white balance of a camera.
 
 use std::f32::consts::{PI, TAU};
 use std::path::{Path, PathBuf};
@@ -14,6 +13,7 @@ use glam::{Vec3A, vec3a};
 use rayon::prelude::*;
 
 use super::builtin;
+use super::sky::Sky;
 use crate::sample::listing::is_hidden;
 use crate::sample::{image, input};
 use crate::stage::Context;
@@ -23,22 +23,15 @@ use crate::{Error, Result};
 const REMEDY: &str =
     "the file is cut off or not an RGB panorama in OpenEXR; replace it or take it out";
 
-/// Directions that shadow rays are chosen from.
-const LIGHTS: usize = 256;
-
-/// Keeps light from the horizon among the light samples, for surfaces that look sideways.
-const LOW: f32 = 0.1;
-
-/// Roughness and width of the blurred panoramas, sharpest first.
-const LEVELS: [(f32, usize); 4] = [(0.05, 256), (0.2, 128), (0.35, 64), (0.6, 32)];
+/// Texels around.
+const WIDTH: usize = 256;
 
 /// A panorama prepared for rendering.
 pub(super) struct Environment {
-    levels: Vec<Panorama>,
+    sharp: Panorama,
     irradiance: Panorama,
-    /// Directions in the upper half, neighbours in the list near in the sky. Each stands for the
-    /// same radiance times solid angle times (y + [`LOW`]).
-    pub lights: Vec<Vec3A>,
+    /// Its upper half, to choose directions from.
+    pub sky: Sky,
 }
 
 impl Environment {
@@ -56,7 +49,7 @@ impl Environment {
         if width < 2 || height < 2 {
             return Err(unusable("is smaller than 2×2 pixels"));
         }
-        let base = averaged((width, height), LEVELS[0].1, |i| {
+        let base = averaged((width, height), WIDTH, |i| {
             let light = |c: usize| {
                 let v = picture.as_raw()[3 * i + c];
                 if v > 0.0 { v.min(1e4) } else { 0.0 }
@@ -74,8 +67,8 @@ impl Environment {
             // One after the other: whoever waits for them may be a thread of the pool that would make them.
             let all = skies.iter().filter_map(|sky| {
                 // Four points a texel, so that edges are smooth.
-                let fine = Panorama::from_directions(2 * LEVELS[0].1, sky);
-                Self::balanced(fine.resized(LEVELS[0].1)).map(Arc::new)
+                let fine = Panorama::from_directions(2 * WIDTH, sky);
+                Self::balanced(fine.resized(WIDTH)).map(Arc::new)
             });
             all.collect()
         })
@@ -93,36 +86,25 @@ impl Environment {
         Some(Self::prepare(base))
     }
 
-    fn prepare(base: Panorama) -> Self {
-        let small = base.resized(64);
+    fn prepare(sharp: Panorama) -> Self {
+        let small = sharp.resized(64);
         let irradiance = Panorama::from_directions(32, |normal| small.irradiance(normal));
-        let lights = small.lights();
-        let mut levels = vec![];
-        for &(roughness, width) in &LEVELS[1..] {
-            let source = base.resized(width);
-            levels.push(Panorama::from_directions(width, |mirrored| {
-                source.blurred(mirrored, roughness)
-            }));
-        }
-        levels.insert(0, base);
         Environment {
-            levels,
+            sky: Sky::new((sharp.width, sharp.height), &sharp.texels),
+            sharp,
             irradiance,
-            lights,
         }
     }
 
-    /// Radiance that a surface of this roughness mirrors from `direction`.
-    pub(super) fn reflection(&self, direction: Vec3A, roughness: f32) -> Vec3A {
-        let finer = (1..LEVELS.len() - 1)
-            .rev()
-            .find(|&i| LEVELS[i].0 <= roughness)
-            .unwrap_or(0);
-        let (low, high) = (LEVELS[finer].0, LEVELS[finer + 1].0);
-        let mix = ((roughness - low) / (high - low)).clamp(0.0, 1.0);
-        let place = angles(direction);
-        let sharp = self.levels[finer].at(place);
-        sharp.lerp(self.levels[finer + 1].at(place), mix)
+    /// One of even light.
+    #[cfg(test)]
+    pub(super) fn white() -> Self {
+        Self::prepare(Panorama::from_directions(WIDTH, |_| Vec3A::ONE))
+    }
+
+    /// Radiance from a direction.
+    pub(super) fn seen(&self, direction: Vec3A) -> Vec3A {
+        self.sharp.at(angles(direction))
     }
 
     /// Radiance of a white matt surface with this normal, lit by the upper half alone.
@@ -283,71 +265,18 @@ impl Panorama {
             })
             .sum()
     }
-
-    /// Mean about the mirrored direction, weighted by the GGX lobe.
-    fn blurred(&self, mirrored: Vec3A, roughness: f32) -> Vec3A {
-        let alpha = roughness * roughness;
-        let (mut sum, mut weights) = (Vec3A::ZERO, 0.0);
-        let nearest = (12.0 * alpha).min(1.5).cos();
-        for (i, &texel) in self.texels.iter().enumerate() {
-            let cosine = self.directions[i].dot(mirrored);
-            if cosine <= nearest {
-                continue;
-            }
-            // The half vector lies at half the angle: cos²(θ/2) = (1 + cos θ) / 2.
-            let spread = 1.0 + (alpha * alpha - 1.0) * (1.0 + cosine) / 2.0;
-            let weight = cosine * self.solid_angle(i) * (alpha / spread).powi(2);
-            sum += texel * weight;
-            weights += weight;
-        }
-        if weights > 0.0 {
-            sum / weights
-        } else {
-            self.at(angles(mirrored))
-        }
-    }
-
-    /// Directions in the upper half, spread so that each stands for the same share of the light on
-    /// a surface that looks up, with [`LOW`] more for those at the horizon.
-    fn lights(&self) -> Vec<Vec3A> {
-        let half = self.width * self.height / 2;
-        let power = |i: usize| {
-            let light = self.texels[i].dot(vec3a(0.2126, 0.7152, 0.0722));
-            light * self.solid_angle(i) * (self.directions[i].y + LOW)
-        };
-        let total: f32 = (0..half).map(power).sum();
-        let (mut texel, mut passed) = (0, power(0));
-        (0..LIGHTS)
-            .map(|i| {
-                let target = (i as f32 + 0.5) / LIGHTS as f32 * total;
-                while passed < target && texel + 1 < half {
-                    texel += 1;
-                    passed += power(texel);
-                }
-                self.directions[texel]
-            })
-            .collect()
-    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn plain() -> Environment {
-        let white = Panorama::from_directions(256, |_| Vec3A::ONE);
-        Environment::prepare(white)
-    }
-
     #[test]
     fn an_even_sky_lights_and_mirrors_evenly() {
-        let sky = plain();
+        let sky = Environment::white();
         assert!((sky.diffuse(Vec3A::Y).x - 1.0).abs() < 0.02);
         assert!((sky.diffuse(Vec3A::X).x - 0.5).abs() < 0.03);
-        for roughness in [0.0, 0.1, 0.3, 0.9] {
-            let mirrored = sky.reflection(vec3a(0.6, 0.0, -0.8), roughness);
-            assert!((mirrored.x - 1.0).abs() < 1e-3, "{roughness}: {mirrored}");
-        }
+        assert!((sky.seen(vec3a(0.6, 0.0, -0.8)).x - 1.0).abs() < 1e-3);
     }
 
     #[test]

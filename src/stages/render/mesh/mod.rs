@@ -3,13 +3,16 @@
 //! `config` holds the ranges, `list` the list of models, `placing` what it says of each file, `cast` which
 //! model a picture shows. `formats` tells files apart, and `gltf`, `obj`, `ply`, `stl` and, for pictures, `flat`
 //! read them into a `geometry` with `material`s and `texture`s, from which `model` is made; `bvh` is its hierarchy
-//! of boxes. `environment` holds the panoramas, some of them `builtin`; `scene` makes every random choice of a
+//! of boxes, and `quads` that for light. `environment` holds the panoramas, some of them `builtin`; `scene` makes every random choice of a
 //! picture, on a table that a `pattern` covers; `compose` does for one of many objects, as `composition` says, with
 //! what is `made` in code, and `physics` lets them fall. `camera` sees it, `trace` sends rays through it, `labels`,
-//! `surface_maps` and `shade` see the result (`spot` is a point of it), `proof` works the labels out a second time,
-//! and `develop` makes it a photo, with `backdrop` behind.
+//! `surface_maps` and `shade` see the result (`spot` is a point of it): `shade` shares out the paths of light, which
+//! `path` walks from `points` of pixels over surfaces whose `bsdf` scatters it, to lamp and `sky`, and `denoise` takes
+//! out what is left of their noise. `proof` works the labels out a second time, and `develop` makes it a photo, with
+//! `backdrop` behind.
 
 mod backdrop;
+mod bsdf;
 mod builtin;
 mod bvh;
 mod camera;
@@ -18,6 +21,7 @@ mod compose;
 mod composition;
 mod config;
 mod crease;
+mod denoise;
 mod develop;
 mod drawing;
 mod environment;
@@ -33,15 +37,19 @@ mod material;
 mod model;
 mod motion;
 mod obj;
+mod path;
 mod pattern;
 mod physics;
 mod placing;
 mod ply;
+mod points;
 mod polygon;
 mod proof;
+mod quads;
 mod scene;
 mod shade;
 mod sizes;
+mod sky;
 mod spot;
 mod stable_poses;
 mod stl;
@@ -201,6 +209,9 @@ impl Mesh {
         if !(1..=4096).contains(&self.lens.samples) {
             return Err("`mesh.lens.samples` must be between 1 and 4096".into());
         }
+        if self.lens.bounces > 64 {
+            return Err("`mesh.lens.bounces` must be 64 at most".into());
+        }
         if !(0.0..=1.0).contains(&self.lens.jpeg_share) {
             return Err("`mesh.lens.jpeg_share` must lie in 0..1".into());
         }
@@ -288,6 +299,8 @@ impl Mesh {
                 180.0,
             ),
             ("neighbours.gap", *gap, 0.0, 1000.0),
+            ("lens.defocus_pixels", lens.defocus_pixels, 0.0, 64.0),
+            ("lens.shake_pixels", lens.shake_pixels, 0.0, 64.0),
             ("lens.blur_pixels", lens.blur_pixels, 0.0, 64.0),
             (
                 "lens.chroma_blur_pixels",

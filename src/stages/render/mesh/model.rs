@@ -18,6 +18,7 @@ use super::geometry::{
 };
 use super::list::{self, Source, Up};
 use super::material::{Alpha, Material};
+use super::quads::Quads;
 use super::stable_poses::StablePose;
 use super::surface::{hash, unit};
 use super::{bvh, flat, gltf, obj, ply, stl};
@@ -58,6 +59,8 @@ pub(super) struct Model {
     coordinates: [SideTable<[Vec2; 3]>; MOST_SETS],
     colours: SideTable<[VertexColour; 3]>,
     bvh: Bvh2,
+    /// For light, unless it gets through a material.
+    quads: Option<Quads>,
 }
 
 /// Who asks what is on a ray.
@@ -178,6 +181,9 @@ impl Model {
 
     /// Distance to the nearest triangle on the ray, and its number.
     pub(super) fn hit(&self, ray: Ray, sight: Sight) -> Option<(f32, usize)> {
+        if let (Some(quads), Sight::Light(..)) = (&self.quads, sight) {
+            return quads.first(&ray);
+        }
         let mut hit = RayHit::none();
         self.bvh
             .ray_traverse(ray, &mut hit, |ray, i| self.meets(ray, i, sight))
@@ -186,6 +192,9 @@ impl Model {
 
     /// Whether anything keeps light off the ray.
     pub(super) fn blocks(&self, ray: Ray) -> bool {
+        if let Some(quads) = &self.quads {
+            return quads.any(&ray);
+        }
         let sight = Sight::along(ray.direction);
         let triangle = |ray: &Ray, i: usize| self.meets(ray, i, sight);
         !self.bvh.ray_traverse_miss(ray, triangle)
@@ -323,12 +332,15 @@ impl Model {
         });
         let centre = (low + high) / 2.0;
         let radius = vertices().map(|v| v.distance(centre)).fold(0.0, f32::max);
+        let see_through = geometry.materials.iter().any(|m| m.alpha != Alpha::Opaque);
+        let quads = (!see_through).then(|| Quads::new(&bvh, &triangles));
         Ok(Model {
             path: path.display().to_string(),
             faces: geometry.faces,
             stable_poses: Vec::new(),
             named_faces,
-            see_through: geometry.materials.iter().any(|m| m.alpha != Alpha::Opaque),
+            see_through,
+            quads: quads.flatten(),
             materials: geometry.materials,
             hull,
             centre,

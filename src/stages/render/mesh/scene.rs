@@ -92,8 +92,6 @@ pub(super) struct Instance<'a> {
     pub centre: Vec3A,
     /// Of each material of the model.
     pub surfaces: Vec<Surface>,
-    /// Colour of the first material, for the light that it throws on what is near.
-    pub mean: Vec3A,
     /// Half width and half depth of the box that it stands on, and the direction of its width.
     half: Vec2,
     along: Vec2,
@@ -119,7 +117,6 @@ impl<'a> Instance<'a> {
             (low, high) = (low.min(turned), high.max(turned));
         }
         let surfaces = Surface::draw_all(surfaces, model, stream);
-        let mean = surfaces.first().map_or(Vec3A::ZERO, |s| s.colour);
         Instance {
             model,
             class,
@@ -128,7 +125,6 @@ impl<'a> Instance<'a> {
             // Resting on the lowest vertex.
             centre: vec3a(0.0, LIFT * model.size - low.y, 0.0),
             surfaces,
-            mean,
             half: vec2(high.x.max(-low.x), high.z.max(-low.z)),
             along: vec2(yaw.cos(), -yaw.sin()),
         }

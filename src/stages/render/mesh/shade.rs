@@ -1,56 +1,32 @@
-//! Colours of the picture: direct light with soft shadows, and a glossy coat.
-//!
-//! Diffuse light from the environment is the noise-free convolution times the sampled share of it
-//! that is not blocked (after the ratio estimator of Heitz et al. 2018): where nothing blocks,
-//! nothing is noisy. Blocked light is replaced by a share of the blocker's own colour, the first bounce.
-
-use std::f32::consts::{PI, TAU};
+//! From a scene to a picture: how many paths each pixel gets, and what their light comes to.
 
 use glam::Vec3A;
 use image::RgbImage;
 
 use super::backdrop::Behind;
-use super::config::Lens;
+use super::camera::Aperture;
+use super::config::{Lens, draw};
+use super::denoise::{Guide, Noisy, around, denoise};
 use super::develop::{Exposure, develop};
-use super::scene::{Instance, Scene};
-use super::spot::Spot;
-use super::surface::{R2, hash, unit};
-use super::trace::Target;
+use super::path::{Found, Light, Seen, Tracer, Ways, level_light};
+use super::points::{Points, Use};
+use super::scene::Scene;
+use super::surface::hash;
 use crate::sample::Extent;
 use crate::sample::colour::luminance;
 use crate::seed::Stream;
 
-/// Share of the light that a blocking neighbour throws on, on average.
-const BOUNCE: f32 = 0.25;
+/// A pixel is sampled in rounds of `lens.samples` until it is no longer noisy, this many at most.
+const MOST_ROUNDS: u32 = 3;
 
-/// One sample of one pixel, as a source of points that cover the unit square evenly over the
-/// samples of the pixel: the R2 sequence (Roberts 2018), shifted by another amount for each use.
-#[derive(Clone, Copy)]
-struct Ray {
-    pixel: u32,
-    sample: u32,
-}
+/// Rounds of samples without light for pixels in which the surface changes: they cost little, and outlines need many.
+const OUTLINE: u32 = 2;
 
-/// What a point of the unit square is for.
-#[derive(Clone, Copy)]
-enum Use {
-    Pixel,
-    Lamp,
-    Sky,
-    Patch,
-    Even,
-}
+/// Deviation of the known light of a surface that changes, over its mean.
+const EVEN: f32 = 0.1;
 
-impl Ray {
-    fn point(self, purpose: Use) -> (f32, f32) {
-        let start = hash(self.pixel.wrapping_add(purpose as u32));
-        let sample = self.sample as f32;
-        (
-            (unit(start) + sample * R2[0]).fract(),
-            (unit(hash(start)) + sample * R2[1]).fract(),
-        )
-    }
-}
+/// The standard error of a pixel's printed value, 0..1, that is not worth another round.
+const FINE: f32 = 0.04;
 
 /// Renders the picture, with `behind` instead of the table if it is given. `ids` are the
 /// instances at the pixels' centres, for spending fewer rays on bare table.
@@ -62,42 +38,122 @@ pub(super) fn picture(
     ids: &[Option<usize>],
     stream: &mut Stream,
 ) -> RgbImage {
-    let width = size.width as usize;
-    let mut light = vec![Vec3A::ZERO; size.area()];
-    let mut open = vec![Vec3A::ZERO; size.area()];
-    let bare: Vec<bool> = (0..size.area())
-        .map(|i| around(i, size, 1).all(|near| ids[near].is_none()))
-        .collect();
-    for i in 0..size.area() {
-        let place = Place {
-            x: (i % width) as f32,
-            y: (i / width) as f32,
-            seed: hash(scene.noise ^ hash(i as u32)),
-        };
-        // What is left of the noise on bare table is averaged below.
-        let samples = match bare[i] {
-            true => [(lens.samples * 2).div_ceil(3); 2],
-            false => [lens.samples, lens.samples.saturating_mul(MOST_ROUNDS)],
-        };
-        [light[i], open[i]] = place.light(scene, samples, behind.is_some());
-    }
-    match behind {
-        None => smooth(&mut light, size, &bare),
-        Some(_) => smooth(&mut open, size, &bare),
-    }
-    let exposure = Exposure {
-        extent: size,
-        light,
-        open,
-    };
+    let exposure = expose(scene, lens, behind.is_some(), size, ids, stream);
     develop(exposure, behind, lens, stream, scene.noise)
 }
 
-/// A pixel is sampled in rounds of `lens.samples` until it is no longer noisy, this many at most.
-const MOST_ROUNDS: u32 = 8;
+/// The light that comes in; with a backdrop, what the table gets apart.
+pub(super) fn expose(
+    scene: &Scene,
+    lens: &Lens,
+    has_backdrop: bool,
+    size: Extent,
+    ids: &[Option<usize>],
+    stream: &mut Stream,
+) -> Exposure {
+    let mut tracer = Tracer::new(scene, lens.bounces, Ways::Both);
+    tracer.white_table = has_backdrop;
+    let camera = Shutter::draw(scene, lens, stream);
+    let bare: Vec<bool> = (0..size.area())
+        .map(|i| camera.is_plain() && around(i, size, 1).all(|near| ids[near].is_none()))
+        .collect();
+    let width = size.width as usize;
+    let place = |i: usize| Place {
+        x: (i % width) as f32,
+        y: (i / width) as f32,
+        seed: hash(scene.noise ^ hash(i as u32)),
+    };
+    let sampled = |i: usize| {
+        let samples = match bare[i] {
+            true => [lens.samples; 2],
+            false => [lens.samples, lens.samples.saturating_mul(MOST_ROUNDS)],
+        };
+        place(i).light(&tracer, &camera, samples)
+    };
+    // Of bare table every second pixel of every second row, then what lies between others than those.
+    let is_first =
+        |i: usize| !bare[i] || [i % width, i / width].iter().all(|at| at.is_multiple_of(2));
+    let mut pixels: Vec<Pixel> = (0..size.area())
+        .map(|i| match is_first(i) {
+            true => sampled(i),
+            false => Pixel::default(),
+        })
+        .collect();
+    for i in (0..size.area()).filter(|&i| !is_first(i)) {
+        let [columns, rows] = [(i % width, width), (i / width, size.height as usize)]
+            .map(|(at, side)| (at - at % 2..(at + at % 2 + 1).min(side)).step_by(2));
+        let near = rows.flat_map(|y| columns.clone().map(move |x| y * width + x));
+        let near: Vec<&Pixel> = near.filter(|&j| bare[j]).map(|j| &pixels[j]).collect();
+        pixels[i] = match near.len() > 1 && are_alike(&near) {
+            true => place(i).between(&tracer, &camera, &near),
+            false => sampled(i),
+        };
+    }
+    composed(&pixels, size, has_backdrop.then(|| level_light(scene)))
+}
 
-/// The standard error of a pixel's printed value, 0..1, that is not worth another round: three steps of 8 bits.
-const FINE: f32 = 0.012;
+/// Whether as much of the known light gets to all of some pixels of bare table, as far as their noise tells.
+fn are_alike(pixels: &[&Pixel]) -> bool {
+    /// Share of the light, and standard errors of it.
+    const SLACK: f32 = 0.01;
+    const ERRORS: f32 = 1.5;
+    let (mut low, mut high, mut variance) = (f32::INFINITY, 0.0_f32, 0.0);
+    for pixel in pixels {
+        let ground = &pixel.ground;
+        let [met, bare] = [ground.met, ground.bare].map(|light| luminance(light.to_array()));
+        let share = met / bare.max(1e-9);
+        (low, high) = (low.min(share), high.max(share));
+        let light = ground.light().0;
+        let brightness = luminance(light.light.to_array()).max(1e-4);
+        variance += light.variance * (share / brightness).powi(2) / pixels.len() as f32;
+    }
+    high - low < SLACK + ERRORS * variance.sqrt()
+}
+
+/// The camera while its shutter is open.
+struct Shutter<'a> {
+    scene: &'a Scene<'a>,
+    aperture: Option<Aperture>,
+    /// Pixels by which the picture moves.
+    shake: Option<(f32, f32)>,
+}
+
+impl<'a> Shutter<'a> {
+    /// Nothing is drawn unless the settings ask for it.
+    fn draw(scene: &'a Scene<'a>, lens: &Lens, stream: &mut Stream) -> Self {
+        let mut drawn = |range: [f32; 2]| (range[1] > 0.0).then(|| draw(stream, range));
+        let aperture = drawn(lens.defocus_pixels);
+        let shake = drawn(lens.shake_pixels);
+        Shutter {
+            scene,
+            aperture: aperture.map(|pixels| Aperture::new(scene, pixels)),
+            shake: shake.map(|pixels| {
+                let (sin, cos) = draw(stream, [0.0, std::f32::consts::TAU]).sin_cos();
+                (pixels * cos, pixels * sin)
+            }),
+        }
+    }
+
+    /// Whether everything is as sharp as labels are.
+    fn is_plain(&self) -> bool {
+        self.aperture.is_none() && self.shake.is_none()
+    }
+
+    /// Origin and direction of a sample's ray through a pixel.
+    fn ray(&self, place: &Place, points: Points) -> (Vec3A, Vec3A) {
+        let (dx, dy) = points.at(Use::Pixel);
+        let (mut x, mut y) = (place.x + dx, place.y + dy);
+        if let Some((right, down)) = self.shake {
+            let time = points.at(Use::Exposure).0 - 0.5;
+            (x, y) = (x + right * time, y + down * time);
+        }
+        let camera = &self.scene.camera;
+        match &self.aperture {
+            None => (camera.position, camera.direction(x, y)),
+            Some(aperture) => camera.ray(x, y, aperture, points.at(Use::Aperture)),
+        }
+    }
+}
 
 /// A pixel: its upper left corner, and the seed of its samples.
 struct Place {
@@ -107,272 +163,299 @@ struct Place {
 }
 
 impl Place {
-    /// The light that comes in, and what [`Exposure`] calls open where there is a backdrop. At least the first
-    /// number of samples is taken, and rounds of as many more, up to the second, while the mean is uncertain.
-    fn light(&self, scene: &Scene, [round, most]: [u32; 2], has_backdrop: bool) -> [Vec3A; 2] {
-        let (mut light, mut open) = (Vec3A::ZERO, Vec3A::ZERO);
-        let (mut sum, mut squares, mut sample) = (0.0, 0.0, 0);
-        while sample < most {
+    /// At least the first number of samples is taken, and rounds of as many more, up to the second, while the mean is
+    /// uncertain.
+    fn light(&self, tracer: &Tracer, camera: &Shutter, [round, most]: [u32; 2]) -> Pixel {
+        let mut pixel = Pixel::default();
+        while pixel.seen < most {
             for _ in 0..round {
-                let ray = Ray {
-                    pixel: self.seed,
-                    sample,
-                };
-                sample += 1;
-                let (dx, dy) = ray.point(Use::Pixel);
-                let direction = scene.camera.direction(self.x + dx, self.y + dy);
-                let brightness = match (seen(scene, direction, ray), has_backdrop) {
-                    (Seen::Object(radiance), _) | (Seen::Around { radiance, .. }, false) => {
-                        light += radiance;
-                        luminance(radiance.min(Vec3A::ONE).to_array())
-                    }
-                    (Seen::Around { lit, .. }, true) => {
-                        open += Vec3A::new(1.0, lit, 0.0);
-                        lit.min(1.0)
-                    }
-                };
-                sum += brightness;
-                squares += brightness * brightness;
+                self.look(tracer, camera, true, &mut pixel);
             }
-            let count = sample as f32;
-            let mean = sum / count;
-            let variance = (squares / count - mean * mean).max(0.0);
-            // A printed value is about the root of the light, so that noise in the dark shows more.
-            let error = (variance / count).sqrt() / (2.0 * mean.max(0.01).sqrt());
-            if error <= FINE {
+            if pixel.error() <= FINE {
                 break;
             }
         }
-        let count = sample.max(1) as f32;
-        [light / count, open / count]
-    }
-}
-
-/// Numbers of the pixels within `reach` rows and columns of pixel `i`, row by row.
-fn around(i: usize, size: Extent, reach: usize) -> impl Iterator<Item = usize> {
-    let (width, height) = (size.width as usize, size.height as usize);
-    let near = move |v: usize, side: usize| v.saturating_sub(reach)..(v + reach + 1).min(side);
-    let (columns, rows) = (near(i % width, width), near(i / width, height));
-    rows.flat_map(move |y| columns.clone().map(move |x| y * width + x))
-}
-
-/// Averages what is left of the shadows' sampling noise on bare table, where nothing is sharp.
-fn smooth(pixels: &mut [Vec3A], size: Extent, bare: &[bool]) {
-    const REACH: usize = 2;
-    let rough = pixels.to_vec();
-    for (i, pixel) in pixels.iter_mut().enumerate().filter(|&(i, _)| bare[i]) {
-        let (mut sum, mut count) = (Vec3A::ZERO, 0.0);
-        for near in around(i, size, REACH).filter(|&near| bare[near]) {
-            sum += rough[near];
-            count += 1.0;
-        }
-        // The pixel itself is bare, so that at least one was counted.
-        *pixel = sum / count;
-    }
-}
-
-/// What the camera sees in a direction.
-enum Seen {
-    /// An object, and its radiance.
-    Object(Vec3A),
-    /// Table or sky: its radiance, and the share of the open table's light that it gets.
-    Around { radiance: Vec3A, lit: f32 },
-}
-
-/// Light that reaches the camera from a direction.
-fn seen(scene: &Scene, direction: Vec3A, ray: Ray) -> Seen {
-    let Some(hit) = scene.light_hit(scene.camera.position, direction, (ray.pixel, ray.sample))
-    else {
-        let radiance = sky(scene, direction, 0.0);
-        return Seen::Around { radiance, lit: 1.0 };
-    };
-    let point = scene.camera.position + direction * hit.distance;
-    match hit.target {
-        Target::Table => {
-            let (light, _) = received(scene, point, Vec3A::Y, 1.0, ray);
-            Seen::Around {
-                radiance: scene.table.colour_at(point) * light,
-                lit: light.element_sum() / level_light(scene).element_sum().max(f32::MIN_POSITIVE),
+        if pixel.is_uneven() {
+            for _ in 0..OUTLINE * round {
+                self.look(tracer, camera, false, &mut pixel);
             }
         }
-        Target::Instance(number, triangle) => Seen::Object(radiance(
-            scene,
-            &scene.instances[number],
-            triangle,
-            (hit.distance, direction),
-            ray,
-        )),
+        pixel
+    }
+
+    /// The pixel on bare table amid others, whose light it shares.
+    fn between(&self, tracer: &Tracer, camera: &Shutter, others: &[&Pixel]) -> Pixel {
+        let mut pixel = Pixel::default();
+        for _ in 0..2 {
+            self.look(tracer, camera, false, &mut pixel);
+        }
+        for other in others {
+            pixel.ground.borrow(&other.ground, others.len());
+        }
+        pixel
+    }
+
+    /// Takes one sample.
+    fn look(&self, tracer: &Tracer, camera: &Shutter, with_light: bool, pixel: &mut Pixel) {
+        let points = Points {
+            pixel: self.seed,
+            sample: pixel.seen,
+        };
+        pixel.seen += 1;
+        match tracer.look(camera.ray(self, points), points, with_light) {
+            Found::Sky(radiance) => pixel.sky(radiance),
+            Found::Surface(seen) => pixel.surface(&seen, with_light),
+        }
     }
 }
 
-/// Radiance of a triangle of an instance, `distance` metres from the camera.
-fn radiance(
-    scene: &Scene,
-    instance: &Instance,
-    triangle: usize,
-    (distance, direction): (f32, Vec3A),
-    ray: Ray,
-) -> Vec3A {
-    let spot = Spot::new(scene, instance, triangle, (distance, direction));
-    let Spot { model, inside, .. } = spot;
-    let origin = spot.point + spot.flat_normal() * (model.size * 1e-3);
-    let normal = spot.normal();
-    let surface = spot.surface();
-    let finish = spot.finish();
-    let open = spot.material().occlusion(model, &spot.contact, spot.reach);
-    let (light, lamp) = received(scene, origin, normal, open, ray);
-    let shimmer = surface.shimmer(inside, -normal.dot(direction));
-    // A rough metal mirrors light from as wide around as a matt surface.
-    let wide = finish.metallic * finish.roughness * finish.roughness;
-    let body = finish.colour * light * shimmer * (1.0 - finish.metallic + wide);
-    let head_on = Vec3A::splat(finish.reflectance).lerp(finish.colour, finish.metallic);
-    let coat = Coat {
-        head_on: head_on * (1.0 - wide),
-        roughness: finish.roughness,
-        normal: surface.coat_normal(instance.rotation, inside, normal),
-    };
-    body + gloss(scene, instance, &coat, (origin, direction), lamp) + finish.emission
+/// What the samples of a pixel found.
+#[derive(Default)]
+struct Pixel {
+    /// Samples.
+    seen: u32,
+    objects: Sums,
+    /// Of table and sky.
+    ground: Sums,
 }
 
-/// Light on a matt white surface over its brightness in radiance, and the lamp's visible share. What lies around
-/// leaves `gap` of the surrounding light.
-fn received(scene: &Scene, point: Vec3A, normal: Vec3A, gap: f32, ray: Ray) -> (Vec3A, f32) {
-    let light = &scene.light;
-    let share = |blocker: Option<&Instance>| match blocker {
-        None => Vec3A::ONE,
-        Some(blocker) => blocker.mean * BOUNCE,
-    };
-    // By the environment's scale, a level surface receives just 1.
-    let sky = match normal == Vec3A::Y {
-        true => Vec3A::ONE,
-        false => light.environment.diffuse(light.inward(normal)),
-    };
-    let towards = sky_direction(scene, ray);
-    let open = match normal.dot(towards) > 0.0 {
-        true => share(scene.blocker(point, towards)),
-        false => Vec3A::ONE,
-    };
-    let even = even_direction(normal, ray);
-    let even = match even.y > 0.0 {
-        true => share(scene.blocker(point, even)),
-        // From below comes what the table throws back, a part of it kept off by the object itself.
-        false => level_light(scene) * scene.table.mean() * 0.6,
-    };
-    let below = level_light(scene) * scene.table.mean() * (0.3 * (1.0 - normal.y));
-    let uneven = sky * open + below;
-    let mut sum = light.environment_strength * uneven.lerp(even, light.even) * gap;
-
-    let lamp = lamp_direction(scene, ray);
-    let cosine = normal.dot(lamp).max(0.0);
-    let mut lit = 1.0;
-    if cosine > 0.0 {
-        let blocker = scene.blocker(point, lamp);
-        lit = if blocker.is_some() { 0.0 } else { 1.0 };
-        sum += light.lamp_strength * share(blocker) * cosine;
-    }
-    (sum, lit)
-}
-
-/// A direction to the environment's light, near bright places more often.
-fn sky_direction(scene: &Scene, ray: Ray) -> Vec3A {
-    let lights = &scene.light.environment.lights;
-    let chosen = (ray.point(Use::Sky).0 * lights.len() as f32) as usize;
-    let middle = scene.light.outward(lights[chosen.min(lights.len() - 1)]);
-    // A light stands for the patch of sky around it.
-    let (u, v) = ray.point(Use::Patch);
-    let (side, up) = middle.any_orthonormal_pair();
-    (middle + side * (0.1 * (u - 0.5)) + up * (0.1 * (v - 0.5))).normalize()
-}
-
-/// A direction about `normal`, distributed by the cosine.
-fn even_direction(normal: Vec3A, ray: Ray) -> Vec3A {
-    let (u, v) = ray.point(Use::Even);
-    let (side, up) = normal.any_orthonormal_pair();
-    let (sin, cos) = (v * TAU).sin_cos();
-    normal * (1.0 - u).sqrt() + (side * cos + up * sin) * u.sqrt()
-}
-
-/// Light on the bare table.
-fn level_light(scene: &Scene) -> Vec3A {
-    scene.light.environment_strength + scene.light.lamp_strength * scene.light.lamp.y
-}
-
-/// A direction towards a random point of the lamp.
-fn lamp_direction(scene: &Scene, ray: Ray) -> Vec3A {
-    let (side, up) = scene.light.lamp.any_orthonormal_pair();
-    let (u, v) = ray.point(Use::Lamp);
-    let radius = scene.light.lamp_radius.tan() * u.sqrt();
-    let (sin, cos) = (v * TAU).sin_cos();
-    (scene.light.lamp + (side * cos + up * sin) * radius).normalize()
-}
-
-/// What mirrors at a point.
-struct Coat {
-    /// Reflection head on, as a share of the light.
-    head_on: Vec3A,
-    roughness: f32,
+/// Sums over samples.
+#[derive(Default)]
+struct Sums {
+    /// Samples, and those with light.
+    seen: u32,
+    count: u32,
+    /// One more than the number of the instance, 0 for the table.
+    thing: u32,
+    is_mixed: bool,
+    known: Vec3A,
+    bare: Vec3A,
+    met: Vec3A,
+    gloss: Vec3A,
+    body: Vec3A,
     normal: Vec3A,
+    /// Squares of the brightness of `known`.
+    known2: f32,
+    /// Squares and products of the brightness of `met` and `bare`.
+    met2: f32,
+    both: f32,
+    bare2: f32,
+    /// Brightness of the gloss, cut at white, and its squares.
+    shine: f32,
+    shine2: f32,
 }
 
-/// Light mirrored by the coat, by the split of Karis 2013: Fresnel times a blurred surrounding.
-fn gloss(
-    scene: &Scene,
-    instance: &Instance,
-    coat: &Coat,
-    (point, direction): (Vec3A, Vec3A),
-    lamp: f32,
-) -> Vec3A {
-    let Coat {
-        head_on,
-        roughness,
-        normal,
-    } = *coat;
-    let cosine = -normal.dot(direction);
-    let mirrored = direction + normal * (2.0 * cosine);
-    let grazing = (1.0 - cosine).clamp(0.0, 1.0).powi(5) * (1.0 - roughness);
-    let fresnel = head_on + (Vec3A::ONE - head_on) * grazing;
-    if let Some(other) = scene.blocker_but(point, mirrored, Some(instance)) {
-        return other.mean * level_light(scene) * (fresnel * 0.7);
-    }
-    if mirrored.y < 0.0 {
-        return scene.table.mean() * level_light(scene) * (fresnel * 0.8);
-    }
-    // Whoever takes a photo from above stands in the light that a level surface would mirror.
-    let [core, rim] = scene.light.photographer;
-    let towards_camera = (-direction.dot(mirrored)).clamp(-1.0, 1.0).acos();
-    let open = ((towards_camera - core) / (rim - core).max(1e-3)).clamp(0.1, 1.0);
-    let surrounding = sky(scene, mirrored, roughness) * open;
-    let reach = Reach::new(scene, roughness);
-    (surrounding + reach.lamp(scene, mirrored) * lamp) * fresnel
-}
-
-/// The lamp as a surface of some roughness mirrors it: wider and dimmer.
-struct Reach {
-    angle: f32,
-    radiance: f32,
-}
-
-impl Reach {
-    fn new(scene: &Scene, roughness: f32) -> Self {
-        let radius = scene.light.lamp_radius;
-        let alpha = roughness * roughness;
-        let angle = (radius * radius + 2.0 * alpha * alpha).sqrt();
-        // Light head on over the solid angle that it seems to come from.
-        let radiance = 1.0 / (1.0 - angle.min(PI / 2.0).cos()).max(1e-4) / 2.0;
-        Reach { angle, radiance }
+impl Pixel {
+    fn sky(&mut self, radiance: Vec3A) {
+        self.ground.seen += 1;
+        self.ground.count += 1;
+        self.ground.is_mixed = true;
+        self.ground.gloss += radiance;
     }
 
-    fn lamp(&self, scene: &Scene, mirrored: Vec3A) -> Vec3A {
-        let away = mirrored.dot(scene.light.lamp).clamp(-1.0, 1.0).acos() / self.angle;
-        scene.light.lamp_strength * (self.radiance * (-away.powi(4)).exp())
+    fn surface(&mut self, seen: &Seen, with_light: bool) {
+        let (sums, thing) = match seen.instance {
+            None => (&mut self.ground, 0),
+            Some(number) => (&mut self.objects, number as u32 + 1),
+        };
+        sums.see(thing, seen);
+        if with_light {
+            sums.light_up(&seen.light);
+        }
+    }
+
+    /// The one thing that it shows, if it does.
+    fn pure(&self) -> Option<&Sums> {
+        let sums = match (self.objects.seen, self.ground.seen) {
+            (0, _) => &self.ground,
+            (_, 0) => &self.objects,
+            _ => return None,
+        };
+        (!sums.is_mixed).then_some(sums)
+    }
+
+    /// Whether it shows several things, or one whose light is known to change.
+    fn is_uneven(&self) -> bool {
+        self.pure().is_none_or(|sums| {
+            let mean = luminance((sums.known / sums.seen as f32).to_array());
+            let spread = sums.known2 / sums.seen as f32 - mean * mean;
+            spread > EVEN * EVEN * mean * mean
+        })
+    }
+
+    /// The standard error of the printed value, 0..1.
+    fn error(&self) -> f32 {
+        let (mut variance, mut mean) = (0.0, 0.0);
+        for sums in [&self.objects, &self.ground] {
+            let share = sums.seen as f32 / self.seen as f32;
+            let (light, gloss) = sums.light();
+            variance += share * share * (light.variance + gloss.variance);
+            mean += share * luminance((light.light + gloss.light).to_array());
+        }
+        // A printed value is about the root of the light, so that noise in the dark shows more.
+        variance.sqrt() / (2.0 * mean.max(0.01).sqrt())
     }
 }
 
-/// The environment's radiance.
-fn sky(scene: &Scene, direction: Vec3A, roughness: f32) -> Vec3A {
-    let light = &scene.light;
-    let seen = light
-        .environment
-        .reflection(light.inward(direction), roughness);
-    seen * light.environment_strength
+impl Sums {
+    fn see(&mut self, thing: u32, seen: &Seen) {
+        self.is_mixed |= self.seen > 0 && self.thing != thing;
+        self.thing = thing;
+        self.seen += 1;
+        self.known += seen.light.known;
+        self.body += seen.body;
+        self.normal += seen.normal;
+        self.known2 += luminance(seen.light.known.to_array()).powi(2);
+    }
+
+    fn light_up(&mut self, light: &Light) {
+        self.count += 1;
+        self.bare += light.bare;
+        self.met += light.met;
+        self.gloss += light.gloss;
+        let [met, bare] = [light.met, light.bare].map(|light| luminance(light.to_array()));
+        self.met2 += met * met;
+        self.both += met * bare;
+        self.bare2 += bare * bare;
+        let shine = luminance(light.gloss.min(Vec3A::ONE).to_array());
+        self.shine += shine;
+        self.shine2 += shine * shine;
+    }
+
+    /// Takes over the samples of light of another pixel on the same thing, one of so many. Their noise counts in full,
+    /// since all that lies between these pixels shares it.
+    fn borrow(&mut self, other: &Sums, others: usize) {
+        let shared = others as f32;
+        let body = |sums: &Sums| sums.body.max(Vec3A::splat(1e-4)) / sums.seen.max(1) as f32;
+        let factor = body(self) / body(other);
+        self.count += other.count;
+        self.met += other.met * factor;
+        self.bare += other.bare * factor;
+        self.met2 += shared * other.met2;
+        self.both += shared * other.both;
+        self.bare2 += shared * other.bare2;
+    }
+
+    /// Means of the light that the body throws back, and of the gloss.
+    fn light(&self) -> (Noisy, Noisy) {
+        if self.count == 0 {
+            return <(Noisy, Noisy)>::default();
+        }
+        let count = self.count as f32;
+        let light = self.lit_by(self.met, self.bare);
+        let [met, bare] = [self.met, self.bare].map(|sum| luminance(sum.to_array()));
+        let ratio = met / bare.max(1e-9);
+        let spread = self.met2 - 2.0 * ratio * self.both + ratio * ratio * self.bare2;
+        let shine = self.shine2 - self.shine * self.shine / count;
+        let of_mean = |squares: f32| squares.max(0.0) / (count * (count - 1.0).max(1.0));
+        (
+            Noisy {
+                light,
+                variance: of_mean(spread),
+            },
+            Noisy {
+                light: self.gloss / count,
+                variance: of_mean(shine),
+            },
+        )
+    }
+
+    /// What is known of the light, and what comes of what would come (Heitz et al. 2018).
+    fn lit_by(&self, met: Vec3A, bare: Vec3A) -> Vec3A {
+        let share = met / bare.max(Vec3A::splat(1e-9));
+        self.known / self.seen.max(1) as f32
+            * Vec3A::select(bare.cmpgt(Vec3A::splat(1e-6)), share, Vec3A::ONE)
+    }
+
+    fn guide(&self) -> Guide {
+        Guide {
+            thing: self.thing,
+            normal: self.normal.normalize_or(Vec3A::Y),
+            body: self.body / self.seen.max(1) as f32,
+        }
+    }
+}
+
+/// The exposure that the pixels make, without noise where they show one thing alone. With a backdrop, `level` is the
+/// light on the open table.
+fn composed(pixels: &[Pixel], size: Extent, level: Option<Vec3A>) -> Exposure {
+    /// Colours that are darker show no light to speak of.
+    const DARKEST: f32 = 0.004;
+    let guides: Vec<Option<Guide>> = (pixels.iter())
+        .map(|pixel| pixel.pure().map(Sums::guide))
+        .collect();
+    let (mut bodies, mut glosses): (Vec<Noisy>, Vec<Noisy>) = (pixels.iter().zip(&guides))
+        .map(|(pixel, guide)| {
+            let (Some(sums), Some(guide)) = (pixel.pure(), guide) else {
+                return <(Noisy, Noisy)>::default();
+            };
+            let (light, gloss) = sums.light();
+            let body = guide.body.max(Vec3A::splat(DARKEST));
+            let brightness = luminance(body.to_array());
+            let light = Noisy {
+                light: light.light / body,
+                variance: light.variance / (brightness * brightness),
+            };
+            (light, gloss)
+        })
+        .unzip();
+    denoise(&mut bodies, &guides, size, false);
+    denoise(&mut glosses, &guides, size, true);
+    let (mut light, mut open) = (Vec::new(), Vec::new());
+    for (i, pixel) in pixels.iter().enumerate() {
+        let (objects, ground) = match &guides[i] {
+            Some(guide) => {
+                let whole =
+                    bodies[i].light * guide.body.max(Vec3A::splat(DARKEST)) + glosses[i].light;
+                match guide.thing {
+                    0 => (Vec3A::ZERO, whole),
+                    _ => (whole, Vec3A::ZERO),
+                }
+            }
+            None => (
+                part(pixels, i, size, |pixel| &pixel.objects),
+                part(pixels, i, size, |pixel| &pixel.ground),
+            ),
+        };
+        match level {
+            None => {
+                light.push(objects + ground);
+                open.push(Vec3A::ZERO);
+            }
+            Some(level) => {
+                let share = pixel.ground.seen as f32 / pixel.seen.max(1) as f32;
+                let lit = ground.element_sum() / level.element_sum().max(f32::MIN_POSITIVE);
+                light.push(objects);
+                open.push(Vec3A::new(share, lit, 0.0));
+            }
+        }
+    }
+    Exposure {
+        extent: size,
+        light,
+        open,
+    }
+}
+
+/// What objects or ground bring to a pixel that shows both, or several. How much of the known light gets there, the
+/// pixels around help to tell.
+fn part(pixels: &[Pixel], i: usize, size: Extent, of: impl Fn(&Pixel) -> &Sums) -> Vec3A {
+    let own = of(&pixels[i]);
+    if own.seen == 0 {
+        return Vec3A::ZERO;
+    }
+    let share = own.seen as f32 / pixels[i].seen as f32;
+    let (light, gloss) = own.light();
+    if own.is_mixed {
+        return (light.light + gloss.light) * share;
+    }
+    let near = around(i, size, 1).map(|near| of(&pixels[near]));
+    let (mut met, mut bare) = (Vec3A::ZERO, Vec3A::ZERO);
+    for sums in near.filter(|sums| sums.count > 0 && !sums.is_mixed && sums.thing == own.thing) {
+        // Each counts by its samples, not by its colour.
+        let body = sums.body.max(Vec3A::splat(1e-3)) / sums.seen as f32;
+        met += sums.met / body;
+        bare += sums.bare / body;
+    }
+    (own.lit_by(met, bare) + gloss.light) * share
 }

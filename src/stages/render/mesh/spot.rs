@@ -1,4 +1,4 @@
-//! Where a ray from the camera meets an instance, and what its surface is there.
+//! Where a ray meets an instance, and what its surface is there.
 
 use glam::Vec3A;
 
@@ -7,20 +7,18 @@ use super::model::{Contact, Model};
 use super::scene::{Instance, Scene};
 use super::surface::Surface;
 
-/// A point of an instance that the camera sees.
+/// A point of an instance that the camera sees, or whoever else looks from where the ray began.
 pub(super) struct Spot<'a> {
     instance: &'a Instance<'a>,
     pub model: &'a Model,
-    /// From the camera, in the world; unit length.
+    /// From the viewer, in the world; unit length.
     direction: Vec3A,
-    /// In the world.
-    pub point: Vec3A,
     /// In the model's coordinates.
     pub inside: Vec3A,
     pub contact: Contact,
-    /// Metres of the surface that half a pixel covers.
-    pub reach: f32,
-    /// The normal in the model's coordinates, on the camera's side.
+    /// Metres of the surface that the ray stands for; those of half a pixel, if it is the camera's.
+    reach: f32,
+    /// The normal in the model's coordinates, on the viewer's side.
     facing: Vec3A,
 }
 
@@ -32,17 +30,28 @@ impl<'a> Spot<'a> {
         triangle: usize,
         (distance, direction): (f32, Vec3A),
     ) -> Self {
-        let (model, point) = (instance.model, scene.camera.position + direction * distance);
+        let point = scene.camera.position + direction * distance;
+        // A pixel's samples share what it covers.
+        let reach = 0.5 * distance / scene.camera.intrinsics.fx;
+        Self::at(instance, triangle, (point, direction), reach)
+    }
+
+    /// The `point` of a triangle of an instance in the world, on a ray that covers `reach` metres there.
+    pub(super) fn at(
+        instance: &'a Instance<'a>,
+        triangle: usize,
+        (point, direction): (Vec3A, Vec3A),
+        reach: f32,
+    ) -> Self {
+        let model = instance.model;
         let inside = instance.to_model(point);
         let contact = model.contact(triangle, inside);
         Spot {
             instance,
             model,
             direction,
-            point,
             inside,
-            // A pixel's samples share what it covers.
-            reach: 0.5 * distance / scene.camera.intrinsics.fx,
+            reach,
             facing: contact.facing(instance.rotation.transpose() * direction),
             contact,
         }
@@ -61,21 +70,21 @@ impl<'a> Spot<'a> {
             .finish(self.model, &self.contact, self.inside, self.reach)
     }
 
-    /// The normal of the shape in the world, towards the camera.
+    /// The normal of the shape in the world, towards the viewer.
     pub(super) fn flat_normal(&self) -> Vec3A {
-        self.towards_camera(self.facing)
+        self.towards_viewer(self.facing)
     }
 
     /// The same as pictures of normals bend it.
     pub(super) fn normal(&self) -> Vec3A {
         let (contact, reach) = (&self.contact, self.reach);
-        self.towards_camera(
+        self.towards_viewer(
             self.material()
                 .bent(self.model, contact, reach, self.facing),
         )
     }
 
-    fn towards_camera(&self, normal: Vec3A) -> Vec3A {
+    fn towards_viewer(&self, normal: Vec3A) -> Vec3A {
         let (normal, direction) = (self.instance.rotation * normal, self.direction);
         match normal.dot(direction) > 0.0 {
             true => (normal - direction * (1.01 * normal.dot(direction))).normalize_or(-direction),

@@ -5,6 +5,7 @@ mod clips;
 mod composed;
 mod hostile;
 mod labels;
+mod light;
 mod listing;
 mod maps;
 mod models;

@@ -128,7 +128,8 @@ impl Scene<'_> {
 
     fn first(&self, origin: Vec3A, direction: Vec3A, sight: Sight) -> Option<Hit> {
         let mut nearest = (direction.y < 0.0).then(|| Hit {
-            distance: -origin.y / direction.y,
+            // What lies on the table may be a hair below it.
+            distance: (-origin.y / direction.y).max(0.0),
             target: Target::Table,
         });
         for number in self.spheres.on(origin, direction) {
@@ -147,19 +148,8 @@ impl Scene<'_> {
 
     /// An instance between `origin` and the sky in this direction.
     pub(super) fn blocker(&self, origin: Vec3A, direction: Vec3A) -> Option<&Instance<'_>> {
-        self.blocker_but(origin, direction, None)
-    }
-
-    /// As [`Scene::blocker`], `except` left aside.
-    pub(super) fn blocker_but(
-        &self,
-        origin: Vec3A,
-        direction: Vec3A,
-        except: Option<&Instance>,
-    ) -> Option<&Instance<'_>> {
         let on = self.spheres.on(origin, direction);
         on.map(|number| &self.instances[number])
-            .filter(|instance| except.is_none_or(|except| !std::ptr::eq(*instance, except)))
             .find(|instance| instance.blocks(origin, direction))
     }
 }

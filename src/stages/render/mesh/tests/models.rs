@@ -1,5 +1,6 @@
 //! Models and panoramas: what the dice are, and what is said of broken files.
 
+use super::super::model::Sight;
 use super::*;
 
 #[test]
@@ -151,4 +152,28 @@ fn an_obj_without_faces_is_an_error_that_names_it() {
         ..dice()
     };
     assert_error(&mesh, &["empty.obj", "no triangles", "help:"]);
+}
+
+#[test]
+fn light_finds_the_triangles_that_labels_find() {
+    let mut lost = 0;
+    for path in ["renders/dice/die_sunk.gltf", "renders/lego/3710.obj"] {
+        let model = Model::read(&Source::plain(Path::new(path)), 1.0, &|| Ok(())).unwrap();
+        let mut stream = Seed::new(3, "rays").stream(0);
+        for _ in 0..4000 {
+            let mut around = || {
+                let mut draw = || config::draw(&mut stream, [-1.0, 1.0]);
+                glam::vec3a(draw(), draw(), draw())
+            };
+            let origin = model.centre + around() * model.radius;
+            let ray = obvhs::ray::Ray::new(origin, around().normalize(), 0.0, f32::INFINITY);
+            let [seen, lit] =
+                [Sight::Labels, Sight::Light(0, 0.0)].map(|sight| model.hit(ray, sight));
+            let distance = |hit: Option<(f32, usize)>| hit.map_or(f32::INFINITY, |(far, _)| far);
+            let same = distance(seen) == distance(lit)
+                || (distance(seen) - distance(lit)).abs() < 1e-4 * model.size;
+            lost += usize::from(!same || model.blocks(ray) != lit.is_some());
+        }
+    }
+    assert!(lost <= 2, "{lost}");
 }
