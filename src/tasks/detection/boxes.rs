@@ -27,7 +27,8 @@ pub fn clipped([x, y, w, h]: [f32; 4], [width, height]: [f32; 2]) -> [f32; 4] {
 }
 
 /// Keeps the surest detections, and of those that overlap one of them by more than `limit` (intersection over
-/// union) none, of whatever class: greedy non-maximum suppression. The result is in the order of scores, equal ones in that of places.
+/// union) none, of whatever class: greedy non-maximum suppression. The result is in the order of scores, equal ones in
+/// that of places.
 pub fn suppress(mut found: Vec<Detection>, limit: f32) -> Vec<Detection> {
     found.sort_by(|a, b| {
         let place = |d: &Detection| (d.bbox_xywh[1], d.bbox_xywh[0], d.class);

@@ -3,13 +3,13 @@
 //! `config` holds the ranges, `list` the list of models, `placing` what it says of each file, `cast` which
 //! model a picture shows. `formats` tells files apart, and `gltf`, `obj`, `ply`, `stl` and, for pictures, `flat`
 //! read them into a `geometry` with `material`s and `texture`s, from which `model` is made; `bvh` is its hierarchy
-//! of boxes, and `quads` that for light. `environment` holds the panoramas, some of them `builtin`; `scene` makes every random choice of a
-//! picture, on a table that a `pattern` covers; `compose` does for one of many objects, as `composition` says, with
-//! what is `made` in code, and `physics` lets them fall. `camera` sees it, `trace` sends rays through it, `labels`,
-//! `surface_maps` and `shade` see the result (`spot` is a point of it): `shade` shares out the paths of light, which
-//! `path` walks from `points` of pixels over surfaces whose `bsdf` scatters it, to lamp and `sky`, and `denoise` takes
-//! out what is left of their noise. `proof` works the labels out a second time, and `develop` makes it a photo, with
-//! `backdrop` behind.
+//! of boxes, and `quads` that for light. `environment` holds the panoramas, some of them `builtin`; `scene` makes every
+//! random choice of a picture, on a table that a `pattern` covers; `compose` does for one of many objects, as
+//! `composition` says, with what is `made` in code, and `physics` lets them fall. `camera` sees it, `trace` sends rays
+//! through it, `labels`, `surface_maps` and `shade` see the result (`spot` is a point of it): `shade` shares out the paths
+//! of light, which `path` walks from `points` of pixels over surfaces whose `bsdf` scatters it, to lamp and `sky`, and
+//! `denoise` takes out what is left of their noise. `proof` works the labels out a second time, and `develop` makes it a
+//! photo, with `backdrop` behind.
 
 mod backdrop;
 mod bsdf;
