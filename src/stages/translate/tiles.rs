@@ -1,7 +1,8 @@
 //! Large pictures are translated in tiles that overlap, so that memory does not grow with the picture.
 //!
 //! Where tiles overlap, one fades into the other: norms over a picture see another mean in each, and borders are made
-//! up at its edges.
+//! up at its edges. That hides edges, not what instance norm does to a tile in which there is nothing: it makes its noise
+//! as strong as what is seen in others.
 
 use image::{Rgb, RgbImage};
 
