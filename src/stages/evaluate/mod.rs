@@ -8,6 +8,7 @@
 //! the only stage that reads labels of real photos, besides `ingest` where the pipeline file asks for it.
 
 mod adapted;
+mod box_style;
 mod exhibit;
 mod findings;
 mod frames;
@@ -43,7 +44,8 @@ use crate::stage::{
 use crate::tasks::{self, Order, Prediction, Recipe, Setting, TaskKind, Truth};
 use crate::{Error, Result};
 
-use sets::Sets;
+use box_style::BoxStyle;
+use sets::{Sets, TARGET_ONLY};
 use shown::Shown;
 use table::Outcomes;
 
@@ -108,6 +110,10 @@ pub struct Evaluate {
     /// around objects; a multiple of 32 is best. Without it, whole frames are learned from.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub crop: Option<u32>,
+    /// How people drew the boxes of the test photos, if not tightly around what is seen. Boxes that are found by
+    /// recognisers other than `target_only`, which learns that from its photos, are drawn alike before they are compared.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub test_boxes: Option<BoxStyle>,
     /// The CSV's column with the class; a number is the place in the list of classes.
     pub class_column: Option<String>,
     /// All classes, in the order by which the CSVs number them. None: those that `render` lists, else those of the
@@ -128,6 +134,7 @@ impl Default for Evaluate {
             target_labels: None,
             test_labels: PathBuf::new(),
             crop: None,
+            test_boxes: None,
             class_column: None,
             classes: Vec::new(),
         }
@@ -159,6 +166,13 @@ impl Stage for Evaluate {
             (Truth::Objects, Some(side)) if !(32..=4096).contains(&side) => {
                 return Err("`crop` must be between 32 and 4096 pixels".into());
             }
+            _ => {}
+        }
+        match (truth, self.test_boxes) {
+            (Truth::Class, Some(_)) => {
+                return Err("`test_boxes` is of use for tasks of objects only; remove it".into());
+            }
+            (_, Some(style)) => style.check().map_err(|e| format!("`test_boxes`: {e}"))?,
             _ => {}
         }
         let check = match truth {
@@ -306,18 +320,32 @@ impl Evaluate {
                 context.progress(done, total, format!("{} {loss:.3}", sets[set].0))
             };
             // The same seeds for every set, so that they start from the same weights.
-            self.train_one(
-                setting,
-                context.seed.stream(seed),
-                (&sets[set].1, test),
-                tick,
-            )
+            let stream = context.seed.stream(seed);
+            let mut found = self.train_one(setting, stream, (&sets[set].1, test), tick)?;
+            if sets[set].0 != TARGET_ONLY {
+                self.draw_boxes(&mut found, test)?;
+            }
+            Ok(found)
         });
         let mut by_set: Outcomes = sets.iter().map(|_| Vec::new()).collect();
         for ((set, _), outcome) in trainings.into_iter().zip(outcomes) {
             by_set[set].push(outcome?);
         }
         Ok(by_set)
+    }
+
+    /// Draws found boxes in the style of the test photos.
+    fn draw_boxes(&self, found: &mut [Prediction], test: &Album) -> Result<()> {
+        let Some(style) = self.test_boxes else {
+            return Ok(());
+        };
+        for (number, prediction) in found.iter_mut().enumerate() {
+            let picture: Extent = test.get(number)?.picture.dimensions().into();
+            for one in &mut prediction.detections {
+                one.bbox_xywh = style.draw(one.bbox_xywh, picture);
+            }
+        }
+        Ok(())
     }
 
     /// Trains one recogniser from fresh weights, and predicts the test photos; `tick` hears of every step's

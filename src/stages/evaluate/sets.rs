@@ -15,6 +15,9 @@ use super::labels::Labels;
 use super::names::listed;
 use super::truths::Truths;
 
+/// What learned from real labels.
+pub(super) const TARGET_ONLY: &str = "target_only";
+
 /// The sets to learn from, by the names of the recognisers, and the photos to be tested on.
 pub(super) struct Sets {
     pub classes: Vec<String>,
@@ -67,9 +70,9 @@ impl Sets {
             match &config.target_labels {
                 _ if has_objects => {
                     let album = labelled_frames(context, &[target], &classes)?;
-                    learned.push(("target_only", album));
+                    learned.push((TARGET_ONLY, album));
                 }
-                Some(path) => learned.push(("target_only", read("target", path)?)),
+                Some(path) => learned.push((TARGET_ONLY, read("target", path)?)),
                 None => context.emit(Event::Warning {
                     text: "`target` is left out: its classes are not known; set `target_labels`"
                         .into(),

@@ -148,12 +148,45 @@ fn classes_without_objects_are_told_of_and_sets_without_any_refused() {
 }
 
 #[test]
+fn found_boxes_are_drawn_like_those_of_the_photos() {
+    let folder = tempfile::tempdir().unwrap();
+    let (test, csv) = photos(1, 2);
+    let mut config = config(folder.path(), &csv);
+    let mut album = Album::new(folder.path()).unwrap();
+    album.push_objects("a", &test[0].image, vec![]).unwrap();
+    let drawn = |config: &Evaluate| {
+        let detection = tasks::Detection {
+            class: 0,
+            bbox_xywh: [20.0, 20.0, 20.0, 10.0],
+            score: 0.9,
+        };
+        let mut found = [Prediction {
+            detections: vec![detection],
+            ..Prediction::default()
+        }];
+        config.draw_boxes(&mut found, &album).unwrap();
+        found[0].detections[0].bbox_xywh
+    };
+    assert_eq!(drawn(&config), [20.0, 20.0, 20.0, 10.0]);
+    config.test_boxes = Some(toml::from_str("square = true\nmargin = 0.1").unwrap());
+    assert_eq!(drawn(&config), [18.0, 13.0, 24.0, 24.0]);
+}
+
+#[test]
 fn settings_that_do_not_fit_the_task_are_refused() {
     let folder = tempfile::tempdir().unwrap();
     let (_, csv) = photos(2, 2);
     for (text, problem) in [
         ("crop = 64", "for tasks of objects only"),
         ("task = 'detection'\ncrop = 8", "between 32 and 4096"),
+        (
+            "test_boxes = { square = true }",
+            "for tasks of objects only",
+        ),
+        (
+            "task = 'detection'\ntest_boxes = { margin = -1 }",
+            "`margin` must be between",
+        ),
     ] {
         let config = Evaluate {
             test_labels: config(folder.path(), &csv).test_labels,
