@@ -345,4 +345,8 @@ fn figures_of_given_folders() {
         start.elapsed().as_secs_f64(),
         figures.in_words()
     );
+    let [floor, ceiling] = [&figures.photos, &figures.renders].map(|sight| &sight.distance);
+    let (floor, ceiling) = (floor.as_ref().unwrap(), ceiling.as_ref().unwrap());
+    let reach = 0.5 * (ceiling.high - ceiling.low);
+    assert!(reach < 0.1 * (ceiling.value - floor.value), "{ceiling:?}");
 }
