@@ -84,7 +84,7 @@ impl Object {
         bbox.map(|bbox| self.bbox_xywh = bbox).is_some()
     }
 
-    /// Maps the box of an object without a mask: the tight box around its corners, clipped.
+    /// Maps the box of an object without a mask, clipped.
     fn map_box(&mut self, mapping: &Mapping) -> bool {
         let [x, y, w, h] = mapping.bounds(self.bbox_xywh);
         let clip = |low: f64, length: f64, side: u32| {

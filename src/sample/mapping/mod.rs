@@ -242,13 +242,21 @@ impl Mapping {
         })
     }
 
-    /// The tight box (x, y, width, height) around a mapped box, not clipped.
+    /// The tight box (x, y, width, height) around the mapped ellipse that fills a box, not clipped. Of a thing that is
+    /// turned and of which only the box is known, it is nearer to the true one, in the mean, than the box around the
+    /// turned corners, which grows to 1.4 times its sides (Kalra et al., "Towards Rotation Invariance in Object
+    /// Detection", ICCV 2021, arXiv 2109.13488).
     fn bounds(&self, [x, y, w, h]: [f32; 4]) -> [f64; 4] {
         let [x, y, w, h] = [x, y, w, h].map(f64::from);
-        let corners = [[x, y], [x + w, y], [x, y + h], [x + w, y + h]];
-        let corners = corners.map(|corner| DVec2::from(self.forward(corner)));
-        let low = corners.into_iter().fold(DVec2::INFINITY, DVec2::min);
-        let high = corners.into_iter().fold(DVec2::NEG_INFINITY, DVec2::max);
-        [low.x, low.y, high.x - low.x, high.y - low.y]
+        let [middle_x, middle_y] = self.forward([x + w / 2.0, y + h / 2.0]);
+        let DMat2 { x_axis, y_axis } = self.forward.matrix2;
+        let width = (x_axis.x * w).hypot(y_axis.x * h);
+        let height = (x_axis.y * w).hypot(y_axis.y * h);
+        [
+            middle_x - width / 2.0,
+            middle_y - height / 2.0,
+            width,
+            height,
+        ]
     }
 }

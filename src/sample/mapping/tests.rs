@@ -98,7 +98,7 @@ proptest! {
     }
 
     #[test]
-    fn a_box_without_a_mask_lies_about_the_mask(
+    fn a_box_without_a_mask_has_the_middle_of_the_mask_and_no_more_than_its_sides(
         mapping in any_mapping(), mut labels in any_rectangle(),
     ) {
         let with = labels.map(&mapping, Border::Replicate, "test").unwrap();
@@ -106,10 +106,25 @@ proptest! {
         let without = labels.map(&mapping, Border::Replicate, "test").unwrap();
         if let ([with], [without]) = (with.objects(), without.objects())
             && with.visible_fraction == 1.0
+            && without.visible_fraction == 1.0
         {
             let ([x, y, w, h], [u, v, s, t]) = (with.bbox_xywh, without.bbox_xywh);
-            prop_assert!(u <= x + 1.0 && v <= y + 1.0 && u + s >= x + w - 1.0 && v + t >= y + h - 1.0);
+            prop_assert!((x + w / 2.0 - u - s / 2.0).abs() < 1.5, "{with:?} {without:?}");
+            prop_assert!((y + h / 2.0 - v - t / 2.0).abs() < 1.5, "{with:?} {without:?}");
+            prop_assert!(s <= w + 2.0 && t <= h + 2.0, "{with:?} {without:?}");
         }
+    }
+
+    #[test]
+    fn a_square_box_without_a_mask_keeps_its_size_when_it_is_turned(angle in -7.0..7.0) {
+        let extent = Extent::new(200, 200);
+        let labels = Labels {
+            objects: Some(vec![Object::new("cup", [80.0, 90.0, 20.0, 20.0])]),
+            ..Labels::default()
+        };
+        let turn = Mapping::similarity(extent, angle, 1.0, [0.0; 2]);
+        let [_, _, width, height] = labels.map(&turn, Border::Replicate, "test").unwrap().objects()[0].bbox_xywh;
+        prop_assert!((width - 20.0).abs() < 1e-3 && (height - 20.0).abs() < 1e-3);
     }
 
     #[test]

@@ -38,7 +38,7 @@ pub use kind::{Transform, TransformKind, View};
 pub const STAGE: StageKind = StageKind {
     name: "augment",
     about: "random variants of every sample, with exactly mapped labels",
-    version: 4,
+    version: 5,
     inputs: &[Input::required(
         "samples",
         Kind::Samples,

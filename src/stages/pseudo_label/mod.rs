@@ -38,7 +38,7 @@ use selection::Belief;
 pub const STAGE: StageKind = StageKind {
     name: "pseudo_label",
     about: "adds unlabelled photos with the class, or the boxes, that networks trained on the samples read in them",
-    version: 7,
+    version: 8,
     inputs: &[
         Input::required("samples", Kind::Samples, "labelled pictures, augmented"),
         Input::required(
@@ -218,12 +218,14 @@ impl Stage for PseudoLabel {
             .filter_map(|(origin, belief)| Some((origin, (*belief)?)))
             .collect();
         let label = |mut photo: Sample| {
-            let belief = believed.get(&photo.provenance.origin)?;
+            let Some(belief) = believed.get(&photo.provenance.origin) else {
+                return Ok(Vec::new());
+            };
             let class = &classes[belief.class];
             let note = note(class, belief.confidence);
             photo.provenance.transforms.push(note);
             photo.labels.class = Some(class.clone());
-            Some(photo)
+            Ok(vec![photo])
         };
         write(context, samples, photos, label)?;
         let mut counts: BTreeMap<&String, usize> = BTreeMap::new();
@@ -281,12 +283,12 @@ pub fn read_note(transforms: &[String]) -> Option<(&str, &str)> {
     notes.next()?.strip_suffix(')')?.rsplit_once(", ")
 }
 
-/// Writes all labelled samples, then the photos that `label` gives what is believed of them, as often as they come.
+/// Writes all labelled samples, then what `label` makes of the photos, as often as they come.
 fn write(
     context: &Context,
     samples: &Artifact,
     photos: &Artifact,
-    label: impl Fn(Sample) -> Option<Sample>,
+    label: impl Fn(Sample) -> Result<Vec<Sample>>,
 ) -> Result<()> {
     let (mut number, mut index) = (0, 0);
     let parts = samples.parts().map(|path| (path, false));
@@ -294,13 +296,13 @@ fn write(
         let mut written = Vec::new();
         for sample in parts::read_part(&path)? {
             let parent = sample.id.clone();
-            let sample = if is_photo {
-                label(sample)
+            let samples = if is_photo {
+                label(sample)?
             } else {
-                Some(sample)
+                vec![sample]
             };
-            if let Some(mut sample) = sample {
-                sample.provenance.parent = Some(parent);
+            for mut sample in samples {
+                sample.provenance.parent = Some(parent.clone());
                 sample.id = format!("{}-{index:06}", context.id);
                 sample.index = index;
                 index += 1;

@@ -5,14 +5,17 @@
 //! which they see strongly altered and their teachers, running averages of their weights, as they are. Deviations: a
 //! box is believed only if the teachers of several students agree on it, each in several views of the photo; of each
 //! class a growing share of these boxes is believed, the surest first, as of classes of whole photos; what some see and
-//! not all believe is neither right nor wrong for the students to find. Only photos in which nothing is doubtful join.
+//! not all believe is neither right nor wrong for the students to find. Of photos, the parts join in which nothing is
+//! doubtful.
 
 mod agreement;
 mod lesson;
+mod parts;
 mod strong;
 #[cfg(test)]
 mod tests;
 
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 
 use serde_json::json;
@@ -20,7 +23,8 @@ use serde_json::json;
 use super::{PseudoLabel, findings, note, write};
 use crate::models::album::{Album, ObjectBox};
 use crate::nn::device;
-use crate::sample::{Labels, Object, Sample};
+use crate::sample::crop::{self, Rectangle};
+use crate::sample::{Labels, Object, Sample, image};
 use crate::stage::{Context, finding};
 use crate::tasks::Detection;
 use crate::{Error, Result};
@@ -35,11 +39,6 @@ struct Belief {
 }
 
 impl Belief {
-    /// Whether all that was seen in the photo is believed.
-    fn is_whole(&self) -> bool {
-        !self.sure.is_empty() && self.doubtful.is_empty()
-    }
-
     fn objects(&self) -> Vec<ObjectBox> {
         let object = |one: &Detection| ObjectBox::new(one.class, one.bbox_xywh);
         let doubtful = self.doubtful.iter().map(|one| ObjectBox {
@@ -47,12 +46,6 @@ impl Belief {
             ..object(one)
         });
         self.sure.iter().map(object).chain(doubtful).collect()
-    }
-
-    /// Mean score of what is believed, 0..1.
-    fn confidence(&self) -> f32 {
-        let scores: f32 = self.sure.iter().map(|one| one.score).sum();
-        scores / self.sure.len().max(1) as f32
     }
 }
 
@@ -83,18 +76,22 @@ pub(super) fn run(config: &PseudoLabel, context: &Context) -> Result<serde_json:
         photos: &album,
     };
     let beliefs = lesson::learn(config, context, &chosen, &lesson)?;
-    let label = |mut photo: Sample| {
-        let belief = &beliefs[*places.get(&photo.id)?];
-        belief.is_whole().then(|| {
-            photo.labels = labels(belief, &classes);
-            let count = format!("{} objects", belief.sure.len());
-            let note = note(&count, belief.confidence());
-            photo.provenance.transforms.push(note);
-            photo
-        })
+    let joined = RefCell::new(Joined::default());
+    let label = |photo: Sample| {
+        let belief = &beliefs[places[&photo.id]];
+        let parts = parts::parts(belief, photo.extent);
+        let parts = parts
+            .into_iter()
+            .map(|part| (part, parts::within(part, &belief.sure)));
+        let parts: Vec<_> = parts.collect();
+        joined.borrow_mut().count(&parts);
+        let sample = |(rectangle, sure): &(Rectangle, Vec<Detection>)| {
+            part(&photo, *rectangle, sure, &classes)
+        };
+        parts.iter().map(sample).collect()
     };
     write(context, samples, photos, label)?;
-    let mut summary = summary(&beliefs, &classes);
+    let mut summary = joined.into_inner().summary(&beliefs, &classes);
     summary["device"] = chosen.name.into();
     let findings = findings::findings(&summary);
     finding::record(&mut summary, &findings);
@@ -124,34 +121,73 @@ fn labelled(context: &Context) -> Result<(Vec<String>, Album)> {
     Ok((classes, album))
 }
 
-/// The labels of a photo in which all that is seen is believed.
-fn labels(belief: &Belief, classes: &[String]) -> Labels {
-    let object = |one: &Detection| Object::new(&classes[one.class], one.bbox_xywh);
-    let mut labels = Labels {
-        objects: Some(belief.sure.iter().map(object).collect()),
+/// A part of a photo with its objects, which lie in it whole.
+fn part(
+    photo: &Sample,
+    rectangle: Rectangle,
+    sure: &[Detection],
+    classes: &[String],
+) -> Result<Sample> {
+    let mut part = photo.clone();
+    let transforms = &mut part.provenance.transforms;
+    let Rectangle { left, top, extent } = rectangle;
+    if extent != photo.extent {
+        let pixels = crop::cut(&image::decode_rgb(&photo.image, &photo.id)?, rectangle);
+        part.image = image::encode_png(&pixels)?;
+        part.extent = extent;
+        transforms.push(format!("part({left}, {top}, {extent})"));
+    }
+    let objects = sure.iter().map(|one| {
+        let [x, y, width, height] = one.bbox_xywh;
+        let bbox_xywh = [x - left as f32, y - top as f32, width, height];
+        Object::new(&classes[one.class], bbox_xywh)
+    });
+    part.labels = Labels {
+        objects: Some(objects.collect()),
         ..Labels::default()
     };
-    labels.class = labels.only_class().map(str::to_owned);
-    labels
+    part.labels.class = part.labels.only_class().map(str::to_owned);
+    let count = format!("{} objects", sure.len());
+    transforms.push(note(&count, confidence(sure)));
+    Ok(part)
 }
 
-fn summary(beliefs: &[Belief], classes: &[String]) -> serde_json::Value {
-    let whole = || beliefs.iter().filter(|belief| belief.is_whole());
-    let mut boxes: BTreeMap<&String, usize> = BTreeMap::new();
-    for one in whole().flat_map(|belief| &belief.sure) {
-        *boxes.entry(&classes[one.class]).or_default() += 1;
+/// Mean score, 0..1.
+fn confidence(sure: &[Detection]) -> f32 {
+    let scores = sure.iter().map(|one| one.score);
+    scores.fold(0.0, |sum, score| sum + score) / sure.len().max(1) as f32
+}
+
+/// What joined.
+#[derive(Default)]
+struct Joined {
+    photos: usize,
+    parts: usize,
+    /// All that lies in parts; what lies in several counts as often.
+    objects: Vec<Detection>,
+}
+
+impl Joined {
+    /// Counts the parts of another photo.
+    fn count(&mut self, parts: &[(Rectangle, Vec<Detection>)]) {
+        self.photos += usize::from(!parts.is_empty());
+        self.parts += parts.len();
+        self.objects.extend(parts.iter().flat_map(|(_, sure)| sure));
     }
-    let believed = whole().count();
-    // The sum of nothing is a negative zero.
-    let confidence = whole()
-        .map(Belief::confidence)
-        .fold(0.0, |sum, one| sum + one);
-    json!({
-        "photos": beliefs.len(),
-        "believed": believed,
-        "boxes": boxes.values().sum::<usize>(),
-        "classes": boxes,
-        "doubtful": beliefs.iter().map(|belief| belief.doubtful.len()).sum::<usize>(),
-        "mean_confidence": f64::from(confidence) / believed.max(1) as f64,
-    })
+
+    fn summary(&self, beliefs: &[Belief], classes: &[String]) -> serde_json::Value {
+        let mut boxes: BTreeMap<&String, usize> = BTreeMap::new();
+        for one in &self.objects {
+            *boxes.entry(&classes[one.class]).or_default() += 1;
+        }
+        json!({
+            "photos": beliefs.len(),
+            "believed": self.photos,
+            "parts": self.parts,
+            "boxes": self.objects.len(),
+            "classes": boxes,
+            "doubtful": beliefs.iter().map(|belief| belief.doubtful.len()).sum::<usize>(),
+            "mean_confidence": confidence(&self.objects),
+        })
+    }
 }
