@@ -6,6 +6,7 @@ pub mod ffmpeg;
 pub mod finding;
 mod foresight;
 mod partwise;
+pub mod shapes;
 pub mod table;
 
 pub use partwise::{generated, mapped};

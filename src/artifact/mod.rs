@@ -35,6 +35,8 @@ pub enum Kind {
     Task,
     /// A network that draws pictures of classes.
     Generator,
+    /// 3D models, `models/CLASS/NAME.obj`.
+    Models,
     /// A dataset to publish.
     Dataset,
     /// Measurements only.

@@ -40,7 +40,8 @@ pub trait Draws: Module + Sync {
     /// Numbers that it draws a picture from.
     fn numbers(shape: &Self::Shape) -> usize;
 
-    /// Pictures `[batch, 3, height, width]` from numbers `[batch, numbers]` and classes `[batch, classes]`.
+    /// Pictures `[batch, 3, height, width]`, or volumes, whose slices are the channels, from numbers `[batch, numbers]` and
+    /// classes `[batch, classes]`.
     fn pictures(&self, numbers: &Tensor<2>, classes: &Tensor<2>) -> Tensor<4>;
 
     /// The same, nearer to the mean: 0..1, see [`Generator::draw`].
@@ -107,6 +108,21 @@ impl<G: Draws, D: Discriminates> Adversary<G, D> {
             arena: arena(norm, config, setting)?,
         })
     }
+
+    /// The averaged generator, on [`Adversary::device`].
+    pub fn average(&self) -> &G {
+        &self.average
+    }
+
+    /// Numbers that it draws from.
+    pub fn numbers(&self) -> usize {
+        G::numbers(&self.shape)
+    }
+
+    /// Where the averaged generator draws, without autodiff.
+    pub fn device(&self) -> Device {
+        self.arena.device.clone().inner()
+    }
 }
 
 impl<G: Draws> Adversary<G, ProjectionDiscriminator> {
@@ -161,7 +177,7 @@ fn losses<G: Draws, D: Discriminates>(judge: &Judge<D>, network: &G, round: &Rou
 
 impl<G: Draws + 'static, D: Discriminates + 'static> Learner for Adversary<G, D> {
     fn step(&mut self, batch: &Batch, rate: f64) -> BTreeMap<String, f64> {
-        let (count, numbers) = (batch.count(), G::numbers(&self.shape));
+        let (count, numbers) = (batch.count(), self.numbers());
         let rows: Vec<Vec<f32>> = (0..count)
             .map(|_| normal(numbers, &mut self.stream))
             .collect();
@@ -187,8 +203,7 @@ impl<G: Draws + 'static, D: Discriminates + 'static> Learner for Adversary<G, D>
     }
 
     fn generator(&self) -> Box<dyn Generator> {
-        let device = self.arena.device.clone().inner();
-        drawer(self.shape.clone(), self.average.clone(), device)
+        drawer(self.shape.clone(), self.average.clone(), self.device())
     }
 
     fn parameters(&self) -> usize {

@@ -84,7 +84,7 @@ pub struct Setting<'a> {
 /// What one step learns from.
 #[derive(Debug, Clone)]
 pub struct Batch {
-    /// `[batch, 3, height, width]` in −1..1.
+    /// `[batch, channels, height, width]` in −1..1: pictures of 3 channels, or volumes, whose slices are the channels.
     pub pictures: Tensor<4>,
     /// `[batch, columns]`: what each is drawn from, see [`Reads`].
     pub conditions: Tensor<2>,

@@ -6,11 +6,13 @@ pub mod coder;
 pub mod dcgan;
 pub mod fvbn;
 pub mod gan;
+pub mod gan3d;
 pub mod guide;
 pub mod kind;
 pub mod pixelcnn;
 pub mod stackgan;
 pub mod stylegan2;
+pub mod training;
 pub mod vae;
 
 #[cfg(test)]

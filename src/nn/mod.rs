@@ -42,6 +42,7 @@ mod transpose;
 pub mod unet_generator;
 pub mod upscaler;
 mod vectorised;
+pub mod volume;
 mod weight_update;
 pub mod workers;
 mod zeros;

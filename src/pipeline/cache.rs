@@ -244,7 +244,12 @@ impl Work {
             Kind::Samples | Kind::Judged => file.starts_with("part-"),
             // One row per image, as in a part.
             Kind::Dataset => file == artifact::DATASET_TABLE,
-            Kind::Adapter | Kind::Task | Kind::Generator | Kind::Metrics | Kind::Settings => false,
+            Kind::Adapter
+            | Kind::Task
+            | Kind::Generator
+            | Kind::Models
+            | Kind::Metrics
+            | Kind::Settings => false,
         };
         for entry in files.iter().filter(|entry| counted(&entry.file)) {
             count_classes(&self.folder.join(&entry.file), &mut total)?;

@@ -11,6 +11,7 @@ pub mod join;
 pub mod learn;
 pub mod pseudo_label;
 pub mod render;
+pub mod sculpt;
 pub mod select;
 pub mod split;
 pub mod task;
@@ -25,6 +26,8 @@ pub const STAGES: &[StageKind] = &[
     select::STAGE,
     // Which stage's ranges are fitted is said here, since stages do not know each other.
     fit::kind::<render::Render>(),
+    // And whose list of models is read.
+    sculpt::kind::<render::ModelList>(),
     render::STAGE,
     task::STAGE,
     train::STAGE,

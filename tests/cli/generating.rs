@@ -56,3 +56,64 @@ fn sizes_and_settings_are_checked_before_anything_runs() {
     ))
     .stderr(contains("another generator"));
 }
+
+/// A pipeline that makes `per_class` models after those of the repository and renders them, with `more` of the stages.
+fn sculpted(more: &str) -> String {
+    let lego = Path::new(env!("CARGO_MANIFEST_DIR")).join("renders/lego");
+    format!(
+        "name = \"tiny\"\n[stages.sculpt]\nmodels = [{{ path = {lego:?}, class = \"part\" }}]\nresolution = 16\n\
+         per_class = 2\nheld_out = 0.0\nsteps = 3\nbatch = 2\n[stages.sculpt.gan3d]\nchannels = 4\n\
+         [stages.render]\nfrom = {{ models = \"sculpt\" }}\ncount = 3\nsize = 32\n{more}"
+    )
+}
+
+#[test]
+fn models_that_were_made_are_rendered_and_more_of_them_need_no_training() {
+    let project = Project::new().file("tiny.toml", sculpted("[stages.render.mesh]"));
+    project.verismo(&["run", "tiny.toml"]).assert().success();
+    let record = project.json("outputs/runs/tiny/latest/run.json");
+    let folder = |stage: usize| project.path(record["stages"][stage]["folder"].as_str().unwrap());
+    let rendered = verismo::artifact::Artifact::open(&folder(1)).unwrap();
+    for sample in rendered.samples() {
+        let sample = sample.unwrap();
+        assert_eq!(sample.labels.class.as_deref(), Some("part"));
+        // Wherever the cache is.
+        let source = &sample.provenance.source;
+        assert!(
+            source.contains("models/part/part-0000") && !source.contains("outputs"),
+            "{source}"
+        );
+    }
+    let first = |folder: &Path| std::fs::read(folder.join("models/part/part-00001.obj")).unwrap();
+    let before = first(&folder(0));
+    let more = ["run", "tiny.toml", "--set", "sculpt.per_class=3"];
+    let run = project.verismo(&more).assert().success();
+    run.stderr(contains("3 of 3 steps carried over"));
+    let record = project.json("outputs/runs/tiny/latest/run.json");
+    let folder = project.path(record["stages"][0]["folder"].as_str().unwrap());
+    assert_eq!(first(&folder), before);
+    assert!(folder.join("models/part/part-00002.obj").exists());
+}
+
+#[test]
+fn wrong_models_are_refused_before_anything_runs() {
+    let plan = |text: &str| {
+        let project = Project::new().file("tiny.toml", text);
+        project.verismo(&["plan", "tiny.toml"]).assert().code(2)
+    };
+    plan(&sculpted("[stages.render.template]\ntemplates = \"signs\""))
+        .stderr(contains("`models` are 3D models"));
+    plan(&sculpted("classes = [\"plate\"]\n[stages.render.mesh]"))
+        .stderr(contains("`classes` lists `plate`").and(contains("`part`")));
+    plan("name = \"tiny\"\n[stages.render]\n[stages.render.mesh]")
+        .stderr(contains("names no model").and(contains("parts/cup.glb")));
+    let sculpt = |models: &str| plan(&format!("name = \"tiny\"\n[stages.sculpt]\n{models}"));
+    sculpt("").stderr(contains("`models` names no model"));
+    let lego = Path::new(env!("CARGO_MANIFEST_DIR")).join("renders/lego");
+    sculpt(&format!("models = [{lego:?}]")).stderr(contains("does not say what"));
+    sculpt(&format!(
+        "models = [{{ path = {lego:?}, class = \"part\", weight = 2.0 }}]"
+    ))
+    .stderr(contains("have no effect on shapes"));
+    sculpt("models = [{ path = \"none.obj\", class = \"part\" }]").stderr(contains("none.obj"));
+}

@@ -15,7 +15,7 @@ use verismo::stages::STAGES;
 use crate::project::Project;
 
 /// Stages whose results come from networks.
-const LEARNED: [&str; 8] = [
+const LEARNED: [&str; 9] = [
     "task",
     "train",
     "translate",
@@ -23,6 +23,7 @@ const LEARNED: [&str; 8] = [
     "pseudo_label",
     "learn",
     "generate",
+    "sculpt",
     "evaluate",
 ];
 

@@ -76,7 +76,18 @@ channels = 8
 latent = 4
 [stages.generate]
 from = { model = \"learn\", task = \"task\" }
-per_class = 4";
+per_class = 4
+[stages.sculpt]
+models = [{ path = \"ROOT/renders/lego\", class = \"part\" }]
+resolution = 16
+per_class = 2
+held_out = 0.0
+steps = 12
+batch = 2
+watch_every = 5
+checkpoint_minutes = 0.0
+[stages.sculpt.gan3d]
+channels = 4";
         let pipeline = Tiny::new("part_size = 8")
             .dice(48, 32)
             .stages(&stages.replace("ROOT", env!("CARGO_MANIFEST_DIR")))

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use crate::sample::Extent;
 use crate::tasks::detection::boxes::clipped;
 
-/// The convention.
+/// How boxes are drawn around objects.
 #[derive(Debug, Clone, Copy, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct BoxStyle {
@@ -28,6 +28,20 @@ impl BoxStyle {
             true => Ok(()),
             false => Err("`margin` must be between 0 and 2".into()),
         }
+    }
+
+    /// What the report says of it, after a sentence.
+    pub(super) fn told(self) -> String {
+        let form = if self.square {
+            "squares"
+        } else {
+            "tight boxes"
+        };
+        format!(
+            " Boxes in the test photos are drawn as {form} with a margin of {:.1} % of the longer side (`test_boxes`); \
+             boxes that were found are redrawn in the same way before they are compared, except those of target_only.",
+            100.0 * self.margin
+        )
     }
 
     /// The tightest box x, y, width, height in pixels, drawn like this, up to the edges of the picture.
@@ -60,6 +74,12 @@ mod tests {
         assert_eq!(drawn(false, 0.1, bbox), [18.0, 18.0, 24.0, 14.0]);
         assert_eq!(drawn(true, 0.25, bbox), [15.0, 10.0, 30.0, 30.0]);
         assert_eq!(drawn(true, 1.0, [90.0, 0.0, 10.0, 10.0])[..2], [80.0, 0.0]);
+        let told = BoxStyle {
+            square: true,
+            margin: 0.075,
+        }
+        .told();
+        assert!(told.contains("squares with a margin of 7.5 %"), "{told}");
         let wrong = |margin| {
             BoxStyle {
                 square: true,

@@ -14,6 +14,7 @@ use crate::tasks::detection::SURE;
 use crate::tasks::{TASKS, Truth, classification};
 use crate::{Error, Result};
 
+use super::box_style::BoxStyle;
 use super::frames;
 
 /// One task, as the stage's summary has it.
@@ -95,9 +96,14 @@ pub(super) fn exhibit(evidence: &Evidence) -> Result<Vec<Exhibit>> {
     }
     exhibits.extend(frames::exhibit(evidence)?);
     if !exhibits.is_empty() {
-        let text = "to test the recognisers and, if there is one, to train target_only, the recogniser \
-                    that the others are compared with.";
-        let content = Content::Text(text.into());
+        let mut text = "to test the recognisers and, if there is one, to train target_only, the recogniser that the \
+                        others are compared with."
+            .to_owned();
+        let config = evidence.artifact.manifest.config["test_boxes"].clone();
+        if let Ok(style) = serde_json::from_value::<BoxStyle>(config) {
+            text += &style.told();
+        }
+        let content = Content::Text(text);
         exhibits.push(Exhibit::new((Place::RealLabels, ""), "", content));
     }
     Ok(exhibits)

@@ -8,8 +8,8 @@ use serde::{Deserialize, Serialize, Serializer};
 use toml::Spanned;
 use toml::de::DeValue;
 
+use crate::generators::training::{Schedule, check_held_out};
 use crate::generators::{GENERATORS, GeneratorKind, Model};
-use crate::models::settings::check_rate;
 use crate::registry::Name;
 use crate::stage::Stage;
 use crate::stage::table;
@@ -60,26 +60,18 @@ impl LearnConfig {
     /// # Errors
     /// What is out of range, in words.
     pub(super) fn check(&self) -> Result<(), String> {
-        if self.steps == 0 || self.batch < 2 {
-            return Err("`steps` must be at least 1, `batch` 2".into());
-        }
-        check_rate("rate", self.rate)?;
-        if !(0.0..1.0).contains(&self.ema) {
-            return Err("`ema` must be at least 0 and below 1".into());
-        }
-        if !(0.0..=0.5).contains(&self.held_out) {
-            return Err("`held_out` must lie in 0..0.5".into());
-        }
-        if !(0.0..=1e9).contains(&self.checkpoint_minutes) {
-            return Err("`checkpoint_minutes` must be at least 0".into());
-        }
-        Ok(())
+        self.schedule().check(self.batch, self.ema)?;
+        check_held_out(self.held_out)
     }
 
-    /// The learning rate of a step, counted from 0.
-    pub(super) fn rate_at(&self, step: u64) -> f64 {
-        let left = (self.steps - step) as f64 / self.steps as f64;
-        self.rate * (2.0 * left).min(1.0)
+    /// How long it trains.
+    pub(super) fn schedule(&self) -> Schedule {
+        Schedule {
+            steps: self.steps,
+            rate: self.rate,
+            watch_every: self.watch_every,
+            checkpoint_minutes: self.checkpoint_minutes,
+        }
     }
 }
 

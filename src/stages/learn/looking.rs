@@ -84,7 +84,7 @@ fn drawn(
 const SHOW: u64 = 1 << 41;
 const MEASURE: u64 = 1 << 42;
 
-/// Writes a sheet of what the generator draws at a step: a row for each class.
+/// Writes a sheet of what the generator draws to `path`: a row for each class.
 ///
 /// # Errors
 /// If it cannot be written.
@@ -92,8 +92,7 @@ pub(super) fn sheet(
     context: &Context,
     data: &Data,
     learner: &dyn Learner,
-    folder: &Path,
-    step: u64,
+    path: &Path,
 ) -> Result<()> {
     const COLUMNS: usize = 10;
     let classes = data.trained.classes.len().min(COLUMNS);
@@ -109,9 +108,8 @@ pub(super) fn sheet(
         .max(data.trained.extent.height)
         .max(32);
     let sheet = contact_sheet(&pictures, COLUMNS as u32, side);
-    let path = folder.join(format!("sheet-{step:09}.png"));
     let png = encode_png(&sheet)?;
-    std::fs::write(&path, png).map_err(|e| crate::Error::io(&path, e))
+    std::fs::write(path, png).map_err(|e| crate::Error::io(path, e))
 }
 
 /// Measures a trained generator, and writes what the report shows of it.

@@ -9,20 +9,22 @@ mod exhibit;
 mod findings;
 mod looking;
 mod told;
-mod training;
 
 #[cfg(test)]
 mod tests;
 
 use std::collections::BTreeMap;
+use std::path::Path;
 
 use serde_json::json;
 
 use crate::artifact::Kind;
 use crate::artifact::resume::Resume;
-use crate::generators::Setting;
-use crate::nn::device;
+use crate::generators::training::{Training, TrainingData};
+use crate::generators::{Batch, Learner, Setting};
+use crate::nn::device::{self, Chosen};
 use crate::nn::ruler::Figures;
+use crate::seed::Stream;
 use crate::stage::finding;
 use crate::stage::{
     Context, Effort, Event, Facts, Forecast, Givens, Input, Misfit, Stage, StageKind, checkpoints,
@@ -30,7 +32,6 @@ use crate::stage::{
 use crate::{Error, Result};
 use config::Learn;
 use data::Data;
-use training::Training;
 
 /// The registry entry.
 pub const STAGE: StageKind = StageKind {
@@ -84,7 +85,7 @@ impl Stage for Learn {
     }
 
     fn left_over(&self, resume: &Resume, _: &Givens) -> f64 {
-        checkpoints::share_done(resume, training::SCOPES, self.config.steps)
+        checkpoints::share_done(resume, SCOPES, self.config.steps)
     }
 
     fn run(&self, context: &Context) -> Result<serde_json::Value> {
@@ -116,13 +117,19 @@ impl Stage for Learn {
         if let Some(text) = chosen.drawback(data.trained.extent) {
             context.emit(Event::Note { text: text.into() });
         }
-        let history = Training {
+        let training = Training {
+            schedule: config.schedule(),
+            scopes: SCOPES,
+            context,
+        };
+        let pictures = Pictures {
             config,
             context,
+            by_class: data.by_class(),
             data: &data,
             device: &chosen,
-        }
-        .run(learner.as_mut())?;
+        };
+        let history = training.run(learner.as_mut(), &pictures)?;
         learner.save(context.out)?;
         data.trained.save(context.out)?;
         let looked = looking::look(context, config, &data, learner.as_ref(), &chosen)?;
@@ -143,6 +150,30 @@ impl Stage for Learn {
         let findings = findings::findings(&summary);
         finding::record(&mut summary, &findings);
         Ok(summary)
+    }
+}
+
+/// What earlier trainings may differ in and still be the beginning of this one: nothing.
+const SCOPES: &[&[&str]] = &[&[]];
+
+/// What a generator of pictures learns from.
+struct Pictures<'a> {
+    config: &'a config::LearnConfig,
+    context: &'a Context<'a>,
+    data: &'a Data,
+    /// The numbers of the pictures of each class.
+    by_class: BTreeMap<usize, Vec<usize>>,
+    device: &'a Chosen,
+}
+
+impl TrainingData<dyn Learner> for Pictures<'_> {
+    fn batch(&self, stream: &mut Stream) -> Result<Batch> {
+        let device = &self.device.device;
+        self.data.draw(self.config, &self.by_class, stream, device)
+    }
+
+    fn sheet(&self, learner: &dyn Learner, path: &Path) -> Result<()> {
+        looking::sheet(self.context, self.data, learner, path)
     }
 }
 

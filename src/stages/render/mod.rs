@@ -10,7 +10,7 @@ mod stored;
 mod template;
 mod turns;
 
-pub use mesh::{ModelFacts, is_too_large, length, model_facts, model_formats};
+pub use mesh::{ModelFacts, ModelList, is_too_large, length, model_facts, model_formats};
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
@@ -28,12 +28,13 @@ use crate::stage::{
     parse,
 };
 use crate::{Error, Result};
+use names::Named;
 
 /// The registry entry.
 pub const STAGE: StageKind = StageKind {
     name: "render",
     about: "labelled pictures of 3D models (mesh) or 2D templates (template)",
-    version: 10,
+    version: 11,
     inputs: &[
         Input::optional(
             "backgrounds",
@@ -41,6 +42,11 @@ pub const STAGE: StageKind = StageKind {
             "unlabelled photos to stand behind the object",
         ),
         Input::optional("fit", Kind::Settings, "ranges to use in place of its own"),
+        Input::optional(
+            "models",
+            Kind::Models,
+            "3D models that `sculpt` made, beside those of `mesh.models`",
+        ),
     ],
     output: Kind::Samples,
     parse: parse::<Render>,
@@ -242,11 +248,7 @@ impl Stage for Render {
             }
             _ => return Err("give exactly one of the tables `mesh` and `template`".into()),
         }
-        let named = self.named()?;
-        match self.classes.is_empty() || named.is_empty() {
-            true => Ok(()),
-            false => names::check_list(&self.classes, &named),
-        }
+        self.named().map(|_| ())
     }
 
     fn check_files(&self, _: &Givens) -> Result<(), Misfit> {
@@ -257,9 +259,38 @@ impl Stage for Render {
         }
     }
 
-    fn foresee(&self, _: &Givens) -> Result<Facts, Misfit> {
-        let named = self.named().unwrap_or_default().into_iter();
-        let named: BTreeSet<String> = named.map(|named| named.class).collect();
+    fn foresee(&self, inputs: &Givens) -> Result<Facts, Misfit> {
+        let mut named = self.named().unwrap_or_default();
+        let own = !named.is_empty();
+        match (inputs.get("models"), &self.mesh) {
+            (Some(_), None) => {
+                return Err(Misfit::new(
+                    "`models` are 3D models, and `template` draws pictures",
+                    "leave `models` out, or give the table `mesh` in place of `template`",
+                ));
+            }
+            (None, Some(mesh)) if mesh.models.is_empty() => {
+                return Err(Misfit::new("`mesh.models` names no model", NO_MODELS));
+            }
+            (Some(given), Some(_)) => {
+                named.extend(given.facts.class_names.iter().map(|class| Named {
+                    class: class.clone(),
+                    source: format!("stage `{}`", given.id),
+                }));
+            }
+            (None, _) => (),
+        }
+        // Without all files, not all classes are known.
+        let known = own
+            || self
+                .mesh
+                .as_ref()
+                .is_some_and(|mesh| mesh.models.is_empty());
+        if known && !self.classes.is_empty() {
+            let listed = names::check_list(&self.classes, &named);
+            listed.map_err(|problem| Misfit::new(problem, "correct `classes`"))?;
+        }
+        let named: BTreeSet<String> = named.into_iter().map(|named| named.class).collect();
         let has = |kind: &MapKind| {
             let always = kind.name == depth::MAP.name && self.mesh.is_some();
             always || self.has(kind)
@@ -290,6 +321,25 @@ impl Stage for Render {
     }
 
     fn run(&self, context: &Context) -> Result<serde_json::Value> {
+        if let (Some(models), Some(mesh)) = (context.inputs.get("models"), &self.mesh) {
+            let mesh = Some(mesh.with_given(&models.folder)?);
+            let own = Render {
+                mesh,
+                ..self.clone()
+            };
+            return own.run_fitted(context);
+        }
+        self.run_fitted(context)
+    }
+}
+
+/// What to do about a stage without models.
+const NO_MODELS: &str = "list yours, e.g. `models = [\"parts/cup.glb\"]`, or with what the files do not say: `models = \
+                         [{ path = \"parts/*.stl\", class = \"cup\", scale = 0.001, up = \"z\" }]`";
+
+impl Render {
+    /// Renders, with the ranges that `fit` found if there are any.
+    fn run_fitted(&self, context: &Context) -> Result<serde_json::Value> {
         let Some(fit) = context.inputs.get("fit") else {
             return self.render(context);
         };
@@ -298,9 +348,7 @@ impl Stage for Render {
         summary["settings"] = settings;
         Ok(summary)
     }
-}
 
-impl Render {
     /// Whether the list of maps names this one.
     fn has(&self, kind: &MapKind) -> bool {
         self.maps.iter().any(|map| map.entry().name == kind.name)
@@ -310,7 +358,7 @@ impl Render {
     ///
     /// # Errors
     /// If a list or folder of files is wrong.
-    fn named(&self) -> Result<Vec<names::Named>, String> {
+    fn named(&self) -> Result<Vec<Named>, String> {
         match (&self.mesh, &self.template) {
             (Some(mesh), _) => mesh.classes(),
             (None, Some(template)) => template.classes(),

@@ -24,9 +24,10 @@ use super::{PseudoLabel, findings, note, write};
 use crate::models::album::{Album, ObjectBox};
 use crate::nn::device;
 use crate::sample::crop::{self, Rectangle};
-use crate::sample::{Labels, Object, Sample, image};
+use crate::sample::{Extent, Labels, Object, Sample, image};
 use crate::stage::{Context, finding};
 use crate::tasks::Detection;
+use crate::tasks::detection::boxes::clipped;
 use crate::{Error, Result};
 use lesson::Lesson;
 
@@ -39,6 +40,22 @@ struct Belief {
 }
 
 impl Belief {
+    /// The same, with no box beyond the photo: those of an enlarged view may be, by a fraction of a pixel.
+    fn within(&self, photo: Extent) -> Self {
+        let sides = [photo.width, photo.height].map(|side| side as f32);
+        let within = |found: &[Detection]| {
+            let clip = |one: &Detection| Detection {
+                bbox_xywh: clipped(one.bbox_xywh, sides),
+                ..*one
+            };
+            found.iter().map(clip).collect()
+        };
+        Belief {
+            sure: within(&self.sure),
+            doubtful: within(&self.doubtful),
+        }
+    }
+
     fn objects(&self) -> Vec<ObjectBox> {
         let object = |one: &Detection| ObjectBox::new(one.class, one.bbox_xywh);
         let doubtful = self.doubtful.iter().map(|one| ObjectBox {
@@ -78,8 +95,8 @@ pub(super) fn run(config: &PseudoLabel, context: &Context) -> Result<serde_json:
     let beliefs = lesson::learn(config, context, &chosen, &lesson)?;
     let joined = RefCell::new(Joined::default());
     let label = |photo: Sample| {
-        let belief = &beliefs[places[&photo.id]];
-        let parts = parts::parts(belief, photo.extent);
+        let belief = beliefs[places[&photo.id]].within(photo.extent);
+        let parts = parts::parts(&belief, photo.extent);
         let parts = parts
             .into_iter()
             .map(|part| (part, parts::within(part, &belief.sure)));

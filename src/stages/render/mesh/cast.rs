@@ -45,6 +45,9 @@ impl Cast {
     pub(super) fn load(mesh: &Mesh, wanted: Wanted, context: &Context) -> Result<Self> {
         let failed = |problem: String| Error::usage(context.id, problem, "correct `mesh.models`");
         let sources = list::check(&mesh.models).map_err(failed)?;
+        if sources.is_empty() {
+            return Err(failed("`mesh.models` names no model".into()));
+        }
         let (mut models, mut places): (Vec<Model>, BTreeMap<String, usize>) = Default::default();
         let (mut lots, mut named): (BTreeMap<(usize, String), Lot>, Vec<Named>) =
             Default::default();

@@ -171,9 +171,13 @@ impl Source {
 }
 
 impl Listed {
-    #[cfg(test)]
     pub(super) fn path(&self) -> &Path {
         &self.0.path
+    }
+
+    /// Whether it says how often its classes come up, or what they look like.
+    pub(super) fn is_painted(&self) -> bool {
+        self.0.weight.is_some() || !self.0.material.is_empty()
     }
 
     /// The files of the entry with this number, by name. A path that leads nowhere stands for itself.
@@ -207,6 +211,25 @@ impl Listed {
         };
         Ok(paths.into_iter().map(source).collect())
     }
+}
+
+/// An entry for each folder in `folder`, which is a class.
+///
+/// # Errors
+/// If it cannot be read.
+pub(super) fn of_classes(folder: &Path) -> crate::Result<Vec<Listed>> {
+    let unread = |e| crate::Error::io(folder, e);
+    let mut listed = Vec::new();
+    for entry in std::fs::read_dir(folder).map_err(unread)? {
+        let path = entry.map_err(unread)?.path();
+        let class = path.file_name().unwrap_or_default().to_string_lossy();
+        listed.push(Listed(Table {
+            class: Some(class.into_owned()),
+            ..Listed::from(path.clone()).0
+        }));
+    }
+    listed.sort_by(|a, b| a.0.path.cmp(&b.0.path));
+    Ok(listed)
 }
 
 /// Every model file of the list, entry by entry.

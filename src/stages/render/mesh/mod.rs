@@ -48,6 +48,7 @@ mod proof;
 mod quads;
 mod scene;
 mod shade;
+mod shapes;
 mod sizes;
 mod sky;
 mod spot;
@@ -59,13 +60,14 @@ mod text;
 mod texture;
 mod trace;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use facts::{ModelFacts, model_facts, model_formats};
+pub use shapes::ModelList;
 pub use sizes::{is_too_large, length};
 
 use backdrop::Backdrop;
@@ -125,6 +127,9 @@ pub struct Mesh {
     // Stills keep their keys in the cache.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub motion: Option<Motion>,
+    /// The folder of the models in the role `models`, which are the last in the list.
+    #[serde(skip)]
+    given: Option<PathBuf>,
 }
 
 /// What the scenes of a stage are made from.
@@ -152,11 +157,26 @@ impl Default for Mesh {
             scene: None,
             lens: Lens::default(),
             motion: None,
+            given: None,
         }
     }
 }
 
 impl Mesh {
+    /// The same with the models of an artifact, a folder for each class.
+    ///
+    /// # Errors
+    /// If the folder cannot be read.
+    pub(super) fn with_given(&self, folder: &Path) -> Result<Self> {
+        let mut models = self.models.clone();
+        models.extend(list::of_classes(&folder.join("models"))?);
+        Ok(Mesh {
+            models,
+            given: Some(folder.to_path_buf()),
+            ..self.clone()
+        })
+    }
+
     pub fn files(&self) -> Vec<PathBuf> {
         let sources = self.sources();
         let models = sources
@@ -186,14 +206,6 @@ impl Mesh {
     }
 
     pub fn check(&self) -> Result<(), String> {
-        if self.models.is_empty() {
-            return Err(
-                "`mesh.models` names no model; list yours, e.g. `models = [\"parts/cup.glb\"]`, or with what \
-                 the files do not say: `models = [{ path = \"parts/*.stl\", class = \"cup\", scale = 0.001, \
-                 up = \"z\" }]`"
-                    .into(),
-            );
-        }
         if self.environments.is_empty() {
             return Err("`mesh.environments` is empty; leave it out for the built-in light".into());
         }
@@ -411,7 +423,15 @@ impl Mesh {
     }
 
     fn read_model(&self, source: &Source, go_on: GoOn) -> Result<Model> {
-        let mut model = Model::read(source, self.unit_metres, go_on)?;
+        let given = self.given.as_ref();
+        let own = given.and_then(|folder| source.path.strip_prefix(folder).ok());
+        // What was made is in metres.
+        let unit = own.map_or(self.unit_metres, |_| 1.0);
+        let mut model = Model::read(source, unit, go_on)?;
+        if let Some(path) = own {
+            // Wherever the cache is.
+            model.path = path.display().to_string();
+        }
         if self.lie.pose == Pose::Stable && !model.has_named_faces() {
             model.stable_poses = stable_poses(&model, self.lie.steadiness_degrees.to_radians());
         }

@@ -84,19 +84,22 @@ pub(super) fn expose(
             .map(|(at, side)| (at - at % 2..(at + at % 2 + 1).min(side)).step_by(2));
         let near = rows.flat_map(|y| columns.clone().map(move |x| y * width + x));
         let near: Vec<&Pixel> = near.filter(|&j| bare[j]).map(|j| &pixels[j]).collect();
-        pixels[i] = match near.len() > 1 && are_alike(&near) {
-            true => place(i).between(&tracer, &camera, &near),
-            false => sampled(i),
-        };
+        let shared = (near.len() > 1 && are_alike(&near))
+            .then(|| place(i).between(&tracer, &camera, &near))
+            .flatten();
+        pixels[i] = shared.unwrap_or_else(|| sampled(i));
     }
     composed(&pixels, size, has_backdrop.then(|| level_light(scene)))
 }
 
-/// Whether as much of the known light gets to all of some pixels of bare table, as far as their noise tells.
+/// Whether pixels show table alone, and as much of the known light gets to all of them, as far as their noise tells.
 fn are_alike(pixels: &[&Pixel]) -> bool {
     /// Share of the light, and standard errors of it.
     const SLACK: f32 = 0.01;
     const ERRORS: f32 = 1.5;
+    if pixels.iter().any(|pixel| pixel.ground.is_mixed) {
+        return false;
+    }
     let (mut low, mut high, mut variance) = (f32::INFINITY, 0.0_f32, 0.0);
     for pixel in pixels {
         let ground = &pixel.ground;
@@ -183,8 +186,8 @@ impl Place {
         pixel
     }
 
-    /// The pixel on bare table amid others, whose light it shares.
-    fn between(&self, tracer: &Tracer, camera: &Shutter, others: &[&Pixel]) -> Pixel {
+    /// The pixel on bare table amid others, whose light it shares; `None` if it sees the sky, too.
+    fn between(&self, tracer: &Tracer, camera: &Shutter, others: &[&Pixel]) -> Option<Pixel> {
         let mut pixel = Pixel::default();
         for _ in 0..2 {
             self.look(tracer, camera, false, &mut pixel);
@@ -192,7 +195,7 @@ impl Place {
         for other in others {
             pixel.ground.borrow(&other.ground, others.len());
         }
-        pixel
+        (!pixel.ground.is_mixed).then_some(pixel)
     }
 
     /// Takes one sample.

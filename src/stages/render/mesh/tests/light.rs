@@ -206,3 +206,26 @@ fn white_things_throw_light_on_a_shaded_table() {
     });
     assert!(means[1] > 1.5 * means[0], "{means:?}");
 }
+
+#[test]
+fn beyond_the_table_the_sky_is_as_bright_in_all_pixels() {
+    let mut mesh = dice();
+    mesh.environments = vec!["builtin".into()];
+    mesh.camera.tilt_degrees = [80.0, 80.0];
+    mesh.camera.fov_degrees = [60.0, 60.0];
+    for sample in render(&mesh, 3, 64, 2, 8).unwrap() {
+        let pixels = sample.pixels().unwrap();
+        // Of table and sky, one pixel in four has paths of its own.
+        let (mut first, mut others) = ((0.0, 0.0), (0.0, 0.0));
+        for (x, y, pixel) in pixels.enumerate_pixels() {
+            let sum = match x.is_multiple_of(2) && y.is_multiple_of(2) {
+                true => &mut first,
+                false => &mut others,
+            };
+            sum.0 += pixel.0.map(f64::from).iter().sum::<f64>();
+            sum.1 += 1.0;
+        }
+        let ratio = (first.0 / first.1) / (others.0 / others.1);
+        assert!((0.95..1.05).contains(&ratio), "{}: {ratio}", sample.id);
+    }
+}

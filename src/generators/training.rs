@@ -1,4 +1,6 @@
 //! The training of a generator: batches, learning rate, sheets and checkpoints.
+//!
+//! What it is shown and how it is looked at, the stage says that trains it.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -7,14 +9,11 @@ use std::time::{Duration, Instant};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-use super::config::LearnConfig;
-use super::data::Data;
-use super::looking;
+use super::kind::{Batch, Learner};
 use crate::artifact::files::{read_json, write_json};
 use crate::artifact::resume::link_or_copy;
-use crate::generators::Learner;
-use crate::nn::device::Chosen;
-use crate::seed::Position;
+use crate::models::settings::check_rate;
+use crate::seed::{Position, Stream, number};
 use crate::stage::checkpoints::{self, AGAIN, Checkpoints};
 use crate::stage::{Context, Event};
 use crate::{Error, Result};
@@ -22,14 +21,31 @@ use crate::{Error, Result};
 /// Steps between two points of the curves.
 const POINT_EVERY: u64 = 10;
 
-/// What earlier trainings may differ in and still be the beginning of this one: nothing, since the rate depends on the
-/// number of steps.
-pub(super) const SCOPES: &[&[&str]] = &[&[]];
+/// The largest batch.
+const MOST_AT_ONCE: usize = 4096;
+
+/// Checks the share that is held out.
+///
+/// # Errors
+/// If it is out of range, in words.
+pub fn check_held_out(share: f64) -> Result<(), String> {
+    match (0.0..=0.5).contains(&share) {
+        true => Ok(()),
+        false => Err("`held_out` must lie in 0..0.5".into()),
+    }
+}
+
+/// Whether what began as `origin` is held out, if this share of all is.
+pub fn is_held_out(origin: &str, share: f64) -> bool {
+    (number(origin) as f64) < share * u64::MAX as f64
+}
 
 /// A point of the curves: losses are means since the point before.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-pub(super) struct Point {
+pub struct Point {
+    /// Steps done.
     pub step: u64,
+    /// Losses by name.
     pub values: BTreeMap<String, f64>,
 }
 
@@ -46,12 +62,70 @@ struct State {
     summed: u64,
 }
 
+/// How long a generator trains, and how often it is looked at and saved.
+pub struct Schedule {
+    /// Optimiser steps.
+    pub steps: u64,
+    /// Learning rate of Adam; it falls to zero in a line over the second half.
+    pub rate: f64,
+    /// Draw a sheet of examples every so many steps, 0 for none but the last.
+    pub watch_every: u64,
+    /// Minutes between two checkpoints.
+    pub checkpoint_minutes: f64,
+}
+
+impl Schedule {
+    /// Checks it, and what else trainings of generators have in common.
+    ///
+    /// # Errors
+    /// What is out of range, in words.
+    pub fn check(&self, batch: usize, ema: f64) -> Result<(), String> {
+        if self.steps == 0 || !(2..=MOST_AT_ONCE).contains(&batch) {
+            return Err(format!(
+                "`steps` must be at least 1, `batch` must lie in 2..{MOST_AT_ONCE}"
+            ));
+        }
+        check_rate("rate", self.rate)?;
+        if !(0.0..1.0).contains(&ema) {
+            return Err("`ema` must be at least 0 and below 1".into());
+        }
+        if !(0.0..=1e9).contains(&self.checkpoint_minutes) {
+            return Err("`checkpoint_minutes` must be at least 0".into());
+        }
+        Ok(())
+    }
+
+    /// The learning rate of a step, counted from 0.
+    fn rate_at(&self, step: u64) -> f64 {
+        let left = (self.steps - step) as f64 / self.steps as f64;
+        self.rate * (2.0 * left).min(1.0)
+    }
+}
+
+/// What a generator learns from, and how it is looked at.
+pub trait TrainingData<L: Learner + ?Sized> {
+    /// What one step learns from.
+    ///
+    /// # Errors
+    /// If it cannot be read.
+    fn batch(&self, stream: &mut Stream) -> Result<Batch>;
+
+    /// Writes a sheet of what the generator draws, a PNG, to `path`.
+    ///
+    /// # Errors
+    /// If it cannot be written.
+    fn sheet(&self, learner: &L, path: &Path) -> Result<()>;
+}
+
 /// A training under way.
-pub(super) struct Training<'a> {
-    pub config: &'a LearnConfig,
+pub struct Training<'a> {
+    /// How long it takes.
+    pub schedule: Schedule,
+    /// What earlier trainings may differ in and still be the beginning of this one. Not the number of steps, on which
+    /// the rate depends.
+    pub scopes: &'a [&'a [&'a str]],
+    /// Of the stage that trains.
     pub context: &'a Context<'a>,
-    pub data: &'a Data,
-    pub device: &'a Chosen,
 }
 
 impl Training<'_> {
@@ -59,35 +133,33 @@ impl Training<'_> {
     ///
     /// # Errors
     /// If losses are no numbers, the run is interrupted, or a file cannot be written.
-    pub(super) fn run(&self, learner: &mut dyn Learner) -> Result<Vec<Point>> {
-        let (config, context) = (self.config, self.context);
-        let checkpoints = Checkpoints::open(context, SCOPES, config.steps)?;
+    pub fn run<L: Learner + ?Sized>(
+        &self,
+        learner: &mut L,
+        data: &impl TrainingData<L>,
+    ) -> Result<Vec<Point>> {
+        let (schedule, context) = (&self.schedule, self.context);
+        let checkpoints = Checkpoints::open(context, self.scopes, schedule.steps)?;
         let mut state = self.begin(&checkpoints, learner)?;
-        let (by_class, mut stream) = (self.data.by_class(), state.stream.stream());
+        let mut stream = state.stream.stream();
         let mut saved = Instant::now();
-        let every = Duration::from_secs_f64(60.0 * config.checkpoint_minutes);
-        while state.step < config.steps {
+        let every = Duration::from_secs_f64(60.0 * schedule.checkpoint_minutes);
+        while state.step < schedule.steps {
             if context.check_interrupt().is_err() && checkpoints.lasting {
                 state.stream = Position::of(&stream);
                 save(&checkpoints, learner, &state)?;
             }
             context.check_interrupt()?;
-            let batch = self
-                .data
-                .draw(config, &by_class, &mut stream, &self.device.device)?;
-            let values = learner.step(&batch, config.rate_at(state.step));
+            let batch = data.batch(&mut stream)?;
+            let values = learner.step(&batch, schedule.rate_at(state.step));
             state.step += 1;
             self.take_in(&mut state, values)?;
-            let at_end = state.step == config.steps;
-            let watched = config.watch_every > 0 && state.step.is_multiple_of(config.watch_every);
+            let at_end = state.step == schedule.steps;
+            let watched =
+                schedule.watch_every > 0 && state.step.is_multiple_of(schedule.watch_every);
             if watched || at_end {
-                looking::sheet(
-                    context,
-                    self.data,
-                    learner,
-                    checkpoints.folder(),
-                    state.step,
-                )?;
+                let name = format!("{SHEET}{:09}.png", state.step);
+                data.sheet(learner, &checkpoints.folder().join(name))?;
             }
             if checkpoints.lasting && (at_end || saved.elapsed() >= every) {
                 state.stream = Position::of(&stream);
@@ -104,7 +176,11 @@ impl Training<'_> {
     }
 
     /// The state to begin with: that of the newest checkpoint, if there is one.
-    fn begin(&self, checkpoints: &Checkpoints, learner: &mut dyn Learner) -> Result<State> {
+    fn begin<L: Learner + ?Sized>(
+        &self,
+        checkpoints: &Checkpoints,
+        learner: &mut L,
+    ) -> Result<State> {
         let Some(newest) = checkpoints.newest() else {
             return Ok(State {
                 step: 0,
@@ -122,7 +198,7 @@ impl Training<'_> {
             .read(&newest, load)
             .inspect_err(|_| checkpoints.discard())?;
         self.context
-            .report_reused(state.step, self.config.steps, "steps");
+            .report_reused(state.step, self.schedule.steps, "steps");
         Ok(state)
     }
 
@@ -139,7 +215,7 @@ impl Training<'_> {
             *state.sums.entry(name).or_default() += value;
         }
         state.summed += 1;
-        if !state.step.is_multiple_of(POINT_EVERY) && state.step != self.config.steps {
+        if !state.step.is_multiple_of(POINT_EVERY) && state.step != self.schedule.steps {
             return Ok(());
         }
         let count = std::mem::take(&mut state.summed) as f64;
@@ -149,7 +225,7 @@ impl Training<'_> {
             |(name, value): (&String, &f64)| format!("{} {value:.2}", name.replace('_', " "));
         self.context.emit(Event::Progress {
             done: state.step,
-            total: self.config.steps,
+            total: self.schedule.steps,
             note: values.iter().map(word).collect::<Vec<_>>().join(", "),
         });
         self.context.emit(Event::Metric {
@@ -165,7 +241,7 @@ impl Training<'_> {
 }
 
 /// Saves a checkpoint for a later run, and removes older ones.
-fn save(checkpoints: &Checkpoints, learner: &dyn Learner, state: &State) -> Result<()> {
+fn save<L: Learner + ?Sized>(checkpoints: &Checkpoints, learner: &L, state: &State) -> Result<()> {
     let name = checkpoints::name_of("step", 0, state.step);
     checkpoints.write(&name, |folder| {
         learner.save_state(folder)?;
@@ -180,8 +256,11 @@ fn save(checkpoints: &Checkpoints, learner: &dyn Learner, state: &State) -> Resu
 fn sheets(checkpoints: &Checkpoints) -> impl Iterator<Item = PathBuf> {
     let names = checkpoints.names();
     names
-        .filter(|name| name.starts_with("sheet-"))
+        .filter(|name| name.starts_with(SHEET))
         .map(PathBuf::from)
 }
+
+/// How the names of sheets begin.
+const SHEET: &str = "sheet-";
 
 const FILE: &str = "training.json";
