@@ -13,7 +13,7 @@ use super::kind::{Batch, Learner};
 use crate::artifact::files::{read_json, write_json};
 use crate::artifact::resume::link_or_copy;
 use crate::models::settings::check_rate;
-use crate::seed::{Position, Stream, number};
+use crate::seed::{Position, Stream};
 use crate::stage::checkpoints::{self, AGAIN, Checkpoints};
 use crate::stage::{Context, Event};
 use crate::{Error, Result};
@@ -33,11 +33,6 @@ pub fn check_held_out(share: f64) -> Result<(), String> {
         true => Ok(()),
         false => Err("`held_out` must lie in 0..0.5".into()),
     }
-}
-
-/// Whether what began as `origin` is held out, if this share of all is.
-pub fn is_held_out(origin: &str, share: f64) -> bool {
-    (number(origin) as f64) < share * u64::MAX as f64
 }
 
 /// A point of the curves: losses are means since the point before.
@@ -80,10 +75,11 @@ impl Schedule {
     /// # Errors
     /// What is out of range, in words.
     pub fn check(&self, batch: usize, ema: f64) -> Result<(), String> {
-        if self.steps == 0 || !(2..=MOST_AT_ONCE).contains(&batch) {
-            return Err(format!(
-                "`steps` must be at least 1, `batch` must lie in 2..{MOST_AT_ONCE}"
-            ));
+        if self.steps == 0 {
+            return Err("`steps` must be at least 1".into());
+        }
+        if !(2..=MOST_AT_ONCE).contains(&batch) {
+            return Err(format!("`batch` must lie in 2..{MOST_AT_ONCE}"));
         }
         check_rate("rate", self.rate)?;
         if !(0.0..1.0).contains(&ema) {

@@ -105,11 +105,15 @@ fn wrong_models_are_refused_before_anything_runs() {
         .stderr(contains("`models` are 3D models"));
     plan(&sculpted("classes = [\"plate\"]\n[stages.render.mesh]"))
         .stderr(contains("`classes` lists `plate`").and(contains("`part`")));
+    let lego = Path::new(env!("CARGO_MANIFEST_DIR")).join("renders/lego");
+    plan(&sculpted(&format!(
+        "[stages.render.mesh]\nmodels = [{{ path = {lego:?}, class = \"Part\" }}]"
+    )))
+    .stderr(contains("differ in case alone"));
     plan("name = \"tiny\"\n[stages.render]\n[stages.render.mesh]")
         .stderr(contains("names no model").and(contains("parts/cup.glb")));
     let sculpt = |models: &str| plan(&format!("name = \"tiny\"\n[stages.sculpt]\n{models}"));
     sculpt("").stderr(contains("`models` names no model"));
-    let lego = Path::new(env!("CARGO_MANIFEST_DIR")).join("renders/lego");
     sculpt(&format!("models = [{lego:?}]")).stderr(contains("does not say what"));
     sculpt(&format!(
         "models = [{{ path = {lego:?}, class = \"part\", weight = 2.0 }}]"

@@ -9,13 +9,12 @@ use rand::RngExt;
 
 use super::config::LearnConfig;
 use crate::appearance::describe::Looks;
-use crate::generators::training::is_held_out;
 use crate::generators::{Batch, Reads, Trained, matrix, words};
 use crate::models::album::{Album, class_of, common_extent};
 use crate::nn::batch::to_tensor;
 use crate::nn::ruler::{Groups, Pictures};
 use crate::sample::Sample;
-use crate::seed::Stream;
+use crate::seed::{Stream, number};
 use crate::stage::{Context, Event};
 use crate::{Error, Result};
 
@@ -256,4 +255,9 @@ fn by_class(
     let list =
         |(class, captions): (String, BTreeSet<String>)| (class, captions.into_iter().collect());
     sets.into_iter().map(list).collect()
+}
+
+/// Whether what began as `origin` is held out.
+fn is_held_out(origin: &str, share: f64) -> bool {
+    (number(origin) as f64) < share * u64::MAX as f64
 }

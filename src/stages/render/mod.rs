@@ -280,6 +280,11 @@ impl Stage for Render {
             }
             (None, _) => (),
         }
+        if let Some(given) = inputs.get("models") {
+            let remedy = format!("rename the class in `{}`, or here", given.id);
+            let problem = names::check(&named, "write both alike, or call one another name");
+            problem.map_err(|problem| Misfit::new(problem, remedy))?;
+        }
         // Without all files, not all classes are known.
         let known = own
             || self

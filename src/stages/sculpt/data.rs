@@ -3,19 +3,22 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use glam::Vec3;
+use glam::{Vec3, Vec3A};
 use rand::RngExt;
 
 use super::grid::Grid;
 use super::{FEWEST, MADE, MOST, Sculpt, looking};
 use crate::generators::gan3d::{self, Sculptor};
-use crate::generators::training::{TrainingData, is_held_out};
+use crate::generators::training::TrainingData;
 use crate::generators::{Batch, kind::normal};
 use crate::nn::device::Chosen;
-use crate::seed::Stream;
+use crate::seed::{Stream, number};
 use crate::stage::shapes::ShapeList;
 use crate::stage::{Context, Event};
 use crate::{Error, Result};
+
+/// Classes that a warning names at most.
+const MOST_NAMED: usize = 5;
 
 /// How often a model is drawn until it is large enough.
 const TRIES: usize = 8;
@@ -39,21 +42,34 @@ impl Shapes {
         let classes = config.models.classes().map_err(wrong)?;
         let mut grids = Vec::new();
         let mut sides: Vec<Vec<f32>> = vec![Vec::new(); classes.len()];
-        let (mut known, mut held_out) = (Vec::new(), Vec::new());
+        let mut paths: Vec<Vec<(u64, usize)>> = vec![Vec::new(); classes.len()];
+        let mut thin = Vec::new();
         config.models.read(context, &mut |model| {
             let class = classes.binary_search(&model.class).map_err(|_| {
                 let problem = format!("{} is of no class of `models`", model.path);
                 Error::failed(context.id, problem, "run again")
             })?;
             let (grid, voxel) = Grid::of(&model.triangles, config.resolution);
-            match is_held_out(&model.path, config.held_out) {
-                true => held_out.push(grids.len()),
-                false => known.push(grids.len()),
+            if thickness(&model.triangles) < voxel {
+                thin.push(model.path.clone());
             }
+            // By the name of the file, wherever it is.
+            let name = Path::new(&model.path).file_name().unwrap_or_default();
+            paths[class].push((number(&name.to_string_lossy()), grids.len()));
             sides[class].push(voxel);
             grids.push((class, grid));
             Ok(())
         })?;
+        if let Some(first) = thin.first() {
+            let text = format!(
+                "{} of {} models are thinner than a voxel, which is as thin as shapes can be, e.g. {first}; raise \
+                 `resolution` if that matters",
+                thin.len(),
+                grids.len()
+            );
+            context.emit(Event::Warning { text });
+        }
+        let (known, held_out) = divided(paths, config.held_out);
         let shapes = Shapes {
             voxels: sides.into_iter().map(median).collect(),
             classes,
@@ -69,23 +85,24 @@ impl Shapes {
     fn check(&self, context: &Context) -> Result<()> {
         let by_class = self.by_class();
         let counted = self.classes.iter().zip(by_class.iter().map(Vec::len));
-        let named = |wanted: std::ops::Range<usize>| -> Vec<String> {
-            let few = counted.clone().filter(|(_, count)| wanted.contains(count));
-            few.map(|(class, count)| format!("`{class}` ({count})"))
-                .collect()
-        };
-        let (none, few) = (named(0..1), named(1..FEWEST));
-        if !none.is_empty() {
-            return Err(Error::failed(
-                context.id,
-                format!("has no models to learn from of {}", none.join(", ")),
-                "lower `held_out`, or give more models of these classes",
-            ));
+        let few: Vec<String> = counted
+            .clone()
+            .filter(|(_, count)| (1..FEWEST).contains(count))
+            .map(|(class, count)| format!("`{class}` ({count})"))
+            .collect();
+        if let Some((class, _)) = counted.clone().find(|(_, count)| *count == 0) {
+            let problem = format!("has no models to learn from of `{class}`");
+            return Err(Error::failed(context.id, problem, "give more of them"));
         }
         if !few.is_empty() {
+            let named = few.iter().take(MOST_NAMED).cloned().collect::<Vec<_>>();
+            let more = match few.len() - named.len() {
+                0 => String::new(),
+                more => format!(" and {more} more classes"),
+            };
             let text = format!(
-                "there are fewer than {FEWEST} models to learn from of {}: those that are made will be much like them",
-                few.join(", ")
+                "there are fewer than {FEWEST} models to learn from of {}{more}: those that are made will be much like them",
+                named.join(", ")
             );
             context.emit(Event::Warning { text });
         }
@@ -164,6 +181,33 @@ impl Shapes {
         };
         grid.largest_part()
     }
+}
+
+/// The numbers of the shapes that are learned from, and of this share of each class, which is held out: those first in
+/// the order of a number that stands beside each.
+fn divided(mut classes: Vec<Vec<(u64, usize)>>, share: f64) -> (Vec<usize>, Vec<usize>) {
+    let (mut known, mut held_out) = (Vec::new(), Vec::new());
+    for class in &mut classes {
+        class.sort_unstable();
+        // One at least is learned from.
+        let count = (share * class.len() as f64).round() as usize;
+        let count = count.min(class.len().saturating_sub(1));
+        let number = |(_, number): &(u64, usize)| *number;
+        held_out.extend(class[..count].iter().map(number));
+        known.extend(class[count..].iter().map(number));
+    }
+    known.sort_unstable();
+    held_out.sort_unstable();
+    (known, held_out)
+}
+
+/// The shortest side of the box around these triangles.
+fn thickness(triangles: &[[Vec3A; 3]]) -> f32 {
+    let corners = triangles.iter().flatten();
+    let (low, high) = corners.fold((Vec3A::INFINITY, Vec3A::NEG_INFINITY), |(l, h), v| {
+        (l.min(*v), h.max(*v))
+    });
+    (high - low).min_element()
 }
 
 fn median(mut values: Vec<f32>) -> f32 {

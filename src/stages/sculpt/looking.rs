@@ -82,8 +82,16 @@ pub(super) fn look(
     }
     let (figures, known) = (Figures::mean(&figures), Figures::mean(&known));
     summary["figures"] = json!({ "made": figures, "given": known });
-    let found = figures.zip(known).map(|(made, given)| told(&made, &given));
-    Ok(found.into_iter().collect())
+    Ok(vec![match figures.zip(known) {
+        Some((made, given)) => told(&made, &given),
+        None => Finding::new(
+            Level::Note,
+            "shapes",
+            "not compared",
+            "too few models are held out, or made, to tell how like them the made ones are",
+        )
+        .with_advice("give more models, or raise `held_out` and `per_class`"),
+    }])
 }
 
 /// What the figures come to.
@@ -96,9 +104,10 @@ fn told(made: &Figures, given: &Figures) -> Finding {
         percent(made.nearest_neighbour_accuracy),
         percent(given.nearest_neighbour_accuracy),
     );
-    let level = match made.nearest_neighbour_accuracy {
-        ..0.75 => Level::Good,
-        ..0.95 => Level::Note,
+    // Far below one half, too, the sets are not alike.
+    let level = match (made.nearest_neighbour_accuracy - 0.5).abs() {
+        ..0.25 => Level::Good,
+        ..0.45 => Level::Note,
         _ => Level::Warning,
     };
     let finding = Finding::new(level, "shapes", percent(made.coverage), text);

@@ -49,6 +49,9 @@ impl SurfaceDistances {
     }
 }
 
+/// Of fewer shapes, figures tell nothing.
+const FEWEST: usize = 5;
+
 /// A set of shapes against held-out ones.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub(super) struct Figures {
@@ -72,10 +75,10 @@ impl Figures {
     }
 }
 
-/// Compares as many of a set as there are held-out shapes with these; `None` if one is empty.
+/// Compares as many of a set as there are held-out shapes with these; `None` if there are too few.
 pub(super) fn compare(set: &[SurfaceDistances], held_out: &[SurfaceDistances]) -> Option<Figures> {
     let count = set.len().min(held_out.len());
-    if count == 0 {
+    if count < FEWEST {
         return None;
     }
     let even = |all: &[SurfaceDistances]| -> Vec<usize> {

@@ -158,13 +158,12 @@ impl<L: ShapeList> Stage for Sculpt<L> {
     }
 
     fn forecast(&self, _: &Givens) -> Forecast {
-        let shapes = self.steps as f64 * self.batch as f64;
-        let each = self.gan3d.products(self.resolution);
-        Forecast::new(None, Some(Effort::products(shapes * each)))
+        Forecast::new(None, Some(self.training().and(self.making())))
     }
 
     fn left_over(&self, resume: &Resume, _: &Givens) -> f64 {
-        checkpoints::share_done(resume, SCOPES, self.steps)
+        let [training, making] = [self.training(), self.making()].map(Effort::seconds);
+        checkpoints::share_done(resume, SCOPES, self.steps) * training / (training + making)
     }
 
     fn run(&self, context: &Context) -> Result<serde_json::Value> {
@@ -219,6 +218,21 @@ impl<L: ShapeList> Stage for Sculpt<L> {
 }
 
 impl<L: ShapeList> Sculpt<L> {
+    /// The work of the training.
+    fn training(&self) -> Effort {
+        let shapes = self.steps as f64 * self.batch as f64;
+        Effort::products(shapes * self.gan3d.products(self.resolution))
+    }
+
+    /// The work of making models.
+    fn making(&self) -> Effort {
+        /// Pixels that take as long as what is done with a voxel.
+        const VOXEL: f64 = 4.0;
+        let classes = self.models.classes().map_or(1, |classes| classes.len());
+        let voxels = self.resolution.pow(3) as f64;
+        Effort::pixels(VOXEL * voxels * classes as f64 * self.per_class as f64)
+    }
+
     fn schedule(&self) -> Schedule {
         Schedule {
             steps: self.steps,

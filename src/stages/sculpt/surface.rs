@@ -18,8 +18,9 @@ pub(super) struct Surface {
 /// The surface of `part`, where the `values` of the volume from which it is taken change their sign (Gibson,
 /// Constrained Elastic Surface Nets, 1998, without its relaxation). It is closed.
 pub(super) fn surface(values: &[f32], part: &Grid) -> Surface {
-    // A layer of nothing around it, so that what touches the edge of the grid is closed, too.
-    let side = part.resolution as u32 + 2;
+    // Nothing around it, so that what touches the edge of the grid is closed, too; two layers of it at the far sides,
+    // since the last layer gets no faces.
+    let side = part.resolution as u32 + 3;
     let mut field = Vec::with_capacity((side as usize).pow(3));
     for z in 0..side {
         for y in 0..side {
@@ -74,7 +75,7 @@ impl Surface {
         for vertex in &self.vertices {
             let Vec3 { x, y, z } = (*vertex - foot) * voxel;
             // Writing to a string cannot fail.
-            let _ = writeln!(text, "v {x:.6} {y:.6} {z:.6}");
+            let _ = writeln!(text, "v {x} {y} {z}");
         }
         for [a, b, c] in &self.triangles {
             let _ = writeln!(text, "f {} {} {}", a + 1, b + 1, c + 1);
@@ -88,6 +89,35 @@ mod tests {
     use std::collections::HashMap;
 
     use super::*;
+
+    /// How often each edge is passed in this direction.
+    fn edges(surface: &Surface) -> HashMap<(u32, u32), i32> {
+        let mut edges = HashMap::new();
+        for triangle in &surface.triangles {
+            for (from, to) in [(0, 1), (1, 2), (2, 0)] {
+                *edges.entry((triangle[from], triangle[to])).or_default() += 1;
+            }
+        }
+        edges
+    }
+
+    fn is_closed(surface: &Surface) -> bool {
+        let edges = edges(surface);
+        let twin = |(from, to): &(u32, u32)| edges.get(&(*to, *from));
+        !edges.is_empty() && edges.iter().all(|(edge, count)| twin(edge) == Some(count))
+    }
+
+    #[test]
+    fn a_full_grid_is_a_closed_cube() {
+        let part = Grid {
+            resolution: 5,
+            inside: vec![true; 125],
+        };
+        let found = surface(&[0.5; 125], &part);
+        assert!(is_closed(&found));
+        let high = found.vertices.iter().fold(Vec3::ZERO, |a, b| a.max(*b));
+        assert!(high.min_element() > 4.5, "{high}");
+    }
 
     #[test]
     fn a_surface_is_closed_faces_outwards_and_stands_on_the_ground() {
@@ -106,17 +136,12 @@ mod tests {
             part.inside[index] = *value > 0.0;
         }
         let found = surface(&values, &part);
-        let mut edges: HashMap<(u32, u32), i32> = HashMap::new();
         let mut volume = 0.0;
         for triangle in &found.triangles {
             let [a, b, c] = triangle.map(|corner| found.vertices[corner as usize]);
             volume += a.cross(b).dot(c) / 6.0;
-            for (from, to) in [(0, 1), (1, 2), (2, 0)] {
-                *edges.entry((triangle[from], triangle[to])).or_default() += 1;
-            }
         }
-        let twin = |(from, to): &(u32, u32)| edges.get(&(*to, *from));
-        assert!(edges.iter().all(|(edge, count)| twin(edge) == Some(count)));
+        assert!(is_closed(&found));
         let ball = 4.0 / 3.0 * std::f32::consts::PI * 4.5_f32.powi(3);
         assert!((volume / ball - 1.0).abs() < 0.1, "{volume} {ball}");
         let obj = found.to_obj(0.01);

@@ -72,12 +72,15 @@ fn run(stage: &Sculpt<Boxes>, out: &Path) -> Result<serde_json::Value> {
 #[test]
 fn it_makes_models_of_each_class_and_the_same_ones_again() {
     let folders = [0, 1].map(|_| tempfile::tempdir().unwrap());
-    let stage = small(14);
+    let stage = Sculpt {
+        per_class: 6,
+        ..small(30)
+    };
     let summaries = folders
         .each_ref()
         .map(|out| run(&stage, out.path()).unwrap());
     assert_eq!(summaries[0], summaries[1]);
-    assert_eq!(summaries[0]["classes"]["tall"], 3);
+    assert_eq!(summaries[0]["classes"]["tall"], 6);
     let figures = &summaries[0]["figures"]["made"];
     assert!(figures["coverage"].as_f64().is_some(), "{figures}");
     for name in [
@@ -133,6 +136,10 @@ fn too_few_models_are_said_and_settings_out_of_range_refused() {
     let out = tempfile::tempdir().unwrap();
     let none = run(&small(0), out.path()).unwrap_err().to_string();
     assert!(none.contains("no models to learn from"), "{none}");
+    let few = run(&small(8), out.path()).unwrap();
+    assert_eq!(few["models"]["held_out"], 4);
+    assert!(few["figures"]["made"].is_null());
+    assert_eq!(few["findings"][0]["number"], "not compared");
     let wrong: [fn(&mut Sculpt<Boxes>); 7] = [
         |stage| stage.per_class = 0,
         |stage| stage.resolution = 24,

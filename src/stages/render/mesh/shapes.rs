@@ -8,10 +8,10 @@ use serde::{Deserialize, Serialize};
 use super::super::names;
 use super::list::{self, Listed, Source};
 use super::model::Model;
-use super::{cast, formats};
+use super::{cast, formats, sizes};
 use crate::Result;
 use crate::stage::shapes::{Shape, ShapeList};
-use crate::stage::{Context, Misfit};
+use crate::stage::{Context, Event, Misfit};
 
 /// Models as [`super::Mesh`] lists them, each with a class.
 #[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
@@ -77,6 +77,9 @@ impl ShapeList for ModelList {
             context.progress(done, all, "models read")?;
             // Metres, unless the entry has a `scale`: this list has no `unit_metres`.
             let model = Model::read(source, 1.0, &|| context.check_interrupt())?;
+            for text in sizes::warnings(std::slice::from_ref(&model)) {
+                context.emit(Event::Warning { text });
+            }
             each(Shape {
                 class: source.class.clone().unwrap_or_default(),
                 triangles: model.triangle_corners().collect(),
