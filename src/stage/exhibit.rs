@@ -4,9 +4,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
+use image::RgbImage;
+
 use crate::Result;
 use crate::artifact::{Artifact, parts};
-use crate::sample::Sample;
+use crate::sample::image::encode_png;
+use crate::sample::{Domain, Extent, Labels, Provenance, Sample};
 
 /// What exhibits are made from.
 pub struct Evidence<'a> {
@@ -213,6 +216,37 @@ pub struct Confusion {
     pub classes: Vec<String>,
     /// Rows are true classes, columns predicted ones, in the order of `classes`.
     pub counts: Vec<Vec<f64>>,
+}
+
+/// A picture to show that is no result of the stage: picture `index` of them, of this class; its transform tells `what`
+/// it is.
+///
+/// # Errors
+/// If it cannot be encoded.
+pub fn made_up(index: u64, class: &str, what: &str, picture: &RgbImage) -> Result<Sample> {
+    let id = format!("{what}-{index:06}");
+    let (width, height) = picture.dimensions();
+    Ok(Sample {
+        image: encode_png(picture)?,
+        extent: Extent::new(width, height),
+        labels: Labels {
+            class: Some(class.to_owned()),
+            ..Labels::default()
+        },
+        provenance: Provenance {
+            domain: Domain::Generated,
+            source: String::new(),
+            origin: id.clone(),
+            parent: None,
+            seed: String::new(),
+            checkpoint: None,
+            transforms: vec![what.to_owned()],
+            split: None,
+            gate: None,
+        },
+        id,
+        index,
+    })
 }
 
 /// The exhibits of a stage of which the report shows the summary alone.

@@ -17,8 +17,8 @@ use crate::generators::{Generator, Learner, Trained, between, generate, kind};
 use crate::nn::device::Chosen;
 use crate::nn::ruler::{Figures, MOST, Pictures, Sets, measure};
 use crate::sample::image::{contact_sheet, encode_png, resize};
-use crate::sample::{Domain, Extent, Labels, Provenance, Sample};
 use crate::stage::Context;
+use crate::stage::exhibit::made_up;
 
 /// Examples of each class that are shown.
 pub(super) const SHOWN: usize = 6;
@@ -272,7 +272,7 @@ fn show(
         let first = SHOW + (class * SHOWN) as u64;
         let mut add = |what: &str, picture: &RgbImage| -> Result<()> {
             let index = samples.len() as u64;
-            samples.push(sample(index, name, what, picture, data.trained.extent)?);
+            samples.push(made_up(index, name, what, picture)?);
             Ok(())
         };
         let examples = drawn(context, &data.trained, generator, &[class; SHOWN], first);
@@ -298,35 +298,4 @@ fn show(
         }
     }
     parts::write_part(&context.out.join(FILE), &samples)
-}
-
-fn sample(
-    index: u64,
-    class: &str,
-    what: &str,
-    picture: &RgbImage,
-    extent: Extent,
-) -> Result<Sample> {
-    let id = format!("{what}-{index:06}");
-    Ok(Sample {
-        image: encode_png(picture)?,
-        extent,
-        labels: Labels {
-            class: Some(class.to_owned()),
-            ..Labels::default()
-        },
-        provenance: Provenance {
-            domain: Domain::Generated,
-            source: String::new(),
-            origin: id.clone(),
-            parent: None,
-            seed: String::new(),
-            checkpoint: None,
-            transforms: vec![what.to_owned()],
-            split: None,
-            gate: None,
-        },
-        id,
-        index,
-    })
 }

@@ -12,6 +12,7 @@ mod turns;
 
 pub use mesh::{ModelFacts, ModelList, is_too_large, length, model_facts, model_formats};
 
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 
@@ -326,15 +327,15 @@ impl Stage for Render {
     }
 
     fn run(&self, context: &Context) -> Result<serde_json::Value> {
-        if let (Some(models), Some(mesh)) = (context.inputs.get("models"), &self.mesh) {
-            let mesh = Some(mesh.with_given(&models.folder)?);
-            let own = Render {
-                mesh,
-                ..self.clone()
-            };
-            return own.run_fitted(context);
-        }
-        self.run_fitted(context)
+        let Some(fit) = context.inputs.get("fit") else {
+            return self.with_models(context)?.render(context);
+        };
+        let settings = settings::read(fit)?;
+        let fitted = self.with(context, fit, settings.clone())?;
+        // Last, since where they are is no setting.
+        let mut summary = fitted.with_models(context)?.render(context)?;
+        summary["settings"] = settings;
+        Ok(summary)
     }
 }
 
@@ -343,15 +344,15 @@ const NO_MODELS: &str = "list yours, e.g. `models = [\"parts/cup.glb\"]`, or wit
                          [{ path = \"parts/*.stl\", class = \"cup\", scale = 0.001, up = \"z\" }]`";
 
 impl Render {
-    /// Renders, with the ranges that `fit` found if there are any.
-    fn run_fitted(&self, context: &Context) -> Result<serde_json::Value> {
-        let Some(fit) = context.inputs.get("fit") else {
-            return self.render(context);
+    /// Itself with the models in the role `models`, if there are any.
+    fn with_models(&self, context: &Context) -> Result<Cow<'_, Render>> {
+        let (Some(models), Some(mesh)) = (context.inputs.get("models"), &self.mesh) else {
+            return Ok(Cow::Borrowed(self));
         };
-        let settings = settings::read(fit)?;
-        let mut summary = self.with(context, fit, settings.clone())?.render(context)?;
-        summary["settings"] = settings;
-        Ok(summary)
+        Ok(Cow::Owned(Render {
+            mesh: Some(mesh.with_given(&models.folder)?),
+            ..self.clone()
+        }))
     }
 
     /// Whether the list of maps names this one.

@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use glam::{Vec3, Vec3A};
+use glam::Vec3;
 use rand::RngExt;
 
-use super::grid::Grid;
+use super::grid::{Grid, bounds};
 use super::{FEWEST, MADE, MOST, Sculpt, looking};
 use crate::generators::gan3d::{self, Sculptor};
 use crate::generators::training::TrainingData;
@@ -50,7 +50,8 @@ impl Shapes {
                 Error::failed(context.id, problem, "run again")
             })?;
             let (grid, voxel) = Grid::of(&model.triangles, config.resolution);
-            if thickness(&model.triangles) < voxel {
+            let (low, high) = bounds(&model.triangles);
+            if (high - low).min_element() < voxel {
                 thin.push(model.path.clone());
             }
             // By the name of the file, wherever it is.
@@ -130,7 +131,13 @@ impl Shapes {
         shapes.map(|(_, grid)| grid).collect()
     }
 
-    /// Draws models of a class: each volume with its largest part.
+    /// Voxels of a crumb of a class: what is no larger is much smaller than all that was learned from.
+    pub(super) fn crumb(&self, class: usize) -> usize {
+        let known = self.of_class(class, &self.known);
+        known.iter().map(|grid| grid.volume()).min().unwrap_or(0) / 4
+    }
+
+    /// Draws models of a class: each volume with its largest part. Crumbs are drawn again, and the largest one stays.
     pub(super) fn draw(
         &self,
         context: &Context,
@@ -138,15 +145,15 @@ impl Shapes {
         class: usize,
         numbers: &[u64],
     ) -> Result<Vec<(Vec<f32>, Grid)>> {
-        // What is much smaller than all that was learned from is a crumb.
-        let known = self.of_class(class, &self.known);
-        let least = known.iter().map(|grid| grid.volume()).min().unwrap_or(0) / 4;
+        let crumb = self.crumb(class);
         let stream = |number: &u64| context.seed.stream(MADE + class as u64 * MOST + number);
         let mut streams: Vec<Stream> = numbers.iter().map(stream).collect();
-        let mut found: Vec<Option<(Vec<f32>, Grid)>> = vec![None; numbers.len()];
+        let nothing = || (Vec::new(), Grid::empty(self.resolution));
+        let mut found: Vec<(Vec<f32>, Grid)> = numbers.iter().map(|_| nothing()).collect();
         for _ in 0..TRIES {
             context.check_interrupt()?;
-            let open: Vec<usize> = (0..found.len()).filter(|n| found[*n].is_none()).collect();
+            let open = (0..found.len()).filter(|n| found[*n].1.volume() <= crumb);
+            let open: Vec<usize> = open.collect();
             if open.is_empty() {
                 break;
             }
@@ -157,20 +164,22 @@ impl Shapes {
             let drawn = gan3d::draw(sculptor, &classes, &latents, self.classes.len());
             for (number, values) in open.into_iter().zip(drawn) {
                 let grid = self.part_of(&values);
-                found[number] = (grid.volume() > least).then_some((values, grid));
+                if grid.volume() > found[number].1.volume() {
+                    found[number] = (values, grid);
+                }
             }
         }
-        let found: Option<Vec<_>> = found.into_iter().collect();
-        found.ok_or_else(|| {
-            Error::failed(
+        match found.iter().all(|(_, grid)| grid.volume() > 0) {
+            true => Ok(found),
+            false => Err(Error::failed(
                 context.id,
                 format!(
-                    "draws crumbs in place of `{}`, {TRIES} times in a row",
+                    "draws nothing in place of `{}`, {TRIES} times in a row",
                     self.classes[class]
                 ),
                 "raise `steps`, or give more models to learn from",
-            )
-        })
+            )),
+        }
     }
 
     /// The largest part of what is inside.
@@ -199,15 +208,6 @@ fn divided(mut classes: Vec<Vec<(u64, usize)>>, share: f64) -> (Vec<usize>, Vec<
     known.sort_unstable();
     held_out.sort_unstable();
     (known, held_out)
-}
-
-/// The shortest side of the box around these triangles.
-fn thickness(triangles: &[[Vec3A; 3]]) -> f32 {
-    let corners = triangles.iter().flatten();
-    let (low, high) = corners.fold((Vec3A::INFINITY, Vec3A::NEG_INFINITY), |(l, h), v| {
-        (l.min(*v), h.max(*v))
-    });
-    (high - low).min_element()
 }
 
 fn median(mut values: Vec<f32>) -> f32 {

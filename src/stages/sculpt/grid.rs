@@ -26,6 +26,14 @@ const SIDES: [IVec3; 6] = [
     ivec3(0, 0, -1),
 ];
 
+/// The corners of the box around these triangles.
+pub(super) fn bounds(triangles: &[[Vec3A; 3]]) -> (Vec3A, Vec3A) {
+    let corners = triangles.iter().flatten();
+    corners.fold((Vec3A::INFINITY, Vec3A::NEG_INFINITY), |(l, h), v| {
+        (l.min(*v), h.max(*v))
+    })
+}
+
 impl Grid {
     pub(super) fn empty(resolution: usize) -> Self {
         Grid {
@@ -37,10 +45,7 @@ impl Grid {
     /// The shape whose surface these triangles are, in the middle of the grid and as large as fits; also the length of
     /// a voxel's side. What the surface closes off from the outside is inside; an open surface is as thick as a voxel.
     pub(super) fn of(triangles: &[[Vec3A; 3]], resolution: usize) -> (Self, f32) {
-        let corners = triangles.iter().flatten();
-        let (low, high) = corners.fold((Vec3A::INFINITY, Vec3A::NEG_INFINITY), |(l, h), v| {
-            (l.min(*v), h.max(*v))
-        });
+        let (low, high) = bounds(triangles);
         let longest = (high - low).max_element().max(f32::MIN_POSITIVE);
         let voxel = longest / (resolution - 2 * MARGIN) as f32;
         let middle = Vec3A::splat(resolution as f32 / 2.0);

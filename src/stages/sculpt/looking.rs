@@ -13,8 +13,8 @@ use crate::artifact::parts;
 use crate::generators::gan3d::{self, Sculptor};
 use crate::generators::kind::normal;
 use crate::sample::image::{contact_sheet, encode_png};
-use crate::sample::{Domain, Extent, Labels, Provenance, Sample};
 use crate::stage::Context;
+use crate::stage::exhibit::made_up;
 use crate::stage::finding::{Finding, Level, percent};
 use crate::{Error, Result};
 
@@ -125,33 +125,9 @@ fn show(context: &Context, shapes: &Shapes, made: &[(usize, Grid)]) -> Result<()
         let given = given.filter(of_class).map(|pair| (MODEL, pair));
         let made = made.iter().filter(of_class).map(|pair| (SCULPTED, pair));
         for (what, (_, grid)) in given.take(SHOWN).chain(made.take(SHOWN)) {
-            samples.push(sample(samples.len() as u64, name, what, grid)?);
+            let index = samples.len() as u64;
+            samples.push(made_up(index, name, what, &picture(grid))?);
         }
     }
     parts::write_part(&context.out.join(FILE), &samples)
-}
-
-fn sample(index: u64, class: &str, what: &str, grid: &Grid) -> Result<Sample> {
-    let id = format!("{what}-{index:06}");
-    Ok(Sample {
-        image: encode_png(&picture(grid))?,
-        extent: Extent::square(picture::SIDE),
-        labels: Labels {
-            class: Some(class.to_owned()),
-            ..Labels::default()
-        },
-        provenance: Provenance {
-            domain: Domain::Generated,
-            source: String::new(),
-            origin: id.clone(),
-            parent: None,
-            seed: String::new(),
-            checkpoint: None,
-            transforms: vec![what.to_owned()],
-            split: None,
-            gate: None,
-        },
-        id,
-        index,
-    })
 }

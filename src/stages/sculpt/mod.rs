@@ -254,7 +254,7 @@ impl<L: ShapeList> Sculpt<L> {
         for (class, name) in shapes.classes.iter().enumerate() {
             let folder = context.out.join("models").join(name);
             std::fs::create_dir_all(&folder).map_err(|e| Error::io(&folder, e))?;
-            let mut kept = 0;
+            let (mut kept, mut crumbs, crumb) = (0, 0, shapes.crumb(class));
             for first in (0..self.per_class).step_by(AT_ONCE) {
                 context.progress(done, all, "models made")?;
                 let numbers = first..self.per_class.min(first + AT_ONCE as u64);
@@ -267,9 +267,19 @@ impl<L: ShapeList> Sculpt<L> {
                 };
                 numbers.par_iter().zip(&grids).try_for_each(write)?;
                 done += grids.len() as u64;
+                let is_crumb = |(_, grid): &&(Vec<f32>, Grid)| grid.volume() <= crumb;
+                crumbs += grids.iter().filter(is_crumb).count();
                 let left = MOST_COMPARED - kept;
                 kept += grids.len().min(left);
                 made.extend(grids.into_iter().take(left).map(|(_, grid)| (class, grid)));
+            }
+            if crumbs > 0 {
+                let text = format!(
+                    "{crumbs} of {} models of `{name}` are crumbs, much smaller than all that was learned from; raise \
+                     `steps`",
+                    self.per_class
+                );
+                context.emit(Event::Warning { text });
             }
         }
         Ok(made)

@@ -1,13 +1,12 @@
 //! What `sculpt` makes of models, and what it refuses.
 
 use std::collections::BTreeSet;
+use std::path::Path;
 
 use glam::Vec3A;
 
 use super::grid::tests::cuboid;
 use super::*;
-use std::path::Path;
-
 use crate::stage::shapes::Shape;
 use crate::stage::{Context, Misfit};
 use crate::testing;

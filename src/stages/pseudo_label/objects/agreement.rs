@@ -126,7 +126,7 @@ mod tests {
             let beliefs = select(&photos, share, floor, 2);
             beliefs
                 .iter()
-                .map(|belief| !belief.sure.is_empty())
+                .map(|belief| !belief.sure.is_empty() && belief.doubtful.is_empty())
                 .collect()
         };
         assert_eq!(whole(0.5, 0.3), [true, false, true, false, false]);

@@ -176,7 +176,7 @@ impl Listed {
     }
 
     /// Whether it says how often its classes come up, or what they look like.
-    pub(super) fn is_painted(&self) -> bool {
+    pub(super) fn has_weight_or_material(&self) -> bool {
         self.0.weight.is_some() || !self.0.material.is_empty()
     }
 

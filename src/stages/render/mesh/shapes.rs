@@ -44,7 +44,7 @@ impl ShapeList for ModelList {
         }
         let own = |problem: String| problem.replace("`mesh.models`", "`models`");
         let sources = list::check(&self.0).map_err(own)?;
-        if let Some(other) = self.0.iter().find(|listed| listed.is_painted()) {
+        if let Some(other) = self.0.iter().find(|listed| listed.has_weight_or_material()) {
             return Err(format!(
                 "`weight` and `material` of {} have no effect on shapes; leave them out",
                 other.path().display()

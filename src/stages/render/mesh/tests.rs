@@ -3,6 +3,7 @@
 
 mod clips;
 mod composed;
+mod given;
 mod hostile;
 mod labels;
 mod light;
