@@ -1,6 +1,7 @@
 //! What tests share: samples, artifacts made of them, running a stage on them, records of runs, and mutations
 //! of files.
 
+mod clips;
 pub(crate) mod dice_run;
 pub(crate) mod mutations;
 pub(crate) mod zip;
@@ -12,6 +13,8 @@ use std::sync::atomic::AtomicBool;
 
 use image::RgbImage;
 use rand::RngExt;
+
+pub(crate) use clips::clips;
 
 use crate::Result;
 use crate::artifact::run::{RunRecord, StageRecord, Status};

@@ -35,6 +35,8 @@ pub enum Kind {
     Task,
     /// A network that draws pictures of classes.
     Generator,
+    /// Networks that animate pictures.
+    Motion,
     /// 3D models, `models/CLASS/NAME.obj`.
     Models,
     /// A dataset to publish.

@@ -11,7 +11,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::guide::{Found, Guide, Search};
-use super::kind::{Batch, Generator, Learner, Setting, normal, rows_of};
+use super::kind::{Batch, Generator, Learner, Setting, Trains, normal, rows_of};
 use super::{arena, load_average, load_network, matrix, save_average, save_network};
 use crate::artifact::Artifact;
 use crate::artifact::files::write_json;
@@ -175,7 +175,7 @@ fn losses<G: Draws, D: Discriminates>(judge: &Judge<D>, network: &G, round: &Rou
     }
 }
 
-impl<G: Draws + 'static, D: Discriminates + 'static> Learner for Adversary<G, D> {
+impl<G: Draws + 'static, D: Discriminates + 'static> Trains for Adversary<G, D> {
     fn step(&mut self, batch: &Batch, rate: f64) -> BTreeMap<String, f64> {
         let (count, numbers) = (batch.count(), self.numbers());
         let rows: Vec<Vec<f32>> = (0..count)
@@ -200,10 +200,6 @@ impl<G: Draws + 'static, D: Discriminates + 'static> Learner for Adversary<G, D>
                 .extend(critic.learn(arena, round.real, fake, rate));
         }
         outcome.values
-    }
-
-    fn generator(&self) -> Box<dyn Generator> {
-        drawer(self.shape.clone(), self.average.clone(), self.device())
     }
 
     fn parameters(&self) -> usize {
@@ -236,25 +232,36 @@ impl<G: Draws + 'static, D: Discriminates + 'static> Learner for Adversary<G, D>
     }
 }
 
+impl<G: Draws + 'static, D: Discriminates + 'static> Learner for Adversary<G, D> {
+    fn generator(&self) -> Box<dyn Generator> {
+        drawer(self.shape.clone(), self.average.clone(), self.device())
+    }
+}
+
 /// The files of a discriminator.
 const CRITIC: [&str; 2] = ["discriminator.json", "discriminator.bpk"];
 
-/// The discriminator that the training of a generator left, on a device with autodiff, for a recogniser to begin with.
+/// The discriminator that the training of a generator left, on a device with autodiff, for other networks to begin with,
+/// and its shape.
 ///
 /// # Errors
 /// If it left none, or its files hold something else.
-pub fn discriminator_of(generator: &Artifact, device: &Chosen) -> Result<ProjectionDiscriminator> {
+pub fn discriminator_of(
+    generator: &Artifact,
+    device: &Chosen,
+) -> Result<(ProjectionShape, ProjectionDiscriminator)> {
     let folder = &generator.folder;
     if !folder.join(CRITIC[0]).exists() {
         return Err(Error::failed(
             folder.display(),
-            "holds no discriminator that a recogniser could begin with",
+            "holds no discriminator that another network could begin with",
             "train `stylegan2` or `dcgan`",
         ));
     }
     let shape: ProjectionShape = read_state(folder, CRITIC[0])?;
     let network = ProjectionDiscriminator::new(&shape, &device.device.clone().autodiff());
-    load_weights(network, &folder.join(CRITIC[1]))
+    let network = load_weights(network, &folder.join(CRITIC[1]))?;
+    Ok((shape, network))
 }
 
 const STREAM: &str = "stream.json";
@@ -299,7 +306,7 @@ impl<G: Draws> Generator for Drawer<G> {
     }
 }
 
-/// Loads what [`Learner::save`] of an [`Adversary`], or of another model that draws by such a network, wrote.
+/// Loads what [`Trains::save`] of an [`Adversary`], or of another model that draws by such a network, wrote.
 ///
 /// # Errors
 /// If the folder holds no such network.

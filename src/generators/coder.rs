@@ -9,7 +9,7 @@ use image::RgbImage;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use super::kind::{Batch, Generator, Learner, Setting};
+use super::kind::{Batch, Generator, Learner, Setting, Trains};
 use super::{arena, load_average, load_network, matrix, save_average, save_network};
 use crate::Result;
 use crate::models::adversarial::{Arena, Losses, Player};
@@ -67,7 +67,7 @@ impl<N: Codes> Coder<N> {
     }
 }
 
-impl<N: Codes + 'static> Learner for Coder<N> {
+impl<N: Codes + 'static> Trains for Coder<N> {
     fn step(&mut self, batch: &Batch, rate: f64) -> BTreeMap<String, f64> {
         let outcome = self
             .player
@@ -81,19 +81,6 @@ impl<N: Codes + 'static> Learner for Coder<N> {
             });
         self.average = ema::update(self.average.clone(), &self.player.network, self.ema);
         outcome.values
-    }
-
-    fn generator(&self) -> Box<dyn Generator> {
-        Box::new(Writer {
-            network: self.average.clone(),
-            shape: self.shape.clone(),
-            device: self.arena.device.clone().inner(),
-        })
-    }
-
-    fn bits(&self, batch: &Batch) -> Option<f64> {
-        let nats: f32 = self.average.log_probability(batch).into_scalar();
-        Some(-f64::from(nats) * BITS)
     }
 
     fn parameters(&self) -> usize {
@@ -113,6 +100,21 @@ impl<N: Codes + 'static> Learner for Coder<N> {
         self.player.load(folder, "network")?;
         self.average = load_average(self.average.clone(), folder)?;
         Ok(())
+    }
+}
+
+impl<N: Codes + 'static> Learner for Coder<N> {
+    fn generator(&self) -> Box<dyn Generator> {
+        Box::new(Writer {
+            network: self.average.clone(),
+            shape: self.shape.clone(),
+            device: self.arena.device.clone().inner(),
+        })
+    }
+
+    fn bits(&self, batch: &Batch) -> Option<f64> {
+        let nats: f32 = self.average.log_probability(batch).into_scalar();
+        Some(-f64::from(nats) * BITS)
     }
 }
 
@@ -146,7 +148,7 @@ impl<N: Codes> Generator for Writer<N> {
     }
 }
 
-/// Loads what [`Learner::save`] of a [`Coder`] wrote.
+/// Loads what [`Trains::save`] of a [`Coder`] wrote.
 ///
 /// # Errors
 /// If the folder holds no such network.

@@ -3,8 +3,8 @@
 //! in Mirza and Osindero, Conditional Generative Adversarial Nets, 2014, <https://arxiv.org/abs/1411.1784>.
 //!
 //! Binary cross entropy, non-saturating, one step of each in turn; the player who is much stronger slows down
-//! (`adversarial.balance`). Deviations: leaky units in place of maxout; no dropout; averaged
-//! weights draw.
+//! (`adversarial.balance`). The class has weights of its own in the first layer of both, as in the second paper.
+//! Deviations: leaky units in place of maxout; no dropout; averaged weights draw.
 
 use burn::module::Module;
 use burn::nn::{Linear, LinearConfig};
@@ -25,6 +25,7 @@ use crate::nn::losses::AdversarialLoss;
 use crate::nn::norm::NormKind;
 use crate::nn::projection_discriminator::classes_of;
 use crate::sample::Extent;
+use crate::seed::Stream;
 
 /// The registry entry.
 pub const GENERATOR: GeneratorKind = GeneratorKind {
@@ -110,18 +111,8 @@ impl Model for GanConfig {
         let device = setting.device.device.clone().autodiff();
         let shape = self.shape(setting.columns, setting.extent);
         let networks = (
-            initialise(
-                Painter::of_shape(&shape, &device),
-                Init::He,
-                &mut stream_of(setting, 0),
-                1,
-            ),
-            initialise(
-                Perceptron::new(&shape, &device),
-                Init::He,
-                &mut stream_of(setting, 1),
-                1 << 20,
-            ),
+            Painter::of_shape(&shape, &device).initialised(&mut stream_of(setting, 0)),
+            Perceptron::new(&shape, &device).initialised(&mut stream_of(setting, 1)),
         );
         let (config, create) = (&self.adversarial, Adversary::new);
         Ok(Box::new(create(
@@ -138,10 +129,17 @@ fn linear(from: usize, to: usize, device: &Device) -> Linear {
     LinearConfig::new(from, to).init(device)
 }
 
+/// What a class adds to the first layer, with weights as large as what the layer makes of its other input: a single
+/// number among so many would hardly be seen.
+fn initialised_classes(classes: Linear, stream: &mut Stream, first_id: u64) -> Linear {
+    initialise(classes, Init::Normal(1.0), stream, first_id)
+}
+
 /// Draws pictures.
 #[derive(Module, Debug)]
 pub struct Painter {
     layers: Vec<Linear>,
+    classes: Linear,
     head: Linear,
     size: [usize; 2],
 }
@@ -150,9 +148,12 @@ impl Draws for Painter {
     type Shape = GanShape;
 
     fn of_shape(shape: &GanShape, device: &Device) -> Self {
-        let first = linear(shape.latent + shape.classes, shape.units, device);
         Painter {
-            layers: vec![first, linear(shape.units, shape.units, device)],
+            layers: vec![
+                linear(shape.latent, shape.units, device),
+                linear(shape.units, shape.units, device),
+            ],
+            classes: linear(shape.classes, shape.units, device),
             head: linear(shape.units, 3 * shape.extent.area(), device),
             size: [shape.extent.height, shape.extent.width].map(|side| side as usize),
         }
@@ -163,8 +164,9 @@ impl Draws for Painter {
     }
 
     fn pictures(&self, numbers: &Tensor<2>, classes: &Tensor<2>) -> Tensor<4> {
-        let mut x = Tensor::cat(vec![numbers.clone(), classes.clone()], 1);
-        for layer in &self.layers {
+        let first = self.layers[0].forward(numbers.clone());
+        let mut x = relu(first + self.classes.forward(classes.clone()));
+        for layer in &self.layers[1..] {
             x = relu(layer.forward(x));
         }
         let ([batch, _], [height, width]) = (numbers.dims(), self.size);
@@ -172,43 +174,70 @@ impl Draws for Painter {
     }
 }
 
+impl Painter {
+    /// With weights drawn from `stream`. The last ones are small, so that no value starts at its limit, where it would
+    /// learn nothing.
+    fn initialised(self, stream: &mut Stream) -> Self {
+        let network = initialise(self, Init::He, stream, 1);
+        Painter {
+            classes: initialised_classes(network.classes, stream, 100),
+            head: initialise(network.head, Init::Normal(0.02), stream, 200),
+            ..network
+        }
+    }
+}
+
 /// Tells real pictures from drawn ones.
 #[derive(Module, Debug)]
 struct Perceptron {
     layers: Vec<Linear>,
+    classes: Linear,
     head: Linear,
-    classes: usize,
+    count: usize,
 }
 
 impl Perceptron {
     fn new(shape: &GanShape, device: &Device) -> Self {
-        let first = 3 * shape.extent.area() + shape.classes;
         Perceptron {
             layers: vec![
-                linear(first, shape.units, device),
+                linear(3 * shape.extent.area(), shape.units, device),
                 linear(shape.units, shape.units, device),
             ],
+            classes: linear(shape.classes, shape.units, device),
             head: linear(shape.units, 1, device),
-            classes: shape.classes,
+            count: shape.classes,
+        }
+    }
+
+    /// With weights drawn from `stream`.
+    fn initialised(self, stream: &mut Stream) -> Self {
+        let network = initialise(self, Init::He, stream, 1 << 20);
+        Perceptron {
+            classes: initialised_classes(network.classes, stream, (1 << 20) + 100),
+            ..network
         }
     }
 }
 
 impl Discriminates for Perceptron {
     fn judge(&self, pictures: Tensor<4>) -> Verdict {
-        let classes = classes_of(&pictures, self.classes);
+        let classes = classes_of(&pictures, self.count);
         let [batch, ..] = pictures.dims();
         let colours = pictures.narrow(1, 0, 3).flatten::<2>(1, 3);
-        let mut x = Tensor::cat(vec![colours, classes], 1);
-        let mut features = Vec::new();
-        for layer in &self.layers {
+        let mut x = self.layers[0].forward(colours) + self.classes.forward(classes);
+        x = leaky_relu(x, 0.2);
+        let mut features = vec![x.clone()];
+        for layer in &self.layers[1..] {
             x = leaky_relu(layer.forward(x), 0.2);
-            let [_, units] = x.dims();
-            features.push(x.clone().reshape([batch, units, 1, 1]));
+            features.push(x.clone());
         }
+        let planes = |x: Tensor<2>| {
+            let [_, units] = x.dims();
+            x.reshape([batch, units, 1, 1])
+        };
         Verdict {
-            scores: vec![self.head.forward(x).reshape([batch, 1, 1, 1])],
-            features,
+            scores: vec![planes(self.head.forward(x))],
+            features: features.into_iter().map(planes).collect(),
         }
     }
 

@@ -30,7 +30,7 @@ pub struct GeneratorKind {
     pub parse: fn(ValueDeserializer) -> Result<Box<dyn Model>, toml::de::Error>,
     /// Describes its table. See [`schema`].
     pub schema: fn(&mut SchemaGenerator) -> Schema,
-    /// Loads what [`Learner::save`] wrote.
+    /// Loads what [`Trains::save`] wrote.
     pub load: fn(&Path, &Chosen) -> Result<Box<dyn Generator>>,
 }
 
@@ -109,19 +109,10 @@ impl Divisible for Batch {
     }
 }
 
-/// A generator in training.
-pub trait Learner: Send {
+/// Networks in training.
+pub trait Trains: Send {
     /// One step at this learning rate; returns the losses by name.
     fn step(&mut self, batch: &Batch, rate: f64) -> BTreeMap<String, f64>;
-
-    /// What it has learned so far, as [`Learner::save`] would write it.
-    fn generator(&self) -> Box<dyn Generator>;
-
-    /// How many bits a value of these pictures takes if they are coded by what it has learned, or an upper bound; `None`
-    /// for those that know no probabilities.
-    fn bits(&self, _batch: &Batch) -> Option<f64> {
-        None
-    }
 
     /// Trainable numbers in all networks.
     fn parameters(&self) -> usize;
@@ -138,11 +129,23 @@ pub trait Learner: Send {
     /// If a file cannot be written.
     fn save_state(&self, folder: &Path) -> Result<()>;
 
-    /// Resumes from what [`Learner::save_state`] wrote, bit by bit the same on the CPU.
+    /// Resumes from what [`Trains::save_state`] wrote, bit by bit the same on the CPU.
     ///
     /// # Errors
-    /// If the folder holds no state of this generator.
+    /// If the folder holds no state of these networks.
     fn load_state(&mut self, folder: &Path) -> Result<()>;
+}
+
+/// A generator of pictures in training.
+pub trait Learner: Trains {
+    /// What it has learned so far, as [`Trains::save`] would write it.
+    fn generator(&self) -> Box<dyn Generator>;
+
+    /// How many bits a value of these pictures takes if they are coded by what it has learned, or an upper bound; `None`
+    /// for those that know no probabilities.
+    fn bits(&self, _batch: &Batch) -> Option<f64> {
+        None
+    }
 }
 
 /// Draws pictures from nothing but a condition and numbers from the normal distribution.

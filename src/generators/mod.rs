@@ -2,6 +2,7 @@
 //! class and random numbers. Adding one means one new file and one line in [`GENERATORS`].
 
 pub mod adversary;
+pub mod animate;
 pub mod coder;
 pub mod dcgan;
 pub mod fvbn;
@@ -19,7 +20,7 @@ pub mod vae;
 mod tests;
 
 pub use kind::{
-    Batch, Generator, GeneratorKind, Learner, Model, Reads, Setting, between, generate,
+    Batch, Generator, GeneratorKind, Learner, Model, Reads, Setting, Trains, between, generate,
 };
 
 use std::collections::BTreeMap;

@@ -22,7 +22,7 @@ use serde::{Deserialize, Serialize};
 use super::adversary::{self, Draws, drawer, stream_of};
 use super::dcgan::{check, game};
 use super::kind::{
-    self, Batch, Generator, GeneratorKind, Learner, Model, Reads, Setting, normal, rows_of,
+    self, Batch, Generator, GeneratorKind, Learner, Model, Reads, Setting, Trains, normal, rows_of,
 };
 use super::{arena, load_average, matrix, save_average, save_network};
 use crate::Result;
@@ -320,18 +320,13 @@ fn halved(pictures: Tensor<4>) -> Tensor<4> {
     avg_pool2d(pictures, AvgPoolOptions::new([2, 2]).with_stride([2, 2]))
 }
 
-impl Learner for Stackgan {
+impl Trains for Stackgan {
     fn step(&mut self, batch: &Batch, rate: f64) -> BTreeMap<String, f64> {
         self.steps += 1;
         match self.steps <= self.config.first_steps {
             true => self.sketch(batch, rate),
             false => self.enlarge(batch, rate),
         }
-    }
-
-    fn generator(&self) -> Box<dyn Generator> {
-        let device = self.arena.device.clone().inner();
-        drawer(self.shape.clone(), self.average.clone(), device)
     }
 
     fn parameters(&self) -> usize {
@@ -365,6 +360,13 @@ impl Learner for Stackgan {
         let (steps, position): (u64, Position) = read_state(folder, PROGRESS)?;
         (self.steps, self.stream) = (steps, position.stream());
         Ok(())
+    }
+}
+
+impl Learner for Stackgan {
+    fn generator(&self) -> Box<dyn Generator> {
+        let device = self.arena.device.clone().inner();
+        drawer(self.shape.clone(), self.average.clone(), device)
     }
 }
 

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-use super::kind::{Batch, Learner};
+use super::kind::{Batch, Trains};
 use crate::artifact::files::{read_json, write_json};
 use crate::artifact::resume::link_or_copy;
 use crate::models::settings::check_rate;
@@ -99,7 +99,7 @@ impl Schedule {
 }
 
 /// What a generator learns from, and how it is looked at.
-pub trait TrainingData<L: Learner + ?Sized> {
+pub trait TrainingData<L: Trains + ?Sized> {
     /// What one step learns from.
     ///
     /// # Errors
@@ -129,7 +129,7 @@ impl Training<'_> {
     ///
     /// # Errors
     /// If losses are no numbers, the run is interrupted, or a file cannot be written.
-    pub fn run<L: Learner + ?Sized>(
+    pub fn run<L: Trains + ?Sized>(
         &self,
         learner: &mut L,
         data: &impl TrainingData<L>,
@@ -172,7 +172,7 @@ impl Training<'_> {
     }
 
     /// The state to begin with: that of the newest checkpoint, if there is one.
-    fn begin<L: Learner + ?Sized>(
+    fn begin<L: Trains + ?Sized>(
         &self,
         checkpoints: &Checkpoints,
         learner: &mut L,
@@ -237,7 +237,7 @@ impl Training<'_> {
 }
 
 /// Saves a checkpoint for a later run, and removes older ones.
-fn save<L: Learner + ?Sized>(checkpoints: &Checkpoints, learner: &L, state: &State) -> Result<()> {
+fn save<L: Trains + ?Sized>(checkpoints: &Checkpoints, learner: &L, state: &State) -> Result<()> {
     let name = checkpoints::name_of("step", 0, state.step);
     checkpoints.write(&name, |folder| {
         learner.save_state(folder)?;

@@ -17,7 +17,7 @@ use serde::{Deserialize, Serialize};
 use super::adversary::{drawer, load, stream_of};
 use super::dcgan::decoder;
 use super::kind::{
-    self, Batch, Generator, GeneratorKind, Learner, Model, Setting, normal, rows_of,
+    self, Batch, Generator, GeneratorKind, Learner, Model, Setting, Trains, normal, rows_of,
 };
 use super::{Reads, arena, load_average, matrix, save_average, save_network};
 use crate::Result;
@@ -204,7 +204,7 @@ impl Vae {
     }
 }
 
-impl Learner for Vae {
+impl Trains for Vae {
     fn step(&mut self, batch: &Batch, rate: f64) -> BTreeMap<String, f64> {
         let mut stream = self.stream.clone();
         let drawn = self.drawn(batch, &mut stream);
@@ -227,18 +227,6 @@ impl Learner for Vae {
         outcome.values
     }
 
-    fn generator(&self) -> Box<dyn Generator> {
-        let device = self.arena.device.clone().inner();
-        drawer(self.shape.clone(), self.average.decoder.clone(), device)
-    }
-
-    fn bits(&self, batch: &Batch) -> Option<f64> {
-        let drawn = self.drawn(batch, &mut self.stream.clone());
-        let [coding, divergence] = self.average.bits(&drawn);
-        let bits: f32 = (coding + divergence).into_scalar();
-        Some(f64::from(bits))
-    }
-
     fn parameters(&self) -> usize {
         self.player.network.num_params()
     }
@@ -259,6 +247,20 @@ impl Learner for Vae {
         let position: Position = read_state(folder, STREAM)?;
         self.stream = position.stream();
         Ok(())
+    }
+}
+
+impl Learner for Vae {
+    fn generator(&self) -> Box<dyn Generator> {
+        let device = self.arena.device.clone().inner();
+        drawer(self.shape.clone(), self.average.decoder.clone(), device)
+    }
+
+    fn bits(&self, batch: &Batch) -> Option<f64> {
+        let drawn = self.drawn(batch, &mut self.stream.clone());
+        let [coding, divergence] = self.average.bits(&drawn);
+        let bits: f32 = (coding + divergence).into_scalar();
+        Some(f64::from(bits))
     }
 }
 

@@ -5,6 +5,8 @@
 //! sets of pictures. Group norm instead of batch norm, so that it reads a picture the same way
 //! whatever else is in the batch and whether or not gradients flow through it.
 
+mod encoder;
+
 use std::path::Path;
 use std::sync::Arc;
 
@@ -25,16 +27,16 @@ use crate::nn::conv_layer::ConvLayer;
 use crate::nn::convolution::{PaddedConv, stem};
 use crate::nn::device::Chosen;
 use crate::nn::init::{Init, initialise};
+use crate::nn::projection_discriminator::{ProjectionDiscriminator, ProjectionShape};
 use crate::sample::Extent;
 use crate::seed::Stream;
 use crate::{Error, Result};
+use encoder::{Encoder, EncoderShape};
 
 /// The weights: an encoder with a head for the class and one for the mask.
 #[derive(Module, Debug)]
 pub struct Layers {
-    stem: ConvLayer,
-    early: Vec<ConvLayer>,
-    late: Vec<ConvLayer>,
+    encoder: Encoder,
     class_head: Linear,
     mask_mix: ConvLayer,
     mask_head: PaddedConv,
@@ -58,6 +60,7 @@ struct Shape {
     classes: Vec<String>,
     size: Extent,
     channels: usize,
+    encoder: EncoderShape,
 }
 
 /// A task network with the names of its classes.
@@ -70,6 +73,7 @@ pub struct TaskNetwork {
     /// Of the pictures it reads.
     pub extent: Extent,
     channels: usize,
+    encoder: EncoderShape,
 }
 
 impl TaskNetwork {
@@ -82,13 +86,45 @@ impl TaskNetwork {
         stream: &mut Stream,
         device: &Device,
     ) -> Self {
-        let layers = layers(classes.len(), extent, channels, device);
+        let encoder = EncoderShape::Own(channels);
+        let layers = layers(classes.len(), extent, channels, &encoder, device);
         TaskNetwork {
             layers: initialise(layers, Init::He, stream, 1),
             classes,
             extent,
             channels,
+            encoder,
         }
+    }
+
+    /// The same, whose encoder begins as this discriminator of this shape, which has channels of its own.
+    ///
+    /// # Errors
+    /// If the discriminator has too few layers for pictures of this extent, in words.
+    pub fn beginning_with(
+        self,
+        (shape, trunk): (&ProjectionShape, &ProjectionDiscriminator),
+        stream: &mut Stream,
+        device: &Device,
+    ) -> Result<Self, String> {
+        let encoder = EncoderShape::Given(shape.clone());
+        encoder.check(self.extent)?;
+        let layers = layers(
+            self.classes.len(),
+            self.extent,
+            self.channels,
+            &encoder,
+            device,
+        );
+        let layers = initialise(layers, Init::He, stream, 1 << 20);
+        Ok(TaskNetwork {
+            layers: Layers {
+                encoder: layers.encoder.beginning_with(trunk, device),
+                ..layers
+            },
+            encoder,
+            ..self
+        })
     }
 
     /// Whether it reads pictures of this extent.
@@ -148,6 +184,7 @@ impl TaskNetwork {
             classes: self.classes.clone(),
             size: self.extent,
             channels: self.channels,
+            encoder: self.encoder.clone(),
         };
         write_json(&folder.join("task.json"), &shape)?;
         save_weights(self.layers.clone(), &folder.join("task.bpk"))
@@ -165,6 +202,7 @@ impl TaskNetwork {
             shape.classes.len(),
             shape.size,
             shape.channels,
+            &shape.encoder,
             &device.device,
         )
         .try_load_file(&path)
@@ -174,6 +212,7 @@ impl TaskNetwork {
             classes: shape.classes,
             extent: shape.size,
             channels: shape.channels,
+            encoder: shape.encoder,
         })
     }
 }
@@ -220,16 +259,18 @@ pub fn mask_targets(masks: Tensor<4>, extent: Extent) -> Tensor<4> {
     avg_pool2d(masks, AvgPoolOptions::new([cell, cell]))
 }
 
-fn layers(classes: usize, extent: Extent, channels: usize, device: &Device) -> Layers {
-    let (kernel, stride) = stem(extent);
-    let layer =
-        |from, to, stride| ConvLayer::new([from * channels, to * channels], 3, stride, device);
+fn layers(
+    classes: usize,
+    extent: Extent,
+    channels: usize,
+    encoder: &EncoderShape,
+    device: &Device,
+) -> Layers {
+    let [fine, coarse] = encoder.channels(extent);
     Layers {
-        stem: ConvLayer::new([3, channels], kernel, stride, device),
-        early: vec![layer(1, 2, 2), layer(2, 2, 1)],
-        late: vec![layer(2, 4, 2), layer(4, 4, 1)],
-        class_head: LinearConfig::new(8 * channels, classes).init(device),
-        mask_mix: layer(6, 1, 1),
+        encoder: encoder.init(extent, device),
+        class_head: LinearConfig::new(2 * coarse, classes).init(device),
+        mask_mix: ConvLayer::new([fine + coarse, channels], 3, 1, device),
         mask_head: PaddedConv::new([channels, 1], 3, 1, 1, Border::Zeros, true, device),
     }
 }
@@ -237,14 +278,7 @@ fn layers(classes: usize, extent: Extent, channels: usize, device: &Device) -> L
 impl Layers {
     /// Reads pictures `[batch, 3, height, width]` in −1..1.
     pub fn forward(&self, pictures: Tensor<4>) -> Reading {
-        let fine = self
-            .early
-            .iter()
-            .fold(self.stem.forward(pictures), |x, layer| layer.forward(x));
-        let coarse = self
-            .late
-            .iter()
-            .fold(fine.clone(), |x, layer| layer.forward(x));
+        let [fine, coarse] = self.encoder.forward(pictures);
         let [_, _, height, width] = fine.dims();
         let options = InterpolateOptions::new(InterpolateMode::Nearest);
         let wide = interpolate(coarse.clone(), options.with_output_size([height, width]));

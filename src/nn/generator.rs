@@ -154,7 +154,7 @@ impl GeneratorConfig {
         Generator {
             network: match self.kind {
                 GeneratorKind::Resnet => Network::Resnet(ResnetGenerator::new(self, device)),
-                GeneratorKind::UNet => Network::UNet(UNetGenerator::new(self, 3, device)),
+                GeneratorKind::UNet => Network::UNet(UNetGenerator::new(self, [3, 3], device)),
             },
             residual: self.residual,
         }

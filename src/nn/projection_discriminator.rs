@@ -44,10 +44,17 @@ pub struct ProjectionDiscriminator {
     slope: Slope,
 }
 
+impl ProjectionShape {
+    /// Channels of the layer that sees pictures halved so often.
+    pub fn at(&self, level: usize) -> usize {
+        self.channels << level.min(3)
+    }
+}
+
 impl ProjectionDiscriminator {
     /// A discriminator with burn's default weights; see [`crate::nn::init`].
     pub fn new(shape: &ProjectionShape, device: &Device) -> Self {
-        let at = |level: usize| shape.channels << level.min(3);
+        let at = |level: usize| shape.at(level);
         let conv = |channels, kernel, stride| {
             let padding = usize::from(kernel > 1);
             let conv = PaddedConv::new(
@@ -113,14 +120,19 @@ impl ProjectionDiscriminator {
     /// What it sees in pictures `[batch, 3, height, width]`, whatever their class: the features of all layers, each
     /// averaged over the picture, `[batch, features]`.
     pub fn features(&self, pictures: Tensor<4>) -> Tensor<2> {
-        let [batch, _, height, width] = pictures.dims();
-        let none = Tensor::zeros([batch, 1, height, width], &pictures.device());
-        let verdict = self.forward(Tensor::cat(vec![pictures, none], 1));
         let mean = |x: Tensor<4>| {
             let [batch, channels, ..] = x.dims();
             x.mean_dim(2).mean_dim(3).reshape([batch, channels])
         };
-        Tensor::cat(verdict.features.into_iter().map(mean).collect(), 1)
+        Tensor::cat(self.maps(pictures).into_iter().map(mean).collect(), 1)
+    }
+
+    /// The same before they are averaged, `[batch, features, height, width]` a layer. The first sees all pixels, each of
+    /// the others but the last half as many a side.
+    pub fn maps(&self, pictures: Tensor<4>) -> Vec<Tensor<4>> {
+        let [batch, _, height, width] = pictures.dims();
+        let none = Tensor::zeros([batch, 1, height, width], &pictures.device());
+        self.forward(Tensor::cat(vec![pictures, none], 1)).features
     }
 
     /// Numbers that [`ProjectionDiscriminator::features`] gives of a picture.

@@ -34,8 +34,8 @@ fn channels_at(config: &GeneratorConfig, level: usize) -> usize {
 }
 
 impl UNetGenerator {
-    /// A generator of pictures from `inputs` channels, with burn's default weights; see [`crate::nn::init`].
-    pub fn new(config: &GeneratorConfig, inputs: usize, device: &Device) -> Self {
+    /// A generator of so many planes from so many, with burn's default weights; see [`crate::nn::init`].
+    pub fn new(config: &GeneratorConfig, [inputs, outputs]: [usize; 2], device: &Device) -> Self {
         let at = |level: usize| channels_at(config, level);
         let levels = config.downsamplings;
         let mut place = 0;
@@ -56,7 +56,7 @@ impl UNetGenerator {
                 .map(|level| layer([below(level), at(level)], 3, 1).enlarging(2))
                 .collect(),
             head: PaddedConv::new(
-                [if levels == 0 { 1 } else { 2 } * at(0), 3],
+                [if levels == 0 { 1 } else { 2 } * at(0), outputs],
                 config.kernel,
                 1,
                 config.kernel / 2,
@@ -134,7 +134,7 @@ mod tests {
         };
         let shapes = UNetGenerator::noise_shapes(&config, Extent::new(64, 32));
         assert_eq!(shapes, [[32, 2, 4], [32, 4, 8]]);
-        let network = UNetGenerator::new(&config, 2, &device);
+        let network = UNetGenerator::new(&config, [2, 3], &device);
         let mut stream = Seed::new(1, "x").stream(0);
         let network = initialise(network, Init::He, &mut stream, 1);
         let input: Tensor<4> = Tensor::arange(0..2 * 2 * 32 * 64, &device)

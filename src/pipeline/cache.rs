@@ -247,6 +247,7 @@ impl Work {
             Kind::Adapter
             | Kind::Task
             | Kind::Generator
+            | Kind::Motion
             | Kind::Models
             | Kind::Metrics
             | Kind::Settings => false,

@@ -99,6 +99,7 @@ fn noun(kind: Kind) -> &'static str {
         Kind::Adapter => "an adapter",
         Kind::Task => "a task network",
         Kind::Generator => "a generator",
+        Kind::Motion => "networks that animate",
         Kind::Models => "3D models",
         Kind::Dataset => "a dataset",
         Kind::Metrics => "measurements",

@@ -91,7 +91,9 @@ fn every_stage_exhibits_what_the_example_has_of_it() {
     for kind in STAGES {
         let mut stages = record.stages.iter();
         let Some(stage) = stages.find(|stage| stage.stage == kind.name) else {
-            let others = ["select", "join", "learn", "generate", "sculpt"];
+            let others = [
+                "select", "join", "learn", "generate", "sculpt", "motion", "animate",
+            ];
             assert!(others.contains(&kind.name), "{}", kind.name);
             continue;
         };

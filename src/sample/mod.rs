@@ -296,14 +296,13 @@ impl Provenance {
 }
 
 impl Sample {
-    /// Names the clip that the sample is a frame of: its origin, where objects are tracked.
+    /// Names the clip that the sample is a frame of, where objects are tracked: what is before the last `/` of a track,
+    /// or else its origin.
     pub fn clip(&self) -> Option<&str> {
-        let tracked = self
-            .labels
-            .objects()
-            .iter()
-            .any(|object| object.track.is_some());
-        tracked.then_some(self.provenance.origin.as_str())
+        let mut objects = self.labels.objects().iter();
+        let track = objects.find_map(|object| object.track.as_deref())?;
+        let clip = track.rsplit_once('/').map(|(clip, _)| clip);
+        Some(clip.unwrap_or(&self.provenance.origin))
     }
 
     /// A sample derived from this one, with new `pixels` and `labels` and continued provenance.

@@ -28,6 +28,8 @@ pub struct Facts {
     pub is_listed: bool,
     /// Which maps they have.
     pub maps: Option<Having>,
+    /// Whether its pictures are frames of clips.
+    pub clips: Option<bool>,
     /// Of an adapter: how many times as wide and high its translations are as what it translates.
     pub enlargement: Option<u32>,
 }
@@ -145,6 +147,21 @@ impl<'a> Givens<'a> {
                     given.id
                 ),
                 "read labelled renders, or what was made from them",
+            )),
+            _ => Ok(()),
+        }
+    }
+
+    /// # Errors
+    /// If the pictures in a role are certainly no frames of clips.
+    pub fn need_clips(&self, role: &str) -> Result<(), Misfit> {
+        match self.get(role) {
+            Some(given) if given.facts.clips == Some(false) => Err(Misfit::new(
+                format!(
+                    "`{}` makes single pictures, and `{role}` must be clips",
+                    given.id
+                ),
+                format!("set `clip = 8` of `{}`", given.id),
             )),
             _ => Ok(()),
         }

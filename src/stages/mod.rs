@@ -1,5 +1,6 @@
 //! The stages, in data-flow order. Adding one means one new folder and one line in [`STAGES`].
 
+pub mod animate;
 pub mod augment;
 pub mod emit;
 pub mod evaluate;
@@ -9,6 +10,7 @@ pub mod generate;
 pub mod ingest;
 pub mod join;
 pub mod learn;
+pub mod motion;
 pub mod pseudo_label;
 pub mod render;
 pub mod sculpt;
@@ -34,6 +36,8 @@ pub const STAGES: &[StageKind] = &[
     translate::STAGE,
     learn::STAGE,
     generate::STAGE,
+    motion::STAGE,
+    animate::STAGE,
     gate::STAGE,
     join::STAGE,
     augment::STAGE,

@@ -121,3 +121,19 @@ fn wrong_models_are_refused_before_anything_runs() {
     .stderr(contains("have no effect on shapes"));
     sculpt("models = [{ path = \"none.obj\", class = \"part\" }]").stderr(contains("none.obj"));
 }
+
+#[test]
+fn motion_is_learned_from_clips_alone() {
+    let motion = "[stages.motion]\nfrom = { clips = \"render\" }";
+    refused(motion).stderr(contains("single pictures").and(contains("`clip = 8` of `render`")));
+    refused(
+        "[stages.clips]\nuse = \"render\"\nlike = \"render\"\nclip = 4\nsize = 36\n\
+         [stages.motion]\nfrom = { clips = \"clips\" }",
+    )
+    .stderr(contains("multiple of 8"));
+    refused(
+        "[stages.task]\nfrom = { samples = \"render\" }\n\
+         [stages.animate]\nfrom = { model = \"task\", sources = \"render\", clips = \"render\" }",
+    )
+    .stderr(contains("a task network"));
+}

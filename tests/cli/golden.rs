@@ -15,7 +15,7 @@ use verismo::stages::STAGES;
 use crate::project::Project;
 
 /// Stages whose results come from networks.
-const LEARNED: [&str; 9] = [
+const LEARNED: [&str; 11] = [
     "task",
     "train",
     "translate",
@@ -24,6 +24,8 @@ const LEARNED: [&str; 9] = [
     "learn",
     "generate",
     "sculpt",
+    "motion",
+    "animate",
     "evaluate",
 ];
 

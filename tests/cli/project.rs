@@ -87,7 +87,24 @@ batch = 2
 watch_every = 5
 checkpoint_minutes = 0.0
 [stages.sculpt.gan3d]
-channels = 4";
+channels = 4
+[stages.clips]
+use = \"render\"
+count = 12
+clip = 4
+size = 32
+[stages.clips.mesh]
+models = [\"ROOT/renders/dice/die.gltf\"]
+[stages.motion]
+from = { clips = \"clips\" }
+steps = 12
+batch = 4
+channels = 4
+held_out = 0.0
+watch_every = 5
+checkpoint_minutes = 0.0
+[stages.animate]
+from = { model = \"motion\", sources = \"clips\", clips = \"clips\" }";
         let pipeline = Tiny::new("part_size = 8")
             .dice(48, 32)
             .stages(&stages.replace("ROOT", env!("CARGO_MANIFEST_DIR")))

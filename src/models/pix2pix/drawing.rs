@@ -60,7 +60,7 @@ impl Shape {
     }
 
     pub(super) fn init(&self, device: &Device) -> UNetGenerator {
-        UNetGenerator::new(&self.generator, self.channels(), device)
+        UNetGenerator::new(&self.generator, [self.channels(), 3], device)
     }
 
     /// The condition before it is blurred, `[batch, channels, height, width]` in 0..1. `mask` is there if it is read.

@@ -267,7 +267,7 @@ impl Stage for Evaluate {
             crop: self.crop,
             channels: self.channels,
             device: &chosen,
-            init: init.as_ref(),
+            init: init.as_ref().map(|(_, trunk)| trunk),
         };
         let outcomes = self.train_all(context, &sets, &setting)?;
         let quintiles = quintiles::quintiles(&sets.test)?;

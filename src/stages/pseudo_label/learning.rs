@@ -71,7 +71,7 @@ pub(super) fn learn(
                 crop: None,
                 channels: config.channels,
                 device: chosen,
-                init: init.as_ref(),
+                init: init.as_ref().map(|(_, trunk)| trunk),
             };
             Member {
                 recogniser: (TASK.create)(&setting, &mut stream),

@@ -308,6 +308,7 @@ impl Stage for Render {
             },
             is_listed: !self.classes.is_empty(),
             maps: Some(std::array::from_fn(|place| has(&MAPS[place]))),
+            clips: Some(self.clip > 1),
             ..Facts::labelled(self.size)
         })
     }

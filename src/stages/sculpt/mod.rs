@@ -27,7 +27,7 @@ use crate::artifact::Kind;
 use crate::artifact::resume::Resume;
 use crate::generators::gan3d::{Gan3dConfig, Sculptor};
 use crate::generators::training::{self, Schedule, Training};
-use crate::generators::{Learner, Setting};
+use crate::generators::{Setting, Trains};
 use crate::nn::device;
 use crate::sample::Extent;
 use crate::stage::shapes::ShapeList;

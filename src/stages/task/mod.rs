@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use crate::artifact::{Artifact, Kind};
+use crate::generators::adversary::discriminator_of;
 use crate::models::album::{Album, class_of, common_extent};
 use crate::models::settings::{check_rate, check_weights};
 use crate::models::task_network::TaskNetwork;
@@ -22,12 +23,15 @@ use crate::{Error, Result};
 pub const STAGE: StageKind = StageKind {
     name: "task",
     about: "learns class and mask from labelled renders, to judge translations by",
-    version: 3,
-    inputs: &[Input::required(
-        "samples",
-        Kind::Samples,
-        "labelled renders, augmented best",
-    )],
+    version: 4,
+    inputs: &[
+        Input::required("samples", Kind::Samples, "labelled renders, augmented best"),
+        Input::optional(
+            "init",
+            Kind::Generator,
+            "whose discriminator it begins with",
+        ),
+    ],
     output: Kind::Task,
     parse: parse::<Task>,
     schema: || schemars::schema_for!(Task),
@@ -110,13 +114,17 @@ impl Stage for Task {
             });
         }
         let chosen = device::choose(context.device)?;
-        let network = TaskNetwork::new(
-            classes,
-            extent,
-            self.channels,
-            &mut context.seed.stream(1 << 40),
-            &chosen.device.clone().autodiff(),
-        );
+        let device = chosen.device.clone().autodiff();
+        let mut stream = context.seed.stream(1 << 40);
+        let mut network = TaskNetwork::new(classes, extent, self.channels, &mut stream, &device);
+        if let Some(generator) = context.inputs.get("init") {
+            let (shape, trunk) = discriminator_of(generator, &chosen)?;
+            let begun = network.beginning_with((&shape, &trunk), &mut stream, &device);
+            network = begun.map_err(|problem| {
+                let remedy = "train a generator of larger pictures, or leave `init` out";
+                Error::usage(context.id, problem, remedy)
+            })?;
+        }
         let network = training::train(self, context, &chosen, network, &train)?;
         network.save(context.out)?;
         // Few origins may leave none to test with: then nothing is known, which is not 0.
@@ -189,7 +197,10 @@ fn indivisible(extent: Extent) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::generators::{GENERATORS, Setting};
+    use crate::nn::batch::to_tensor;
     use crate::nn::device;
+    use crate::seed::Seed;
     use crate::stage::DeviceChoice;
     use crate::testing;
 
@@ -210,6 +221,49 @@ mod tests {
         let chosen = device::choose(DeviceChoice::Cpu).unwrap();
         let loaded = TaskNetwork::load(out.path(), &chosen).unwrap();
         assert_eq!(loaded.classes, ["disc", "square"]);
+    }
+
+    #[test]
+    fn it_begins_with_a_discriminator_and_can_be_loaded() {
+        let folders = [(); 3].map(|()| tempfile::tempdir().unwrap());
+        let generator = testing::publish(folders[0].path(), &[], 16);
+        let chosen = device::choose(DeviceChoice::Cpu).unwrap();
+        let kind = GENERATORS
+            .iter()
+            .find(|kind| kind.name == "stylegan2")
+            .unwrap();
+        let table = toml::de::DeValue::parse("{ channels = 8 }").unwrap();
+        let learner = (kind.parse)(table.into()).unwrap().create(&Setting {
+            device: &chosen,
+            extent: Extent::square(32),
+            columns: 2,
+            ema: 0.9,
+            seed: &Seed::new(1, "learn"),
+        });
+        learner.unwrap().save(folders[0].path()).unwrap();
+        let task = Task {
+            steps: 200,
+            batch: 16,
+            channels: 8,
+            ..Task::default()
+        };
+        let learned = |size: u32, init: &Artifact| {
+            let samples = testing::shapes(200, size, 1);
+            let samples = testing::publish(folders[1].path(), &samples, 64);
+            let inputs = vec![("samples", samples), ("init", init.clone())];
+            let work = |context: &Context| task.run(context);
+            testing::in_context("task", inputs, 64, folders[2].path(), work).0
+        };
+        let summary = learned(32, &generator).unwrap();
+        assert!(summary["accuracy"].as_f64().unwrap() > 0.9, "{summary}");
+        assert!(summary["mask_iou"].as_f64().unwrap() > 0.8, "{summary}");
+        let loaded = TaskNetwork::load(folders[2].path(), &chosen).unwrap();
+        let album = testing::album(&[testing::shapes(1, 32, 1)[0].pixels().unwrap()]);
+        let picture = &album.get(0).unwrap().picture;
+        let reading = loaded
+            .layers
+            .forward(to_tensor([picture].into_iter(), &chosen.device));
+        assert_eq!(reading.mask_logits.dims(), [1, 1, 16, 16]);
     }
 
     #[test]

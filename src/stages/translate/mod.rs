@@ -82,6 +82,7 @@ impl Stage for Translate {
             class_names: renders.class_names,
             is_listed: renders.is_listed,
             maps: renders.maps.filter(|_| model.objects != Some(false)),
+            clips: renders.clips,
             enlargement: None,
         })
     }

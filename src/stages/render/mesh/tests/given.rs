@@ -9,7 +9,7 @@ use crate::testing;
 #[test]
 fn given_models_are_in_metres_and_named_from_their_folder_with_fitted_settings_too() {
     let folders = [(); 2].map(|()| tempfile::tempdir().unwrap());
-    let [made, fitted] = folders.each_ref().map(|folder| folder.path());
+    let [made, fitted] = folders.each_ref().map(tempfile::TempDir::path);
     let class = made.join("models/wedge");
     std::fs::create_dir_all(&class).unwrap();
     let wedge = "v 0 0 0\nv 0.1 0 0\nv 0 0.1 0\nv 0 0 0.1\nf 1 3 2\nf 1 2 4\nf 1 4 3\nf 2 3 4\n";
