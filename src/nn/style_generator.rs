@@ -4,8 +4,9 @@
 //!
 //! Modulated convolution: scale the channels that go in, convolve with the weights of all, divide by the length of the
 //! scaled weights. Noise at every pixel, and pictures of all resolutions that add up (skip connections). Deviations: the
-//! mapping network sees the class beside the latent vector; pixels are repeated, not interpolated, before a convolution;
-//! no equalised learning rate and no path length regularisation.
+//! mapping network sees the class beside the latent vector, embedded in as many numbers of the same size (Karras et al.,
+//! Training Generative Adversarial Networks with Limited Data, 2020); pixels are repeated, not interpolated, before a
+//! convolution; no equalised learning rate and no path length regularisation.
 
 use burn::module::{Module, Param};
 use burn::nn::{Linear, LinearConfig};
@@ -159,6 +160,8 @@ impl Layer {
 /// Draws pictures.
 #[derive(Module, Debug)]
 pub struct StyleGenerator {
+    /// Embeds the class.
+    classes: Linear,
     mapping: Vec<Linear>,
     /// `[1, channels, height, width]` of the lowest resolution.
     start: Param<Tensor<4>>,
@@ -183,13 +186,14 @@ impl StyleGenerator {
         }
         let linear = |place: usize| {
             let from = match place {
-                0 => shape.latent + shape.classes,
+                0 => 2 * shape.latent,
                 _ => shape.style,
             };
             LinearConfig::new(from, shape.style).init(device)
         };
         let [height, width] = shape.size(shape.levels);
         StyleGenerator {
+            classes: LinearConfig::new(shape.classes, shape.latent).init(device),
             mapping: (0..shape.mapping).map(linear).collect(),
             start: Param::from_tensor(Tensor::zeros([1, deepest, height, width], device)),
             layers,
@@ -223,8 +227,8 @@ impl StyleGenerator {
 
     /// The styles `[batch, style]` of latent vectors `[batch, latent]` of these classes, `[batch, classes]`.
     pub fn style(&self, latents: Tensor<2>, classes: &Tensor<2>) -> Tensor<2> {
-        let length = (latents.clone().square().mean_dim(1) + 1e-8).sqrt();
-        let mut style = Tensor::cat(vec![latents / length, classes.clone()], 1);
+        let classes = self.classes.forward(classes.clone());
+        let mut style = Tensor::cat(vec![of_unit_size(latents), of_unit_size(classes)], 1);
         for layer in &self.mapping {
             style = leaky_relu(layer.forward(style), 0.2);
         }
@@ -272,6 +276,12 @@ impl StyleGenerator {
         let style = self.style(numbers.clone().narrow(1, 0, latent), classes);
         self.picture(&style, &numbers.clone().narrow(1, latent, all - latent))
     }
+}
+
+/// Rows whose numbers have a mean square of 1.
+fn of_unit_size(rows: Tensor<2>) -> Tensor<2> {
+    let size = (rows.clone().square().mean_dim(1) + 1e-8).sqrt();
+    rows / size
 }
 
 #[cfg(test)]

@@ -12,6 +12,10 @@ const TOLERANCE: f64 = 0.3;
 /// How many times as large or small a scale may be as that of the masks.
 const SCALES: f64 = 1.4;
 
+/// How many times as much a map may stretch one way as the other: the faces of what is seen from very different sides do
+/// not move alike.
+const STRETCH: f64 = 1.35;
+
 /// The map that takes an object's points to those of another that have the same names; `None` if none have.
 pub(super) fn by_names(from: &Object, to: &Object) -> Option<DAffine2> {
     let (from, to) = common(from, to);
@@ -103,7 +107,17 @@ fn fitted(pairs: &[(DVec2, DVec2)]) -> Option<DAffine2> {
         return None;
     }
     let map = least_squares(pairs.iter().map(|(from, to)| (1.0, *from, *to)));
-    (map.matrix2.determinant() > 0.05).then_some(map)
+    let [narrow, wide] = scales(&map);
+    (map.matrix2.determinant() > 0.05 && wide <= STRETCH * narrow).then_some(map)
+}
+
+/// How many times as long a map makes what it makes shortest and what it makes longest: its singular values.
+fn scales(map: &DAffine2) -> [f64; 2] {
+    let squares = map.matrix2.x_axis.length_squared() + map.matrix2.y_axis.length_squared();
+    let root = (squares * squares - 4.0 * map.matrix2.determinant().powi(2))
+        .max(0.0)
+        .sqrt();
+    [squares - root, squares + root].map(|square| (square / 2.0).max(0.0).sqrt())
 }
 
 /// Intersection over union of two masks, 0..1.
@@ -163,6 +177,25 @@ mod tests {
             (angle - (1.3 - std::f64::consts::FRAC_PI_2)).abs() < 1e-6,
             "{angle}"
         );
+    }
+
+    #[test]
+    fn what_is_stretched_much_more_one_way_is_not_followed() {
+        let found = |stretch: f64| {
+            let map = DAffine2::from_scale(dvec2(1.0, stretch));
+            let pairs: Vec<_> = five()
+                .iter()
+                .map(|p| (*p, map.transform_point2(*p)))
+                .collect();
+            fitted(&pairs).map(|map| scales(&map))
+        };
+        let [narrow, wide] = found(1.2).unwrap();
+        assert!(
+            (narrow - 1.0).abs() < 0.02 && (wide - 1.2).abs() < 0.02,
+            "{narrow} {wide}"
+        );
+        assert!(found(1.6).is_none());
+        assert!(found(-1.0).is_none());
     }
 
     #[test]
