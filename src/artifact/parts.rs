@@ -2,11 +2,11 @@
 //!
 //! One row per sample. Images are encoded bytes in a binary column; objects are a list of structs.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use super::table;
+use super::{table, walk};
 use crate::sample::maps::{MAPS, MapKind};
 use crate::sample::{
     Amodal, Camera, Domain, Extent, Keypoint, Labels, Maps, Mask, Object, Provenance, Sample,
@@ -28,6 +28,19 @@ pub fn write_part(path: &Path, samples: &[Sample]) -> Result<()> {
 pub fn hash(samples: &[Sample]) -> Result<String> {
     let bytes = table::to_bytes(&rows(samples))?;
     Ok(blake3::hash(&bytes).to_hex().to_string())
+}
+
+/// The parts in the folder of a result that is being made, in their order.
+///
+/// # Errors
+/// If the folder cannot be listed.
+pub fn in_folder(folder: &Path) -> Result<Vec<PathBuf>> {
+    let mut files = walk(folder)?;
+    files.retain(|path| {
+        let name = path.file_name().unwrap_or_default();
+        name.to_string_lossy().starts_with("part-")
+    });
+    Ok(files)
 }
 
 /// Reads back what [`write_part`] wrote.

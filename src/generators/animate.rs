@@ -30,7 +30,7 @@ use super::{arena, load_average, load_network, matrix, save_average, save_networ
 use crate::Result;
 use crate::models::adversarial::{Arena, Losses, Player};
 use crate::models::settings::AdversarialConfig;
-use crate::nn::batch::to_pictures;
+use crate::nn::batch::{colours, to_pictures, to_tensor};
 use crate::nn::device::Chosen;
 use crate::nn::ema;
 use crate::nn::generator::{GeneratorConfig, GeneratorKind};
@@ -46,6 +46,10 @@ const HALVINGS: usize = 3;
 /// Planes that a picture is painted from: the source, the source carried along by the motion, the points of both, and the
 /// object's mask.
 const SEEN: usize = 9;
+
+/// The place of the points that are to be among them, and that of the mask.
+const POINTS: usize = 7;
+const MASK: usize = 8;
 
 /// Planes of what is learned from: the same, and the picture that it should be.
 const SHOWN: usize = SEEN + 3;
@@ -159,7 +163,7 @@ impl Networks {
 
     fn losses(&self, batch: &Batch) -> Losses {
         let plane = |place: usize, count: usize| batch.pictures.clone().narrow(1, place, count);
-        let (truth, points, mask) = (plane(SEEN, 3), plane(7, 1), plane(8, 1));
+        let (truth, points, mask) = (plane(SEEN, 3), plane(POINTS, 1), plane(MASK, 1));
         let weight = mask.clone() * (OBJECT - 1.0) + 1.0;
         let difference = (self.paint(&plane(0, SEEN)) - truth.clone()) * weight;
         let half = |x: Tensor<4>| avg_pool2d(x, AvgPoolOptions::new([2, 2]).with_stride([2, 2]));
@@ -196,7 +200,7 @@ impl Scene<'_> {
     /// The planes that it is painted from.
     fn planes(&self) -> Vec<f32> {
         let extent: Extent = self.source.dimensions().into();
-        let source = colours(self.source);
+        let source: Vec<f32> = colours(self.source).collect();
         let mut planes = source.clone();
         planes.extend(carried(&source, extent, &Motion::new(self.from, self.to)));
         planes.extend(heat(self.from, extent));
@@ -204,13 +208,6 @@ impl Scene<'_> {
         planes.extend(self.mask.iter().map(|inside| f32::from(u8::from(*inside))));
         planes
     }
-}
-
-/// Values in −1..1, plane by plane.
-fn colours(picture: &RgbImage) -> Vec<f32> {
-    let plane = |channel: usize| picture.as_raw()[channel..].iter().step_by(3);
-    let values = (0..3).flat_map(plane);
-    values.map(|v| f32::from(*v) / 127.5 - 1.0).collect()
 }
 
 /// Planes carried along by a motion, mixed bilinearly; at the edges as they are there.
@@ -350,9 +347,8 @@ impl Animator {
 
     /// What it sees in a picture of its extent.
     pub fn read(&self, picture: &RgbImage) -> Reading {
-        let [width, height] = [self.extent.width, self.extent.height].map(|side| side as usize);
-        let values = TensorData::new(colours(picture), [1, 3, height, width]);
-        let read = self.networks.read(Tensor::from_data(values, &self.device));
+        let picture = to_tensor([picture].into_iter(), &self.device);
+        let read = self.networks.read(picture);
         let values = read.into_data().try_to_vec::<f32>().unwrap_or_default();
         let (heat, mask) = values.split_at(self.extent.area());
         Reading {

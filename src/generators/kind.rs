@@ -84,7 +84,8 @@ pub struct Setting<'a> {
 /// What one step learns from.
 #[derive(Debug, Clone)]
 pub struct Batch {
-    /// `[batch, channels, height, width]` in −1..1: pictures of 3 channels, or volumes, whose slices are the channels.
+    /// `[batch, channels, height, width]` in −1..1: pictures of 3 channels, volumes, whose slices are the channels, or
+    /// the planes that a picture is painted from, with the picture.
     pub pictures: Tensor<4>,
     /// `[batch, columns]`: what each is drawn from, see [`Reads`].
     pub conditions: Tensor<2>,

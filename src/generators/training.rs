@@ -35,6 +35,24 @@ pub fn check_held_out(share: f64) -> Result<(), String> {
     }
 }
 
+/// The numbers of the shapes that are learned from, and of this share of each class, which is held out: those first in
+/// the order of a number that stands beside each.
+pub fn divided(mut classes: Vec<Vec<(u64, usize)>>, share: f64) -> (Vec<usize>, Vec<usize>) {
+    let (mut known, mut held_out) = (Vec::new(), Vec::new());
+    for class in &mut classes {
+        class.sort_unstable();
+        // One at least is learned from.
+        let count = (share * class.len() as f64).round() as usize;
+        let count = count.min(class.len().saturating_sub(1));
+        let number = |(_, number): &(u64, usize)| *number;
+        held_out.extend(class[..count].iter().map(number));
+        known.extend(class[count..].iter().map(number));
+    }
+    known.sort_unstable();
+    held_out.sort_unstable();
+    (known, held_out)
+}
+
 /// A point of the curves: losses are means since the point before.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Point {

@@ -18,12 +18,16 @@ pub fn to_tensor<'a>(
     let mut values = Vec::new();
     for picture in pictures {
         (width, height) = (picture.width() as usize, picture.height() as usize);
-        for channel in 0..3 {
-            let plane = picture.as_raw()[channel..].iter().step_by(3);
-            values.extend(plane.map(|&v| f32::from(v) / 127.5 - 1.0));
-        }
+        values.extend(colours(picture));
     }
     Tensor::from_data(TensorData::new(values, [count, 3, height, width]), device)
+}
+
+/// The values of a picture in −1..1, plane by plane.
+pub fn colours(picture: &RgbImage) -> impl Iterator<Item = f32> {
+    let plane = |channel: usize| picture.as_raw()[channel..].iter().step_by(3);
+    let values = (0..3).flat_map(plane);
+    values.map(|value| f32::from(*value) / 127.5 - 1.0)
 }
 
 /// Stacks equally large masks as `[batch, 1, height, width]`: 1 where they are 255, 0 where they are 0.

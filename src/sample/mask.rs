@@ -81,6 +81,13 @@ impl Mask {
     }
 }
 
+/// Intersection over union of two bitmaps, 0..1; 0 if nothing is set in either.
+pub fn overlap(a: &[bool], b: &[bool]) -> f64 {
+    let count = |of: fn(bool, bool) -> bool| a.iter().zip(b).filter(|(a, b)| of(**a, **b)).count();
+    let [both, either] = [count(|a, b| a && b), count(|a, b| a || b)];
+    both as f64 / either.max(1) as f64
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -110,5 +117,12 @@ mod tests {
         let mask = Mask::from_bitmap(&[true; 6], 3, 2);
         assert_eq!(mask.counts, [0, 6]);
         assert_eq!(mask.bbox_xywh(2), Some([0.0, 0.0, 3.0, 2.0]));
+    }
+
+    #[test]
+    fn overlaps_are_shares_of_what_either_covers() {
+        let [a, b] = [[true, true, false, false], [false, true, true, false]];
+        assert!((overlap(&a, &b) - 1.0 / 3.0).abs() < 1e-9);
+        assert_eq!(overlap(&[false], &[false]), 0.0);
     }
 }

@@ -296,13 +296,15 @@ impl Provenance {
 }
 
 impl Sample {
-    /// Names the clip that the sample is a frame of, where objects are tracked: what is before the last `/` of a track,
-    /// or else its origin.
+    /// Names the clip that the sample is a frame of, where objects are tracked: its origin. Generated clips of one picture
+    /// share that, and are told apart by what is before the last `/` of a track.
     pub fn clip(&self) -> Option<&str> {
         let mut objects = self.labels.objects().iter();
         let track = objects.find_map(|object| object.track.as_deref())?;
-        let clip = track.rsplit_once('/').map(|(clip, _)| clip);
-        Some(clip.unwrap_or(&self.provenance.origin))
+        match (self.provenance.domain, track.rsplit_once('/')) {
+            (Domain::Generated, Some((clip, _))) => Some(clip),
+            _ => Some(&self.provenance.origin),
+        }
     }
 
     /// A sample derived from this one, with new `pixels` and `labels` and continued provenance.
@@ -373,5 +375,24 @@ impl Sample {
     /// If the bytes are not a readable picture; the message names the sample.
     pub fn pixels(&self) -> crate::Result<::image::RgbImage> {
         image::decode_rgb(&self.image, &self.id)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing;
+
+    #[test]
+    fn clips_are_named_by_their_origin_and_generated_ones_by_their_tracks() {
+        let mut sample = testing::clips(1, 2, 16, 1).remove(0);
+        sample.labels.objects_mut()[0].track = Some("person/1".into());
+        sample.provenance.origin = "video".into();
+        sample.provenance.domain = Domain::Photo;
+        assert_eq!(sample.clip(), Some("video"));
+        sample.provenance.domain = Domain::Generated;
+        assert_eq!(sample.clip(), Some("person"));
+        sample.labels.objects_mut()[0].track = None;
+        assert_eq!(sample.clip(), None);
     }
 }

@@ -302,6 +302,18 @@ impl Figure {
     }
 }
 
+/// A figure of a summary: its name, where it stands there (a JSON pointer), what it tells, and its kind.
+pub type Wanted = (&'static str, &'static str, &'static str, fn(f64) -> Value);
+
+/// Those of the wanted figures that a summary has.
+pub fn figures(summary: &serde_json::Value, wanted: &[Wanted]) -> Vec<Figure> {
+    let figure = |(name, path, about, value): &Wanted| {
+        let found = summary.pointer(path)?.as_f64()?;
+        Some(Figure::new(*name, value(found), *about))
+    };
+    wanted.iter().filter_map(figure).collect()
+}
+
 impl Column {
     /// A column whose bars have the colour `tone`.
     pub fn new(name: impl Into<String>, tone: Tone) -> Self {

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use glam::DVec2;
 
 use crate::models::album::{Album, common_extent};
-use crate::sample::{Extent, Object, Sample, Visibility};
+use crate::sample::{Extent, Keypoint, Object, Sample, Visibility};
 use crate::stage::{Context, Event};
 use crate::{Error, Result};
 
@@ -50,23 +50,25 @@ impl Clips {
         let (mut clips, mut unusable) = (Vec::<Clip>::new(), 0);
         for sample in context.input(role)?.samples() {
             let sample = sample?;
-            let Some((class, object)) = moving(&sample) else {
+            let Some(object) = moving(&sample) else {
                 unusable += 1;
                 continue;
             };
             let frame = Frame {
                 number: album.len(),
                 id: sample.id.clone(),
-                object,
+                object: object.clone(),
             };
             album.push(&sample.id, &sample.image, 0)?;
             match clips.last_mut() {
-                Some(clip) if clip.origin == sample.provenance.origin && clip.class == class => {
+                Some(clip)
+                    if clip.origin == sample.provenance.origin && clip.class == object.class =>
+                {
                     clip.frames.push(frame);
                 }
                 _ => clips.push(Clip {
-                    origin: sample.provenance.origin,
-                    class,
+                    origin: sample.provenance.origin.clone(),
+                    class: object.class.clone(),
                     frames: vec![frame],
                 }),
             }
@@ -107,13 +109,13 @@ impl Clips {
     }
 }
 
-/// The class and the one object of a frame of a clip, if it can be learned from.
-fn moving(sample: &Sample) -> Option<(String, Object)> {
+/// The one object of a frame of a clip, if it can be learned from.
+fn moving(sample: &Sample) -> Option<&Object> {
     let [object] = sample.labels.objects() else {
         return None;
     };
     let usable = sample.clip().is_some() && object.mask.is_some() && !places(object).is_empty();
-    usable.then(|| (object.class.clone(), object.clone()))
+    usable.then_some(object)
 }
 
 /// Key points within the picture, by name.
@@ -122,7 +124,7 @@ pub fn places(object: &Object) -> BTreeMap<&str, DVec2> {
         .keypoints
         .iter()
         .filter(|point| point.visibility != Visibility::Outside);
-    let place = |point: &crate::sample::Keypoint| DVec2::new(point.x.into(), point.y.into());
+    let place = |point: &Keypoint| DVec2::new(point.x.into(), point.y.into());
     inside
         .map(|point| (point.name.as_str(), place(point)))
         .collect()

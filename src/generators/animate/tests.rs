@@ -147,8 +147,8 @@ fn a_motion_carries_pixels_and_points_peak_where_they_are() {
     let (shifted, _) = square(dvec2(9.0, 8.0));
     let motion = Motion::new(&[dvec2(6.0, 6.0)], &[dvec2(9.0, 8.0)]);
     assert_eq!(
-        carried(&colours(&source), extent, &motion),
-        colours(&shifted)
+        carried(&colours(&source).collect::<Vec<_>>(), extent, &motion),
+        colours(&shifted).collect::<Vec<_>>()
     );
 }
 

@@ -120,13 +120,6 @@ fn scales(map: &DAffine2) -> [f64; 2] {
     [squares - root, squares + root].map(|square| (square / 2.0).max(0.0).sqrt())
 }
 
-/// Intersection over union of two masks, 0..1.
-pub(super) fn overlap(a: &[bool], b: &[bool]) -> f64 {
-    let count = |of: fn(bool, bool) -> bool| a.iter().zip(b).filter(|(a, b)| of(**a, **b)).count();
-    let [both, either] = [count(|a, b| a && b), count(|a, b| a || b)];
-    both as f64 / either.max(1) as f64
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -218,12 +211,5 @@ mod tests {
         );
         assert!(by_places(&[dvec2(1.0, 1.0)], &[], 1.0).is_none());
         assert!(by_places(&[], &[dvec2(1.0, 1.0)], 1.0).is_none());
-    }
-
-    #[test]
-    fn overlaps_are_shares_of_what_either_covers() {
-        let [a, b] = [[true, true, false, false], [false, true, true, false]];
-        assert!((overlap(&a, &b) - 1.0 / 3.0).abs() < 1e-9);
-        assert_eq!(overlap(&[false], &[false]), 0.0);
     }
 }

@@ -11,29 +11,29 @@ mod exhibit;
 mod tests;
 
 use std::collections::BTreeMap;
-use std::ffi::OsStr;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use glam::DVec2;
-use rand::RngExt;
+use rand::seq::SliceRandom;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use crate::artifact::resume::Resume;
-use crate::artifact::{Artifact, Kind, parts, walk};
+use crate::artifact::{Artifact, Kind, parts};
 use crate::generators::animate::clips::{Clip, Clips, bitmap, common, places};
 use crate::generators::animate::{Animator, Scene};
 use crate::nn::device;
 use crate::nn::workers::Workers;
 use crate::sample::mapping::Border;
+use crate::sample::mask::overlap;
 use crate::sample::{Domain, Extent, Labels, Mapping, Object, Sample};
 use crate::stage::finding::{self, Finding, Level};
 use crate::stage::{
     Context, Effort, Event, Facts, Forecast, Givens, Input, Misfit, Stage, StageKind, mapped, parse,
 };
 use crate::{Error, Result};
-use alignment::{by_names, by_places, overlap};
+use alignment::{by_names, by_places};
 
 /// The registry entry.
 pub const STAGE: StageKind = StageKind {
@@ -195,13 +195,8 @@ fn told(animated: u64, sources: u64) -> Finding {
 /// How many sources of each class are animated.
 fn animated(context: &Context) -> Result<BTreeMap<String, u64>> {
     let mut counts = BTreeMap::new();
-    let files = walk(context.out)?;
-    let is_part = |name: &OsStr| name.to_string_lossy().starts_with("part-");
-    for path in files
-        .iter()
-        .filter(|path| path.file_name().is_some_and(is_part))
-    {
-        let samples = parts::read_part(path)?;
+    for path in parts::in_folder(context.out)? {
+        let samples = parts::read_part(&path)?;
         // The frames of a source stand side by side.
         for frames in samples.chunk_by(|a, b| a.provenance.parent == b.provenance.parent) {
             let class = frames[0].labels.class.clone().unwrap_or_default();
@@ -249,8 +244,9 @@ impl Director<'_> {
         let subject = self.subject(source, &picture);
         let mut stream = self.context.seed.stream(source.index);
         let mut best: Option<(f64, usize, Mapping)> = None;
-        for _ in 0..self.config.tries.min(numbers.len()) {
-            let number = numbers[stream.random_range(0..numbers.len())];
+        let mut numbers = numbers.clone();
+        let (chosen, _) = numbers.partial_shuffle(&mut stream, self.config.tries);
+        for &number in &*chosen {
             let Some((overlap, mapping)) = self.matched(&self.clips[number], &subject)? else {
                 continue;
             };

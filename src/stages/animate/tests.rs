@@ -43,7 +43,7 @@ fn run(
     ];
     let work = |context: &Context| animate.run(context);
     let (summary, _) = testing::in_context("animate", inputs, part_size, out.path(), work);
-    let files = walk(out.path())?;
+    let files = parts::in_folder(out.path())?;
     let made: Result<Vec<Vec<Sample>>> = files.iter().map(|path| parts::read_part(path)).collect();
     Ok((made?.concat(), summary?))
 }

@@ -8,6 +8,7 @@ use crate::nn::batch;
 use crate::nn::device::{self, Chosen};
 use crate::nn::workers::Workers;
 use crate::sample::Extent;
+use crate::sample::mask;
 use crate::stage::Context;
 use crate::tasks::classification::best;
 use crate::{Error, Result};
@@ -36,10 +37,7 @@ impl Reading {
 
     /// Overlap of the cells seen with those of a label, 0..1; 0 where neither has any.
     pub(super) fn overlap(&self, label: &[bool]) -> f32 {
-        let pairs = || self.mask.iter().zip(label);
-        let common = pairs().filter(|(a, b)| **a && **b).count();
-        let either = pairs().filter(|(a, b)| **a || **b).count();
-        common as f32 / either.max(1) as f32
+        mask::overlap(&self.mask, label) as f32
     }
 }
 

@@ -302,12 +302,8 @@ impl Drawn {
     fn read(context: &Context, guided: bool, judged: bool) -> Result<Self> {
         let mut counts: BTreeMap<String, [u64; 2]> = BTreeMap::new();
         let mut notes = Vec::new();
-        let files = crate::artifact::walk(context.out)?;
-        let is_part = |name: &std::ffi::OsStr| name.to_string_lossy().starts_with("part-");
-        let parts = files
-            .iter()
-            .filter(|path| path.file_name().is_some_and(is_part));
-        for path in parts.filter(|_| guided || judged) {
+        let files = parts::in_folder(context.out)?;
+        for path in files.iter().filter(|_| guided || judged) {
             for mut sample in parts::read_part(path)? {
                 let class = sample.labels.class.clone().unwrap_or_default();
                 let [read, all] = counts.entry(class).or_default();

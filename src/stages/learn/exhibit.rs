@@ -8,7 +8,9 @@ use crate::Result;
 use crate::artifact::parts;
 use crate::models::history;
 use crate::sample::Sample;
-use crate::stage::exhibit::{Content, Evidence, Exhibit, Figure, Place, Row, Sheet, Tone, Value};
+use crate::stage::exhibit::{
+    Content, Evidence, Exhibit, Place, Row, Sheet, Value, Wanted, figures,
+};
 
 const SECTION: (Place, &str) = (Place::Work, "Generator");
 
@@ -19,7 +21,7 @@ pub(super) fn exhibit(evidence: &Evidence) -> Result<Vec<Exhibit>> {
         SECTION,
         "",
         Content::Figures {
-            figures: figures(&evidence.artifact.manifest.summary),
+            figures: figures(evidence.summary(), &FIGURES),
             chance: None,
         },
     )];
@@ -72,85 +74,66 @@ fn row(class: &str, samples: &[&Sample]) -> Row {
     }
 }
 
-/// A figure's name, what it tells, where it stands in the summary, and its kind.
-type Wanted = (&'static str, &'static str, &'static str, fn(f64) -> Value);
-
-fn figures(summary: &serde_json::Value) -> Vec<Figure> {
-    let at = |path: &str| summary.pointer(path).and_then(serde_json::Value::as_f64);
-    let share = Value::Share;
-    let number = Value::Number;
-    let wanted: [Wanted; 10] = [
-        (
-            "told apart",
-            "how often a classifier tells generated pictures from others; 50 % is guessing",
-            "/figures/renders/two_sample/accuracy",
-            share,
-        ),
-        (
-            "distance",
-            "of generated pictures from those that were learned from",
-            "/figures/renders/distance/value",
-            number,
-        ),
-        (
-            "floor",
-            "the distance of those from one another",
-            "/figures/photos/distance/value",
-            number,
-        ),
-        (
-            "precision",
-            "generated pictures that look like some that were learned from",
-            "/figures/fidelity/precision",
-            share,
-        ),
-        (
-            "recall",
-            "of what was learned from, what looks like some generated pictures",
-            "/figures/fidelity/recall",
-            share,
-        ),
-        (
-            "repetition",
-            "generated pictures nearer to one learned from than nine in ten held out; 10 % is usual",
-            "/repeated/share",
-            share,
-        ),
-        (
-            "as told",
-            "pictures with the brightness and colour that their captions say",
-            "/told/known/right",
-            share,
-        ),
-        (
-            "as told, unseen",
-            "the same, in combinations that were not learned from",
-            "/told/unseen/right",
-            share,
-        ),
-        (
-            "bits, learned from",
-            "that a value takes in pictures that were learned from",
-            "/bits/known",
-            number,
-        ),
-        (
-            "bits, held out",
-            "that a value takes in others",
-            "/bits/held_out",
-            number,
-        ),
-    ];
-    let figure = |(name, about, path, value): Wanted| {
-        Some(Figure {
-            name: name.to_owned(),
-            about: about.to_owned(),
-            value: value(at(path)?),
-            spread: None,
-            counts: Vec::new(),
-            tone: Tone::Series(0),
-            headline: None,
-        })
-    };
-    wanted.into_iter().filter_map(figure).collect()
-}
+/// The figures of the summary.
+const FIGURES: [Wanted; 10] = [
+    (
+        "told apart",
+        "/figures/renders/two_sample/accuracy",
+        "how often a classifier tells generated pictures from others; 50 % is guessing",
+        Value::Share,
+    ),
+    (
+        "distance",
+        "/figures/renders/distance/value",
+        "of generated pictures from those that were learned from",
+        Value::Number,
+    ),
+    (
+        "floor",
+        "/figures/photos/distance/value",
+        "the distance of those from one another",
+        Value::Number,
+    ),
+    (
+        "precision",
+        "/figures/fidelity/precision",
+        "generated pictures that look like some that were learned from",
+        Value::Share,
+    ),
+    (
+        "recall",
+        "/figures/fidelity/recall",
+        "of what was learned from, what looks like some generated pictures",
+        Value::Share,
+    ),
+    (
+        "repetition",
+        "/repeated/share",
+        "generated pictures nearer to one learned from than nine in ten held out; 10 % is usual",
+        Value::Share,
+    ),
+    (
+        "as told",
+        "/told/known/right",
+        "pictures with the brightness and colour that their captions say",
+        Value::Share,
+    ),
+    (
+        "as told, unseen",
+        "/told/unseen/right",
+        "the same, in combinations that were not learned from",
+        Value::Share,
+    ),
+    (
+        "bits, learned from",
+        "/bits/known",
+        "that a value takes in pictures that were learned from",
+        Value::Number,
+    ),
+    (
+        "bits, held out",
+        "/bits/held_out",
+        "that a value takes in others",
+        Value::Number,
+    ),
+];

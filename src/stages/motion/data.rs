@@ -10,7 +10,7 @@ use crate::Result;
 use crate::generators::Batch;
 use crate::generators::animate::clips::{Clips, bitmap, common};
 use crate::generators::animate::{self, Animation, Scene};
-use crate::generators::training::TrainingData;
+use crate::generators::training::{TrainingData, divided};
 use crate::nn::device::Chosen;
 use crate::seed::{Stream, number};
 use crate::stage::Context;
@@ -21,7 +21,9 @@ pub(super) struct Data<'a> {
     context: &'a Context<'a>,
     device: &'a Chosen,
     pub clips: Clips,
-    /// Numbers of the clips that batches are drawn from.
+    /// Numbers of the clips of each class that batches are drawn from.
+    by_class: Vec<Vec<usize>>,
+    /// The same of all classes.
     pub known: Vec<usize>,
     /// Numbers of the others.
     pub held_out: Vec<usize>,
@@ -44,23 +46,18 @@ impl<'a> Data<'a> {
         device: &'a Chosen,
     ) -> Result<Self> {
         let clips = Clips::read(context, "clips")?;
-        let (mut known, mut held_out) = (Vec::new(), Vec::new());
-        // Of every class the share that is due, of clips in the order of their hashes.
-        for mut numbers in clips
-            .by_class(&(0..clips.clips.len()).collect::<Vec<_>>())
-            .into_values()
-        {
-            numbers.sort_by_key(|clip| number(&clips.clips[*clip].origin));
-            let kept = (numbers.len() as f64 * (1.0 - config.held_out)).ceil() as usize;
-            held_out.extend(numbers.split_off(kept));
-            known.extend(numbers);
-        }
-        known.sort_unstable();
-        held_out.sort_unstable();
+        let all: Vec<usize> = (0..clips.clips.len()).collect();
+        let origins = clips.by_class(&all).into_values().map(|numbers| {
+            let numbers = numbers.into_iter();
+            let with_hash = |clip: usize| (number(&clips.clips[clip].origin), clip);
+            numbers.map(with_hash).collect()
+        });
+        let (known, held_out) = divided(origins.collect(), config.held_out);
         Ok(Data {
             config,
             context,
             device,
+            by_class: clips.by_class(&known).into_values().collect(),
             clips,
             known,
             held_out,
@@ -78,9 +75,7 @@ impl<'a> Data<'a> {
 
     /// A pair to learn from, of each class as often as of others.
     fn draw(&self, stream: &mut Stream) -> Pair {
-        let by_class = self.clips.by_class(&self.known);
-        let class = stream.random_range(0..by_class.len());
-        let numbers = by_class.values().nth(class).map_or(&[][..], Vec::as_slice);
+        let numbers = &self.by_class[stream.random_range(0..self.by_class.len())];
         let clip = numbers[stream.random_range(0..numbers.len())];
         let count = self.clips.clips[clip].frames.len();
         let first = stream.random_range(0..count);

@@ -4,7 +4,9 @@ use super::looking::{COLUMNS, FILE};
 use crate::Result;
 use crate::artifact::parts;
 use crate::models::history;
-use crate::stage::exhibit::{Content, Evidence, Exhibit, Figure, Place, Row, Sheet, Value};
+use crate::stage::exhibit::{
+    Content, Evidence, Exhibit, Place, Row, Sheet, Value, Wanted, figures,
+};
 
 const SECTION: (Place, &str) = (Place::Work, "Motion");
 
@@ -12,7 +14,7 @@ const SECTION: (Place, &str) = (Place::Work, "Motion");
 /// If a file of the training cannot be read.
 pub(super) fn exhibit(evidence: &Evidence) -> Result<Vec<Exhibit>> {
     let mut exhibits = Vec::new();
-    let figures = figures(evidence.summary());
+    let figures = figures(evidence.summary(), &FIGURES);
     if !figures.is_empty() {
         let chance = None;
         exhibits.push(Exhibit::new(
@@ -41,45 +43,36 @@ pub(super) fn exhibit(evidence: &Evidence) -> Result<Vec<Exhibit>> {
     Ok(exhibits)
 }
 
-/// A figure's name, where it stands in the summary, what it tells, and its kind.
-type Wanted = (&'static str, &'static str, &'static str, fn(f64) -> Value);
-
-fn figures(summary: &serde_json::Value) -> Vec<Figure> {
-    let wanted: [Wanted; 5] = [
-        (
-            "points astray",
-            "/figures/animated/points",
-            "pixels between key points and what is read in animated pictures of held-out clips",
-            Value::Number,
-        ),
-        (
-            "astray, not moved",
-            "/figures/repeated/points",
-            "the same in sources that do not move",
-            Value::Number,
-        ),
-        (
-            "astray, renders",
-            "/figures/points_of_renders",
-            "the same in the renders themselves: how well points are read",
-            Value::Number,
-        ),
-        (
-            "difference",
-            "/figures/animated/difference_object",
-            "of animated objects from the renders', 0..1",
-            Value::Share,
-        ),
-        (
-            "difference, not moved",
-            "/figures/repeated/difference_object",
-            "the same of sources that do not move",
-            Value::Share,
-        ),
-    ];
-    let figure = |(name, path, about, value): Wanted| {
-        let found = summary.pointer(path)?.as_f64()?;
-        Some(Figure::new(name, value(found), about))
-    };
-    wanted.into_iter().filter_map(figure).collect()
-}
+/// The figures of the summary.
+const FIGURES: [Wanted; 5] = [
+    (
+        "points astray",
+        "/figures/animated/points",
+        "pixels between key points and what is read in animated pictures of held-out clips",
+        Value::Number,
+    ),
+    (
+        "astray, not moved",
+        "/figures/repeated/points",
+        "the same in sources that do not move",
+        Value::Number,
+    ),
+    (
+        "astray, renders",
+        "/figures/points_of_renders",
+        "the same in the renders themselves: how well points are read",
+        Value::Number,
+    ),
+    (
+        "difference",
+        "/figures/animated/difference_object",
+        "of animated objects from the renders', 0..1",
+        Value::Share,
+    ),
+    (
+        "difference, not moved",
+        "/figures/repeated/difference_object",
+        "the same of sources that do not move",
+        Value::Share,
+    ),
+];

@@ -9,7 +9,7 @@ use rand::RngExt;
 use super::grid::{Grid, bounds};
 use super::{FEWEST, MADE, MOST, Sculpt, looking};
 use crate::generators::gan3d::{self, Sculptor};
-use crate::generators::training::TrainingData;
+use crate::generators::training::{TrainingData, divided};
 use crate::generators::{Batch, kind::normal};
 use crate::nn::device::Chosen;
 use crate::seed::{Stream, number};
@@ -190,24 +190,6 @@ impl Shapes {
         };
         grid.largest_part()
     }
-}
-
-/// The numbers of the shapes that are learned from, and of this share of each class, which is held out: those first in
-/// the order of a number that stands beside each.
-fn divided(mut classes: Vec<Vec<(u64, usize)>>, share: f64) -> (Vec<usize>, Vec<usize>) {
-    let (mut known, mut held_out) = (Vec::new(), Vec::new());
-    for class in &mut classes {
-        class.sort_unstable();
-        // One at least is learned from.
-        let count = (share * class.len() as f64).round() as usize;
-        let count = count.min(class.len().saturating_sub(1));
-        let number = |(_, number): &(u64, usize)| *number;
-        held_out.extend(class[..count].iter().map(number));
-        known.extend(class[count..].iter().map(number));
-    }
-    known.sort_unstable();
-    held_out.sort_unstable();
-    (known, held_out)
 }
 
 fn median(mut values: Vec<f32>) -> f32 {

@@ -4,7 +4,9 @@ use super::looking::{FILE, MODEL, SCULPTED, SHOWN};
 use crate::Result;
 use crate::artifact::parts;
 use crate::models::history;
-use crate::stage::exhibit::{Content, Evidence, Exhibit, Figure, Place, Row, Sheet, Value};
+use crate::stage::exhibit::{
+    Content, Evidence, Exhibit, Place, Row, Sheet, Value, Wanted, figures,
+};
 
 const SECTION: (Place, &str) = (Place::Work, "Shapes");
 
@@ -12,7 +14,7 @@ const SECTION: (Place, &str) = (Place::Work, "Shapes");
 /// If a file of the training cannot be read.
 pub(super) fn exhibit(evidence: &Evidence) -> Result<Vec<Exhibit>> {
     let mut exhibits = Vec::new();
-    let figures = figures(evidence.summary());
+    let figures = figures(evidence.summary(), &FIGURES);
     if !figures.is_empty() {
         let chance = None;
         exhibits.push(Exhibit::new(
@@ -55,51 +57,42 @@ pub(super) fn exhibit(evidence: &Evidence) -> Result<Vec<Exhibit>> {
     Ok(exhibits)
 }
 
-/// A figure's name, where it stands in the summary, what it tells, and its kind.
-type Wanted = (&'static str, &'static str, &'static str, fn(f64) -> Value);
-
-fn figures(summary: &serde_json::Value) -> Vec<Figure> {
-    let wanted: [Wanted; 6] = [
-        (
-            "coverage",
-            "/figures/made/coverage",
-            "held-out models that are the nearest one to some that was made",
-            Value::Share,
-        ),
-        (
-            "coverage, given",
-            "/figures/given/coverage",
-            "the same of models that were learned from",
-            Value::Share,
-        ),
-        (
-            "distance",
-            "/figures/made/minimum_matching_distance",
-            "of a held-out model from the nearest that was made, as a share of the grid's side",
-            Value::Number,
-        ),
-        (
-            "distance, given",
-            "/figures/given/minimum_matching_distance",
-            "of a held-out model from the nearest that was learned from",
-            Value::Number,
-        ),
-        (
-            "told apart",
-            "/figures/made/nearest_neighbour_accuracy",
-            "how often the nearest other model is of the same set; 50 % if made and held-out ones are alike",
-            Value::Share,
-        ),
-        (
-            "told apart, given",
-            "/figures/given/nearest_neighbour_accuracy",
-            "the same of models that were learned from",
-            Value::Share,
-        ),
-    ];
-    let figure = |(name, path, about, value): Wanted| {
-        let found = summary.pointer(path)?.as_f64()?;
-        Some(Figure::new(name, value(found), about))
-    };
-    wanted.into_iter().filter_map(figure).collect()
-}
+/// The figures of the summary.
+const FIGURES: [Wanted; 6] = [
+    (
+        "coverage",
+        "/figures/made/coverage",
+        "held-out models that are the nearest one to some that was made",
+        Value::Share,
+    ),
+    (
+        "coverage, given",
+        "/figures/given/coverage",
+        "the same of models that were learned from",
+        Value::Share,
+    ),
+    (
+        "distance",
+        "/figures/made/minimum_matching_distance",
+        "of a held-out model from the nearest that was made, as a share of the grid's side",
+        Value::Number,
+    ),
+    (
+        "distance, given",
+        "/figures/given/minimum_matching_distance",
+        "of a held-out model from the nearest that was learned from",
+        Value::Number,
+    ),
+    (
+        "told apart",
+        "/figures/made/nearest_neighbour_accuracy",
+        "how often the nearest other model is of the same set; 50 % if made and held-out ones are alike",
+        Value::Share,
+    ),
+    (
+        "told apart, given",
+        "/figures/given/nearest_neighbour_accuracy",
+        "the same of models that were learned from",
+        Value::Share,
+    ),
+];

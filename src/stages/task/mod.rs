@@ -196,6 +196,8 @@ fn indivisible(extent: Extent) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
+
     use super::*;
     use crate::generators::{GENERATORS, Setting};
     use crate::nn::batch::to_tensor;
@@ -225,45 +227,51 @@ mod tests {
 
     #[test]
     fn it_begins_with_a_discriminator_and_can_be_loaded() {
-        let folders = [(); 3].map(|()| tempfile::tempdir().unwrap());
-        let generator = testing::publish(folders[0].path(), &[], 16);
+        let folders = [(); 4].map(|()| tempfile::tempdir().unwrap());
         let chosen = device::choose(DeviceChoice::Cpu).unwrap();
-        let kind = GENERATORS
-            .iter()
-            .find(|kind| kind.name == "stylegan2")
-            .unwrap();
-        let table = toml::de::DeValue::parse("{ channels = 8 }").unwrap();
-        let learner = (kind.parse)(table.into()).unwrap().create(&Setting {
-            device: &chosen,
-            extent: Extent::square(32),
-            columns: 2,
-            ema: 0.9,
-            seed: &Seed::new(1, "learn"),
-        });
-        learner.unwrap().save(folders[0].path()).unwrap();
+        let kind = GENERATORS.iter().find(|kind| kind.name == "stylegan2");
+        let generator = |folder: &Path, side: u32| {
+            let table = toml::de::DeValue::parse("{ channels = 8 }").unwrap();
+            let learner = (kind.unwrap().parse)(table.into())
+                .unwrap()
+                .create(&Setting {
+                    device: &chosen,
+                    extent: Extent::square(side),
+                    columns: 2,
+                    ema: 0.9,
+                    seed: &Seed::new(1, "learn"),
+                });
+            let artifact = testing::publish(folder, &[], 16);
+            learner.unwrap().save(folder).unwrap();
+            artifact
+        };
         let task = Task {
             steps: 200,
             batch: 16,
             channels: 8,
             ..Task::default()
         };
-        let learned = |size: u32, init: &Artifact| {
-            let samples = testing::shapes(200, size, 1);
-            let samples = testing::publish(folders[1].path(), &samples, 64);
-            let inputs = vec![("samples", samples), ("init", init.clone())];
+        let samples = testing::shapes(200, 32, 1);
+        let samples = testing::publish(folders[0].path(), &samples, 64);
+        let out = folders[1].path();
+        let learned = |init: Artifact| {
+            let inputs = vec![("samples", samples.clone()), ("init", init)];
             let work = |context: &Context| task.run(context);
-            testing::in_context("task", inputs, 64, folders[2].path(), work).0
+            testing::in_context("task", inputs, 64, out, work).0
         };
-        let summary = learned(32, &generator).unwrap();
+        let shallow = learned(generator(folders[2].path(), 8)).unwrap_err();
+        assert!(
+            shallow.to_string().contains("halves pictures 1 times"),
+            "{shallow}"
+        );
+        let summary = learned(generator(folders[3].path(), 32)).unwrap();
         assert!(summary["accuracy"].as_f64().unwrap() > 0.9, "{summary}");
         assert!(summary["mask_iou"].as_f64().unwrap() > 0.8, "{summary}");
-        let loaded = TaskNetwork::load(folders[2].path(), &chosen).unwrap();
-        let album = testing::album(&[testing::shapes(1, 32, 1)[0].pixels().unwrap()]);
-        let picture = &album.get(0).unwrap().picture;
-        let reading = loaded
-            .layers
-            .forward(to_tensor([picture].into_iter(), &chosen.device));
-        assert_eq!(reading.mask_logits.dims(), [1, 1, 16, 16]);
+        let loaded = TaskNetwork::load(out, &chosen).unwrap();
+        let picture = testing::shapes(1, 32, 1)[0].pixels().unwrap();
+        let picture = to_tensor([&picture].into_iter(), &chosen.device);
+        let mask = loaded.layers.forward(picture).mask_logits;
+        assert_eq!(mask.dims(), [1, 1, 16, 16]);
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! Labels stay true for the pixels, or are dropped.
 
 use super::*;
+use crate::sample::mask::overlap;
 
 /// Whether a pixel is red, despite changes of light, blur and noise.
 fn red_bitmap(pixels: &RgbImage) -> Vec<bool> {
@@ -8,13 +9,6 @@ fn red_bitmap(pixels: &RgbImage) -> Vec<bool> {
         .pixels()
         .map(|Rgb([r, g, b])| f32::from(*r) - f32::midpoint(f32::from(*g), f32::from(*b)) > 65.0)
         .collect()
-}
-
-fn iou(a: &[bool], b: &[bool]) -> f64 {
-    let count = |f: &dyn Fn(bool, bool) -> bool| {
-        a.iter().zip(b).filter(|(a, b)| f(**a, **b)).count() as f64
-    };
-    count(&|a, b| a && b) / count(&|a, b| a || b)
 }
 
 #[test]
@@ -33,7 +27,7 @@ fn every_transform_keeps_labels_on_the_pixels() {
             );
             let object = &view.labels.objects()[0];
             let mask = mask_of(object).to_bitmap(SIZE.0, SIZE.1);
-            let overlap = iou(&mask, &red_bitmap(&view.pixels));
+            let overlap = overlap(&mask, &red_bitmap(&view.pixels));
             assert!(overlap > 0.92, "{applied:?}: IoU {overlap}");
             assert_eq!(Some(object.bbox_xywh), mask_of(object).bbox_xywh(SIZE.1));
             check_depth(&view, &mask, &applied);
@@ -58,7 +52,7 @@ fn an_object_that_the_frame_cuts_goes_on_with_its_mask() {
             affine.apply(&mut view, &mut stream).unwrap();
             let object = &view.labels.objects()[0];
             let mask = mask_of(object).to_bitmap(SIZE.0, SIZE.1);
-            let overlap = iou(&mask, &red_bitmap(&view.pixels));
+            let overlap = overlap(&mask, &red_bitmap(&view.pixels));
             assert!(
                 overlap > 0.95,
                 "{rectangle:?} {border} {index}: IoU {overlap}"
