@@ -12,7 +12,6 @@ use super::learner::{Divisible, Setting};
 use super::settings::{AdversarialConfig, Shared};
 use super::weights::{TRAIN_AGAIN, load_weights, save_weights};
 use crate::nn::adam::adam;
-use crate::nn::device::opening_drivers;
 use crate::nn::gradient_clip::clip_by_norm;
 use crate::nn::norm::NormKind;
 use crate::nn::workers::Workers;
@@ -168,8 +167,7 @@ impl<M: Module + Sync> Player<M> {
         let path = folder.join(format!("{name}.bpk"));
         self.network = load_weights(self.network.clone(), &path)?;
         let path = folder.join(format!("{name}-optimiser.bpk"));
-        // burn puts the state on its default device, a GPU, from where the next step fetches it.
-        let loaded = opening_drivers(|| self.optimiser.clone().load(&path));
+        let loaded = self.optimiser.clone().load(&path);
         self.optimiser = loaded.map_err(|e| Error::failed(path.display(), e, TRAIN_AGAIN))?;
         Ok(())
     }

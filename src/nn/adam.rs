@@ -4,6 +4,7 @@
 use burn::backend::Dispatch;
 use burn::optim::{
     Adam, AdamConfig, AdamState, AdaptiveMomentumState, LearningRate, ModuleOptimizer, Optimizer,
+    RecordState, StateSink, StateSource,
 };
 use burn::tensor::{Device, Tensor};
 
@@ -24,7 +25,6 @@ pub fn adam(beta_1: f32, beta_2: f32) -> ModuleOptimizer {
 
 const EPSILON: f32 = 1e-8;
 
-/// Its state is burn's, so that either reads what the other has saved.
 #[derive(Clone)]
 struct OneSweepAdam {
     beta_1: f32,
@@ -32,21 +32,40 @@ struct OneSweepAdam {
     elsewhere: Adam,
 }
 
+/// burn's state, which is loaded to the CPU: burn would load it to its default device, through graphics drivers that a
+/// training on the CPU has nothing to do with. The next step takes it to the device of the weights.
+#[derive(Clone)]
+struct Moments<const D: usize>(AdamState<D>);
+
+impl<const D: usize> RecordState for Moments<D> {
+    fn state_flatten(&self, prefix: &str, out: &mut StateSink) {
+        self.0.state_flatten(prefix, out);
+    }
+
+    fn state_unflatten(prefix: &str, source: &mut StateSource, _: &Device) -> Option<Self> {
+        AdamState::state_unflatten(prefix, source, &Device::flex()).map(Moments)
+    }
+}
+
 impl Optimizer for OneSweepAdam {
-    type State<const D: usize> = AdamState<D>;
+    type State<const D: usize> = Moments<D>;
 
     fn step<const D: usize>(
         &self,
         rate: LearningRate,
         weight: Tensor<D>,
         gradient: Tensor<D>,
-        state: Option<AdamState<D>>,
-    ) -> (Tensor<D>, Option<AdamState<D>>) {
+        state: Option<Moments<D>>,
+    ) -> (Tensor<D>, Option<Moments<D>>) {
         if !on_cpu(&weight) || !on_cpu(&gradient) {
-            return self.elsewhere.step(rate, weight, gradient, state);
+            let state = state.map(|Moments(state)| state);
+            let (weight, state) = self.elsewhere.step(rate, weight, gradient, state);
+            return (weight, state.map(Moments));
         }
         let (time, first, second) = match state {
-            Some(AdamState { momentum }) => (momentum.time, momentum.moment_1, momentum.moment_2),
+            Some(Moments(AdamState { momentum })) => {
+                (momentum.time, momentum.moment_1, momentum.moment_2)
+            }
             None => (0, weight.zeros_like(), weight.zeros_like()),
         };
         let time = time + 1;
@@ -69,12 +88,12 @@ impl Optimizer for OneSweepAdam {
         let momentum = AdaptiveMomentumState::new(time, first, second);
         (
             Tensor::from_dispatch(weight),
-            Some(AdamState::new(momentum)),
+            Some(Moments(AdamState::new(momentum))),
         )
     }
 
-    fn to_device<const D: usize>(state: AdamState<D>, device: &Device) -> AdamState<D> {
-        Adam::to_device(state, device)
+    fn to_device<const D: usize>(state: Moments<D>, device: &Device) -> Moments<D> {
+        Moments(Adam::to_device(state.0, device))
     }
 }
 

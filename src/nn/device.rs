@@ -52,7 +52,7 @@ pub fn choose(choice: DeviceChoice) -> Result<Chosen> {
 }
 
 /// Does work that may open graphics drivers, by one thread at a time: EGL fails if two open it at once.
-pub fn opening_drivers<T>(work: impl FnOnce() -> T) -> T {
+fn opening_drivers<T>(work: impl FnOnce() -> T) -> T {
     static ALONE: Mutex<()> = Mutex::new(());
     let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
     work()
