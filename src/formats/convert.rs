@@ -400,6 +400,7 @@ fn count_lost(lost: &mut BTreeMap<&'static str, u64>, holds: Holds, labels: &Lab
             count(|o| !o.keypoints.is_empty()),
         ),
         (!holds.poses, "poses", count(|o| o.pose.is_some())),
+        (!holds.boxes_3d, "3D boxes", count(|o| o.box_3d.is_some())),
         (
             !holds.visible_fraction,
             "visible fractions",

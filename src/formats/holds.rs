@@ -13,6 +13,8 @@ pub struct Holds {
     pub keypoints: bool,
     /// The object-to-camera transform of each object.
     pub poses: bool,
+    /// The 3D box of each object in its own coordinates.
+    pub boxes_3d: bool,
     /// The pinhole intrinsics of each picture.
     pub camera: bool,
     /// The share of each object that is neither hidden nor cut off; read as 1 where it is missing.
@@ -38,6 +40,7 @@ impl Holds {
         masks: false,
         keypoints: false,
         poses: false,
+        boxes_3d: false,
         camera: false,
         visible_fraction: false,
         tracks: false,
@@ -62,6 +65,7 @@ impl Holds {
                 holds.masks || holds.oriented,
                 holds.keypoints,
                 holds.poses,
+                holds.boxes_3d,
                 holds.camera,
                 holds.visible_fraction,
                 holds.tracks,
@@ -81,6 +85,7 @@ impl Holds {
             ("masks", self.masks),
             ("keypoints", self.keypoints),
             ("poses", self.poses),
+            ("3D boxes", self.boxes_3d),
             ("camera", self.camera),
             ("tracks", self.tracks),
         ];

@@ -264,9 +264,52 @@ fn mended(object: &mut Object) -> Vec<String> {
         object.pose = None;
         tell("with a pose that has no numbers; it is left out");
     }
+    let is_box = |sides: &[f32; 6]| (0..3).all(|axis| sides[axis] <= sides[axis + 3]);
+    let finite = |sides: &[f32; 6]| sides.iter().all(|v| v.is_finite());
+    if object.box_3d.is_some_and(|b| !finite(&b) || !is_box(&b)) {
+        object.box_3d = None;
+        tell("with a 3D box whose greatest corner is not beyond its least; it is left out");
+    }
     if !(0.0..=1.0).contains(&object.visible_fraction) {
         object.visible_fraction = 1.0;
         tell("with a visible fraction beyond 0..1; it is taken as 1");
     }
     problems
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sample::{Keypoint, Mask};
+
+    #[test]
+    fn what_is_wrong_with_an_object_is_left_out_and_told() {
+        let sound = Object {
+            keypoints: vec![Keypoint::from_xyv("tip", [1.0, 2.0, 2.0])],
+            pose: Some([0.5; 12]),
+            box_3d: Some([-1.0, -1.0, 0.0, 1.0, 1.0, 0.0]),
+            visible_fraction: 0.5,
+            ..Object::new("die", [1.0, 2.0, 3.0, 4.0])
+        };
+        assert_eq!(mended(&mut sound.clone()), [""; 0]);
+        type Fault = (&'static str, fn(&mut Object));
+        let faults: [Fault; 6] = [
+            ("keypoints", |o| o.keypoints[0].x = f32::NAN),
+            ("empty mask", |o| o.mask = Some(Mask { counts: vec![12] })),
+            ("pose", |o| o.pose = Some([f32::INFINITY; 12])),
+            ("3D box", |o| {
+                o.box_3d = Some([1.0, 0.0, 0.0, -1.0, 1.0, 1.0])
+            }),
+            ("3D box", |o| o.box_3d = Some([f32::NAN; 6])),
+            ("visible fraction", |o| o.visible_fraction = 1.5),
+        ];
+        for (name, spoil) in faults {
+            let mut object = sound.clone();
+            spoil(&mut object);
+            let told = mended(&mut object);
+            assert_eq!(told.len(), 1, "{name}");
+            assert!(told[0].contains(name), "{told:?}");
+            assert_eq!(mended(&mut object), [""; 0], "{name}");
+        }
+    }
 }

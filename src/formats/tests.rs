@@ -60,6 +60,7 @@ fn any_object() -> impl Strategy<Value = Object> {
                 })
                 .collect(),
             pose: Some([0.25; 12]),
+            box_3d: Some([-0.5, -0.25, 0.0, 0.5, 0.25, 1.0]),
             visible_fraction: 0.5,
             ..Object::new(class, [x, y, w, h].map(|v| v as f32))
         };
@@ -210,6 +211,7 @@ fn restrict(holds: Holds, labels: &Labels) -> Labels {
                 false => Vec::new(),
             },
             pose: object.pose.filter(|_| holds.poses),
+            box_3d: object.box_3d.filter(|_| holds.boxes_3d),
             track: object.track.clone().filter(|_| holds.tracks),
             visible_fraction: match holds.visible_fraction {
                 true => object.visible_fraction,
@@ -299,6 +301,7 @@ fn hundreds_of_classes_survive() {
         objects: Some(vec![Object {
             keypoints: vec![Keypoint::from_xyv("tip", [1.5, 2.5, 2.0])],
             pose: Some([0.25; 12]),
+            box_3d: Some([-0.5, -0.25, 0.0, 0.5, 0.25, 1.0]),
             visible_fraction: 0.5,
             ..Object::new(format!("object {number}"), [1.0, 2.0, 3.0, 4.0])
         }]),

@@ -30,6 +30,7 @@ pub(super) const FORMAT: Format = Format {
         masks: true,
         keypoints: true,
         poses: true,
+        boxes_3d: true,
         camera: true,
         visible_fraction: true,
         unknown_objects: true,
@@ -74,6 +75,8 @@ struct Item {
     keypoints: Vec<Point>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pose: Option<[f32; 12]>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    box_3d: Option<[f32; 6]>,
     #[serde(default)]
     visible_fraction: Option<f32>,
 }
@@ -232,6 +235,7 @@ fn item(object: &Object, Extent { width, height }: Extent) -> Item {
             })
             .collect(),
         pose: object.pose,
+        box_3d: object.box_3d,
         visible_fraction: Some(object.visible_fraction),
     }
 }
@@ -431,6 +435,7 @@ impl Item {
             mask,
             keypoints: self.keypoints.into_iter().map(keypoint).collect(),
             pose: self.pose,
+            box_3d: self.box_3d,
             visible_fraction: self.visible_fraction.unwrap_or(1.0),
             ..Object::new(self.class, self.bbox)
         })

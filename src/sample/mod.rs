@@ -77,6 +77,9 @@ pub struct Object {
     pub keypoints: Vec<Keypoint>,
     /// Object-to-camera transform, row-major 3×4, in metres; the camera looks along +z, x right, y down.
     pub pose: Option<[f32; 12]>,
+    /// The 3D box in the object's own coordinates, in metres: its least x, y, z, then its greatest. `pose` places it
+    /// before the camera.
+    pub box_3d: Option<[f32; 6]>,
     /// Visible pixels divided by the pixels it would cover without occlusion and clipping, 0..1.
     pub visible_fraction: f32,
     /// The share of the object beyond the frame, 0..1.
@@ -136,6 +139,7 @@ impl Object {
             amodal: None,
             keypoints: Vec::new(),
             pose: None,
+            box_3d: None,
             visible_fraction: 1.0,
             truncation: None,
             track: None,

@@ -35,6 +35,7 @@ const HOLDS: Holds = Holds {
     masks: true,
     keypoints: true,
     poses: true,
+    boxes_3d: true,
     camera: true,
     visible_fraction: true,
     tracks: true,

@@ -58,6 +58,7 @@ struct ReadAnnotation {
     #[serde(default)]
     keypoints: Vec<f32>,
     pose: Option<[f32; 12]>,
+    box_3d: Option<[f32; 6]>,
     visible_fraction: Option<f32>,
     /// A number or a text.
     track_id: Option<serde_json::Value>,
@@ -304,6 +305,7 @@ impl ReadAnnotation {
         Ok(Object {
             keypoints: names.zip(triples).map(keypoint).collect(),
             pose: self.pose,
+            box_3d: self.box_3d,
             visible_fraction: self.visible_fraction.unwrap_or(1.0),
             track: self
                 .track_id

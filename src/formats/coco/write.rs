@@ -41,6 +41,9 @@ struct Annotation {
     /// An extension of COCO: object-to-camera transform, row-major 3×4, in metres.
     #[serde(skip_serializing_if = "Option::is_none")]
     pose: Option<[f32; 12]>,
+    /// Another: the 3D box in the object's own coordinates, in metres: least x, y, z, then greatest.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    box_3d: Option<[f32; 6]>,
     visible_fraction: f32,
     /// As in TAO (Dave et al. 2020): the same in all images of an object, from 1.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -254,6 +257,7 @@ impl Coco<'_> {
                 },
                 iscrowd: 0,
                 pose: object.pose,
+                box_3d: object.box_3d,
                 visible_fraction: object.visible_fraction,
                 track_id: object.track.as_ref().map(track),
                 keypoints: (!keypoints.is_empty())

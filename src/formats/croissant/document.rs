@@ -362,6 +362,7 @@ fn objects(dataset: &DatasetInfo) -> Value {
             field(OBJECTS, "keypoints", json!("cr:Float32"), "x, y in pixels and COCO's visibility of each.", array("-1")),
             field(OBJECTS, "keypoint_names", json!("sc:Text"), "Names of the keypoints.", array("-1")),
             field(OBJECTS, "pose", json!("cr:Float32"), "Object to camera, row-major 3×4, in metres.", array("12")),
+            field(OBJECTS, "box_3d", json!("cr:Float32"), "3D box in the object's own coordinates, which the pose places: least x, y, z, then greatest, in metres.", array("6")),
             field(OBJECTS, "visible_fraction", json!("cr:Float32"), "Share that is neither hidden nor cut off, 0..1.", Value::Null),
         ],
     })

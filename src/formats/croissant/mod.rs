@@ -34,6 +34,7 @@ pub(super) const FORMAT: Format = Format {
         masks: true,
         keypoints: true,
         poses: true,
+        boxes_3d: true,
         camera: true,
         visible_fraction: true,
         unknown_objects: true,
@@ -93,6 +94,9 @@ struct Item {
     keypoint_names: Vec<String>,
     /// Object to camera, row-major 3×4, in metres.
     pose: Option<Vec<f32>>,
+    /// Least x, y, z and greatest in the object's own coordinates, in metres.
+    #[serde(default)]
+    box_3d: Option<Vec<f32>>,
     visible_fraction: f32,
 }
 
@@ -228,6 +232,7 @@ fn item(file: &str, object: &Object, extent: Extent) -> Item {
         keypoints: object.keypoints.iter().flat_map(Keypoint::xyv).collect(),
         keypoint_names: object.keypoints.iter().map(|k| k.name.clone()).collect(),
         pose: object.pose.map(|pose| pose.to_vec()),
+        box_3d: object.box_3d.map(|sides| sides.to_vec()),
         visible_fraction: object.visible_fraction,
     }
 }
@@ -323,6 +328,7 @@ impl Item {
                 .map(|(name, &xyv)| Keypoint::from_xyv(name, xyv))
                 .collect(),
             pose: self.pose.and_then(|pose| pose.try_into().ok()),
+            box_3d: self.box_3d.and_then(|sides| sides.try_into().ok()),
             visible_fraction: self.visible_fraction,
             ..Object::new(self.class, bbox)
         })

@@ -35,7 +35,7 @@ use names::Named;
 pub const STAGE: StageKind = StageKind {
     name: "render",
     about: "labelled pictures of 3D models (mesh) or 2D templates (template)",
-    version: 11,
+    version: 12,
     inputs: &[
         Input::optional(
             "backgrounds",

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use glam::{IVec2, Vec3A};
 
 use super::super::Wanted;
+use super::model::Model;
 use super::scene::{Instance, Scene};
 use super::surface::R2;
 use super::trace::{Hit, Target};
@@ -153,6 +154,7 @@ impl Buffer {
             objects.push(Object {
                 keypoints: self.keypoints(scene, instance),
                 pose: Some(pose(scene, instance)),
+                box_3d: Some(box_3d(instance.model)),
                 visible_fraction: alone.shows(self.pixels(number)),
                 truncation: scene.is_composed.then(|| alone.truncation()),
                 amodal: scene.is_composed.then(|| alone.amodal(self.size)),
@@ -366,6 +368,14 @@ impl Alone {
             mask: Some(Mask::from_bitmap(&self.inside, size.width, size.height)),
         }
     }
+}
+
+/// Least and greatest corner in the coordinates of the file, which the pose counts in.
+fn box_3d(model: &Model) -> [f32; 6] {
+    let [[a, b, c], [d, e, f]] = model
+        .bounds
+        .map(|corner| (corner + model.origin).to_array());
+    [a, b, c, d, e, f]
 }
 
 /// Object to camera, row-major 3×4.

@@ -41,7 +41,9 @@ pub(super) struct Model {
     pub stable_poses: Vec<StablePose>,
     /// The outermost vertices, enough to find the extent in any direction.
     pub hull: Vec<Vec3A>,
-    /// Middle of the bounding box.
+    /// The bounding box: its least corner and its greatest.
+    pub bounds: [Vec3A; 2],
+    /// Its middle.
     pub centre: Vec3A,
     /// Distance from the middle to the farthest vertex.
     pub radius: f32,
@@ -343,6 +345,7 @@ impl Model {
             quads: quads.flatten(),
             materials: geometry.materials,
             hull,
+            bounds: [low, high],
             centre,
             // A little more, against rounding.
             radius: radius * 1.001,

@@ -6,6 +6,7 @@ mod composed;
 mod given;
 mod hostile;
 mod labels;
+mod lens;
 mod light;
 mod listing;
 mod maps;

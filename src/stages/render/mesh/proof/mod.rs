@@ -98,6 +98,7 @@ impl<'a> Shown<'a> {
                 let (model, face) = self.objects[number];
                 let fault = class_fault(object, (model, face), body, self.up)
                     .or_else(|| box_fault(object, &drawn.layers[number], slack, size))
+                    .or_else(|| box_3d_fault(object, body))
                     .or_else(|| drawn.visible_fault(number, object))
                     .or_else(|| drawn.amodal_fault(number, object))
                     .or_else(|| drawn.keypoints_fault((object, face, body), (view, slack)));
@@ -443,6 +444,22 @@ fn class_fault(
     let mut others = model.faces.iter().filter(|other| other.name != face.name);
     (model.has_named_faces() && others.any(|other| height(other) > own + 1e-3))
         .then(|| "does not lie with that face on top".to_owned())
+}
+
+/// Whether each side of the 3D box touches the outermost vertex that the pose puts on its axis.
+fn box_3d_fault(object: &Object, body: &Body) -> Option<String> {
+    let Some(said) = object.box_3d else {
+        return Some("has no 3D box".to_owned());
+    };
+    let own = body.bounds();
+    let far = f64::from((body.model.origin + body.model.centre).length());
+    let slack = 1e-4 * f64::from(body.model.size) + ROUNDING * far;
+    let off = own
+        .iter()
+        .zip(said)
+        .map(|(own, said)| (own - f64::from(said)).abs());
+    (off.fold(0.0, f64::max) > slack)
+        .then(|| format!("has the 3D box {said:?}, and its model, where the pose puts it, {own:?}"))
 }
 
 /// Whether the box is that of the mask, and holds nothing beyond the projected triangles.

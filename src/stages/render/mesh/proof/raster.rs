@@ -32,6 +32,17 @@ impl<'a> Body<'a> {
         self.turn(point, self.model.origin) + self.shift
     }
 
+    /// Least and greatest coordinate of the placed vertices along each axis of the pose, in metres.
+    pub(super) fn bounds(&self) -> [f64; 6] {
+        let (mut low, mut high) = (DVec3::INFINITY, DVec3::NEG_INFINITY);
+        for vertex in self.model.triangle_corners().flatten() {
+            let along = self.rotation.transpose() * (self.place(vertex) - self.shift);
+            (low, high) = (low.min(along), high.max(along));
+        }
+        let [[a, b, c], [d, e, f]] = [low, high].map(|corner| corner.to_array());
+        [a, b, c, d, e, f]
+    }
+
     /// A direction of the model in the camera's coordinates.
     pub(super) fn direction(&self, direction: Vec3A) -> DVec3 {
         self.turn(direction, Vec3A::ZERO)

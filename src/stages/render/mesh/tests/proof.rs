@@ -114,7 +114,12 @@ fn turn_pose(labels: &mut Labels, _: Extent) -> bool {
     true
 }
 
-const FAULTS: [Fault; 9] = [
+const FAULTS: [Fault; 10] = [
+    ("3D box a hundredth too high", |labels, _| {
+        let sides = labels.objects_mut()[0].box_3d.as_mut().unwrap();
+        sides[4] += 0.01 * (sides[4] - sides[1]);
+        true
+    }),
     ("mask moved by a pixel", |labels, size| {
         move_mask(labels.objects_mut().last_mut().unwrap(), size)
     }),

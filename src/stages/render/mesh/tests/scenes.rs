@@ -3,7 +3,12 @@
 use super::*;
 
 /// A scene of dice whose object may be out of sight.
-fn scene<'a>(mesh: &Mesh, cast: &'a Cast, environment: &'a Environment, index: u64) -> Scene<'a> {
+pub(super) fn scene<'a>(
+    mesh: &Mesh,
+    cast: &'a Cast,
+    environment: &'a Environment,
+    index: u64,
+) -> Scene<'a> {
     let mut stream = Seed::new(3, "scene").stream(index);
     let size = Extent::square(32);
     Scene::draw(

@@ -1,0 +1,87 @@
+//! What an open aperture and a shaking hand do: rays against the disc that was asked for, pictures against sharp ones.
+
+use glam::Vec2;
+
+use super::super::camera::Aperture;
+use super::scenes::{scene, surroundings};
+use super::*;
+
+#[test]
+fn a_point_an_object_s_size_behind_the_focus_becomes_a_disc_as_wide_as_asked() {
+    const PIXELS: f32 = 6.0;
+    let mesh = dice();
+    let (cast, environment) = surroundings(&mesh);
+    for index in 0..4 {
+        let scene = scene(&mesh, &cast, &environment, index);
+        let (camera, object) = (&scene.camera, &scene.instances[0]);
+        let aperture = Aperture::new(&scene, PIXELS);
+        let axis = camera.rotation.row(2);
+        let depth_of = |point| axis.dot(point - camera.position);
+        // Where rays through one pixel and the rim of the lens are at a depth.
+        let width = |depth: f32| {
+            let at = |place: usize| {
+                let on_rim = (1.0, place as f32 / 16.0);
+                let (origin, direction) = camera.ray(20.3, 11.7, &aperture, on_rim);
+                let way = (depth - depth_of(origin)) / axis.dot(direction);
+                camera.project(origin + direction * way)
+            };
+            let ends: Vec<Vec2> = (0..16).map(at).collect();
+            let pairs = ends
+                .iter()
+                .flat_map(|a| ends.iter().map(|b| a.distance(*b)));
+            pairs.fold(0.0, f32::max)
+        };
+        let focus = depth_of(object.centre);
+        assert!(width(focus) < 0.02, "{index}: {}", width(focus));
+        let behind = width(focus + object.model.size);
+        assert!((behind - PIXELS).abs() < 0.02 * PIXELS, "{index}: {behind}");
+    }
+}
+
+/// The mean difference of neighbours in a row.
+fn edges(picture: &RgbImage) -> f64 {
+    let rows = picture.rows().map(|row| {
+        let row: Vec<_> = row.collect();
+        let steps = row
+            .windows(2)
+            .map(|pair| pair[0].0[1].abs_diff(pair[1].0[1]));
+        steps.map(f64::from).sum::<f64>()
+    });
+    rows.sum::<f64>() / f64::from(picture.width() * picture.height())
+}
+
+#[test]
+fn what_is_blurred_keeps_its_labels_and_its_brightness() {
+    let plain = || {
+        let mut mesh = crowded();
+        let lens = &mut mesh.lens;
+        (lens.blur_pixels, lens.chroma_blur_pixels) = ([0.0; 2], [0.0; 2]);
+        (lens.sharpening, lens.noise, lens.gradient) = ([0.0; 2], [0.0; 2], [0.0; 2]);
+        lens.jpeg_share = 0.0;
+        mesh
+    };
+    let (mut defocused, mut shaken) = (plain(), plain());
+    defocused.lens.defocus_pixels = [16.0; 2];
+    shaken.lens.shake_pixels = [8.0; 2];
+    let sharp = render(&plain(), 4, 64, 2, 4).unwrap();
+    let pictures = |samples: &[Sample]| -> Vec<RgbImage> {
+        samples.iter().map(|s| s.pixels().unwrap()).collect()
+    };
+    let mean = |picture: &RgbImage| {
+        picture.iter().map(|v| f64::from(*v)).sum::<f64>() / picture.len() as f64
+    };
+    for (name, mesh, most) in [("defocus", defocused, 0.95), ("shake", shaken, 0.7)] {
+        let blurred = render(&mesh, 4, 64, 2, 4).unwrap();
+        for (blurred, sharp) in blurred.iter().zip(&sharp) {
+            assert_eq!(blurred.labels, sharp.labels, "{name}");
+        }
+        let [blurred, sharp] = [&blurred[..], &sharp[..]].map(pictures);
+        let all = |pictures: &[RgbImage], of: fn(&RgbImage) -> f64| -> f64 {
+            pictures.iter().map(of).sum()
+        };
+        let left = all(&blurred, edges) / all(&sharp, edges);
+        assert!(left < most, "{name}: {left}");
+        let change = all(&blurred, mean) / all(&sharp, mean) - 1.0;
+        assert!(change.abs() < 0.02, "{name}: {change}");
+    }
+}
