@@ -120,7 +120,7 @@ pub struct StageKind {
     pub about: &'static str,
     /// Raised whenever the same configuration would give different bytes.
     pub version: u32,
-    /// Of those that must be given, what it goes on with comes first.
+    /// Of those that must be given, what it continues comes first.
     pub inputs: &'static [Input],
     /// The kind of artifact that it writes.
     pub output: Kind,

@@ -57,9 +57,9 @@ pub fn compare(renders: &[Look], photos: &[Look]) -> Vec<Difference> {
             renders: three(&a),
             photos: three(&b),
             advice: if shift > 0.0 {
-                feature.less
+                feature.if_more
             } else {
-                feature.more
+                feature.if_less
             },
         }
     };
@@ -139,7 +139,7 @@ mod tests {
         let found = compare(&dark, &photos);
         assert_eq!(
             (found[0].feature, found[0].advice),
-            (FEATURES[0].name, FEATURES[0].more)
+            (FEATURES[0].name, FEATURES[0].if_less)
         );
         assert!(found[0].is_notable([100, 100]));
         assert!(!found[1].is_notable([100, 100]));

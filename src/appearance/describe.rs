@@ -4,6 +4,8 @@
 
 use image::RgbImage;
 
+use crate::sample::colour::luma;
+
 /// Words for brightness.
 pub const BRIGHTNESS: [&str; 3] = ["dark", "", "bright"];
 
@@ -35,10 +37,8 @@ impl Looks {
             .enumerate_pixels()
             .filter(|(x, y, _)| inside(*x, *y));
         let chosen: Vec<[u8; 3]> = pixels.map(|(_, _, pixel)| pixel.0).collect();
-        let luma =
-            |[r, g, b]: [u8; 3]| 0.299 * f32::from(r) + 0.587 * f32::from(g) + 0.114 * f32::from(b);
-        let mean =
-            chosen.iter().map(|pixel| luma(*pixel)).sum::<f32>() / chosen.len().max(1) as f32;
+        let brightness = chosen.iter().map(|pixel| luma(pixel.map(f32::from)));
+        let mean = brightness.sum::<f32>() / chosen.len().max(1) as f32;
         Looks {
             brightness: match mean {
                 ..70.0 => "dark",

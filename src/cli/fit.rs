@@ -335,7 +335,7 @@ fn format_no_gain(summary: &Value) -> String {
     };
     let text = format!(
         "no better ranges were found, and none are recommended: the best ones come {:.3} ± {:.3} nearer to the \
-         photos (mean distance {:.2}, {:.2} before), which is no gain beyond the error",
+         photos (mean distance {:.2}, {:.2} before), which is not a gain beyond the error",
         number("/gain/mean"),
         number("/gain/plus_minus"),
         number("/tried/distance"),

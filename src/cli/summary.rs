@@ -160,7 +160,7 @@ fn times(record: &RunRecord) -> Option<String> {
         ]);
     }
     let note = match since_start {
-        true => "\n  * of the whole process up to then: this system tells no more",
+        true => "\n  * of the whole process up to then: this system does not say more",
         false => "",
     };
     (rows.len() > 1).then(|| columns(&rows) + note)

@@ -66,7 +66,7 @@ impl Verify {
             doubts => Err(Error::failed(
                 self.dataset.display(),
                 format!("{doubts} doubts"),
-                "look at them; what is right may stay",
+                "look at them; what is right can stay",
             )),
         }
     }

@@ -164,7 +164,7 @@ impl Columns {
     fn number(&self, record: &StringRecord, column: usize) -> Result<f64, String> {
         let text = self.text(record, column);
         let number = text.parse();
-        number.map_err(|_| format!("has `{text}` as {}, which is no number", HEAD[column]))
+        number.map_err(|_| format!("has `{text}` as {}, which is not a number", HEAD[column]))
     }
 
     /// A picture without labels.

@@ -277,7 +277,7 @@ fn point(text: &str) -> Result<Point, String> {
         let number = |text: &str| text.trim().parse::<f64>().ok();
         Some([number(x)?, number(y)?])
     });
-    numbers.ok_or_else(|| format!("has `{text}` in a polygon, which is no point"))
+    numbers.ok_or_else(|| format!("has `{text}` in a polygon, which is not a point"))
 }
 
 /// A mask from its runs inside a box.

@@ -333,7 +333,7 @@ struct Classes {
 
 impl Classes {
     /// # Errors
-    /// If the file is none of `datasets` with pictures.
+    /// If the file is not one that `datasets` writes with pictures.
     fn read(file: &Path) -> Result<Self> {
         let features = table::metadata(file, KEY)?;
         let features: serde_json::Value = features

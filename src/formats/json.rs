@@ -3,7 +3,7 @@
 /// Parses JSON. Python also writes numbers that JSON does not have, `NaN` and `Infinity`; they are read as null.
 ///
 /// # Errors
-/// If it is no JSON, or does not have the type.
+/// If it is not JSON, or does not have the type.
 pub(super) fn from_json<T: serde::de::DeserializeOwned>(text: &[u8]) -> serde_json::Result<T> {
     serde_json::from_slice(text).or_else(|error| match without_nan(text) {
         Some(text) => serde_json::from_slice(&text),

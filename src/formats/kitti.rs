@@ -172,7 +172,7 @@ fn object(fields: &[&str]) -> Result<Object, String> {
     let mut numbers = [0.0; 4];
     for (number, field) in numbers.iter_mut().zip(corners) {
         let parsed = field.parse::<f64>();
-        *number = parsed.map_err(|_| format!("has `{field}` in its box, which is no number"))?;
+        *number = parsed.map_err(|_| format!("has `{field}` in its box, which is not a number"))?;
     }
     let [left, top, right, bottom] = numbers;
     let bbox = [left, top, right - left, bottom - top].map(|v| v as f32);

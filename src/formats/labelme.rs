@@ -194,7 +194,7 @@ fn read(root: &Path, reader: &mut Reader) -> Result<()> {
 }
 
 /// # Errors
-/// If the file cannot be read, or is none of LabelMe.
+/// If the file cannot be read, or is not one of LabelMe.
 fn picture(path: &Path, split: Option<String>, reader: &mut Reader) -> Result<Picture> {
     let text = input::read(path, MOST_BYTES)?;
     let file: File = from_json(&text).map_err(|e| wrong(path, e))?;

@@ -145,7 +145,7 @@ pub(super) fn fill(polygon: &[Point], extent: Extent) -> Result<Mask, String> {
         return Err("has a polygon of less than three corners".to_owned());
     }
     if !polygon.iter().flatten().all(|v| v.is_finite()) {
-        return Err("has a polygon with a corner that is no number".to_owned());
+        return Err("has a polygon with a corner that is not a number".to_owned());
     }
     let (width, height) = (f64::from(extent.width), f64::from(extent.height));
     let mut crossings: Vec<Vec<f64>> = vec![Vec::new(); extent.width as usize];

@@ -60,7 +60,7 @@ impl Picture {
     /// The picture, decoded.
     ///
     /// # Errors
-    /// If its file cannot be read, or is no picture.
+    /// If its file cannot be read, or is not a picture.
     pub fn pixels(&self) -> Result<image::RgbImage> {
         decode_rgb(&self.encoded()?, &self.file.display().to_string())
     }

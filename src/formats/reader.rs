@@ -251,7 +251,7 @@ fn mended(object: &mut Object) -> Vec<String> {
         .keypoints
         .retain(|k| k.x.is_finite() && k.y.is_finite());
     if object.keypoints.len() < keypoints {
-        tell("with keypoints that are no numbers; they are left out");
+        tell("with keypoints that are not numbers; they are left out");
     }
     if object.mask.as_ref().is_some_and(|mask| mask.area() == 0) {
         object.mask = None;

@@ -213,7 +213,7 @@ fn counts_from_zero(files: &[PathBuf]) -> bool {
 }
 
 /// # Errors
-/// If the file cannot be read, or is no annotation.
+/// If the file cannot be read, or is not an annotation.
 fn picture(
     root: &Path,
     path: &Path,
@@ -225,7 +225,7 @@ fn picture(
     let document = xml::parse(path, &text)?;
     let top = document.root_element();
     if !top.has_tag_name("annotation") {
-        return Err(wrong(path, "is no annotation of VOC"));
+        return Err(wrong(path, "is not an annotation of VOC"));
     }
     let file = match (beside, text_of(top, "filename")) {
         (Some(file), _) => file.clone(),

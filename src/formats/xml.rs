@@ -15,7 +15,7 @@ const MOST_NODES: u32 = 1 << 24;
 /// The text of a file.
 ///
 /// # Errors
-/// If it cannot be read, or is no UTF-8.
+/// If it cannot be read, or is not UTF-8.
 pub(super) fn text(path: &Path) -> Result<String> {
     String::from_utf8(input::read(path, MOST_BYTES)?).map_err(|e| wrong(path, e))
 }
@@ -23,7 +23,7 @@ pub(super) fn text(path: &Path) -> Result<String> {
 /// Parses the text of a file. Definitions of entities are refused.
 ///
 /// # Errors
-/// If it is no XML; the message names the file, line and column.
+/// If it is not XML; the message names the file, line and column.
 pub(super) fn parse<'a>(path: &Path, text: &'a str) -> Result<Document<'a>> {
     let options = ParsingOptions {
         nodes_limit: MOST_NODES,
@@ -52,7 +52,7 @@ pub(super) fn text_of<'a>(node: Node<'a, '_>, name: &str) -> Option<&'a str> {
 pub(super) fn number_of<T: FromStr>(node: Node, name: &str) -> Result<T, String> {
     let text = text_of(node, name).ok_or_else(|| format!("lacks <{name}>"))?;
     let number = text.parse();
-    number.map_err(|_| format!("has `{text}` as <{name}>, which is no number"))
+    number.map_err(|_| format!("has `{text}` as <{name}>, which is not a number"))
 }
 
 /// The number in an attribute.
@@ -63,7 +63,7 @@ pub(super) fn attribute<T: FromStr>(node: Node, name: &str) -> Result<T, String>
     let text = node.attribute(name);
     let text = text.ok_or_else(|| format!("lacks the attribute `{name}`"))?;
     let number = text.parse();
-    number.map_err(|_| format!("has `{text}` as `{name}`, which is no number"))
+    number.map_err(|_| format!("has `{text}` as `{name}`, which is not a number"))
 }
 
 /// A text for an element or attribute. Characters that XML does not have become spaces.

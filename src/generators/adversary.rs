@@ -16,7 +16,8 @@ use super::{arena, load_average, load_network, matrix, save_average, save_networ
 use crate::artifact::Artifact;
 use crate::artifact::files::write_json;
 use crate::models::adversarial::{Arena, Losses, Player};
-use crate::models::critic::{Critic, Discriminates, Judge};
+use crate::models::critic::{Critic, Judge};
+use crate::models::discriminates::Discriminates;
 use crate::models::learner::{Divisible, part_of};
 use crate::models::settings::{AdversarialConfig, Shared};
 use crate::models::weights::{load_weights, read_state, save_weights};

@@ -7,7 +7,7 @@
 //! paper finds points without supervision; the motion between points is that of moving least squares, not a learned one;
 //! the network is shown the object's mask in the driving render; pixels are mixed, not features; the loss is the absolute
 //! difference at three resolutions, in place of a pretrained network's features. It animates pictures and does not draw
-//! them from numbers, so it is no entry of [`super::GENERATORS`]: the stage `motion` trains it, and `animate` applies it.
+//! them from numbers, so it is not an entry of [`super::GENERATORS`]: the stage `motion` trains it, and `animate` applies it.
 
 pub mod clips;
 pub mod motion;

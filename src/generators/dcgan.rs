@@ -15,7 +15,7 @@ use super::adversary::{self, Adversary, Draws, stream_of};
 use super::kind::{self, GeneratorKind, Learner, Model, Reads, Setting};
 use crate::Result;
 use crate::models::condition::{check_halvings, halvings};
-use crate::models::critic::Discriminates;
+use crate::models::discriminates::Discriminates;
 use crate::models::settings::AdversarialConfig;
 use crate::nn::decoder::{Decoder, DecoderShape};
 use crate::nn::diff_augment::Change;
@@ -31,6 +31,7 @@ pub const GENERATOR: GeneratorKind = GeneratorKind {
     name: "dcgan",
     about: "a convolutional generator and a discriminator that knows the class",
     reads: Reads::Class,
+    leaves_discriminator: true,
     parse: kind::parse::<DcganConfig>,
     schema: kind::schema::<DcganConfig>,
     load: adversary::load::<Decoder>,

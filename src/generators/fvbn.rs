@@ -28,6 +28,7 @@ pub const GENERATOR: GeneratorKind = GeneratorKind {
     name: "fvbn",
     about: "value by value, each a weighted sum of those before; for tiny pictures",
     reads: Reads::Class,
+    leaves_discriminator: false,
     parse: kind::parse::<FvbnConfig>,
     schema: kind::schema::<FvbnConfig>,
     load: coder::load::<BeliefNetwork>,

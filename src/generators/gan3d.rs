@@ -4,7 +4,7 @@
 //! <https://arxiv.org/abs/1610.07584>
 //!
 //! Deviations: those of [`crate::nn::volume`]; latent numbers from the normal distribution; averaged weights draw. It
-//! makes shapes, not pictures, so it is no entry of [`super::GENERATORS`]: the stage `sculpt` trains it.
+//! makes shapes, not pictures, so it is not an entry of [`super::GENERATORS`]: the stage `sculpt` trains it.
 
 use burn::tensor::{Device, Tensor};
 use schemars::JsonSchema;
@@ -15,7 +15,7 @@ use super::dcgan::check;
 use super::kind::{Batch, Setting};
 use super::matrix;
 use crate::Result;
-use crate::models::critic::Discriminates;
+use crate::models::discriminates::Discriminates;
 use crate::models::settings::{AdversarialConfig, Balance};
 use crate::nn::discriminator::{Slope, Verdict};
 use crate::nn::init::{Init, initialise};
@@ -71,10 +71,9 @@ impl Gan3dConfig {
         }
         match config.augment.is_empty() {
             true => Ok(()),
-            false => Err(
-                "adversarial: `augment` changes pictures, and volumes are none; leave it out"
-                    .into(),
-            ),
+            false => {
+                Err("adversarial: `augment` changes pictures, not volumes; leave it out".into())
+            }
         }
     }
 

@@ -26,6 +26,8 @@ pub struct GeneratorKind {
     pub about: &'static str,
     /// What it is told of a picture.
     pub reads: Reads,
+    /// Whether its training leaves a discriminator for other networks to begin with.
+    pub leaves_discriminator: bool,
     /// Reads its table; an empty one gives the defaults. See [`parse`].
     pub parse: fn(ValueDeserializer) -> Result<Box<dyn Model>, toml::de::Error>,
     /// Describes its table. See [`schema`].

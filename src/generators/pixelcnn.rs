@@ -26,6 +26,7 @@ pub const GENERATOR: GeneratorKind = GeneratorKind {
     name: "pixelcnn",
     about: "value by value, by exact likelihood; for small pictures",
     reads: Reads::Class,
+    leaves_discriminator: false,
     parse: kind::parse::<PixelcnnConfig>,
     schema: kind::schema::<PixelcnnConfig>,
     load: coder::load::<PixelNetwork>,

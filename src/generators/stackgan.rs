@@ -48,6 +48,7 @@ pub const GENERATOR: GeneratorKind = GeneratorKind {
     name: "stackgan",
     about: "pictures of what captions say, small ones first",
     reads: Reads::Caption,
+    leaves_discriminator: false,
     parse: kind::parse::<StackganConfig>,
     schema: kind::schema::<StackganConfig>,
     load: adversary::load::<Stack>,

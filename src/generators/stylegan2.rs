@@ -30,6 +30,7 @@ pub const GENERATOR: GeneratorKind = GeneratorKind {
     name: "stylegan2",
     about: "a generator whose weights follow a style; for few pictures",
     reads: Reads::Class,
+    leaves_discriminator: true,
     parse: kind::parse::<Stylegan2Config>,
     schema: kind::schema::<Stylegan2Config>,
     load: adversary::load::<StyleGenerator>,

@@ -205,8 +205,7 @@ fn a_discriminator_is_left_for_recognisers_to_begin_with() {
         let generator = testing::publish(folder.path(), &[], 16);
         learner(kind).save(folder.path()).unwrap();
         let found = adversary::discriminator_of(&generator, &device);
-        let keeps = ["dcgan", "stylegan2"].contains(&kind.name);
-        assert_eq!(found.is_ok(), keeps, "{}", kind.name);
+        assert_eq!(found.is_ok(), kind.leaves_discriminator, "{}", kind.name);
         if let Err(problem) = found {
             assert!(
                 problem.to_string().contains("holds no discriminator"),

@@ -64,7 +64,7 @@ pub struct Point {
 
 /// What the loop knows beside the generator.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-struct State {
+struct Progress {
     /// Steps done.
     step: u64,
     /// Where the stream that draws batches stands.
@@ -81,7 +81,7 @@ pub struct Schedule {
     pub steps: u64,
     /// Learning rate of Adam; it falls to zero in a line over the second half.
     pub rate: f64,
-    /// Draw a sheet of examples every so many steps, 0 for none but the last.
+    /// Steps between two sheets of examples; 0 draws the last alone.
     pub watch_every: u64,
     /// Minutes between two checkpoints.
     pub checkpoint_minutes: f64,
@@ -146,7 +146,7 @@ impl Training<'_> {
     /// Trains, or what is left of it after an earlier run; returns the curves.
     ///
     /// # Errors
-    /// If losses are no numbers, the run is interrupted, or a file cannot be written.
+    /// If losses are not numbers, the run is interrupted, or a file cannot be written.
     pub fn run<L: Trains + ?Sized>(
         &self,
         learner: &mut L,
@@ -194,9 +194,9 @@ impl Training<'_> {
         &self,
         checkpoints: &Checkpoints,
         learner: &mut L,
-    ) -> Result<State> {
+    ) -> Result<Progress> {
         let Some(newest) = checkpoints.newest() else {
-            return Ok(State {
+            return Ok(Progress {
                 step: 0,
                 stream: Position::of(&self.context.seed.stream(0)),
                 history: Vec::new(),
@@ -206,7 +206,7 @@ impl Training<'_> {
         };
         let load = |folder: &Path| {
             learner.load_state(folder)?;
-            read_json::<State>(&folder.join(FILE), AGAIN)
+            read_json::<Progress>(&folder.join(FILE), AGAIN)
         };
         let state = checkpoints
             .read(&newest, load)
@@ -217,7 +217,7 @@ impl Training<'_> {
     }
 
     /// Takes the losses of a step into the curves.
-    fn take_in(&self, state: &mut State, values: BTreeMap<String, f64>) -> Result<()> {
+    fn take_in(&self, state: &mut Progress, values: BTreeMap<String, f64>) -> Result<()> {
         if let Some((name, _)) = values.iter().find(|(_, value)| !value.is_finite()) {
             return Err(Error::failed(
                 self.context.id,
@@ -255,7 +255,11 @@ impl Training<'_> {
 }
 
 /// Saves a checkpoint for a later run, and removes older ones.
-fn save<L: Trains + ?Sized>(checkpoints: &Checkpoints, learner: &L, state: &State) -> Result<()> {
+fn save<L: Trains + ?Sized>(
+    checkpoints: &Checkpoints,
+    learner: &L,
+    state: &Progress,
+) -> Result<()> {
     let name = checkpoints::name_of("step", 0, state.step);
     checkpoints.write(&name, |folder| {
         learner.save_state(folder)?;

@@ -40,6 +40,7 @@ pub const GENERATOR: GeneratorKind = GeneratorKind {
     name: "vae",
     about: "reads pictures into a latent distribution and draws from it; smooth pictures",
     reads: Reads::Class,
+    leaves_discriminator: false,
     parse: kind::parse::<VaeConfig>,
     schema: kind::schema::<VaeConfig>,
     load: load::<Decoder>,

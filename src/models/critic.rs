@@ -4,11 +4,11 @@
 use std::ops::Range;
 use std::path::Path;
 
-use burn::module::Module;
 use burn::tensor::{Device, Tensor};
 use serde::{Deserialize, Serialize};
 
 use super::adversarial::{Arena, Losses, Player};
+use super::discriminates::Discriminates;
 use super::learner::{Divisible, part_of};
 use super::regularisation::{Anchors, R1_EVERY, lecam, r1};
 use super::settings::{AdversarialConfig, Shared};
@@ -16,29 +16,10 @@ use super::weights::read_state;
 use crate::Result;
 use crate::artifact::files::write_json;
 use crate::nn::diff_augment::{change_alike, change_each};
-use crate::nn::discriminator::{Discriminator, Verdict};
+use crate::nn::discriminator::Discriminator;
 use crate::nn::image_pool::ImagePool;
 use crate::nn::losses::{feature_matching, l1};
 use crate::seed::{Position, Stream};
-
-/// A network that scores pictures, high for real ones.
-pub trait Discriminates: Module + Sync {
-    /// Judges `[batch, channels, height, width]`.
-    fn judge(&self, pictures: Tensor<4>) -> Verdict;
-
-    /// Before a step of its own, see [`Discriminator::renew`].
-    fn renewed(self) -> Self;
-}
-
-impl Discriminates for Discriminator {
-    fn judge(&self, pictures: Tensor<4>) -> Verdict {
-        self.forward(pictures)
-    }
-
-    fn renewed(self) -> Self {
-        self.renew()
-    }
-}
 
 /// A discriminator in training, with the fakes that it remembers.
 pub struct Critic<D: Discriminates = Discriminator> {
@@ -113,8 +94,10 @@ impl<D: Discriminates> Critic<D> {
 
     /// A frozen copy, to be called in the closure of [`Player::learn`].
     pub fn judge(&self, arena: &Arena) -> Judge<D> {
+        let network = self.player.network.clone();
+        let network = network.thinned(&mut self.draws.clone());
         Judge {
-            network: self.player.network.clone().no_grad().fork(&arena.device),
+            network: network.no_grad().fork(&arena.device),
             config: arena.config.clone(),
             draws: self.draws.clone(),
         }
@@ -139,7 +122,8 @@ impl<D: Discriminates> Critic<D> {
         let standing = self.standing;
         let (_, pace) = config.paces(standing.accuracy);
         let rate = rate * pace * config.discriminator_rate;
-        self.player.network = self.player.network.clone().renewed();
+        let network = self.player.network.clone().renewed();
+        self.player.network = network.thinned(&mut self.draws);
         let outcome = self.player.learn(arena, &pair, rate, |network, pair| {
             critic_losses(network, pair, arena, standing)
         });

@@ -42,7 +42,7 @@ pub const CURVES: &[CurveKind] = &[
         "other photos, as near as it gets",
     ),
     curve(NEARNESS, "distance_ceiling", "renders as they are"),
-    curve(GAME, "adversarial", "generator: translations found out"),
+    curve(GAME, "adversarial", "generator: what it makes is found out"),
     curve(
         GAME,
         "discriminator",
@@ -51,7 +51,7 @@ pub const CURVES: &[CurveKind] = &[
     curve(
         ("Discriminator right", "share of pictures"),
         "accuracy",
-        "tells photos from translations",
+        "tells photos from what is made",
     ),
     curve(CODING, "bits", "all: an upper bound, or exactly"),
     curve(CODING, "latent_bits", "of the latent vectors alone"),

@@ -8,6 +8,7 @@ pub mod critic;
 pub mod curves;
 pub mod cut;
 pub mod cyclegan;
+pub mod discriminates;
 pub mod fda;
 pub mod gbuffer;
 pub mod histogram;

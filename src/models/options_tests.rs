@@ -1,4 +1,4 @@
-//! What holds for models whatever their options: a saved one goes on as it was, and devices agree.
+//! What holds for models whatever their options: a saved one resumes as it was, and devices agree.
 
 use std::collections::BTreeMap;
 

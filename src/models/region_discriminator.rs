@@ -10,7 +10,7 @@ use burn::tensor::module::{adaptive_avg_pool2d, avg_pool2d};
 use burn::tensor::ops::AvgPoolOptions;
 use burn::tensor::{Device, Tensor};
 
-use super::critic::Discriminates;
+use super::discriminates::Discriminates;
 use super::task_network::Layers;
 use crate::nn::discriminator::{DiscriminatorConfig, PatchDiscriminator, Verdict};
 use crate::sample::Extent;

@@ -3,7 +3,7 @@
 use burn::tensor::Tensor;
 use serde::{Deserialize, Serialize};
 
-use super::critic::Discriminates;
+use super::discriminates::Discriminates;
 
 /// Steps between two penalties of the gradient, each of which counts as many times (Karras et al. 2020).
 pub const R1_EVERY: u64 = 16;

@@ -208,7 +208,7 @@ pub trait PaddedConvOps: Backend {
 }
 
 #[derive(Debug, Clone)]
-struct State {
+struct Forward {
     x: FlexTensor,
     weight: FlexTensor,
     window: Window,
@@ -252,7 +252,7 @@ impl PaddedConvOps for Flex {
 
 /// The gradients of input, weight and bias, where wanted.
 fn gradients(
-    state: &State,
+    state: &Forward,
     gradient: FlexTensor,
     [wants_x, wants_weight, wants_bias]: [bool; 3],
 ) -> [Option<FlexTensor>; 3] {
@@ -288,7 +288,7 @@ impl<C: CheckpointStrategy> PaddedConvOps for Autodiff<Flex, C> {
         let output = Flex::padded_conv2d(x.clone(), weight.clone(), bias, window);
         let prepared = PaddedConvBackward.prepare::<C>([x_node, weight_node, bias_node]);
         match prepared.compute_bound().stateful() {
-            OpsKind::Tracked(prepared) => prepared.finish(State { x, weight, window }, output),
+            OpsKind::Tracked(prepared) => prepared.finish(Forward { x, weight, window }, output),
             OpsKind::UnTracked(prepared) => prepared.finish(output),
         }
     }
@@ -298,7 +298,7 @@ impl<C: CheckpointStrategy> PaddedConvOps for Autodiff<Flex, C> {
 struct PaddedConvBackward;
 
 impl Backward<Flex, 3> for PaddedConvBackward {
-    type State = State;
+    type State = Forward;
 
     fn backward(self, ops: Ops<Self::State, 3>, grads: &mut Gradients, _: &mut Checkpointer) {
         let gradient = grads.consume::<Flex>(&ops.node);

@@ -123,7 +123,7 @@ fn is_cuda(_: &Device) -> bool {
     false
 }
 
-/// Real graphics cards, each with the devices that reach it; a software rasteriser is no card.
+/// Real graphics cards, each with the devices that reach it; a software rasteriser is not a card.
 #[cfg(any(feature = "wgpu", feature = "cuda"))]
 fn physical() -> Vec<(String, Vec<Device>)> {
     // A broken driver may panic while it is asked; then there is no card to use, and no message.

@@ -154,7 +154,7 @@ pub fn boundary_consistency(
 /// the render, of shifted renders, and of mirrored ones. Two terms: a rival that fits better than, or
 /// nearly as well as, the render itself; and the squared displacement, in pixels², that a parabola
 /// through the fits of the neighbouring shifts shows. Zero for an unchanged picture. How much the
-/// translation keeps of the edges cancels out: contrast, texture or blur is no displacement.
+/// translation keeps of the edges cancels out: contrast, texture or blur is not a displacement.
 pub fn geometry(renders: &Tensor<4>, pictures: &Tensor<4>, masks: &Tensor<4>) -> Tensor<1> {
     let windows = Windows::new(masks);
     let whole = Field::of_brightness(renders);

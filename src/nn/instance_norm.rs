@@ -76,7 +76,7 @@ pub trait NormOps: Backend {
 }
 
 #[derive(Debug, Clone)]
-struct State {
+struct Normalised {
     x: FlexTensor,
     gamma: FlexTensor,
     beta: FlexTensor,
@@ -85,10 +85,10 @@ struct State {
     slope: f32,
 }
 
-impl State {
+impl Normalised {
     /// Runs the operation; what its gradient needs, and its output.
     fn new([x, gamma, beta]: [FlexTensor; 3], epsilon: f32, slope: f32) -> (Self, FlexTensor) {
-        let mut state = State {
+        let mut state = Normalised {
             x: x.to_contiguous(),
             gamma: gamma.to_contiguous(),
             beta: beta.to_contiguous(),
@@ -130,7 +130,7 @@ impl NormOps for Flex {
         epsilon: f32,
         slope: f32,
     ) -> FlexTensor {
-        State::new([x, gamma, beta], epsilon, slope).1
+        Normalised::new([x, gamma, beta], epsilon, slope).1
     }
 }
 
@@ -145,7 +145,7 @@ impl<C: CheckpointStrategy> NormOps for Autodiff<Flex, C> {
         let (x, x_node) = x.into_parts();
         let (gamma, gamma_node) = gamma.into_parts();
         let (beta, beta_node) = beta.into_parts();
-        let (state, output) = State::new([x, gamma, beta], epsilon, slope);
+        let (state, output) = Normalised::new([x, gamma, beta], epsilon, slope);
         let prepared = NormBackward.prepare::<C>([x_node, gamma_node, beta_node]);
         match prepared.compute_bound().stateful() {
             OpsKind::Tracked(prepared) => prepared.finish(state, output),
@@ -158,7 +158,7 @@ impl<C: CheckpointStrategy> NormOps for Autodiff<Flex, C> {
 struct NormBackward;
 
 impl Backward<Flex, 3> for NormBackward {
-    type State = State;
+    type State = Normalised;
 
     fn backward(self, ops: Ops<Self::State, 3>, grads: &mut Gradients, _: &mut Checkpointer) {
         let gradient = grads.consume::<Flex>(&ops.node).to_contiguous();

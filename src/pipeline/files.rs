@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use super::foresee;
 use super::spec::{Spec, StageSpec};
+use crate::sample::listing;
 use crate::{Error, Result};
 
 /// Files named in one message; the others are counted.
@@ -61,9 +62,13 @@ fn missing_error(
             remedy += &format!(" and {} more", others.len() - NAMED);
         }
     }
+    let is_missing = match listing::is_pattern(path) {
+        true => "matches no file",
+        false => "does not exist",
+    };
     spec.source.error(
         position.unwrap_or(stage.span.clone()),
-        format!("stage `{}`: {} does not exist", stage.id, path.display()),
+        format!("stage `{}`: {} {is_missing}", stage.id, path.display()),
         remedy,
     )
 }

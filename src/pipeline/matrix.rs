@@ -47,7 +47,19 @@ pub fn axes<'a>(source: &Source, table: &mut DeTable<'a>) -> Result<Vec<Axis<'a>
         }
     }
     axes.sort_by_key(|axis| axis.span.start);
-    Ok(axes)
+    // `--set` comes last and replaces what the file says of a setting, whether that is in quotes or not.
+    let mut last: Vec<Axis> = Vec::new();
+    for axis in axes {
+        let path = setting_path(&axis.path);
+        let known = last
+            .iter_mut()
+            .find(|known| setting_path(&known.path) == path);
+        match known {
+            Some(known) => *known = axis,
+            None => last.push(axis),
+        }
+    }
+    Ok(last)
 }
 
 /// `train.steps` without quotes is a nested table: it gives the same axis as with quotes.

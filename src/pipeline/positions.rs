@@ -20,9 +20,33 @@ struct WrittenString {
     text: String,
     /// As in `--set STAGE.KEY=VALUE`.
     key: String,
-    /// Whether the setting is a list of strings.
-    listed: bool,
+    held: Held,
     span: Range<usize>,
+}
+
+/// How a setting holds a string.
+#[derive(Clone, Copy)]
+enum Held {
+    Alone,
+    Listed,
+    /// In a table or a list that stands in a list, where `--set` does not reach.
+    Deeper,
+}
+
+impl Held {
+    fn in_list(self) -> Self {
+        match self {
+            Held::Alone => Held::Listed,
+            Held::Listed | Held::Deeper => Held::Deeper,
+        }
+    }
+
+    fn in_table(self) -> Self {
+        match self {
+            Held::Alone => Held::Alone,
+            Held::Listed | Held::Deeper => Held::Deeper,
+        }
+    }
 }
 
 impl Positions {
@@ -31,23 +55,27 @@ impl Positions {
         for (key, value) in table {
             let key = key.get_ref();
             positions.named.insert(key.to_string(), value.span());
-            positions.collect(key, value, false);
+            positions.collect(key, value, Held::Alone);
         }
         positions
     }
 
-    fn collect(&mut self, key: &str, value: &Spanned<DeValue>, listed: bool) {
+    fn collect(&mut self, key: &str, value: &Spanned<DeValue>, held: Held) {
         match value.get_ref() {
             DeValue::String(text) => self.strings.push(WrittenString {
                 text: text.to_string(),
                 key: key.to_owned(),
-                listed,
+                held,
                 span: value.span(),
             }),
-            DeValue::Array(values) => values.iter().for_each(|v| self.collect(key, v, true)),
+            DeValue::Array(values) => {
+                let within = held.in_list();
+                values.iter().for_each(|v| self.collect(key, v, within));
+            }
             DeValue::Table(inner) => {
                 for (name, value) in inner {
-                    self.collect(&format!("{key}.{}", name.get_ref()), value, listed);
+                    let key = format!("{key}.{}", name.get_ref());
+                    self.collect(&key, value, held.in_table());
                 }
             }
             _ => {}
@@ -65,13 +93,14 @@ impl Positions {
         Some(self.string_of(path)?.span.clone())
     }
 
-    /// How to change the setting that holds this path of the stage `id`.
+    /// How to change the setting that holds this path of the stage `id`, if the command line can.
     pub(super) fn set_path(&self, id: &str, path: &Path) -> Option<String> {
-        let WrittenString { key, listed, .. } = self.string_of(path)?;
-        Some(match listed {
-            false => format!("--set {id}.{key}=PATH"),
-            true => format!("--set '{id}.{key}=[\"PATH\"]'"),
-        })
+        let WrittenString { key, held, .. } = self.string_of(path)?;
+        match held {
+            Held::Alone => Some(format!("--set {id}.{key}=PATH")),
+            Held::Listed => Some(format!("--set '{id}.{key}=[\"PATH\"]'")),
+            Held::Deeper => None,
+        }
     }
 
     fn string_of(&self, path: &Path) -> Option<&WrittenString> {
@@ -87,7 +116,8 @@ mod tests {
 
     #[test]
     fn settings_are_found_by_name_and_by_the_path_they_hold() {
-        let text = "path = \"photos/all\"\n[mesh]\nmodels = [\"parts\", \"parts/cup.glb\"]\n";
+        let text = "path = \"photos/all\"\n[mesh]\nmodels = [\"parts\", \"parts/cup.glb\"]\n\
+                    [[mesh.others]]\npath = \"bolts\"\n";
         let table = DeTable::parse(text).unwrap();
         let positions = Positions::of(table.get_ref());
         let found = |span: Option<Range<usize>>| span.map(|span| &text[span]);
@@ -103,6 +133,11 @@ mod tests {
         assert_eq!(
             set("parts/mug.glb"),
             "--set 'render.mesh.models=[\"PATH\"]'"
+        );
+        assert_eq!(held("bolts/m3.stl"), Some("\"bolts\""));
+        assert_eq!(
+            positions.set_path("render", Path::new("bolts/m3.stl")),
+            None
         );
     }
 }

@@ -14,7 +14,7 @@ const HEIGHT: f64 = 216.0;
 const LEFT: f64 = 60.0;
 const BOTTOM: f64 = 44.0;
 
-/// A chart of curves over steps: each raw and faint, and smoothed on top. Single points are no curves: their
+/// A chart of curves over steps: each raw and faint, and smoothed on top. Single points are not curves: their
 /// values stand in the legend alone.
 pub(super) fn draw(chart: &Chart) -> Markup {
     let Chart {

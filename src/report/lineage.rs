@@ -86,7 +86,7 @@ impl<'a> Archive<'a> {
         artifact.is_some_and(|artifact| artifact.parts().next().is_some())
     }
 
-    /// The stage whose pictures `stage` goes on with: the first input that it must have.
+    /// The stage whose pictures `stage` continues: the first input that it must have.
     fn before(&self, stage: &StageRecord) -> Option<&'a StageRecord> {
         let kind = self.kinds.iter().find(|kind| kind.name == stage.stage)?;
         let needed = kind.inputs.iter();

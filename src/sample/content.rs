@@ -99,7 +99,7 @@ impl Content {
     /// What the file at `path` is.
     ///
     /// # Errors
-    /// If it cannot be read, or is no regular file.
+    /// If it cannot be read, or is not a regular file.
     pub fn of_file(path: &Path) -> Result<Content> {
         check_regular(path)?;
         let failed = |e| Error::io(path, e);

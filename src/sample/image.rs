@@ -148,7 +148,7 @@ pub fn extent_of(path: &Path) -> Result<Extent> {
 /// # Errors
 /// If the header is not that of a picture; the message calls it `name`.
 pub fn extent_in(encoded: impl std::io::BufRead + std::io::Seek, name: &str) -> Result<Extent> {
-    let remedy = "the file is truncated, or is no picture; replace it or remove it";
+    let remedy = "the file is truncated, or is not a picture; replace it or remove it";
     input::guarded(name, remedy, || {
         let unreadable = |e: image::ImageError| {
             Error::failed(name, format!("cannot be read as a picture: {e}"), remedy)

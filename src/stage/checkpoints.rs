@@ -14,7 +14,7 @@ use crate::artifact::walk;
 use crate::{Error, Result};
 
 /// What to do about a checkpoint that cannot be used; it is removed when this is said.
-pub const AGAIN: &str = "run again: training starts anew";
+pub const AGAIN: &str = "run again: the training starts from the beginning";
 
 /// The share of `steps` that an earlier run has done and this one would resume after, 0..1; `scopes` as in
 /// [`Checkpoints::open`].
@@ -81,7 +81,7 @@ impl Checkpoints {
         fs::create_dir_all(&folder).map_err(|e| Error::io(&folder, e))?;
         let path = folder.join("lock");
         let lock = File::create(&path).map_err(|e| Error::io(&path, e))?;
-        // A disk that knows no locks is no reason not to train.
+        // A disk that knows no locks is not a reason not to train.
         if let Err(TryLockError::WouldBlock) = lock.try_lock() {
             return Ok(None);
         }

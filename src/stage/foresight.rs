@@ -30,6 +30,8 @@ pub struct Facts {
     pub maps: Option<Having>,
     /// Whether its pictures are frames of clips.
     pub clips: Option<bool>,
+    /// Of a generator: whether it has a discriminator, for other networks to begin with.
+    pub discriminator: Option<bool>,
     /// Of an adapter: how many times as wide and high its translations are as what it translates.
     pub enlargement: Option<u32>,
 }
@@ -162,6 +164,21 @@ impl<'a> Givens<'a> {
                     given.id
                 ),
                 format!("set `clip = 8` of `{}`", given.id),
+            )),
+            _ => Ok(()),
+        }
+    }
+
+    /// # Errors
+    /// If there is a generator in the role `init` that certainly leaves no discriminator to begin with.
+    pub fn need_discriminator(&self) -> Result<(), Misfit> {
+        match self.get("init") {
+            Some(given) if given.facts.discriminator == Some(false) => Err(Misfit::new(
+                format!(
+                    "`init` begins with a discriminator, and the generator of `{}` leaves none",
+                    given.id
+                ),
+                "train `stylegan2` or `dcgan`",
             )),
             _ => Ok(()),
         }

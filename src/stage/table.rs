@@ -16,7 +16,7 @@ use crate::registry::{Entry, Name};
 /// The table that `value` is.
 ///
 /// # Errors
-/// If it is none.
+/// If it is not a table.
 pub fn open(value: Spanned<DeValue>) -> Result<Spanned<DeTable>, Error> {
     let span = value.span();
     match value.into_inner() {
@@ -47,7 +47,7 @@ pub trait Tabled: Entry {
 /// The entry that the setting `key` chooses, else `default`, and its table, taken out of that of the stage.
 ///
 /// # Errors
-/// If the choice is none, or where the table of another entry is written, unless it stands before the choice: a file
+/// If the choice is not known, or where the table of another entry is written, unless it stands before the choice: a file
 /// that extends another, `like`, `--set` and `[matrix]` may choose another entry than the tables that they find were
 /// written for.
 pub fn choose<'a, E: Tabled>(

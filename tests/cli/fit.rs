@@ -100,7 +100,7 @@ fn a_fit_that_gains_nothing_recommends_nothing() {
         .assert()
         .success()
         .stdout(
-            contains("no gain beyond the error")
+            contains("not a gain beyond the error")
                 .and(contains("settings: none written"))
                 .and(contains("--settings").not()),
         );

@@ -1,6 +1,7 @@
 //! The program as its users see it, command by command.
 
 mod adapters;
+mod additions;
 mod commands;
 mod datasets;
 mod docs;

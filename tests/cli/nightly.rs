@@ -178,6 +178,13 @@ fn a_matrix_runs_every_point_publishes_nothing_and_compares() {
         .assert()
         .success()
         .stdout(contains("pseudo_label.keep = 0.0").and(contains("pseudo_label.keep = 1.0")));
+    let others = ["--dry-run", "--set", "matrix.pseudo_label.keep=[0.25, 0.5]"];
+    let shown = contains("pseudo_label.keep = 0.25").and(contains("pseudo_label.keep = 0.5"));
+    project
+        .verismo(&[&run[..], &others].concat())
+        .assert()
+        .success()
+        .stdout(shown.and(contains("pseudo_label.keep = 1.0").not()));
     project.verismo(&run).assert().success().stdout(
         contains("point 2/2: pseudo_label.keep = 1.0")
             .and(contains("images"))

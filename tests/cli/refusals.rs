@@ -228,6 +228,31 @@ fn files_that_are_not_there_are_all_named() {
             "render.mesh.models=",
         ],
     );
+    let pipeline = Tiny::new("")
+        .dice(4, 32)
+        .text()
+        .replace("/die.gltf", "/d?e.ply");
+    let project = project.file("p.toml", pipeline);
+    refused(&project, &[], &["p.toml:7:11", "d?e.ply matches no file"]);
+}
+
+#[test]
+fn networks_that_begin_with_a_discriminator_need_one() {
+    let generator = |model: &str| {
+        let rest = format!(
+            "[stages.learn]\nmodel = \"{model}\"\nfrom = {{ samples = \"render\" }}\n\
+             [stages.task]\nfrom = {{ samples = \"render\", init = \"learn\" }}\n"
+        );
+        let pipeline = format!("{}{rest}", Tiny::new("").dice(4, 32).text());
+        Project::new().file("p.toml", pipeline)
+    };
+    refused(
+        &generator("vae"),
+        &[],
+        &["stage `task`", "generator of `learn` leaves none", "dcgan"],
+    );
+    let plan = ["plan", "p.toml"];
+    generator("dcgan").verismo(&plan).assert().success();
 }
 
 #[test]
@@ -376,7 +401,7 @@ fn classes_of_real_photos_that_no_render_has() {
         &[],
         &[
             "p.toml:15:15",
-            "labels.csv line 3 (row 1): `seven` is none of the classes five, four, one",
+            "labels.csv line 3 (row 1): `seven` is not one of the classes five, four, one",
         ],
     );
     let fine = "file,class\n000.png,one\n001.png,2\n";

@@ -88,6 +88,9 @@ impl Inspect {
             describe(&artifact);
             if path.join(DATASET_TABLE).exists() {
                 survey.dataset(&Dataset::open(path)?)?;
+            } else if !artifact.manifest.kind.has_samples() {
+                // Its settings and summary say what there is.
+                return Ok(());
             } else {
                 let paths: Vec<PathBuf> = artifact.parts().collect();
                 survey.parts(&paths, artifact.manifest.count)?;

@@ -96,7 +96,7 @@ fn runs_of(path: &Path, outputs: &Path) -> Result<(PathBuf, Vec<RunRecord>)> {
     if !holds_runs(path) {
         return Err(unreadable(
             path,
-            "is no pipeline file, and no folder of runs",
+            "is neither a pipeline file nor a folder of runs",
         ));
     }
     let outputs = above(2)?;

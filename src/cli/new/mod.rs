@@ -98,7 +98,7 @@ impl New {
         if !known.contains(&self.task.as_str()) {
             return Err(Error::usage(
                 format!("--task {}", self.task),
-                "is no known task",
+                "is not a known task",
                 crate::pipeline::suggest::remedy(&self.task, "tasks", &known),
             ));
         }

@@ -66,7 +66,7 @@ pub(super) fn read(path: &Path, reader: &mut Reader) -> Result<()> {
         for key in scene.poses.keys() {
             let number = key
                 .parse()
-                .map_err(|_| format!("has the image `{key}`, which is no number"));
+                .map_err(|_| format!("has the image `{key}`, which is not a number"));
             images.extend(
                 reader
                     .some(scene.folder.display(), number)?

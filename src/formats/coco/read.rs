@@ -117,7 +117,7 @@ fn begins_like_coco(file: &Path) -> std::io::Result<bool> {
 /// Hands on the pictures of all annotation files, in their order.
 ///
 /// # Errors
-/// If a file cannot be read, or is no JSON of COCO; the message names it.
+/// If a file cannot be read, or is not JSON of COCO; the message names it.
 pub(super) fn read(path: &Path, reader: &mut Reader) -> Result<()> {
     for file in files(path)? {
         let text = input::read(&file, MOST_BYTES)?;
@@ -245,7 +245,7 @@ impl<'a> Source<'a> {
         }
         if crowds > 0 {
             let problem =
-                format!("has {crowds} crowds, which are left out: they are no single objects");
+                format!("has {crowds} crowds, which are left out: they are not single objects");
             reader.note(self.file.display(), problem);
         }
         Ok(sorted)

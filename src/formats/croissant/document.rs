@@ -430,7 +430,7 @@ fn activities(lineage: &Lineage) -> Vec<Value> {
 /// The classes that a description lists, in order.
 ///
 /// # Errors
-/// If it is no JSON, or its list of classes is none.
+/// If it is not JSON, or its list of classes cannot be read.
 pub(super) fn classes(text: &[u8]) -> Result<Vec<Category>, String> {
     let document: Value = serde_json::from_slice(text).map_err(|e| e.to_string())?;
     let sets = document["recordSet"].as_array().into_iter().flatten();
@@ -439,6 +439,6 @@ pub(super) fn classes(text: &[u8]) -> Result<Vec<Category>, String> {
         return Ok(Vec::new());
     };
     let classes: Result<Vec<Class>, _> = serde::Deserialize::deserialize(&list["data"]);
-    let classes = classes.map_err(|e| format!("lists classes that are none: {e}"))?;
+    let classes = classes.map_err(|e| format!("lists classes that cannot be read: {e}"))?;
     Ok(classes.into_iter().map(Category::from).collect())
 }

@@ -189,8 +189,8 @@ impl Frame {
         let attributes = self.dataset(name)?;
         let attributes = attributes.ok_or_else(|| format!("has no `{name}`"))?;
         let text = attributes.read_string().map_err(|e| e.to_string())?;
-        let attributes: Vec<Attributes> =
-            from_json(text.as_bytes()).map_err(|e| format!("has `{name}` that are none: {e}"))?;
+        let attributes: Vec<Attributes> = from_json(text.as_bytes())
+            .map_err(|e| format!("has `{name}` that cannot be read: {e}"))?;
         let number = |attributes: &Attributes| attributes.get("idx").and_then(Value::as_i64);
         let pixels = instances.into_iter().map(|value| value as i64);
         let mut masks = masks(pixels, attributes.iter().filter_map(number), extent);

@@ -28,7 +28,7 @@ fn parse(bytes: &[u8]) -> Result<Array, String> {
     let cut_off = || "is cut off".to_owned();
     let rest = bytes
         .strip_prefix(b"\x93NUMPY")
-        .ok_or("is no .npy: it does not begin as one")?;
+        .ok_or("is not a .npy file: it does not begin as one")?;
     let (length, rest) = match rest {
         [1, _, a, b, rest @ ..] => (usize::from(u16::from_le_bytes([*a, *b])), rest),
         [2 | 3, _, a, b, c, d, rest @ ..] => (u32::from_le_bytes([*a, *b, *c, *d]) as usize, rest),
@@ -51,7 +51,7 @@ fn parse(bytes: &[u8]) -> Result<Array, String> {
     let shape = shape.split(')').next().unwrap_or_default();
     let sides = shape.split(',').map(str::trim).filter(|s| !s.is_empty());
     let shape: Result<Vec<usize>, _> = sides.map(str::parse).collect();
-    let shape = shape.map_err(|_| "has a shape that is none".to_owned())?;
+    let shape = shape.map_err(|_| "has a shape that cannot be read".to_owned())?;
     let fields = fields(after("descr")?)?;
     let size: usize = fields.iter().map(|(_, kind)| width(kind)).sum();
     let length = shape
@@ -179,6 +179,6 @@ mod tests {
                 .unwrap()
                 .contains("version 9")
         );
-        assert!(parse(b"PK").err().unwrap().contains("no .npy"));
+        assert!(parse(b"PK").err().unwrap().contains("not a .npy"));
     }
 }

@@ -4,7 +4,7 @@ use crate::sample::content::{Content, HEAD};
 
 /// What makes a CSV of boxes or classes.
 const TABLE: &str =
-    "give a CSV with a head and one row a box or photo, such as `file,x1,y1,x2,y2,class`";
+    "give a CSV with a header and one row per box or photo, such as `file,x1,y1,x2,y2,class`";
 
 /// What a file is instead of a CSV, and what to do; `None` if it may be one.
 pub(super) fn recognise(bytes: &[u8], text: &str) -> Option<(String, &'static str)> {

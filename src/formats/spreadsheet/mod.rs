@@ -30,7 +30,7 @@ pub const CLASS_COLUMNS: &[&str] = &["class", "class_id", "label", "ClassId"];
 /// What may stand between fields.
 const DELIMITERS: [char; 4] = [',', ';', '\t', '|'];
 
-/// A table with a head.
+/// A table with a header.
 pub struct Spreadsheet {
     path: PathBuf,
     text: String,
@@ -234,7 +234,7 @@ impl Record<'_> {
         {
             return Ok(None);
         }
-        // Where the delimiter is no comma, the decimal point may be one.
+        // Where the delimiter is not a comma, the decimal point may be one.
         let has_comma = self.sheet.delimiter != ',' && text.contains(',') && !text.contains('.');
         let number = match has_comma {
             true => text.replacen(',', ".", 1).parse::<f64>(),

@@ -69,7 +69,7 @@ fn problem(root: &Path, line: &str) -> (String, Option<String>) {
     let Some((hash, name)) = line.split_once("  ") else {
         return (
             line.to_owned(),
-            Some("is no line of a list of checksums".to_owned()),
+            Some("is not a line of a list of checksums".to_owned()),
         );
     };
     let problem = match stays_inside(Path::new(name)) {

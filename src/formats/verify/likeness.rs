@@ -7,6 +7,7 @@ use rayon::prelude::*;
 
 use super::Report;
 use super::agreement::Record;
+use crate::sample::colour::luma;
 
 /// What a picture looks like.
 #[derive(Debug, Clone, PartialEq)]
@@ -40,11 +41,10 @@ impl Fingerprint {
     pub(super) fn of(pixels: &RgbImage) -> Self {
         let bands = Bands::of(pixels, 16);
         let tiny = bands.means(17, 1);
-        let grey = |[r, g, b]: [f32; 3]| 0.299 * r + 0.587 * g + 0.114 * b;
         let (mut bits, mut clear, mut change) = ([0; 4], [0; 4], 0.0);
         for place in 0..256 {
             let left = place / 16 * 17 + place % 16;
-            let step = grey(tiny[left + 1]) - grey(tiny[left]);
+            let step = luma(tiny[left + 1]) - luma(tiny[left]);
             change += step.abs();
             bits[place / 64] |= u64::from(step > 0.0) << (place % 64);
             clear[place / 64] |= u64::from(step.abs() > CLEAR) << (place % 64);

@@ -95,7 +95,7 @@ impl Report {
 /// error.
 ///
 /// # Errors
-/// If it is no dataset, or its labels cannot be read.
+/// If it is not a dataset, or its labels cannot be read.
 pub fn verify(root: &Path, progress: super::convert::Progress) -> Result<Report> {
     let formats = formats(root)?;
     let mut report = Report {

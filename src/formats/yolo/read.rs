@@ -164,7 +164,7 @@ impl Source {
     fn object(&self, line: &str, extent: Extent) -> Result<Object, String> {
         let numbers = line.split_whitespace().map(|text| {
             let number = text.parse::<f64>().ok().filter(|number| number.is_finite());
-            number.ok_or_else(|| format!("has `{text}`, which is no number"))
+            number.ok_or_else(|| format!("has `{text}`, which is not a number"))
         });
         let numbers: Vec<f64> = numbers.collect::<Result<_, _>>()?;
         let (&class, numbers) = numbers.split_first().ok_or("is empty")?;

@@ -20,7 +20,7 @@ pub(super) enum Yaml {
 const MOST: u64 = 16 << 20;
 
 impl Yaml {
-    /// The value of a key; `None` if there is none, or this is no mapping.
+    /// The value of a key; `None` if there is none, or this is not a mapping.
     pub(super) fn get(&self, key: &str) -> Option<&Yaml> {
         self.pairs().iter().find(|(k, _)| k == key).map(|(_, v)| v)
     }
@@ -118,7 +118,7 @@ fn block(lines: &mut &[Line], depth: usize) -> Result<Yaml, (usize, String)> {
             items.push(inline(item.trim()).map_err(|e| fail(&e))?);
             continue;
         }
-        let (key, value) = key_and_value(content).ok_or_else(|| fail("is no `key: value`"))?;
+        let (key, value) = key_and_value(content).ok_or_else(|| fail("is not `key: value`"))?;
         *lines = &lines[1..];
         let follows = lines.first().filter(|(_, next, content)| {
             // A list may be as far to the left as its key.

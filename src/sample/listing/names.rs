@@ -22,7 +22,7 @@ pub fn is_hidden(name: &str) -> bool {
             .any(|other| other.eq_ignore_ascii_case(name))
 }
 
-/// A name as text: bytes that are no UTF-8 become `%DF` and the like, and so do percent signs beside them.
+/// A name as text: bytes that are not UTF-8 become `%DF` and the like, and so do percent signs beside them.
 pub(super) fn as_text(name: &[u8]) -> String {
     if let Ok(text) = std::str::from_utf8(name) {
         return text.to_owned();
@@ -37,7 +37,7 @@ pub(super) fn as_text(name: &[u8]) -> String {
     text
 }
 
-/// A name that is no UTF-8, read as Latin-1; `None` if it is UTF-8.
+/// A name that is not UTF-8, read as Latin-1; `None` if it is UTF-8.
 pub(super) fn as_latin1(name: &[u8]) -> Option<String> {
     let is_text = std::str::from_utf8(name).is_ok();
     (!is_text).then(|| name.iter().map(|&byte| char::from(byte)).collect())

@@ -15,7 +15,7 @@ fn has_wildcard(path: &Path) -> bool {
 /// leave behind.
 ///
 /// # Errors
-/// If it is no pattern, as text.
+/// If it is not a pattern, as text.
 pub fn matching(pattern: &Path, most: usize) -> Result<Vec<PathBuf>, String> {
     let options = glob::MatchOptions {
         require_literal_separator: true,

@@ -36,7 +36,7 @@ enum Block {
     Cut,
 }
 
-struct Reader<'a> {
+struct TarReader<'a> {
     path: &'a Path,
     file: &'a mut File,
     length: u64,
@@ -47,10 +47,10 @@ struct Reader<'a> {
 /// Reads the table of the tar at `path`, which is open as `file`.
 ///
 /// # Errors
-/// If it is no tar.
+/// If it is not a tar.
 pub(super) fn read(path: &Path, file: &mut File, interrupt: Interrupt) -> Result<Table> {
     let length = file.metadata().map_err(|e| Error::io(path, e))?.len();
-    let mut reader = Reader {
+    let mut reader = TarReader {
         path,
         file,
         length,
@@ -77,7 +77,7 @@ pub(super) fn read(path: &Path, file: &mut File, interrupt: Interrupt) -> Result
                     reader.table.left_out.damage("is cut off");
                     break;
                 }
-                // Whatever follows the end mark and is no tar is none of ours.
+                // Whatever follows the end mark and is not a tar is none of ours.
                 Block::Header(header) if empty > 0 && !has_sum(&header) => break,
                 Block::Header(header) => {
                     empty = 0;
@@ -90,7 +90,7 @@ pub(super) fn read(path: &Path, file: &mut File, interrupt: Interrupt) -> Result
     Ok(reader.table)
 }
 
-impl Reader<'_> {
+impl TarReader<'_> {
     /// Reads the block at the current place and moves behind it.
     fn block(&mut self) -> Result<Block> {
         let left = self.length.saturating_sub(self.at);

@@ -141,7 +141,7 @@ impl Stage for Animate {
         })?;
         let without = director.without_clip.into_inner();
         if without > 0 {
-            let text = format!("{without} sources are of a class that no clip shows, or of none");
+            let text = format!("{without} sources have no class, or one that no clip shows");
             context.emit(Event::Warning { text });
         }
         let sources = context.input("sources")?.manifest.count;

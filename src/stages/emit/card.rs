@@ -217,7 +217,7 @@ fn files(config: &Emit, survey: &Survey) -> String {
             super::rejected::FILE
         );
     }
-    text + "- `manifest.parquet`: a row an image, with its provenance and blake3\n\
+    text + "- `manifest.parquet`: one row per image, with its provenance and blake3\n\
             - `SHA256SUMS`: for `sha256sum -c SHA256SUMS`\n\n\
             Boxes are x, y, width, height in pixels; pixel (0, 0) covers 0 to 1.\n\n"
 }
@@ -250,7 +250,7 @@ fn making(config: &Emit, survey: &Survey, proof: &Proof) -> String {
         );
     }
     if photos > 0 {
-        text += "What licence the photos stand under is for you to say. ";
+        text += "Say under which licence the photos may be used. ";
     }
     text += &match survey.real_labels.len() {
         0 => "Labels of real photos were not used.\n\n".to_owned(),

@@ -54,7 +54,7 @@ impl Emit {
     }
 
     /// # Errors
-    /// If the quality is none of JPEG.
+    /// If JPEG has no such quality.
     pub(super) fn check_quality(&self) -> Result<(), String> {
         match self.quality {
             Some(_) if self.image != Encoding::Jpeg => Err(

@@ -19,7 +19,7 @@ fn remedy() -> String {
 
 impl Emit {
     /// # Errors
-    /// If the frames a second are none that a video can have.
+    /// If a video cannot have so many frames a second.
     pub(super) fn check_video(&self) -> Result<(), String> {
         match self.video_fps {
             Some(rate) if !(0.1..=240.0).contains(&rate) => {

@@ -206,7 +206,7 @@ impl Task {
     }
 }
 
-/// How well objects are found and how well their boxes fit, a row a recogniser.
+/// How well objects are found and how well their boxes fit, one row per recogniser.
 fn objects(task_name: &str, rows: &[Row]) -> Option<Exhibit> {
     if rows.iter().all(|row| row.results.map50.is_none()) {
         return None;
@@ -241,7 +241,7 @@ fn objects(task_name: &str, rows: &[Row]) -> Option<Exhibit> {
         rows: rows.iter().map(line).collect(),
     });
     let note = format!(
-        "missed and invented: objects a training, found with a confidence of at least {:.0} % and half of the box",
+        "missed and invented: objects per training, found with a confidence of at least {:.0} % and half of the box",
         100.0 * SURE
     );
     Some(Exhibit::new(SECTION, task_name, content).with_note(note))

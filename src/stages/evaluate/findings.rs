@@ -126,7 +126,7 @@ fn finding(task: &Value) -> Option<Finding> {
     } else {
         let text = match gain < -error {
             true => format!("{text}. The dataset is worse than its renders"),
-            false => format!("{text}. That is no gain beyond the error"),
+            false => format!("{text}. That is not a gain beyond the error"),
         };
         found(Level::Warning, text).with_advice(
             "give the dataset what only photos show: raise `steps` of `train` or choose another `model`, add \
@@ -194,7 +194,7 @@ mod tests {
             (Level::Warning, "+1.0 points")
         );
         assert!(
-            none.text.ends_with("That is no gain beyond the error"),
+            none.text.ends_with("That is not a gain beyond the error"),
             "{}",
             none.text
         );

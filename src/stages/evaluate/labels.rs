@@ -1,4 +1,4 @@
-//! The classes of real photos, from a CSV with a row a crop, a dataset with labels, or the names of their folders.
+//! The classes of real photos, from a CSV with one row per crop, a dataset with labels, or the names of their folders.
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -116,9 +116,10 @@ pub(super) fn check(path: &Path, column: Option<&str>) -> Result<(), String> {
             rows += 1;
         }
         match rows {
-            0 => Err(table
-                .sheet
-                .wrong("holds no rows", "give it one row a crop, below the head")),
+            0 => Err(table.sheet.wrong(
+                "holds no rows",
+                "give it one row per crop, below the header",
+            )),
             _ => Ok(()),
         }
     });
@@ -190,7 +191,7 @@ impl Labels {
     /// The class of a crop by its source, `FILE#ROW`, or `FILE` for a whole photo.
     ///
     /// # Errors
-    /// If the CSV has no such row, or the photo's folder is no class.
+    /// If the CSV has no such row, or the photo's folder is not a class.
     pub(super) fn class_of(&self, source: &str) -> Result<usize> {
         let cropped = source
             .rsplit_once('#')
@@ -243,7 +244,7 @@ impl Labels {
                 classes.iter().position(|c| *c == folder).ok_or_else(|| {
                     missing(
                         format!(
-                            "{source} lies in `{folder}`, which is none of the classes {}",
+                            "{source} lies in `{folder}`, which is not one of the classes {}",
                             listed(classes)
                         ),
                         "put each photo into a folder named after its class in the dataset",
@@ -416,7 +417,7 @@ mod tests {
         std::fs::write(&csv, "file,class\na.jpg,3009\nb.jpg,3010\n").unwrap();
         let error = check_classes(&csv, None, &classes).unwrap_err().to_string();
         assert!(
-            error.contains("line 3 (row 1): `3010` is none of the classes 3009, 3021"),
+            error.contains("line 3 (row 1): `3010` is not one of the classes 3009, 3021"),
             "{error}"
         );
 
@@ -429,7 +430,7 @@ mod tests {
             .unwrap_err()
             .to_string();
         assert!(
-            error.contains("3012/a.jpg lies in `3012`, which is none"),
+            error.contains("3012/a.jpg lies in `3012`, which is not one"),
             "{error}"
         );
     }

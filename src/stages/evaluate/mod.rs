@@ -100,10 +100,10 @@ pub struct Evaluate {
     pub rate: f64,
     /// Channels of the recogniser's first stage.
     pub channels: usize,
-    /// CSV with the classes of the `target` photos, a row a crop or whole photo; or the dataset that `ingest` read
+    /// CSV with the classes of the `target` photos, one row per crop or whole photo; or the dataset that `ingest` read
     /// them from; or the folder that holds the photos in a folder a class.
     pub target_labels: Option<PathBuf>,
-    /// CSV with the classes of the `test` photos, a row a crop or whole photo; or the dataset that `ingest` read
+    /// CSV with the classes of the `test` photos, one row per crop or whole photo; or the dataset that `ingest` read
     /// them from; or the folder that holds the photos in a folder a class.
     pub test_labels: PathBuf,
     /// Of frames with objects: the side in pixels of the squares that are cut from them to learn from, half of them
@@ -217,6 +217,7 @@ impl Stage for Evaluate {
     fn foresee(&self, inputs: &Givens) -> Result<Facts, Misfit> {
         match self.task.entry().truth {
             Truth::Class => {
+                inputs.need_discriminator()?;
                 for role in ["source", "generated"] {
                     inputs.need_classes(role, "to learn from")?;
                 }

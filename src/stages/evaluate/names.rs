@@ -21,7 +21,7 @@ pub(super) fn place_of(
         Error::failed(
             path.display(),
             format!(
-                "{picture} has the class `{}`, which is none of the classes {}",
+                "{picture} has the class `{}`, which is not one of the classes {}",
                 quoted(class),
                 listed(classes)
             ),
@@ -37,7 +37,7 @@ pub(super) fn number(name: &str, classes: &[String], record: &Record) -> Result<
     class.ok_or_else(|| {
         record.wrong(
             format!(
-                "`{}` is none of the classes {}",
+                "`{}` is not one of the classes {}",
                 quoted(name),
                 listed(classes)
             ),

@@ -265,7 +265,7 @@ pub(super) fn object_box(
         None => Err(Error::failed(
             name,
             format!(
-                "shows a `{class}`, which is none of the classes {}",
+                "shows a `{class}`, which is not one of the classes {}",
                 listed(classes)
             ),
             "name all classes in `classes`, or leave it out",

@@ -143,7 +143,10 @@ fn photos_of_another_size_or_unknown_class_are_an_error() {
     let folder = tempfile::tempdir().unwrap();
     let (mut test, csv) = photos(10, 2);
     for (test_csv, expected) in [
-        (csv.replace("disc", "cone"), "`cone` is none of the classes"),
+        (
+            csv.replace("disc", "cone"),
+            "`cone` is not one of the classes",
+        ),
         (
             csv.lines()
                 .take(5)

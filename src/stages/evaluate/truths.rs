@@ -40,7 +40,7 @@ pub(super) fn check(path: &Path, column: Option<&str>) -> Result<(), String> {
     }
     if path.is_dir() {
         return Err(format!(
-            "{} is a folder of photos, which tells no boxes; name a CSV with a row an object, or the dataset \
+            "{} is a folder of photos, which has no boxes; name a CSV with one row per object, or the dataset \
              that `ingest` read the photos from",
             path.display()
         ));
@@ -105,7 +105,7 @@ impl Truths {
     /// Reads all objects; a class is one of `classes`, or its number in that list.
     ///
     /// # Errors
-    /// If the file cannot be read, or tells no boxes or other classes.
+    /// If the file cannot be read, or has no boxes or other classes.
     pub(super) fn read(path: &Path, column: Option<&str>, classes: &[String]) -> Result<Self> {
         let mut truths = Truths {
             path: path.to_owned(),
@@ -287,7 +287,7 @@ mod tests {
             ),
             (
                 "file,class,x1,y1,x2,y2\na.jpg,nine,1,2,3,4\n",
-                "`nine` is none of the classes",
+                "`nine` is not one of the classes",
             ),
         ] {
             let error = truths(text).err().unwrap().to_string();
@@ -297,7 +297,7 @@ mod tests {
         assert!(
             check(folder.path(), None)
                 .unwrap_err()
-                .contains("tells no boxes")
+                .contains("has no boxes")
         );
     }
 

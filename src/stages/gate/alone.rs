@@ -6,9 +6,10 @@ use std::collections::BTreeMap;
 use image::RgbImage;
 use rayon::prelude::*;
 
-use super::Gate;
+use super::config::Gate;
 use super::judge::{Judge, Reading};
-use super::measure::{CHUNK, Instruments, verdict};
+use super::measure::{Instruments, verdict};
+use super::measured::CHUNK;
 use super::picture;
 use crate::artifact::{Artifact, parts};
 use crate::sample::{Domain, Sample, Verdict};

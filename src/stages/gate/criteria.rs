@@ -1,7 +1,7 @@
 //! What a translation is judged by. Adding a criterion means one entry here, one limit in [`Gate`]
 //! and its score in [`measure`](super::measure).
 
-use super::Gate;
+use super::config::Gate;
 
 /// One entry of the registry of criteria.
 pub(super) struct Criterion {

@@ -11,7 +11,7 @@ use rayon::prelude::*;
 const SIDE: u32 = 8;
 const VALUES: usize = (3 * SIDE * SIDE) as usize;
 
-/// Outputs further apart than this (root mean square, of 0..1) are no duplicates.
+/// Outputs further apart than this (root mean square, of 0..1) are not duplicates.
 const NEAR: f32 = 0.04;
 
 /// A shrunk picture, values 0..1.

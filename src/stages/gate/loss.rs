@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use super::Gate;
+use super::config::Gate;
 use super::criteria::CRITERIA;
 use super::findings::NOT_TRANSLATED;
 use crate::sample::Verdict;

@@ -5,11 +5,11 @@ use std::collections::BTreeMap;
 use image::RgbImage;
 use rayon::prelude::*;
 
-use super::Gate;
+use super::config::Gate;
 use super::distance::Distribution;
 use super::duplicates::{self, Pair, Thumbnail};
 use super::judge::{Judge, Reading};
-use super::measured::Measured;
+use super::measured::{CHUNK, Measured};
 use super::picture::{self, Luminance};
 use super::renders::Renders;
 use super::speckle::{Texture, Usual};
@@ -18,9 +18,6 @@ use crate::Result;
 use crate::artifact::{Artifact, parts};
 use crate::sample::{Sample, Verdict, image::resize};
 use crate::stage::{Context, Event};
-
-/// Samples in memory as pixels at once.
-pub(super) const CHUNK: usize = 64;
 
 /// How far around an object its edges belong to it, and how far its surroundings reach, as shares of
 /// the picture's width.

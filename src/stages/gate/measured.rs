@@ -1,12 +1,14 @@
 //! Scores that earlier runs measured, part by part. They depend on no limit, so that another limit
 //! takes no new measurement.
 
-use super::measure::CHUNK;
 use crate::artifact::resume::EarlierParts;
 use crate::artifact::{parts, verdicts};
 use crate::sample::{Sample, Verdict};
 use crate::stage::Context;
 use crate::{Error, Result};
+
+/// Samples in memory as pixels at once.
+pub(super) const CHUNK: usize = 64;
 
 /// What the scores of a sample do not depend on: other samples, and all settings but `photo_quantile`.
 const EXCEPT: &[&str] = &[

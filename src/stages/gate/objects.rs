@@ -3,10 +3,8 @@
 
 use image::{GrayImage, RgbImage};
 use rayon::prelude::*;
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
 
-use super::Gate;
+use super::config::{Gate, Spoiled};
 use super::criteria::CRITERIA;
 use super::measure::View;
 use super::renders::Renders;
@@ -17,16 +15,6 @@ use crate::sample::mapping::Border;
 use crate::sample::{Extent, Labels, Sample, Verdict, crop};
 use crate::stage::Context;
 use crate::stage::exhibit::{Cell, Column, Content, Table, Value};
-
-/// What becomes of a frame with an object that the translation spoiled.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "lowercase")]
-pub enum Spoiled {
-    /// It is kept with the render's pixels where the object is.
-    Mend,
-    /// It is rejected.
-    Drop,
-}
 
 /// The criteria that a single object is judged by: those that compare it with its render.
 const JUDGED: [&str; 4] = ["edges", "luminance", "contrast", "clipped"];

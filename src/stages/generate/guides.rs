@@ -26,7 +26,7 @@ const MOST: usize = 4096 * 4096;
 /// All guides in the folder of a configuration; none if there is none.
 ///
 /// # Errors
-/// If a file is no picture with a transparent ground, or lies in no folder of a class.
+/// If a file is not a picture with a transparent ground, or lies in no folder of a class.
 pub(super) fn read(config: &Generate, context: &Context, trained: &Trained) -> Result<Vec<Guide>> {
     let Some(folder) = &config.guide else {
         return Ok(Vec::new());

@@ -257,7 +257,7 @@ impl Generate {
             let Some((class, _)) = classes.max_by_key(|(_, class)| words(class).count()) else {
                 return Err(Error::usage(
                     context.id,
-                    format!("does not know what `{caption}` of `captions` is to show"),
+                    format!("finds no class in `{caption}` of `captions`"),
                     format!(
                         "name one of the classes in it: {}",
                         trained.classes.join(", ")

@@ -25,7 +25,7 @@ pub(super) struct Row {
     pub file: String,
     /// Its place in the listing.
     pub photo: Option<usize>,
-    /// Row of the CSV without its head, or place in the sorted list of files; from 0.
+    /// Row of the CSV without its header, or place in the sorted list of files; from 0.
     pub number: u64,
     /// Line of the CSV, from 1.
     pub line: u64,
@@ -128,7 +128,7 @@ impl Boxes {
         if rows.is_empty() {
             return Err(self.sheet.wrong(
                 "holds no rows",
-                "give it one row a box, below the head, or leave `boxes` out to take whole photos",
+                "give it one row per box, below the header, or leave `boxes` out to take whole photos",
             ));
         }
         Ok(rows)

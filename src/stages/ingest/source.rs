@@ -128,7 +128,7 @@ impl Ingest {
         match (videos.first(), self.fps) {
             (None, None) => Ok(()),
             (None, Some(_)) => Err(Misfit::new(
-                "`fps` is for videos, and `path` is none",
+                "`fps` is for videos, and `path` is not a video",
                 "remove `fps`, or give a video as `path`",
             )),
             (Some(first), None) => {

@@ -32,7 +32,7 @@ pub(super) struct LearnConfig {
     pub flip: bool,
     /// The share of what the pictures were made from that is held out, to see how well others are drawn.
     pub held_out: f64,
-    /// Draw a sheet of examples every so many steps, 0 for none but the last.
+    /// Steps between two sheets of examples; 0 draws the last alone.
     pub watch_every: u64,
     /// Minutes between two checkpoints, from which a run that was stopped resumes; 0 for one after every
     /// step. The result is the same, so it is not part of the cache key.

@@ -234,8 +234,8 @@ fn vocabulary(context: &Context, captions: &[String]) -> Result<Vec<String>> {
     if counts.is_empty() && !captions.is_empty() {
         return Err(Error::failed(
             context.id,
-            "has captions without a word in common: nothing can be learned of what is said once",
-            "give captions of a few words that are said again, or leave them out, to have pictures described",
+            "has captions without a word in common: nothing can be learned from words that occur once",
+            "give captions that repeat a few words, or leave them out and have pictures described",
         ));
     }
     Ok(counts.into_keys().collect())

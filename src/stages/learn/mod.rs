@@ -37,7 +37,7 @@ use data::Data;
 pub const STAGE: StageKind = StageKind {
     name: "learn",
     about: "a generator learns what pictures of each class look like",
-    version: 5,
+    version: 6,
     inputs: &[Input::required(
         "samples",
         Kind::Samples,
@@ -69,6 +69,7 @@ impl Stage for Learn {
             extent: facts.extent,
             classes: Some(true),
             objects: Some(false),
+            discriminator: Some(self.config.model.entry().leaves_discriminator),
             ..Facts::default()
         })
     }

@@ -162,6 +162,7 @@ impl Stage for PseudoLabel {
                 ..inputs.facts("samples")
             });
         }
+        inputs.need_discriminator()?;
         inputs.need_classes("samples", "to learn from")?;
         Ok(Facts {
             extent: inputs.common_extent(&["samples", "photos"])?,

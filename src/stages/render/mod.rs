@@ -99,8 +99,8 @@ fn unseen(context: &Context, model: &str, remedy: &str) -> Error {
 /// What is said if `most` of a picture's object can be seen in any of these scenes, less than `least`.
 fn too_little(context: &Context, model: &str, most: f32, least: f32, remedy: &str) -> Error {
     let problem = format!(
-        "can be seen by {:.0} % at most in each of the {ATTEMPTS} scenes drawn for a picture, and by {:.0} % \
-         at least it must be",
+        "is visible by {:.0} % at most in each of the {ATTEMPTS} scenes drawn for a picture, and must be by \
+         {:.0} %",
         100.0 * most,
         100.0 * least
     );
@@ -123,7 +123,7 @@ enum Drawn<T> {
 /// How often a picture is drawn whose labels cannot be proved.
 const DRAWINGS: usize = 3;
 
-/// What `draw` makes from the `stream`: picture `index`, or the clip that begins with it; drawn anew, with a warning,
+/// What `draw` makes from the `stream`: picture `index`, or the clip that begins with it; drawn again, with a warning,
 /// while its labels cannot be proved.
 ///
 /// # Errors
@@ -333,7 +333,7 @@ impl Stage for Render {
         };
         let settings = settings::read(fit)?;
         let fitted = self.with(context, fit, settings.clone())?;
-        // Last, since where they are is no setting.
+        // Last, since where they are is not a setting.
         let mut summary = fitted.with_models(context)?.render(context)?;
         summary["settings"] = settings;
         Ok(summary)

@@ -79,7 +79,7 @@ pub struct Sculpt<L: ShapeList> {
     pub ema: f64,
     /// The networks.
     pub gan3d: Gan3dConfig,
-    /// Draw a sheet of examples every so many steps, 0 for none but the last.
+    /// Steps between two sheets of examples; 0 draws the last alone.
     pub watch_every: u64,
     /// Minutes between two checkpoints, from which a run that was stopped resumes; 0 for one after every
     /// step. The result is the same, so it is not part of the cache key.

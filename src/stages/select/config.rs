@@ -97,7 +97,8 @@ impl Select {
         }
         if config.by == By::Rank && self.ranges.is_empty() {
             return Err(
-                "`by` says what ranges are of, and there is none; add one or remove `by`".into(),
+                "`by` says what ranges are of, and there are no ranges; add one or remove `by`"
+                    .into(),
             );
         }
         for (feature, [low, high]) in &self.ranges {

@@ -84,6 +84,7 @@ impl Stage for Task {
 
     fn foresee(&self, inputs: &Givens) -> Result<Facts, Misfit> {
         inputs.need_classes("samples", "to learn from")?;
+        inputs.need_discriminator()?;
         let extent = inputs.facts("samples").extent;
         if let Some(problem) = extent.and_then(indivisible) {
             return Err(Misfit::new(problem, CELLS_REMEDY));

@@ -17,7 +17,7 @@ pub(super) struct TrainConfig {
     /// What is trained; see `verismo list models`. Its own settings stand in a table of its name.
     pub model: Name<ModelKind>,
     /// Optimiser steps. Raised later, a training with the schedule `constant` or `plateau` resumes from
-    /// its last checkpoint; the other schedules depend on the number of steps, and start anew.
+    /// its last checkpoint; the other schedules depend on the number of steps, and start from the beginning.
     pub steps: u64,
     /// Pictures of each domain a step.
     pub batch: usize,
@@ -49,7 +49,7 @@ pub(super) struct TrainConfig {
     pub flip: bool,
     /// Turn pictures by multiples of 90° at random, of 180° where they are not square.
     pub turn: bool,
-    /// Look at the model every so many steps, 0 for never: a sheet of examples, its distance to the
+    /// Steps between two looks at the model, 0 for none: a sheet of examples, its distance to the
     /// photos, its agreement with the labels, its faults.
     pub watch_every: u64,
     /// Renders to look at, and twice as many photos.

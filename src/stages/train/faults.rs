@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::models::Model;
 use crate::sample::Extent;
+use crate::sample::colour::luma_64;
 
 /// A way for a training to fail.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -37,7 +38,7 @@ impl Fault {
             Fault::NotFinite => "a loss is no longer finite: lower `rate`, set \
                                  `adversarial.clip_norm` to 1, or choose another `seed`"
                 .to_owned(),
-            Fault::Saturation => "the discriminator has long been always right, so the generator \
+            Fault::Saturation => "the discriminator has been right nearly always for a long time, so the generator \
                                   learns little from it: set `adversarial.balance` to \"slow\", \
                                   `discriminator.spectral` to true, lower \
                                   `adversarial.discriminator_rate`, give \
@@ -101,11 +102,8 @@ pub(super) fn seen(
 
 /// Brightness, 0..255, row by row.
 fn luminance(picture: &RgbImage) -> Vec<f64> {
-    let weigh = |p: &image::Rgb<u8>| {
-        let [r, g, b] = p.0.map(f64::from);
-        0.299 * r + 0.587 * g + 0.114 * b
-    };
-    picture.pixels().map(weigh).collect()
+    let of = |pixel: &image::Rgb<u8>| luma_64(pixel.0.map(f64::from));
+    picture.pixels().map(of).collect()
 }
 
 fn mean(values: impl ExactSizeIterator<Item = f64>) -> f64 {
@@ -194,7 +192,7 @@ fn nyquist_energy(pictures: &[RgbImage]) -> f64 {
             .flat_map(|x| (0..height / TILE).map(move |i| (x, i * TILE)))
             .map(|(x, y)| tile(x, y))
             .collect();
-        // The median, for an edge that happens to lie in the grid is no pattern.
+        // The median, for an edge that happens to lie in the grid is not a pattern.
         median(tiles)
     };
     ROUNDING + mean(pictures.iter().map(one))

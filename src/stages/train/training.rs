@@ -255,7 +255,7 @@ impl Training<'_> {
                     }
                 );
             }
-            None => story += "; no look at it showed it right",
+            None => story += "; it was not right whenever it was looked at",
         }
         Error::failed(self.context.id, story, fault.advice(self.settings))
     }

@@ -83,7 +83,7 @@ impl Stage for Translate {
             is_listed: renders.is_listed,
             maps: renders.maps.filter(|_| model.objects != Some(false)),
             clips: renders.clips,
-            enlargement: None,
+            ..Facts::default()
         })
     }
 

@@ -76,7 +76,7 @@ impl Finder {
     }
 
     /// The places of objects in a tile, of whatever class; `inner` says of its left, upper, right and lower edge whether
-    /// the picture goes on there, in which case what is cut by it is left to the next tile.
+    /// the picture continues there, in which case what is cut by it is left to the next tile.
     fn find_in(&self, tile: &RgbImage, inner: [bool; 4]) -> Vec<Detection> {
         let extent: Extent = tile.dimensions().into();
         let padded = network::padded(extent);

@@ -34,7 +34,7 @@ use network::{Detector, Said};
 use targets::{Seen, Targets};
 
 pub use find::Finder;
-pub use score::{Outcome, SURE, compared};
+pub use score::{Compared, SURE, compared};
 
 /// The registry entry.
 pub const TASK: TaskKind = TaskKind {

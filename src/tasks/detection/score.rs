@@ -180,7 +180,7 @@ fn confusion(album: &Album, all: &[Vec<Prediction>], classes: usize) -> Vec<Vec<
 
 /// What became of the objects of a picture.
 #[derive(Debug, Default, PartialEq)]
-pub struct Outcome {
+pub struct Compared {
     /// Places of objects that were found, whatever they were taken for, each with its detection.
     pub pairs: Vec<(usize, Detection)>,
     /// Places of those that were not.
@@ -191,9 +191,9 @@ pub struct Outcome {
 
 /// Compares what is surely found with what there is: the surest detections choose first, and each takes the object
 /// that it overlaps most.
-pub fn compared(objects: &[ObjectBox], found: &[Detection]) -> Outcome {
+pub fn compared(objects: &[ObjectBox], found: &[Detection]) -> Compared {
     let sure = found.iter().filter(|one| one.score >= SURE).copied();
-    let mut outcome = Outcome::default();
+    let mut outcome = Compared::default();
     let mut left: Vec<usize> = (0..objects.len()).collect();
     for one in suppress(sure.collect(), SHOWS) {
         let overlap = |place: &usize| iou(objects[*place].bbox_xywh, one.bbox_xywh);

@@ -200,5 +200,5 @@ fn settings_that_do_not_fit_the_task_are_refused() {
     assert!(classes.check().unwrap_err().contains("has no column"));
     let mut folders = classes;
     folders.test_labels = folder.path().to_owned();
-    assert!(folders.check().unwrap_err().contains("tells no boxes"));
+    assert!(folders.check().unwrap_err().contains("has no boxes"));
 }

@@ -15,7 +15,7 @@ const CREASE_DEGREES: f32 = 35.0;
 /// over all the others takes quadratic time.
 const MOST_AROUND: usize = 1024;
 
-/// Gives the corners whose normal is no direction, such as NaN, one of [`normals`].
+/// Gives the corners whose normal is not a direction, such as NaN, one of [`normals`].
 ///
 /// # Errors
 /// If `go_on` ends the work.

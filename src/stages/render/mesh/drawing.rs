@@ -1,7 +1,7 @@
 //! From a scene to a sample: drawn until its object is seen well, its labels proved, its light traced.
 //!
 //! A clip is settled as a whole, before its first frame is drawn: its object must be seen in every frame, and the
-//! labels of every frame be proved, else the clip is drawn anew. What is kept of it is where its random stream
+//! labels of every frame be proved, else the clip is drawn again. What is kept of it is where its random stream
 //! stood, from which each frame draws the same scene again, wherever and in whatever order frames are made.
 
 use std::collections::HashMap;
@@ -313,7 +313,7 @@ impl Mesh {
         model.path.clone()
     }
 
-    /// Scenes that show the object well in every frame, drawn anew until they do; else the last that show enough of
+    /// Scenes that show the object well in every frame, drawn again until they do; else the last that show enough of
     /// it.
     fn take<'a>(
         &self,

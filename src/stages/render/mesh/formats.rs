@@ -225,7 +225,7 @@ fn is_binary_stl(start: &[u8], length: u64) -> bool {
     count.is_some_and(|count| count > 0 && length == 84 + 50 * count)
 }
 
-/// Whether the first line that is no comment is one of an OBJ.
+/// Whether the first line that is not a comment is one of an OBJ.
 fn is_obj(text: &[u8]) -> bool {
     let lines = text.split(|&byte| byte == b'\n' || byte == b'\r');
     let mut lines = lines.map(<[u8]>::trim_ascii);

@@ -2,7 +2,7 @@
 
 use glam::{Vec2, Vec3A, vec2};
 
-/// Corners of a polygon that is no fan: ears take quadratic time.
+/// Corners of a polygon that is not a fan: ears take quadratic time.
 const MOST_CORNERS: usize = 2048;
 
 /// Corners that are looked at to find the ears of a polygon.
@@ -14,7 +14,7 @@ const TOLERANCE: f32 = 1e-6;
 /// The corners of the triangles of a polygon, each as numbers of `points`.
 ///
 /// # Errors
-/// If it is no fan, and has very many corners or is too intricate.
+/// If it is not a fan, and has very many corners or is too intricate.
 pub(super) fn triangulate(points: &[Vec3A]) -> Result<Vec<[usize; 3]>, String> {
     let count = points.len();
     let fan = || {

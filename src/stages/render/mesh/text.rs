@@ -17,7 +17,7 @@ pub(super) fn decoded(bytes: Vec<u8>) -> Result<Vec<u8>, String> {
             Ok(marked_utf16(&bytes).unwrap_or_default().into_bytes())
         }
         [first, second, ..] if *first == 0 || *second == 0 => {
-            Err("is no text, or text in UTF-16 without a mark; save it as UTF-8".into())
+            Err("is not text, or text in UTF-16 without a mark; save it as UTF-8".into())
         }
         _ => Ok(bytes),
     }

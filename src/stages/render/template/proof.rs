@@ -184,8 +184,9 @@ fn object_fault(object: &Object, view: &View, size: Extent) -> Option<String> {
         0.95 * fraction(most),
         1.05 * fraction(least),
     );
-    (said < low || said > high)
-        .then(|| format!("is said to be visible by {said:.3}, and is by {low:.3} to {high:.3}"))
+    (said < low || said > high).then(|| {
+        format!("is labelled as visible by {said:.3}, and {low:.3} to {high:.3} of it can be seen")
+    })
 }
 
 /// What is wrong with names of the corners and with whether they can be seen, behind the signs in front.

@@ -160,7 +160,7 @@ fn whole(bytes: &[u8]) -> u32 {
 /// The indices of a primitive.
 ///
 /// # Errors
-/// If they are no whole numbers.
+/// If they are not whole numbers.
 pub(super) fn indices(accessor: &gltf::Accessor, buffers: &Buffers) -> Result<Vec<u32>, String> {
     let kinds = [DataType::U8, DataType::U16, DataType::U32];
     let scalar = accessor.dimensions() == Dimensions::Scalar;

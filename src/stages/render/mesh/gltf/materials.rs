@@ -19,7 +19,7 @@ use crate::sample::input;
 use crate::{Error, Result};
 
 /// Reads materials, and each picture on them once.
-pub(super) struct Reader<'a> {
+pub(super) struct MaterialReader<'a> {
     pub path: &'a Path,
     pub document: &'a gltf::Document,
     pub buffers: &'a Buffers<'a>,
@@ -29,14 +29,14 @@ pub(super) struct Reader<'a> {
     pictures: HashMap<(usize, Content), Option<Arc<Picture>>>,
 }
 
-impl<'a> Reader<'a> {
+impl<'a> MaterialReader<'a> {
     pub(super) fn new(
         path: &'a Path,
         document: &'a gltf::Document,
         buffers: &'a Buffers<'a>,
         go_on: GoOn<'a>,
     ) -> Self {
-        Reader {
+        MaterialReader {
             path,
             document,
             buffers,

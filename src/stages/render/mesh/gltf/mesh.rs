@@ -23,12 +23,12 @@ fn triangles(mode: Mode, count: usize) -> impl Iterator<Item = [usize; 3]> {
 }
 
 /// Gathers what the nodes of the scene hold.
-pub(super) struct Reader<'a> {
+pub(super) struct MeshReader<'a> {
     pub buffers: &'a Buffers<'a>,
     pub geometry: Geometry,
 }
 
-impl Reader<'_> {
+impl MeshReader<'_> {
     /// Notes what the file holds beside what is read.
     pub(super) fn note_unused(&mut self, document: &gltf::Document, extensions: &[String]) {
         let meshes = document.meshes();

@@ -30,7 +30,7 @@ use crate::sample::input;
 use crate::{Error, Result};
 use accessor::MOST_VERTICES;
 use document::{MaterialExtra, parse};
-use mesh::Reader;
+use mesh::MeshReader;
 
 /// What to do about a broken file.
 pub(super) const REMEDY: &str =
@@ -121,13 +121,13 @@ pub(super) fn read(path: &Path, go_on: GoOn) -> Result<Geometry> {
     }
     let nodes = nodes(&document).map_err(broken)?;
     check_size(&nodes).map_err(broken)?;
-    let mut reader = Reader {
+    let mut reader = MeshReader {
         buffers: &buffers,
         geometry: Geometry::default(),
     };
     reader.note_unused(&document, &parsed.unused);
     let shown = shown_materials(&nodes, document.materials().len());
-    let mut materials = materials::Reader::new(path, &document, &buffers, go_on);
+    let mut materials = materials::MaterialReader::new(path, &document, &buffers, go_on);
     for (material, shown) in document.materials().zip(shown) {
         let number = material.index().unwrap_or_default();
         let none = MaterialExtra::default();

@@ -38,7 +38,7 @@ pub(super) fn read(path: &Path, unit: f32, go_on: GoOn) -> Result<Geometry> {
     let broken = |problem: String| Error::failed(path.display(), problem, REMEDY);
     let text = text::decoded(input::read(path, MOST_BYTES)?).map_err(broken)?;
     check_size(&text).map_err(broken)?;
-    let mut reader = Reader::new(path, unit);
+    let mut reader = ObjReader::new(path, unit);
     for (count, (number, line)) in text::lines(&text).enumerate() {
         if count % LINES == 0 {
             go_on()?;
@@ -138,7 +138,7 @@ fn without_comment(line: &str) -> &str {
 }
 
 /// What has been read so far.
-struct Reader<'a> {
+struct ObjReader<'a> {
     path: &'a Path,
     unit: f64,
     positions: Vec<Vec3A>,
@@ -167,9 +167,9 @@ struct Corner {
     colour: Option<VertexColour>,
 }
 
-impl<'a> Reader<'a> {
+impl<'a> ObjReader<'a> {
     fn new(path: &'a Path, unit: f32) -> Self {
-        Reader {
+        ObjReader {
             path,
             unit: unit.into(),
             positions: Vec::new(),

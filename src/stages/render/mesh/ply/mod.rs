@@ -39,9 +39,9 @@ pub(super) fn read(path: &Path, unit: f32, go_on: GoOn) -> Result<Geometry> {
     let bytes = input::read(path, MOST_BYTES)?;
     let (header, body) = Header::parse(&bytes).map_err(broken)?;
     let mut numbers = Numbers::new(header.order, body);
-    let mut reader = Reader {
+    let mut reader = PlyReader {
         unit: unit.into(),
-        ..Reader::default()
+        ..PlyReader::default()
     };
     let material = material(path, &header, &mut reader.geometry)?;
     reader.geometry.materials.push(material);
@@ -119,7 +119,7 @@ enum Row {
 
 /// What has been read so far.
 #[derive(Default)]
-struct Reader {
+struct PlyReader {
     unit: f64,
     positions: Vec<Vec3A>,
     normals: Vec<Vec3>,
@@ -174,7 +174,7 @@ fn colour(slots: &Slots) -> Option<VertexColour> {
     Some(packed(Vec4::new(r, g, b, 1.0)))
 }
 
-impl Reader {
+impl PlyReader {
     /// What the rows of an element are, and whether there may be so many.
     fn begin(&mut self, element: &Element) -> Result<Row, String> {
         match element.name.as_str() {

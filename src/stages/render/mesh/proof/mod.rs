@@ -320,8 +320,9 @@ impl Drawn {
         // Some pixels more or less along the edges.
         let slack = 0.01 + 4.0 / alone;
         let said = object.visible_fraction;
-        ((said - fraction).abs() > slack)
-            .then(|| format!("is said to be visible by {said:.3}, and is by {fraction:.3}"))
+        ((said - fraction).abs() > slack).then(|| {
+            format!("is labelled as visible by {said:.3}, and {fraction:.3} of it can be seen")
+        })
     }
 
     /// Whether amodal box, mask and truncation, if there are any, are those of the body alone.
@@ -357,7 +358,11 @@ impl Drawn {
         let said = object.truncation.unwrap_or(f32::NAN);
         // Some pixels more or less along the edges.
         let is_right = (said - beyond).abs() <= 0.01 + 4.0 / covered;
-        (!is_right).then(|| format!("is said to be cut off by {said:.3}, and is by {beyond:.3}"))
+        (!is_right).then(|| {
+            format!(
+                "is labelled as cut off by {said:.3}, and {beyond:.3} of it lies beyond the picture"
+            )
+        })
     }
 
     fn keypoints_fault(

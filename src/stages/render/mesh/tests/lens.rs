@@ -70,7 +70,7 @@ fn what_is_blurred_keeps_its_labels_and_its_brightness() {
     let mean = |picture: &RgbImage| {
         picture.iter().map(|v| f64::from(*v)).sum::<f64>() / picture.len() as f64
     };
-    for (name, mesh, most) in [("defocus", defocused, 0.95), ("shake", shaken, 0.7)] {
+    for (name, mesh, most) in [("defocus", defocused, 0.98), ("shake", shaken, 0.7)] {
         let blurred = render(&mesh, 4, 64, 2, 4).unwrap();
         for (blurred, sharp) in blurred.iter().zip(&sharp) {
             assert_eq!(blurred.labels, sharp.labels, "{name}");
@@ -82,6 +82,7 @@ fn what_is_blurred_keeps_its_labels_and_its_brightness() {
         let left = all(&blurred, edges) / all(&sharp, edges);
         assert!(left < most, "{name}: {left}");
         let change = all(&blurred, mean) / all(&sharp, mean) - 1.0;
-        assert!(change.abs() < 0.02, "{name}: {change}");
+        // What lies beyond the frame is mixed in along its edges.
+        assert!(change.abs() < 0.05, "{name}: {change}");
     }
 }

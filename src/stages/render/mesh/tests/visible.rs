@@ -68,7 +68,7 @@ fn too_little_of_an_object_is_refused_and_a_close_up_is_not() {
     for part in [
         "bar.obj",
         "% at most in each of the 64 scenes",
-        "100 % at least",
+        "must be by 100 %",
         "help: lower",
     ] {
         assert!(error.contains(part), "`{part}` is missing in: {error}");

@@ -229,7 +229,7 @@ fn pixels_within_the_file_are_drawn_and_too_many_refused() {
         [pixel.red(), pixel.blue()]
     };
     assert_eq!((at(4), at(28)), ([255, 0], [0, 255]));
-    // A pattern is drawn anew for each shape.
+    // A pattern is drawn again for each shape.
     let pattern = format!(
         "<pattern id='p' width='9' height='9' patternUnits='userSpaceOnUse'>{}</pattern>{}",
         picture(1500),
