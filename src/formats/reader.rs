@@ -298,7 +298,7 @@ mod tests {
             ("empty mask", |o| o.mask = Some(Mask { counts: vec![12] })),
             ("pose", |o| o.pose = Some([f32::INFINITY; 12])),
             ("3D box", |o| {
-                o.box_3d = Some([1.0, 0.0, 0.0, -1.0, 1.0, 1.0])
+                o.box_3d = Some([1.0, 0.0, 0.0, -1.0, 1.0, 1.0]);
             }),
             ("3D box", |o| o.box_3d = Some([f32::NAN; 6])),
             ("visible fraction", |o| o.visible_fraction = 1.5),

@@ -1,6 +1,7 @@
 //! Choosing where networks run: CUDA if this build has it and a card does, else a real GPU through
 //! wgpu, else the CPU.
 
+#[cfg(any(feature = "wgpu", feature = "cuda"))]
 use std::sync::{Mutex, PoisonError};
 
 use burn::tensor::Device;
@@ -49,13 +50,6 @@ pub fn choose(choice: DeviceChoice) -> Result<Chosen> {
         DeviceChoice::Gpu(index) => nth(cards(), index, "GPU"),
         DeviceChoice::Cuda(index) => cuda(index),
     }
-}
-
-/// Does work that may open graphics drivers, by one thread at a time: EGL fails if two open it at once.
-fn opening_drivers<T>(work: impl FnOnce() -> T) -> T {
-    static ALONE: Mutex<()> = Mutex::new(());
-    let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
-    work()
 }
 
 /// Every device that `--device` can name, the CPU first.
@@ -126,10 +120,12 @@ fn is_cuda(_: &Device) -> bool {
 /// Real graphics cards, each with the devices that reach it; a software rasteriser is not a card.
 #[cfg(any(feature = "wgpu", feature = "cuda"))]
 fn physical() -> Vec<(String, Vec<Device>)> {
+    // EGL fails if two threads open it at once.
+    static ALONE: Mutex<()> = Mutex::new(());
+    let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
     // A broken driver may panic while it is asked; then there is no card to use, and no message.
-    let found = opening_drivers(|| {
-        crate::sample::input::guarded("graphics driver", "", || Ok(Device::enumerate_physical()))
-    });
+    let found =
+        crate::sample::input::guarded("graphics driver", "", || Ok(Device::enumerate_physical()));
     found
         .unwrap_or_default()
         .into_iter()
