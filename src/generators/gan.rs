@@ -60,7 +60,7 @@ impl Default for GanConfig {
         GanConfig {
             latent: 64,
             units: 512,
-            dropout: 0.3,
+            dropout: 0.0,
             adversarial: AdversarialConfig {
                 loss: AdversarialLoss::Bce,
                 balance: Balance::Slow,
