@@ -29,7 +29,7 @@ use crate::seed::Seed;
 use crate::{Error, Result};
 
 use exhibit::{Evidence, Exhibit};
-pub use foresight::{Effort, Facts, Forecast, Given, Givens, Misfit};
+pub use foresight::{Effort, Facts, Forecast, Given, Givens, LEAVES_DISCRIMINATOR, Misfit};
 
 /// A configured stage. Implemented by its configuration struct.
 pub trait Stage: Resolved + Send + Sync {

@@ -28,6 +28,7 @@ use crate::nn::ema;
 use crate::nn::norm::NormKind;
 use crate::nn::projection_discriminator::{ProjectionDiscriminator, ProjectionShape};
 use crate::seed::{Position, Stream};
+use crate::stage::LEAVES_DISCRIMINATOR;
 use crate::{Error, Result};
 
 /// A network that draws pictures.
@@ -256,7 +257,7 @@ pub fn discriminator_of(
         return Err(Error::failed(
             folder.display(),
             "holds no discriminator that another network could begin with",
-            "train `stylegan2` or `dcgan`",
+            LEAVES_DISCRIMINATOR,
         ));
     }
     let shape: ProjectionShape = read_state(folder, CRITIC[0])?;

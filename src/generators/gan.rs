@@ -4,14 +4,12 @@
 //!
 //! Binary cross entropy, non-saturating, one step of each in turn; the player who is much stronger slows down
 //! (`adversarial.balance`). The class has weights of its own in the first layer of both, as in the second paper.
-//! Deviations: leaky units in place of maxout; dropout leaves the same units out for all pictures of a step; averaged
-//! weights draw.
+//! Deviations: leaky units in place of maxout; no dropout; averaged weights draw.
 
 use burn::module::Module;
 use burn::nn::{Linear, LinearConfig};
 use burn::tensor::activation::{leaky_relu, relu, tanh};
-use burn::tensor::{Device, Tensor, TensorData};
-use rand::RngExt;
+use burn::tensor::{Device, Tensor};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -48,9 +46,6 @@ pub struct GanConfig {
     pub latent: usize,
     /// Units in each hidden layer of both networks.
     pub units: usize,
-    /// The share of the discriminator's hidden units that are left out of a step, so that it does not learn real
-    /// pictures by heart; 0 for none.
-    pub dropout: f32,
     /// How the game of both networks is played.
     pub adversarial: AdversarialConfig,
 }
@@ -60,7 +55,6 @@ impl Default for GanConfig {
         GanConfig {
             latent: 64,
             units: 512,
-            dropout: 0.0,
             adversarial: AdversarialConfig {
                 loss: AdversarialLoss::Bce,
                 balance: Balance::Slow,
@@ -95,9 +89,6 @@ impl Model for GanConfig {
         if self.units == 0 {
             return Err("`units` must be at least 1".into());
         }
-        if !(0.0..1.0).contains(&self.dropout) {
-            return Err("`dropout` must be at least 0 and below 1".into());
-        }
         check(self.latent, self.units, Slope::Leaky, &self.adversarial)
     }
 
@@ -122,7 +113,7 @@ impl Model for GanConfig {
         let shape = self.shape(setting.columns, setting.extent);
         let networks = (
             Painter::of_shape(&shape, &device).initialised(&mut stream_of(setting, 0)),
-            Perceptron::new(&shape, self.dropout, &device).initialised(&mut stream_of(setting, 1)),
+            Perceptron::new(&shape, &device).initialised(&mut stream_of(setting, 1)),
         );
         let (config, create) = (&self.adversarial, Adversary::new);
         Ok(Box::new(create(
@@ -204,16 +195,10 @@ struct Perceptron {
     classes: Linear,
     head: Linear,
     count: usize,
-    /// The share of hidden units that are left out.
-    #[module(skip)]
-    dropout: f32,
-    /// What the units of each hidden layer count for in this step; empty: 1.
-    #[module(skip)]
-    counts: Vec<Vec<f32>>,
 }
 
 impl Perceptron {
-    fn new(shape: &GanShape, dropout: f32, device: &Device) -> Self {
+    fn new(shape: &GanShape, device: &Device) -> Self {
         Perceptron {
             layers: vec![
                 linear(3 * shape.extent.area(), shape.units, device),
@@ -222,19 +207,7 @@ impl Perceptron {
             classes: linear(shape.classes, shape.units, device),
             head: linear(shape.units, 1, device),
             count: shape.classes,
-            dropout,
-            counts: Vec::new(),
         }
-    }
-
-    /// `x` of a hidden layer, `[batch, units]`, without the units that are left out.
-    fn thin(&self, x: Tensor<2>, layer: usize) -> Tensor<2> {
-        let Some(counts) = self.counts.get(layer) else {
-            return x;
-        };
-        let shape = [1, counts.len()];
-        let device = x.device();
-        x * Tensor::<2>::from_data(TensorData::new(counts.clone(), shape), &device)
     }
 
     /// With weights drawn from `stream`.
@@ -253,10 +226,10 @@ impl Discriminates for Perceptron {
         let [batch, ..] = pictures.dims();
         let colours = pictures.narrow(1, 0, 3).flatten::<2>(1, 3);
         let mut x = self.layers[0].forward(colours) + self.classes.forward(classes);
-        x = self.thin(leaky_relu(x, 0.2), 0);
+        x = leaky_relu(x, 0.2);
         let mut features = vec![x.clone()];
-        for (number, layer) in self.layers.iter().enumerate().skip(1) {
-            x = self.thin(leaky_relu(layer.forward(x), 0.2), number);
+        for layer in &self.layers[1..] {
+            x = leaky_relu(layer.forward(x), 0.2);
             features.push(x.clone());
         }
         let planes = |x: Tensor<2>| {
@@ -271,53 +244,5 @@ impl Discriminates for Perceptron {
 
     fn renewed(self) -> Self {
         self
-    }
-
-    fn thinned(self, draws: &mut Stream) -> Self {
-        if self.dropout == 0.0 {
-            return self;
-        }
-        let mut count = || match draws.random::<f32>() < self.dropout {
-            true => 0.0,
-            // The sum stays as large on average.
-            false => 1.0 / (1.0 - self.dropout),
-        };
-        let units = self.head.weight.dims()[0];
-        let counts = self
-            .layers
-            .iter()
-            .map(|_| (0..units).map(|_| count()).collect());
-        Perceptron {
-            counts: counts.collect(),
-            ..self
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::seed::Seed;
-
-    #[test]
-    fn units_are_left_out_as_the_stream_draws_and_their_sum_stays_as_large() {
-        let shape = GanConfig {
-            units: 400,
-            ..GanConfig::default()
-        }
-        .shape(2, Extent::square(8));
-        let counts = |dropout, place| {
-            let network = Perceptron::new(&shape, dropout, &Device::flex());
-            network.thinned(&mut Seed::new(1, "x").stream(place)).counts
-        };
-        assert!(counts(0.0, 0).is_empty());
-        assert_eq!(counts(0.3, 0), counts(0.3, 0));
-        assert_ne!(counts(0.3, 0), counts(0.3, 1));
-        for layer in counts(0.3, 0) {
-            let left_out = layer.iter().filter(|count| **count == 0.0).count();
-            assert!((80..160).contains(&left_out), "{left_out}");
-            let mean = layer.iter().sum::<f32>() / 400.0;
-            assert!((mean - 1.0).abs() < 0.15, "{mean}");
-        }
     }
 }

@@ -10,7 +10,7 @@ use super::*;
 use crate::nn::batch::to_tensor;
 use crate::nn::device;
 use crate::seed::{Seed, Stream};
-use crate::stage::DeviceChoice;
+use crate::stage::{DeviceChoice, LEAVES_DISCRIMINATOR};
 use crate::testing;
 
 const SIDE: u32 = 16;
@@ -206,6 +206,8 @@ fn a_discriminator_is_left_for_recognisers_to_begin_with() {
         learner(kind).save(folder.path()).unwrap();
         let found = adversary::discriminator_of(&generator, &device);
         assert_eq!(found.is_ok(), kind.leaves_discriminator, "{}", kind.name);
+        let named = LEAVES_DISCRIMINATOR.contains(&format!("`{}`", kind.name));
+        assert_eq!(named, kind.leaves_discriminator, "{}", kind.name);
         if let Err(problem) = found {
             assert!(
                 problem.to_string().contains("holds no discriminator"),

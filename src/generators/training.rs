@@ -35,8 +35,8 @@ pub fn check_held_out(share: f64) -> Result<(), String> {
     }
 }
 
-/// The numbers of the shapes that are learned from, and of this share of each class, which is held out: those first in
-/// the order of a number that stands beside each.
+/// The numbers of what is learned from, and of this share of each class, which is held out: those first in the order of a
+/// number that stands beside each.
 pub fn divided(mut classes: Vec<Vec<(u64, usize)>>, share: f64) -> (Vec<usize>, Vec<usize>) {
     let (mut known, mut held_out) = (Vec::new(), Vec::new());
     for class in &mut classes {
@@ -64,7 +64,7 @@ pub struct Point {
 
 /// What the loop knows beside the generator.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-struct Progress {
+struct LoopState {
     /// Steps done.
     step: u64,
     /// Where the stream that draws batches stands.
@@ -194,9 +194,9 @@ impl Training<'_> {
         &self,
         checkpoints: &Checkpoints,
         learner: &mut L,
-    ) -> Result<Progress> {
+    ) -> Result<LoopState> {
         let Some(newest) = checkpoints.newest() else {
-            return Ok(Progress {
+            return Ok(LoopState {
                 step: 0,
                 stream: Position::of(&self.context.seed.stream(0)),
                 history: Vec::new(),
@@ -206,7 +206,7 @@ impl Training<'_> {
         };
         let load = |folder: &Path| {
             learner.load_state(folder)?;
-            read_json::<Progress>(&folder.join(FILE), AGAIN)
+            read_json::<LoopState>(&folder.join(FILE), AGAIN)
         };
         let state = checkpoints
             .read(&newest, load)
@@ -217,7 +217,7 @@ impl Training<'_> {
     }
 
     /// Takes the losses of a step into the curves.
-    fn take_in(&self, state: &mut Progress, values: BTreeMap<String, f64>) -> Result<()> {
+    fn take_in(&self, state: &mut LoopState, values: BTreeMap<String, f64>) -> Result<()> {
         if let Some((name, _)) = values.iter().find(|(_, value)| !value.is_finite()) {
             return Err(Error::failed(
                 self.context.id,
@@ -258,7 +258,7 @@ impl Training<'_> {
 fn save<L: Trains + ?Sized>(
     checkpoints: &Checkpoints,
     learner: &L,
-    state: &Progress,
+    state: &LoopState,
 ) -> Result<()> {
     let name = checkpoints::name_of("step", 0, state.step);
     checkpoints.write(&name, |folder| {

@@ -94,10 +94,8 @@ impl<D: Discriminates> Critic<D> {
 
     /// A frozen copy, to be called in the closure of [`Player::learn`].
     pub fn judge(&self, arena: &Arena) -> Judge<D> {
-        let network = self.player.network.clone();
-        let network = network.thinned(&mut self.draws.clone());
         Judge {
-            network: network.no_grad().fork(&arena.device),
+            network: self.player.network.clone().no_grad().fork(&arena.device),
             config: arena.config.clone(),
             draws: self.draws.clone(),
         }
@@ -122,8 +120,7 @@ impl<D: Discriminates> Critic<D> {
         let standing = self.standing;
         let (_, pace) = config.paces(standing.accuracy);
         let rate = rate * pace * config.discriminator_rate;
-        let network = self.player.network.clone().renewed();
-        self.player.network = network.thinned(&mut self.draws);
+        self.player.network = self.player.network.clone().renewed();
         let outcome = self.player.learn(arena, &pair, rate, |network, pair| {
             critic_losses(network, pair, arena, standing)
         });

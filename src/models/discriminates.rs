@@ -4,7 +4,6 @@ use burn::module::Module;
 use burn::tensor::Tensor;
 
 use crate::nn::discriminator::{Discriminator, Verdict};
-use crate::seed::Stream;
 
 /// A network that scores pictures, high for real ones.
 pub trait Discriminates: Module + Sync {
@@ -13,11 +12,6 @@ pub trait Discriminates: Module + Sync {
 
     /// Before a step of its own, see [`Discriminator::renew`].
     fn renewed(self) -> Self;
-
-    /// Without the units that `draws` leaves out of one step (dropout, Srivastava et al. 2014); most leave out none.
-    fn thinned(self, _draws: &mut Stream) -> Self {
-        self
-    }
 }
 
 impl Discriminates for Discriminator {

@@ -62,13 +62,13 @@ fn missing_error(
             remedy += &format!(" and {} more", others.len() - NAMED);
         }
     }
-    let is_missing = match listing::is_pattern(path) {
+    let problem = match listing::is_pattern(path) {
         true => "matches no file",
         false => "does not exist",
     };
     spec.source.error(
         position.unwrap_or(stage.span.clone()),
-        format!("stage `{}`: {} {is_missing}", stage.id, path.display()),
+        format!("stage `{}`: {} {problem}", stage.id, path.display()),
         remedy,
     )
 }

@@ -12,6 +12,9 @@ use crate::artifact::Artifact;
 use crate::sample::Extent;
 use crate::sample::maps::{Having, NO_MAPS};
 
+/// The remedy where a network is to begin with a discriminator, and there is none.
+pub const LEAVES_DISCRIMINATOR: &str = "train `stylegan2` or `dcgan`";
+
 /// What a stage's result will be like. Of an adapter it says what its translations are like, of a network
 /// which pictures it reads. What is `None` will only be known when the result is made.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -178,7 +181,7 @@ impl<'a> Givens<'a> {
                     "`init` begins with a discriminator, and the generator of `{}` leaves none",
                     given.id
                 ),
-                "train `stylegan2` or `dcgan`",
+                LEAVES_DISCRIMINATOR,
             )),
             _ => Ok(()),
         }

@@ -91,6 +91,8 @@ impl Tile<'_> {
             .collect();
         let origin = format!("render-{first:06}");
         object.track = Some(format!("{origin}/0"));
+        object.pose = Some([1.0, 0.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 0.0, 1.0, 1.0]);
+        object.box_3d = Some([-0.5, -0.5, 0.0, 0.5, 0.5, 1.0]);
         let mut sample = shapes(1, side, 1).remove(0);
         sample.id = format!("render-{index:06}");
         sample.index = index;

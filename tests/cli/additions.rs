@@ -1,8 +1,10 @@
 //! The additions that CONTRIBUTING.md shows as diffs: what they change is there, their registry entries have all fields,
-//! and their functions are those of the traits.
+//! and the program has functions of the same signatures.
 
 use std::collections::BTreeSet;
 use std::path::Path;
+
+use crate::layering;
 
 fn read(path: impl AsRef<Path>) -> String {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
@@ -23,20 +25,11 @@ fn diffs() -> Vec<Vec<String>> {
 
 /// All sources of the program as one line, with single spaces and no trailing commas in lists.
 fn sources() -> String {
-    fn collect(folder: &Path, all: &mut String) {
-        for entry in std::fs::read_dir(folder).unwrap() {
-            let path = entry.unwrap().path();
-            if path.is_dir() {
-                collect(&path, all);
-            } else if path.extension().is_some_and(|e| e == "rs") {
-                *all += &std::fs::read_to_string(path).unwrap();
-            }
-        }
-    }
-    let mut all = String::new();
-    let src = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
-    collect(&src, &mut all);
-    one_line(&all)
+    let texts: Vec<String> = layering::sources()
+        .into_iter()
+        .map(|(_, text)| text)
+        .collect();
+    one_line(&texts.concat())
 }
 
 fn one_line(text: &str) -> String {
@@ -101,7 +94,7 @@ fn their_entries_have_all_fields() {
 }
 
 #[test]
-fn their_functions_are_those_of_the_traits() {
+fn the_program_has_functions_of_their_signatures() {
     let sources = sources();
     let mut seen = 0;
     for line in diffs().iter().flatten() {

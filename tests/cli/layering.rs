@@ -177,7 +177,7 @@ fn every_file_says_what_it_is_for() {
 }
 
 /// Every Rust file below `src`: its path with forward slashes, and its text.
-fn sources() -> Vec<(String, String)> {
+pub(crate) fn sources() -> Vec<(String, String)> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
     let mut open = vec![root.clone()];
     let mut found: Vec<PathBuf> = Vec::new();

@@ -312,9 +312,10 @@ impl Director<'_> {
     /// A clip's object, mapped; `None` if nothing of it is left in the picture.
     fn object(&self, object: &Object, mapping: &Mapping, name: &str) -> Result<Option<Object>> {
         let labels = Labels {
-            // It is the renderer's pose, seen by its camera.
+            // The pose is the renderer's, seen by its camera, and the 3D box that of its model.
             objects: Some(vec![Object {
                 pose: None,
+                box_3d: None,
                 ..object.clone()
             }]),
             ..Labels::default()

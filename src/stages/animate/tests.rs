@@ -85,7 +85,8 @@ fn a_source_moves_as_its_clip_with_the_clips_labels() {
             assert_eq!(sample.provenance.parent.as_ref(), Some(&source.id));
             assert_eq!(sample.provenance.domain, Domain::Generated);
             assert_eq!(sample.clip(), Some(&*frames[0].id));
-            assert_eq!(sample.labels.objects()[0].pose, None);
+            let object = &sample.labels.objects()[0];
+            assert_eq!((object.pose, object.box_3d), (None, None));
         }
     }
     let (again, _) = run(&Animate::default(), &sources(), &clips, 2).unwrap();

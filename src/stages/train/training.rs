@@ -255,7 +255,7 @@ impl Training<'_> {
                     }
                 );
             }
-            None => story += "; it was not right whenever it was looked at",
+            None => story += "; it never looked right",
         }
         Error::failed(self.context.id, story, fault.advice(self.settings))
     }
