@@ -190,7 +190,9 @@ pub(crate) fn frames(count: u64, extent: Extent, seed: u64) -> Vec<Sample> {
             }
             let [x, y, w, h] = object.bbox_xywh;
             let bbox = [x + left as f32, y + top as f32, w, h];
-            objects.push(Object::new(&object.class, bbox));
+            let part = Extent::square(CELL);
+            let mask = Mask::from_part(&bitmap, [left, top], part, extent);
+            objects.push(Object::new(&object.class, bbox).with_mask(mask));
         }
         let mut sample = shapes[0].clone();
         sample.id = format!("render-{index:06}");

@@ -11,7 +11,7 @@ use super::{
 use crate::Result;
 use crate::artifact::{DATASET_TABLE, table, table::Table};
 use crate::sample::maps::{Maps, depth};
-use crate::sample::{Camera, Domain, Extent, LABELLED, Labels, Object, Provenance};
+use crate::sample::{Camera, Domain, Extent, LABELLED, Labels, Mask, Object, Provenance};
 
 /// The registry entry.
 pub(super) const FORMAT: Format = Format {
@@ -21,6 +21,7 @@ pub(super) const FORMAT: Format = Format {
     holds: Holds {
         class: true,
         objects: true,
+        masks: true,
         poses: true,
         camera: true,
         unknown_objects: true,
@@ -43,6 +44,9 @@ struct Row {
     boxes: Option<Vec<f32>>,
     box_classes: Option<Vec<String>>,
     box_count: u32,
+    /// The visible pixels of each object as COCO's uncompressed run lengths, null if they are not known; null: of none.
+    #[serde(default)]
+    masks: Option<Vec<Option<Vec<u32>>>>,
     /// fx, fy, cx, cy in pixels.
     camera: Option<Vec<f32>>,
     /// Metres a step of the map `depth`; null: there is no such map.
@@ -107,6 +111,7 @@ impl Writer for Manifest<'_> {
             boxes: known.map(|all| all.iter().flat_map(|o| o.bbox_xywh).collect()),
             box_classes: known.map(|all| all.iter().map(|o| o.class.clone()).collect()),
             box_count: objects.len() as u32,
+            masks: masks(objects),
             camera: sample
                 .labels
                 .camera
@@ -140,6 +145,13 @@ impl Writer for Manifest<'_> {
 fn depth_step(maps: &Maps) -> Option<f32> {
     maps.get(&depth::MAP)?;
     Some(maps.step(&depth::MAP).unwrap_or(depth::STEP))
+}
+
+/// The runs of each mask; `None` if none is known.
+fn masks(objects: &[Object]) -> Option<Vec<Option<Vec<u32>>>> {
+    let runs = |object: &Object| object.mask.as_ref().map(|mask| mask.counts.clone());
+    let all: Vec<_> = objects.iter().map(runs).collect();
+    all.iter().any(Option::is_some).then_some(all)
 }
 
 /// The concatenated poses; `None` if one is unknown, or there are none.
@@ -181,8 +193,14 @@ impl Row {
         let poses = self.poses.unwrap_or_default();
         let poses = poses.as_chunks::<12>().0;
         let boxes = self.boxes.unwrap_or_default();
+        let area = u64::from(self.width) * u64::from(self.height);
+        // Runs of another picture are no mask of this one.
+        let fits = |counts: &Vec<u32>| counts.iter().copied().map(u64::from).sum::<u64>() == area;
+        let mut masks = self.masks.unwrap_or_default();
+        let mut mask = |place: usize| masks.get_mut(place)?.take().filter(fits);
         let object = |(place, (class, bbox)): (usize, (String, &[f32; 4]))| Object {
             pose: poses.get(place).copied(),
+            mask: mask(place).map(|counts| Mask { counts }),
             ..Object::new(class, *bbox)
         };
         // Earlier versions wrote an empty list for photos, whose objects were unknown as well.

@@ -5,6 +5,7 @@
 //! is bounded whatever the number and the size of the pictures.
 
 mod kept;
+mod objects;
 
 use std::fs::File;
 use std::io::{Cursor, Read, Seek, SeekFrom, Write};
@@ -13,14 +14,14 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use image::{ExtendedColorType, GrayImage, ImageFormat, ImageReader, RgbImage};
 
-use serde::{Deserialize, Serialize};
-
 use crate::artifact::Artifact;
 use crate::sample::image::{decode_rgb, encode};
 use crate::sample::maps::{self, Decoded, MapKind, Value};
-use crate::sample::{Extent, Sample};
+use crate::sample::{Extent, Mask, Sample};
 use crate::{Error, Result};
 use kept::Kept;
+
+pub use objects::ObjectBox;
 
 /// Bytes of decoded examples that an album keeps: 40,000 pictures of 64×64, or 500 of 640×480.
 const KEPT: usize = 512 << 20;
@@ -37,10 +38,13 @@ pub struct Album {
     odd: Option<Extent>,
     /// As wide as the widest picture, and as high as the highest.
     largest: Option<Extent>,
+    /// Objects whose mask is known.
+    masks: usize,
     kept: Mutex<Kept>,
 }
 
 /// A decoded example.
+#[derive(Default)]
 pub struct Example {
     /// RGB with 8 bits a channel, in the sample's full size.
     pub picture: RgbImage,
@@ -50,29 +54,8 @@ pub struct Example {
     pub maps: Decoded,
     /// What is in the picture, in an album of objects.
     pub objects: Arc<[ObjectBox]>,
-}
-
-/// The class and the place of an object, as detectors learn them.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-pub struct ObjectBox {
-    /// Its place in the list of classes.
-    pub class: usize,
-    /// x, y, width, height in pixels of the picture.
-    pub bbox_xywh: [f32; 4],
-    /// Whether it is neither right nor wrong to find it, as it may not be one.
-    #[serde(default)]
-    pub doubtful: bool,
-}
-
-impl ObjectBox {
-    /// One that is surely there.
-    pub fn new(class: usize, bbox_xywh: [f32; 4]) -> Self {
-        ObjectBox {
-            class,
-            bbox_xywh,
-            doubtful: false,
-        }
-    }
+    /// The mask of each of them, if it is known; empty in an album without masks.
+    pub masks: Vec<Option<Mask>>,
 }
 
 /// Where an example lies, its class, and its objects.
@@ -80,8 +63,8 @@ struct Entry {
     name: String,
     extent: Extent,
     at: u64,
-    /// Bytes of the picture, and those of the mask after it.
-    bytes: [usize; 2],
+    /// Bytes of the picture, of the mask after it, and of the masks of single objects after that.
+    bytes: [usize; 3],
     /// The maps after them, with their bytes.
     maps: Vec<(&'static MapKind, usize)>,
     class: usize,
@@ -103,6 +86,7 @@ impl Album {
             first: None,
             odd: None,
             largest: None,
+            masks: 0,
             kept: Mutex::new(Kept::new(KEPT)),
         })
     }
@@ -136,10 +120,11 @@ impl Album {
     /// # Errors
     /// If it is not a picture, or cannot be written.
     pub fn push(&mut self, name: &str, picture: &[u8], class: usize) -> Result<()> {
-        self.add(name, [picture, &[]], &[], class)
+        self.add(name, [picture, &[], &[]], &[], class)
     }
 
-    /// Adds an encoded picture with what is in it, which may be nothing; its class is 0.
+    /// Adds an encoded picture with what is in it, which may be nothing, and the mask of each object if it is known
+    /// (or no masks at all); its class is 0.
     ///
     /// # Errors
     /// As [`Album::push`].
@@ -148,8 +133,10 @@ impl Album {
         name: &str,
         picture: &[u8],
         objects: Vec<ObjectBox>,
+        masks: &[Option<Mask>],
     ) -> Result<()> {
-        self.push(name, picture, 0)?;
+        self.add(name, [picture, &[], &objects::packed(masks)], &[], 0)?;
+        self.masks += masks.iter().flatten().count();
         self.note_objects(objects);
         Ok(())
     }
@@ -183,17 +170,17 @@ impl Album {
         let mask = encode(mask.as_raw(), mask.dimensions(), ExtendedColorType::L8)?;
         let has = |&kind: &&'static MapKind| Some((kind, sample.labels.maps.get(kind)?));
         let maps: Vec<_> = wanted.iter().filter_map(has).collect();
-        self.add(&sample.id, [&sample.image, &mask], &maps, class)
+        self.add(&sample.id, [&sample.image, &mask, &[]], &maps, class)
     }
 
     fn add(
         &mut self,
         name: &str,
-        [picture, mask]: [&[u8]; 2],
+        parts: [&[u8]; 3],
         maps: &[(&'static MapKind, &[u8])],
         class: usize,
     ) -> Result<()> {
-        let extent = extent_of(picture, name)?;
+        let extent = extent_of(parts[0], name)?;
         let first = *self.first.get_or_insert(extent);
         if extent != first {
             self.odd.get_or_insert(extent);
@@ -205,23 +192,25 @@ impl Album {
         ));
         let mut file = locked(&self.file);
         let written = file.seek(SeekFrom::Start(self.length));
-        let written = written.and_then(|_| file.write_all(picture));
-        let written = written.and_then(|()| file.write_all(mask));
-        let mut all = maps.iter();
-        let written = written.and_then(|()| all.try_for_each(|(_, png)| file.write_all(png)));
+        let mut all = parts.into_iter().chain(maps.iter().map(|(_, png)| *png));
+        let written = written.and_then(|_| all.try_for_each(|part| file.write_all(part)));
         written.map_err(|e| Error::io(&self.folder, e))?;
         drop(file);
         self.entries.push(Entry {
             name: name.to_owned(),
             extent,
             at: self.length,
-            bytes: [picture.len(), mask.len()],
+            bytes: parts.map(<[u8]>::len),
             maps: maps.iter().map(|(kind, png)| (*kind, png.len())).collect(),
             class,
             objects: Arc::default(),
         });
-        let maps: usize = maps.iter().map(|(_, png)| png.len()).sum();
-        self.length += (picture.len() + mask.len() + maps) as u64;
+        let maps = maps.iter().map(|(_, png)| png.len());
+        self.length += parts
+            .iter()
+            .map(|part| part.len())
+            .chain(maps)
+            .sum::<usize>() as u64;
         Ok(())
     }
 
@@ -243,6 +232,11 @@ impl Album {
     /// What is in the picture of one example, without decoding it; panics if there is no such example.
     pub fn objects(&self, number: usize) -> &[ObjectBox] {
         &self.entries[number].objects
+    }
+
+    /// The number of objects whose mask is known.
+    pub fn masks(&self) -> usize {
+        self.masks
     }
 
     /// What the picture of one example measures, without decoding it; panics if there is no such example.
@@ -315,16 +309,17 @@ impl Album {
     }
 
     fn decode(&self, entry: &Entry) -> Result<Example> {
-        let [picture, mask] = entry.bytes;
+        let [picture, mask, masks] = entry.bytes;
         let maps: usize = entry.maps.iter().map(|(_, bytes)| bytes).sum();
-        let mut bytes = vec![0; picture + mask + maps];
+        let mut bytes = vec![0; picture + mask + masks + maps];
         let mut file = locked(&self.file);
         let read = file.seek(SeekFrom::Start(entry.at));
         let read = read.and_then(|_| file.read_exact(&mut bytes));
         read.map_err(|e| Error::io(&self.folder, e))?;
         drop(file);
         let (picture, rest) = bytes.split_at(picture);
-        let (mask, mut rest) = rest.split_at(mask);
+        let (mask, rest) = rest.split_at(mask);
+        let (masks, mut rest) = rest.split_at(masks);
         let decoded = decode_rgb(picture, &entry.name)?;
         let mut maps = Vec::with_capacity(entry.maps.len());
         for (kind, bytes) in &entry.maps {
@@ -336,6 +331,7 @@ impl Album {
         Ok(Example {
             maps,
             objects: entry.objects.clone(),
+            masks: objects::unpacked(masks),
             picture: decoded,
             mask: match mask {
                 [] => GrayImage::default(),

@@ -92,7 +92,7 @@ fn every_stage_exhibits_what_the_example_has_of_it() {
         let mut stages = record.stages.iter();
         let Some(stage) = stages.find(|stage| stage.stage == kind.name) else {
             let others = [
-                "select", "join", "learn", "generate", "sculpt", "motion", "animate",
+                "select", "join", "learn", "generate", "sculpt", "motion", "animate", "pose",
             ];
             assert!(others.contains(&kind.name), "{}", kind.name);
             continue;

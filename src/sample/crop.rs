@@ -1,7 +1,7 @@
 //! Cutting the part of a photo that becomes a picture: a rectangle of the picture's shape, whole
 //! pixels wide so that cutting alone does not blur.
 
-use image::RgbImage;
+use image::{ImageBuffer, Pixel};
 
 use glam::{DAffine2, DVec2};
 
@@ -95,10 +95,13 @@ pub fn around_box(
 }
 
 /// Cuts a rectangle out of `photo`; pixels beyond its edges repeat the nearest one.
-pub fn cut(photo: &RgbImage, rectangle: Rectangle) -> RgbImage {
+pub fn cut<P: Pixel>(
+    photo: &ImageBuffer<P, Vec<P::Subpixel>>,
+    rectangle: Rectangle,
+) -> ImageBuffer<P, Vec<P::Subpixel>> {
     let Rectangle { left, top, extent } = rectangle;
     let inside = |position, length| Border::Replicate.index(position, length);
-    RgbImage::from_fn(extent.width, extent.height, |x, y| {
+    ImageBuffer::from_fn(extent.width, extent.height, |x, y| {
         *photo.get_pixel(
             inside(left + i64::from(x), photo.width()),
             inside(top + i64::from(y), photo.height()),
@@ -108,7 +111,7 @@ pub fn cut(photo: &RgbImage, rectangle: Rectangle) -> RgbImage {
 
 #[cfg(test)]
 mod tests {
-    use image::Rgb;
+    use image::{Rgb, RgbImage};
 
     use super::*;
 

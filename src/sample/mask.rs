@@ -1,5 +1,9 @@
 //! Binary masks as COCO's uncompressed run lengths, and their boxes.
 
+use serde::{Deserialize, Serialize};
+
+use super::Extent;
+
 /// A mask as run lengths in column-major order, starting with a run of zeros (COCO's `counts`).
 ///
 /// ```
@@ -10,7 +14,7 @@
 /// assert_eq!(mask.counts, [2, 2, 2]);
 /// assert_eq!(mask.bbox_xywh(2), Some([1.0, 0.0, 1.0, 2.0]));
 /// ```
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Mask {
     /// Lengths of the runs in pixels, zeros and ones in turn; the first is 0 if the first pixel is set.
     pub counts: Vec<u32>,
@@ -19,21 +23,30 @@ pub struct Mask {
 impl Mask {
     /// From a row-major bitmap of `width` × `height`.
     pub fn from_bitmap(bitmap: &[bool], width: u32, height: u32) -> Self {
-        let (width, height) = (width as usize, height as usize);
-        let mut counts = Vec::new();
-        let (mut value, mut run) = (false, 0);
+        let whole = Extent::new(width, height);
+        Mask::from_part(bitmap, [0, 0], whole, whole)
+    }
+
+    /// From the row-major bitmap of a part, with its upper left corner, of a picture; nothing is set elsewhere. The part
+    /// lies in the picture.
+    pub fn from_part(bitmap: &[bool], corner: [u32; 2], part: Extent, picture: Extent) -> Self {
+        let mut runs = Runs::default();
+        let (width, rows) = (part.width as usize, part.height as usize);
+        let below = picture.height - corner[1] - part.height;
+        runs.push(false, corner[0] * picture.height);
         for x in 0..width {
-            for y in 0..height {
-                if bitmap[y * width + x] != value {
-                    counts.push(run);
-                    value = !value;
-                    run = 0;
-                }
-                run += 1;
-            }
+            runs.push(false, corner[1]);
+            (0..rows).for_each(|y| runs.push(bitmap[y * width + x], 1));
+            runs.push(false, below);
         }
-        counts.push(run);
-        Mask { counts }
+        runs.push(
+            false,
+            (picture.width - corner[0] - part.width) * picture.height,
+        );
+        runs.counts.push(runs.run);
+        Mask {
+            counts: runs.counts,
+        }
     }
 
     /// Converts to a row-major bitmap; runs beyond the picture are cut.
@@ -81,6 +94,25 @@ impl Mask {
     }
 }
 
+/// Run lengths in the making.
+#[derive(Default)]
+struct Runs {
+    counts: Vec<u32>,
+    value: bool,
+    run: u32,
+}
+
+impl Runs {
+    fn push(&mut self, value: bool, count: u32) {
+        if value != self.value && count > 0 {
+            self.counts.push(self.run);
+            self.value = value;
+            self.run = 0;
+        }
+        self.run += count;
+    }
+}
+
 /// Intersection over union of two bitmaps, 0..1; 0 if nothing is set in either.
 pub fn overlap(a: &[bool], b: &[bool]) -> f64 {
     let count = |of: fn(bool, bool) -> bool| a.iter().zip(b).filter(|(a, b)| of(**a, **b)).count();
@@ -104,6 +136,19 @@ mod tests {
         assert_eq!(mask.area(), 3);
         assert_eq!(mask.bbox_xywh(height), Some([1.0, 1.0, 3.0, 2.0]));
         assert_eq!(mask.counts, [5, 2, 7, 1, 5]);
+    }
+
+    #[test]
+    fn a_part_of_a_picture_is_set_as_its_bitmap_is() {
+        let bitmap = [true, false, true, true];
+        let part = Mask::from_part(&bitmap, [1, 2], Extent::square(2), Extent::new(4, 5));
+        let mut whole = vec![false; 20];
+        for (x, y) in [(1, 2), (1, 3), (2, 3)] {
+            whole[y * 4 + x] = true;
+        }
+        assert_eq!(part, Mask::from_bitmap(&whole, 4, 5));
+        let nothing = Mask::from_part(&[], [3, 0], Extent::new(0, 0), Extent::new(4, 5));
+        assert_eq!(nothing.counts, [20]);
     }
 
     #[test]

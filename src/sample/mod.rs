@@ -10,6 +10,7 @@ pub mod listing;
 pub mod mapping;
 pub mod maps;
 pub mod mask;
+pub mod parts;
 pub mod verdict;
 
 use schemars::JsonSchema;

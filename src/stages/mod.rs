@@ -11,6 +11,7 @@ pub mod ingest;
 pub mod join;
 pub mod learn;
 pub mod motion;
+pub mod pose;
 pub mod pseudo_label;
 pub mod render;
 pub mod sculpt;
@@ -42,6 +43,7 @@ pub const STAGES: &[StageKind] = &[
     join::STAGE,
     augment::STAGE,
     pseudo_label::STAGE,
+    pose::STAGE,
     split::STAGE,
     emit::STAGE,
     evaluate::STAGE,

@@ -5,6 +5,7 @@
 
 pub mod classification;
 pub mod detection;
+pub mod segmentation;
 
 use std::sync::Arc;
 
@@ -17,7 +18,7 @@ use crate::models::album::{Album, Example};
 use crate::nn::device::Chosen;
 use crate::nn::projection_discriminator::ProjectionDiscriminator;
 use crate::registry::Entry;
-use crate::sample::Extent;
+use crate::sample::{Extent, Mask};
 use crate::seed::Stream;
 
 /// One entry of the registry of tasks.
@@ -28,6 +29,8 @@ pub struct TaskKind {
     pub about: &'static str,
     /// What it learns from, and what its predictions are compared with.
     pub truth: Truth,
+    /// Whether it is about the masks of objects, too.
+    pub masks: bool,
     /// What its score is called.
     pub metric: &'static str,
     /// An untrained recogniser with weights drawn from the stream.
@@ -55,7 +58,7 @@ pub enum Truth {
 pub type Details = Map<String, Value>;
 
 /// Every task that recognisers can be trained for.
-pub const TASKS: &[TaskKind] = &[classification::TASK, detection::TASK];
+pub const TASKS: &[TaskKind] = &[classification::TASK, detection::TASK, segmentation::TASK];
 
 impl Entry for TaskKind {
     const ALL: &'static [TaskKind] = TASKS;
@@ -106,6 +109,8 @@ pub struct Prediction {
     pub probabilities: Vec<f32>,
     /// The objects, the surest first; empty where a class is predicted.
     pub detections: Vec<Detection>,
+    /// The mask of each of them; empty where none are predicted.
+    pub masks: Vec<Mask>,
 }
 
 /// An object that a recogniser found.
@@ -195,8 +200,10 @@ mod tests {
         for (number, sample) in testing::shapes(60, 16, 1).iter().enumerate() {
             classes.push_with_mask(sample, number % 2).unwrap();
             let own = testing::object_boxes(sample, &["disc", "square"]);
+            let masks = sample.labels.objects().iter().map(|o| o.mask.clone());
+            let masks: Vec<_> = masks.collect();
             objects
-                .push_objects(&sample.id, &sample.image, own)
+                .push_objects(&sample.id, &sample.image, own, &masks)
                 .unwrap();
         }
         let all: Vec<usize> = (0..classes.len()).collect();

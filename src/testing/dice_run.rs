@@ -157,7 +157,7 @@ fn joined(samples: &[Sample], count: u64) -> (Vec<Sample>, Value) {
         sample.provenance.parent = Some(std::mem::replace(&mut sample.id, id));
     }
     let summary = json!({
-        "photos": 2 * count, "believed": count, "mean_confidence": 0.913,
+        "photos": 2 * count, "joined": count, "mean_confidence": 0.913,
         "classes": { "disc": count.div_ceil(2), "square": count / 2 },
     });
     (all, summary)

@@ -30,7 +30,7 @@ confidence = 0.0",
     let nightly = "\
 extends = \"base.toml\"
 [require]
-\"pseudo_label.believed\" = \">= 4\"
+\"pseudo_label.joined\" = \">= 4\"
 \"emit.samples_per_class\" = \">= 1\"
 ";
     Project::new()
@@ -52,7 +52,7 @@ fn three_nights() {
         .verismo(&RUN)
         .assert()
         .success()
-        .stdout(contains("required:").and(contains("met    pseudo_label.believed is 4: >= 4")));
+        .stdout(contains("required:").and(contains("met    pseudo_label.joined is 4: >= 4")));
     let first = latest(&project);
     // `split` stands between: what was found before is handed on.
     let card = project.path("outputs/datasets/tiny/latest/README.md");
@@ -83,7 +83,7 @@ fn three_nights() {
     let diff = ["diff", "tiny", "--sheet", "diff.png"];
     project.verismo(&diff).assert().success().stdout(
         contains("added")
-            .and(contains("pseudo_label.believed"))
+            .and(contains("pseudo_label.joined"))
             .and(contains("picture: diff.png")),
     );
     let sheet = verismo::sample::image::read_rgb(&project.path("diff.png")).unwrap();
@@ -98,11 +98,8 @@ fn three_nights() {
     for nothing in ["removed", "picture changed"] {
         assert_eq!(json["images"][nothing], serde_json::json!([]));
     }
-    let believed = &json["metrics"]["pseudo_label.believed"];
-    assert_eq!(
-        *believed,
-        serde_json::json!({ "before": 4.0, "after": 14.0 })
-    );
+    let joined = &json["metrics"]["pseudo_label.joined"];
+    assert_eq!(*joined, serde_json::json!({ "before": 4.0, "after": 14.0 }));
 
     // A worse model.
     let worse = [&RUN[..], &["--set", "pseudo_label.keep=0.0"]].concat();
@@ -111,12 +108,12 @@ fn three_nights() {
         .assert()
         .code(3)
         .stdout(
-            contains("UNMET  pseudo_label.believed is 0, required >= 4")
+            contains("UNMET  pseudo_label.joined is 0, required >= 4")
                 .and(contains("verdict: not good enough yet: pseudo labels"))
                 .and(contains("report: ")),
         )
         .stderr(
-            contains("UNMET  pseudo_label.believed is 0, required >= 4")
+            contains("UNMET  pseudo_label.joined is 0, required >= 4")
                 .and(contains("nothing was published")),
         );
     assert_eq!(latest(&project), second);

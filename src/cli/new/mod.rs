@@ -176,6 +176,7 @@ mod tests {
         for (task, frames) in [
             ("classification", None),
             ("detection", Some(Extent::new(640, 480))),
+            ("segmentation", Some(Extent::new(640, 480))),
         ] {
             let draft = Draft {
                 name: "screws".into(),

@@ -300,7 +300,8 @@ fn a_sound_dataset_is_not_doubted() {
     assert_eq!(report.balance["val"]["mug"], 16);
     // Converting reads the one of these formats that has the most to tell the new one.
     for (to, from) in [
-        ("yolo-segment", "coco"),
+        ("yolo-segment", "manifest"),
+        ("webdataset", "croissant"),
         ("folders", "manifest"),
         ("voc", "manifest"),
     ] {

@@ -43,7 +43,10 @@ impl Kept {
                 .maps
                 .iter()
                 .map(|(_, values)| size_of_val(&values[..]));
-            example.picture.len() + example.mask.len() + maps.sum::<usize>()
+            let masks = example.masks.iter().flatten();
+            let masks = masks.map(|mask| size_of_val(&mask.counts[..]));
+            let labels = maps.chain(masks).sum::<usize>();
+            example.picture.len() + example.mask.len() + labels
         };
         // Another thread may have been as quick.
         if self.examples.contains_key(&number) {

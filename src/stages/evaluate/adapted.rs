@@ -8,11 +8,11 @@ use crate::Result;
 use crate::artifact::{Artifact, DATASET_TABLE, table};
 use crate::formats::Shelf;
 use crate::models::album::{Album, ObjectBox};
-use crate::sample::LABELLED;
+use crate::sample::{LABELLED, Mask};
 use crate::stage::{Context, Event};
-use crate::tasks::Truth;
+use crate::tasks::{TaskKind, Truth};
 
-use super::sets::{object_box, tell_left_out};
+use super::names::object_box;
 
 /// The columns of a dataset's table that a recogniser needs.
 #[derive(Deserialize)]
@@ -26,6 +26,9 @@ struct Image {
     /// x, y, width, height of each object, concatenated; None if the objects are not known.
     boxes: Option<Vec<f32>>,
     box_classes: Option<Vec<String>>,
+    /// The run lengths of each object's mask, if it is known.
+    #[serde(default)]
+    masks: Option<Vec<Option<Vec<u32>>>>,
 }
 
 impl Image {
@@ -39,10 +42,20 @@ impl Image {
             .collect::<Result<_>>()
             .map(Some)
     }
+
+    fn masks(&mut self) -> Vec<Option<Mask>> {
+        let masks = self.masks.take().unwrap_or_default().into_iter();
+        masks
+            .map(|counts| counts.map(|counts| Mask { counts }))
+            .collect()
+    }
 }
 
-fn images(dataset: &Artifact) -> Result<Vec<Image>> {
-    table::read(&dataset.folder.join(DATASET_TABLE))
+/// Rows of the table that are in memory at once.
+const ROWS: usize = 4096;
+
+fn visit(dataset: &Artifact, each: &mut dyn FnMut(Image) -> Result<()>) -> Result<()> {
+    table::visit(&dataset.folder.join(DATASET_TABLE), ROWS, each)
 }
 
 /// The classes of a dataset's images, or of the objects in them, sorted.
@@ -50,16 +63,15 @@ fn images(dataset: &Artifact) -> Result<Vec<Image>> {
 /// # Errors
 /// If its table cannot be read.
 pub(super) fn classes(artifact: &Artifact, truth: Truth) -> Result<Vec<String>> {
-    let images = images(artifact)?.into_iter();
-    let mut classes: Vec<String> = match truth {
-        Truth::Class => images.filter_map(|image| image.class).collect(),
-        Truth::Objects => images
-            .flat_map(|image| image.box_classes.unwrap_or_default())
-            .collect(),
-    };
-    classes.sort();
-    classes.dedup();
-    Ok(classes)
+    let mut classes = BTreeSet::new();
+    visit(artifact, &mut |image| {
+        match truth {
+            Truth::Class => classes.extend(image.class),
+            Truth::Objects => classes.extend(image.box_classes.unwrap_or_default()),
+        }
+        Ok(())
+    })?;
+    Ok(classes.into_iter().collect())
 }
 
 /// The training split of an emitted dataset, and how many labels in it people gave to photos; images
@@ -71,38 +83,44 @@ pub(super) fn album(
     context: &Context,
     artifact: &Artifact,
     classes: &[String],
-    truth: Truth,
+    task: &TaskKind,
 ) -> Result<(Album, usize)> {
     let mut album = Album::new(context.out)?;
     let (mut without, mut labelled) = (0, BTreeSet::new());
     let shelf = Shelf::of(&artifact.folder);
-    for image in images(artifact)? {
+    visit(artifact, &mut |mut image| {
         if image.split != "train" {
-            continue;
+            return Ok(());
         }
+        let masks = if task.masks {
+            image.masks()
+        } else {
+            Vec::new()
+        };
         let picture = || shelf.read(&image.file);
-        match truth {
+        match task.truth {
             Truth::Class => {
                 let class = classes.iter().position(|c| Some(c) == image.class.as_ref());
                 let Some(class) = class else {
                     without += 1;
-                    continue;
+                    return Ok(());
                 };
                 album.push(&image.file, &picture()?, class)?;
             }
             Truth::Objects => {
                 let Some(objects) = image.objects(classes)? else {
                     without += 1;
-                    continue;
+                    return Ok(());
                 };
-                album.push_objects(&image.file, &picture()?, objects)?;
+                album.push_objects(&image.file, &picture()?, objects, &masks)?;
             }
         }
         if image.transforms.iter().any(|text| text == LABELLED) {
             labelled.insert(image.source);
         }
-    }
-    if truth == Truth::Objects {
+        Ok(())
+    })?;
+    if task.truth == Truth::Objects {
         tell_left_out(context, "adapted", without);
     } else if without > 0 {
         context.emit(Event::Warning {
@@ -110,4 +128,15 @@ pub(super) fn album(
         });
     }
     Ok((album, labelled.len()))
+}
+
+/// Warns of pictures whose objects are not known; `of` names what they come from.
+pub(super) fn tell_left_out(context: &Context, of: &str, without: usize) {
+    if without > 0 {
+        context.emit(Event::Warning {
+            text: format!(
+                "{without} pictures of `{of}` do not tell their objects and are left out"
+            ),
+        });
+    }
 }

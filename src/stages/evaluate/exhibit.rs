@@ -43,6 +43,8 @@ struct Recogniser {
     confusion: Vec<Vec<f64>>,
     map50: Option<f64>,
     map75: Option<f64>,
+    /// Of the boxes, where the others are of masks.
+    box_map: Option<f64>,
     by_size: BTreeMap<String, Option<f64>>,
     missed: Option<u64>,
     invented: Option<u64>,
@@ -134,6 +136,7 @@ impl Measure {
             truth: known.truth,
             headline: match known.truth {
                 Truth::Class => "accuracy on real photos",
+                Truth::Objects if known.masks => "mask mAP50–95 on real photos",
                 Truth::Objects => "mAP50–95 on real photos",
             },
         }
@@ -217,25 +220,23 @@ fn objects(task_name: &str, rows: &[Row]) -> Option<Exhibit> {
         let seeds = row.results.seeds.len().max(1) as f64;
         Cell::Value(Value::Number(count.unwrap_or(0) as f64 / seeds))
     };
+    let by_masks = rows.iter().any(|row| row.results.box_map.is_some());
     let line = |row: &Row| {
         let results = row.results;
-        vec![
+        let mut line = vec![
             Cell::text(row.name),
             share(results.map50),
             share(results.map75),
             share(results.mean),
-            each(results.missed, row),
-            each(results.invented, row),
-        ]
+        ];
+        line.extend(by_masks.then(|| share(results.box_map)));
+        line.push(each(results.missed, row));
+        line.push(each(results.invented, row));
+        line
     };
-    let columns = [
-        "recogniser",
-        "mAP50",
-        "mAP75",
-        "mAP50–95",
-        "missed",
-        "invented",
-    ];
+    let mut columns = vec!["recogniser", "mAP50", "mAP75", "mAP50–95"];
+    columns.extend(by_masks.then_some("of boxes"));
+    columns.extend(["missed", "invented"]);
     let content = Content::Table(Table {
         columns: Column::plain(&columns),
         rows: rows.iter().map(line).collect(),

@@ -5,8 +5,9 @@ use std::collections::BTreeMap;
 use super::shown::{Photo, Shown};
 use crate::Result;
 use crate::models::album::ObjectBox;
-use crate::sample::{Object, Sample};
+use crate::sample::{Mask, Object, Sample};
 use crate::stage::exhibit::{Content, Evidence, Exhibit, Place, Row, Section, Sheet};
+use crate::tasks::Detection;
 use crate::tasks::detection::{SURE, compared};
 
 const SECTION: Section = (Place::Results, "Objects on test photos");
@@ -55,15 +56,23 @@ fn row(shown: &Shown, photo: &Photo, sample: &Sample) -> Row {
         sample.labels.objects = Some(objects);
         Some(sample)
     };
-    let truth = |object: &ObjectBox| Object::new(name(object.class), object.bbox_xywh);
-    let mut pictures = vec![with(photo.objects.iter().map(truth).collect())];
+    let truth = |(place, object): (usize, &ObjectBox)| Object {
+        mask: photo.masks.get(place).cloned().flatten(),
+        ..Object::new(name(object.class), object.bbox_xywh)
+    };
+    let objects = photo.objects.iter().enumerate().map(truth);
+    let mut pictures = vec![with(objects.collect())];
     let mut faults = Vec::new();
-    for (recogniser, found) in shown.recognisers.iter().zip(&photo.found) {
+    for (place, (recogniser, found)) in shown.recognisers.iter().zip(&photo.found).enumerate() {
+        let masks = photo.found_masks.get(place).map_or(&[][..], Vec::as_slice);
         let outcome = compared(&photo.objects, found);
         let right = outcome.pairs.iter().map(|(_, one)| one);
         let drawn = right.chain(&outcome.invented).map(|one| {
             let class = format!("{} {:.0} %", name(one.class), 100.0 * one.score);
-            Object::new(class, one.bbox_xywh)
+            Object {
+                mask: mask_of(one, found, masks).cloned(),
+                ..Object::new(class, one.bbox_xywh)
+            }
         });
         pictures.push(with(drawn.collect()));
         let missed = outcome
@@ -88,9 +97,10 @@ fn row(shown: &Shown, photo: &Photo, sample: &Sample) -> Row {
     }
     Row {
         caption: format!(
-            "{}: {}, mAP50–95 {:.0} %, {} objects",
+            "{}: {}, {} {:.0} %, {} objects",
             photo.kind,
             sample.provenance.source,
+            shown.metric,
             100.0 * photo.score,
             photo.objects.len()
         ),
@@ -98,6 +108,11 @@ fn row(shown: &Shown, photo: &Photo, sample: &Sample) -> Row {
         fault: faults.join("; "),
         details: String::new(),
     }
+}
+
+/// The mask of one of these detections.
+fn mask_of<'a>(one: &Detection, found: &[Detection], masks: &'a [Mask]) -> Option<&'a Mask> {
+    masks.get(found.iter().position(|other| other == one)?)
 }
 
 /// `2 × four, six`.
@@ -116,7 +131,6 @@ fn counted(names: impl Iterator<Item = String>) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::tasks::Detection;
     use crate::testing::picture_of;
 
     #[test]
@@ -135,12 +149,15 @@ mod tests {
         let shown = Shown {
             classes: vec!["four".into(), "six".into()],
             recognisers: vec!["source_only".into(), "adapted".into()],
+            metric: "mAP50–95".into(),
             photos: Vec::new(),
         };
         let photo = Photo {
             id: "photos-000001".into(),
             kind: "worst".into(),
             score: 0.25,
+            masks: Vec::new(),
+            found_masks: Vec::new(),
             objects: vec![
                 object(0, boxes[0]),
                 object(0, boxes[1]),

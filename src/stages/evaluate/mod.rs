@@ -53,7 +53,7 @@ use table::Outcomes;
 pub const STAGE: StageKind = StageKind {
     name: "evaluate",
     about: "accuracy on real photos of a recogniser trained on renders, on the dataset, on photos",
-    version: 6,
+    version: 7,
     inputs: &[
         Input::one_of("adapted", Kind::Dataset, "the emitted dataset"),
         Input::one_of(
@@ -175,9 +175,10 @@ impl Stage for Evaluate {
             (_, Some(style)) => style.check().map_err(|e| format!("`test_boxes`: {e}"))?,
             _ => {}
         }
-        let check = match truth {
-            Truth::Class => labels::check,
-            Truth::Objects => truths::check,
+        let masks = self.task.entry().masks;
+        let check = |path: &PathBuf, column| match truth {
+            Truth::Class => labels::check(path, column),
+            Truth::Objects => truths::check(path, column, masks),
         };
         check(&self.test_labels, column).map_err(|e| format!("`test_labels`: {e}"))?;
         match &self.target_labels {
@@ -274,7 +275,7 @@ impl Stage for Evaluate {
         let quintiles = quintiles::quintiles(&sets.test)?;
         let mut table = table::table(task, &sets, &outcomes, &quintiles);
         if task.truth == Truth::Objects {
-            Shown::choose(task, &sets, &outcomes).write(context.out)?;
+            Shown::choose(task, &sets, &outcomes)?.write(context.out)?;
         }
         let real_labels = sets.real_labels;
         if real_labels > 0 {

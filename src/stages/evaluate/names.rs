@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use crate::formats::spreadsheet::{Record, quoted};
+use crate::models::album::ObjectBox;
 use crate::sample::listing::as_table_has_it;
 use crate::{Error, Result};
 
@@ -72,4 +73,27 @@ pub(super) fn plain_name(file: &str) -> String {
 /// The last part of a path as it is compared: folders may be named from elsewhere.
 pub(super) fn base_name(name: &str) -> String {
     name.rsplit('/').next().unwrap_or(name).to_owned()
+}
+
+/// An object of a class that is one of `classes`.
+///
+/// # Errors
+/// If it is not; the message calls the picture `name`.
+pub(super) fn object_box(
+    class: &str,
+    bbox_xywh: [f32; 4],
+    classes: &[String],
+    name: &str,
+) -> Result<ObjectBox> {
+    match classes.iter().position(|known| known == class) {
+        Some(class) => Ok(ObjectBox::new(class, bbox_xywh)),
+        None => Err(Error::failed(
+            name,
+            format!(
+                "shows a `{class}`, which is not one of the classes {}",
+                listed(classes)
+            ),
+            "name all classes in `classes`, or leave it out",
+        )),
+    }
 }

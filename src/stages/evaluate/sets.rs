@@ -3,16 +3,16 @@
 use std::collections::BTreeSet;
 
 use crate::artifact::Artifact;
-use crate::models::album::{Album, ObjectBox, common_extent};
-use crate::sample::{Extent, Object};
+use crate::models::album::{Album, common_extent};
+use crate::sample::{Extent, Mask, Object, Sample};
 use crate::stage::{Context, Event};
-use crate::tasks::Truth;
+use crate::tasks::{TaskKind, Truth};
 use crate::{Error, Result};
 
 use super::Evaluate;
 use super::adapted;
 use super::labels::Labels;
-use super::names::listed;
+use super::names::{listed, object_box};
 use super::truths::Truths;
 
 /// What learned from real labels.
@@ -33,7 +33,8 @@ impl Sets {
     /// # Errors
     /// If pictures or labels cannot be read, or do not belong together, or a set is empty.
     pub(super) fn read(config: &Evaluate, context: &Context) -> Result<Self> {
-        let truth = config.task.entry().truth;
+        let task = config.task.entry();
+        let truth = task.truth;
         let classes = classes(config, context, truth)?;
         let read = |role: &str, path| match truth {
             Truth::Class => {
@@ -42,26 +43,23 @@ impl Sets {
             }
             Truth::Objects => {
                 let truths = Truths::read(path, config.class_column.as_deref(), &classes)?;
-                frames(context, role, |sample| truths.of(sample))
+                frames(context, role, &truths, (task, &classes))
             }
         };
         let test = read("test", &config.test_labels)?;
         let (mut learned, mut real_labels) = (Vec::new(), 0);
         if let Some(source) = context.inputs.get("source") {
-            learned.push((
-                "source_only",
-                labelled(context, truth, &[source], &classes)?,
-            ));
+            learned.push(("source_only", labelled(context, task, &[source], &classes)?));
         }
         if let Some(generated) = context.inputs.get("generated") {
-            let album = |artifacts: &[&Artifact]| labelled(context, truth, artifacts, &classes);
+            let album = |artifacts: &[&Artifact]| labelled(context, task, artifacts, &classes);
             learned.push(("generated_only", album(&[generated])?));
             if let Some(source) = context.inputs.get("source") {
                 learned.push(("with_generated", album(&[source, generated])?));
             }
         }
         if let Some(adapted) = context.inputs.get("adapted") {
-            let (album, labelled) = adapted::album(context, adapted, &classes, truth)?;
+            let (album, labelled) = adapted::album(context, adapted, &classes, task)?;
             learned.push(("adapted", album));
             real_labels = labelled;
         }
@@ -69,7 +67,7 @@ impl Sets {
             let has_objects = truth == Truth::Objects && has_objects(target)?;
             match &config.target_labels {
                 _ if has_objects => {
-                    let album = labelled_frames(context, &[target], &classes)?;
+                    let album = labelled_frames(context, task, &[target], &classes)?;
                     learned.push((TARGET_ONLY, album));
                 }
                 Some(path) => learned.push((TARGET_ONLY, read("target", path)?)),
@@ -89,7 +87,7 @@ impl Sets {
             test,
             real_labels,
         };
-        sets.check(context, truth)?;
+        sets.check(context, task)?;
         Ok(sets)
     }
 
@@ -114,7 +112,7 @@ impl Sets {
     }
 
     /// No set may be empty, nor be without any object; classes that one lacks are warned of.
-    fn check(&self, context: &Context, truth: Truth) -> Result<()> {
+    fn check(&self, context: &Context, task: &TaskKind) -> Result<()> {
         let failed = |problem, remedy| Err(Error::failed(context.id, problem, remedy));
         if let Some((name, _)) = self.all().find(|(_, set)| set.is_empty()) {
             return failed(
@@ -122,7 +120,7 @@ impl Sets {
                 "check that the labels belong to the photos",
             );
         }
-        if truth == Truth::Class {
+        if task.truth == Truth::Class {
             return Ok(());
         }
         for (name, set) in self.all() {
@@ -132,6 +130,15 @@ impl Sets {
                 return failed(
                     format!("no picture of the set `{name}` shows an object"),
                     "check that its labels have boxes and belong to the pictures",
+                );
+            }
+            let masks = set.masks();
+            let is_test = std::ptr::eq(set, &self.test);
+            let all: usize = (0..set.len()).map(|number| set.objects(number).len()).sum();
+            if task.masks && (masks == 0 || is_test && masks < all) {
+                return failed(
+                    format!("only {masks} of the {all} objects of the set `{name}` have a mask"),
+                    "give it labels with masks, or write `task = \"detection\"`",
                 );
             }
             let lacking = self.classes.iter().enumerate();
@@ -185,25 +192,47 @@ fn photos(context: &Context, role: &str, labels: &Labels) -> Result<Album> {
 fn frames(
     context: &Context,
     role: &str,
-    objects: impl Fn(&crate::sample::Sample) -> Result<Vec<ObjectBox>>,
+    truths: &Truths,
+    (task, classes): (&TaskKind, &[String]),
 ) -> Result<Album> {
     let mut album = Album::new(context.out)?;
     for sample in context.input(role)?.samples() {
         let sample = sample?;
-        album.push_objects(&sample.id, &sample.image, objects(&sample)?)?;
+        let objects = truths.of(&sample)?;
+        push_objects(&mut album, &sample, &objects, (task, classes))?;
     }
     Ok(album)
+}
+
+/// Adds a picture with these objects, and their masks if the task is about them.
+fn push_objects(
+    album: &mut Album,
+    sample: &Sample,
+    objects: &[Object],
+    (task, classes): (&TaskKind, &[String]),
+) -> Result<()> {
+    let boxes = objects
+        .iter()
+        .map(|object| object_box(&object.class, object.bbox_xywh, classes, &sample.id));
+    let masks = objects.iter().filter(|_| task.masks);
+    let masks: Vec<Option<Mask>> = masks.map(|object| object.mask.clone()).collect();
+    album.push_objects(
+        &sample.id,
+        &sample.image,
+        boxes.collect::<Result<_>>()?,
+        &masks,
+    )
 }
 
 /// Labelled samples of one artifact or several.
 fn labelled(
     context: &Context,
-    truth: Truth,
+    task: &TaskKind,
     artifacts: &[&Artifact],
     classes: &[String],
 ) -> Result<Album> {
-    if truth == Truth::Objects {
-        return labelled_frames(context, artifacts, classes);
+    if task.truth == Truth::Objects {
+        return labelled_frames(context, task, artifacts, classes);
     }
     let mut album = Album::new(context.out)?;
     for artifact in artifacts {
@@ -215,6 +244,7 @@ fn labelled(
 /// Samples with the objects that they know; those whose objects are not known are left out.
 fn labelled_frames(
     context: &Context,
+    task: &TaskKind,
     artifacts: &[&Artifact],
     classes: &[String],
 ) -> Result<Album> {
@@ -226,51 +256,13 @@ fn labelled_frames(
             without += 1;
             continue;
         };
-        let objects = objects.iter();
-        let objects = objects.map(|object: &Object| {
-            object_box(&object.class, object.bbox_xywh, classes, &sample.id)
-        });
-        album.push_objects(&sample.id, &sample.image, objects.collect::<Result<_>>()?)?;
+        push_objects(&mut album, &sample, objects, (task, classes))?;
     }
     let ids = artifacts
         .iter()
         .map(|artifact| artifact.manifest.id.as_str());
-    tell_left_out(context, &ids.collect::<Vec<_>>().join(", "), without);
+    adapted::tell_left_out(context, &ids.collect::<Vec<_>>().join(", "), without);
     Ok(album)
-}
-
-/// Warns of pictures whose objects are not known; `of` names what they come from.
-pub(super) fn tell_left_out(context: &Context, of: &str, without: usize) {
-    if without > 0 {
-        context.emit(Event::Warning {
-            text: format!(
-                "{without} pictures of `{of}` do not tell their objects and are left out"
-            ),
-        });
-    }
-}
-
-/// An object of a class that is one of `classes`.
-///
-/// # Errors
-/// If it is not; the message calls the picture `name`.
-pub(super) fn object_box(
-    class: &str,
-    bbox_xywh: [f32; 4],
-    classes: &[String],
-    name: &str,
-) -> Result<ObjectBox> {
-    match classes.iter().position(|known| known == class) {
-        Some(class) => Ok(ObjectBox::new(class, bbox_xywh)),
-        None => Err(Error::failed(
-            name,
-            format!(
-                "shows a `{class}`, which is not one of the classes {}",
-                listed(classes)
-            ),
-            "name all classes in `classes`, or leave it out",
-        )),
-    }
 }
 
 /// Whether the first sample knows its objects.

@@ -10,6 +10,7 @@ use super::table::Outcomes;
 use crate::Result;
 use crate::artifact::files::{read_json, write_json};
 use crate::models::album::ObjectBox;
+use crate::sample::Mask;
 use crate::tasks::{Detection, TaskKind};
 
 /// The file in the stage's result.
@@ -24,6 +25,9 @@ pub(super) struct Shown {
     pub classes: Vec<String>,
     /// The recognisers, of the first seed each.
     pub recognisers: Vec<String>,
+    /// What the score of a photo is called.
+    #[serde(default)]
+    pub metric: String,
     pub photos: Vec<Photo>,
 }
 
@@ -37,14 +41,23 @@ pub(super) struct Photo {
     /// The score of the recogniser that the photos are ranked by.
     pub score: f64,
     pub objects: Vec<ObjectBox>,
+    /// The mask of each object; empty if the task has none.
+    #[serde(default)]
+    pub masks: Vec<Option<Mask>>,
     /// What each recogniser found.
     pub found: Vec<Vec<Detection>>,
+    /// The mask of each of these; empty if the task has none.
+    #[serde(default)]
+    pub found_masks: Vec<Vec<Mask>>,
 }
 
 impl Shown {
     /// Chooses among the test photos that show objects; those are ranked by the recogniser that learned from the
     /// dataset, or by the last.
-    pub(super) fn choose(task: &TaskKind, sets: &Sets, outcomes: &Outcomes) -> Shown {
+    ///
+    /// # Errors
+    /// If a photo cannot be read.
+    pub(super) fn choose(task: &TaskKind, sets: &Sets, outcomes: &Outcomes) -> Result<Shown> {
         let names = sets.learned.iter().map(|(name, _)| *name);
         let recognisers: Vec<String> = names.map(str::to_owned).collect();
         let leader = recognisers.iter().position(|name| name == "adapted");
@@ -57,21 +70,27 @@ impl Shown {
         ranked.sort_by(|a, b| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0)));
         let photo = |(kind, place): (&str, usize)| {
             let (number, score) = ranked[place];
-            Photo {
+            Ok(Photo {
                 id: sets.test.name(number).to_owned(),
                 kind: kind.to_owned(),
                 score,
                 objects: sets.test.objects(number).to_vec(),
+                masks: sets.test.get(number)?.masks.clone(),
                 found: (0..recognisers.len())
                     .map(|set| first(set)[number].detections.clone())
                     .collect(),
-            }
+                found_masks: (0..recognisers.len())
+                    .map(|set| first(set)[number].masks.clone())
+                    .collect(),
+            })
         };
-        Shown {
-            photos: places(ranked.len()).into_iter().map(photo).collect(),
+        let photos = places(ranked.len()).into_iter().map(photo);
+        Ok(Shown {
+            photos: photos.collect::<Result<_>>()?,
             classes: sets.classes.clone(),
             recognisers,
-        }
+            metric: task.metric.to_owned(),
+        })
     }
 
     pub(super) fn write(&self, folder: &Path) -> Result<()> {

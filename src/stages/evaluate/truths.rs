@@ -8,7 +8,6 @@ use super::labels::{Table, dataset_format};
 use super::names::{base_name, number, place_of, plain_name};
 use crate::formats::Format;
 use crate::formats::spreadsheet::BOX_COLUMNS;
-use crate::models::album::ObjectBox;
 use crate::sample::mapping::Border;
 use crate::sample::{Extent, LABELLED, Labels, Object, Sample, crop};
 use crate::{Error, Result};
@@ -17,21 +16,23 @@ use crate::{Error, Result};
 pub(super) struct Truths {
     path: PathBuf,
     /// By the photo's name in the file.
-    photos: HashMap<String, Vec<ObjectBox>>,
+    photos: HashMap<String, Vec<Object>>,
     /// The name of each photo by the last part of it; `None` if several have that.
     names: HashMap<String, Option<String>>,
 }
 
-/// Checks that `path` tells boxes; one that is missing is found to be when the files are hashed.
+/// Checks that `path` tells boxes, and masks if they are needed; one that is missing is found to be when the files are
+/// hashed.
 ///
 /// # Errors
 /// The problem and its remedy as text.
-pub(super) fn check(path: &Path, column: Option<&str>) -> Result<(), String> {
+pub(super) fn check(path: &Path, column: Option<&str>, masks: bool) -> Result<(), String> {
+    let what = if masks { "masks" } else { "boxes" };
     if let Some(format) = dataset_format(path) {
-        return match format.holds.objects {
+        return match format.holds.objects && (format.holds.masks || !masks) {
             true => Ok(()),
             false => Err(format!(
-                "{} is a dataset of `{}`, which holds only {}; name labels with boxes",
+                "{} is a dataset of `{}`, which holds only {}; name labels with {what}",
                 path.display(),
                 format.name,
                 format.holds.names()
@@ -47,6 +48,13 @@ pub(super) fn check(path: &Path, column: Option<&str>) -> Result<(), String> {
     }
     if !path.is_file() {
         return Ok(());
+    }
+    if masks {
+        return Err(format!(
+            "{} is a table, which has no masks; name a dataset with them, such as COCO's, or write \
+             `task = \"detection\"`",
+            path.display()
+        ));
     }
     let checked = Table::open(path, column).and_then(|table| {
         let sides = Sides::of(&table)?;
@@ -129,14 +137,15 @@ impl Truths {
         let path = self.path.clone();
         format.visit(&path, false, &mut |picture| {
             let name = picture.name_in(&path);
-            let objects = picture.labels.objects().iter().map(|object| {
-                Ok(ObjectBox::new(
-                    place_of(&object.class, classes, &path, &name)?,
-                    object.bbox_xywh,
-                ))
-            });
-            if picture.labels.objects.is_some() {
-                let objects = objects.collect::<Result<_>>()?;
+            if let Some(objects) = picture.labels.objects {
+                let object = |object: Object| {
+                    let place = place_of(&object.class, classes, &path, &name)?;
+                    Ok(Object {
+                        mask: object.mask,
+                        ..Object::new(&classes[place], object.bbox_xywh)
+                    })
+                };
+                let objects = objects.into_iter().map(object).collect::<Result<_>>()?;
                 self.photos.insert(plain_name(&name), objects);
             }
             Ok(())
@@ -158,7 +167,7 @@ impl Truths {
                 .class(&record)?
                 .map(|name| number(name, classes, &record));
             if let (Some(class), Some(bbox_xywh)) = (class.transpose()?, sides.bbox(&record)?) {
-                objects.push(ObjectBox::new(class, bbox_xywh));
+                objects.push(Object::new(&classes[class], bbox_xywh));
             }
         }
         Ok(())
@@ -168,7 +177,7 @@ impl Truths {
     ///
     /// # Errors
     /// If the file does not tell of the photo, or the sample is a crop of it or was changed.
-    pub(super) fn of(&self, sample: &Sample) -> Result<Vec<ObjectBox>> {
+    pub(super) fn of(&self, sample: &Sample) -> Result<Vec<Object>> {
         let source = &sample.provenance.source;
         let wrong = |problem: String, remedy: &str| Err(Error::failed(&sample.id, problem, remedy));
         let row = source.rsplit_once('#').map(|(_, row)| row);
@@ -205,19 +214,17 @@ impl Truths {
 }
 
 /// Objects of a photo in the pixels of the sample that was made of it.
-fn mapped(objects: &[ObjectBox], sample: &Sample) -> Result<Vec<ObjectBox>> {
+fn mapped(objects: &[Object], sample: &Sample) -> Result<Vec<Object>> {
     let notes = sample.provenance.transforms.iter();
     let photo: Option<Extent> = notes.filter_map(|note| crop::frame_of(note)).next();
     let photo = photo.unwrap_or(sample.extent);
     let mapping = crop::centre(photo, sample.extent).mapping(photo, sample.extent);
-    let object = |object: &ObjectBox| Object::new(object.class.to_string(), object.bbox_xywh);
     let labels = Labels {
-        objects: Some(objects.iter().map(object).collect()),
+        objects: Some(objects.to_vec()),
         ..Labels::default()
     };
     let labels = labels.map(&mapping, Border::Replicate, &sample.id)?;
-    let back = |object: &Object| Some(ObjectBox::new(object.class.parse().ok()?, object.bbox_xywh));
-    Ok(labels.objects().iter().filter_map(back).collect())
+    Ok(labels.objects.unwrap_or_default())
 }
 
 #[cfg(test)]
@@ -232,7 +239,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("labels.csv");
         std::fs::write(&path, text).unwrap();
-        check(&path, None).map_err(|problem| Error::failed("labels.csv", problem, ""))?;
+        check(&path, None, false).map_err(|problem| Error::failed("labels.csv", problem, ""))?;
         Truths::read(&path, None, &["five".into(), "four".into()])
     }
 
@@ -246,15 +253,21 @@ mod tests {
     #[test]
     fn boxes_of_a_photo_come_to_lie_in_its_frame() {
         let truths = truths(TEXT).unwrap();
-        let whole = truths.of(&sample("A.jpg", &[])).unwrap();
+        let of = |sample: Sample| -> Vec<(String, [f32; 4])> {
+            let objects = truths.of(&sample).unwrap().into_iter();
+            objects
+                .map(|object| (object.class, object.bbox_xywh))
+                .collect()
+        };
         // The second box lies beyond the 50 pixels.
-        let first = |bbox_xywh| ObjectBox::new(1, bbox_xywh);
-        assert_eq!(whole, [first([10.0, 20.0, 20.0, 20.0])]);
+        let four = |bbox_xywh| ("four".to_owned(), bbox_xywh);
+        let whole = of(sample("A.jpg", &[]));
+        assert_eq!(whole, [four([10.0, 20.0, 20.0, 20.0])]);
         // 120 by 100 pixels: ten of each side are cut off, and the rest is halved.
-        let scaled = truths.of(&sample("x/a.jpg", &["frame(120x100)"])).unwrap();
-        let second = ObjectBox::new(0, [35.0, 0.0, 15.0, 5.0]);
-        assert_eq!(scaled, [first([0.0, 10.0, 10.0, 10.0]), second]);
-        assert_eq!(truths.of(&sample("b.jpg", &[])).unwrap(), []);
+        let scaled = of(sample("x/a.jpg", &["frame(120x100)"]));
+        let second = ("five".to_owned(), [35.0, 0.0, 15.0, 5.0]);
+        assert_eq!(scaled, [four([0.0, 10.0, 10.0, 10.0]), second]);
+        assert_eq!(of(sample("b.jpg", &[])), []);
     }
 
     #[test]
@@ -295,7 +308,7 @@ mod tests {
         }
         let folder = tempfile::tempdir().unwrap();
         assert!(
-            check(folder.path(), None)
+            check(folder.path(), None, false)
                 .unwrap_err()
                 .contains("has no boxes")
         );
@@ -310,7 +323,7 @@ mod tests {
             "categories": [{"id": 3, "name": "four"}],
             "annotations": [{"id": 1, "image_id": 1, "category_id": 3, "bbox": [1, 1, 4, 4]}]}"#;
         std::fs::write(&path, text).unwrap();
-        check(&path, None).unwrap();
+        check(&path, None, true).unwrap();
         let truths = Truths::read(&path, None, &["four".into()]).unwrap();
         assert_eq!(truths.of(&sample("sub/a.png", &[])).unwrap().len(), 1);
         assert!(truths.of(&sample("b.png", &[])).unwrap().is_empty());

@@ -19,7 +19,7 @@ const SECTION: Section = (Place::Work, "Pseudo labels");
 /// If a part cannot be read.
 pub(super) fn exhibit(evidence: &Evidence) -> Result<Vec<Exhibit>> {
     let summary = evidence.summary();
-    let (photos, joined) = (summary["photos"].as_u64(), summary["believed"].as_u64());
+    let (photos, joined) = (summary["photos"].as_u64(), summary["joined"].as_u64());
     let (photos, joined) = (photos.unwrap_or(0), joined.unwrap_or(0));
     let confidence = summary["mean_confidence"].as_f64().unwrap_or(f64::NAN);
     let share = joined as f64 / photos.max(1) as f64;
@@ -126,7 +126,7 @@ mod tests {
         }
         let mut artifact = testing::publish(folder.path(), &samples, 16);
         artifact.manifest.summary = json!({
-            "photos": 40, "believed": 10, "mean_confidence": 0.875,
+            "photos": 40, "joined": 10, "mean_confidence": 0.875,
             "classes": { "disc": 6, "square": 4 },
         });
         let exhibits = exhibit(&Evidence {

@@ -11,7 +11,7 @@ const MANY: f64 = 0.5;
 /// What the summary's figures come to; nothing if there were no photos.
 pub(super) fn findings(summary: &Value) -> Vec<Finding> {
     let number = |key: &str| summary[key].as_f64().filter(|value| value.is_finite());
-    let Some((photos, joined)) = number("photos").zip(number("believed")) else {
+    let Some((photos, joined)) = number("photos").zip(number("joined")) else {
         return Vec::new();
     };
     if photos < 1.0 {
@@ -43,7 +43,7 @@ mod tests {
     #[test]
     fn many_photos_are_good_and_few_are_not() {
         let level = |joined: u64| {
-            let summary = json!({ "photos": 200, "believed": joined, "mean_confidence": 0.9 });
+            let summary = json!({ "photos": 200, "joined": joined, "mean_confidence": 0.9 });
             let found = findings(&summary);
             assert_eq!(found.len(), 1);
             (found[0].level, found[0].advice.is_empty())
@@ -55,7 +55,7 @@ mod tests {
 
     #[test]
     fn the_sentence_has_the_numbers() {
-        let summary = json!({ "photos": 1487, "believed": 1339, "mean_confidence": 0.94 });
+        let summary = json!({ "photos": 1487, "joined": 1339, "mean_confidence": 0.94 });
         let found = findings(&summary).remove(0);
         assert_eq!(found.number, "90 %");
         assert_eq!(
@@ -63,6 +63,6 @@ mod tests {
             "1339 of 1487 photos joined with a pseudo label, with a mean confidence of 94 %"
         );
         assert!(findings(&json!({})).is_empty());
-        assert!(findings(&json!({ "photos": 0, "believed": 0 })).is_empty());
+        assert!(findings(&json!({ "photos": 0, "joined": 0 })).is_empty());
     }
 }

@@ -38,7 +38,7 @@ use selection::Belief;
 pub const STAGE: StageKind = StageKind {
     name: "pseudo_label",
     about: "adds unlabelled photos with the class, or the boxes, that networks trained on the samples read in them",
-    version: 8,
+    version: 9,
     inputs: &[
         Input::required("samples", Kind::Samples, "labelled pictures, augmented"),
         Input::required(
@@ -241,7 +241,7 @@ impl Stage for PseudoLabel {
         let mut summary = json!({
             "device": chosen.name,
             "photos": subjects.iter().map(|subject| subject.photos).sum::<usize>(),
-            "believed": count,
+            "joined": count,
             "classes": counts,
             "mean_confidence": sure / count.max(1) as f64,
         });
@@ -403,7 +403,7 @@ mod tests {
         }
         let (summary, joined) = joined(&small(), &photos);
         assert_eq!(
-            (&summary["photos"], &summary["believed"]),
+            (&summary["photos"], &summary["joined"]),
             (&json!(30), &json!(30))
         );
         assert_eq!(joined.len(), 60);
@@ -461,7 +461,7 @@ mod tests {
         }
         let (summary, joined) = joined(&small(), &photos);
         assert_eq!(
-            (&summary["photos"], &summary["believed"]),
+            (&summary["photos"], &summary["joined"]),
             (&json!(48), &json!(48))
         );
         for (read, truth) in joined.iter().zip(&truths) {

@@ -28,6 +28,7 @@ pub const TASK: TaskKind = TaskKind {
     name: "classification",
     about: "the class of the whole picture, measured by accuracy",
     truth: Truth::Class,
+    masks: false,
     metric: "accuracy",
     create,
     products: recogniser_products,

@@ -104,15 +104,13 @@ fn start(along: Option<[f32; 2]>, length: u32, side: u32, stream: &mut Stream) -
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::sample::maps::Decoded;
     use crate::seed::Seed;
 
     fn example(width: u32, height: u32, bbox_xywh: [f32; 4]) -> Example {
         Example {
             picture: RgbImage::from_fn(width, height, |x, y| Rgb([x as u8, y as u8, 0])),
-            mask: image::GrayImage::default(),
-            maps: Decoded::default(),
             objects: vec![ObjectBox::new(1, bbox_xywh)].into(),
+            ..Example::default()
         }
     }
 

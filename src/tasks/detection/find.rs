@@ -7,9 +7,10 @@ use image::RgbImage;
 use super::boxes::{clipped, suppress};
 use super::cut::BEYOND;
 use super::network::{self, Detector};
-use super::{read, targets};
+use super::{mask_head, read, targets};
 use crate::nn::batch;
-use crate::sample::Extent;
+use crate::sample::crop::Rectangle;
+use crate::sample::{Extent, Mask};
 use crate::tasks::Detection;
 
 /// What is less sure than this is not told.
@@ -29,6 +30,13 @@ const AT_ONCE: usize = 64;
 /// into the overlap is whole in one of them.
 const TILE: u32 = 1536;
 const OVERLAP: u32 = 384;
+
+/// The square around a box that lies outside the picture.
+const NOWHERE: Rectangle = Rectangle {
+    left: -1,
+    top: -1,
+    extent: Extent::square(1),
+};
 
 /// A trained detector.
 #[derive(Clone)]
@@ -73,6 +81,28 @@ impl Finder {
         found.sort_by(|a, b| b.score.total_cmp(&a.score));
         found.truncate(TOLD);
         found
+    }
+
+    /// The visible pixels of each object that was found in a picture; empty if it draws no masks.
+    pub fn masks(&self, picture: &RgbImage, found: &[Detection]) -> Vec<Mask> {
+        let extent: Extent = picture.dimensions().into();
+        let squares = found
+            .iter()
+            .map(|one| read::square(one.bbox_xywh, extent).unwrap_or(NOWHERE));
+        let squares: Vec<Rectangle> = squares.collect();
+        let mut masks = Vec::with_capacity(found.len());
+        for squares in squares.chunks(AT_ONCE) {
+            let views: Vec<_> = squares.iter().map(|s| read::view(picture, *s)).collect();
+            let views = batch::to_tensor(views.iter(), &self.device);
+            let Some(drawn) = self.network.draw(views) else {
+                return Vec::new();
+            };
+            let logits = numbers(drawn.reshape([squares.len() as i32, -1]));
+            let each = logits.chunks_exact(logits.len() / squares.len());
+            let each = squares.iter().zip(each);
+            masks.extend(each.map(|(square, logits)| mask_head::mask(logits, *square, extent)));
+        }
+        masks
     }
 
     /// The places of objects in a tile, of whatever class; `inner` says of its left, upper, right and lower edge whether
@@ -121,9 +151,11 @@ impl Finder {
 
     /// What is at the places found in a picture: its score is that of the place, times the probability of the class.
     fn read(&self, picture: &RgbImage, places: &[Detection]) -> Vec<Detection> {
-        let views = places
-            .iter()
-            .filter_map(|place| Some((place, read::view(picture, place.bbox_xywh)?)));
+        let extent: Extent = picture.dimensions().into();
+        let views = places.iter().filter_map(|place| {
+            let square = read::square(place.bbox_xywh, extent)?;
+            Some((place, read::view(picture, square)))
+        });
         let (places, views): (Vec<&Detection>, Vec<RgbImage>) = views.unzip();
         let mut found = Vec::new();
         for (places, views) in places.chunks(AT_ONCE).zip(views.chunks(AT_ONCE)) {

@@ -3,10 +3,12 @@
 pub mod boxes;
 mod cut;
 mod find;
+mod layers;
 mod losses;
+mod mask_head;
 mod network;
 mod read;
-mod score;
+pub(super) mod score;
 mod targets;
 #[cfg(test)]
 mod tests;
@@ -17,6 +19,7 @@ use burn::module::Module;
 use burn::nn::loss::CrossEntropyLossConfig;
 use burn::optim::{GradientsParams, ModuleOptimizer};
 use burn::tensor::{Device, Int, Tensor, TensorData};
+use hotcoco::params::IouType;
 use rand::RngExt;
 
 use super::{Prediction, Recogniser, Setting, TaskKind, Truth};
@@ -34,6 +37,7 @@ use network::{Detector, Said};
 use targets::{Seen, Targets};
 
 pub use find::Finder;
+pub(super) use network::products;
 pub use score::{Compared, SURE, compared};
 
 /// The registry entry.
@@ -41,11 +45,12 @@ pub const TASK: TaskKind = TaskKind {
     name: "detection",
     about: "class and box of every object, measured by mAP50–95",
     truth: Truth::Objects,
+    masks: false,
     metric: "mAP50–95",
     create: |setting, stream| Box::new(Training::new(setting, stream)),
-    products: network::products,
-    score: score::score,
-    details: score::details,
+    products: |extent, channels| products(extent, channels, false),
+    score: |album, found, numbers| score::score(album, found, numbers, IouType::Bbox),
+    details: |album, found, classes| score::details(album, found, classes, IouType::Bbox),
 };
 
 /// Weight of the boxes' loss beside the others.
@@ -55,7 +60,7 @@ const BOXES: f32 = 2.0;
 const GRADIENTS: f64 = 10.0;
 
 /// A detector with its optimiser: focal loss of objects, GIoU and the fit of their boxes, cross entropy of the classes of
-/// their views; Adam.
+/// their views, binary cross entropy of their masks if it draws any; Adam.
 pub struct Training {
     network: Detector,
     optimiser: ModuleOptimizer,
@@ -68,9 +73,18 @@ pub struct Training {
 impl Training {
     /// Fresh weights, drawn from `stream`.
     pub fn new(setting: &Setting, stream: &mut Stream) -> Self {
+        Training::init(setting, false, stream)
+    }
+
+    /// As [`Training::new`], of a detector that also draws masks.
+    pub fn with_masks(setting: &Setting, stream: &mut Stream) -> Self {
+        Training::init(setting, true, stream)
+    }
+
+    fn init(setting: &Setting, masks: bool, stream: &mut Stream) -> Self {
         let device = setting.device.device.clone();
-        let (classes, channels) = (setting.classes, setting.channels);
-        let network = Detector::new(classes, channels, stream, &device.clone().autodiff());
+        let size = (setting.classes, setting.channels);
+        let network = Detector::new(size, masks, stream, &device.clone().autodiff());
         Training {
             network,
             optimiser: adam(0.9, 0.999),
@@ -100,12 +114,17 @@ impl Training {
             targets.add(&cut.seen, network::grid(extent));
         }
         let mut loss = found(said, targets, &device);
-        let (views, classes) = read::draw(&examples, &mut self.cuts);
-        if !views.is_empty() {
-            let read = self.network.read(batch::to_tensor(views.iter(), &device));
-            let classes = Tensor::<1, Int>::from_data(&classes[..], &device);
+        let views = read::draw(&examples, &mut self.cuts);
+        if !views.classes.is_empty() {
+            let pictures = batch::to_tensor(views.pictures.iter(), &device);
+            let classes = Tensor::<1, Int>::from_data(&views.classes[..], &device);
             let cross_entropy = CrossEntropyLossConfig::new().with_smoothing(Some(0.05));
+            let drawn = self.network.draw(pictures.clone());
+            let read = self.network.read(pictures);
             loss = loss + cross_entropy.init(&device).forward(read, classes);
+            if let Some(apart) = drawn.and_then(|drawn| mask_head::loss(drawn, &views.masks)) {
+                loss = loss + apart;
+            }
         }
         let gradients = GradientsParams::from_grads(loss.backward(), &self.network);
         let gradients = clip_by_norm(gradients, &self.network, GRADIENTS);
@@ -155,8 +174,10 @@ impl Recogniser for Training {
         let mut predictions = Vec::with_capacity(numbers.len());
         for &number in numbers {
             let example = album.get(number)?;
+            let detections = finder.find(&example.picture);
             predictions.push(Prediction {
-                detections: finder.find(&example.picture),
+                masks: finder.masks(&example.picture, &detections),
+                detections,
                 ..Prediction::default()
             });
         }

@@ -18,17 +18,15 @@ use burn::tensor::module::interpolate;
 use burn::tensor::ops::{InterpolateMode, InterpolateOptions};
 use burn::tensor::{Device, Tensor};
 
+use super::layers::{Layer, Layers, convolution};
+use super::mask_head::{self, MaskHead};
 use super::read;
-use crate::nn::conv_kernel::Border;
+use super::targets::STRIDE;
 use crate::nn::convolution::{PaddedConv, SMALL, recogniser_products};
 use crate::nn::init::{Init, initialise};
-use crate::nn::norm::{Activation, Norm, NormKind};
 use crate::sample::Extent;
 use crate::seed::Stream;
 use crate::tasks::classification::network::Classifier;
-
-/// Pixels between two locations.
-pub(super) const STRIDE: u32 = 4;
 
 /// The sides of what goes through the network are multiples of so many pixels.
 pub(super) const DIVISOR: u32 = 32;
@@ -42,14 +40,8 @@ pub(super) const USUAL_DISTANCE: f32 = 16.0;
 /// Subtracted from the logits of objects, so that a fresh network finds nothing: 1 in 100 (Lin et al. 2017).
 const RARE: f32 = 4.6;
 
-#[derive(Module, Debug)]
-struct Layer {
-    conv: PaddedConv,
-    norm: Norm,
-}
-
 /// The network: `[batch, 3, height, width]` in −1..1, sides multiples of [`DIVISOR`], to
-/// `[batch, 6, height / 4, width / 4]`, and a classifier of views.
+/// `[batch, 6, height / 4, width / 4]`, a classifier of views, and what draws masks of them, if anything does.
 #[derive(Module, Debug)]
 pub(super) struct Detector {
     /// Down to the level whose locations answer.
@@ -61,6 +53,7 @@ pub(super) struct Detector {
     mix: Layer,
     head: PaddedConv,
     reader: Classifier,
+    masks: Option<MaskHead>,
 }
 
 /// What locations say, a row each.
@@ -81,43 +74,16 @@ impl Said {
     }
 }
 
-/// Counts the layers, so that their norms are numbered.
-struct Layers<'a> {
-    made: usize,
-    device: &'a Device,
-}
-
-impl Layers<'_> {
-    fn layer(&mut self, channels: [usize; 2], kernel: usize, stride: usize) -> Layer {
-        let place = self.made;
-        self.made += 1;
-        Layer {
-            conv: convolution(channels, kernel, stride, false, self.device),
-            norm: NormKind::Batch.init(channels[1], place, self.device),
-        }
-    }
-}
-
-fn convolution(
-    channels: [usize; 2],
-    kernel: usize,
-    stride: usize,
-    bias: bool,
-    device: &Device,
-) -> PaddedConv {
-    let (padding, border) = (kernel / 2, Border::Zeros);
-    PaddedConv::new(channels, kernel, stride, padding, border, bias, device)
-}
-
 impl Detector {
-    /// An untrained detector with weights drawn from `stream`; `channels` in the first layer.
+    /// An untrained detector of so many classes, which draws masks or not, with weights drawn from `stream`; so many
+    /// `channels` in the first layer.
     pub(super) fn new(
-        classes: usize,
-        channels: usize,
+        (classes, channels): (usize, usize),
+        masks: bool,
         stream: &mut Stream,
         device: &Device,
     ) -> Self {
-        let mut layers = Layers { made: 0, device };
+        let mut layers = Layers::new(device);
         let [once, twice, more] = [1, 2, 4].map(|times| times * channels);
         let most = 2 * more;
         let detector = Detector {
@@ -143,6 +109,7 @@ impl Detector {
                 stream,
                 device,
             ),
+            masks: masks.then(|| MaskHead::new(channels, &mut layers)),
         };
         initialise(detector, Init::He, stream, 1)
     }
@@ -173,15 +140,14 @@ impl Detector {
         }
     }
 
+    /// Logits of the masks of views, `[views, 1, SIDE, SIDE]`, if it draws any.
+    pub(super) fn draw(&self, views: Tensor<4>) -> Option<Tensor<4>> {
+        self.masks.as_ref().map(|head| head.forward(views))
+    }
+
     /// Logits of the classes of views: `[views, 3, SIDE, SIDE]` to `[views, classes]`.
     pub(super) fn read(&self, views: Tensor<4>) -> Tensor<2> {
         self.reader.forward(views)
-    }
-}
-
-impl Layer {
-    fn forward(&self, x: Tensor<4>) -> Tensor<4> {
-        self.norm.forward(self.conv.forward(x), Activation::Relu)
     }
 }
 
@@ -196,13 +162,19 @@ pub(super) fn padded(extent: Extent) -> Extent {
     Extent::new(up(extent.width), up(extent.height))
 }
 
-/// Work with which a picture of `extent` goes through it, in multiplications of larger networks.
-pub(super) fn products(extent: Extent, channels: usize) -> f64 {
+/// Work with which a picture of `extent` goes through it, which draws masks or not, in multiplications of larger
+/// networks.
+pub(in crate::tasks) fn products(extent: Extent, channels: usize, masks: bool) -> f64 {
     let pixels = padded(extent).area() as f64 / f64::from(STRIDE * STRIDE);
     let wide = channels as f64;
     // At a quarter of the width: the stem counts four times, then (2 + 4 + 8) · 9 c²; the pairs 9 · (8 + 16) c² over 4,
     // 9 · (32 + 64) c² over 16 and 9 · 128 c² over 64.
     let work = 4.0 * 75.0 * wide + (126.0 + 54.0 + 54.0 + 18.0) * wide * wide;
     let read = recogniser_products(Extent::square(read::SIDE), channels);
-    SMALL * pixels * work + read::EACH as f64 * read
+    let drawn = if masks {
+        SMALL * mask_head::products(channels)
+    } else {
+        0.0
+    };
+    SMALL * pixels * work + read::EACH as f64 * (read + drawn)
 }

@@ -3,11 +3,12 @@
 use std::collections::BTreeMap;
 
 use hotcoco::params::IouType;
-use hotcoco::{Annotation, COCO, COCOeval, Category, Dataset, Image};
+use hotcoco::{Annotation, COCO, COCOeval, Category, Dataset, Image, Segmentation};
 use serde_json::{Value, json};
 
 use super::boxes::{iou, suppress};
 use crate::models::album::{Album, ObjectBox};
+use crate::sample::{Extent, Mask};
 use crate::tasks::{Details, Detection, Prediction};
 
 /// Detections at least this sure are counted as found or invented.
@@ -23,12 +24,17 @@ const SIZES: [(&str, &str); 3] = [
     ("APl", "large (96² and more)"),
 ];
 
-/// mAP50–95 over the examples with these numbers; `None` if there is no object in them.
-pub(super) fn score(album: &Album, predictions: &[Prediction], numbers: &[usize]) -> Option<f64> {
+/// mAP50–95 by boxes or masks over the examples with these numbers; `None` if there is no object in them.
+pub(in crate::tasks) fn score(
+    album: &Album,
+    predictions: &[Prediction],
+    numbers: &[usize],
+    by: IouType,
+) -> Option<f64> {
     let classes: Vec<String> = (0..=last_class(album, predictions))
         .map(|n| n.to_string())
         .collect();
-    let metrics = metrics(album, predictions, numbers, &classes)?;
+    let metrics = metrics(album, predictions, numbers, &classes, by)?;
     known(&metrics, "AP")
 }
 
@@ -52,28 +58,37 @@ fn metrics(
     predictions: &[Prediction],
     numbers: &[usize],
     classes: &[String],
+    by: IouType,
 ) -> Option<BTreeMap<String, f64>> {
     let objects = numbers.iter().map(|&number| album.objects(number).len());
     if objects.sum::<usize>() == 0 {
         return None;
     }
-    let annotation = |image: usize, class: usize, bbox: [f32; 4], score: Option<f32>| Annotation {
-        image_id: image as u64 + 1,
-        category_id: class as u64 + 1,
-        bbox: Some(bbox.map(f64::from)),
-        area: Some(f64::from(bbox[2]) * f64::from(bbox[3])),
-        score: score.map(f64::from),
-        ..Annotation::default()
-    };
-    let each = || numbers.iter().enumerate();
-    let truth = each().flat_map(|(image, &number)| {
-        let objects = album.objects(number).iter();
-        objects.map(move |object| annotation(image, object.class, object.bbox_xywh, None))
-    });
-    let found = each().flat_map(|(image, &number)| {
-        let found = predictions[number].detections.iter();
-        found.map(move |one| annotation(image, one.class, one.bbox_xywh, Some(one.score)))
-    });
+    let (mut truth, mut found) = (Vec::new(), Vec::new());
+    for (image, &number) in numbers.iter().enumerate() {
+        let extent = album.extent(number);
+        let masks = match by {
+            IouType::Segm => album.get(number).ok()?.masks.clone(),
+            _ => Vec::new(),
+        };
+        for (place, object) in album.objects(number).iter().enumerate() {
+            let mask = masks.get(place).and_then(Option::as_ref);
+            truth.push(Annotation {
+                id: truth.len() as u64 + 1,
+                ..annotation(image, object.class, object.bbox_xywh, mask, extent)
+            });
+        }
+        let Prediction {
+            detections, masks, ..
+        } = &predictions[number];
+        for (place, one) in detections.iter().enumerate() {
+            let mask = masks.get(place).filter(|_| by == IouType::Segm);
+            found.push(Annotation {
+                score: Some(f64::from(one.score)),
+                ..annotation(image, one.class, one.bbox_xywh, mask, extent)
+            });
+        }
+    }
     let truth = Dataset {
         images: (0..numbers.len())
             .map(|image| Image {
@@ -81,10 +96,7 @@ fn metrics(
                 ..Image::default()
             })
             .collect(),
-        annotations: (1..)
-            .zip(truth)
-            .map(|(id, annotation)| Annotation { id, ..annotation })
-            .collect(),
+        annotations: truth,
         categories: (1..)
             .zip(classes)
             .map(|(id, name)| Category {
@@ -97,8 +109,8 @@ fn metrics(
     };
     let truth = COCO::from_dataset(truth);
     // Fails on scores that are not numbers, and a detector tells none.
-    let found = truth.load_res_anns(found.collect()).ok()?;
-    let mut evaluation = COCOeval::new(truth, found, IouType::Bbox);
+    let found = truth.load_res_anns(found).ok()?;
+    let mut evaluation = COCOeval::new(truth, found, by);
     evaluation.evaluate().ok()?;
     evaluation.accumulate();
     // Its lines are not shown, but it works out the metrics.
@@ -106,28 +118,59 @@ fn metrics(
     Some(evaluation.get_results(None, true))
 }
 
-/// Further metrics, means over the recognisers: `map50`, `map75`, by class and by size; and over all of them, which
-/// class was found as which, with a last row for what was invented and a last column for what was missed.
-pub(super) fn details(album: &Album, all: &[Vec<Prediction>], classes: &[String]) -> Details {
+/// An object in the picture of this place, with its mask in a picture of `extent`.
+fn annotation(
+    image: usize,
+    class: usize,
+    bbox: [f32; 4],
+    mask: Option<&Mask>,
+    extent: Extent,
+) -> Annotation {
+    let area = f64::from(bbox[2]) * f64::from(bbox[3]);
+    Annotation {
+        image_id: image as u64 + 1,
+        category_id: class as u64 + 1,
+        bbox: Some(bbox.map(f64::from)),
+        area: Some(mask.map_or(area, |mask| mask.area().into())),
+        segmentation: mask.map(|mask| Segmentation::UncompressedRle {
+            size: [extent.height, extent.width],
+            counts: mask.counts.clone(),
+        }),
+        ..Annotation::default()
+    }
+}
+
+/// Further metrics, means over the recognisers, by boxes or masks: `map50`, `map75`, by class and by size; by masks also
+/// `box_map` and `box_map50`, those of the boxes; and over all of them, by boxes, which class was found as which, with a
+/// last row for what was invented and a last column for what was missed.
+pub(in crate::tasks) fn details(
+    album: &Album,
+    all: &[Vec<Prediction>],
+    classes: &[String],
+    by: IouType,
+) -> Details {
     let numbers: Vec<usize> = (0..album.len()).collect();
-    let each: Vec<_> = all
-        .iter()
-        .filter_map(|predictions| metrics(album, predictions, &numbers, classes))
-        .collect();
-    let mean = |name: &str| {
+    let measured = |by: IouType| -> Vec<_> {
+        let each = all.iter();
+        each.filter_map(|predictions| metrics(album, predictions, &numbers, classes, by))
+            .collect()
+    };
+    let mean_of = |each: &[BTreeMap<String, f64>], name: &str| {
         let values: Vec<f64> = each
             .iter()
             .filter_map(|metrics| known(metrics, name))
             .collect();
         (!values.is_empty()).then(|| values.iter().sum::<f64>() / values.len() as f64)
     };
+    let each = measured(by);
+    let mean = |name: &str| mean_of(&each, name);
     let per_class = |class: &String| Some((class.clone(), mean(&format!("AP/{class}"))?));
     let by_size = |(name, called): (&str, &str)| Some((called.to_owned(), json!(mean(name)?)));
     let confusion = confusion(album, all, classes.len());
     let nothing = classes.len();
     let missed: u64 = confusion.iter().take(nothing).map(|row| row[nothing]).sum();
     let invented: u64 = confusion[nothing].iter().sum();
-    Details::from_iter([
+    let mut details = Details::from_iter([
         ("map50".into(), json!(mean("AP50"))),
         ("map75".into(), json!(mean("AP75"))),
         (
@@ -147,7 +190,13 @@ pub(super) fn details(album: &Album, all: &[Vec<Prediction>], classes: &[String]
         ("missed".into(), missed.into()),
         ("invented".into(), invented.into()),
         ("confusion".into(), json!(confusion)),
-    ])
+    ]);
+    if by == IouType::Segm {
+        let boxes = measured(IouType::Bbox);
+        details.insert("box_map".into(), json!(mean_of(&boxes, "AP")));
+        details.insert("box_map50".into(), json!(mean_of(&boxes, "AP50")));
+    }
+    details
 }
 
 /// The number of all objects.

@@ -1,8 +1,10 @@
 //! What each location is to say: the objects of a picture, assigned to the locations in their cores.
 
 use super::boxes::area;
-use super::network::STRIDE;
 use crate::models::album::ObjectBox;
+
+/// Pixels between two locations.
+pub(super) const STRIDE: u32 = 4;
 
 /// The core of an object reaches so far from the middle of its box, as a share of the box's sides.
 const CORE: f32 = 0.2;

@@ -15,8 +15,10 @@ fn frames(count: u64, extent: Extent, seed: u64) -> Album {
     let mut album = Album::new(folder.path()).unwrap();
     for sample in testing::frames(count, extent, seed) {
         let objects = testing::object_boxes(&sample, &CLASSES);
+        let masks = sample.labels.objects().iter();
+        let masks: Vec<_> = masks.map(|object| object.mask.clone()).collect();
         album
-            .push_objects(&sample.id, &sample.image, objects)
+            .push_objects(&sample.id, &sample.image, objects, &masks)
             .unwrap();
     }
     album
@@ -35,7 +37,7 @@ fn it_learns_from_parts_of_frames_and_finds_in_frames_of_any_size() {
         device: &device,
     };
     let mut stream = Seed::new(1, "detection").stream(0);
-    let mut detector = Training::new(&setting, &mut stream);
+    let mut detector = Training::with_masks(&setting, &mut stream);
     let recipe = Recipe {
         steps: 500,
         rate: 4e-3,
@@ -47,6 +49,10 @@ fn it_learns_from_parts_of_frames_and_finds_in_frames_of_any_size() {
     let all: Vec<usize> = (0..test.len()).collect();
     let predictions = detector.predict(&test, &all).unwrap();
     let score = (TASK.score)(&test, &predictions, &all).unwrap();
+    assert!(score > 0.5, "{score}");
+    // What it finds, it also draws.
+    let task = &crate::tasks::segmentation::TASK;
+    let score = (task.score)(&test, &predictions, &all).unwrap();
     assert!(score > 0.5, "{score}");
     // The average of its weights follows it.
     let mut average = detector.finder();
@@ -95,7 +101,9 @@ fn two() -> Album {
     let picture = testing::picture_of(100, 100).image;
     let objects =
         [(0, 10.0), (1, 60.0)].map(|(class, x)| ObjectBox::new(class, [x, 10.0, 20.0, 20.0]));
-    album.push_objects("two", &picture, objects.into()).unwrap();
+    album
+        .push_objects("two", &picture, objects.into(), &[])
+        .unwrap();
     album
 }
 

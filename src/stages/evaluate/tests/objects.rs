@@ -31,11 +31,12 @@ fn photos(count: u64, seed: u64) -> (Vec<Sample>, String) {
     (samples, csv)
 }
 
+const SETTINGS: &str = "seeds = 2\nsteps = 80\nbatch = 4\nchannels = 8\ncrop = 64\nrate = 4e-3\n";
+
 fn config(folder: &std::path::Path, csv: &str) -> Evaluate {
     let path = folder.join("test.csv");
     std::fs::write(&path, csv).unwrap();
-    let text = "task = 'detection'\nseeds = 2\nsteps = 80\nbatch = 4\nchannels = 8\ncrop = 64\nrate = 4e-3";
-    let mut config: Evaluate = toml::from_str(text).unwrap();
+    let mut config: Evaluate = toml::from_str(&format!("{SETTINGS}task = 'detection'")).unwrap();
     config.test_labels = path;
     config
 }
@@ -113,6 +114,61 @@ fn frames_of_any_size_are_learned_from_and_photos_are_measured() {
 }
 
 #[test]
+fn masks_are_learned_from_datasets_and_measured() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut test = testing::frames(10, Extent::new(160, 128), 2);
+    let truth = folder.path().join("truth");
+    std::fs::create_dir_all(&truth).unwrap();
+    let emit = testing::stage("emit", "{ formats = [\"coco\"] }");
+    testing::run_into(emit.as_ref(), "emit", &test, 16, &truth).unwrap();
+    for sample in &mut test {
+        sample.labels = crate::sample::Labels::default();
+        sample.provenance.source = format!("{}.png", sample.id);
+        sample.provenance.transforms.clear();
+    }
+    let mut config: Evaluate = toml::from_str(&format!("{SETTINGS}task = 'segmentation'")).unwrap();
+    config.test_labels = truth;
+    config.check().unwrap();
+    let (summary, warnings, test) = evaluated(&config, &test, folder.path());
+    let summary = summary.unwrap();
+    assert!(warnings.is_empty(), "{warnings:?}");
+    let [source, adapted] = ["source_only", "adapted"].map(|name| &summary["segmentation"][name]);
+    // The same masks, in the dataset's table or in parts.
+    assert_eq!(source["mean"], adapted["mean"]);
+    assert!(adapted["map50"].as_f64() > Some(0.1), "{adapted}");
+    assert!(adapted["box_map"].is_number(), "{adapted}");
+
+    let mut artifact = testing::describe(&folder.path().join("out"), &[]);
+    artifact.manifest.summary = summary;
+    let exhibits = exhibit::exhibit(&Evidence {
+        artifact: &artifact,
+        inputs: [("test", &test)].into(),
+    })
+    .unwrap();
+    let sheet = exhibits.iter().find_map(|exhibit| match &exhibit.content {
+        Content::Pictures(sheet) => Some(sheet),
+        _ => None,
+    });
+    let row = &sheet.unwrap().rows[0];
+    assert!(row.caption.contains("mask mAP50–95"), "{}", row.caption);
+    for picture in row.pictures.iter().flatten() {
+        let mut objects = picture.labels.objects().iter();
+        assert!(objects.all(|object| object.mask.is_some()));
+    }
+}
+
+#[test]
+fn masks_that_are_missing_are_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let (_, csv) = photos(2, 2);
+    let table = Evaluate {
+        test_labels: config(folder.path(), &csv).test_labels,
+        ..toml::from_str("task = 'segmentation'").unwrap()
+    };
+    assert!(table.check().unwrap_err().contains("has no masks"));
+}
+
+#[test]
 fn classes_without_objects_are_told_of_and_sets_without_any_refused() {
     let folder = tempfile::tempdir().unwrap();
     let (test, csv) = photos(6, 2);
@@ -153,7 +209,9 @@ fn found_boxes_are_drawn_like_those_of_the_photos() {
     let (test, csv) = photos(1, 2);
     let mut config = config(folder.path(), &csv);
     let mut album = Album::new(folder.path()).unwrap();
-    album.push_objects("a", &test[0].image, vec![]).unwrap();
+    album
+        .push_objects("a", &test[0].image, vec![], &[])
+        .unwrap();
     let drawn = |config: &Evaluate| {
         let detection = tasks::Detection {
             class: 0,

@@ -80,6 +80,7 @@ pub(super) fn select(photos: &[Agreed], share: f64, floor: f32, classes: usize) 
         Belief {
             doubtful: doubtful.collect(),
             sure,
+            masks: Vec::new(),
         }
     };
     photos.iter().map(belief).collect()

@@ -9,6 +9,7 @@ use rand::RngExt;
 use super::super::PseudoLabel;
 use super::Belief;
 use super::agreement::{Agreed, agreed, select};
+use super::outlines::outlined;
 use super::strong::strong;
 use crate::Result;
 use crate::models::album::{Album, Example};
@@ -72,7 +73,24 @@ pub(super) fn learn(
         let share = config.keep * config.grown(round + 1);
         beliefs = select(&read, share, config.confidence, lesson.classes);
     }
-    Ok(beliefs)
+    if !config.task.entry().masks {
+        return Ok(beliefs);
+    }
+    let teachers: Vec<&Finder> = members.iter().map(|member| &member.teacher).collect();
+    let outlined = workers.run(
+        beliefs.into_iter().enumerate().collect(),
+        |(number, belief)| {
+            context.check_interrupt()?;
+            let example = lesson.photos.get(number)?;
+            Ok(outlined(
+                &belief,
+                &example.picture,
+                &teachers,
+                config.mirror,
+            ))
+        },
+    );
+    outlined.into_iter().collect()
 }
 
 fn members(
@@ -91,7 +109,10 @@ fn members(
             channels: config.channels,
             device: chosen,
         };
-        let student = Training::new(&setting, &mut stream);
+        let student = match config.task.entry().masks {
+            true => Training::with_masks(&setting, &mut stream),
+            false => Training::new(&setting, &mut stream),
+        };
         Member {
             teacher: student.finder(),
             student,
@@ -130,9 +151,8 @@ impl Member {
                 let number = believed[self.stream.random_range(0..believed.len())];
                 photos.push(Example {
                     picture: strong(&lesson.photos.get(number)?.picture, &mut self.stream),
-                    mask: image::GrayImage::default(),
-                    maps: Vec::new(),
                     objects: beliefs[number].objects().into(),
+                    ..Example::default()
                 });
             }
             let all = labelled.iter().map(|(example, _)| example.as_ref());

@@ -10,7 +10,7 @@
 
 mod agreement;
 mod lesson;
-mod parts;
+mod outlines;
 mod strong;
 #[cfg(test)]
 mod tests;
@@ -23,8 +23,9 @@ use serde_json::json;
 use super::{PseudoLabel, findings, note, write};
 use crate::models::album::{Album, ObjectBox};
 use crate::nn::device;
-use crate::sample::crop::{self, Rectangle};
-use crate::sample::{Extent, Labels, Object, Sample, image};
+use crate::sample::crop::Rectangle;
+use crate::sample::parts::{self, Boxes};
+use crate::sample::{Extent, Labels, Mask, Object, Sample};
 use crate::stage::{Context, finding};
 use crate::tasks::Detection;
 use crate::tasks::detection::boxes::clipped;
@@ -35,6 +36,8 @@ use lesson::Lesson;
 #[derive(Debug, Clone, Default)]
 struct Belief {
     sure: Vec<Detection>,
+    /// The mask of each of these in the end; empty if the task has none.
+    masks: Vec<Mask>,
     /// What some teachers see in some views, and not all believe.
     doubtful: Vec<Detection>,
 }
@@ -52,7 +55,25 @@ impl Belief {
         };
         Belief {
             sure: within(&self.sure),
+            masks: self.masks.clone(),
             doubtful: within(&self.doubtful),
+        }
+    }
+
+    /// One of the sure, in pixels of the photo.
+    fn object(&self, one: &Detection, classes: &[String]) -> Object {
+        let place = self.sure.iter().position(|other| other == one);
+        Object {
+            mask: place.and_then(|place| self.masks.get(place)).cloned(),
+            ..Object::new(&classes[one.class], one.bbox_xywh)
+        }
+    }
+
+    fn boxes(&self) -> Boxes {
+        let boxes = |all: &[Detection]| all.iter().map(|one| one.bbox_xywh).collect();
+        Boxes {
+            sure: boxes(&self.sure),
+            doubtful: boxes(&self.doubtful),
         }
     }
 
@@ -72,7 +93,8 @@ impl Belief {
 /// If there is nothing to learn from or to read, or a file cannot be read or written.
 pub(super) fn run(config: &PseudoLabel, context: &Context) -> Result<serde_json::Value> {
     let (samples, photos) = (context.input("samples")?, context.input("photos")?);
-    let (classes, labelled) = labelled(context)?;
+    let task = config.task.entry();
+    let (classes, labelled) = labelled(context, task.masks)?;
     let (mut album, mut places) = (Album::new(context.out)?, BTreeMap::new());
     for photo in photos.samples() {
         let photo = photo?;
@@ -86,6 +108,13 @@ pub(super) fn run(config: &PseudoLabel, context: &Context) -> Result<serde_json:
             "check `from`: `samples` must show objects with boxes, `photos` must not be empty",
         ));
     }
+    if task.masks && labelled.masks() == 0 {
+        return Err(Error::failed(
+            context.id,
+            "needs the masks of objects to learn from, and `samples` has none",
+            "give it samples with masks, such as renders, or write `task = \"detection\"`",
+        ));
+    }
     let chosen = device::choose(context.device)?;
     let lesson = Lesson {
         labelled: &labelled,
@@ -96,14 +125,22 @@ pub(super) fn run(config: &PseudoLabel, context: &Context) -> Result<serde_json:
     let joined = RefCell::new(Joined::default());
     let label = |photo: Sample| {
         let belief = beliefs[places[&photo.id]].within(photo.extent);
-        let parts = parts::parts(&belief, photo.extent);
-        let parts = parts
-            .into_iter()
-            .map(|part| (part, parts::within(part, &belief.sure)));
-        let parts: Vec<_> = parts.collect();
+        let parts = parts::parts(&belief.boxes(), photo.extent).into_iter();
+        let within = |part| {
+            let sure = belief.sure.iter();
+            let sure = sure.filter(|one| parts::holds(part, one.bbox_xywh));
+            (part, sure.copied().collect())
+        };
+        let parts: Vec<(Rectangle, Vec<Detection>)> = parts.map(within).collect();
         joined.borrow_mut().count(&parts);
         let sample = |(rectangle, sure): &(Rectangle, Vec<Detection>)| {
-            part(&photo, *rectangle, sure, &classes)
+            let object = |one: &Detection| belief.object(one, &classes);
+            part(
+                &photo,
+                *rectangle,
+                sure.iter().map(object).collect(),
+                confidence(sure),
+            )
         };
         parts.iter().map(sample).collect()
     };
@@ -115,8 +152,8 @@ pub(super) fn run(config: &PseudoLabel, context: &Context) -> Result<serde_json:
     Ok(summary)
 }
 
-/// The classes of the objects in the labelled samples, sorted, and these samples.
-fn labelled(context: &Context) -> Result<(Vec<String>, Album)> {
+/// The classes of the objects in the labelled samples, sorted, and these samples, with masks if they are asked for.
+fn labelled(context: &Context, masks: bool) -> Result<(Vec<String>, Album)> {
     let samples = context.input("samples")?;
     let classes = samples.object_classes()?;
     let mut album = Album::new(context.out)?;
@@ -130,10 +167,13 @@ fn labelled(context: &Context) -> Result<(Vec<String>, Album)> {
                 .binary_search_by(|class| class.as_str().cmp(name))
                 .ok()
         };
-        let object =
-            |object: &Object| Some(ObjectBox::new(place(&object.class)?, object.bbox_xywh));
-        let objects = objects.iter().filter_map(object).collect();
-        album.push_objects(&sample.id, &sample.image, objects)?;
+        let object = |object: &Object| {
+            let place = place(&object.class)?;
+            let mask = object.mask.as_ref().filter(|_| masks);
+            Some((ObjectBox::new(place, object.bbox_xywh), mask.cloned()))
+        };
+        let (objects, masks): (Vec<_>, Vec<_>) = objects.iter().filter_map(object).unzip();
+        album.push_objects(&sample.id, &sample.image, objects, &masks)?;
     }
     Ok((classes, album))
 }
@@ -142,30 +182,18 @@ fn labelled(context: &Context) -> Result<(Vec<String>, Album)> {
 fn part(
     photo: &Sample,
     rectangle: Rectangle,
-    sure: &[Detection],
-    classes: &[String],
+    objects: Vec<Object>,
+    confidence: f32,
 ) -> Result<Sample> {
-    let mut part = photo.clone();
-    let transforms = &mut part.provenance.transforms;
-    let Rectangle { left, top, extent } = rectangle;
-    if extent != photo.extent {
-        let pixels = crop::cut(&image::decode_rgb(&photo.image, &photo.id)?, rectangle);
-        part.image = image::encode_png(&pixels)?;
-        part.extent = extent;
-        transforms.push(format!("part({left}, {top}, {extent})"));
-    }
-    let objects = sure.iter().map(|one| {
-        let [x, y, width, height] = one.bbox_xywh;
-        let bbox_xywh = [x - left as f32, y - top as f32, width, height];
-        Object::new(&classes[one.class], bbox_xywh)
-    });
-    part.labels = Labels {
-        objects: Some(objects.collect()),
+    let count = format!("{} objects", objects.len());
+    let mut photo = photo.clone();
+    photo.labels = Labels {
+        objects: Some(objects),
         ..Labels::default()
     };
+    let mut part = parts::cut_out(&photo, rectangle)?;
     part.labels.class = part.labels.only_class().map(str::to_owned);
-    let count = format!("{} objects", sure.len());
-    transforms.push(note(&count, confidence(sure)));
+    part.provenance.transforms.push(note(&count, confidence));
     Ok(part)
 }
 
@@ -199,7 +227,7 @@ impl Joined {
         }
         json!({
             "photos": beliefs.len(),
-            "believed": self.photos,
+            "joined": self.photos,
             "parts": self.parts,
             "boxes": self.objects.len(),
             "classes": boxes,

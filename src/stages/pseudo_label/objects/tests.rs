@@ -25,7 +25,7 @@ fn photos_join_with_the_objects_that_they_show() {
         ("photos", testing::publish(folders[1].path(), &photos, 7)),
     ];
     let stage: PseudoLabel = toml::from_str(
-        "task = 'detection'\nnetworks = 1\nsteps = 500\nrounds = 1\nround_steps = 60\nbatch = 8\nchannels = 8\n\
+        "task = 'segmentation'\nnetworks = 1\nsteps = 500\nrounds = 1\nround_steps = 60\nbatch = 8\nchannels = 8\n\
          crop = 64\nrate = 4e-3\nkeep = 1.0\nconfidence = 0.4\nmirror = true",
     )
     .unwrap();
@@ -38,7 +38,7 @@ fn photos_join_with_the_objects_that_they_show() {
     let joined: Vec<Sample> = written.skip(60).collect();
     assert_eq!(summary["photos"], 20);
     assert_eq!(summary["parts"], joined.len());
-    assert!(summary["believed"].as_u64() <= summary["parts"].as_u64());
+    assert!(summary["joined"].as_u64() <= summary["parts"].as_u64());
     assert!(joined.len() >= 4, "{summary}");
     let (mut boxes, mut right) = (0, 0);
     for photo in &joined {
@@ -52,7 +52,17 @@ fn photos_join_with_the_objects_that_they_show() {
             let bbox = [x + corner[0], y + corner[1], width, height];
             let same =
                 |other: &Object| other.class == object.class && iou(other.bbox_xywh, bbox) > 0.5;
-            right += usize::from(truth.iter().any(same));
+            let same = truth.iter().find(|other| same(other));
+            right += usize::from(same.is_some());
+            let mask = object.mask.as_ref().unwrap();
+            assert_eq!(mask.bbox_xywh(photo.extent.height), Some(object.bbox_xywh));
+            if let Some(mask_of_truth) = same.and_then(|same| same.mask.as_ref()) {
+                let area = [mask, mask_of_truth].map(|mask| f64::from(mask.area()));
+                assert!(
+                    area[0] < 1.3 * area[1] && area[1] < 1.3 * area[0],
+                    "{area:?}"
+                );
+            }
         }
         let (count, _) = super::super::read_note(&photo.provenance.transforms).unwrap();
         assert_eq!(count, format!("{} objects", photo.labels.objects().len()));
@@ -80,8 +90,14 @@ fn samples_without_objects_are_refused() {
         ("samples", testing::publish(folders[0].path(), &samples, 4)),
         ("photos", testing::publish(folders[1].path(), &samples, 4)),
     ];
-    let stage: PseudoLabel = toml::from_str("task = 'detection'").unwrap();
-    let error = testing::run_with(&stage, "pseudo_label", inputs, 4, folders[2].path());
-    let error = error.unwrap_err().to_string();
-    assert!(error.contains("must show objects"), "{error}");
+    let refused = |task: &str| {
+        let stage: PseudoLabel = toml::from_str(&format!("task = '{task}'")).unwrap();
+        let inputs = inputs.clone();
+        let error = testing::run_with(&stage, "pseudo_label", inputs, 4, folders[2].path());
+        error.unwrap_err().to_string()
+    };
+    for task in ["detection", "segmentation"] {
+        let error = refused(task);
+        assert!(error.contains("must show objects"), "{error}");
+    }
 }
