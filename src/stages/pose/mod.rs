@@ -53,6 +53,9 @@ pub const STAGE: StageKind = StageKind {
 /// Objects in photos with fewer pixels say too little.
 const LEAST: u32 = 100;
 
+/// Parts of one photo that join at most.
+const PARTS: usize = 100;
+
 /// Configuration of `pose`.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
@@ -120,7 +123,17 @@ impl Stage for Pose {
                 "give it renders of 3D models",
             ));
         }
-        context.map_each("samples", |sample| self.posed(sample, &templates))?;
+        context.map_each("samples", |sample| {
+            let (parent, index) = (sample.id.clone(), sample.index);
+            let mut made = self.posed(sample, &templates)?;
+            made.truncate(PARTS);
+            for (place, sample) in made.iter_mut().enumerate() {
+                sample.provenance.parent = Some(parent.clone());
+                sample.index = index * PARTS as u64 + place as u64;
+                sample.id = format!("{}-{:06}", context.id, sample.index);
+            }
+            Ok(made)
+        })?;
         let mut counts: BTreeMap<String, [u64; 2]> = BTreeMap::new();
         for path in part_files::in_folder(context.out)? {
             for sample in part_files::read_part(&path)? {

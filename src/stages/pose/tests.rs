@@ -143,7 +143,7 @@ fn what_another_class_explains_better_does_not_stay() {
     let photos = [wrong, photo(1, [100.0, 50.0], -0.7, 600.0).0];
     let (made, summary) = posed("", &renders(), &photos);
     assert_eq!(made.len(), 1);
-    assert_eq!(made[0].id, photos[1].id);
+    assert_eq!(made[0].provenance.parent.as_ref(), Some(&photos[1].id));
     assert_eq!(summary["classes"], json!({ "bar": 1 }));
     // Or it stays without a pose.
     let (made, summary) = posed("drop = false", &renders(), &photos);
@@ -157,12 +157,14 @@ fn what_another_class_explains_better_does_not_stay() {
 
 #[test]
 fn renders_and_photos_without_masks_pass_as_they_are() {
-    let mut photo = photo(0, [60.0, 70.0], 2.4, 880.0).0;
+    let mut photo = photo(1, [60.0, 70.0], 2.4, 880.0).0;
     photo.labels.objects_mut()[0].mask = None;
     let samples = [renders().remove(0), photo];
     let (made, summary) = posed("", &renders(), &samples);
     let labels = |samples: &[Sample]| samples.iter().map(|s| s.labels.clone()).collect::<Vec<_>>();
     assert_eq!(labels(&made), labels(&samples));
+    assert_ne!(made[0].id, made[1].id);
+    assert_eq!(made[1].provenance.parent.as_ref(), Some(&samples[1].id));
     assert_eq!(summary["objects"], 0);
 }
 
