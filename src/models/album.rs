@@ -4,6 +4,7 @@
 //! once, in their order, into a file without a name, and the examples used last are kept decoded. Memory
 //! is bounded whatever the number and the size of the pictures.
 
+mod common;
 mod kept;
 mod objects;
 
@@ -21,6 +22,7 @@ use crate::sample::{Extent, Mask, Sample};
 use crate::{Error, Result};
 use kept::Kept;
 
+pub use common::common_extent;
 pub use objects::ObjectBox;
 
 /// Bytes of decoded examples that an album keeps: 40,000 pictures of 64×64, or 500 of 640×480.
@@ -39,7 +41,7 @@ pub struct Album {
     /// As wide as the widest picture, and as high as the highest.
     largest: Option<Extent>,
     /// Objects whose mask is known.
-    masks: usize,
+    known_masks: usize,
     kept: Mutex<Kept>,
 }
 
@@ -86,7 +88,7 @@ impl Album {
             first: None,
             odd: None,
             largest: None,
-            masks: 0,
+            known_masks: 0,
             kept: Mutex::new(Kept::new(KEPT)),
         })
     }
@@ -136,7 +138,7 @@ impl Album {
         masks: &[Option<Mask>],
     ) -> Result<()> {
         self.add(name, [picture, &[], &objects::packed(masks)], &[], 0)?;
-        self.masks += masks.iter().flatten().count();
+        self.known_masks += masks.iter().flatten().count();
         self.note_objects(objects);
         Ok(())
     }
@@ -235,8 +237,20 @@ impl Album {
     }
 
     /// The number of objects whose mask is known.
-    pub fn masks(&self) -> usize {
-        self.masks
+    pub fn known_masks(&self) -> usize {
+        self.known_masks
+    }
+
+    /// The mask of each object of one example, as [`Example::masks`], without decoding its picture; panics if there is no
+    /// such example.
+    ///
+    /// # Errors
+    /// If they cannot be read.
+    pub fn masks(&self, number: usize) -> Result<Vec<Option<Mask>>> {
+        let entry = &self.entries[number];
+        let [picture, mask, masks] = entry.bytes;
+        let bytes = self.read(entry.at + (picture + mask) as u64, masks)?;
+        Ok(objects::unpacked(&bytes))
     }
 
     /// What the picture of one example measures, without decoding it; panics if there is no such example.
@@ -308,15 +322,19 @@ impl Album {
             .collect()
     }
 
+    fn read(&self, at: u64, count: usize) -> Result<Vec<u8>> {
+        let mut bytes = vec![0; count];
+        let mut file = locked(&self.file);
+        let read = file.seek(SeekFrom::Start(at));
+        let read = read.and_then(|_| file.read_exact(&mut bytes));
+        read.map_err(|e| Error::io(&self.folder, e))?;
+        Ok(bytes)
+    }
+
     fn decode(&self, entry: &Entry) -> Result<Example> {
         let [picture, mask, masks] = entry.bytes;
         let maps: usize = entry.maps.iter().map(|(_, bytes)| bytes).sum();
-        let mut bytes = vec![0; picture + mask + masks + maps];
-        let mut file = locked(&self.file);
-        let read = file.seek(SeekFrom::Start(entry.at));
-        let read = read.and_then(|_| file.read_exact(&mut bytes));
-        read.map_err(|e| Error::io(&self.folder, e))?;
-        drop(file);
+        let bytes = self.read(entry.at, picture + mask + masks + maps)?;
         let (picture, rest) = bytes.split_at(picture);
         let (mask, rest) = rest.split_at(mask);
         let (masks, mut rest) = rest.split_at(masks);
@@ -340,37 +358,6 @@ impl Album {
                     .into_luma8(),
             },
         })
-    }
-}
-
-/// What all pictures of `albums`, each with its name, measure.
-///
-/// # Errors
-/// If they differ, or there is none.
-pub fn common_extent(subject: &str, albums: &[(&str, &Album)]) -> Result<Extent> {
-    let with_pictures = albums
-        .iter()
-        .filter_map(|(name, album)| Some((name, album.first?)));
-    let Some((leader, extent)) = with_pictures.clone().next() else {
-        return Err(Error::failed(
-            subject,
-            "has no pictures",
-            "check its inputs",
-        ));
-    };
-    let mut others = albums.iter().flat_map(|(name, album)| {
-        let extents = album.first.into_iter().chain(album.odd);
-        extents.map(move |other| (name, other))
-    });
-    match others.find(|(_, other)| *other != extent) {
-        Some((name, other)) => Err(Error::failed(
-            subject,
-            format!(
-                "the pictures of `{leader}` are {extent}, but there is one of {other} in `{name}`"
-            ),
-            "give `render` and every `ingest` the same `size`",
-        )),
-        None => Ok(extent),
     }
 }
 

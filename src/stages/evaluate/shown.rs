@@ -75,7 +75,7 @@ impl Shown {
                 kind: kind.to_owned(),
                 score,
                 objects: sets.test.objects(number).to_vec(),
-                masks: sets.test.get(number)?.masks.clone(),
+                masks: sets.test.masks(number)?,
                 found: (0..recognisers.len())
                     .map(|set| first(set)[number].detections.clone())
                     .collect(),

@@ -35,7 +35,7 @@ use view::View;
 pub const STAGE: StageKind = StageKind {
     name: "pose",
     about: "objects in photos get the pose and keypoints of the render that looks most like them",
-    version: 1,
+    version: 2,
     inputs: &[
         Input::required(
             "samples",
@@ -105,8 +105,14 @@ impl Stage for Pose {
     }
 
     fn forecast(&self, inputs: &Givens) -> Forecast {
-        let pixels = inputs.pixels("samples");
-        Forecast::new(inputs.count("samples"), pixels.map(Effort::pixels))
+        /// Multiplications of networks that take as long as comparing an object with one template.
+        const COMPARED: f64 = 1.5e7;
+        let count = inputs.count("samples");
+        let classes = inputs.facts("renders").class_names.len().max(1);
+        let templates = (self.templates * classes) as f64;
+        // As if each sample were a photo of one object.
+        let compared = |count: u64| Effort::products(COMPARED * templates * count as f64);
+        Forecast::new(count, count.map(compared))
     }
 
     fn left_over(&self, resume: &Resume, inputs: &Givens) -> f64 {
@@ -231,8 +237,8 @@ impl Pose {
             return Ok(vec![sample]);
         }
         let picture = sample.pixels()?;
-        let camera = sample.labels.camera;
-        let camera = camera.unwrap_or_else(|| usual_camera(sample.extent, templates.focal));
+        let known = sample.labels.camera;
+        let camera = known.unwrap_or_else(|| usual_camera(sample.extent, templates.focal));
         let (mut boxes, mut notes) = (Boxes::default(), Vec::new());
         let mut objects = sample.labels.objects.take().unwrap_or_default();
         for object in &mut objects {
@@ -244,7 +250,11 @@ impl Pose {
             }
             notes.push(note);
         }
-        sample.labels.camera = Some(camera);
+        if known.is_none() && notes.iter().flatten().any(|note| note.explained) {
+            sample.labels.camera = Some(camera);
+            let note = format!("assumed_camera({:.1})", camera.fx);
+            sample.provenance.transforms.push(note);
+        }
         if !self.drop {
             sample.labels.objects = Some(objects);
             let notes = notes.iter().flatten().map(Note::text);

@@ -123,7 +123,7 @@ impl Templates {
                 let most = overlaps.iter().copied().fold(0.0, f64::max);
                 (0..COARSE)
                     .filter(|&step| overlaps[step] >= UNLIKE.max(most - NEARLY))
-                    .map(|step| template.matched(seen, angle(step)))
+                    .map(|step| template.matched(seen, angle(step), overlaps[step]))
                     .max_by(|a, b| a.fit.score().total_cmp(&b.fit.score()))
             })
             .collect();
@@ -131,18 +131,21 @@ impl Templates {
         candidates.truncate(REFINED);
         let refined = candidates.iter().flat_map(|one| {
             let angles = FINE.into_iter().map(|step| one.angle + step.to_radians());
-            angles.map(|angle| one.template.matched(seen, angle))
+            angles.map(|angle| {
+                let overlap = one.template.view.masks(seen, angle);
+                one.template.matched(seen, angle, overlap)
+            })
         });
         refined.max_by(|a, b| a.fit.score().total_cmp(&b.fit.score()))
     }
 }
 
 impl Template {
-    fn matched(&self, seen: &View, angle: f64) -> Match<'_> {
+    fn matched(&self, seen: &View, angle: f64, overlap: f64) -> Match<'_> {
         Match {
             template: self,
             angle,
-            fit: self.view.fit(seen, angle),
+            fit: self.view.fit(seen, angle, overlap),
         }
     }
 }
@@ -181,7 +184,7 @@ impl Match<'_> {
         pose
     }
 
-    /// The template's keypoints in the photo that `seen` is of; `inside` says what lies in it.
+    /// The template's keypoints in the photo that `seen` is of.
     pub(super) fn keypoints(&self, seen: &View, photo: &Sample) -> Vec<Keypoint> {
         let larger = seen.radius / self.template.view.radius;
         let turn = DVec2::from_angle(self.angle) * larger;

@@ -156,6 +156,23 @@ fn what_another_class_explains_better_does_not_stay() {
 }
 
 #[test]
+fn a_photo_without_a_camera_gets_one_only_with_a_pose() {
+    let photos = [0, 1].map(|number| {
+        let mut photo = photo(number, [60.0, 70.0], 2.4, 880.0).0;
+        photo.labels.camera = None;
+        photo
+    });
+    let [known, mut unknown] = photos;
+    unknown.labels.objects_mut()[0].class = "plate".into();
+    let (made, _) = posed("drop = false", &renders(), &[known, unknown]);
+    // It sees as wide as the renders, through the middle.
+    assert_eq!(made[0].labels.camera, Some(CAMERA));
+    let notes = &made[0].provenance.transforms;
+    assert_eq!(notes[0], "assumed_camera(800.0)");
+    assert_eq!(made[1].labels.camera, None);
+}
+
+#[test]
 fn renders_and_photos_without_masks_pass_as_they_are() {
     let mut photo = photo(1, [60.0, 70.0], 2.4, 880.0).0;
     photo.labels.objects_mut()[0].mask = None;

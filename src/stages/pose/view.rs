@@ -100,9 +100,9 @@ impl View {
         })
     }
 
-    /// How well this one, turned by `angle` (radians, from x to y), agrees with `other`.
-    pub(super) fn fit(&self, other: &View, angle: f64) -> Fit {
-        let masks = self.masks(other, angle);
+    /// How well this one, turned by `angle` (radians, from x to y), agrees with `other`, if their masks overlap by `masks`
+    /// then.
+    pub(super) fn fit(&self, other: &View, angle: f64, masks: f64) -> Fit {
         let there = self.seen_in(other, angle);
         let back = other.seen_in(self, -angle);
         Fit {
@@ -168,17 +168,10 @@ fn edges(grey: &GrayImage, mask: &[bool]) -> Vec<Option<[f32; 2]>> {
     let mut slopes = vec![[0.0_f32; 2]; SIDE * SIDE];
     for y in 1..SIDE - 1 {
         for x in 1..SIDE - 1 {
-            // Sobel.
-            let across = |f: fn(f32, f32, f32) -> f32, a: [f32; 3], b: [f32; 3]| {
-                f(b[0], b[1], b[2]) - f(a[0], a[1], a[2])
-            };
-            let weigh: fn(f32, f32, f32) -> f32 = |a, b, c| a + 2.0 * b + c;
-            let column = |x| [at(x, y - 1), at(x, y), at(x, y + 1)];
-            let row = |y| [at(x - 1, y), at(x, y), at(x + 1, y)];
-            slopes[y * SIDE + x] = [
-                across(weigh, column(x - 1), column(x + 1)),
-                across(weigh, row(y - 1), row(y + 1)),
-            ];
+            // Sobel's operator.
+            let column = |x| at(x, y - 1) + 2.0 * at(x, y) + at(x, y + 1);
+            let row = |y| at(x - 1, y) + 2.0 * at(x, y) + at(x + 1, y);
+            slopes[y * SIDE + x] = [column(x + 1) - column(x - 1), row(y + 1) - row(y - 1)];
         }
     }
     let strength: Vec<f32> = slopes.iter().map(|[x, y]| x.hypot(*y)).collect();
@@ -246,21 +239,25 @@ pub(super) mod tests {
         View::new(&picture, &mask, 1).unwrap()
     }
 
+    fn fit(one: &View, other: &View, angle: f64) -> Fit {
+        one.fit(other, angle, one.masks(other, angle))
+    }
+
     #[test]
     fn a_turned_and_scaled_object_agrees_with_itself() {
         let (one, other) = (view([60.0, 50.0], 0.3, 1.0), view([90.5, 70.0], 1.1, 1.7));
         assert!(other.middle.distance(DVec2::new(90.5, 70.0)) < 0.2);
         assert!((other.radius / one.radius - 1.7).abs() < 0.02);
-        let right = one.fit(&other, 0.8);
+        let right = fit(&one, &other, 0.8);
         assert!(right.masks > 0.9 && right.edges > 0.8, "{right:?}");
         // Upside down, its mask is the same, and its dot elsewhere.
-        let upside_down = one.fit(&other, 0.8 + std::f64::consts::PI);
+        let upside_down = fit(&one, &other, 0.8 + std::f64::consts::PI);
         assert!(upside_down.masks > 0.9, "{upside_down:?}");
         assert!(
             upside_down.edges < right.edges - 0.1,
             "{upside_down:?} {right:?}"
         );
-        let across = one.fit(&other, 0.8 + 1.5);
+        let across = fit(&one, &other, 0.8 + 1.5);
         assert!(across.score() < 0.7 * right.score(), "{across:?}");
     }
 
@@ -280,7 +277,7 @@ pub(super) mod tests {
         );
         let grey = RgbImage::from_pixel(160, 120, Rgb([90; 3]));
         let grey = View::new(&grey, &mask, 1).unwrap();
-        let fit = grey.fit(&view([60.0, 50.0], 0.0, 1.0), 0.0);
+        let fit = fit(&grey, &view([60.0, 50.0], 0.0, 1.0), 0.0);
         assert!(fit.masks > 0.95 && fit.edges == 0.0, "{fit:?}");
         // At the corner of the picture, most of the view lies beyond.
         let cut = view([5.0, 2.0], 0.0, 1.0);

@@ -51,6 +51,11 @@ pub fn suppress(mut found: Vec<Detection>, limit: f32) -> Vec<Detection> {
     kept
 }
 
+/// A box in the mirrored picture, which is so wide.
+pub fn mirrored([x, y, w, h]: [f32; 4], width: u32) -> [f32; 4] {
+    [width as f32 - x - w, y, w, h]
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

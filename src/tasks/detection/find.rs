@@ -85,6 +85,9 @@ impl Finder {
 
     /// The visible pixels of each object that was found in a picture; empty if it draws no masks.
     pub fn masks(&self, picture: &RgbImage, found: &[Detection]) -> Vec<Mask> {
+        if !self.network.draws() {
+            return Vec::new();
+        }
         let extent: Extent = picture.dimensions().into();
         let squares = found
             .iter()
@@ -95,7 +98,7 @@ impl Finder {
             let views: Vec<_> = squares.iter().map(|s| read::view(picture, *s)).collect();
             let views = batch::to_tensor(views.iter(), &self.device);
             let Some(drawn) = self.network.draw(views) else {
-                return Vec::new();
+                break;
             };
             let logits = numbers(drawn.reshape([squares.len() as i32, -1]));
             let each = logits.chunks_exact(logits.len() / squares.len());

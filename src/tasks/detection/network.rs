@@ -140,6 +140,11 @@ impl Detector {
         }
     }
 
+    /// Whether it draws masks.
+    pub(super) fn draws(&self) -> bool {
+        self.masks.is_some()
+    }
+
     /// Logits of the masks of views, `[views, 1, SIDE, SIDE]`, if it draws any.
     pub(super) fn draw(&self, views: Tensor<4>) -> Option<Tensor<4>> {
         self.masks.as_ref().map(|head| head.forward(views))

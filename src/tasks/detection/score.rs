@@ -68,7 +68,8 @@ fn metrics(
     for (image, &number) in numbers.iter().enumerate() {
         let extent = album.extent(number);
         let masks = match by {
-            IouType::Segm => album.get(number).ok()?.masks.clone(),
+            // Its picture has been read a moment ago, to find its objects.
+            IouType::Segm => album.masks(number).ok()?,
             _ => Vec::new(),
         };
         for (place, object) in album.objects(number).iter().enumerate() {

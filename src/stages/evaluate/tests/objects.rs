@@ -4,7 +4,7 @@ use serde_json::json;
 
 use super::*;
 use crate::artifact::Artifact;
-use crate::stage::exhibit::{Content, Evidence, Place};
+use crate::stage::exhibit::{Content, Evidence, Exhibit, Place};
 
 /// Frames as photos: no labels, and the rows of their CSV.
 fn photos(count: u64, seed: u64) -> (Vec<Sample>, String) {
@@ -66,6 +66,33 @@ fn evaluated(
     (summary, warnings, test)
 }
 
+/// Frames as photos whose labels are a dataset of COCO's, and a configuration that is tested on them by masks.
+fn with_masks(folder: &std::path::Path, mut test: Vec<Sample>) -> (Evaluate, Vec<Sample>) {
+    let truth = folder.join("truth");
+    std::fs::create_dir_all(&truth).unwrap();
+    let emit = testing::stage("emit", "{ formats = [\"coco\"] }");
+    testing::run_into(emit.as_ref(), "emit", &test, 16, &truth).unwrap();
+    for sample in &mut test {
+        sample.labels = crate::sample::Labels::default();
+        sample.provenance.source = format!("{}.png", sample.id);
+        sample.provenance.transforms.clear();
+    }
+    let mut config: Evaluate = toml::from_str(&format!("{SETTINGS}task = 'segmentation'")).unwrap();
+    config.test_labels = truth;
+    (config, test)
+}
+
+/// What the result beside what [`evaluated`] read shows.
+fn exhibits(folder: &std::path::Path, summary: Value, test: &Artifact) -> Vec<Exhibit> {
+    let mut artifact = testing::describe(&folder.join("out"), &[]);
+    artifact.manifest.summary = summary;
+    exhibit::exhibit(&Evidence {
+        artifact: &artifact,
+        inputs: [("test", test)].into(),
+    })
+    .unwrap()
+}
+
 #[test]
 fn frames_of_any_size_are_learned_from_and_photos_are_measured() {
     let folder = tempfile::tempdir().unwrap();
@@ -93,13 +120,7 @@ fn frames_of_any_size_are_learned_from_and_photos_are_measured() {
         5
     );
 
-    let mut artifact = testing::describe(&folder.path().join("out"), &[]);
-    artifact.manifest.summary = summary;
-    let exhibits = exhibit::exhibit(&Evidence {
-        artifact: &artifact,
-        inputs: [("test", &test)].into(),
-    })
-    .unwrap();
+    let exhibits = exhibits(folder.path(), summary, &test);
     let sheets = exhibits
         .iter()
         .filter_map(|exhibit| match &exhibit.content {
@@ -116,18 +137,8 @@ fn frames_of_any_size_are_learned_from_and_photos_are_measured() {
 #[test]
 fn masks_are_learned_from_datasets_and_measured() {
     let folder = tempfile::tempdir().unwrap();
-    let mut test = testing::frames(10, Extent::new(160, 128), 2);
-    let truth = folder.path().join("truth");
-    std::fs::create_dir_all(&truth).unwrap();
-    let emit = testing::stage("emit", "{ formats = [\"coco\"] }");
-    testing::run_into(emit.as_ref(), "emit", &test, 16, &truth).unwrap();
-    for sample in &mut test {
-        sample.labels = crate::sample::Labels::default();
-        sample.provenance.source = format!("{}.png", sample.id);
-        sample.provenance.transforms.clear();
-    }
-    let mut config: Evaluate = toml::from_str(&format!("{SETTINGS}task = 'segmentation'")).unwrap();
-    config.test_labels = truth;
+    let test = testing::frames(10, Extent::new(160, 128), 2);
+    let (config, test) = with_masks(folder.path(), test);
     config.check().unwrap();
     let (summary, warnings, test) = evaluated(&config, &test, folder.path());
     let summary = summary.unwrap();
@@ -138,13 +149,7 @@ fn masks_are_learned_from_datasets_and_measured() {
     assert!(adapted["map50"].as_f64() > Some(0.1), "{adapted}");
     assert!(adapted["box_map"].is_number(), "{adapted}");
 
-    let mut artifact = testing::describe(&folder.path().join("out"), &[]);
-    artifact.manifest.summary = summary;
-    let exhibits = exhibit::exhibit(&Evidence {
-        artifact: &artifact,
-        inputs: [("test", &test)].into(),
-    })
-    .unwrap();
+    let exhibits = exhibits(folder.path(), summary, &test);
     let sheet = exhibits.iter().find_map(|exhibit| match &exhibit.content {
         Content::Pictures(sheet) => Some(sheet),
         _ => None,
@@ -166,6 +171,20 @@ fn masks_that_are_missing_are_refused() {
         ..toml::from_str("task = 'segmentation'").unwrap()
     };
     assert!(table.check().unwrap_err().contains("has no masks"));
+    // COCO's labels may have boxes alone, which only reading them shows.
+    let mut test = testing::frames(4, Extent::new(160, 128), 2);
+    for sample in &mut test {
+        let objects = sample.labels.objects_mut().iter_mut();
+        objects.for_each(|object| object.mask = None);
+    }
+    let (mut config, test) = with_masks(folder.path(), test);
+    config.steps = 2;
+    let (summary, ..) = evaluated(&config, &test, folder.path());
+    let error = summary.unwrap_err().to_string();
+    assert!(
+        error.contains("objects of the set `test` have a mask"),
+        "{error}"
+    );
 }
 
 #[test]

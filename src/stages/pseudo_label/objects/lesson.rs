@@ -19,6 +19,7 @@ use crate::sample::Extent;
 use crate::sample::image::resize;
 use crate::seed::Stream;
 use crate::stage::Context;
+use crate::tasks::detection::boxes::mirrored;
 use crate::tasks::detection::{Finder, Training};
 use crate::tasks::{Detection, Order, Setting};
 
@@ -221,11 +222,10 @@ impl View {
 
     /// What was found in this view, in the pixels of the photo, which is so wide.
     fn back(self, one: Detection, width: u32) -> Detection {
-        let [x, y, w, h] = one.bbox_xywh;
         let bbox_xywh = match self {
             View::AsItIs => one.bbox_xywh,
             View::Larger => one.bbox_xywh.map(|side| side / LARGER),
-            View::Mirrored => [width as f32 - x - w, y, w, h],
+            View::Mirrored => mirrored(one.bbox_xywh, width),
         };
         Detection { bbox_xywh, ..one }
     }

@@ -108,7 +108,7 @@ pub(super) fn run(config: &PseudoLabel, context: &Context) -> Result<serde_json:
             "check `from`: `samples` must show objects with boxes, `photos` must not be empty",
         ));
     }
-    if task.masks && labelled.masks() == 0 {
+    if task.masks && labelled.known_masks() == 0 {
         return Err(Error::failed(
             context.id,
             "needs the masks of objects to learn from, and `samples` has none",

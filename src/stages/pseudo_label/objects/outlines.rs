@@ -7,7 +7,7 @@ use super::Belief;
 use crate::sample::mask::overlap;
 use crate::sample::{Extent, Mask};
 use crate::tasks::Detection;
-use crate::tasks::detection::Finder;
+use crate::tasks::detection::{Finder, boxes};
 
 /// Each drawing overlaps the pixels that most of them have by at least this much.
 const AGREE: f64 = 0.75;
@@ -29,10 +29,9 @@ pub(super) fn outlined(
     let as_it_is = draw(photo, &belief.sure);
     let mut mirrored = Vec::new();
     if mirror {
-        let turned = belief.sure.iter().map(|one| {
-            let [x, y, w, h] = one.bbox_xywh;
-            let bbox_xywh = [width as f32 - x - w, y, w, h];
-            Detection { bbox_xywh, ..*one }
+        let turned = belief.sure.iter().map(|one| Detection {
+            bbox_xywh: boxes::mirrored(one.bbox_xywh, width),
+            ..*one
         });
         mirrored = draw(&flip_horizontal(photo), &turned.collect::<Vec<_>>());
     }

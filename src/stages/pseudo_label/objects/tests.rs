@@ -80,24 +80,26 @@ fn corner(transforms: &[String]) -> [f32; 2] {
 }
 
 #[test]
-fn samples_without_objects_are_refused() {
-    let folders = [(); 3].map(|()| tempfile::tempdir().unwrap());
-    let mut samples = testing::shapes(4, 16, 1);
-    samples
-        .iter_mut()
-        .for_each(|sample| sample.labels.objects = None);
-    let inputs = [
-        ("samples", testing::publish(folders[0].path(), &samples, 4)),
-        ("photos", testing::publish(folders[1].path(), &samples, 4)),
-    ];
-    let refused = |task: &str| {
+fn samples_without_objects_and_masks_are_refused() {
+    let refused = |task: &str, samples: &[Sample]| {
+        let folders = [(); 3].map(|()| tempfile::tempdir().unwrap());
+        let inputs = [
+            ("samples", testing::publish(folders[0].path(), samples, 4)),
+            ("photos", testing::publish(folders[1].path(), samples, 4)),
+        ];
         let stage: PseudoLabel = toml::from_str(&format!("task = '{task}'")).unwrap();
-        let inputs = inputs.clone();
         let error = testing::run_with(&stage, "pseudo_label", inputs, 4, folders[2].path());
         error.unwrap_err().to_string()
     };
-    for task in ["detection", "segmentation"] {
-        let error = refused(task);
-        assert!(error.contains("must show objects"), "{error}");
+    let mut samples = testing::shapes(4, 16, 1);
+    for sample in &mut samples {
+        sample.labels.objects_mut()[0].mask = None;
     }
+    let error = refused("segmentation", &samples);
+    assert!(error.contains("needs the masks of objects"), "{error}");
+    for sample in &mut samples {
+        sample.labels.objects = None;
+    }
+    let error = refused("detection", &samples);
+    assert!(error.contains("must show objects"), "{error}");
 }
