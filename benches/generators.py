@@ -1,10 +1,11 @@
-"""Writes Fashion-MNIST as pictures in a folder for each class, for benches/generators.toml.
+"""Writes Fashion-MNIST as pictures in a folder for each class, for benches/generators.toml and benches/transfer.toml.
 
     apt-get download dataset-fashion-mnist && dpkg -x dataset-fashion-mnist_*.deb fashion
-    python benches/generators.py fashion/usr/share/dataset-fashion-mnist data/fashion 600
+    python benches/generators.py fashion/usr/share/datasets/fashion-mnist data/fashion 600
 
 The folder is that of Debian's package `dataset-fashion-mnist` (MIT licence); the last number says how many training
-pictures of each class are written, and a fifth as many test pictures. Needs numpy and Pillow.
+pictures of each class are written, and a fifth as many test pictures. The training pictures are also written as one
+class, `one/clothes`. Needs numpy and Pillow.
 """
 
 import gzip
@@ -38,10 +39,13 @@ def main(source, target, count):
         pictures = read(find(source, prefix + "-images-idx3-ubyte"), 16).reshape(-1, 28, 28)
         labels = read(find(source, prefix + "-labels-idx1-ubyte"), 8)
         for number, name in enumerate(CLASSES):
-            folder = target / split / name
-            folder.mkdir(parents=True, exist_ok=True)
             for place, picture in enumerate(pictures[labels == number][:most]):
-                Image.fromarray(picture).save(folder / f"{place:05}.png")
+                files = [target / split / name / f"{place:05}.png"]
+                if split == "train":
+                    files.append(target / "one" / "clothes" / f"{name}-{place:05}.png")
+                for file in files:
+                    file.parent.mkdir(parents=True, exist_ok=True)
+                    Image.fromarray(picture).save(file)
 
 
 if __name__ == "__main__":

@@ -5,8 +5,9 @@ use std::ops::Range;
 use std::path::Path;
 
 use burn::module::Module;
-use burn::tensor::{Device, Tensor};
+use burn::tensor::{Device, Tensor, TensorData};
 use image::{RgbImage, RgbaImage};
+use rand::RngExt;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -142,6 +143,8 @@ struct Round {
     numbers: Tensor<2>,
     classes: Tensor<2>,
     real: Tensor<4>,
+    /// For the discriminator of the fakes, if it reads any.
+    noise: Option<Tensor<4>>,
 }
 
 impl Divisible for Round {
@@ -154,12 +157,31 @@ impl Divisible for Round {
             numbers: rows_of(&self.numbers, &range, device),
             classes: rows_of(&self.classes, &range, device),
             real: part_of(&self.real, &range, device),
+            noise: self
+                .noise
+                .as_ref()
+                .map(|noise| part_of(noise, &range, device)),
         }
     }
 }
 
-/// Pictures with a plane of their class, as [`crate::nn::projection_discriminator`] reads it.
-fn with_class(pictures: Tensor<4>, classes: &Tensor<2>) -> Tensor<4> {
+/// Noise in −1..1 in so many planes for each of these pictures.
+fn noise_for(pictures: &Tensor<4>, planes: usize, stream: &mut Stream) -> Option<Tensor<4>> {
+    let [batch, _, height, width] = pictures.dims();
+    (planes > 0).then(|| {
+        let count = batch * planes * height * width;
+        let values: Vec<f32> = (0..count).map(|_| stream.random_range(-1.0..1.0)).collect();
+        let shape = [batch, planes, height, width];
+        Tensor::from_data(TensorData::new(values, shape), &pictures.device())
+    })
+}
+
+/// Pictures with their noise, if there is any, and a plane of their class, as [`crate::nn::projection_discriminator`] reads it.
+fn with_class(pictures: Tensor<4>, noise: Option<Tensor<4>>, classes: &Tensor<2>) -> Tensor<4> {
+    let pictures = match noise {
+        None => pictures,
+        Some(noise) => Tensor::cat(vec![pictures, noise], 1),
+    };
     let [_, count] = classes.dims();
     let number = |class: usize| classes.clone().narrow(1, class, 1) * (class + 1) as f32;
     let sum = (1..count).fold(number(0), |sum, class| sum + number(class));
@@ -168,7 +190,7 @@ fn with_class(pictures: Tensor<4>, classes: &Tensor<2>) -> Tensor<4> {
 
 fn losses<G: Draws, D: Discriminates>(judge: &Judge<D>, network: &G, round: &Round) -> Losses {
     let fake = network.pictures(&round.numbers, &round.classes);
-    let fake = with_class(fake, &round.classes);
+    let fake = with_class(fake, round.noise.clone(), &round.classes);
     let loss = judge.loss(&round.real, fake.clone());
     Losses {
         total: loss.clone(),
@@ -183,12 +205,17 @@ impl<G: Draws + 'static, D: Discriminates + 'static> Trains for Adversary<G, D> 
         let rows: Vec<Vec<f32>> = (0..count)
             .map(|_| normal(numbers, &mut self.stream))
             .collect();
-        let round = Round {
-            numbers: matrix(&rows, &batch.pictures.device()),
-            classes: batch.conditions.clone(),
-            real: with_class(batch.pictures.clone(), &batch.conditions),
-        };
         let (arena, critic) = (&self.arena, &mut self.critic);
+        let (pictures, classes) = (&batch.pictures, &batch.conditions);
+        let [.., height, width] = pictures.dims();
+        let planes = critic.network().noise_planes(height * width);
+        let mut noise = || noise_for(pictures, planes, &mut self.stream);
+        let round = Round {
+            numbers: matrix(&rows, &pictures.device()),
+            classes: classes.clone(),
+            noise: noise(),
+            real: with_class(pictures.clone(), noise(), classes),
+        };
         let pace = critic.generator_pace(arena);
         let mut outcome = self
             .player

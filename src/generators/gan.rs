@@ -4,7 +4,9 @@
 //!
 //! Binary cross entropy, non-saturating, one step of each in turn; the player who is much stronger slows down
 //! (`adversarial.balance`). The class has weights of its own in the first layer of both, as in the second paper.
-//! Deviations: leaky units in place of maxout; no dropout; averaged weights draw.
+//! The discriminator leaves out units at random, others for every picture and step (`dropout`), as in the first paper:
+//! without, the generator drew one picture of each class and no other. Deviations: leaky units in place of maxout; averaged
+//! weights draw.
 
 use burn::module::Module;
 use burn::nn::{Linear, LinearConfig};
@@ -46,6 +48,8 @@ pub struct GanConfig {
     pub latent: usize,
     /// Units in each hidden layer of both networks.
     pub units: usize,
+    /// Share of the discriminator's units that are left out, 0..0.5.
+    pub dropout: f64,
     /// How the game of both networks is played.
     pub adversarial: AdversarialConfig,
 }
@@ -55,6 +59,7 @@ impl Default for GanConfig {
         GanConfig {
             latent: 64,
             units: 512,
+            dropout: 0.3,
             adversarial: AdversarialConfig {
                 loss: AdversarialLoss::Bce,
                 balance: Balance::Slow,
@@ -89,6 +94,9 @@ impl Model for GanConfig {
         if self.units == 0 {
             return Err("`units` must be at least 1".into());
         }
+        if !(0.0..=0.5).contains(&self.dropout) {
+            return Err("`dropout` must lie in 0..0.5".into());
+        }
         check(self.latent, self.units, Slope::Leaky, &self.adversarial)
     }
 
@@ -113,7 +121,7 @@ impl Model for GanConfig {
         let shape = self.shape(setting.columns, setting.extent);
         let networks = (
             Painter::of_shape(&shape, &device).initialised(&mut stream_of(setting, 0)),
-            Perceptron::new(&shape, &device).initialised(&mut stream_of(setting, 1)),
+            Perceptron::new(&shape, self.dropout, &device).initialised(&mut stream_of(setting, 1)),
         );
         let (config, create) = (&self.adversarial, Adversary::new);
         Ok(Box::new(create(
@@ -195,10 +203,12 @@ struct Perceptron {
     classes: Linear,
     head: Linear,
     count: usize,
+    units: usize,
+    dropout: f64,
 }
 
 impl Perceptron {
-    fn new(shape: &GanShape, device: &Device) -> Self {
+    fn new(shape: &GanShape, dropout: f64, device: &Device) -> Self {
         Perceptron {
             layers: vec![
                 linear(3 * shape.extent.area(), shape.units, device),
@@ -207,6 +217,8 @@ impl Perceptron {
             classes: linear(shape.classes, shape.units, device),
             head: linear(shape.units, 1, device),
             count: shape.classes,
+            units: shape.units,
+            dropout,
         }
     }
 
@@ -221,16 +233,38 @@ impl Perceptron {
 }
 
 impl Discriminates for Perceptron {
+    fn noise_planes(&self, area: usize) -> usize {
+        match self.dropout {
+            0.0 => 0,
+            _ => (self.layers.len() * self.units).div_ceil(area),
+        }
+    }
+
     fn judge(&self, pictures: Tensor<4>) -> Verdict {
         let classes = classes_of(&pictures, self.count);
-        let [batch, ..] = pictures.dims();
-        let colours = pictures.narrow(1, 0, 3).flatten::<2>(1, 3);
-        let mut x = self.layers[0].forward(colours) + self.classes.forward(classes);
+        let [batch, channels, ..] = pictures.dims();
+        let flat = |from: usize, count: usize| {
+            let planes = pictures.clone().narrow(1, from, count);
+            planes.flatten::<2>(1, 3)
+        };
+        let noise = (channels > 4).then(|| flat(3, channels - 4));
+        // What augmentation has moved out of the picture is 0, and kept.
+        let kept = |x: Tensor<2>, layer: usize| match &noise {
+            None => x,
+            Some(noise) => {
+                let own = noise.clone().narrow(1, layer * self.units, self.units);
+                let is_kept = own.greater_equal_elem(2.0 * self.dropout - 1.0).float();
+                x * is_kept / (1.0 - self.dropout)
+            }
+        };
+        let mut x = self.layers[0].forward(flat(0, 3)) + self.classes.forward(classes);
         x = leaky_relu(x, 0.2);
         let mut features = vec![x.clone()];
-        for layer in &self.layers[1..] {
+        x = kept(x, 0);
+        for (number, layer) in self.layers.iter().enumerate().skip(1) {
             x = leaky_relu(layer.forward(x), 0.2);
             features.push(x.clone());
+            x = kept(x, number);
         }
         let planes = |x: Tensor<2>| {
             let [_, units] = x.dims();

@@ -55,7 +55,9 @@ impl Arena {
         } else {
             self.workers.shards()
         };
-        let size = count.div_ceil(shards * self.config.accumulate);
+        let size = count
+            .div_ceil(shards * self.config.accumulate)
+            .next_multiple_of(batch.together());
         let starts = (0..count).step_by(size);
         let shard = |start: usize| {
             let end = (start + size).min(count);

@@ -10,6 +10,12 @@ pub trait Discriminates: Module + Sync {
     /// Judges `[batch, channels, height, width]`.
     fn judge(&self, pictures: Tensor<4>) -> Verdict;
 
+    /// Planes of noise in −1..1 that it reads after the channels of a picture of this area, drawn for each picture and
+    /// step.
+    fn noise_planes(&self, _area: usize) -> usize {
+        0
+    }
+
     /// Before a step of its own, see [`Discriminator::renew`].
     fn renewed(self) -> Self;
 }

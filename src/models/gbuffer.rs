@@ -266,6 +266,10 @@ impl Divisible for Matched {
         self.batch.count()
     }
 
+    fn together(&self) -> usize {
+        self.batch.together()
+    }
+
     fn part(&self, range: Range<usize>, device: &Device) -> Self {
         let each = self.windows.len() / self.count();
         let of = range.start * each..range.end * each;

@@ -108,12 +108,21 @@ pub struct Batch {
     /// The planes of the renders' maps, `[batch, channels, height, width]`, see [`crate::nn::batch::maps_to_tensor`];
     /// none for models that read none.
     pub maps: Option<Tensor<4>>,
+    /// Renders in pairs, each with the next frame of its clip: where every pixel of the first goes,
+    /// `[batch, 3, height, width]`, x to the right and y down in pixels, and 1 where the second shows it, too, else 0;
+    /// 0 for every second frame. None for renders that are drawn one by one.
+    pub motion: Option<Tensor<4>>,
 }
 
 /// What a step learns from, so that it can be computed in parts.
 pub trait Divisible: Send {
     /// Pictures of each kind.
     fn count(&self) -> usize;
+
+    /// Pictures that belong together, one after the other, which parts must keep together.
+    fn together(&self) -> usize {
+        1
+    }
 
     /// Some pictures of each kind, on `device`.
     fn part(&self, range: Range<usize>, device: &Device) -> Self;
@@ -130,6 +139,10 @@ impl Divisible for Batch {
         self.classes.len()
     }
 
+    fn together(&self) -> usize {
+        if self.motion.is_some() { 2 } else { 1 }
+    }
+
     fn part(&self, range: Range<usize>, device: &Device) -> Self {
         let cut = |pictures| part_of(pictures, &range, device);
         Batch {
@@ -138,6 +151,7 @@ impl Divisible for Batch {
             classes: self.classes[range.clone()].to_vec(),
             photos: cut(&self.photos),
             maps: self.maps.as_ref().map(cut),
+            motion: self.motion.as_ref().map(cut),
         }
     }
 }

@@ -264,6 +264,10 @@ impl Divisible for Drawn {
         self.batch.count()
     }
 
+    fn together(&self) -> usize {
+        self.batch.together()
+    }
+
     fn part(&self, range: Range<usize>, device: &Device) -> Self {
         let cut = |tensor| part_of(tensor, &range, device);
         Drawn {

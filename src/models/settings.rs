@@ -175,6 +175,16 @@ pub struct LabelSafetyConfig {
     pub boundary: f64,
     /// Weight of the geometry guard: nothing may move, by parts of a pixel, nor be mirrored.
     pub geometry: f64,
+    /// Weight of the change from a frame of a clip to the next one, along the motion that the map `flow` knows: what
+    /// moves must not flicker (Lai et al. 2018). Renders are drawn in pairs of frames then.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub temporal: f64,
+}
+
+/// Whether a setting is off, so that it need not be part of a cache key.
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes references")]
+pub fn is_zero(weight: &f64) -> bool {
+    *weight == 0.0
 }
 
 /// What a translation's class is compared with.
@@ -220,13 +230,14 @@ impl LabelSafetyConfig {
     }
 
     /// The weights of the losses that look at pixels alone, with the losses' names.
-    pub fn pixel_weights(&self) -> [(&'static str, f64); 5] {
+    pub fn pixel_weights(&self) -> [(&'static str, f64); 6] {
         [
             ("inside", self.inside),
             ("outside", self.outside),
             ("edges", self.edges),
             ("boundary", self.boundary),
             ("geometry", self.geometry),
+            ("temporal", self.temporal),
         ]
     }
 

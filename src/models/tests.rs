@@ -118,6 +118,7 @@ pub(super) fn batch_on(device: &Device) -> Batch {
             Extent::square(SIDE as u32),
             device,
         )),
+        motion: None,
     }
 }
 
@@ -330,15 +331,19 @@ fn every_trained_model_takes_all_losses_of_label_safety_in_any_number_of_threads
     let mut shared = shared();
     shared.label_safety = serde_json::from_value(serde_json::json!({
         "inside": 1.0, "outside": 1.0, "perceptual": 1.0, "class": 1.0, "mask": 1.0,
-        "dice": 1.0, "edges": 1.0, "boundary": 1.0, "geometry": 1.0,
+        "dice": 1.0, "edges": 1.0, "boundary": 1.0, "geometry": 1.0, "temporal": 1.0,
     }))
     .unwrap();
     let task = task();
     each(|kind| {
         let values = [1, 2].map(|threads| {
             let mut model = model_with(kind, threads, &shared, Some(&task));
-            model.step(&batch_of(kind), 1e-4);
-            model.step(&batch_of(kind), 1e-4)
+            let batch = Batch {
+                motion: Some(Tensor::ones([4, 3, SIDE, SIDE], &Device::flex())),
+                ..batch_of(kind)
+            };
+            model.step(&batch, 1e-4);
+            model.step(&batch, 1e-4)
         });
         if values[0].is_empty() {
             return;
@@ -351,6 +356,7 @@ fn every_trained_model_takes_all_losses_of_label_safety_in_any_number_of_threads
             "mask",
             "dice",
             "geometry",
+            "temporal",
         ] {
             let [one, two] = [&values[0], &values[1]].map(|values| values[name]);
             assert!((one - two).abs() < 1e-3, "{name}: {one}, {two}");

@@ -4,7 +4,7 @@ use burn::tensor::{Device, Tensor, TensorData};
 use image::{GrayImage, RgbImage};
 
 use crate::sample::Extent;
-use crate::sample::maps::{Decoded, MapKind};
+use crate::sample::maps::{Decoded, MapKind, Value, flow};
 
 /// Stacks equally large pictures as `[batch, 3, height, width]`, values in −1..1.
 ///
@@ -76,6 +76,30 @@ pub fn maps_to_tensor<'a>(
     )
 }
 
+/// Stacks values of the map `flow` as `[batch, 3, height, width]`: x to the right and y down in pixels, and 1 where the next
+/// frame shows the pixel's point, too; all 0 where it does not, and for pictures without the map.
+///
+/// `flows` must not be empty.
+pub fn flows_to_tensor<'a>(
+    flows: impl ExactSizeIterator<Item = Option<&'a [Value]>>,
+    extent: Extent,
+    device: &Device,
+) -> Tensor<4> {
+    let count = flows.len();
+    let mut numbers = vec![0.0; 3 * count * extent.area()];
+    for (planes, flow) in numbers.chunks_exact_mut(3 * extent.area()).zip(flows) {
+        for (place, value) in flow.into_iter().flatten().enumerate() {
+            if let Some([right, down]) = flow::seen_again(*value) {
+                for (plane, number) in [right, down, 1.0].into_iter().enumerate() {
+                    planes[plane * extent.area() + place] = number;
+                }
+            }
+        }
+    }
+    let [width, height] = [extent.width, extent.height].map(|side| side as usize);
+    Tensor::from_data(TensorData::new(numbers, [count, 3, height, width]), device)
+}
+
 /// Splits `[batch, 3, height, width]`, values in −1..1, into pictures; values beyond are clipped.
 pub fn to_pictures(tensor: Tensor<4>) -> Vec<RgbImage> {
     let [_, _, height, width] = tensor.dims();
@@ -106,5 +130,19 @@ mod tests {
         let tensor = to_tensor([&picture, &picture].into_iter(), &Device::flex());
         assert_eq!(tensor.dims(), [2, 3, 3, 5]);
         assert_eq!(to_pictures(tensor), vec![picture.clone(), picture]);
+    }
+
+    #[test]
+    fn only_what_is_seen_again_moves() {
+        let values = [
+            flow::value([1.5, -2.0], true),
+            flow::value([3.0, 0.0], false),
+        ];
+        let flows = [Some(&values[..]), None];
+        let tensor = flows_to_tensor(flows.into_iter(), Extent::new(2, 1), &Device::flex());
+        assert_eq!(tensor.dims(), [2, 3, 1, 2]);
+        let numbers: Vec<f32> = tensor.into_data_as::<f32>().try_into_vec().unwrap();
+        let first = [1.5, 0.0, -2.0, 0.0, 1.0, 0.0];
+        assert_eq!(numbers, [first, [0.0; 6]].concat());
     }
 }

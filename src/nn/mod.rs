@@ -43,6 +43,7 @@ pub mod unet_generator;
 pub mod upscaler;
 mod vectorised;
 pub mod volume;
+pub mod warp;
 mod weight_update;
 pub mod workers;
 mod zeros;

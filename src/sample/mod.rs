@@ -312,6 +312,11 @@ impl Sample {
         }
     }
 
+    /// Whether `next` is the frame after this one in the same clip.
+    pub fn is_followed_by(&self, next: &Sample) -> bool {
+        next.index == self.index + 1 && next.provenance.origin == self.provenance.origin
+    }
+
     /// A sample derived from this one, with new `pixels` and `labels` and continued provenance.
     ///
     /// # Errors

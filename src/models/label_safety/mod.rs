@@ -7,6 +7,8 @@
 //!   2018. Deviation: the frozen network also reads the mask, and its features serve as the
 //!   perceptual ones, since no network that saw real labels may be used.
 //! - edges, boundary, geometry: see [`crate::nn::edges`].
+//! - temporal, between frames of a clip: Lai et al., Learning Blind Video Temporal Consistency, 2018, their
+//!   short-term loss. Deviation: the renderer knows motion and occlusion, so that nothing is estimated.
 //!
 //! Every loss is a mean over pictures, so that the losses of shards add up. A weight of 0 turns a loss
 //! off and costs nothing.
@@ -19,7 +21,7 @@ use super::adversarial::Losses;
 use super::learner::{Batch, Setting};
 use super::settings::{ClassTarget, LabelSafetyConfig};
 use super::task_network::{Layers, Reading, TaskNetwork, mask_targets};
-use crate::nn::edges;
+use crate::nn::{edges, warp};
 use crate::sample::Extent;
 use crate::{Error, Result};
 
@@ -99,6 +101,10 @@ impl LabelSafety {
                 "outside" => masked_l1(renders, translations, masks.clone() * -1.0 + 1.0),
                 "edges" => edges::edge_consistency(renders, translations, masks),
                 "boundary" => edges::boundary_consistency(renders, translations, masks),
+                "temporal" => match &batch.motion {
+                    Some(motion) => temporal(translations, motion),
+                    None => continue,
+                },
                 _ => edges::geometry(renders, translations, masks),
             };
             terms.push((name, weight, loss));
@@ -152,6 +158,18 @@ fn masked_l1(a: &Tensor<4>, b: &Tensor<4>, weights: Tensor<4>) -> Tensor<1> {
     let area = flat(weights.clone()).sum_dim(1).clamp_min(1.0);
     let difference = (a.clone() - b.clone()).abs().mean_dim(1) * weights;
     (flat(difference).sum_dim(1) / area).mean()
+}
+
+/// Mean absolute difference between what the first of each pair of frames shows and what the second shows where
+/// it went, over what both show.
+fn temporal(translations: &Tensor<4>, motion: &Tensor<4>) -> Tensor<1> {
+    let [batch, channels, height, width] = translations.dims();
+    let pairs = translations.clone();
+    let pairs = pairs.reshape([batch / 2, 2 * channels, height, width]);
+    let [first, second] = [0, channels].map(|start| pairs.clone().narrow(1, start, channels));
+    let motion = motion.clone().reshape([batch / 2, 6, height, width]);
+    let (there, inside) = warp::looked_up(second, motion.clone().narrow(1, 0, 2));
+    masked_l1(&first, &there, motion.narrow(1, 2, 1) * inside)
 }
 
 /// `[batch, everything else]`.

@@ -1,6 +1,7 @@
 //! Each loss sees its own fault; gradients reach the translation and nothing else.
 
 use super::*;
+use crate::models::learner::Divisible;
 use crate::models::task_network::TaskNetwork;
 use crate::nn::batch::{masks_to_tensor, to_tensor};
 use crate::nn::device::{self, Chosen};
@@ -27,6 +28,7 @@ fn labelled(count: u64, seed: u64) -> Batch {
         masks: masks_to_tensor(masks.iter(), &device),
         classes: (0..count as usize).map(|index| index % 2).collect(),
         maps: None,
+        motion: None,
     }
 }
 
@@ -79,6 +81,7 @@ fn all() -> LabelSafetyConfig {
         edges: 1.0,
         boundary: 1.0,
         geometry: 1.0,
+        temporal: 0.0,
     }
 }
 
@@ -189,6 +192,7 @@ fn losses_of_shards_add_up() {
     let batch = labelled(4, 1);
     let translations = moved(&batch.renders);
     let part = |range: std::ops::Range<usize>| Batch {
+        motion: None,
         renders: batch.renders.clone().slice([range.clone()]),
         masks: batch.masks.clone().slice([range.clone()]),
         classes: batch.classes[range.clone()].to_vec(),
@@ -228,4 +232,42 @@ fn a_loss_without_its_network_is_refused() {
         .check()
         .is_err()
     );
+}
+
+#[test]
+fn a_translation_that_flickers_along_the_motion_is_seen() {
+    let device = Device::flex();
+    let still = labelled(2, 1).renders.narrow(0, 0, 1);
+    // The second frame shows what the first does two pixels to the right.
+    let frames = Tensor::cat(vec![still.clone(), moved(&still)], 0);
+    let side = SIDE as i32;
+    let motion = Tensor::<4>::zeros([2, 3, SIDE, SIDE], &device)
+        .slice_fill([0..1, 0..1, 0..side, 0..side], 2.0)
+        .slice_fill([0..1, 2..3, 0..side, 0..side], 1.0);
+    let batch = Batch {
+        renders: frames.clone(),
+        photos: frames.clone(),
+        masks: Tensor::ones([2, 1, SIDE, SIDE], &device),
+        classes: vec![0; 2],
+        maps: None,
+        motion: Some(motion),
+    };
+    let config = LabelSafetyConfig {
+        temporal: 1.0,
+        ..LabelSafetyConfig::default()
+    };
+    let safety = losses(config, None).unwrap();
+    assert!(safety.is_on());
+    assert!(value(&safety, "temporal", &batch, &frames) < 1e-6);
+    let [first, second] = [0, 1].map(|number| frames.clone().narrow(0, number, 1));
+    let flickers = Tensor::cat(vec![first, second + 0.25], 0);
+    let seen = value(&safety, "temporal", &batch, &flickers);
+    assert!((seen - 0.25).abs() < 1e-5, "{seen}");
+    // Shards keep pairs together.
+    assert_eq!(batch.together(), 2);
+    let unknown = Batch {
+        motion: None,
+        ..batch
+    };
+    assert!(safety.terms(&unknown, &flickers).is_empty());
 }

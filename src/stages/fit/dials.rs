@@ -10,6 +10,9 @@ const CRUMB: f64 = 0.01;
 /// Furthest that an end may go from where it began, in widths of its range.
 pub(super) const REACH: f64 = 2.0;
 
+/// How things move in clips: no single picture, and so no photo, tells anything of it.
+const UNSEEN: &str = "mesh.motion";
+
 /// A number or a range of the configuration.
 pub(super) struct Dial {
     /// Keys from the configuration's root.
@@ -88,14 +91,16 @@ pub(super) struct Panel {
 }
 
 impl Panel {
-    /// Finds the dials of `config` but those whose path begins with an entry of `keep`.
+    /// Finds the dials of `config` but those whose path begins with an entry of `keep`, and those that pictures do not
+    /// show.
     pub(super) fn new(config: &Value, keep: &[String], least_width: f64) -> Self {
         let mut dials = Vec::new();
         find(config, &mut Vec::new(), &mut dials);
         let kept = |dial: &Dial| {
             let name = dial.name();
-            keep.iter().any(|prefix| {
-                let rest = name.strip_prefix(prefix.as_str());
+            let mut prefixes = keep.iter().map(String::as_str).chain([UNSEEN]);
+            prefixes.any(|prefix| {
+                let rest = name.strip_prefix(prefix);
                 rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
             })
         };
@@ -219,6 +224,7 @@ mod tests {
             "count": 10, "size": 64, "name": "x", "off": 0.0, "fixed": [0.5, 0.5],
             "counts": [0, 3], "turn": [-180.0, 180.0], "list": [0.1, 0.2, 0.3],
             "lens": { "noise": [0.0, 0.004], "share": 0.2, "exposure": [0.02, 2.0] },
+            "mesh": { "motion": { "shift": [0.0, 0.1] } },
         })
     }
 

@@ -46,7 +46,7 @@ pub(super) fn flicker(context: &Context) -> Result<Option<Flicker>> {
             let view = View::new(couple)?;
             if let Some(last) = last
                 .take()
-                .filter(|last| is_next(&last.sample, &view.sample))
+                .filter(|last| last.sample.is_followed_by(&view.sample))
                 && let Some(errors) = errors(&last, &view)?
             {
                 sums.iter_mut()
@@ -63,11 +63,6 @@ pub(super) fn flicker(context: &Context) -> Result<Option<Flicker>> {
         renders,
         translations,
     }))
-}
-
-/// Whether `next` is the frame after this one.
-fn is_next(sample: &Sample, next: &Sample) -> bool {
-    next.index == sample.index + 1 && next.provenance.origin == sample.provenance.origin
 }
 
 /// The warping errors of render and translation; `None` where nothing is seen in both frames.

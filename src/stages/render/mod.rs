@@ -1,11 +1,14 @@
 //! render: makes labelled pictures from 3D meshes or 2D templates.
 
+mod canvas;
+mod draw;
 mod filter;
 mod mesh;
 mod names;
 mod photos;
 #[cfg(test)]
 mod proving;
+mod sensor;
 mod stored;
 mod template;
 mod turns;

@@ -4,7 +4,7 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::models::ModelKind;
-use crate::models::settings::{AdversarialConfig, LabelSafetyConfig, Shared, check_rate};
+use crate::models::settings::{AdversarialConfig, LabelSafetyConfig, Shared, check_rate, is_zero};
 use crate::nn::discriminator::DiscriminatorConfig;
 use crate::nn::generator::GeneratorConfig;
 use crate::registry::Name;
@@ -142,6 +142,11 @@ impl TrainConfig {
                 "`crop_around` is of use with `crop` only; add it or remove `crop_around`".into(),
             );
         }
+        if self.label_safety.temporal > 0.0 && !self.batch.is_multiple_of(2) {
+            return Err(
+                "`label_safety.temporal` compares pairs of frames: `batch` must be even".into(),
+            );
+        }
         if self.decay_every.is_nan() || self.decay_every <= 0.0 {
             return Err("`decay_every` must be above 0".into());
         }
@@ -195,10 +200,6 @@ impl TrainConfig {
     pub(super) fn seen(&self, extent: Extent) -> Extent {
         self.crop.unwrap_or(self.resized(extent))
     }
-}
-
-fn is_zero(share: &f64) -> bool {
-    *share == 0.0
 }
 
 /// Reads an extent, or 0 for none.

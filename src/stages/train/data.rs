@@ -17,14 +17,20 @@ use crate::models::album::{Album, ObjectBox, class_of, common_extent};
 use crate::nn::batch;
 use crate::nn::ruler::{self, Groups, Pictures};
 use crate::sample::crop::Rectangle;
-use crate::sample::maps::{Decoded, MapKind, objects};
-use crate::sample::{Extent, Mapping};
+use crate::sample::maps::{Decoded, MapKind, flow, objects};
+use crate::sample::{Extent, Mapping, Sample};
 use crate::seed::Stream;
 use crate::stage::Context;
 use crate::{Error, Result};
 
 /// Fewer pictures of a domain than this are learned by heart.
 pub(super) const FEWEST: usize = 10;
+
+/// What is wrong where the motion of renders is read and not known, and the remedy.
+pub(super) const NO_MOTION: [&str; 2] = [
+    "`temporal` of `label_safety` reads the map `flow` of clips",
+    "write `clip = 8` and `maps = [\"flow\"]` into the stage that renders, or set `temporal` to 0",
+];
 
 /// The pictures of both domains.
 pub(super) struct Data {
@@ -49,24 +55,38 @@ pub(super) struct Data {
     pub extent: Extent,
     /// The maps that some renders have and the model reads.
     pub maps: Vec<&'static MapKind>,
+    /// Renders that the next frame of their clip follows; empty unless they are drawn in pairs.
+    pairs: Vec<usize>,
+}
+
+/// What a training reads of its inputs besides pictures, masks and classes.
+#[derive(Default)]
+pub(super) struct Wanted<'a> {
+    /// The list that class numbers refer to.
+    pub classes: &'a [String],
+    /// The maps that the model reads.
+    pub maps: &'static [MapKind],
+    /// Whether it reads the map of objects, too.
+    pub objects: bool,
+    /// Whether renders are drawn in pairs of frames, with the motion between them.
+    pub motion: bool,
+    /// What is cut from all pictures; photos may then be of any sizes that hold it.
+    pub cut: Option<Extent>,
 }
 
 impl Data {
-    /// Reads both inputs; `classes` is the list that class numbers refer to, `read` the maps that the model reads, and
-    /// `with_objects` whether it reads the map of objects, too.
+    /// Reads both inputs.
     ///
     /// # Errors
-    /// If there are too few pictures, or they are not of one size; where `cut` is what is cut from all of them, photos
-    /// may be of any sizes that hold it.
-    pub(super) fn read(
-        context: &Context,
-        classes: &[String],
-        read: &'static [MapKind],
-        with_objects: bool,
-        cut: Option<Extent>,
-    ) -> Result<Data> {
-        let drawn = with_objects.then_some(&objects::MAP);
-        let read: Vec<&'static MapKind> = read.iter().chain(drawn).collect();
+    /// If there are too few pictures, they are not of one size, or no frame follows another where pairs are wanted.
+    pub(super) fn read(context: &Context, wanted: &Wanted) -> Result<Data> {
+        let classes = wanted.classes;
+        let drawn = wanted.objects.then_some(&objects::MAP);
+        let read: Vec<&'static MapKind> = wanted.maps.iter().chain(drawn).collect();
+        let motion = wanted.motion.then_some(&flow::MAP);
+        let stored: Vec<&'static MapKind> = read.iter().copied().chain(motion).collect();
+        let mut pairs = Vec::new();
+        let mut last: Option<Sample> = None;
         let mut brought: BTreeSet<&str> = drawn.iter().map(|kind| kind.name).collect();
         let mut renders = Album::new(context.out)?;
         let [mut render_groups, mut photo_groups] = [Groups::default(), Groups::default()];
@@ -82,11 +102,18 @@ impl Data {
                 sample.labels.maps.draw(kind, &values, size)?;
             }
             render_groups.add(&sample);
-            renders.push_labelled(&sample, class.unwrap_or_default(), &read)?;
+            renders.push_labelled(&sample, class.unwrap_or_default(), &stored)?;
             let objects = sample.labels.objects().iter();
             let objects = objects.map(|object| ObjectBox::new(0, object.bbox_xywh));
             renders.note_objects(objects.collect());
             brought.extend(sample.labels.maps.iter().map(|(kind, _)| kind.name));
+            if wanted.motion {
+                let is_pair = |last: &Sample| {
+                    last.labels.maps.get(&flow::MAP).is_some() && last.is_followed_by(&sample)
+                };
+                pairs.extend(last.filter(is_pair).map(|_| renders.len() - 2));
+                last = Some(sample);
+            }
         }
         let mut photos = Album::new(context.out)?;
         for sample in context.input("photos")?.samples() {
@@ -95,8 +122,9 @@ impl Data {
             photos.push(&sample.id, &sample.image, 0)?;
         }
         check_count(context, &renders, &photos)?;
+        check_pairs(context, wanted.motion, &pairs)?;
         let albums = [("renders", &renders), ("photos", &photos)];
-        let extent = match cut {
+        let extent = match wanted.cut {
             None => common_extent(context.id, &albums)?,
             Some(cut) => {
                 check_cut(context, &photos, cut)?;
@@ -118,6 +146,7 @@ impl Data {
                 .into_iter()
                 .filter(|kind| brought.contains(kind.name))
                 .collect(),
+            pairs,
         })
     }
 
@@ -165,18 +194,24 @@ impl Data {
         stream: &mut Stream,
         device: &Device,
     ) -> Result<Batch> {
-        let mut draw = |album: &Album, from: Option<&[usize]>| -> Vec<(usize, View)> {
+        let mut draw = |album: &Album, from: Option<&[usize]>, count: usize| {
             let mut one = || {
                 let place = stream.random_range(0..from.map_or(album.len(), <[usize]>::len));
                 let number = from.map_or(place, |from| from[place]);
                 (number, View::draw(config, album, number, stream))
             };
-            (0..config.batch).map(|_| one()).collect()
+            (0..count).map(|_| one()).collect::<Vec<(usize, View)>>()
         };
-        let (renders, photos) = (
-            draw(&self.renders, None),
-            draw(&self.photos, Some(&self.drawn)),
-        );
+        let renders = match self.pairs.is_empty() {
+            true => draw(&self.renders, None, config.batch),
+            false => {
+                let firsts = draw(&self.renders, Some(&self.pairs), config.batch / 2);
+                let pair =
+                    |(number, view): (usize, View)| [(number, view.clone()), (number + 1, view)];
+                firsts.into_iter().flat_map(pair).collect()
+            }
+        };
+        let photos = draw(&self.photos, Some(&self.drawn), config.batch);
         let classes = renders
             .iter()
             .map(|(number, _)| self.renders.class(*number));
@@ -192,6 +227,14 @@ impl Data {
             let maps = renders.iter().map(|(.., maps)| maps);
             batch::maps_to_tensor(maps, &self.maps, config.seen(self.extent), device)
         });
+        let motion = (!self.pairs.is_empty()).then(|| {
+            let flows = renders.iter().enumerate().map(|(place, (.., maps))| {
+                let flow = maps.iter().find(|(kind, _)| kind.name == flow::MAP.name);
+                let is_first = place.is_multiple_of(2);
+                flow.filter(|_| is_first).map(|(_, values)| &values[..])
+            });
+            batch::flows_to_tensor(flows, config.seen(self.extent), device)
+        });
         let photos = photos.into_par_iter().map(|(number, view)| {
             let photo = self.photos.get(number)?;
             Ok(view.settled(&photo.picture).picture(&photo.picture))
@@ -203,6 +246,7 @@ impl Data {
             classes,
             photos: batch::to_tensor(photos?.iter(), device),
             maps,
+            motion,
         })
     }
 }
@@ -219,6 +263,19 @@ fn check_count(context: &Context, renders: &Album, photos: &Album) -> Result<()>
             photos.len()
         ),
         "add photos to the folder, or raise `count` of the render stage",
+    ))
+}
+
+/// Where pairs of frames are wanted, there must be some.
+fn check_pairs(context: &Context, wanted: bool, pairs: &[usize]) -> Result<()> {
+    if !wanted || !pairs.is_empty() {
+        return Ok(());
+    }
+    let [problem, remedy] = NO_MOTION;
+    Err(Error::usage(
+        context.id,
+        format!("{problem}, and no render has it"),
+        remedy,
     ))
 }
 
@@ -251,6 +308,7 @@ fn spread(picture: &RgbImage) -> f64 {
 }
 
 /// A way to look at a picture: scaled, cut, mirrored and turned.
+#[derive(Clone)]
 struct View {
     /// What to scale to, if it is not that already.
     resize: Extent,

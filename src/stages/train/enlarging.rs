@@ -156,7 +156,8 @@ mod tests {
         let photos = photos(folders[0].path());
         let inputs = [("renders", photos.clone()), ("photos", photos)];
         let (held, _) = testing::in_context("train", inputs, 16, folders[1].path(), |context| {
-            let mut data = Data::read(context, &[], &[], false, None).unwrap();
+            let mut data =
+                Data::read(context, &crate::stages::train::data::Wanted::default()).unwrap();
             assert!(data.held_out.is_empty());
             data.hold_out(2);
             data.held_out

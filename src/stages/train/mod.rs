@@ -32,7 +32,7 @@ use crate::models::task_network::TaskNetwork;
 use crate::models::{LabelEffect, Setting};
 use crate::nn::device;
 use crate::sample::Extent;
-use crate::sample::maps::NO_MAPS;
+use crate::sample::maps::{MAPS, NO_MAPS, flow};
 use crate::seed::Seed;
 use crate::stage::finding;
 use crate::stage::{
@@ -41,7 +41,7 @@ use crate::stage::{
 use crate::{Error, Result};
 
 use chosen::Train;
-use data::Data;
+use data::{Data, NO_MOTION, Wanted};
 use training::Training;
 use watch::Watch;
 
@@ -94,6 +94,7 @@ impl Stage for Train {
         let known = inputs.facts("renders");
         self.check_labels([known.classes, known.objects].map(|known| known != Some(false)))?;
         self.check_objects(inputs)?;
+        self.check_motion(inputs)?;
         let kind = self.config.model.entry();
         if let (Some(renders), false) = (inputs.get("renders"), kind.maps.is_empty())
             && renders.facts.maps == Some(NO_MAPS)
@@ -154,9 +155,14 @@ impl Stage for Train {
             None => None,
         };
         let classes = task.as_ref().map_or(&[][..], |task| &task.classes);
-        let with_objects = self.model.reads_objects();
-        let maps = config.model.entry().maps;
-        let mut data = Data::read(context, classes, maps, with_objects, config.loose_cut())?;
+        let wanted = Wanted {
+            classes,
+            maps: config.model.entry().maps,
+            objects: self.model.reads_objects(),
+            motion: config.label_safety.temporal > 0.0,
+            cut: config.loose_cut(),
+        };
+        let mut data = Data::read(context, &wanted)?;
         if self.model.enlargement() > 1 {
             data.hold_out(self.model.enlargement());
         }
@@ -316,6 +322,25 @@ impl Train {
                 ),
                 "use renders with labelled objects, or a model that reads none",
             )),
+            _ => Ok(()),
+        }
+    }
+
+    /// Whether the renders can have the motion that a loss reads.
+    fn check_motion(&self, inputs: &Givens) -> Result<(), Misfit> {
+        let place = MAPS.iter().position(|kind| kind.name == flow::MAP.name);
+        match (inputs.get("renders"), place) {
+            (Some(renders), Some(place))
+                if self.config.label_safety.temporal > 0.0
+                    && renders.facts.maps.is_some_and(|maps| !maps[place]) =>
+            {
+                let [problem, remedy] = NO_MOTION;
+                let problem = format!(
+                    "{problem}, and the renders of `{}` do not have it",
+                    renders.id
+                );
+                Err(Misfit::new(problem, remedy))
+            }
             _ => Ok(()),
         }
     }

@@ -110,7 +110,7 @@ fn train_on(
     let device = device::choose(DeviceChoice::Cpu).unwrap();
     let stage = stage(config.clone());
     let work = |context: &Context| {
-        let data = Data::read(context, &[], &[], false, None).unwrap();
+        let data = Data::read(context, &Wanted::default()).unwrap();
         let watch = Some(Watch::new(config, context, &data, None, &device).unwrap());
         Training {
             config,
@@ -440,6 +440,11 @@ fn sizes_and_settings_that_cannot_work_are_refused() {
         c.patience = 0;
     });
     assert!(plateau.contains("patience"));
+    let odd = wrong(|c| {
+        c.label_safety.temporal = 1.0;
+        c.batch = 3;
+    });
+    assert!(odd.contains("`batch` must be even"), "{odd}");
 
     let refused = |config: TrainConfig| {
         let folders = [(); 3].map(|()| tempfile::tempdir().unwrap());

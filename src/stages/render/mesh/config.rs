@@ -7,6 +7,7 @@ use rand::RngExt;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::super::sensor::Sensor;
 use super::pattern::Pattern;
 use crate::sample::colour::to_linear;
 use crate::seed::Stream;
@@ -353,6 +354,9 @@ pub struct Lens {
     pub jpeg_share: f64,
     /// JPEG quality of that photo, 1 to 100.
     pub jpeg_quality: Range,
+    /// Vignetting, colour fringes, mosaic and noise, as cameras for templates have them.
+    #[serde(skip_serializing_if = "Sensor::is_off")]
+    pub sensor: Sensor,
 }
 
 impl Default for Lens {
@@ -370,6 +374,7 @@ impl Default for Lens {
             resolution: [1.0, 1.0],
             jpeg_share: 0.0,
             jpeg_quality: [60.0, 95.0],
+            sensor: Sensor::default(),
         }
     }
 }

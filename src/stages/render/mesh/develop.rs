@@ -6,14 +6,16 @@ use glam::Vec3A;
 use image::RgbImage;
 use rand::RngExt;
 
+use super::super::canvas::Canvas;
 use super::super::filter;
+use super::super::sensor::Sensor;
 use super::super::stored::cut_from_photo;
 use super::backdrop::Behind;
 use super::config::{Lens, draw};
 use super::surface::{hash, unit};
 use crate::Result;
 use crate::sample::Extent;
-use crate::sample::colour::{luma, to_srgb};
+use crate::sample::colour::{luma, to_linear, to_srgb};
 use crate::seed::Stream;
 
 /// Linear light from which on the tone curve bends, and what it bends towards.
@@ -79,6 +81,9 @@ pub(super) fn develop(
             *value = object * (1.0 - share) + around * share;
         }
     }
+    if !lens.sensor.is_off() {
+        values = read(values, extent, &lens.sensor, stream);
+    }
     sharpen(&mut values, extent, sharpening);
     blur_chroma(&mut values, extent, chroma_blur);
     RgbImage::from_fn(extent.width, extent.height, |x, y| {
@@ -92,6 +97,20 @@ pub(super) fn develop(
                 .clamp(0.0, 255.0) as u8
         }))
     })
+}
+
+/// Printed values as the sensor reads their light.
+fn read(values: Vec<Vec3A>, extent: Extent, sensor: &Sensor, stream: &mut Stream) -> Vec<Vec3A> {
+    let pixels = values
+        .into_iter()
+        .map(|value| value.to_array().map(to_linear));
+    let light = Canvas {
+        extent,
+        pixels: pixels.collect(),
+    };
+    let read = sensor.take(light, stream).pixels.into_iter();
+    read.map(|light| Vec3A::from_array(light.map(to_srgb)))
+        .collect()
 }
 
 impl Lens {

@@ -227,6 +227,7 @@ impl Mesh {
         if !(0.0..=1.0).contains(&self.lens.jpeg_share) {
             return Err("`mesh.lens.jpeg_share` must lie in 0..1".into());
         }
+        self.lens.sensor.check("mesh.lens.sensor")?;
         let (camera, surfaces) = (&self.camera, &self.surfaces);
         let mut paints = surfaces.looks.iter().flat_map(|look| look.values());
         if paints.any(|paint| {

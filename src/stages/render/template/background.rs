@@ -6,9 +6,9 @@ use rand::RngExt;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::super::canvas::{Canvas, Field, between, span};
+use super::super::draw::{self, Range, chance, check_range, check_share, log_uniform, uniform};
 use super::super::photos::Photos;
-use super::canvas::{Canvas, Field, between, span};
-use super::draw::{self, Range, chance, check_range, check_share, log_uniform, uniform};
 use crate::Result;
 use crate::sample::Extent;
 use crate::sample::crop::{self, Rectangle, largest};
@@ -49,11 +49,15 @@ impl Background {
     /// # Errors
     /// The first field that is out of bounds.
     pub fn check(&self) -> Result<(), String> {
-        check_share("background.photo_share", self.photo_share)?;
-        check_share("background.fold_share", self.fold_share)?;
-        check_range("background.fold", self.fold, [0.01, 0.5])?;
-        check_range("background.crop", self.crop, [0.01, 1.0])?;
-        check_range("background.brightness", self.brightness, [1e-3, 10.0])
+        check_share("template.background.photo_share", self.photo_share)?;
+        check_share("template.background.fold_share", self.fold_share)?;
+        check_range("template.background.fold", self.fold, [0.01, 0.5])?;
+        check_range("template.background.crop", self.crop, [0.01, 1.0])?;
+        check_range(
+            "template.background.brightness",
+            self.brightness,
+            [1e-3, 10.0],
+        )
     }
 
     /// Draws a background of `size`.

@@ -1,15 +1,15 @@
 //! The camera: blur, resolution, sensor noise, tone and compression.
 
 use image::{Rgb, RgbImage};
-use rand::RngExt;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::super::stored::compress;
-use super::canvas::Canvas;
-use super::draw::{
-    Range, chance, check_range, check_share, direction, log_uniform, normal, uniform,
+use super::super::canvas::Canvas;
+use super::super::draw::{
+    Range, chance, check_range, check_share, direction, log_uniform, uniform,
 };
+use super::super::sensor::{NONE, RIGHT, Sensor, is_none, is_right};
+use super::super::stored::compress;
 use crate::Result;
 use crate::sample::Extent;
 use crate::sample::colour::to_srgb;
@@ -30,6 +30,9 @@ pub struct Camera {
     /// Shift of red against green, and of green against blue, as a fraction of the picture's shorter
     /// side.
     pub fringe: Range,
+    /// Share of the light that is lost in the picture's corners.
+    #[serde(skip_serializing_if = "is_none")]
+    pub vignetting: Range,
     /// Width of the photo that the picture was resized from, as a fraction of the picture's width,
     /// drawn on a logarithmic scale. Above 1 nothing is lost, and noise is averaged away.
     pub resolution: Range,
@@ -40,6 +43,10 @@ pub struct Camera {
     /// Share of pictures taken through a Bayer mosaic of colour filters, whose missing colours are
     /// interpolated: fine detail turns into coloured fringes. It shows where the photo was small.
     pub mosaic_share: f64,
+    /// What red is multiplied by and blue divided by, drawn on a logarithmic scale, where the camera misjudges the
+    /// colour of the light; 1 is none.
+    #[serde(skip_serializing_if = "is_right")]
+    pub white_balance: Range,
     /// How much of the difference to its neighbourhood each pixel gains, as cameras sharpen; 0 is
     /// none.
     pub sharpening: Range,
@@ -60,10 +67,12 @@ impl Default for Camera {
             motion: [0.03, 0.12],
             focus: [0.003, 0.018],
             fringe: [0.0, 0.012],
+            vignetting: NONE,
             resolution: [0.55, 4.0],
             shot_noise: [0.002, 0.025],
             read_noise: [0.0001, 0.0015],
             mosaic_share: 0.35,
+            white_balance: RIGHT,
             sharpening: [0.0, 1.0],
             black: [0.01, 0.07],
             contrast: [0.95, 1.5],
@@ -77,19 +86,29 @@ impl Camera {
     /// # Errors
     /// The first field that is out of bounds.
     pub fn check(&self) -> Result<(), String> {
-        check_share("camera.motion_share", self.motion_share)?;
-        check_range("camera.motion", self.motion, [0.0, 1.0])?;
-        check_range("camera.focus", self.focus, [1e-4, 0.5])?;
-        check_range("camera.fringe", self.fringe, [0.0, 0.5])?;
-        check_range("camera.resolution", self.resolution, [0.05, 100.0])?;
-        check_range("camera.shot_noise", self.shot_noise, [1e-6, 1.0])?;
-        check_range("camera.read_noise", self.read_noise, [1e-6, 1.0])?;
-        check_share("camera.mosaic_share", self.mosaic_share)?;
-        check_range("camera.sharpening", self.sharpening, [0.0, 5.0])?;
-        check_range("camera.black", self.black, [0.0, 1.0])?;
-        check_range("camera.contrast", self.contrast, [0.1, 10.0])?;
-        check_share("camera.jpeg_share", self.jpeg_share)?;
-        check_range("camera.jpeg_quality", self.jpeg_quality, [1.0, 100.0])
+        check_share("template.camera.motion_share", self.motion_share)?;
+        check_range("template.camera.motion", self.motion, [0.0, 1.0])?;
+        check_range("template.camera.focus", self.focus, [1e-4, 0.5])?;
+        check_range("template.camera.fringe", self.fringe, [0.0, 0.5])?;
+        check_range("template.camera.vignetting", self.vignetting, [0.0, 1.0])?;
+        check_range("template.camera.resolution", self.resolution, [0.05, 100.0])?;
+        check_range("template.camera.shot_noise", self.shot_noise, [1e-6, 1.0])?;
+        check_range("template.camera.read_noise", self.read_noise, [1e-6, 1.0])?;
+        check_share("template.camera.mosaic_share", self.mosaic_share)?;
+        check_range(
+            "template.camera.white_balance",
+            self.white_balance,
+            [0.2, 5.0],
+        )?;
+        check_range("template.camera.sharpening", self.sharpening, [0.0, 5.0])?;
+        check_range("template.camera.black", self.black, [0.0, 1.0])?;
+        check_range("template.camera.contrast", self.contrast, [0.1, 10.0])?;
+        check_share("template.camera.jpeg_share", self.jpeg_share)?;
+        check_range(
+            "template.camera.jpeg_quality",
+            self.jpeg_quality,
+            [1.0, 100.0],
+        )
     }
 
     /// Takes a photo of the scene, of the scene's size.
@@ -105,19 +124,17 @@ impl Camera {
             light = light.smeared(direction(stream) * length);
         }
         light = light.blurred(log_uniform(self.focus, stream) * side);
-        light = light.fringed(direction(stream) * uniform(self.fringe, stream) * side);
+        let sensor = self.sensor();
+        light = sensor.seen_through_lens(light, stream);
         let resolution = log_uniform(self.resolution, stream);
-        let mosaic = chance(self.mosaic_share, stream);
+        let mosaic = sensor.has_mosaic(stream);
         // Finer than two to one, neither resolution nor mosaic shows any more.
         let kept = resolution.min(if mosaic { 2.0 } else { 1.0 });
         if kept != 1.0 {
             let side = |side: u32| ((side as f32 * kept).round() as u32).max(2);
             light = light.resized(Extent::new(side(size.width), side(size.height)));
         }
-        self.add_noise(&mut light, resolution / kept, stream);
-        if mosaic {
-            light = light.mosaiced([stream.random(), stream.random()]);
-        }
+        light = sensor.read(light, resolution / kept, mosaic, stream);
         let contrast = uniform(self.contrast, stream);
         let black = uniform(self.black, stream);
         let sharpening = uniform(self.sharpening, stream);
@@ -131,14 +148,14 @@ impl Camera {
         Ok(photo)
     }
 
-    /// Noise of pixels each of which `averaged` × `averaged` of the sensor's went into.
-    fn add_noise(&self, light: &mut Canvas, averaged: f32, stream: &mut Stream) {
-        let averaged = averaged.max(1.0);
-        let shot = log_uniform(self.shot_noise, stream) / averaged;
-        let read = log_uniform(self.read_noise, stream) / averaged;
-        for channel in light.pixels.iter_mut().flatten() {
-            let variance = shot * shot * channel.max(0.0) + read * read;
-            *channel += variance.sqrt() * normal(stream);
+    fn sensor(&self) -> Sensor {
+        Sensor {
+            vignetting: self.vignetting,
+            fringe: self.fringe,
+            shot_noise: self.shot_noise,
+            read_noise: self.read_noise,
+            mosaic_share: self.mosaic_share,
+            white_balance: self.white_balance,
         }
     }
 }

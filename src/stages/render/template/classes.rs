@@ -9,8 +9,8 @@ use rand::RngExt;
 use rayon::prelude::*;
 use resvg::tiny_skia::Pixmap;
 
+use super::super::draw::chance;
 use super::super::names::{self, Named};
-use super::draw::chance;
 use super::svg;
 use super::texture::Texture;
 use crate::sample::listing::{self, Interrupt, LeftOut, Tree};

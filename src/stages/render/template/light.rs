@@ -5,8 +5,10 @@ use rand::RngExt;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::canvas::{Canvas, Field};
-use super::draw::{Range, chance, check_range, check_share, direction, log_uniform, uniform};
+use super::super::canvas::{Canvas, Field};
+use super::super::draw::{
+    Range, chance, check_range, check_share, direction, log_uniform, uniform,
+};
 use crate::seed::Stream;
 
 /// Sun, shadows, haze and exposure.
@@ -60,17 +62,17 @@ impl Light {
     /// # Errors
     /// The first field that is out of bounds.
     pub fn check(&self) -> Result<(), String> {
-        check_share("light.backlight_share", self.backlight_share)?;
-        check_range("light.backlight", self.backlight, [0.1, 1000.0])?;
-        check_range("light.gradient", self.gradient, [0.0, 1.9])?;
-        check_share("light.shadow_share", self.shadow_share)?;
-        check_range("light.shadow", self.shadow, [0.0, 1.0])?;
-        check_range("light.shadow_edge", self.shadow_edge, [1e-4, 1.0])?;
-        check_range("light.warmth", self.warmth, [-3.0, 3.0])?;
-        check_range("light.tint", self.tint, [-3.0, 3.0])?;
-        check_share("light.haze_share", self.haze_share)?;
-        check_range("light.haze", self.haze, [0.0, 1.0])?;
-        check_range("light.exposure", self.exposure, [1e-4, 100.0])
+        check_share("template.light.backlight_share", self.backlight_share)?;
+        check_range("template.light.backlight", self.backlight, [0.1, 1000.0])?;
+        check_range("template.light.gradient", self.gradient, [0.0, 1.9])?;
+        check_share("template.light.shadow_share", self.shadow_share)?;
+        check_range("template.light.shadow", self.shadow, [0.0, 1.0])?;
+        check_range("template.light.shadow_edge", self.shadow_edge, [1e-4, 1.0])?;
+        check_range("template.light.warmth", self.warmth, [-3.0, 3.0])?;
+        check_range("template.light.tint", self.tint, [-3.0, 3.0])?;
+        check_share("template.light.haze_share", self.haze_share)?;
+        check_range("template.light.haze", self.haze, [0.0, 1.0])?;
+        check_range("template.light.exposure", self.exposure, [1e-4, 100.0])
     }
 
     /// Now and then makes the background much brighter than the sign.

@@ -7,9 +7,7 @@
 
 mod background;
 mod camera;
-mod canvas;
 mod classes;
-mod draw;
 mod light;
 mod proof;
 mod surface;
@@ -39,10 +37,10 @@ use crate::seed::Stream;
 use crate::stage::{Context, Misfit};
 use crate::{Error, Result};
 
+use super::draw::chance;
 use background::Background;
 use camera::Camera;
 use classes::Class;
-use draw::chance;
 use light::Light;
 use surface::Surface;
 use surroundings::Surroundings;

@@ -5,8 +5,8 @@ use rand::RngExt;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::canvas::{Canvas, Field};
-use super::draw::{
+use super::super::canvas::{Canvas, Field};
+use super::super::draw::{
     Range, chance, check_range, check_share, direction, log_uniform, normal, uniform,
 };
 use super::warp::Layer;
@@ -67,18 +67,22 @@ impl Surface {
     /// # Errors
     /// The first field that is out of bounds.
     pub fn check(&self) -> Result<(), String> {
-        check_range("surface.black", self.black, [0.0, 1.0])?;
-        check_range("surface.white", self.white, [0.01, 1.0])?;
-        check_range("surface.saturation", self.saturation, [0.0, 2.0])?;
-        check_share("surface.bleach_share", self.bleach_share)?;
-        check_range("surface.bleach", self.bleach, [0.0, 1.0])?;
-        check_range("surface.paint_spread", [0.0, self.paint_spread], [0.0, 2.0])?;
-        check_share("surface.sticker_share", self.sticker_share)?;
-        check_range("surface.sticker", self.sticker, [0.001, 1.0])?;
-        check_share("surface.dirt_share", self.dirt_share)?;
-        check_range("surface.dirt", self.dirt, [0.0, 2.0])?;
-        check_share("surface.glare_share", self.glare_share)?;
-        check_range("surface.glare", self.glare, [0.0, 100.0])
+        check_range("template.surface.black", self.black, [0.0, 1.0])?;
+        check_range("template.surface.white", self.white, [0.01, 1.0])?;
+        check_range("template.surface.saturation", self.saturation, [0.0, 2.0])?;
+        check_share("template.surface.bleach_share", self.bleach_share)?;
+        check_range("template.surface.bleach", self.bleach, [0.0, 1.0])?;
+        check_range(
+            "template.surface.paint_spread",
+            [0.0, self.paint_spread],
+            [0.0, 2.0],
+        )?;
+        check_share("template.surface.sticker_share", self.sticker_share)?;
+        check_range("template.surface.sticker", self.sticker, [0.001, 1.0])?;
+        check_share("template.surface.dirt_share", self.dirt_share)?;
+        check_range("template.surface.dirt", self.dirt, [0.0, 2.0])?;
+        check_share("template.surface.glare_share", self.glare_share)?;
+        check_range("template.surface.glare", self.glare, [0.0, 100.0])
     }
 
     /// The share of light that the sign reflects, still premultiplied by its alpha, as a canvas of `size`.

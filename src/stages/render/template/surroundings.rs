@@ -6,8 +6,8 @@ use rand::RngExt;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::canvas::{Canvas, between};
-use super::draw::{chance, check_share, log_uniform, uniform};
+use super::super::canvas::{Canvas, between};
+use super::super::draw::{chance, check_share, log_uniform, uniform};
 use super::warp::Placement;
 use crate::seed::Stream;
 
@@ -55,10 +55,13 @@ impl Surroundings {
     /// # Errors
     /// The first field that is out of bounds.
     pub fn check(&self) -> Result<(), String> {
-        check_share("surroundings.post_share", self.post_share)?;
-        check_share("surroundings.board_share", self.board_share)?;
-        check_share("surroundings.plate_share", self.plate_share)?;
-        check_share("surroundings.neighbour_share", self.neighbour_share)
+        check_share("template.surroundings.post_share", self.post_share)?;
+        check_share("template.surroundings.board_share", self.board_share)?;
+        check_share("template.surroundings.plate_share", self.plate_share)?;
+        check_share(
+            "template.surroundings.neighbour_share",
+            self.neighbour_share,
+        )
     }
 
     /// Paints post, board and plate behind a sign.

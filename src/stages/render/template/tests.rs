@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::atomic::AtomicBool;
 
+use super::super::{canvas, draw};
 use super::*;
 use crate::artifact::{self, parts};
 use crate::seed::Seed;

@@ -5,8 +5,8 @@ use rand::RngExt;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::canvas::sides;
-use super::draw::{Range, check_range, log_uniform, uniform};
+use super::super::canvas::sides;
+use super::super::draw::{Range, check_range, log_uniform, uniform};
 use super::texture::Texture;
 use crate::sample::Extent;
 use crate::seed::Stream;
@@ -70,13 +70,13 @@ impl Geometry {
     /// # Errors
     /// The first range that is out of bounds.
     pub fn check(&self) -> Result<(), String> {
-        check_range("geometry.scale", self.scale, [0.05, 4.0])?;
-        check_range("geometry.shift", self.shift, [-0.5, 0.5])?;
-        check_range("geometry.yaw", self.yaw, [-80.0, 80.0])?;
-        check_range("geometry.pitch", self.pitch, [-80.0, 80.0])?;
-        check_range("geometry.roll", self.roll, [-180.0, 180.0])?;
-        check_range("geometry.distance", self.distance, [1.5, 1000.0])?;
-        check_range("geometry.stretch", self.stretch, [0.5, 2.0])
+        check_range("template.geometry.scale", self.scale, [0.05, 4.0])?;
+        check_range("template.geometry.shift", self.shift, [-0.5, 0.5])?;
+        check_range("template.geometry.yaw", self.yaw, [-80.0, 80.0])?;
+        check_range("template.geometry.pitch", self.pitch, [-80.0, 80.0])?;
+        check_range("template.geometry.roll", self.roll, [-180.0, 180.0])?;
+        check_range("template.geometry.distance", self.distance, [1.5, 1000.0])?;
+        check_range("template.geometry.stretch", self.stretch, [0.5, 2.0])
     }
 
     /// Draws a pose in a picture of `size`.

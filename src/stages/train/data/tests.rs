@@ -14,7 +14,7 @@ fn cuts_take_picture_and_mask_alike() {
     let renders = testing::publish(folders[0].path(), &testing::shapes(12, 32, 1), 16);
     let photos = testing::publish(folders[1].path(), &testing::shapes(12, 32, 2), 16);
     let inputs = [("renders", renders), ("photos", photos)];
-    let read = |context: &Context| Data::read(context, &[], &[], false, None).unwrap();
+    let read = |context: &Context| Data::read(context, &Wanted::default()).unwrap();
     let (data, _) = testing::in_context("train", inputs, 16, folders[0].path(), read);
     let mut stream = Seed::new(1, "train").stream(0);
     let extent = |width, height| Some(Extent::new(width, height));
@@ -52,7 +52,11 @@ fn cuts_around_objects_hold_them_and_photos_may_be_larger() {
     let photos = testing::publish(folders[1].path(), &larger, 16);
     let inputs = [("renders", renders), ("photos", photos)];
     let cut = Some(Extent::square(48));
-    let read = |context: &Context| Data::read(context, &[], &[], false, cut).unwrap();
+    let wanted = Wanted {
+        cut,
+        ..Wanted::default()
+    };
+    let read = |context: &Context| Data::read(context, &wanted).unwrap();
     let (data, _) = testing::in_context("train", inputs, 16, folders[0].path(), read);
     assert_eq!(data.extent, Extent::square(160));
     let share = |crop_around: f64| -> f32 {
@@ -81,7 +85,12 @@ fn maps_follow_their_pictures_and_directions_turn() {
     let renders = testing::publish(folders[0].path(), &shapes, 16);
     let photos = testing::publish(folders[1].path(), &testing::shapes(12, 32, 2), 16);
     let inputs = [("renders", renders), ("photos", photos)];
-    let read = |context: &Context| Data::read(context, &[], maps::MAPS, true, None).unwrap();
+    let wanted = Wanted {
+        maps: maps::MAPS,
+        objects: true,
+        ..Wanted::default()
+    };
+    let read = |context: &Context| Data::read(context, &wanted).unwrap();
     let (data, _) = testing::in_context("train", inputs, 16, folders[0].path(), read);
     let names: Vec<_> = data.maps.iter().map(|kind| kind.name).collect();
     assert_eq!(names, ["normals", "albedo", "semantic", "objects"]);
@@ -124,4 +133,84 @@ fn maps_follow_their_pictures_and_directions_turn() {
     let known = planes.clone().narrow(1, 2, 1).lower_elem(-0.1).float();
     let apart = (planes.narrow(1, 3, 3) - batch.renders) * known;
     assert!(apart.abs().mean().into_scalar::<f32>() < 0.02);
+}
+
+/// Clips of four frames with stripes that move to the right by two pixels a frame.
+fn stripes(count: u64) -> Vec<Sample> {
+    let mut frames = testing::shapes(count, 32, 1);
+    for frame in &mut frames {
+        let shift = 2 * (frame.index % 4) as u32;
+        let shade = |x: u32| [60 + 4 * ((x + 64 - shift) % 32) as u8; 3];
+        let pixels = RgbImage::from_fn(32, 32, |x, _| image::Rgb(shade(x)));
+        frame.image = crate::sample::image::encode_png(&pixels).unwrap();
+        frame.provenance.origin = format!("render-{}", frame.index / 4);
+        if frame.index % 4 < 3 {
+            let values = vec![flow::value([2.0, 0.0], true); 32 * 32];
+            let maps = &mut frame.labels.maps;
+            maps.draw(&flow::MAP, &values, (32, 32)).unwrap();
+        }
+    }
+    frames
+}
+
+#[test]
+fn pairs_are_neighbours_of_one_clip_seen_alike_and_their_motion_follows_the_view() {
+    let folders = [(); 3].map(|()| tempfile::tempdir().unwrap());
+    let renders = testing::publish(folders[0].path(), &stripes(12), 5);
+    let photos = testing::publish(folders[1].path(), &testing::shapes(12, 32, 2), 16);
+    let inputs = [("renders", renders), ("photos", photos.clone())];
+    let wanted = Wanted {
+        motion: true,
+        ..Wanted::default()
+    };
+    let read = |context: &Context| Data::read(context, &wanted);
+    let (data, _) = testing::in_context("train", inputs, 16, folders[0].path(), read);
+    let data = data.unwrap();
+    assert_eq!(data.pairs, [0, 1, 2, 4, 5, 6, 8, 9, 10]);
+    assert!(data.maps.is_empty());
+    let config = TrainConfig {
+        batch: 32,
+        flip: true,
+        turn: true,
+        resize: Some(Extent::square(48)),
+        crop: Some(Extent::square(40)),
+        ..tiny()
+    };
+    let device = burn::tensor::Device::flex();
+    let mut stream = Seed::new(1, "train").stream(0);
+    let batch = data.draw(&config, &mut stream, &device).unwrap();
+    let motion = batch.motion.unwrap();
+    assert_eq!(motion.dims(), [32, 3, 40, 40]);
+    let pairs = batch.renders.reshape([16, 6, 40, 40]);
+    let [first, second] = [0, 3].map(|from| pairs.clone().narrow(1, from, 3));
+    let motion = motion.reshape([16, 6, 40, 40]);
+    assert_eq!(
+        motion
+            .clone()
+            .narrow(1, 3, 3)
+            .abs()
+            .max()
+            .into_scalar::<f32>(),
+        0.0
+    );
+    let way = motion.clone().narrow(1, 0, 2);
+    assert_eq!(way.clone().abs().max().into_scalar::<f32>(), 3.0);
+    let (there, inside) = crate::nn::warp::looked_up(second.clone(), way);
+    let seen = motion.narrow(1, 2, 1) * inside;
+    let apart = |other: Tensor<4>| -> f32 {
+        let differ = (first.clone() - other).abs() * seen.clone();
+        (differ.sum() / seen.clone().sum() / 3.0).into_scalar()
+    };
+    let (along, still) = (apart(there), apart(second));
+    assert!(along < 0.4 * still, "{along} {still}");
+
+    // Pictures that are no frames of clips are refused.
+    let stills = testing::publish(folders[2].path(), &testing::shapes(12, 32, 1), 16);
+    let inputs = [("renders", stills), ("photos", photos)];
+    let (refused, _) = testing::in_context("train", inputs, 16, folders[0].path(), read);
+    let problem = refused.err().unwrap().to_string();
+    assert!(
+        problem.contains("`temporal`") && problem.contains("no render has it"),
+        "{problem}"
+    );
 }

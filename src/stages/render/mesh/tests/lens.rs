@@ -87,3 +87,33 @@ fn what_is_blurred_keeps_its_labels_and_its_light() {
         assert!(change.abs() < 0.03, "{name}: {change}");
     }
 }
+
+#[test]
+fn a_sensor_changes_pictures_and_no_labels() {
+    let plain = render(&dice(), 4, 32, 2, 4).unwrap();
+    let mut noisy = dice();
+    noisy.lens.sensor = serde_json::from_value(serde_json::json!({
+        "vignetting": [0.3, 0.5], "fringe": [0.01, 0.02], "shot_noise": [0.02, 0.03],
+        "read_noise": [0.001, 0.002], "mosaic_share": 1.0, "white_balance": [1.2, 1.3],
+    }))
+    .unwrap();
+    assert_eq!(noisy.check(), Ok(()));
+    let taken = render(&noisy, 4, 32, 2, 4).unwrap();
+    let redder = |sample: &Sample| {
+        let pixels = sample.pixels().unwrap();
+        let sums = pixels.pixels().fold([0_u64; 2], |[red, blue], pixel| {
+            [red + u64::from(pixel.0[0]), blue + u64::from(pixel.0[2])]
+        });
+        sums[0] as f64 / sums[1] as f64
+    };
+    for (taken, plain) in taken.iter().zip(&plain) {
+        assert_eq!(taken.labels, plain.labels);
+        assert!(redder(taken) > 1.1 * redder(plain));
+    }
+    noisy.lens.sensor.mosaic_share = 2.0;
+    let problem = noisy.check().unwrap_err();
+    assert!(
+        problem.contains("`mesh.lens.sensor.mosaic_share`"),
+        "{problem}"
+    );
+}

@@ -7,8 +7,8 @@ use glam::Vec2;
 use image::{Rgb, RgbImage};
 use rand::RngExt;
 
-use super::super::filter;
 use super::draw;
+use super::filter;
 use crate::sample::Extent;
 use crate::sample::colour::{luminance, to_linear};
 use crate::seed::Stream;

@@ -42,7 +42,7 @@ pub(super) fn check_range(name: &str, [low, high]: Range, bounds: Range) -> Resu
         return Ok(());
     }
     Err(format!(
-        "`template.{name}` must be [lowest, highest] within {least} to {most}, not [{low}, {high}]"
+        "`{name}` must be [lowest, highest] within {least} to {most}, not [{low}, {high}]"
     ))
 }
 
@@ -54,7 +54,5 @@ pub(super) fn check_share(name: &str, share: f64) -> Result<(), String> {
     if (0.0..=1.0).contains(&share) {
         return Ok(());
     }
-    Err(format!(
-        "`template.{name}` must be between 0 and 1, not {share}"
-    ))
+    Err(format!("`{name}` must be between 0 and 1, not {share}"))
 }
