@@ -80,6 +80,7 @@ fn main() {
                         classes: vec![0; batch],
                         photos: random(),
                         maps: None,
+                        motion: None,
                     };
                     drop(model.step(&batch, 2e-4));
                 }

@@ -196,7 +196,7 @@ impl MatrixComparison {
 
 /// Whether points are compared by a figure: by what belongs in the head of a report, and by means.
 fn is_compared((_, figure): &&(String, Figure)) -> bool {
-    figure.headline.is_some() || figure.spread.is_some()
+    figure.headline.is_some() || figure.spread.is_some() || figure.compared
 }
 
 /// `train.steps = 200, seed = 1`.
@@ -216,6 +216,18 @@ fn plain(value: &Value) -> String {
 mod tests {
     use super::*;
     use crate::stage::exhibit::Value as Measured;
+
+    #[test]
+    fn only_what_says_so_has_a_spread_or_a_headline_is_compared() {
+        let plain = || Figure::new("kept", Measured::Count(1), "");
+        let headline = Figure {
+            headline: Some("kept"),
+            ..plain()
+        };
+        let compared = [plain(), plain().compared(), headline];
+        let compared = compared.map(|figure| is_compared(&&("gate".to_owned(), figure)));
+        assert_eq!(compared, [false, true, true]);
+    }
 
     #[test]
     fn figures_of_any_point_are_columns_named_by_their_stage_if_they_must() {

@@ -182,7 +182,6 @@ pub struct LabelSafetyConfig {
 }
 
 /// Whether a setting is off, so that it need not be part of a cache key.
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes references")]
 pub fn is_zero(weight: &f64) -> bool {
     *weight == 0.0
 }

@@ -103,6 +103,8 @@ pub struct Figure {
     pub tone: Tone,
     /// The words that follow the value in the head of the page, if it belongs there.
     pub headline: Option<&'static str>,
+    /// Whether the points of a matrix are compared by it, as they are by all that have a spread or a headline.
+    pub compared: bool,
 }
 
 /// Single results and their standard deviation.
@@ -298,6 +300,15 @@ impl Figure {
             counts: Vec::new(),
             tone: Tone::Series(0),
             headline: None,
+            compared: false,
+        }
+    }
+
+    /// The same, by which the points of a matrix are compared.
+    pub fn compared(self) -> Self {
+        Figure {
+            compared: true,
+            ..self
         }
     }
 }

@@ -24,6 +24,13 @@ pub(super) struct Flicker {
     pub translations: f64,
 }
 
+impl Flicker {
+    /// The error of the translations in those of the renders.
+    pub(super) fn times(&self) -> f64 {
+        self.translations / self.renders.max(f64::MIN_POSITIVE)
+    }
+}
+
 /// Compares each translated frame with the next of its clip; `None` where no samples have flow.
 ///
 /// # Errors
@@ -79,8 +86,7 @@ fn errors(view: &View, next: &View) -> Result<Option<[f64; 2]>> {
 
 /// A row for renders and translations each.
 pub(super) fn table(flicker: &Flicker) -> Content {
-    let row = |name: &str, error: f64| {
-        let times = error / flicker.renders.max(f64::MIN_POSITIVE);
+    let row = |name: &str, error: f64, times: f64| {
         vec![
             Cell::text(name),
             Cell::share(error),
@@ -91,8 +97,8 @@ pub(super) fn table(flicker: &Flicker) -> Content {
     Content::Table(Table {
         columns: Column::plain(&["", "warping error", "of the renders'", "pairs of frames"]),
         rows: vec![
-            row("renders", flicker.renders),
-            row("translations", flicker.translations),
+            row("renders", flicker.renders, 1.0),
+            row("translations", flicker.translations, flicker.times()),
         ],
     })
 }

@@ -10,9 +10,10 @@ use crate::Result;
 use crate::artifact::{Artifact, parts, verdicts};
 use crate::nn::ruler::Figures;
 use crate::sample::{Sample, Verdict};
+use crate::stage;
 use crate::stage::exhibit::{
     Cell, Column, Content, Evidence, Exhibit, Figure, Histogram, Place, Row, Section, Sheet, Table,
-    Tone, Value, ancestor,
+    Tone, Value, Wanted, ancestor,
 };
 
 /// A criterion as the gate's summary describes it.
@@ -40,7 +41,7 @@ pub(super) fn exhibit(evidence: &Evidence) -> Result<Vec<Exhibit>> {
         .iter()
         .map(|criterion| histogram(&verdicts, criterion));
     let mut exhibits = vec![
-        show("", counts(&verdicts)),
+        show("", counts(&verdicts, evidence.summary())),
         show("By class", by_class(&verdicts)),
         show("Reasons", by_reason(&verdicts, &criteria))
             .with_note("a sample can be rejected for several"),
@@ -103,7 +104,23 @@ fn criteria(summary: &serde_json::Value) -> Vec<Criterion> {
         .collect()
 }
 
-fn counts(verdicts: &[Verdict]) -> Content {
+/// What the ruler says of the translations.
+const RULER: [Wanted; 2] = [
+    (
+        "closed",
+        "/ruler/closed/share",
+        "of the distance to the photos closed",
+        Value::Share,
+    ),
+    (
+        "told apart",
+        "/ruler/translations/two_sample/accuracy",
+        "of translations and photos told apart (50 % is guessing)",
+        Value::Share,
+    ),
+];
+
+fn counts(verdicts: &[Verdict], summary: &serde_json::Value) -> Content {
     let kept = verdicts.iter().filter(|v| v.is_kept()).count();
     let rejected = verdicts.len() - kept;
     let share = rejected as f64 / verdicts.len().max(1) as f64;
@@ -120,10 +137,18 @@ fn counts(verdicts: &[Verdict]) -> Content {
             "of all samples rejected",
         ),
     ];
+    let [kept, rejected, share] =
+        figures.map(|(name, value, about)| Figure::new(name, value, about));
+    let mut figures = vec![kept, rejected, share.compared()];
+    let measured = stage::exhibit::figures(summary, &RULER).into_iter();
+    figures.extend(measured.map(Figure::compared));
+    if let Ok(flicker) = serde_json::from_value::<Flicker>(summary["flicker"].clone()) {
+        let value = Value::Number(flicker.times());
+        let about = "times the warping error of the renders";
+        figures.push(Figure::new("flicker", value, about).compared());
+    }
     Content::Figures {
-        figures: figures
-            .map(|(name, value, about)| Figure::new(name, value, about))
-            .into(),
+        figures,
         chance: None,
     }
 }
@@ -399,6 +424,24 @@ mod tests {
         let faults = sheets[2].rows.iter().filter(|row| !row.fault.is_empty());
         assert_eq!(faults.count(), 4);
         assert_eq!(sheets[2].rows[0].fault, "edges");
+    }
+
+    #[test]
+    fn gates_are_compared_by_what_they_rejected_and_what_the_ruler_says() {
+        let summary = json!({
+            "ruler": {
+                "closed": { "share": 0.5 },
+                "translations": { "two_sample": { "accuracy": 0.9 } },
+            },
+            "flicker": { "pairs": 7, "renders": 0.02, "translations": 0.03 },
+        });
+        let Content::Figures { figures, .. } = counts(&[], &summary) else {
+            panic!("no figures");
+        };
+        let compared = figures.iter().filter(|figure| figure.compared);
+        let names: Vec<&str> = compared.map(|figure| figure.name.as_str()).collect();
+        assert_eq!(names, ["rejected share", "closed", "told apart", "flicker"]);
+        assert_eq!(figures[5].value, Value::Number(1.5));
     }
 
     #[test]
