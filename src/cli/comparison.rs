@@ -194,7 +194,8 @@ impl MatrixComparison {
     }
 }
 
-/// Whether points are compared by a figure: by what belongs in the head of a report, and by means.
+/// Whether points are compared by a figure: by what belongs in the head of a report, by means, and by what
+/// asks for it.
 fn is_compared((_, figure): &&(String, Figure)) -> bool {
     figure.headline.is_some() || figure.spread.is_some() || figure.compared
 }
@@ -215,18 +216,25 @@ fn plain(value: &Value) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::stage::exhibit::Value as Measured;
+    use crate::stage::exhibit::{Spread, Value as Measured};
 
     #[test]
-    fn only_what_says_so_has_a_spread_or_a_headline_is_compared() {
+    fn means_headlines_and_what_asks_for_it_are_compared() {
         let plain = || Figure::new("kept", Measured::Count(1), "");
         let headline = Figure {
             headline: Some("kept"),
             ..plain()
         };
-        let compared = [plain(), plain().compared(), headline];
+        let mean = Figure {
+            spread: Some(Spread {
+                std: 0.1,
+                results: vec![0.5],
+            }),
+            ..plain()
+        };
+        let compared = [plain(), plain().compared(), headline, mean];
         let compared = compared.map(|figure| is_compared(&&("gate".to_owned(), figure)));
-        assert_eq!(compared, [false, true, true]);
+        assert_eq!(compared, [false, true, true, true]);
     }
 
     #[test]

@@ -143,7 +143,7 @@ struct Round {
     numbers: Tensor<2>,
     classes: Tensor<2>,
     real: Tensor<4>,
-    /// For the discriminator of the fakes, if it reads any.
+    /// What the discriminator reads beside the fakes, if it does.
     noise: Option<Tensor<4>>,
 }
 
@@ -176,7 +176,8 @@ fn noise_for(pictures: &Tensor<4>, planes: usize, stream: &mut Stream) -> Option
     })
 }
 
-/// Pictures with their noise, if there is any, and a plane of their class, as [`crate::nn::projection_discriminator`] reads it.
+/// Pictures with their noise, if there is any, and a plane of their class, as
+/// [`crate::nn::projection_discriminator`] reads it.
 fn with_class(pictures: Tensor<4>, noise: Option<Tensor<4>>, classes: &Tensor<2>) -> Tensor<4> {
     let pictures = match noise {
         None => pictures,

@@ -280,3 +280,55 @@ impl Discriminates for Perceptron {
         self
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What a discriminator with this dropout says of four by four pixels of this grey, with noise of this value.
+    fn score(dropout: f64, grey: f32, noise: f32) -> f32 {
+        let config = GanConfig {
+            units: 12,
+            ..GanConfig::default()
+        };
+        let device = Device::flex();
+        let shape = config.shape(2, Extent::square(4));
+        let mut stream = crate::seed::Seed::new(1, "learn").stream(0);
+        let network = Perceptron::new(&shape, dropout, &device).initialised(&mut stream);
+        let planes = network.noise_planes(16);
+        let plane = |value: f32, count: usize| Tensor::full([1, count, 4, 4], value, &device);
+        let mut parts = vec![plane(grey, 3)];
+        if planes > 0 {
+            parts.push(plane(noise, planes));
+        }
+        parts.push(plane(1.0, 1));
+        let verdict = network.judge(Tensor::cat(parts, 1));
+        verdict.scores[0].clone().into_scalar()
+    }
+
+    #[test]
+    fn units_are_left_out_by_noise_and_the_others_weigh_more() {
+        let whole = score(0.0, 0.5, 0.0);
+        assert_ne!(whole, score(0.0, -0.5, 0.0));
+        // All units left out: nothing of the picture arrives.
+        assert_eq!(score(0.3, 0.5, -1.0), score(0.3, -0.5, -1.0));
+        // What is moved out of the picture is 0, and kept, as what is above it.
+        assert_eq!(score(0.5, 0.5, 0.0), score(0.5, 0.5, 0.9));
+        assert_ne!(score(0.3, 0.5, 0.9), whole);
+    }
+
+    #[test]
+    fn dropout_out_of_range_is_refused() {
+        let check = |dropout| {
+            let config = GanConfig {
+                dropout,
+                ..GanConfig::default()
+            };
+            config.check()
+        };
+        assert_eq!(check(0.0), Ok(()));
+        assert_eq!(check(0.5), Ok(()));
+        assert!(check(0.6).unwrap_err().contains("`dropout`"));
+        assert!(check(f64::NAN).is_err());
+    }
+}

@@ -41,7 +41,7 @@ pub(super) fn exhibit(evidence: &Evidence) -> Result<Vec<Exhibit>> {
         .iter()
         .map(|criterion| histogram(&verdicts, criterion));
     let mut exhibits = vec![
-        show("", counts(&verdicts, evidence.summary())),
+        show("", overview(&verdicts, evidence.summary())),
         show("By class", by_class(&verdicts)),
         show("Reasons", by_reason(&verdicts, &criteria))
             .with_note("a sample can be rejected for several"),
@@ -120,7 +120,8 @@ const RULER: [Wanted; 2] = [
     ),
 ];
 
-fn counts(verdicts: &[Verdict], summary: &serde_json::Value) -> Content {
+/// What it kept and rejected, and what it measured of all.
+fn overview(verdicts: &[Verdict], summary: &serde_json::Value) -> Content {
     let kept = verdicts.iter().filter(|v| v.is_kept()).count();
     let rejected = verdicts.len() - kept;
     let share = rejected as f64 / verdicts.len().max(1) as f64;
@@ -435,7 +436,7 @@ mod tests {
             },
             "flicker": { "pairs": 7, "renders": 0.02, "translations": 0.03 },
         });
-        let Content::Figures { figures, .. } = counts(&[], &summary) else {
+        let Content::Figures { figures, .. } = overview(&[], &summary) else {
             panic!("no figures");
         };
         let compared = figures.iter().filter(|figure| figure.compared);

@@ -115,6 +115,7 @@ pub(super) fn fidelity(state: &TrainingState) -> Value {
 
 #[cfg(test)]
 mod tests {
+    use super::super::data::Wanted;
     use super::super::tests::{stage, tiny};
     use super::*;
     use crate::artifact::Artifact;
@@ -156,8 +157,7 @@ mod tests {
         let photos = photos(folders[0].path());
         let inputs = [("renders", photos.clone()), ("photos", photos)];
         let (held, _) = testing::in_context("train", inputs, 16, folders[1].path(), |context| {
-            let mut data =
-                Data::read(context, &crate::stages::train::data::Wanted::default()).unwrap();
+            let mut data = Data::read(context, &Wanted::default()).unwrap();
             assert!(data.held_out.is_empty());
             data.hold_out(2);
             data.held_out

@@ -89,17 +89,8 @@ impl Camera {
         check_share("template.camera.motion_share", self.motion_share)?;
         check_range("template.camera.motion", self.motion, [0.0, 1.0])?;
         check_range("template.camera.focus", self.focus, [1e-4, 0.5])?;
-        check_range("template.camera.fringe", self.fringe, [0.0, 0.5])?;
-        check_range("template.camera.vignetting", self.vignetting, [0.0, 1.0])?;
         check_range("template.camera.resolution", self.resolution, [0.05, 100.0])?;
-        check_range("template.camera.shot_noise", self.shot_noise, [1e-6, 1.0])?;
-        check_range("template.camera.read_noise", self.read_noise, [1e-6, 1.0])?;
-        check_share("template.camera.mosaic_share", self.mosaic_share)?;
-        check_range(
-            "template.camera.white_balance",
-            self.white_balance,
-            [0.2, 5.0],
-        )?;
+        self.sensor().check("template.camera")?;
         check_range("template.camera.sharpening", self.sharpening, [0.0, 5.0])?;
         check_range("template.camera.black", self.black, [0.0, 1.0])?;
         check_range("template.camera.contrast", self.contrast, [0.1, 10.0])?;
