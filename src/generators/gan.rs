@@ -291,7 +291,7 @@ mod tests {
             units: 12,
             ..GanConfig::default()
         };
-        let device = Device::flex();
+        let device = Device::flex().autodiff();
         let shape = config.shape(2, Extent::square(4));
         let mut stream = crate::seed::Seed::new(1, "learn").stream(0);
         let network = Perceptron::new(&shape, dropout, &device).initialised(&mut stream);
