@@ -127,7 +127,7 @@ impl Part {
                 let a = row * columns + column;
                 let (b, c, d) = (a + 1, a + columns, a + columns + 1);
                 let turn = (points[b] - points[a]).perp_dot(points[c] - points[a])
-                    + (points[d] - points[b]).perp_dot(points[d] - points[c]);
+                    + (points[d] - points[c]).perp_dot(points[d] - points[b]);
                 let quad = match turn > 0.0 {
                     true => [a, b, d, a, d, c],
                     false => [a, d, b, a, c, d],

@@ -15,7 +15,7 @@ use crate::tasks::{TASKS, Truth, classification};
 use crate::{Error, Result};
 
 use super::box_style::BoxStyle;
-use super::frames;
+use super::{frames, misread};
 
 /// One task, as the stage's summary has it.
 #[derive(Debug, Default, Deserialize)]
@@ -97,6 +97,7 @@ pub(super) fn exhibit(evidence: &Evidence) -> Result<Vec<Exhibit>> {
         exhibits.extend(confusions(name, measure, &task, &rows));
     }
     exhibits.extend(frames::exhibit(evidence)?);
+    exhibits.extend(misread::exhibit(evidence)?);
     if !exhibits.is_empty() {
         let mut text = "to test the recognisers and, if there is one, to train target_only, the recogniser that the \
                         others are compared with."

@@ -13,6 +13,7 @@ mod exhibit;
 mod findings;
 mod frames;
 mod labels;
+mod misread;
 mod names;
 mod quintiles;
 mod sets;
@@ -45,6 +46,7 @@ use crate::tasks::{self, Order, Prediction, Recipe, Setting, TaskKind, Truth};
 use crate::{Error, Result};
 
 use box_style::BoxStyle;
+use misread::Misread;
 use sets::{Sets, TARGET_ONLY};
 use shown::Shown;
 use table::Outcomes;
@@ -53,7 +55,7 @@ use table::Outcomes;
 pub const STAGE: StageKind = StageKind {
     name: "evaluate",
     about: "accuracy on real photos of a recogniser trained on renders, on the dataset, on photos",
-    version: 7,
+    version: 8,
     inputs: &[
         Input::one_of("adapted", Kind::Dataset, "the emitted dataset"),
         Input::one_of(
@@ -274,8 +276,9 @@ impl Stage for Evaluate {
         let outcomes = self.train_all(context, &sets, &setting)?;
         let quintiles = quintiles::quintiles(&sets.test)?;
         let mut table = table::table(task, &sets, &outcomes, &quintiles);
-        if task.truth == Truth::Objects {
-            Shown::choose(task, &sets, &outcomes)?.write(context.out)?;
+        match task.truth {
+            Truth::Class => Misread::choose(&sets, &outcomes).write(context.out)?,
+            Truth::Objects => Shown::choose(task, &sets, &outcomes)?.write(context.out)?,
         }
         let real_labels = sets.real_labels;
         if real_labels > 0 {

@@ -106,6 +106,12 @@ impl Sets {
         Ok(largest.fold(Extent::square(1), joined))
     }
 
+    /// The place of the recogniser that learned from the dataset, or of the last: the one whose photos are shown.
+    pub(super) fn leader(&self) -> usize {
+        let adapted = self.learned.iter().position(|(name, _)| *name == "adapted");
+        adapted.unwrap_or(self.learned.len() - 1)
+    }
+
     fn all(&self) -> impl Iterator<Item = (&str, &Album)> {
         let learned = self.learned.iter().map(|(name, set)| (*name, set));
         std::iter::once(("test", &self.test)).chain(learned)

@@ -60,8 +60,7 @@ impl Shown {
     pub(super) fn choose(task: &TaskKind, sets: &Sets, outcomes: &Outcomes) -> Result<Shown> {
         let names = sets.learned.iter().map(|(name, _)| *name);
         let recognisers: Vec<String> = names.map(str::to_owned).collect();
-        let leader = recognisers.iter().position(|name| name == "adapted");
-        let leader = leader.unwrap_or(recognisers.len() - 1);
+        let leader = sets.leader();
         let first = |set: usize| &outcomes[set][0];
         let scored = (0..sets.test.len()).filter_map(|number| {
             Some((number, (task.score)(&sets.test, first(leader), &[number])?))

@@ -32,6 +32,22 @@ fn the_dice_follow_the_western_layout() {
     }
 }
 
+/// Others than this program look at which way round triangles are.
+#[test]
+fn triangles_of_the_shipped_models_are_counter_clockwise_from_outside() {
+    let shipped = ["dice/*.gltf", "lego/*.obj", "products/*.obj"];
+    let models = shipped.map(|pattern| Listed::from(&*format!("renders/{pattern}")));
+    let sources = list::expand(&models).unwrap();
+    assert!(sources.len() > 12);
+    for source in &sources {
+        let model = Model::read(source, 1.0, &|| Ok(())).unwrap();
+        let volumes = model.triangle_corners();
+        let volume: f32 = volumes.map(|[a, b, c]| a.cross(b).dot(c) / 6.0).sum();
+        let share = volume / model.sides().to_array().iter().product::<f32>();
+        assert!((0.3..1.01).contains(&share), "{}: {share}", model.path);
+    }
+}
+
 /// A model in a fresh folder: the die's files, changed by `change`.
 fn changed_die(change: impl Fn(&Path)) -> (tempfile::TempDir, Mesh) {
     let folder = tempfile::tempdir().unwrap();
