@@ -3,7 +3,7 @@
 #
 #   packaging/wheel.sh [OPTION OF `maturin build`]...
 #
-# What `cargo build --release` has built already is reused. The target directory is `target`, or
+# The program can use GPUs. What `cargo build --release --features wgpu` has built already is reused. The target directory is `target`, or
 # CARGO_TARGET_DIR. maturin is taken from the PATH; if there is none, pip installs it for this call.
 #
 # On Linux maturin looks up which libraries and symbols the program needs, and names the wheel after the
@@ -35,4 +35,4 @@ fi
 # maturin reads pyproject.toml from the folder that it runs in, and licences only from beside it.
 cp "$root"/LICENSE{,-APACHE,-MIT} "$packaging"
 cd "$packaging"
-"$maturin" build --release --locked --out "$CARGO_TARGET_DIR/wheels" "$@"
+"$maturin" build --release --locked --features wgpu --out "$CARGO_TARGET_DIR/wheels" "$@"

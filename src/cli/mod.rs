@@ -225,6 +225,9 @@ fn dispatch(command: Command) -> Result<()> {
                 .into_iter()
                 .map(|(name, about)| vec![name, about]);
             print_line(columns(&rows.collect::<Vec<_>>()));
+            if let Some(text) = device::without_cards() {
+                print_line(text);
+            }
             Ok(())
         }
     }

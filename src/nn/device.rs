@@ -10,6 +10,10 @@ use crate::sample::Extent;
 use crate::stage::DeviceChoice;
 use crate::{Error, Result};
 
+/// What a build for the CPU alone says of GPUs.
+const NO_CARDS: &str = "this build computes on the CPU alone";
+const WITH_CARDS: &str = "for GPUs build with `--features wgpu`";
+
 /// A device to compute on, and what to call it.
 #[derive(Debug, Clone)]
 pub struct Chosen {
@@ -60,7 +64,24 @@ pub fn list() -> Vec<(String, String)> {
         .collect()
 }
 
+/// What to say beside the list, if this build can use no GPU.
+pub fn without_cards() -> Option<String> {
+    (!reaches_cards()).then(|| format!("{NO_CARDS}; {WITH_CARDS}"))
+}
+
+fn reaches_cards() -> bool {
+    cfg!(any(feature = "wgpu", feature = "cuda"))
+}
+
 fn nth(cards: Vec<Chosen>, index: usize, what: &str) -> Result<Chosen> {
+    if !reaches_cards() {
+        let device = format!("--device {}:{index}", what.to_lowercase());
+        return Err(Error::usage(
+            device,
+            NO_CARDS,
+            format!("{WITH_CARDS}, or use --device cpu"),
+        ));
+    }
     let count = cards.len();
     cards.into_iter().nth(index).ok_or_else(|| {
         Error::usage(

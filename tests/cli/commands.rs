@@ -77,6 +77,8 @@ fn devices_begin_with_the_cpu() {
     let output = Project::new().verismo(&["devices"]).output().unwrap();
     let text = String::from_utf8(output.stdout).unwrap();
     assert!(text.trim_start().starts_with("cpu"), "{text}");
+    let for_gpus = cfg!(any(feature = "wgpu", feature = "cuda"));
+    assert_eq!(text.contains("--features wgpu"), !for_gpus, "{text}");
 }
 
 #[test]

@@ -257,6 +257,16 @@ fn bad_usage_is_exit_code_2() {
         .verismo(&["run", "pipelines/p.toml", "--device", "tpu"])
         .assert()
         .code(2);
+    let for_gpus = cfg!(any(feature = "wgpu", feature = "cuda"));
+    let problem = match for_gpus {
+        true => "GPUs that verismo can use",
+        false => "build with `--features wgpu`",
+    };
+    project
+        .verismo(&["run", "pipelines/p.toml", "--device", "gpu:99"])
+        .assert()
+        .code(2)
+        .stderr(contains(problem));
     project
         .verismo(&["run", "pipelines/p.toml", "--only", "photo"])
         .assert()
