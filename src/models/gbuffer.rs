@@ -79,7 +79,7 @@ pub struct GBufferConfig {
 impl Default for GBufferConfig {
     fn default() -> Self {
         GBufferConfig {
-            perceptual: 2.0,
+            perceptual: 0.1,
             channels: 8,
             window: 0.5,
             windows: 2,
