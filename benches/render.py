@@ -4,8 +4,8 @@
 
 Builds each scene of the file from the same models at the poses that the labels give, and renders it with each number of
 samples, without and with OpenImageDenoise, into FOLDER as linear OpenEXR. Before that, it renders flat silhouettes of
-the objects. Prints one line of JSON for each picture: its file and the seconds that rendering took, building the scene
-left out.
+the objects, and one picture to match the brightness. Prints one line of JSON for each of the others: its file and the
+seconds that rendering took, building the scene left out.
 """
 
 import json
@@ -154,15 +154,12 @@ def silhouettes(world, dice, table, folder, number):
     cycles = world.cycles
     cycles.samples, cycles.use_denoising = 1, False
     filter_width, cycles.filter_width = cycles.filter_width, 0.01
-    bounces, cycles.max_bounces = cycles.max_bounces, 0
-    path = os.path.join(folder, f"{number}-silhouettes.exr")
-    seconds = render(world, path)
-    cycles.filter_width, cycles.max_bounces = filter_width, bounces
+    render(world, os.path.join(folder, f"{number}-silhouettes.exr"))
+    cycles.filter_width = filter_width
     for slot, link, material in originals:
         slot.material, slot.link = material, link
     table.hide_render = False
     strength.default_value = before
-    print(json.dumps({"file": path, "seconds": seconds}), flush=True)
 
 
 def main():

@@ -180,6 +180,6 @@ fn cuda(index: usize) -> Result<Chosen> {
     Err(Error::usage(
         format!("--device cuda:{index}"),
         "this build has no CUDA",
-        "build with `--features cuda`, or use --device gpu",
+        "build with `--features cuda`; --device cpu always works",
     ))
 }

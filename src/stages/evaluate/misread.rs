@@ -22,7 +22,7 @@ const EACH: usize = 6;
 const MOST: usize = 36;
 
 /// Photos that the dataset's recogniser, or the last, misreads.
-#[derive(Debug, Default, Serialize, Deserialize)]
+#[derive(Debug, Serialize, Deserialize)]
 pub(super) struct Misread {
     pub classes: Vec<String>,
     pub recognisers: Vec<String>,
@@ -53,12 +53,11 @@ pub(super) struct Reading {
 impl Misread {
     pub(super) fn choose(sets: &Sets, outcomes: &Outcomes) -> Misread {
         let leader = sets.leader();
-        let read = |set: &Vec<Vec<Prediction>>, number| reading(set, number);
         let mut photos: Vec<Photo> = (0..sets.test.len())
             .map(|number| Photo {
                 id: sets.test.name(number).to_owned(),
                 class: sets.test.class(number),
-                read: outcomes.iter().map(|set| read(set, number)).collect(),
+                read: outcomes.iter().map(|set| reading(set, number)).collect(),
             })
             .filter(|photo| photo.read[leader].class != photo.class)
             .collect();
