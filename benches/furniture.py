@@ -2,8 +2,9 @@
 
     python3 benches/furniture.py /usr/share/sweethome3d/furniture OUT
 
-writes OUT/chair/*.obj, OUT/table/*.obj and OUT/sofa/*.obj, geometry alone, for `benches/sculpt.toml`. A third of the
-models is CC0, the rest CC BY 3.0; the package's copyright file names the authors.
+writes OUT/known/chair/*.obj, the same for tables and sofas, and every fourth model of each to OUT/held-out; geometry alone,
+for `benches/sculpt.toml` and `benches/shapes.toml`. A third of the models is CC0, the rest CC BY 3.0; the package's copyright
+file names the authors.
 """
 
 import re
@@ -62,10 +63,11 @@ def main(folder, out):
             continue
         seen.add((author, model))
         text = archive.read(model).decode("latin1")
-        path = Path(out) / kind / f"{author}-{Path(model).stem}.obj"
+        counts[kind] = counts.get(kind, 0) + 1
+        part = "known" if counts[kind] % 4 else "held-out"
+        path = Path(out) / part / kind / f"{author}-{Path(model).stem}.obj"
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(geometry(text, width, rotation))
-        counts[kind] = counts.get(kind, 0) + 1
     print(counts)
 
 

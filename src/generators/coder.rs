@@ -6,6 +6,7 @@ use std::path::Path;
 use burn::module::Module;
 use burn::tensor::{Device, Tensor};
 use image::RgbImage;
+use rayon::prelude::*;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -137,7 +138,7 @@ impl<N: Codes> Generator for Writer<N> {
         truncation: f64,
         streams: &mut [Stream],
     ) -> Vec<RgbImage> {
-        let pairs = conditions.iter().zip(streams);
+        let pairs = conditions.par_iter().zip(streams);
         pairs
             .map(|(condition, stream)| {
                 let condition = matrix(std::slice::from_ref(condition), &self.device);

@@ -3,8 +3,7 @@
 //!
 //! It knows the exact probability of a picture, so the bits that coding held-out pictures takes say how good it is, and
 //! their difference to those of the pictures that it learned from, whether it learned these by heart. Deviations: those
-//! of [`crate::nn::pixel_network`]; averaged weights draw. Drawing takes as many passes as a picture has pixels: it is
-//! for small ones.
+//! of [`crate::nn::pixel_network`]; averaged weights draw.
 
 use burn::tensor::{Device, Tensor};
 use image::RgbImage;
@@ -15,7 +14,6 @@ use super::adversary::stream_of;
 use super::coder::{self, Coder, Codes};
 use super::kind::{self, Batch, GeneratorKind, Learner, Model, Reads, Setting};
 use crate::Result;
-use crate::nn::batch::to_pictures;
 use crate::nn::init::{Init, initialise};
 use crate::nn::pixel_network::{PixelNetwork, PixelShape};
 use crate::sample::Extent;
@@ -66,7 +64,7 @@ impl PixelcnnConfig {
     }
 }
 
-/// Pictures of more pixels take minutes each.
+/// All layers see every pixel: with more of these, it would learn for days.
 const MOST: usize = 64 * 64;
 
 impl Model for PixelcnnConfig {
@@ -81,8 +79,8 @@ impl Model for PixelcnnConfig {
         match extent.area() {
             ..=MOST => Ok(()),
             _ => Err(format!(
-                "draws pixel by pixel, which would take minutes for a picture of {extent}: choose pictures of at most \
-                 64×64"
+                "learns and draws pixel by pixel, which takes too long for pictures of {extent}: choose pictures of at \
+                 most 64×64"
             )),
         }
     }
@@ -122,6 +120,6 @@ impl Codes for PixelNetwork {
         truncation: f64,
         stream: &mut Stream,
     ) -> RgbImage {
-        to_pictures(self.draw(shape, class, truncation, stream)).remove(0)
+        self.draw(shape, class, truncation, stream)
     }
 }

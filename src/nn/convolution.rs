@@ -123,6 +123,11 @@ impl PaddedConv {
         self.conv.weight.val()
     }
 
+    /// What it adds to every channel, `[out]`, if it does.
+    pub fn bias(&self) -> Option<Tensor<1>> {
+        self.conv.bias.as_ref().map(burn::module::Param::val)
+    }
+
     /// As [`PaddedConv::forward`], by another weight of the same shape.
     pub fn forward_with(&self, x: Tensor<4>, weight: Tensor<4>) -> Tensor<4> {
         if x.device() != Device::flex() {
@@ -145,7 +150,7 @@ impl PaddedConv {
             },
         };
         // No bias is an empty one: the operation takes no optional tensors.
-        let bias = self.conv.bias.as_ref().map(burn::module::Param::val);
+        let bias = self.bias();
         let bias = bias.unwrap_or_else(|| Tensor::empty([0], &Device::flex()));
         let output = <Dispatch as PaddedConvOps>::padded_conv2d(
             x.into_dispatch(),

@@ -23,6 +23,7 @@ pub mod image_pool;
 pub mod init;
 pub mod instance_norm;
 pub mod likelihood;
+pub mod linear_svm;
 pub mod losses;
 pub mod norm;
 mod norm_kernel;

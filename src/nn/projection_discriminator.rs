@@ -7,6 +7,8 @@
 //! be shown to it (minibatch standard deviation: Karras et al., Progressive Growing of GANs, 2018).
 
 use burn::module::Module;
+use burn::tensor::module::max_pool2d;
+use burn::tensor::ops::MaxPoolOptions;
 use burn::tensor::{Device, Tensor};
 use serde::{Deserialize, Serialize};
 
@@ -125,6 +127,18 @@ impl ProjectionDiscriminator {
             x.mean_dim(2).mean_dim(3).reshape([batch, channels])
         };
         Tensor::cat(self.maps(pictures).into_iter().map(mean).collect(), 1)
+    }
+
+    /// The same, but of each layer the largest in 4 × 4 cells of the picture, `[batch, features]`: what Radford, Metz and
+    /// Chintala classify pictures by.
+    pub fn pooled(&self, pictures: Tensor<4>) -> Tensor<2> {
+        let cells = |x: Tensor<4>| {
+            let [_, _, height, width] = x.dims();
+            let cell = [height, width].map(|side| side.div_ceil(4));
+            let options = MaxPoolOptions::new(cell).with_ceil_mode(true);
+            max_pool2d(x, options).flatten::<2>(1, 3)
+        };
+        Tensor::cat(self.maps(pictures).into_iter().map(cells).collect(), 1)
     }
 
     /// The same before they are averaged, `[batch, features, height, width]` a layer. The first sees all pixels, each of

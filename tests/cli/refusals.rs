@@ -129,6 +129,15 @@ fn pictures_of_two_sizes() {
 }
 
 #[test]
+fn photos_without_labels_cannot_be_tested_on() {
+    let consumer = "[stages.evaluate]\nfrom = { source = \"render\", test = \"photos\" }";
+    let pipeline = Tiny::new("").dice(12, 16).photos(16).stages(consumer);
+    let project = Project::new().photos("photos", 3);
+    let project = project.file("p.toml", pipeline.text());
+    refused(&project, &[], &["have no labels", "set `test_labels`"]);
+}
+
+#[test]
 fn what_does_not_fit_does_not_matter_to_stages_that_do_not_read_it() {
     let train = "[stages.train]\nfrom = { renders = \"photos\", photos = \"others\" }\n\
                  [stages.others]\nuse = \"ingest\"\npath = \"photos\"\nsize = 24";

@@ -39,8 +39,21 @@ impl Score {
 /// What the figures of every task come to.
 pub(super) fn findings(summary: &Value) -> Vec<Finding> {
     let tasks = summary.as_object().into_iter().flatten();
-    let found = tasks.flat_map(|(_, task)| [finding(task), generated(task)]);
+    let found = tasks.flat_map(|(_, task)| [finding(task), generated(task), linear(task)]);
     found.flatten().collect()
+}
+
+/// How well photos are read by what the discriminator of `init` sees alone.
+fn linear(task: &Value) -> Option<Finding> {
+    let shares = task["linear"].as_object()?;
+    let read =
+        |(name, share): (&String, &Value)| Some(format!("{} ({name})", percent(share.as_f64()?)));
+    let all: Vec<String> = shares.iter().filter_map(read).collect();
+    let text = format!(
+        "linear support vector machines on what the discriminator of `init` sees read {} of the test photos right",
+        all.join(", ")
+    );
+    Some(Finding::new(Level::Note, "features", all.join(", "), text))
 }
 
 /// What generated pictures are worth: alone, and beside plain renders.

@@ -13,6 +13,7 @@ mod exhibit;
 mod findings;
 mod frames;
 mod labels;
+mod linear;
 mod misread;
 mod names;
 mod quintiles;
@@ -27,7 +28,7 @@ use std::path::PathBuf;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
 use crate::artifact::Kind;
 use crate::generators::adversary::discriminator_of;
@@ -55,7 +56,7 @@ use table::Outcomes;
 pub const STAGE: StageKind = StageKind {
     name: "evaluate",
     about: "accuracy on real photos of a recogniser trained on renders, on the dataset, on photos",
-    version: 8,
+    version: 9,
     inputs: &[
         Input::one_of("adapted", Kind::Dataset, "the emitted dataset"),
         Input::one_of(
@@ -106,8 +107,9 @@ pub struct Evaluate {
     /// them from; or the folder that holds the photos in a folder a class.
     pub target_labels: Option<PathBuf>,
     /// CSV with the classes of the `test` photos, one row per crop or whole photo; or the dataset that `ingest` read
-    /// them from; or the folder that holds the photos in a folder a class.
-    pub test_labels: PathBuf,
+    /// them from; or the folder that holds the photos in a folder a class. None: labels that the samples have themselves,
+    /// such as renders.
+    pub test_labels: Option<PathBuf>,
     /// Of frames with objects: the side in pixels of the squares that are cut from them to learn from, half of them
     /// around objects; a multiple of 32 is best. Without it, whole frames are learned from.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -134,7 +136,7 @@ impl Default for Evaluate {
             rate: 8e-3,
             channels: 16,
             target_labels: None,
-            test_labels: PathBuf::new(),
+            test_labels: None,
             crop: None,
             test_boxes: None,
             class_column: None,
@@ -145,17 +147,11 @@ impl Default for Evaluate {
 
 impl Stage for Evaluate {
     fn files(&self) -> Vec<PathBuf> {
-        let target = self.target_labels.iter().cloned();
-        target.chain([self.test_labels.clone()]).collect()
+        let files = [&self.target_labels, &self.test_labels].into_iter();
+        files.flatten().cloned().collect()
     }
 
     fn check(&self) -> Result<(), String> {
-        if self.test_labels.as_os_str().is_empty() {
-            return Err(
-                "`test_labels` must name the CSV with the classes of the test photos, or their folder"
-                    .into(),
-            );
-        }
         if self.seeds == 0 || self.steps == 0 || self.batch < 2 || self.channels == 0 {
             return Err("`seeds`, `steps` and `channels` must be at least 1, `batch` 2".into());
         }
@@ -182,11 +178,16 @@ impl Stage for Evaluate {
             Truth::Class => labels::check(path, column),
             Truth::Objects => truths::check(path, column, masks),
         };
-        check(&self.test_labels, column).map_err(|e| format!("`test_labels`: {e}"))?;
-        match &self.target_labels {
-            Some(path) => check(path, column).map_err(|e| format!("`target_labels`: {e}")),
-            None => Ok(()),
+        let files = [
+            ("test_labels", &self.test_labels),
+            ("target_labels", &self.target_labels),
+        ];
+        for (name, path) in files {
+            if let Some(path) = path {
+                check(path, column).map_err(|e| format!("`{name}`: {e}"))?;
+            }
         }
+        Ok(())
     }
 
     fn take_classes(&mut self, classes: &[String]) {
@@ -203,7 +204,7 @@ impl Stage for Evaluate {
         let column = self.class_column.as_deref();
         let target = self.target_labels.iter();
         let target = target.filter(|_| inputs.get("target").is_some());
-        for path in target.chain([&self.test_labels]) {
+        for path in target.chain(&self.test_labels) {
             labels::check_classes(path, column, &classes).map_err(|error| match error {
                 // The subject is the line.
                 Error::Failed {
@@ -218,7 +219,21 @@ impl Stage for Evaluate {
     }
 
     fn foresee(&self, inputs: &Givens) -> Result<Facts, Misfit> {
-        match self.task.entry().truth {
+        let truth = self.task.entry().truth;
+        if self.test_labels.is_none() {
+            let facts = inputs.facts("test");
+            let labelled = match truth {
+                Truth::Class => facts.classes,
+                Truth::Objects => facts.objects,
+            };
+            if labelled == Some(false) {
+                return Err(Misfit::new(
+                    "the test photos have no labels to compare predictions with",
+                    "set `test_labels` to a CSV with their labels, the dataset that they are of, or their folder",
+                ));
+            }
+        }
+        match truth {
             Truth::Class => {
                 inputs.need_discriminator()?;
                 for role in ["source", "generated"] {
@@ -283,6 +298,9 @@ impl Stage for Evaluate {
         let real_labels = sets.real_labels;
         if real_labels > 0 {
             table["adapted"]["real_labels"] = real_labels.into();
+        }
+        if let Some((_, trunk)) = &init {
+            table["linear"] = json!(linear::linear(context, &sets, trunk, &chosen)?);
         }
         let mut summary = Map::from_iter([(task.name.to_owned(), table)]).into();
         let findings = findings::findings(&summary);

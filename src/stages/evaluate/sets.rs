@@ -46,7 +46,10 @@ impl Sets {
                 frames(context, role, &truths, (task, &classes))
             }
         };
-        let test = read("test", &config.test_labels)?;
+        let test = match &config.test_labels {
+            Some(path) => read("test", path)?,
+            None => own_labels(context, task, &classes)?,
+        };
         let (mut learned, mut real_labels) = (Vec::new(), 0);
         if let Some(source) = context.inputs.get("source") {
             learned.push(("source_only", labelled(context, task, &[source], &classes)?));
@@ -243,6 +246,18 @@ fn labelled(
     let mut album = Album::new(context.out)?;
     for artifact in artifacts {
         album.add_of_classes(artifact, classes)?;
+    }
+    Ok(album)
+}
+
+/// Test pictures with the labels that they have themselves.
+fn own_labels(context: &Context, task: &TaskKind, classes: &[String]) -> Result<Album> {
+    let test = context.input("test")?;
+    let album = labelled(context, task, &[test], classes)?;
+    let left_out = test.manifest.count - album.len() as u64;
+    if left_out > 0 && task.truth == Truth::Class {
+        let text = format!("{left_out} test pictures are left out: they have none of the classes");
+        context.emit(Event::Warning { text });
     }
     Ok(album)
 }

@@ -48,7 +48,7 @@ fn config(folder: &std::path::Path, test_csv: &str) -> Evaluate {
         steps: 30,
         batch: 8,
         channels: 4,
-        test_labels: path,
+        test_labels: Some(path),
         ..Evaluate::default()
     }
 }
@@ -107,6 +107,26 @@ fn labelled_samples_need_not_be_emitted_to_be_measured() {
         measured.unwrap()["classification"]["source_only"],
         with_both["classification"]["source_only"]
     );
+}
+
+#[test]
+fn labelled_samples_are_tested_on_as_they_are() {
+    let folder = tempfile::tempdir().unwrap();
+    let (unlabelled, csv) = photos(20, 2);
+    let by_csv = config(folder.path(), &csv);
+    let by_themselves = Evaluate {
+        test_labels: None,
+        ..config(folder.path(), &csv)
+    };
+    let mut labelled = testing::shapes(20, 16, 2);
+    let known = evaluate(&by_csv, &unlabelled, None).unwrap();
+    let own = evaluate(&by_themselves, &labelled, None).unwrap();
+    let adapted = |found: &Value| found["classification"]["adapted"].clone();
+    assert_eq!(adapted(&own), adapted(&known));
+    labelled[3].labels.class = None;
+    let own = evaluate(&by_themselves, &labelled, None).unwrap();
+    assert_eq!(adapted(&own)["n_test"], 19);
+    assert!(evaluate(&by_themselves, &unlabelled, None).is_err());
 }
 
 #[test]
@@ -174,7 +194,6 @@ fn photos_of_another_size_or_unknown_class_are_an_error() {
 #[test]
 fn settings_out_of_range_are_refused() {
     for text in [
-        "",
         "seeds = 0",
         "steps = 0",
         "batch = 1",
@@ -183,10 +202,7 @@ fn settings_out_of_range_are_refused() {
         "rate = inf",
         "rate = 0.0",
     ] {
-        let mut config: Evaluate = toml::from_str(text).unwrap();
-        if !text.is_empty() {
-            config.test_labels = "test.csv".into();
-        }
+        let config: Evaluate = toml::from_str(text).unwrap();
         assert!(config.check().is_err(), "{text}");
     }
 }

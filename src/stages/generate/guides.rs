@@ -1,4 +1,5 @@
-//! Strokes that pictures are to follow: PNGs with a transparent ground, in a folder for each class.
+//! What pictures are to follow: strokes, PNGs with a transparent ground in a folder for each class, or the objects of
+//! renders.
 
 use std::path::Path;
 
@@ -6,8 +7,9 @@ use image::RgbaImage;
 use image::imageops::{FilterType, resize};
 
 use super::Generate;
+use crate::artifact::Artifact;
 use crate::generators::Trained;
-use crate::sample::image::extent_in;
+use crate::sample::image::{decode_rgb, extent_in};
 use crate::stage::{Context, Event};
 use crate::{Error, Result};
 
@@ -16,22 +18,44 @@ pub(super) struct Guide {
     /// As large as the generator's pictures.
     pub strokes: RgbaImage,
     pub class: usize,
-    /// The file, relative to the folder of all.
+    /// The file, relative to the folder of all, or the render.
     pub name: String,
 }
 
 /// A larger file is no drawing of a few strokes.
 const MOST: usize = 4096 * 4096;
 
-/// All guides in the folder of a configuration; none if there is none.
+/// All guides that are given: strokes in the folder of the configuration, or renders in the role `guides`; none if
+/// there are none.
 ///
 /// # Errors
-/// If a file is not a picture with a transparent ground, or lies in no folder of a class.
+/// If a file is not a picture with a transparent ground, or lies in no folder of a class, or no render has a mask.
 pub(super) fn read(config: &Generate, context: &Context, trained: &Trained) -> Result<Vec<Guide>> {
-    let Some(folder) = &config.guide else {
-        return Ok(Vec::new());
+    let mut guides = match (&config.guide, context.inputs.get("guides")) {
+        (Some(folder), _) => drawn(folder, context, trained)?,
+        (None, Some(renders)) => rendered(renders, context, trained)?,
+        (None, None) => Vec::new(),
     };
-    let (mut guides, mut scaled) = (Vec::new(), 0);
+    let (width, height) = trained.extent.dimensions();
+    let mut scaled = 0;
+    for guide in &mut guides {
+        if guide.strokes.dimensions() != (width, height) {
+            // Halves of strokes would be strokes of another colour.
+            guide.strokes = resize(&guide.strokes, width, height, FilterType::Nearest);
+            scaled += 1;
+        }
+    }
+    if scaled > 0 {
+        let all = guides.len();
+        let text = format!("{scaled} of {all} guides are scaled to {}", trained.extent);
+        context.emit(Event::Note { text });
+    }
+    Ok(guides)
+}
+
+/// Strokes that were drawn.
+fn drawn(folder: &Path, context: &Context, trained: &Trained) -> Result<Vec<Guide>> {
+    let mut guides = Vec::new();
     for path in context.files_of(folder)? {
         let name = path.strip_prefix(folder).unwrap_or(&path);
         let name = name.to_string_lossy().replace('\\', "/");
@@ -46,18 +70,8 @@ pub(super) fn read(config: &Generate, context: &Context, trained: &Trained) -> R
             let remedy = format!("put it into one of the folders {classes}");
             return Err(Error::failed(path.display(), problem, remedy));
         };
-        let strokes = strokes(&path)?;
-        let (width, height) = trained.extent.dimensions();
-        let strokes = match strokes.dimensions() == (width, height) {
-            true => strokes,
-            false => {
-                scaled += 1;
-                // Halves of strokes would be strokes of another colour.
-                resize(&strokes, width, height, FilterType::Nearest)
-            }
-        };
         guides.push(Guide {
-            strokes,
+            strokes: strokes(&path)?,
             class,
             name,
         });
@@ -66,13 +80,54 @@ pub(super) fn read(config: &Generate, context: &Context, trained: &Trained) -> R
         let remedy = "put PNGs with strokes on a transparent ground into a folder for each class";
         return Err(Error::failed(folder.display(), "holds no strokes", remedy));
     }
-    if scaled > 0 {
+    Ok(guides)
+}
+
+/// What the masks of renders hold.
+fn rendered(renders: &Artifact, context: &Context, trained: &Trained) -> Result<Vec<Guide>> {
+    let (mut guides, mut left_out) = (Vec::new(), 0);
+    for sample in renders.samples() {
+        let sample = sample?;
+        let class = sample.labels.class.as_ref();
+        let class = class.and_then(|class| trained.classes.iter().position(|c| c == class));
+        let masks = sample.labels.objects().iter();
+        let masks: Vec<_> = masks.filter_map(|object| object.mask.as_ref()).collect();
+        let Some(class) = class.filter(|_| !masks.is_empty()) else {
+            left_out += 1;
+            continue;
+        };
+        let picture = decode_rgb(&sample.image, &sample.id)?;
+        let (width, height) = picture.dimensions();
+        let masks: Vec<_> = masks
+            .into_iter()
+            .map(|mask| mask.to_bitmap(width, height))
+            .collect();
+        let strokes = RgbaImage::from_fn(width, height, |x, y| {
+            let [r, g, b] = picture.get_pixel(x, y).0;
+            let seen = masks.iter().any(|mask| mask[(y * width + x) as usize]);
+            image::Rgba([r, g, b, if seen { 255 } else { 0 }])
+        });
+        guides.push(Guide {
+            strokes,
+            class,
+            name: sample.id,
+        });
+    }
+    if guides.is_empty() {
+        return Err(Error::failed(
+            context.id,
+            "finds no guide that has a mask, and a class that the generator knows",
+            format!(
+                "give the role `guides` renders of the classes {}",
+                trained.classes.join(", ")
+            ),
+        ));
+    }
+    if left_out > 0 {
         let text = format!(
-            "{scaled} of {} guides are scaled to {}",
-            guides.len(),
-            trained.extent
+            "{left_out} guides are not followed: they have no mask, or a class that the generator does not know"
         );
-        context.emit(Event::Note { text });
+        context.emit(Event::Warning { text });
     }
     Ok(guides)
 }

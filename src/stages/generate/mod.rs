@@ -32,13 +32,18 @@ use artist::{Artist, FOLLOW, Judge, Wish};
 pub const STAGE: StageKind = StageKind {
     name: "generate",
     about: "new pictures of each class, drawn by a generator",
-    version: 1,
+    version: 2,
     inputs: &[
         Input::required("model", Kind::Generator, "what `learn` learned"),
         Input::optional(
             "task",
             Kind::Task,
             "the task network, to confirm classes and to see masks",
+        ),
+        Input::optional(
+            "guides",
+            Kind::Samples,
+            "renders with masks, whose objects pictures are to follow",
         ),
     ],
     output: Kind::Samples,
@@ -129,6 +134,19 @@ impl Stage for Generate {
                 TASK_REMEDY,
             ));
         }
+        if inputs.get("guides").is_some() {
+            let other = [
+                ("guide", self.guide.is_some()),
+                ("captions", !self.captions.is_empty()),
+            ];
+            if let Some((setting, _)) = other.into_iter().find(|(_, given)| *given) {
+                return Err(Misfit::new(
+                    format!("`{setting}` and the role `guides` exclude each other"),
+                    format!("remove `{setting}`, or the role"),
+                ));
+            }
+            inputs.need_classes("guides", "to follow")?;
+        }
         Ok(Facts {
             extent,
             classes: Some(true),
@@ -184,7 +202,7 @@ impl Stage for Generate {
             "checkpoint": model.manifest.digest,
             "device": chosen.name,
         });
-        let samples = Drawn::read(context, self.guide.is_some(), task.is_some())?;
+        let samples = Drawn::read(context, self.is_guided(context), task.is_some())?;
         let mut findings = Vec::new();
         if let Some(confirmed) = &samples.confirmed {
             summary["confirmed"] = json!(confirmed);
@@ -200,13 +218,17 @@ impl Stage for Generate {
 }
 
 impl Generate {
+    fn is_guided(&self, context: &Context) -> bool {
+        self.guide.is_some() || context.inputs.contains_key("guides")
+    }
+
     /// What is drawn: guides, or captions, or else all classes, with the captions that were learned from.
     fn wishes(&self, context: &Context, trained: &Trained) -> Result<Vec<Wish>> {
         let known = |class: usize| {
             let captions = trained.captions.get(&trained.classes[class]);
             captions.cloned().unwrap_or_default()
         };
-        if self.guide.is_some() {
+        if self.is_guided(context) {
             let guides = guides::read(self, context, trained)?.into_iter();
             let wish = |guide: guides::Guide| Wish {
                 class: guide.class,

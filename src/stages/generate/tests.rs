@@ -54,12 +54,20 @@ fn run(
     part_size: usize,
     task_classes: Option<[&str; 2]>,
 ) -> Result<(Vec<Sample>, serde_json::Value)> {
-    let folders = [(); 3].map(|()| tempfile::tempdir().unwrap());
-    let mut inputs = vec![("model", generator(folders[0].path(), Extent::square(16)))];
-    if let Some(classes) = task_classes {
-        inputs.push(("task", task(folders[1].path(), classes)));
-    }
-    let out = folders[2].path();
+    let folder = tempfile::tempdir().unwrap();
+    let task = task_classes.map(|classes| ("task", task(folder.path(), classes)));
+    run_with(generate, part_size, task.into_iter().collect())
+}
+
+/// With more inputs than the generator.
+fn run_with(
+    generate: &Generate,
+    part_size: usize,
+    mut inputs: Vec<(&'static str, Artifact)>,
+) -> Result<(Vec<Sample>, serde_json::Value)> {
+    let folders = [(); 2].map(|()| tempfile::tempdir().unwrap());
+    inputs.push(("model", generator(folders[0].path(), Extent::square(16))));
+    let out = folders[1].path();
     let work = |context: &Context| generate.run(context);
     let (summary, _) = testing::in_context("generate", inputs, part_size, out, work);
     let files = artifact::walk(out)?;
@@ -149,6 +157,30 @@ fn pictures_follow_strokes_better_than_draws_do() {
     write("disc/d.png", 16, 0);
     let problem = run(&generate, 16, None).unwrap_err().to_string();
     assert!(problem.contains("transparent everywhere"), "{problem}");
+}
+
+#[test]
+fn pictures_follow_renders_where_these_have_masks() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut renders = testing::shapes(5, 20, 1);
+    renders[1].labels.objects = None;
+    renders[2].labels.class = Some("ring".into());
+    let guides = testing::publish(folder.path(), &renders, 16);
+    let generate = Generate {
+        per_class: 1,
+        guide_draws: 2,
+        guide_steps: 20,
+        ..Generate::default()
+    };
+    let (samples, summary) = run_with(&generate, 16, vec![("guides", guides)]).unwrap();
+    let classes = samples.iter().map(|sample| &sample.labels.class);
+    let given = [0, 3, 4].map(|number| &renders[number].labels.class);
+    assert_eq!(classes.collect::<Vec<_>>(), given);
+    let [error, best] = ["error", "best_draw"].map(|name| summary["guides"][name].as_f64());
+    assert!(error < best, "{summary}");
+    let none = testing::publish(folder.path(), &renders[1..3], 16);
+    let problem = run_with(&generate, 16, vec![("guides", none)]).unwrap_err();
+    assert!(problem.to_string().contains("disc, square"), "{problem}");
 }
 
 #[test]

@@ -37,7 +37,7 @@ fn config(folder: &std::path::Path, csv: &str) -> Evaluate {
     let path = folder.join("test.csv");
     std::fs::write(&path, csv).unwrap();
     let mut config: Evaluate = toml::from_str(&format!("{SETTINGS}task = 'detection'")).unwrap();
-    config.test_labels = path;
+    config.test_labels = Some(path);
     config
 }
 
@@ -78,7 +78,7 @@ fn with_masks(folder: &std::path::Path, mut test: Vec<Sample>) -> (Evaluate, Vec
         sample.provenance.transforms.clear();
     }
     let mut config: Evaluate = toml::from_str(&format!("{SETTINGS}task = 'segmentation'")).unwrap();
-    config.test_labels = truth;
+    config.test_labels = Some(truth);
     (config, test)
 }
 
@@ -276,6 +276,6 @@ fn settings_that_do_not_fit_the_task_are_refused() {
     let classes = config(folder.path(), "file,class\n0.jpg,disc\n");
     assert!(classes.check().unwrap_err().contains("has no column"));
     let mut folders = classes;
-    folders.test_labels = folder.path().to_owned();
+    folders.test_labels = Some(folder.path().to_owned());
     assert!(folders.check().unwrap_err().contains("has no boxes"));
 }
