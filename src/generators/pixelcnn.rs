@@ -14,7 +14,6 @@ use super::adversary::stream_of;
 use super::coder::{self, Coder, Codes};
 use super::kind::{self, Batch, GeneratorKind, Learner, Model, Reads, Setting};
 use crate::Result;
-use crate::nn::init::{Init, initialise};
 use crate::nn::pixel_network::{PixelNetwork, PixelShape};
 use crate::sample::Extent;
 use crate::seed::Stream;
@@ -93,7 +92,7 @@ impl Model for PixelcnnConfig {
         let device = setting.device.device.clone().autodiff();
         let shape = self.shape(setting.columns, setting.extent);
         let network = PixelNetwork::new(&shape, &device);
-        let network = initialise(network, Init::He, &mut stream_of(setting, 0), 1);
+        let network = network.initialised(&mut stream_of(setting, 0));
         Ok(Box::new(Coder::new(shape, network, setting)?))
     }
 }

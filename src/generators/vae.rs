@@ -1,8 +1,9 @@
 //! vae: a picture is read into a latent distribution and drawn again from it, both networks knowing the class.
 //! Kingma and Welling, Auto-Encoding Variational Bayes, 2014. <https://arxiv.org/abs/1312.6114>
 //!
-//! What is minimised is the evidence lower bound in bits a value: an upper bound of what coding a picture takes.
-//! Deviations: values follow a logistic distribution around what is drawn, of one learned scale, summed over the width
+//! What is minimised is the evidence lower bound in bits a value, an upper bound of what coding a picture takes, with a larger
+//! weight of the divergence (Higgins et al., β-VAE, 2017): values of a picture are alike, and the bound counts each as if
+//! it told something new, so that few pictures are learned by heart. Deviations: values follow a logistic distribution around what is drawn, of one learned scale, summed over the width
 //! of a value of 8 bits, so that the bound is comparable; averaged weights draw, and what they draw is the mean.
 
 use std::collections::BTreeMap;
@@ -56,8 +57,8 @@ pub struct VaeConfig {
     pub channels: usize,
     /// The norm of the decoder's layers.
     pub norm: NormKind,
-    /// Weight of the Kullback-Leibler divergence; 1 is the bound itself, less draws sharper and less likely pictures
-    /// (Higgins et al., β-VAE, 2017).
+    /// Weight of the Kullback-Leibler divergence (Higgins et al., β-VAE, 2017). 1 is the bound itself; more draws pictures
+    /// that are smoother, and more like their class.
     pub kl: f64,
 }
 
@@ -67,7 +68,7 @@ impl Default for VaeConfig {
             latent: 32,
             channels: 32,
             norm: NormKind::Group,
-            kl: 1.0,
+            kl: 16.0,
         }
     }
 }

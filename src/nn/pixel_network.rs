@@ -21,6 +21,7 @@ use serde::{Deserialize, Serialize};
 use self::writer::Writer;
 use super::conv_kernel::Border;
 use super::convolution::PaddedConv;
+use super::init::{Init, initialise};
 use super::likelihood::log_probability;
 use crate::sample::Extent;
 use crate::seed::Stream;
@@ -178,6 +179,14 @@ impl PixelNetwork {
         }
     }
 
+    /// The same with weights drawn from `stream`; what it tells is nearly the same everywhere at first, and a pixel is
+    /// grey.
+    pub fn initialised(self, stream: &mut Stream) -> Self {
+        let network = initialise(self, Init::He, stream, 1);
+        let head = initialise(network.head, Init::Normal(0.02), stream, 1 << 20);
+        PixelNetwork { head, ..network }
+    }
+
     /// What every layer finds in the rows above each pixel, for the row itself.
     fn above(&self, pictures: Tensor<4>, classes: &Tensor<2>) -> Vec<Tensor<4>> {
         let mut x = pictures;
@@ -252,7 +261,6 @@ impl PixelNetwork {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::nn::init::{Init, initialise};
     use crate::seed::Seed;
 
     pub(super) fn shape() -> PixelShape {

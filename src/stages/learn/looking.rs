@@ -26,9 +26,6 @@ pub(super) const SHOWN: usize = 6;
 /// Pictures drawn at once.
 const AT_ONCE: usize = 32;
 
-/// Pictures to measure at most; of a generator that draws them value by value, which takes long, fewer.
-const MEASURED: [usize; 2] = [MOST, 120];
-
 /// Held-out pictures whose bits are measured at most.
 const CODED: usize = 256;
 
@@ -126,8 +123,7 @@ pub(super) fn look(
     let generator = learner.generator();
     let generator = generator.as_ref();
     // As many of each class as were learned from.
-    let most = MEASURED[usize::from(generator.numbers() == 0)];
-    let count = most.min(2 * data.known.len());
+    let count = MOST.min(2 * data.known.len());
     let numbers = (0..count).map(|place| data.known[place * data.known.len() / count]);
     let classes: Vec<usize> = numbers.map(|number| data.class(number)).collect();
     let pictures = drawn(context, &data.trained, generator, &classes, MEASURE);
