@@ -10,6 +10,7 @@ pub mod cut;
 pub mod cyclegan;
 pub mod discriminates;
 pub mod fda;
+pub mod features;
 pub mod gbuffer;
 pub mod histogram;
 pub mod history;
