@@ -4,11 +4,11 @@
 //! Germain et al., MADE: Masked Autoencoder for Distribution Estimation, 2015. <https://arxiv.org/abs/1502.03509>
 //!
 //! Deviations: values of 8 bits by logistic distributions in place of black and white by sigmoids; the class adds to the
-//! means and scales; a colour begins as that before it in its pixel, so that grey pictures are grey from the start.
+//! means and scales.
 
 use burn::module::{Module, Param};
 use burn::nn::{Linear, LinearConfig};
-use burn::tensor::{Device, Tensor, TensorData};
+use burn::tensor::{Device, Tensor};
 use image::RgbImage;
 use rand::RngExt;
 use schemars::JsonSchema;
@@ -77,7 +77,6 @@ impl Model for FvbnConfig {
         let network = BeliefNetwork::of_shape(&shape, &device);
         let weights = Init::Normal(0.1 / (3.0 * setting.extent.area() as f32));
         let network = initialise(network, weights, &mut stream_of(setting, 0), 1);
-        let network = network.copying_colours();
         Ok(Box::new(Coder::new(shape, network, setting)?))
     }
 }
@@ -94,24 +93,6 @@ pub struct BeliefNetwork {
 impl BeliefNetwork {
     fn masked(&self) -> Tensor<2> {
         self.weights.val().triu(1)
-    }
-
-    /// With green as red, and blue as green.
-    fn copying_colours(self) -> Self {
-        let weights = self.weights.val();
-        let [count, _] = weights.dims();
-        let mut copies = vec![0.0_f32; count * count];
-        for place in (0..count).filter(|place| place % 3 != 2) {
-            copies[place * count + place + 1] = 1.0;
-        }
-        let copies = TensorData::new(copies, [count, count]);
-        let copies = Tensor::from_data(copies, &weights.device());
-        // With the number that the state of its optimiser goes by.
-        let weights = (weights + copies).detach().require_grad();
-        BeliefNetwork {
-            weights: Param::initialized(self.weights.id, weights),
-            ..self
-        }
     }
 }
 

@@ -202,8 +202,8 @@ impl StyleGenerator {
         }
     }
 
-    /// The same with weights drawn from `stream`, those that turn styles into scales small, and a start as large as the
-    /// noise: styles scale it, and must not drown in biases. Parameters are numbered from `first_id` on, within 2¹⁹.
+    /// The same with weights drawn from `stream`, those that turn styles into scales small. Parameters are numbered from
+    /// `first_id` on, within 2¹⁹.
     pub fn initialised(self, stream: &mut Stream, first_id: u64) -> Self {
         let network = initialise(self, Init::He, stream, first_id);
         let mut id = first_id + (1 << 18);
@@ -218,18 +218,9 @@ impl StyleGenerator {
             conv: gentle(layer.conv),
             ..layer
         });
-        let layers = layers.collect();
-        let to_colours = network.to_colours.into_iter().map(&mut gentle).collect();
-        let start = initialise(
-            network.start,
-            Init::Normal(1.0),
-            stream,
-            first_id + (1 << 17),
-        );
         StyleGenerator {
-            start,
-            layers,
-            to_colours,
+            layers: layers.collect(),
+            to_colours: network.to_colours.into_iter().map(&mut gentle).collect(),
             ..network
         }
     }
