@@ -1,10 +1,11 @@
 //! vae: a picture is read into a latent distribution and drawn again from it, both networks knowing the class.
 //! Kingma and Welling, Auto-Encoding Variational Bayes, 2014. <https://arxiv.org/abs/1312.6114>
 //!
-//! What is minimised is the evidence lower bound in bits a value, an upper bound of what coding a picture takes, with a larger
-//! weight of the divergence (Higgins et al., β-VAE, 2017): values of a picture are alike, and the bound counts each as if
-//! it told something new, so that few pictures are learned by heart. Deviations: values follow a logistic distribution around what is drawn, of one learned scale, summed over the width
-//! of a value of 8 bits, so that the bound is comparable; averaged weights draw, and what they draw is the mean.
+//! What is minimised is the evidence lower bound in bits a value, an upper bound of what coding a picture takes, with a
+//! larger weight of the divergence (Higgins et al., β-VAE, 2017): the bound counts values that are alike as if each told
+//! something new, and latent distributions become so narrow that nothing but noise lies between them. Deviations: values
+//! follow a logistic distribution around what is drawn, of one learned scale, summed over the width of a value of 8 bits,
+//! so that the bound is comparable; averaged weights draw, and what they draw is the mean.
 
 use std::collections::BTreeMap;
 use std::ops::Range;

@@ -11,9 +11,16 @@ use crate::project::{Project, Tiny};
 #[test]
 fn every_generator_has_a_pipeline_that_can_run() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let folder = root.join("pipelines/generators");
     for kind in GENERATORS {
-        let file = format!("pipelines/generators/{}.toml", kind.name);
-        assert!(root.join(&file).exists(), "{file}");
+        let file = folder.join(kind.name).with_extension("toml");
+        assert!(file.exists(), "{}", file.display());
+    }
+    let files = std::fs::read_dir(folder)
+        .unwrap()
+        .map(|file| file.unwrap().path());
+    for file in files.filter(|file| file.is_file()) {
+        let file = file.to_string_lossy().into_owned();
         let outputs = tempfile::tempdir().unwrap();
         let outputs = outputs.path().to_string_lossy().into_owned();
         let mut plan = Project::new().verismo(&["plan", &file, "--outputs", &outputs]);
@@ -55,6 +62,20 @@ fn sizes_and_settings_are_checked_before_anything_runs() {
         "{learn}model = \"vae\"\n[stages.learn.dcgan]\nlatent = 3"
     ))
     .stderr(contains("another generator"));
+}
+
+#[test]
+fn guides_and_what_else_says_what_is_drawn_exclude_each_other() {
+    let guided = |setting: &str| {
+        refused(&format!(
+            "[stages.learn]\nfrom = {{ samples = \"render\" }}\n\
+             [stages.generate]\nfrom = {{ model = \"learn\", guides = \"render\" }}\n{setting}"
+        ))
+    };
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let strokes = root.join("pipelines/generators/strokes");
+    guided(&format!("guide = {strokes:?}")).stderr(contains("`guide` and the role `guides`"));
+    guided("captions = [\"a red one\"]").stderr(contains("`captions` and the role `guides`"));
 }
 
 /// A pipeline that makes `per_class` models after those of the repository and renders them, with `more` of the stages.

@@ -186,6 +186,13 @@ mod tests {
     }
 
     #[test]
+    fn what_the_features_of_a_discriminator_are_worth_is_said() {
+        let linear = json!({ "source_only": 0.7, "target_only": 0.88 });
+        let found = of(json!({ "source_only": row(0.6), "linear": linear })).remove(0);
+        assert_eq!(found.number, "70 % (source_only), 88 % (target_only)");
+    }
+
+    #[test]
     fn a_detector_is_judged_by_its_objects() {
         let row = |mean: f64| {
             let mut row = row(mean);
