@@ -194,3 +194,45 @@ impl Discriminates for VolumeDiscriminator {
         self
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::generators::kind::Trains;
+    use crate::generators::tests::same_step_elsewhere;
+    use crate::nn::device::Chosen;
+    use crate::sample::Extent;
+    use crate::seed::Seed;
+
+    #[test]
+    fn another_device_gives_the_same_losses() {
+        const SIDE: usize = 16;
+        let box_of = |side: usize| -> Vec<bool> {
+            let inside = |place: usize| {
+                let coordinates = [place % SIDE, place / SIDE % SIDE, place / SIDE / SIDE];
+                coordinates.iter().all(|c| c.abs_diff(SIDE / 2) <= side)
+            };
+            (0..SIDE.pow(3)).map(inside).collect()
+        };
+        let volumes: Vec<Vec<bool>> = (2..6).map(box_of).collect();
+        let volumes: Vec<(&[bool], usize)> = (volumes.iter().enumerate())
+            .map(|(number, volume)| (volume.as_slice(), number % 2))
+            .collect();
+        let config = Gan3dConfig {
+            channels: 4,
+            ..Gan3dConfig::default()
+        };
+        let step = |device: &Chosen, batch: &Batch| {
+            let setting = Setting {
+                device,
+                extent: Extent::square(SIDE as u32),
+                columns: 2,
+                ema: 0.9,
+                seed: &Seed::new(1, "boxes"),
+            };
+            config.create(&setting).unwrap().step(batch, 2e-4)
+        };
+        let batch = batch(&volumes, 2, SIDE, &Device::flex());
+        same_step_elsewhere("gan3d", &batch, step);
+    }
+}

@@ -19,7 +19,7 @@ use burn::tensor::{Device, Tensor};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::adversary::{self, Draws, drawer, stream_of};
+use super::adversary::{self, Draws, drawer, mode_seeking, stream_of};
 use super::dcgan::{check, game};
 use super::kind::{
     self, Batch, Generator, GeneratorKind, Learner, Model, Reads, Setting, Trains, normal, rows_of,
@@ -68,6 +68,8 @@ pub struct StackganConfig {
     pub first_steps: u64,
     /// Weight of the Kullback-Leibler divergence of what captions mean from the normal distribution.
     pub kl: f64,
+    /// Weight of the loss that holds what the first generator draws of a caption apart (Mao et al. 2019); 0 for none.
+    pub mode_seeking: f64,
     /// Divide the weights of the discriminators by their largest singular values.
     pub spectral: bool,
     /// How the game of generators and discriminators is played.
@@ -82,6 +84,7 @@ impl Default for StackganConfig {
             channels: 16,
             first_steps: 2000,
             kl: 0.1,
+            mode_seeking: 0.03,
             spectral: true,
             adversarial: game(),
         }
@@ -119,7 +122,7 @@ impl Model for StackganConfig {
         if self.meaning == 0 || self.first_steps == 0 {
             return Err("`meaning` and `first_steps` must be at least 1".into());
         }
-        check_weights([("kl", self.kl)])?;
+        check_weights([("kl", self.kl), ("mode_seeking", self.mode_seeking)])?;
         check(self.latent, self.channels, Slope::Leaky, &self.adversarial)
     }
 
@@ -264,17 +267,25 @@ impl Stackgan {
     /// One step of the first generator.
     fn sketch(&mut self, batch: &Batch, rate: f64) -> BTreeMap<String, f64> {
         let round = self.round(batch, true);
-        let (arena, critic, kl) = (&self.arena, &self.critics[0], self.config.kl);
+        let (arena, critic, config) = (&self.arena, &self.critics[0], &self.config);
         let pace = critic.generator_pace(arena);
         let mut outcome = self
             .first
             .learn(arena, &round, rate * pace, |network, round| {
                 let sketch = network.forward(&round.numbers, &round.words);
-                let fake = with_planes(sketch.picture, &round.words);
+                let fake = with_planes(sketch.picture.clone(), &round.words);
                 let loss = critic.judge(arena).loss(&round.real, fake.clone());
+                let mut total = loss.clone() + sketch.divergence.clone() * config.kl;
+                let mut named = vec![("adversarial", loss), ("meaning", sketch.divergence)];
+                if config.mode_seeking > 0.0 {
+                    let draw = |numbers: &Tensor<2>| network.forward(numbers, &round.words).picture;
+                    let alike = mode_seeking(sketch.picture, &round.numbers, draw);
+                    total = total + alike.clone() * config.mode_seeking;
+                    named.push(("mode_seeking", alike));
+                }
                 Losses {
-                    total: loss.clone() + sketch.divergence.clone() * kl,
-                    named: vec![("adversarial", loss), ("meaning", sketch.divergence)],
+                    total,
+                    named,
                     fakes: vec![fake],
                 }
             });

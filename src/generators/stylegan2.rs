@@ -2,9 +2,10 @@
 //! Karras et al., Analyzing and Improving the Image Quality of StyleGAN, 2020, <https://arxiv.org/abs/1912.04958>, and
 //! Training Generative Adversarial Networks with Limited Data, 2020, <https://arxiv.org/abs/2006.06676>.
 //!
-//! Deviations: those of [`crate::nn::style_generator`]; hinge loss, spectral norm, DiffAugment and LeCam in place of the
-//! gradient penalty and of adaptive augmentation, since gradients of gradients are not to be had; the penalty by finite
-//! differences as an option (`adversarial.r1`).
+//! Deviations: those of [`crate::nn::style_generator`]; hinge loss, spectral norm and DiffAugment in place of the gradient
+//! penalty and of adaptive augmentation, since gradients of gradients are not to be had; the penalty by finite differences
+//! as an option (`adversarial.r1`); the spread that the discriminator sees is that within a class; the mode-seeking loss,
+//! without which each class became a single picture.
 
 use burn::tensor::{Device, Tensor};
 use schemars::JsonSchema;
@@ -16,7 +17,7 @@ use super::kind::{self, GeneratorKind, Learner, Model, Reads, Setting, normal};
 use super::matrix;
 use crate::Result;
 use crate::models::condition::{check_halvings, halvings};
-use crate::models::settings::AdversarialConfig;
+use crate::models::settings::{AdversarialConfig, check_weights};
 use crate::nn::discriminator::Slope;
 use crate::nn::init::{Init, initialise};
 use crate::nn::norm::NormKind;
@@ -50,6 +51,8 @@ pub struct Stylegan2Config {
     pub channels: usize,
     /// Divide the weights of the discriminator by their largest singular values.
     pub spectral: bool,
+    /// Weight of the loss that holds the pictures of a class apart (Mao et al. 2019); 0 for none.
+    pub mode_seeking: f64,
     /// How the game of both networks is played.
     pub adversarial: AdversarialConfig,
 }
@@ -62,10 +65,8 @@ impl Default for Stylegan2Config {
             mapping: 3,
             channels: 16,
             spectral: true,
-            adversarial: AdversarialConfig {
-                lecam: 0.01,
-                ..game()
-            },
+            mode_seeking: 0.03,
+            adversarial: game(),
         }
     }
 }
@@ -89,6 +90,7 @@ impl Model for Stylegan2Config {
         if self.style == 0 || self.mapping == 0 {
             return Err("`style` and `mapping` must be at least 1".into());
         }
+        check_weights([("mode_seeking", self.mode_seeking)])?;
         check(self.latent, self.channels, Slope::Smooth, &self.adversarial)
     }
 
@@ -97,19 +99,24 @@ impl Model for Stylegan2Config {
     }
 
     fn products(&self, classes: usize, extent: Extent) -> f64 {
-        3.0 * 4.0 * self.shape(classes, extent).products()
+        3.0 * 5.0 * self.shape(classes, extent).products()
     }
 
     fn create(&self, setting: &Setting) -> Result<Box<dyn Learner>> {
         let device = setting.device.device.clone().autodiff();
         let shape = self.shape(setting.columns, setting.extent);
         let generator = StyleGenerator::new(&shape, &device);
+        // Where the weights are divided, values are so small that a smooth slope is nearly a straight line.
+        let slope = match self.adversarial.r1 > 0.0 {
+            true => Slope::Smooth,
+            false => Slope::Leaky,
+        };
         let critic = ProjectionShape {
             classes: setting.columns,
             channels: self.channels,
             levels: shape.levels,
             spectral: self.spectral,
-            slope: Slope::Smooth,
+            slope,
             spread: true,
         };
         let network = ProjectionDiscriminator::new(&critic, &device);
@@ -119,6 +126,7 @@ impl Model for Stylegan2Config {
         );
         let (config, create) = (&self.adversarial, Adversary::new);
         let adversary = create(shape, NormKind::None, config, setting, networks)?;
+        let adversary = adversary.mode_seeking(self.mode_seeking);
         Ok(Box::new(adversary.keeping(critic)))
     }
 }

@@ -3,8 +3,9 @@
 //!
 //! The class is read from a plane behind the colours, so that a picture carries it wherever it goes: the class number
 //! plus one, 0 where there is no picture. Several planes stand for words of a caption instead, 1 for each that is said.
-//! Deviations: strided convolutions instead of residual blocks. The spread of features over the pictures of a group can
-//! be shown to it (minibatch standard deviation: Karras et al., Progressive Growing of GANs, 2018).
+//! Deviations: strided convolutions instead of residual blocks. The spread of features over the pictures of a class
+//! can be shown to it (minibatch standard deviation: Karras et al., Progressive Growing of GANs, 2018, where it is that of
+//! all pictures, which hides that those of a class are alike).
 
 use burn::module::Module;
 use burn::tensor::module::max_pool2d;
@@ -30,7 +31,7 @@ pub struct ProjectionShape {
     pub spectral: bool,
     /// What becomes of values below zero.
     pub slope: Slope,
-    /// Whether the spread over the pictures of a group is shown.
+    /// Whether the spread over the pictures of a class is shown.
     pub spread: bool,
 }
 
@@ -104,7 +105,7 @@ impl ProjectionDiscriminator {
         let last = self.layers.len() - 1;
         for (place, layer) in self.layers.iter().enumerate() {
             if place == last && self.spread {
-                x = with_spread(x);
+                x = with_spread(x, &classes);
             }
             x = activation.of(layer.forward(x));
             features.push(x.clone());
@@ -175,13 +176,17 @@ pub fn classes_of(pictures: &Tensor<4>, classes: usize) -> Tensor<2> {
     Tensor::cat((0..classes).map(column).collect(), 1)
 }
 
-/// With a plane of the mean standard deviation over the pictures of the group.
-fn with_spread(x: Tensor<4>) -> Tensor<4> {
-    let [batch, _, height, width] = x.dims();
-    let centred = x.clone() - x.clone().mean_dim(0);
-    let spread = (centred.square().mean_dim(0) + 1e-8).sqrt().mean();
+/// With a plane of the mean standard deviation over those pictures of the batch that share the class of a picture. Classes
+/// are `[batch, classes]`; of captions, others count as far as they share its words.
+fn with_spread(x: Tensor<4>, classes: &Tensor<2>) -> Tensor<4> {
+    let [batch, channels, height, width] = x.dims();
+    let shared = classes.clone().matmul(classes.clone().transpose());
+    let share = shared.clone() / (shared.sum_dim(1) + 1e-8);
+    let values = x.clone().reshape([batch, channels * height * width]);
+    let centred = values.clone() - share.clone().matmul(values);
+    let spread = (share.matmul(centred.square()) + 1e-8).sqrt().mean_dim(1);
     let plane = spread
-        .reshape([1, 1, 1, 1])
+        .reshape([batch, 1, 1, 1])
         .expand([batch, 1, height, width]);
     Tensor::cat(vec![x, plane], 1)
 }
@@ -234,8 +239,11 @@ mod tests {
             };
             let alone = first(vec![of(1.0, 1.0)]);
             assert!((alone - first(vec![of(2.0, 1.0)])).abs() > 1e-4);
-            let beside = first(vec![of(1.0, 1.0), of(1.0, -3.0)]);
-            assert_eq!((alone - beside).abs() > 1e-6, spread, "{alone} {beside}");
+            let beside = |other| first(vec![of(1.0, 1.0), other]);
+            let changed = (alone - beside(of(1.0, -3.0))).abs() > 1e-6;
+            assert_eq!(changed, spread);
+            // That of another class says nothing.
+            assert!((alone - beside(of(2.0, -3.0))).abs() < 1e-6);
         }
     }
 }

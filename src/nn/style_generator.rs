@@ -6,7 +6,7 @@
 //! scaled weights. Noise at every pixel, and pictures of all resolutions that add up (skip connections). Deviations: the
 //! mapping network sees the class beside the latent vector, embedded in as many numbers of the same size (Karras et al.,
 //! Training Generative Adversarial Networks with Limited Data, 2020); pixels are repeated, not interpolated, before a
-//! convolution; no equalised learning rate and no path length regularisation.
+//! convolution; no path length regularisation, and the equalised learning rate is that of the mapping network alone.
 
 use burn::module::{Module, Param};
 use burn::nn::{Linear, LinearConfig};
@@ -157,6 +157,10 @@ impl Layer {
     }
 }
 
+/// The learning rate of the mapping network as a share of the others', as in the paper. Its weights are kept as many times
+/// larger, and what it computes is scaled down.
+const MAPPING_RATE: f64 = 0.01;
+
 /// Draws pictures.
 #[derive(Module, Debug)]
 pub struct StyleGenerator {
@@ -218,7 +222,14 @@ impl StyleGenerator {
             conv: gentle(layer.conv),
             ..layer
         });
+        let enlarged = |layer: Linear| Linear {
+            weight: layer
+                .weight
+                .map(|weight| (weight / MAPPING_RATE).detach().require_grad()),
+            ..layer
+        };
         StyleGenerator {
+            mapping: network.mapping.into_iter().map(enlarged).collect(),
             layers: layers.collect(),
             to_colours: network.to_colours.into_iter().map(&mut gentle).collect(),
             ..network
@@ -230,7 +241,7 @@ impl StyleGenerator {
         let classes = self.classes.forward(classes.clone());
         let mut style = Tensor::cat(vec![of_unit_size(latents), of_unit_size(classes)], 1);
         for layer in &self.mapping {
-            style = leaky_relu(layer.forward(style), 0.2);
+            style = leaky_relu(layer.forward(style) * MAPPING_RATE, 0.2);
         }
         style
     }

@@ -4,6 +4,7 @@ use glam::dvec2;
 use rand::RngExt;
 
 use super::*;
+use crate::generators::tests::same_step_elsewhere;
 use crate::nn::device;
 use crate::seed::{Seed, Stream};
 use crate::stage::DeviceChoice;
@@ -101,6 +102,14 @@ fn a_square_follows_its_point_and_the_point_is_read() {
     let (inside, all) = (read.mask.iter().zip(square(from).1))
         .fold((0, 0), |(n, all), (a, b)| (n + i32::from(*a == b), all + 1));
     assert!(inside > all * 9 / 10, "{inside} of {all}");
+}
+
+#[test]
+fn another_device_gives_the_same_losses() {
+    let batch = some(4, &mut Seed::new(1, "squares").stream(0));
+    same_step_elsewhere("animate", &batch, |device, batch| {
+        learner(device).step(batch, 2e-4)
+    });
 }
 
 #[test]
