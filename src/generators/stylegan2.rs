@@ -5,7 +5,7 @@
 //! Deviations: those of [`crate::nn::style_generator`]; hinge loss, spectral norm and DiffAugment in place of the gradient
 //! penalty and of adaptive augmentation, since gradients of gradients are not to be had; the penalty by finite differences
 //! as an option (`adversarial.r1`); the spread that the discriminator sees is that within a class; the mode-seeking loss,
-//! without which each class became a single picture.
+//! without which each class was one shape in several shades.
 
 use burn::tensor::{Device, Tensor};
 use schemars::JsonSchema;
@@ -106,7 +106,7 @@ impl Model for Stylegan2Config {
         let device = setting.device.device.clone().autodiff();
         let shape = self.shape(setting.columns, setting.extent);
         let generator = StyleGenerator::new(&shape, &device);
-        // Where the weights are divided, values are so small that a smooth slope is nearly a straight line.
+        // The penalty needs smooth slopes; without it, leaky ones came to sharper pictures.
         let slope = match self.adversarial.r1 > 0.0 {
             true => Slope::Smooth,
             false => Slope::Leaky,
