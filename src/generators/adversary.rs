@@ -102,6 +102,10 @@ impl<G: Draws, D: Discriminates> Adversary<G, D> {
     ) -> Result<Self> {
         let (generator, discriminator) = networks;
         let stream = stream_of(setting, 3);
+        let mut arena = arena(norm, config, setting)?;
+        if discriminator.compares() {
+            arena = arena.with_whole_batches();
+        }
         Ok(Adversary {
             shape,
             average: generator.valid(),
@@ -111,14 +115,19 @@ impl<G: Draws, D: Discriminates> Adversary<G, D> {
             mode_seeking: 0.0,
             ema: setting.ema,
             stream: stream_of(setting, 4),
-            arena: arena(norm, config, setting)?,
+            arena,
         })
     }
 
     /// The same, whose pictures of a class are held apart with this weight.
     pub fn mode_seeking(self, weight: f64) -> Self {
+        let arena = match weight > 0.0 {
+            true => self.arena.with_whole_batches(),
+            false => self.arena,
+        };
         Adversary {
             mode_seeking: weight,
+            arena,
             ..self
         }
     }

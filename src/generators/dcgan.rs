@@ -170,6 +170,10 @@ impl Discriminates for ProjectionDiscriminator {
         self.forward(pictures)
     }
 
+    fn compares(&self) -> bool {
+        self.has_spread()
+    }
+
     fn renewed(self) -> Self {
         self.renew()
     }

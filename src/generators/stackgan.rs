@@ -174,7 +174,7 @@ impl Model for StackganConfig {
             average: stack.valid(),
             first: Player::new(stack.first, &self.adversarial),
             second: Player::new(stack.second, &self.adversarial),
-            arena: arena(NormKind::None, &self.adversarial, setting)?,
+            arena: arena(NormKind::None, &self.adversarial, setting)?.with_whole_batches(),
             config: self.clone(),
             ema: setting.ema,
             stream: stream_of(setting, 8),

@@ -159,31 +159,42 @@ fn every_generator_has_the_same_losses_on_another_device() {
     }
 }
 
-/// The first step on a batch, which `step` takes on a device, has the same losses within 0.1 % on
-/// [another](testing::other_device), if there is one.
+/// The first step on a batch, which `step` takes on a device, has the same losses within 0.1 % on the CPU in one piece and
+/// on [another](testing::other_device) device, if there is one.
 pub(super) fn same_step_elsewhere(
     name: &str,
     batch: &Batch,
     step: impl Fn(&Chosen, &Batch) -> BTreeMap<String, f64>,
 ) {
-    let other = testing::other_device();
-    if other.cpu {
-        println!("{name}: skipped: no GPU here; VERISMO_TEST_DEVICE can name one");
-        return;
-    }
-    let [ours, theirs] = [&cpu(), &other].map(|device| {
+    let step = |device: &Chosen| {
         let batch = Batch {
             pictures: batch.pictures.clone().to_device(&device.device),
             conditions: batch.conditions.clone().to_device(&device.device),
         };
         step(device, &batch)
+    };
+    let ours = step(&cpu());
+    let compare = |other: &Chosen| {
+        let theirs = step(other);
+        println!("{name}: CPU {ours:?}, {} {theirs:?}", other.name);
+        for (loss, value) in &ours {
+            let error = (value - theirs[loss]).abs();
+            let most = 1e-3 * value.abs().max(1.0);
+            assert!(error < most, "{name}: {loss} {error}");
+        }
+    };
+    // Other devices take a batch in one piece.
+    compare(&Chosen {
+        cpu: false,
+        name: "CPU in one piece".into(),
+        ..cpu()
     });
-    println!("{name}: CPU {ours:?}, {} {theirs:?}", other.name);
-    for (loss, value) in ours {
-        let error = (value - theirs[&loss]).abs();
-        let most = 1e-3 * value.abs().max(1.0);
-        assert!(error < most, "{name}: {loss} {error}");
+    let other = testing::other_device();
+    if other.cpu {
+        println!("{name}: skipped: no GPU here; VERISMO_TEST_DEVICE can name one");
+        return;
     }
+    compare(&other);
 }
 
 #[test]

@@ -47,6 +47,16 @@ impl Arena {
         })
     }
 
+    /// The same, where pictures of a batch depend on one another: threads do not part them, and real and fake ones are
+    /// judged apart.
+    pub fn with_whole_batches(self) -> Self {
+        Arena {
+            coupled: true,
+            apart: true,
+            ..self
+        }
+    }
+
     /// Parts of a batch, each with its share of it, 0..1, on the device with autodiff.
     fn shards<B: Divisible>(&self, batch: &B) -> Vec<(B, f64)> {
         let count = batch.count();

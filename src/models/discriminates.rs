@@ -16,6 +16,11 @@ pub trait Discriminates: Module + Sync {
         0
     }
 
+    /// Whether its score of a picture depends on the others in the batch.
+    fn compares(&self) -> bool {
+        false
+    }
+
     /// Before a step of its own, see [`Discriminator::renew`].
     fn renewed(self) -> Self;
 }

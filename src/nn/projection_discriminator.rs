@@ -120,6 +120,11 @@ impl ProjectionDiscriminator {
         }
     }
 
+    /// Whether it sees how much the pictures of a class differ in a batch.
+    pub fn has_spread(&self) -> bool {
+        self.spread
+    }
+
     /// What it sees in pictures `[batch, 3, height, width]`, whatever their class: the features of all layers, each
     /// averaged over the picture, `[batch, features]`.
     pub fn features(&self, pictures: Tensor<4>) -> Tensor<2> {
