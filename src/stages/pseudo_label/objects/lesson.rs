@@ -55,33 +55,40 @@ pub(super) fn learn(
 ) -> Result<Vec<Belief>> {
     let workers = Workers::for_device(chosen)?;
     let mut members = members(config, context, chosen, lesson);
-    let total = config.networks * (config.steps + config.rounds * config.round_steps);
+    let draws_masks = config.task.entry().masks;
+    // To read one view takes about as long as a step.
+    let views = config.networks * View::all(config.mirror).len() as u64;
+    let reads = config.rounds + 1 + u64::from(draws_masks);
+    let total = config.networks * (config.steps + config.rounds * config.round_steps)
+        + reads * lesson.photos.len() as u64 * views;
     let done = AtomicU64::new(0);
+    let advance = |units: u64, note: String| {
+        let done = done.fetch_add(units, Ordering::Relaxed) + units;
+        context.progress(done, total, note)
+    };
     let mut beliefs: Vec<Belief> = Vec::new();
     for round in 0..=config.rounds {
         let boxes: usize = beliefs.iter().map(|belief| belief.sure.len()).sum();
         let note = format!("round {round} of {}, {boxes} boxes believed", config.rounds);
-        let tick = |_loss: f32| {
-            let done = done.fetch_add(1, Ordering::Relaxed) + 1;
-            context.progress(done, total, note.clone())
-        };
+        let tick = |_loss: f32| advance(1, note.clone());
         let taught = workers.run(members, |mut member| {
             member.learn(config, round, lesson, &beliefs, tick)?;
             Ok(member)
         });
         members = taught.into_iter().collect::<Result<_>>()?;
-        let read = read(config, context, &workers, &members, lesson)?;
+        let tick = || advance(views, format!("{note}, reads photos"));
+        let read = read(config, &workers, &members, lesson, tick)?;
         let share = config.keep * config.grown(round + 1);
         beliefs = select(&read, share, config.confidence, lesson.classes);
     }
-    if !config.task.entry().masks {
+    if !draws_masks {
         return Ok(beliefs);
     }
     let teachers: Vec<&Finder> = members.iter().map(|member| &member.teacher).collect();
     let outlined = workers.run(
         beliefs.into_iter().enumerate().collect(),
         |(number, belief)| {
-            context.check_interrupt()?;
+            advance(views, "draws masks".into())?;
             let example = lesson.photos.get(number)?;
             Ok(outlined(
                 &belief,
@@ -171,15 +178,15 @@ impl Member {
 /// What the teachers agree on in each photo.
 fn read(
     config: &PseudoLabel,
-    context: &Context,
     workers: &Workers,
     members: &[Member],
     lesson: &Lesson,
+    tick: impl Fn() -> Result<()> + Sync,
 ) -> Result<Vec<Agreed>> {
     let teachers: Vec<&Finder> = members.iter().map(|member| &member.teacher).collect();
     let views = View::all(config.mirror);
     let read = workers.run((0..lesson.photos.len()).collect(), |number| {
-        context.check_interrupt()?;
+        tick()?;
         let example = lesson.photos.get(number)?;
         let mut readings = Vec::with_capacity(views.len() * teachers.len());
         for view in views {
