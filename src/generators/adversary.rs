@@ -5,7 +5,7 @@ use std::ops::Range;
 use std::path::Path;
 
 use burn::module::Module;
-use burn::tensor::{Device, Tensor, TensorData};
+use burn::tensor::{Device, Int, Tensor, TensorData};
 use image::{RgbImage, RgbaImage};
 use rand::RngExt;
 use serde::Serialize;
@@ -121,13 +121,8 @@ impl<G: Draws, D: Discriminates> Adversary<G, D> {
 
     /// The same, whose pictures of a class are held apart with this weight.
     pub fn mode_seeking(self, weight: f64) -> Self {
-        let arena = match weight > 0.0 {
-            true => self.arena.with_whole_batches(),
-            false => self.arena,
-        };
         Adversary {
             mode_seeking: weight,
-            arena,
             ..self
         }
     }
@@ -165,11 +160,17 @@ struct Round {
     real: Tensor<4>,
     /// What the discriminator reads beside the fakes, if it does.
     noise: Option<Tensor<4>>,
+    /// Pictures that are compared with each other.
+    together: usize,
 }
 
 impl Divisible for Round {
     fn count(&self) -> usize {
         self.real.dims()[0]
+    }
+
+    fn together(&self) -> usize {
+        self.together
     }
 
     fn part(&self, range: Range<usize>, device: &Device) -> Self {
@@ -181,6 +182,7 @@ impl Divisible for Round {
                 .noise
                 .as_ref()
                 .map(|noise| part_of(noise, &range, device)),
+            together: self.together,
         }
     }
 }
@@ -218,32 +220,61 @@ fn losses<G: Draws, D: Discriminates>(
     let drawn = network.pictures(&round.numbers, &round.classes);
     let fake = with_class(drawn.clone(), round.noise.clone(), &round.classes);
     let loss = judge.loss(&round.real, fake.clone());
-    let (mut total, mut named) = (loss.clone(), vec![("adversarial", loss)]);
-    if weight > 0.0 {
-        let draw = |numbers: &Tensor<2>| network.pictures(numbers, &round.classes);
-        let alike = mode_seeking(drawn, &round.numbers, draw);
-        total = total + alike.clone() * weight;
-        named.push(("mode_seeking", alike));
-    }
-    Losses {
-        total,
-        named,
+    let losses = Losses {
+        total: loss.clone(),
+        named: vec![("adversarial", loss)],
         fakes: vec![fake],
+    };
+    let draw = |numbers: &Tensor<2>| network.pictures(numbers, &round.classes);
+    held_apart(losses, weight, drawn, &round.numbers, draw)
+}
+
+/// Pictures that [`mode_seeking`] compares, which parts of a batch keep together.
+pub const PAIR: usize = 2;
+
+/// The losses of what was drawn from `numbers`, with [`mode_seeking`] of this weight.
+pub fn held_apart(
+    losses: Losses,
+    weight: f64,
+    drawn: Tensor<4>,
+    numbers: &Tensor<2>,
+    draw: impl FnOnce(&Tensor<2>) -> Tensor<4>,
+) -> Losses {
+    if weight == 0.0 {
+        return losses;
+    }
+    let alike = mode_seeking(drawn, numbers, draw);
+    let mut named = losses.named;
+    named.push(("mode_seeking", alike.clone()));
+    Losses {
+        total: losses.total + alike * weight,
+        named,
+        ..losses
     }
 }
 
 /// How much less pictures differ than the numbers do that they are drawn from: each picture is compared with what `draw`
-/// makes of its condition from the numbers of another. Mao et al., Mode Seeking Generative Adversarial Networks for Diverse
-/// Image Synthesis, 2019. <https://arxiv.org/abs/1903.05628>
-pub fn mode_seeking(
+/// makes of its condition from the numbers of its neighbour. Mao et al., Mode Seeking Generative Adversarial Networks for
+/// Diverse Image Synthesis, 2019. <https://arxiv.org/abs/1903.05628> There it is the ratio of two means over the batch, here
+/// the mean of the pictures' ratios, so that it is the same however a batch is parted between pairs.
+fn mode_seeking(
     drawn: Tensor<4>,
     numbers: &Tensor<2>,
     draw: impl FnOnce(&Tensor<2>) -> Tensor<4>,
 ) -> Tensor<1> {
-    let others = numbers.clone().flip([0]);
-    let apart = (draw(&others) - drawn).abs().mean();
-    let span = (others - numbers.clone()).abs().mean();
-    span / (apart + 1e-3)
+    let others = neighbours(numbers);
+    let apart = (draw(&others) - drawn).abs().flatten::<2>(1, 3).mean_dim(1);
+    let span = (others - numbers.clone()).abs().mean_dim(1);
+    (span / (apart + 1e-2)).mean()
+}
+
+/// The rows of each pair exchanged; a last one without a partner stays.
+fn neighbours(numbers: &Tensor<2>) -> Tensor<2> {
+    let [count, _] = numbers.dims();
+    let partner = |row: usize| if row ^ 1 < count { row ^ 1 } else { row };
+    let rows: Vec<i32> = (0..count).map(|row| partner(row) as i32).collect();
+    let rows = Tensor::<1, Int>::from_data(rows.as_slice(), &numbers.device());
+    numbers.clone().select(0, rows)
 }
 
 impl<G: Draws + 'static, D: Discriminates + 'static> Trains for Adversary<G, D> {
@@ -252,7 +283,7 @@ impl<G: Draws + 'static, D: Discriminates + 'static> Trains for Adversary<G, D> 
         let rows: Vec<Vec<f32>> = (0..count)
             .map(|_| normal(numbers, &mut self.stream))
             .collect();
-        let (arena, critic) = (&self.arena, &mut self.critic);
+        let (arena, critic, weight) = (&self.arena, &mut self.critic, self.mode_seeking);
         let (pictures, classes) = (&batch.pictures, &batch.conditions);
         let [.., height, width] = pictures.dims();
         let planes = critic.network().noise_planes(height * width);
@@ -262,8 +293,9 @@ impl<G: Draws + 'static, D: Discriminates + 'static> Trains for Adversary<G, D> 
             classes: classes.clone(),
             noise: noise(),
             real: with_class(pictures.clone(), noise(), classes),
+            together: if weight > 0.0 { PAIR } else { 1 },
         };
-        let (pace, weight) = (critic.generator_pace(arena), self.mode_seeking);
+        let pace = critic.generator_pace(arena);
         let mut outcome = self
             .player
             .learn(arena, &round, rate * pace, |network, round| {
@@ -413,13 +445,31 @@ mod tests {
     fn pictures_that_ignore_their_numbers_cost_most() {
         let device = Device::flex();
         let numbers = Tensor::<2>::from_data([[0.0, 1.0, 2.0], [3.0, 1.0, -1.0]], &device);
+        let drawn = |numbers: &Tensor<2>, factor: f64| {
+            let [count, _] = numbers.dims();
+            (numbers.clone() * factor).reshape([count, 3, 1, 1])
+        };
         let cost = |factor: f64| -> f32 {
-            let draw = |numbers: &Tensor<2>| (numbers.clone() * factor).reshape([2, 3, 1, 1]);
+            let draw = |numbers: &Tensor<2>| drawn(numbers, factor);
             mode_seeking(draw(&numbers), &numbers, draw).into_scalar()
         };
         // The numbers differ by 2 in the mean.
-        assert_eq!(cost(0.0), 2.0 / 1e-3);
-        assert!((cost(0.5) - 2.0 / 1.001).abs() < 1e-4);
+        assert!((cost(0.0) - 2.0 / 1e-2).abs() < 1e-3);
+        assert!((cost(0.5) - 2.0 / 1.01).abs() < 1e-4);
         assert!(cost(1.0) < cost(0.5));
+    }
+
+    #[test]
+    fn numbers_are_compared_with_those_of_their_neighbour() {
+        let device = Device::flex();
+        for (rows, expected) in [
+            (vec![1.0f32, 2.0, 3.0, 4.0], vec![2.0f32, 1.0, 4.0, 3.0]),
+            (vec![1.0, 2.0, 3.0], vec![2.0, 1.0, 3.0]),
+            (vec![1.0], vec![1.0]),
+        ] {
+            let data = TensorData::new(rows.clone(), [rows.len(), 1]);
+            let found = neighbours(&Tensor::from_data(data, &device));
+            assert_eq!(found.into_data().try_to_vec::<f32>().unwrap(), expected);
+        }
     }
 }

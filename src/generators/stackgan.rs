@@ -19,7 +19,7 @@ use burn::tensor::{Device, Tensor};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::adversary::{self, Draws, drawer, mode_seeking, stream_of};
+use super::adversary::{self, Draws, PAIR, drawer, held_apart, stream_of};
 use super::dcgan::{check, game};
 use super::kind::{
     self, Batch, Generator, GeneratorKind, Learner, Model, Reads, Setting, Trains, normal, rows_of,
@@ -70,6 +70,8 @@ pub struct StackganConfig {
     pub kl: f64,
     /// Weight of the loss that holds what the first generator draws of a caption apart (Mao et al. 2019); 0 for none.
     pub mode_seeking: f64,
+    /// Show the discriminators how much the pictures of a caption differ in a batch. Threads cannot part a batch then.
+    pub minibatch_stddev: bool,
     /// Divide the weights of the discriminators by their largest singular values.
     pub spectral: bool,
     /// How the game of generators and discriminators is played.
@@ -85,6 +87,7 @@ impl Default for StackganConfig {
             first_steps: 2000,
             kl: 0.1,
             mode_seeking: 0.03,
+            minibatch_stddev: false,
             spectral: true,
             adversarial: game(),
         }
@@ -111,7 +114,7 @@ impl StackganConfig {
             levels,
             spectral: self.spectral,
             slope: Slope::Leaky,
-            spread: true,
+            spread: self.minibatch_stddev,
         };
         ProjectionDiscriminator::new(&shape, device)
     }
@@ -174,7 +177,10 @@ impl Model for StackganConfig {
             average: stack.valid(),
             first: Player::new(stack.first, &self.adversarial),
             second: Player::new(stack.second, &self.adversarial),
-            arena: arena(NormKind::None, &self.adversarial, setting)?.with_whole_batches(),
+            arena: match self.minibatch_stddev {
+                true => arena(NormKind::None, &self.adversarial, setting)?.with_whole_batches(),
+                false => arena(NormKind::None, &self.adversarial, setting)?,
+            },
             config: self.clone(),
             ema: setting.ema,
             stream: stream_of(setting, 8),
@@ -212,6 +218,10 @@ struct Round {
 impl Divisible for Round {
     fn count(&self) -> usize {
         self.real.dims()[0]
+    }
+
+    fn together(&self) -> usize {
+        PAIR
     }
 
     fn part(&self, range: Range<usize>, device: &Device) -> Self {
@@ -275,19 +285,14 @@ impl Stackgan {
                 let sketch = network.forward(&round.numbers, &round.words);
                 let fake = with_planes(sketch.picture.clone(), &round.words);
                 let loss = critic.judge(arena).loss(&round.real, fake.clone());
-                let mut total = loss.clone() + sketch.divergence.clone() * config.kl;
-                let mut named = vec![("adversarial", loss), ("meaning", sketch.divergence)];
-                if config.mode_seeking > 0.0 {
-                    let draw = |numbers: &Tensor<2>| network.forward(numbers, &round.words).picture;
-                    let alike = mode_seeking(sketch.picture, &round.numbers, draw);
-                    total = total + alike.clone() * config.mode_seeking;
-                    named.push(("mode_seeking", alike));
-                }
-                Losses {
-                    total,
-                    named,
+                let losses = Losses {
+                    total: loss.clone() + sketch.divergence.clone() * config.kl,
+                    named: vec![("adversarial", loss), ("meaning", sketch.divergence)],
                     fakes: vec![fake],
-                }
+                };
+                let draw = |numbers: &Tensor<2>| network.forward(numbers, &round.words).picture;
+                let weight = config.mode_seeking;
+                held_apart(losses, weight, sketch.picture, &round.numbers, draw)
             });
         self.average.first = ema::update(self.average.first.clone(), &self.first.network, self.ema);
         if let Some(drawn) = outcome.fakes.pop() {

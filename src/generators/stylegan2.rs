@@ -4,8 +4,8 @@
 //!
 //! Deviations: those of [`crate::nn::style_generator`]; hinge loss, spectral norm and DiffAugment in place of the gradient
 //! penalty and of adaptive augmentation, since gradients of gradients are not to be had; the penalty by finite differences
-//! as an option (`adversarial.r1`); the spread that the discriminator sees is that within a class; the mode-seeking loss,
-//! without which each class was one shape in several shades.
+//! as an option (`adversarial.r1`), and so is the spread of a batch (`minibatch_stddev`), here that within a class; the
+//! mode-seeking loss, without which each class was one shape in several shades.
 
 use burn::tensor::{Device, Tensor};
 use schemars::JsonSchema;
@@ -53,6 +53,8 @@ pub struct Stylegan2Config {
     pub spectral: bool,
     /// Weight of the loss that holds the pictures of a class apart (Mao et al. 2019); 0 for none.
     pub mode_seeking: f64,
+    /// Show the discriminator how much the pictures of a class differ in a batch. Threads cannot part a batch then.
+    pub minibatch_stddev: bool,
     /// How the game of both networks is played.
     pub adversarial: AdversarialConfig,
 }
@@ -66,6 +68,7 @@ impl Default for Stylegan2Config {
             channels: 16,
             spectral: true,
             mode_seeking: 0.03,
+            minibatch_stddev: false,
             adversarial: game(),
         }
     }
@@ -117,7 +120,7 @@ impl Model for Stylegan2Config {
             levels: shape.levels,
             spectral: self.spectral,
             slope,
-            spread: true,
+            spread: self.minibatch_stddev,
         };
         let network = ProjectionDiscriminator::new(&critic, &device);
         let networks = (

@@ -22,22 +22,33 @@ fn cpu() -> Chosen {
 
 /// A generator with small networks, as far as its table has settings for them.
 fn model(kind: &GeneratorKind) -> Box<dyn Model> {
+    model_with(kind, &[])
+}
+
+/// The same with further settings, which its table must have.
+fn model_with(kind: &GeneratorKind, settings: &[&str]) -> Box<dyn Model> {
     let small = ["channels = 8", "latent = 6", "units = 32", "layers = 2"];
-    let read = |text: &str| (kind.parse)(DeValue::parse(text).unwrap().into());
-    let known: Vec<&str> = small
-        .into_iter()
-        .filter(|setting| read(&format!("{{ {setting} }}")).is_ok())
-        .collect();
-    let model = read(&format!("{{ {} }}", known.join(", "))).unwrap();
+    let mut known: Vec<&str> = small.into_iter().filter(|s| has(kind, s)).collect();
+    known.extend(settings);
+    let model = read(kind, &known.join(", ")).unwrap();
     assert_eq!(model.check(), Ok(()));
     model
 }
 
-fn learner(kind: &GeneratorKind) -> Box<dyn Learner> {
-    learner_on(&cpu(), kind)
+fn has(kind: &GeneratorKind, setting: &str) -> bool {
+    read(kind, setting).is_ok()
 }
 
-fn learner_on(device: &Chosen, kind: &GeneratorKind) -> Box<dyn Learner> {
+fn read(kind: &GeneratorKind, settings: &str) -> Result<Box<dyn Model>, toml::de::Error> {
+    let table = format!("{{ {settings} }}");
+    (kind.parse)(DeValue::parse(&table).unwrap().into())
+}
+
+fn learner(kind: &GeneratorKind) -> Box<dyn Learner> {
+    learner_of(&cpu(), kind, model(kind).as_ref())
+}
+
+fn learner_of(device: &Chosen, kind: &GeneratorKind, model: &dyn Model) -> Box<dyn Learner> {
     let seed = Seed::new(1, kind.name);
     let setting = Setting {
         device,
@@ -46,7 +57,7 @@ fn learner_on(device: &Chosen, kind: &GeneratorKind) -> Box<dyn Learner> {
         ema: 0.9,
         seed: &seed,
     };
-    model(kind).create(&setting).unwrap()
+    model.create(&setting).unwrap()
 }
 
 /// Discs and squares.
@@ -151,11 +162,22 @@ fn a_training_that_was_stopped_goes_on_bit_by_bit() {
     }
 }
 
+/// Pictures of a batch are compared with one another.
+const COMPARES: &str = "minibatch_stddev = true";
+
 #[test]
 fn every_generator_has_the_same_losses_on_another_device() {
     for kind in GENERATORS {
-        let step = |device: &Chosen, batch: &Batch| learner_on(device, kind).step(batch, 2e-4);
-        same_step_elsewhere(kind.name, &batch(0), step);
+        let mut models = vec![model(kind)];
+        if has(kind, COMPARES) {
+            models.push(model_with(kind, &[COMPARES]));
+        }
+        for model in models {
+            let step = |device: &Chosen, batch: &Batch| {
+                learner_of(device, kind, model.as_ref()).step(batch, 2e-4)
+            };
+            same_step_elsewhere(kind.name, &batch(0), step);
+        }
     }
 }
 

@@ -37,7 +37,7 @@ use data::Data;
 pub const STAGE: StageKind = StageKind {
     name: "learn",
     about: "a generator learns what pictures of each class look like",
-    version: 9,
+    version: 10,
     inputs: &[Input::required(
         "samples",
         Kind::Samples,
