@@ -105,9 +105,13 @@ impl Ingest {
     ) -> Result<Option<(Sample, Flaw)>> {
         context.check_interrupt()?;
         let extent = photo.dimensions().into();
+        let size = match row.area {
+            Area::Whole => self.size_of_whole(extent),
+            Area::Box(_) | Area::Nothing => self.size,
+        };
         let rectangle = match row.area {
-            Area::Box(corners) => crop::around_box(corners, self.margin, extent, self.size),
-            Area::Whole => Some(crop::centre(extent, self.size)),
+            Area::Box(corners) => crop::around_box(corners, self.margin, extent, size),
+            Area::Whole => Some(crop::centre(extent, size)),
             Area::Nothing => None,
         };
         let Some(rectangle) = rectangle else {
@@ -116,24 +120,25 @@ impl Ingest {
         check_crop(rectangle.extent, || {
             format!("{}, {}", row.file, self.place(row))
         })?;
+        let mapping = rectangle.mapping(extent, size);
         let labels = match (row.area, labels.find(row)) {
             (Area::Whole, _) if self.reads_labels() => {
-                self.labels(&labels.of_frame(row), None, extent, rectangle)?
+                self.labels(&labels.of_frame(row), None, &mapping)?
             }
-            (_, Some((all, own))) => self.labels(all, Some(own), extent, rectangle)?,
+            (_, Some((all, own))) => self.labels(all, Some(own), &mapping)?,
             (_, None) => Some(Labels::default()),
         };
         let Some(labels) = labels else {
             return Ok(None);
         };
         let cut = crop::cut(photo, rectangle);
-        let pixels = resize(&cut, self.size.width, self.size.height);
+        let pixels = resize(&cut, size.width, size.height);
         let id = |number| format!("{}-{number:06}", context.id);
         let sample = Sample {
             id: id(row.number),
             index: row.number,
             image: encode_png(&pixels)?,
-            extent: self.size,
+            extent: size,
             labels,
             provenance: Provenance {
                 domain: Domain::Photo,
@@ -153,7 +158,7 @@ impl Ingest {
                 gate: None,
             },
         };
-        Ok(Some((sample, Flaw::of(&cut, self.size))))
+        Ok(Some((sample, Flaw::of(&cut, size))))
     }
 }
 

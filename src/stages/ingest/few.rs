@@ -33,7 +33,7 @@ impl Ingest {
 
     /// The same of a whole photo of this extent: also what it measured, if its sample does not.
     pub(super) fn note_of_frame(&self, photo: Extent) -> Vec<String> {
-        let frame = crop::frame_note(photo, self.size);
+        let frame = crop::frame_note(photo, self.size_of_whole(photo));
         self.note().into_iter().chain(frame).collect()
     }
 

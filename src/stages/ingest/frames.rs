@@ -5,6 +5,7 @@ use std::collections::HashSet;
 use super::Ingest;
 use super::boxes::{Area, Row};
 use super::labelled::Cut;
+use crate::sample::{Extent, crop};
 
 impl Ingest {
     /// What each sample shows: what a CSV of boxes tells to cut, unless frames are asked for.
@@ -13,6 +14,20 @@ impl Ingest {
             Some(_) => Cut::Objects,
             None => Cut::Frames,
         })
+    }
+
+    /// Whether the photo in this place, in the order of names or of the CSV, is one of those that are wanted.
+    pub(super) fn is_dealt(&self, place: usize) -> bool {
+        let [wanted, shares] = self.share;
+        (place.rem_euclid(shares) == wanted) != self.others
+    }
+
+    /// What a whole photo of this extent becomes.
+    pub(super) fn size_of_whole(&self, photo: Extent) -> Extent {
+        match self.keep_shape {
+            true => crop::largest(self.size, photo),
+            false => self.size,
+        }
     }
 
     /// Rows of a CSV as they are, or, where whole frames are wanted, one for each photo, numbered in their order.

@@ -16,7 +16,8 @@ pub(super) struct KnownPhotos {
 
 impl Ingest {
     pub(super) fn known_photos(&self) -> KnownPhotos {
-        let share = self.share[1].max(1) as u64;
+        let shares = self.share[1].max(1) as u64;
+        let taken = if self.others { shares - 1 } else { 1 };
         let files: Vec<PathBuf> = match self.path.is_dir() {
             true => {
                 listing::tree(&self.path, &|| Ok(())).map_or_else(|_| Vec::new(), |tree| tree.files)
@@ -47,8 +48,8 @@ impl Ingest {
             }
         };
         KnownPhotos {
-            bytes: bytes / share,
-            crops: crops.map(|crops| crops / share),
+            bytes: bytes * taken / shares,
+            crops: crops.map(|crops| crops * taken / shares),
         }
     }
 }

@@ -94,8 +94,7 @@ impl<'a> Chooser<'a> {
             }
             return Vec::new();
         }
-        let [wanted, shares] = self.config.share;
-        let is_dealt = self.frames.rem_euclid(shares) == wanted;
+        let is_dealt = self.config.is_dealt(self.frames);
         self.frames += 1;
         let objects = picture.labels.objects();
         let count = match self.config.cut() {

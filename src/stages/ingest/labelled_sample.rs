@@ -8,9 +8,9 @@ use super::flaws::Flaw;
 use super::labelled::{Job, Pictures, Wanted};
 use super::tally::fingerprint;
 use crate::formats::Picture;
-use crate::sample::crop::{self, Rectangle};
+use crate::sample::crop;
 use crate::sample::image::{decode_photo, encode_png, resize};
-use crate::sample::mapping::Border;
+use crate::sample::mapping::{Border, Mapping};
 use crate::sample::{Domain, Extent, Labels, Provenance, Sample};
 use crate::stage::Context;
 use crate::{Error, Result};
@@ -60,12 +60,16 @@ impl Ingest {
     ) -> Result<Option<(Sample, Flaw)>> {
         context.check_interrupt()?;
         let extent: Extent = photo.dimensions().into();
+        let size = match wanted.object {
+            None => self.size_of_whole(extent),
+            Some(_) => self.size,
+        };
         let rectangle = match wanted.object {
-            None => Some(crop::centre(extent, self.size)),
+            None => Some(crop::centre(extent, size)),
             Some(place) => {
                 let [x, y, width, height] = job.picture.labels.objects()[place].bbox_xywh;
                 let corners = [x, y, x + width, y + height].map(f64::from);
-                crop::around_box(corners, self.margin, extent, self.size)
+                crop::around_box(corners, self.margin, extent, size)
             }
         };
         let Some(rectangle) = rectangle else {
@@ -78,15 +82,18 @@ impl Ingest {
         check_crop(rectangle.extent, || source.clone())?;
         let labels = match self.reads_labels() {
             false => Some(Labels::default()),
-            true => self.labels(&job.picture.labels, wanted.object, extent, rectangle)?,
+            true => {
+                let mapping = rectangle.mapping(extent, size);
+                self.labels(&job.picture.labels, wanted.object, &mapping)?
+            }
         };
         let Some(labels) = labels else {
             return Ok(None);
         };
         let cut = crop::cut(photo, rectangle);
-        let pixels = match rectangle.extent == self.size {
+        let pixels = match rectangle.extent == size {
             true => cut.clone(),
-            false => resize(&cut, self.size.width, self.size.height),
+            false => resize(&cut, size.width, size.height),
         };
         let id = |number| format!("{}-{number:06}", context.id);
         let known = job.picture.provenance.as_ref();
@@ -98,7 +105,7 @@ impl Ingest {
             id: id(wanted.number),
             index: wanted.number,
             image: encode_png(&pixels)?,
-            extent: self.size,
+            extent: size,
             labels,
             provenance: Provenance {
                 domain,
@@ -117,10 +124,10 @@ impl Ingest {
                 gate: None,
             },
         };
-        Ok(Some((sample, Flaw::of(&cut, self.size))))
+        Ok(Some((sample, Flaw::of(&cut, size))))
     }
 
-    /// The labels of a picture as they are in the part of it that `rectangle` cuts out; the wanted object comes
+    /// The labels of a picture as they are in the part of it that `mapping` cuts out; the wanted object comes
     /// first. `None` if nothing of that is left.
     ///
     /// # Errors
@@ -129,10 +136,8 @@ impl Ingest {
         &self,
         labels: &Labels,
         object: Option<usize>,
-        extent: Extent,
-        rectangle: Rectangle,
+        mapping: &Mapping,
     ) -> Result<Option<Labels>> {
-        let mapping = rectangle.mapping(extent, self.size);
         let name = self.path.display().to_string();
         let mut labels = labels.clone();
         if let (Some(place), Some(objects)) = (object, &mut labels.objects) {
@@ -142,7 +147,7 @@ impl Ingest {
                 objects: Some(vec![objects[0].clone()]),
                 ..Labels::default()
             };
-            let own = own.map(&mapping, Border::Replicate, &name)?;
+            let own = own.map(mapping, Border::Replicate, &name)?;
             if own.objects().is_empty() {
                 return Ok(None);
             }
@@ -151,7 +156,7 @@ impl Ingest {
             labels.class = labels.only_class().map(str::to_owned);
         }
         // Boxes become those of their masks, even if the picture stays as it is.
-        labels.map(&mapping, Border::Replicate, &name).map(Some)
+        labels.map(mapping, Border::Replicate, &name).map(Some)
     }
 }
 

@@ -99,11 +99,18 @@ pub struct Ingest {
     /// Width and height of the crops in pixels: `64`, or `[640, 480]`. A crop has this shape in the
     /// photo too, so that nothing is stretched.
     pub size: Extent,
+    /// Whole photos keep their shape, and are scaled to just fit into `size`, so that none loses its edges. Their sizes
+    /// may differ then.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub keep_shape: bool,
     /// Crops to make, spread evenly over all; 0 makes all.
     pub limit: usize,
     /// `[K, N]` deals the photos out to N shares in turn, by the order of their names or of the
     /// CSV, and takes the K-th, counted from 0: two stages that share photos but see none in common.
     pub share: [usize; 2],
+    /// Takes the photos of all other shares instead.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub others: bool,
     /// Boxes whose longer side is shorter than this, in pixels of the photo, are skipped.
     pub min_side: f64,
     /// Photos that cannot be read are skipped and listed, up to this share of them, 0..1; more are an
@@ -132,8 +139,10 @@ impl Default for Ingest {
             fps: None,
             margin: 0.15,
             size: Extent::square(64),
+            keep_shape: false,
             limit: 0,
             share: [0, 1],
+            others: false,
             min_side: 8.0,
             max_bad: 0.05,
             strict: false,
@@ -172,6 +181,17 @@ impl Stage for Ingest {
         }
         if self.share[0] >= self.share[1] {
             return Err("`share` is [K, N]: the K-th of N shares, K from 0 to N - 1".into());
+        }
+        if self.others && self.share[1] == 1 {
+            return Err(
+                "`others` needs shares: `share = [0, 5]` with it takes all photos but every fifth"
+                    .into(),
+            );
+        }
+        if self.keep_shape && self.cut() == Cut::Objects {
+            return Err(
+                "`keep_shape` is for whole photos: write `cut = \"frames\"`, or remove it".into(),
+            );
         }
         self.check_format()?;
         self.check_labelled()?;
@@ -217,8 +237,9 @@ impl Stage for Ingest {
     }
 
     fn foresee(&self, _: &Givens) -> Result<Facts, Misfit> {
+        let extent = (!self.keep_shape).then_some(self.size);
         let Some(format) = self.format().filter(|_| self.reads_labels()) else {
-            return Ok(match self.reads_labels() {
+            let facts = match self.reads_labels() {
                 false => Facts::unlabelled(self.size),
                 true => Facts {
                     maps: Some(NO_MAPS),
@@ -226,7 +247,8 @@ impl Stage for Ingest {
                     classes: (self.cut() == Cut::Objects).then_some(true),
                     ..Facts::labelled(self.size)
                 },
-            });
+            };
+            return Ok(Facts { extent, ..facts });
         };
         let holds = format.holds;
         Ok(Facts {
@@ -236,6 +258,7 @@ impl Stage for Ingest {
                 Cut::Frames => (!holds.class && !holds.objects).then_some(false),
             },
             objects: (!holds.objects).then_some(false),
+            extent,
             ..Facts::labelled(self.size)
         })
     }
@@ -321,7 +344,8 @@ impl Ingest {
     /// The rows that crops are to be made of.
     fn chosen(&self, mut rows: Vec<Row>, tally: &mut Tally) -> Vec<Row> {
         rows.retain(|row| self.usable(row, tally));
-        evenly_spread(dealt(rows, self.share), self.limit)
+        let dealt = dealt(rows, |place| self.is_dealt(place));
+        evenly_spread(dealt, self.limit)
     }
 
     /// Whether so many bad photos are more than are skipped.

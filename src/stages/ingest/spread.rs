@@ -4,16 +4,12 @@ use std::collections::BTreeMap;
 
 use super::boxes::Row;
 
-/// The rows of every photo whose place among the photos is that of the share.
-pub(super) fn dealt(mut rows: Vec<Row>, [wanted, shares]: [usize; 2]) -> Vec<Row> {
+/// The rows of every photo whose place among the photos is wanted.
+pub(super) fn dealt(mut rows: Vec<Row>, is_wanted: impl Fn(usize) -> bool) -> Vec<Row> {
     let mut places = BTreeMap::new();
     rows.retain(|row| {
         let next = places.len();
-        places
-            .entry(row.file.clone())
-            .or_insert(next)
-            .rem_euclid(shares)
-            == wanted
+        is_wanted(*places.entry(row.file.clone()).or_insert(next))
     });
     rows
 }

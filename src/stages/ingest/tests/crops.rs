@@ -137,6 +137,13 @@ fn shares_have_no_photo_in_common_and_together_all() {
         all.extend(files);
     }
     assert_eq!(all.len(), 4);
+    config.share = [0, 2];
+    config.others = true;
+    let (samples, ..) = run(&config, 8).unwrap();
+    let is_other = |s: &Sample| s.provenance.source.starts_with("sub/b.png");
+    assert!(!samples.is_empty() && samples.iter().all(is_other));
+    config.share = [0, 1];
+    assert!(config.check().unwrap_err().contains("`others`"));
     config.share = [2, 2];
     assert!(config.check().unwrap_err().contains("share"));
 }

@@ -44,6 +44,31 @@ fn labels_that_are_asked_for_come_with_all_objects_of_a_frame() {
 }
 
 #[test]
+fn frames_that_keep_their_shape_have_all_objects_of_their_photo() {
+    let (_folder, mut config) = frames(Extent::square(32));
+    config.labelled = Some(Labelled::Few);
+    config.keep_shape = true;
+    let (samples, ..) = run(&config, 2).unwrap();
+    // The photos measure 100 × 80 and 64 × 64.
+    let extents: Vec<Extent> = samples.iter().map(|s| s.extent).collect();
+    assert_eq!(extents, [Extent::new(32, 26), Extent::square(32)]);
+    for sample in &samples {
+        let pixels = sample.pixels().unwrap();
+        assert_eq!(Extent::from(pixels.dimensions()), sample.extent);
+        assert_eq!(sample.labels.objects().len(), 2);
+    }
+    // To half a pixel, since sides are whole numbers.
+    let found = samples[0].labels.objects()[0].bbox_xywh;
+    let scaled = [3.2, 6.4, 6.4, 6.4];
+    let is_near = |(a, b): (&f32, f32)| (a - b).abs() < 0.5;
+    assert!(found.iter().zip(scaled).all(is_near), "{found:?}");
+    assert_eq!(config.foresee(&Givens::default()).unwrap().extent, None);
+
+    config.cut = Some(Cut::Objects);
+    assert!(config.check().unwrap_err().contains("`keep_shape`"));
+}
+
+#[test]
 fn frames_have_no_tracks() {
     let config: Ingest =
         toml::from_str("path = 'a'\nboxes = 'b.csv'\ncut = 'frames'\ntrack = 'id'").unwrap();
