@@ -172,15 +172,16 @@ impl Model for StackganConfig {
                 stream_of(setting, 3 + 2 * number),
             )
         };
+        let mut arena = arena(NormKind::None, &self.adversarial, setting)?;
+        if self.minibatch_stddev {
+            arena = arena.with_whole_batches();
+        }
         Ok(Box::new(Stackgan {
             critics: [critic(0, shape.levels), critic(1, shape.levels + 1)],
             average: stack.valid(),
             first: Player::new(stack.first, &self.adversarial),
             second: Player::new(stack.second, &self.adversarial),
-            arena: match self.minibatch_stddev {
-                true => arena(NormKind::None, &self.adversarial, setting)?.with_whole_batches(),
-                false => arena(NormKind::None, &self.adversarial, setting)?,
-            },
+            arena,
             config: self.clone(),
             ema: setting.ema,
             stream: stream_of(setting, 8),

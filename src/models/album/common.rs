@@ -29,7 +29,7 @@ pub fn common_extent(subject: &str, albums: &[(&str, &Album)]) -> Result<Extent>
             format!(
                 "the pictures of `{leader}` are {extent}, but there is one of {other} in `{name}`"
             ),
-            "give `render` and every `ingest` the same `size`",
+            "give `render` and every `ingest` the same `size`, without `keep_shape`",
         )),
         None => Ok(extent),
     }
