@@ -14,6 +14,9 @@ pub const COLOURS: [&str; 9] = [
     "red", "orange", "yellow", "green", "blue", "purple", "black", "grey", "white",
 ];
 
+/// Words for sharpness.
+pub const SHARPNESS: [&str; 2] = ["", "blurred"];
+
 /// What can be measured of an object.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Looks {

@@ -5,7 +5,7 @@ use std::ops::Range;
 use std::path::Path;
 
 use burn::module::Module;
-use burn::tensor::{Device, Int, Tensor, TensorData};
+use burn::tensor::{Device, Tensor, TensorData};
 use image::{RgbImage, RgbaImage};
 use rand::RngExt;
 use serde::Serialize;
@@ -13,6 +13,7 @@ use serde::de::DeserializeOwned;
 
 use super::guide::{Found, Guide, Search};
 use super::kind::{Batch, Generator, Learner, Setting, Trains, normal, rows_of};
+use super::mode_seeking::{PAIR, held_apart};
 use super::{arena, load_average, load_network, matrix, save_average, save_network};
 use crate::artifact::Artifact;
 use crate::artifact::files::write_json;
@@ -43,6 +44,11 @@ pub trait Draws: Module + Sync {
     /// Numbers that it draws a picture from.
     fn numbers(shape: &Self::Shape) -> usize;
 
+    /// How many of them, the first ones, make the latent vector; the rest is noise of pixels.
+    fn latent(shape: &Self::Shape) -> usize {
+        Self::numbers(shape)
+    }
+
     /// Pictures `[batch, 3, height, width]`, or volumes, whose slices are the channels, from numbers `[batch, numbers]` and
     /// classes `[batch, classes]`.
     fn pictures(&self, numbers: &Tensor<2>, classes: &Tensor<2>) -> Tensor<4>;
@@ -62,7 +68,7 @@ pub struct Adversary<G: Draws, D: Discriminates> {
     critic: Critic<D>,
     /// What its discriminator is made from, if it is worth keeping.
     critic_shape: Option<ProjectionShape>,
-    /// Weight of [`mode_seeking`].
+    /// Weight of the loss that holds pictures apart.
     mode_seeking: f64,
     ema: f64,
     /// Draws numbers.
@@ -160,6 +166,8 @@ struct Round {
     real: Tensor<4>,
     /// What the discriminator reads beside the fakes, if it does.
     noise: Option<Tensor<4>>,
+    /// Numbers of a latent vector.
+    latent: usize,
     /// Pictures that are compared with each other.
     together: usize,
 }
@@ -182,6 +190,7 @@ impl Divisible for Round {
                 .noise
                 .as_ref()
                 .map(|noise| part_of(noise, &range, device)),
+            latent: self.latent,
             together: self.together,
         }
     }
@@ -226,55 +235,7 @@ fn losses<G: Draws, D: Discriminates>(
         fakes: vec![fake],
     };
     let draw = |numbers: &Tensor<2>| network.pictures(numbers, &round.classes);
-    held_apart(losses, weight, drawn, &round.numbers, draw)
-}
-
-/// Pictures that [`mode_seeking`] compares, which parts of a batch keep together.
-pub const PAIR: usize = 2;
-
-/// The losses of what was drawn from `numbers`, with [`mode_seeking`] of this weight.
-pub fn held_apart(
-    losses: Losses,
-    weight: f64,
-    drawn: Tensor<4>,
-    numbers: &Tensor<2>,
-    draw: impl FnOnce(&Tensor<2>) -> Tensor<4>,
-) -> Losses {
-    if weight == 0.0 {
-        return losses;
-    }
-    let alike = mode_seeking(drawn, numbers, draw);
-    let mut named = losses.named;
-    named.push(("mode_seeking", alike.clone()));
-    Losses {
-        total: losses.total + alike * weight,
-        named,
-        ..losses
-    }
-}
-
-/// How much less pictures differ than the numbers do that they are drawn from: each picture is compared with what `draw`
-/// makes of its condition from the numbers of its neighbour. Mao et al., Mode Seeking Generative Adversarial Networks for
-/// Diverse Image Synthesis, 2019. <https://arxiv.org/abs/1903.05628> There it is the ratio of two means over the batch, here
-/// the mean of the pictures' ratios, so that it is the same however a batch is parted between pairs.
-fn mode_seeking(
-    drawn: Tensor<4>,
-    numbers: &Tensor<2>,
-    draw: impl FnOnce(&Tensor<2>) -> Tensor<4>,
-) -> Tensor<1> {
-    let others = neighbours(numbers);
-    let apart = (draw(&others) - drawn).abs().flatten::<2>(1, 3).mean_dim(1);
-    let span = (others - numbers.clone()).abs().mean_dim(1);
-    (span / (apart + 1e-2)).mean()
-}
-
-/// The rows of each pair exchanged; a last one without a partner stays.
-fn neighbours(numbers: &Tensor<2>) -> Tensor<2> {
-    let [count, _] = numbers.dims();
-    let partner = |row: usize| if row ^ 1 < count { row ^ 1 } else { row };
-    let rows: Vec<i32> = (0..count).map(|row| partner(row) as i32).collect();
-    let rows = Tensor::<1, Int>::from_data(rows.as_slice(), &numbers.device());
-    numbers.clone().select(0, rows)
+    held_apart(losses, weight, drawn, (&round.numbers, round.latent), draw)
 }
 
 impl<G: Draws + 'static, D: Discriminates + 'static> Trains for Adversary<G, D> {
@@ -293,6 +254,7 @@ impl<G: Draws + 'static, D: Discriminates + 'static> Trains for Adversary<G, D> 
             classes: classes.clone(),
             noise: noise(),
             real: with_class(pictures.clone(), noise(), classes),
+            latent: G::latent(&self.shape),
             together: if weight > 0.0 { PAIR } else { 1 },
         };
         let pace = critic.generator_pace(arena);
@@ -435,41 +397,4 @@ pub fn drawer<G: Draws + 'static>(
         shape,
         device,
     })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn pictures_that_ignore_their_numbers_cost_most() {
-        let device = Device::flex();
-        let numbers = Tensor::<2>::from_data([[0.0, 1.0, 2.0], [3.0, 1.0, -1.0]], &device);
-        let drawn = |numbers: &Tensor<2>, factor: f64| {
-            let [count, _] = numbers.dims();
-            (numbers.clone() * factor).reshape([count, 3, 1, 1])
-        };
-        let cost = |factor: f64| -> f32 {
-            let draw = |numbers: &Tensor<2>| drawn(numbers, factor);
-            mode_seeking(draw(&numbers), &numbers, draw).into_scalar()
-        };
-        // The numbers differ by 2 in the mean.
-        assert!((cost(0.0) - 2.0 / 1e-2).abs() < 1e-3);
-        assert!((cost(0.5) - 2.0 / 1.01).abs() < 1e-4);
-        assert!(cost(1.0) < cost(0.5));
-    }
-
-    #[test]
-    fn numbers_are_compared_with_those_of_their_neighbour() {
-        let device = Device::flex();
-        for (rows, expected) in [
-            (vec![1.0f32, 2.0, 3.0, 4.0], vec![2.0f32, 1.0, 4.0, 3.0]),
-            (vec![1.0, 2.0, 3.0], vec![2.0, 1.0, 3.0]),
-            (vec![1.0], vec![1.0]),
-        ] {
-            let data = TensorData::new(rows.clone(), [rows.len(), 1]);
-            let found = neighbours(&Tensor::from_data(data, &device));
-            assert_eq!(found.into_data().try_to_vec::<f32>().unwrap(), expected);
-        }
-    }
 }

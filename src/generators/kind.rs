@@ -53,6 +53,14 @@ pub trait Model: Resolved + Send + Sync {
     /// What is wrong and the remedy, in words.
     fn check(&self) -> Result<(), String>;
 
+    /// Checks whether so many steps are enough for all of its parts to learn.
+    ///
+    /// # Errors
+    /// If they are not: what to change, in words.
+    fn check_steps(&self, _steps: u64) -> Result<(), String> {
+        Ok(())
+    }
+
     /// Checks whether it can draw pictures of this extent.
     ///
     /// # Errors

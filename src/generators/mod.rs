@@ -10,6 +10,7 @@ pub mod gan;
 pub mod gan3d;
 pub mod guide;
 pub mod kind;
+mod mode_seeking;
 pub mod pixelcnn;
 pub mod stackgan;
 pub mod stylegan2;

@@ -2,9 +2,10 @@
 //! Zhang et al., StackGAN: Text to Photo-realistic Image Synthesis with Stacked Generative Adversarial Networks, 2017.
 //! <https://arxiv.org/abs/1612.03242>
 //!
-//! What a caption means is drawn from a distribution around it; discriminators see pictures with their captions, and also
-//! real pictures with captions of others, which they must tell from those with their own (matching-aware). The first
-//! generator learns alone for `first_steps`, then the second on what the first draws. Deviations: those of
+//! What a caption means to the first generator is drawn from a distribution around it; discriminators see pictures with
+//! their captions, and also real pictures with captions of others, which they must tell from those with their own
+//! (matching-aware). The first generator learns alone for `first_steps`, then the second on what the first draws.
+//! Deviations: those of
 //! [`crate::nn::stacked_generator`]; hinge loss, spectral norm, projection of the words and DiffAugment; averaged weights
 //! draw.
 
@@ -15,15 +16,16 @@ use std::path::Path;
 use burn::module::Module;
 use burn::tensor::module::avg_pool2d;
 use burn::tensor::ops::AvgPoolOptions;
-use burn::tensor::{Device, Tensor};
+use burn::tensor::{Device, Int, Tensor};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::adversary::{self, Draws, PAIR, drawer, held_apart, stream_of};
+use super::adversary::{self, Draws, drawer, stream_of};
 use super::dcgan::{check, game};
 use super::kind::{
     self, Batch, Generator, GeneratorKind, Learner, Model, Reads, Setting, Trains, normal, rows_of,
 };
+use super::mode_seeking::{PAIR, held_apart};
 use super::{arena, load_average, matrix, save_average, save_network};
 use crate::Result;
 use crate::artifact::files::write_json;
@@ -70,8 +72,6 @@ pub struct StackganConfig {
     pub kl: f64,
     /// Weight of the loss that holds what the first generator draws of a caption apart (Mao et al. 2019); 0 for none.
     pub mode_seeking: f64,
-    /// Show the discriminators how much the pictures of a caption differ in a batch. Threads cannot part a batch then.
-    pub minibatch_stddev: bool,
     /// Divide the weights of the discriminators by their largest singular values.
     pub spectral: bool,
     /// How the game of generators and discriminators is played.
@@ -87,7 +87,6 @@ impl Default for StackganConfig {
             first_steps: 2000,
             kl: 0.1,
             mode_seeking: 0.03,
-            minibatch_stddev: false,
             spectral: true,
             adversarial: game(),
         }
@@ -114,7 +113,7 @@ impl StackganConfig {
             levels,
             spectral: self.spectral,
             slope: Slope::Leaky,
-            spread: self.minibatch_stddev,
+            spread: false,
         };
         ProjectionDiscriminator::new(&shape, device)
     }
@@ -127,6 +126,16 @@ impl Model for StackganConfig {
         }
         check_weights([("kl", self.kl), ("mode_seeking", self.mode_seeking)])?;
         check(self.latent, self.channels, Slope::Leaky, &self.adversarial)
+    }
+
+    fn check_steps(&self, steps: u64) -> Result<(), String> {
+        match self.first_steps < steps {
+            true => Ok(()),
+            false => Err(format!(
+                "`first_steps` ({}) must be below `steps` ({steps}): the second generator learns in those that are left",
+                self.first_steps
+            )),
+        }
     }
 
     fn check_extent(&self, extent: Extent) -> Result<(), String> {
@@ -172,10 +181,7 @@ impl Model for StackganConfig {
                 stream_of(setting, 3 + 2 * number),
             )
         };
-        let mut arena = arena(NormKind::None, &self.adversarial, setting)?;
-        if self.minibatch_stddev {
-            arena = arena.with_whole_batches();
-        }
+        let arena = arena(NormKind::None, &self.adversarial, setting)?;
         Ok(Box::new(Stackgan {
             critics: [critic(0, shape.levels), critic(1, shape.levels + 1)],
             average: stack.valid(),
@@ -253,7 +259,8 @@ impl Stackgan {
         }
     }
 
-    /// One step of a discriminator: half of what it must not take for real are real pictures with captions of others.
+    /// One step of a discriminator: half of what it must not take for real are real pictures with captions of others,
+    /// as far as the batch has captions with other words.
     fn judge(
         &mut self,
         stage: usize,
@@ -261,23 +268,36 @@ impl Stackgan {
         drawn: Tensor<4>,
         rate: f64,
     ) -> [(String, f64); 2] {
-        let (count, half) = (round.count(), round.count() / 2);
-        let others = Tensor::cat(
-            vec![
-                round.words.clone().narrow(0, 1, count - 1),
-                round.words.clone().narrow(0, 0, 1),
-            ],
-            0,
-        );
-        let colours = round.real.clone().narrow(1, 0, 3);
-        let mismatched = with_planes(colours, &others).narrow(0, half, count - half);
-        let fake = Tensor::cat(vec![drawn.narrow(0, 0, half), mismatched], 0);
+        let words = round
+            .words
+            .to_data()
+            .try_to_vec::<f32>()
+            .unwrap_or_default();
+        let [_, columns] = round.words.dims();
+        let pairs = mismatched(&words, columns);
+        let drawn_rows: Vec<usize> = (0..round.count())
+            .filter(|row| !pairs.iter().any(|(picture, _)| picture == row))
+            .collect();
+        let device = round.real.device();
+        let places = |rows: Vec<usize>| {
+            let rows: Vec<i32> = rows.into_iter().map(|row| row as i32).collect();
+            Tensor::<1, Int>::from_data(rows.as_slice(), &device)
+        };
+        let mut fakes = vec![drawn.select(0, places(drawn_rows))];
+        if !pairs.is_empty() {
+            let (pictures, captions): (Vec<_>, Vec<_>) = pairs.into_iter().unzip();
+            let colours = round.real.clone().narrow(1, 0, 3);
+            let others = round.words.clone().select(0, places(captions));
+            fakes.push(with_planes(colours.select(0, places(pictures)), &others));
+        }
+        let fake = Tensor::cat(fakes, 0);
         self.critics[stage].learn(&self.arena, round.real.clone(), fake, rate)
     }
 
     /// One step of the first generator.
     fn sketch(&mut self, batch: &Batch, rate: f64) -> BTreeMap<String, f64> {
         let round = self.round(batch, true);
+        let each = Stack::numbers(&self.shape);
         let (arena, critic, config) = (&self.arena, &self.critics[0], &self.config);
         let pace = critic.generator_pace(arena);
         let mut outcome = self
@@ -293,7 +313,7 @@ impl Stackgan {
                 };
                 let draw = |numbers: &Tensor<2>| network.forward(numbers, &round.words).picture;
                 let weight = config.mode_seeking;
-                held_apart(losses, weight, sketch.picture, &round.numbers, draw)
+                held_apart(losses, weight, sketch.picture, (&round.numbers, each), draw)
             });
         self.average.first = ema::update(self.average.first.clone(), &self.first.network, self.ema);
         if let Some(drawn) = outcome.fakes.pop() {
@@ -331,6 +351,20 @@ impl Stackgan {
         }
         outcome.values
     }
+}
+
+/// Pictures of the second half of a batch, each with the next one whose caption has other words; none where all have the
+/// same. `words` has a row of so many `columns` for each picture.
+fn mismatched(words: &[f32], columns: usize) -> Vec<(usize, usize)> {
+    let rows: Vec<&[f32]> = words.chunks(columns.max(1)).collect();
+    let count = rows.len();
+    let other = |row: usize| {
+        let mut after = (1..count).map(|shift| (row + shift) % count);
+        after.find(|other| rows[*other] != rows[row])
+    };
+    (count / 2..count)
+        .filter_map(|row| Some((row, other(row)?)))
+        .collect()
 }
 
 /// Half as wide and high.
@@ -403,5 +437,26 @@ impl Draws for Stack {
 
     fn pictures(&self, numbers: &Tensor<2>, words: &Tensor<2>) -> Tensor<4> {
         self.forward(numbers, words)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pictures_meet_captions_with_other_words_alone() {
+        // The third and the fourth picture have the words of the first.
+        let words = [1.0, 0.0, 0.0, 1.0, 1.0, 0.0, 1.0, 0.0];
+        assert_eq!(mismatched(&words, 2), [(2, 1), (3, 1)]);
+        assert_eq!(mismatched(&[1.0; 8], 2), []);
+    }
+
+    #[test]
+    fn steps_that_are_left_for_the_second_generator_are_asked_for() {
+        let config = StackganConfig::default();
+        assert!(config.check_steps(2001).is_ok());
+        let refused = config.check_steps(2000).unwrap_err();
+        assert!(refused.contains("first_steps"), "{refused}");
     }
 }

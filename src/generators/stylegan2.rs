@@ -94,6 +94,11 @@ impl Model for Stylegan2Config {
             return Err("`style` and `mapping` must be at least 1".into());
         }
         check_weights([("mode_seeking", self.mode_seeking)])?;
+        if self.minibatch_stddev && self.adversarial.accumulate > 1 {
+            return Err(
+                "`minibatch_stddev` compares whole batches: leave `accumulate` at 1".into(),
+            );
+        }
         check(self.latent, self.channels, Slope::Smooth, &self.adversarial)
     }
 
@@ -146,6 +151,10 @@ impl Draws for StyleGenerator {
 
     fn numbers(shape: &StyleShape) -> usize {
         shape.numbers()
+    }
+
+    fn latent(shape: &StyleShape) -> usize {
+        shape.latent
     }
 
     fn pictures(&self, numbers: &Tensor<2>, classes: &Tensor<2>) -> Tensor<4> {

@@ -60,11 +60,18 @@ pub fn r1<D: Discriminates>(network: &D, pictures: &Tensor<4>) -> Tensor<1> {
         return mean_scores(network, pictures).mean() * 0.0;
     };
     let length = |x: Tensor<4>| x.square().sum_dim(1).sum_dim(2).sum_dim(3).sqrt() + 1e-12;
-    let step = length(pictures.clone()) / length(gradient.clone()) * RELATIVE_STEP;
+    // A plane that tells the class, or nothing, has no part in the picture's length.
+    let counts = gradient.clone().not_equal_elem(0.0).float();
+    let step = length(pictures.clone() * counts) / length(gradient.clone()) * RELATIVE_STEP;
     let ahead = pictures.clone() + gradient.clone() * step.clone();
     let behind = pictures - gradient * step.clone();
-    let scores = mean_scores(network, Tensor::cat(vec![ahead, behind], 0));
-    let difference = scores.clone().narrow(0, 0, count) - scores.narrow(0, count, count);
+    let difference = match network.compares() {
+        true => mean_scores(network, ahead) - mean_scores(network, behind),
+        false => {
+            let scores = mean_scores(network, Tensor::cat(vec![ahead, behind], 0));
+            scores.clone().narrow(0, 0, count) - scores.narrow(0, count, count)
+        }
+    };
     (difference / (step.reshape([count]) * 2.0)).mean()
 }
 

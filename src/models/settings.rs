@@ -70,7 +70,8 @@ pub struct AdversarialConfig {
     pub discriminator_rate: f64,
     /// Gradients of a network are scaled down to this common norm; 0 for never.
     pub clip_norm: f64,
-    /// Parts that a batch is computed in, one after another: the same step in less memory.
+    /// Parts that a batch is computed in, one after another: the same step in less memory, but that batch norm and feature
+    /// matching see the pictures of a part alone.
     pub accumulate: usize,
     /// What the discriminator sees of pictures is changed at random, so that it cannot learn a few photos by heart
     /// (DiffAugment, Zhao et al. 2020): any of `colour`, `translation` and `cutout`.
@@ -78,8 +79,8 @@ pub struct AdversarialConfig {
     /// Weight of the LeCam loss, which holds the scores of photos and translations together where photos are few
     /// (Tseng et al. 2021); 0 for none.
     pub lecam: f64,
-    /// Weight of the gradient penalty R1 on photos (Mescheder et al. 2018); 0 for none. It needs
-    /// `discriminator.slope = "smooth"`.
+    /// Weight of the gradient penalty R1 on photos (Mescheder et al. 2018); 0 for none. In `train` it needs
+    /// `discriminator.slope = "smooth"`; of the generators, `stylegan2` has it.
     pub r1: f64,
     /// What becomes of a player who is much stronger than the other.
     pub balance: Balance,
@@ -117,12 +118,17 @@ impl Default for AdversarialConfig {
     }
 }
 
+/// Parts of a batch; more are a slip of the pen.
+const MOST_PARTS: usize = 4096;
+
 impl AdversarialConfig {
     /// # Errors
     /// What is out of range, in words.
     pub fn check(&self) -> Result<(), String> {
-        if self.accumulate == 0 {
-            return Err("adversarial: `accumulate` must be at least 1".into());
+        if !(1..=MOST_PARTS).contains(&self.accumulate) {
+            return Err(format!(
+                "adversarial: `accumulate` must lie in 1..{MOST_PARTS}"
+            ));
         }
         let weights = [
             ("clip_norm", self.clip_norm),

@@ -15,10 +15,11 @@ use crate::artifact::resume::{EarlierPart, EarlierParts, Resume, link_or_copy};
 use crate::artifact::{self, Artifact, FileEntry, parts};
 use crate::sample::Sample;
 
-/// The share of `count` samples that [`Context::generate`] would take over.
-pub fn generated(resume: &Resume, count: u64, count_key: &str) -> f64 {
-    let earlier =
-        EarlierParts::open(resume.scope(&generate_scope(count_key).each_ref().map(|s| &**s)));
+/// The share of `count` samples that [`Context::generate`] would take over, or, if they depend on the device,
+/// [`Context::generate_on_device`].
+pub fn generated(resume: &Resume, count: u64, count_key: &str, on_device: bool) -> f64 {
+    let scope = generate_scope(count_key);
+    let earlier = EarlierParts::open(resume.scope(&leaving(&scope, on_device)));
     let units: u64 = earlier.longest().map(|part| part.units).sum();
     (units as f64 / count.max(1) as f64).min(1.0)
 }
@@ -30,11 +31,7 @@ pub fn mapped(resume: &Resume, input: Option<&Artifact>, role: &str, on_device: 
         return 0.0;
     };
     let scope = map_scope(role);
-    let scope: Vec<&str> = scope.iter().map(|s| &**s).collect();
-    let earlier = EarlierParts::open(resume.scope(match on_device {
-        true => &scope[..1],
-        false => &scope,
-    }));
+    let earlier = EarlierParts::open(resume.scope(&leaving(&scope, on_device)));
     let units: u64 = input
         .part_files()
         .filter_map(|entry| earlier.listed(&entry.blake3))
@@ -43,7 +40,7 @@ pub fn mapped(resume: &Resume, input: Option<&Artifact>, role: &str, on_device: 
     (units as f64 / input.manifest.count as f64).min(1.0)
 }
 
-/// What leaves samples that are made by their index as they are.
+/// What leaves samples that are made by their index as they are; the device only if no network makes them.
 fn generate_scope(count_key: &str) -> [String; 2] {
     [format!("/config/{count_key}"), "/device".to_owned()]
 }
@@ -52,6 +49,12 @@ fn generate_scope(count_key: &str) -> [String; 2] {
 /// them.
 fn map_scope(role: &str) -> [String; 2] {
     [format!("/inputs/{role}"), "/device".to_owned()]
+}
+
+/// The parts of a scope; without the device if samples depend on it.
+fn leaving(scope: &[String; 2], on_device: bool) -> Vec<&str> {
+    let count = if on_device { 1 } else { 2 };
+    scope[..count].iter().map(|s| &**s).collect()
 }
 
 impl Context<'_> {
@@ -66,11 +69,32 @@ impl Context<'_> {
         count_key: &str,
         make: impl Fn(u64) -> Result<Sample> + Sync,
     ) -> Result<()> {
+        self.generate_within(&leaving(&generate_scope(count_key), false), count, make)
+    }
+
+    /// As [`Context::generate`], if the samples depend on the device.
+    ///
+    /// # Errors
+    /// The first error of `make`, or of writing.
+    pub fn generate_on_device(
+        &self,
+        count: u64,
+        count_key: &str,
+        make: impl Fn(u64) -> Result<Sample> + Sync,
+    ) -> Result<()> {
+        self.generate_within(&leaving(&generate_scope(count_key), true), count, make)
+    }
+
+    fn generate_within(
+        &self,
+        scope: &[&str],
+        count: u64,
+        make: impl Fn(u64) -> Result<Sample> + Sync,
+    ) -> Result<()> {
         if let Share::One(index) = self.share {
             return parts::write_part(&self.out.join(artifact::part_name(0)), &[make(index)?]);
         }
-        let scope = generate_scope(count_key);
-        let earlier = self.earlier_parts(&scope.each_ref().map(|s| &**s));
+        let earlier = self.earlier_parts(scope);
         let part_size = self.part_size.max(1) as u64;
         let starts = (0..count).step_by(part_size as usize);
         let ranges = starts.map(|start| start..(start + part_size).min(count));
@@ -111,15 +135,10 @@ impl Context<'_> {
         map: impl Fn(Sample) -> Result<Vec<Sample>> + Sync,
     ) -> Result<()> {
         let scope = map_scope(role);
-        self.map_batches(
-            role,
-            &scope.each_ref().map(|s| &**s),
-            1,
-            |samples, done, total| {
-                let mapped = self.parallel(samples, done, total, &map)?;
-                Ok(mapped.into_iter().flatten().collect())
-            },
-        )
+        self.map_batches(role, &leaving(&scope, false), 1, |samples, done, total| {
+            let mapped = self.parallel(samples, done, total, &map)?;
+            Ok(mapped.into_iter().flatten().collect())
+        })
     }
 
     /// Maps the samples of the input `role`, part by part, if the result depends on the device.
@@ -135,8 +154,10 @@ impl Context<'_> {
         batch: usize,
         map: impl Fn(&[Sample]) -> Result<Vec<Sample>>,
     ) -> Result<()> {
-        let [scope, _] = map_scope(role);
-        self.map_batches(role, &[&scope], batch, |samples, _, _| map(&samples))
+        let scope = map_scope(role);
+        self.map_batches(role, &leaving(&scope, true), batch, |samples, _, _| {
+            map(&samples)
+        })
     }
 
     /// `map` gets the samples, the number already done and the total.

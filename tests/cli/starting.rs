@@ -218,3 +218,29 @@ fn shells_complete_and_man_explains() {
     let page = std::fs::read_to_string(project.path("man1/verismo-run.1")).unwrap();
     assert!(page.contains("Run a pipeline"));
 }
+
+#[test]
+fn photos_of_several_shapes_keep_them_for_a_detector() {
+    let tall = image::RgbImage::from_pixel(20, 44, image::Rgb([90, 80, 70]));
+    let project = project();
+    tall.save(project.path("photos/tall.png")).unwrap();
+    project
+        .verismo(&[
+            "new",
+            "boxes",
+            "--models",
+            "parts",
+            "--photos",
+            "photos",
+            "--task",
+            "detection",
+        ])
+        .assert()
+        .success();
+    let text = std::fs::read_to_string(project.path("pipelines/boxes.toml")).unwrap();
+    assert!(text.contains("keep_shape = true"), "{text}");
+    project
+        .verismo(&["plan", "pipelines/boxes.toml"])
+        .assert()
+        .success();
+}

@@ -143,6 +143,8 @@ pub(super) struct Photos {
     pub count: Option<usize>,
     /// Of a photo in the middle of the list.
     pub extent: Option<Extent>,
+    /// Whether some have another shape than others.
+    pub mixed: bool,
 }
 
 impl Photos {
@@ -155,6 +157,7 @@ impl Photos {
                 path: path.to_path_buf(),
                 count: None,
                 extent: None,
+                mixed: false,
             });
         }
         let mut files = listing::tree(path, &|| Ok(()))?.files;
@@ -170,7 +173,13 @@ impl Photos {
             .filter_map(|file| extent_of(file).ok())
             .collect();
         extents.sort_by_key(|extent| extent.area());
+        let shape = |extent: &Extent| f64::from(extent.width) / f64::from(extent.height.max(1));
+        let shapes = extents.iter().map(shape);
+        let (least, most) = shapes.fold((f64::INFINITY, 0.0_f64), |(least, most), shape| {
+            (least.min(shape), most.max(shape))
+        });
         Ok(Photos {
+            mixed: most > 1.02 * least,
             path: path.to_path_buf(),
             count: Some(files.len()),
             extent: extents.get(extents.len() / 2).copied(),

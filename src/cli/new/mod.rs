@@ -213,6 +213,7 @@ mod tests {
             path: PathBuf::new(),
             count: None,
             extent: Some(Extent::new(4032, 3024)),
+            mixed: false,
         };
         assert_eq!(usual_size(Some(&photos), None), Extent::new(96, 72));
         assert_eq!(usual_size(None, None), Extent::square(64));

@@ -264,7 +264,16 @@ impl Draft {
                 }
             }
         }
-        let _ = writeln!(text, "size = {}", sides(self.frames.unwrap_or(self.size)));
+        let mixed = self.photos.as_ref().is_some_and(|photos| photos.mixed);
+        match self.frames.filter(|_| mixed) {
+            Some(frames) => {
+                let _ = writeln!(text, "size = {}\t# of their longer sides", frames.longer());
+                text += "keep_shape = true\t# they have several shapes, and nothing is cut off\n";
+            }
+            None => {
+                let _ = writeln!(text, "size = {}", sides(self.frames.unwrap_or(self.size)));
+            }
+        }
         if self.evaluates() {
             text += "share = [0, 2]\t# the first half of the photos; the other half tests the dataset\n";
         }

@@ -13,6 +13,11 @@ pub struct LeftOut {
 }
 
 impl LeftOut {
+    /// Whether there are any.
+    pub(super) fn any(self) -> bool {
+        self.small + self.hidden > 0
+    }
+
     /// For the summary; `None` if nothing was to be left out.
     pub(super) fn summary(self, config: &Emit) -> Option<serde_json::Value> {
         let wanted = config.min_box > 0.0 || config.min_visible > 0.0;

@@ -90,6 +90,14 @@ impl Survey {
                 "find the earlier stage that dropped them, e.g. with `verismo inspect`",
             ));
         }
+        // With classes for whole pictures, there are labels all the same.
+        if survey.categories.is_empty() && survey.left_out.any() {
+            return Err(Error::failed(
+                context.id,
+                "would emit pictures without a single label: each object is smaller than `min_box` or less visible than `min_visible`",
+                "lower them",
+            ));
+        }
         Ok(survey)
     }
 

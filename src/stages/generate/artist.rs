@@ -118,15 +118,8 @@ impl Artist<'_> {
         let mut stream = self.context.seed.stream(index);
         let told = caption.unwrap_or(name);
         let mut transforms = vec![format!("{}({told})", self.trained.model)];
-        let (picture, object) = match &wish.guide {
-            None => self.picture(wish.class, caption, &mut stream)?,
-            Some(guide) => {
-                let (picture, note) = self.follow(guide, caption, &mut stream)?;
-                transforms.push(note);
-                let object = self.confirmed(&picture, wish.class);
-                (picture, object)
-            }
-        };
+        let (picture, note, object) = self.picture(wish, caption, &mut stream)?;
+        transforms.extend(note);
         let id = format!("{}-{index:06}", self.context.id);
         Ok(Sample {
             image: encode_png(&picture)?,
@@ -153,48 +146,53 @@ impl Artist<'_> {
         })
     }
 
-    /// The first picture that is read as its class, with what is seen in it; else the last.
+    /// The first picture that is read as its class, with how it follows a guide, if there is one, and what is seen in it;
+    /// else the last.
     fn picture(
         &self,
-        class: usize,
+        wish: &Wish,
         caption: Option<&String>,
         stream: &mut Stream,
-    ) -> Result<(RgbImage, Option<Object>)> {
-        let condition = [self.condition(class, caption)];
+    ) -> Result<(RgbImage, Option<String>, Option<Object>)> {
+        let condition = [self.condition(wish.class, caption)];
         let mut last = None;
         for _ in 0..self.config.tries {
             self.context.check_interrupt()?;
-            let truncation = self.config.truncation;
-            let streams = std::slice::from_mut(stream);
-            let picture = generate(self.generator, &condition, truncation, streams).remove(0);
-            if self.judge.is_none() {
-                return Ok((picture, None));
+            let (picture, note) = match &wish.guide {
+                Some(guide) => {
+                    let (picture, note) = self.follow(guide, &condition, stream)?;
+                    (picture, Some(note))
+                }
+                None => {
+                    let streams = std::slice::from_mut(&mut *stream);
+                    let truncation = self.config.truncation;
+                    let mut drawn = generate(self.generator, &condition, truncation, streams);
+                    (drawn.remove(0), None)
+                }
+            };
+            let object = self.confirmed(&picture, wish.class);
+            if object.is_some() || self.judge.is_none() {
+                return Ok((picture, note, object));
             }
-            if let Some(object) = self.confirmed(&picture, class) {
-                return Ok((picture, Some(object)));
-            }
-            last = Some(picture);
+            last = Some((picture, note, None));
         }
-        let problem = || Error::failed(self.context.id, "drew nothing", "raise `tries`");
-        Ok((last.ok_or_else(problem)?, None))
+        last.ok_or_else(|| Error::failed(self.context.id, "drew nothing", "raise `tries`"))
     }
 
     /// A picture that follows strokes, and how well it does so.
     fn follow(
         &self,
         guide: &Guide,
-        caption: Option<&String>,
+        condition: &[Vec<f32>; 1],
         stream: &mut Stream,
     ) -> Result<(RgbImage, String)> {
-        self.context.check_interrupt()?;
-        let condition = self.condition(guide.class, caption);
         let search = Search {
             draws: self.config.guide_draws,
             steps: self.config.guide_steps,
         };
         let found = self
             .generator
-            .follow(&guide.strokes, &condition, search, stream);
+            .follow(&guide.strokes, &condition[0], search, stream);
         let found = found.ok_or_else(|| {
             Error::usage(
                 self.context.id,
@@ -207,7 +205,7 @@ impl Artist<'_> {
         let streams = std::slice::from_mut(stream);
         let pictures = self
             .generator
-            .draw(&[condition], &[found.numbers], 1.0, streams);
+            .draw(condition, &[found.numbers], 1.0, streams);
         let drawn = pictures.into_iter().next();
         let problem =
             || Error::failed(self.context.id, "drew nothing", "train the generator again");

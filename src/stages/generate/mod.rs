@@ -32,7 +32,7 @@ use artist::{Artist, FOLLOW, Judge, Wish};
 pub const STAGE: StageKind = StageKind {
     name: "generate",
     about: "new pictures of each class, drawn by a generator",
-    version: 2,
+    version: 3,
     inputs: &[
         Input::required("model", Kind::Generator, "what `learn` learned"),
         Input::optional(
@@ -115,6 +115,12 @@ impl Stage for Generate {
         if self.guide.is_some() && !self.captions.is_empty() {
             return Err("`guide` and `captions` exclude each other".into());
         }
+        if self.guide.is_some() && self.truncation < 1.0 {
+            return Err(
+                "`guide` and `truncation` exclude each other: the search finds its own place"
+                    .into(),
+            );
+        }
         match self.tries {
             1..=100 => Ok(()),
             _ => Err("`tries` must lie in 1..100".into()),
@@ -138,6 +144,7 @@ impl Stage for Generate {
             let other = [
                 ("guide", self.guide.is_some()),
                 ("captions", !self.captions.is_empty()),
+                ("truncation", self.truncation < 1.0),
             ];
             if let Some((setting, _)) = other.into_iter().find(|(_, given)| *given) {
                 return Err(Misfit::new(
@@ -159,6 +166,10 @@ impl Stage for Generate {
         let model = inputs.get("model").and_then(|given| given.artifact);
         let classes = model
             .and_then(|artifact| Some(artifact.manifest.summary["classes"].as_object()?.len()));
+        // How many captions or guides there are of each class, only the run tells.
+        let by_class =
+            self.captions.is_empty() && self.guide.is_none() && inputs.get("guides").is_none();
+        let classes = classes.filter(|_| by_class);
         let count = classes.map(|classes| classes as u64 * self.per_class);
         let extent = inputs.facts("model").extent;
         let pixels = count.zip(extent);
@@ -169,7 +180,7 @@ impl Stage for Generate {
 
     fn left_over(&self, resume: &Resume, inputs: &Givens) -> f64 {
         match self.forecast(inputs).count {
-            Some(count) => generated(resume, count, "per_class"),
+            Some(count) => generated(resume, count, "per_class", true),
             None => 0.0,
         }
     }
@@ -196,7 +207,7 @@ impl Stage for Generate {
             judge,
         };
         let count = artist.wishes.len() as u64 * self.per_class;
-        context.generate(count, "per_class", |index| artist.draw(index))?;
+        context.generate_on_device(count, "per_class", |index| artist.draw(index))?;
         let mut summary = json!({
             "model": trained.model,
             "checkpoint": model.manifest.digest,
@@ -206,7 +217,7 @@ impl Stage for Generate {
         let mut findings = Vec::new();
         if let Some(confirmed) = &samples.confirmed {
             summary["confirmed"] = json!(confirmed);
-            findings.push(finding(confirmed));
+            findings.push(finding(confirmed, samples.followed.is_some()));
         }
         if let Some([error, best]) = samples.followed {
             summary["guides"] = json!({ "error": error, "best_draw": best });
@@ -292,23 +303,15 @@ impl Generate {
     }
 }
 
-/// The mean error of pictures that follow strokes, and that of the best of as many draws; `None` if there are none.
+/// The error of a picture that follows strokes, and that of the best of as many draws, as its transforms tell.
 fn followed(notes: &[String]) -> Option<[f64; 2]> {
-    let mut all = Vec::new();
-    for text in notes {
-        let inner = text
-            .strip_prefix(FOLLOW)
-            .and_then(|text| text.strip_suffix(')'));
-        let mut numbers = inner.into_iter().flat_map(|text| text.rsplit(", "));
-        let best = numbers.next().and_then(|text| text.parse::<f64>().ok());
-        let error = numbers.next().and_then(|text| text.parse::<f64>().ok());
-        all.extend(error.zip(best));
-    }
-    let count = all.len() as f64;
-    let sums = all
-        .iter()
-        .fold([0.0; 2], |[a, b], (error, best)| [a + error, b + best]);
-    (!all.is_empty()).then(|| sums.map(|sum| sum / count))
+    let inner = |note: &String| {
+        let text = note.strip_prefix(FOLLOW)?.strip_suffix(')')?;
+        let mut numbers = text.rsplit(", ").map(str::parse::<f64>);
+        let (best, error) = (numbers.next()?.ok()?, numbers.next()?.ok()?);
+        Some([error, best])
+    };
+    notes.iter().find_map(inner)
 }
 
 const TASK_REMEDY: &str = "train the task network and the generator on pictures of one `size`";
@@ -323,20 +326,23 @@ struct Drawn {
 impl Drawn {
     fn read(context: &Context, guided: bool, judged: bool) -> Result<Self> {
         let mut counts: BTreeMap<String, [u64; 2]> = BTreeMap::new();
-        let mut notes = Vec::new();
+        let (mut sums, mut following) = ([0.0; 2], 0_u64);
         let files = parts::in_folder(context.out)?;
         for path in files.iter().filter(|_| guided || judged) {
-            for mut sample in parts::read_part(path)? {
-                let class = sample.labels.class.clone().unwrap_or_default();
+            for sample in parts::read_part(path)? {
+                let class = sample.labels.class.unwrap_or_default();
                 let [read, all] = counts.entry(class).or_default();
                 *read += u64::from(sample.labels.objects.is_some());
                 *all += 1;
-                notes.append(&mut sample.provenance.transforms);
+                if let Some([error, best]) = followed(&sample.provenance.transforms) {
+                    sums = [sums[0] + error, sums[1] + best];
+                    following += 1;
+                }
             }
         }
         Ok(Drawn {
             confirmed: judged.then_some(counts),
-            followed: followed(&notes),
+            followed: (following > 0).then(|| sums.map(|sum| sum / following as f64)),
         })
     }
 }
@@ -357,7 +363,7 @@ fn follows(error: f64, best: f64) -> Finding {
     }
 }
 
-fn finding(confirmed: &BTreeMap<String, [u64; 2]>) -> Finding {
+fn finding(confirmed: &BTreeMap<String, [u64; 2]>, guided: bool) -> Finding {
     let sum = |place: usize| confirmed.values().map(|counts| counts[place]).sum::<u64>();
     let share = |[read, all]: [u64; 2]| read as f64 / all.max(1) as f64;
     let all = share([sum(0), sum(1)]);
@@ -379,8 +385,9 @@ fn finding(confirmed: &BTreeMap<String, [u64; 2]>) -> Finding {
     let finding = Finding::new(level, "generator", format!("{:.0} %", 100.0 * all), text);
     match level {
         Level::Good => finding,
-        _ => finding.with_advice(
-            "raise `steps` of `learn` or `tries` of `generate`, or lower `truncation` to draw more usual pictures",
-        ),
+        _ => finding.with_advice(match guided {
+            true => "raise `steps` of `learn` or `tries` of `generate`",
+            false => "raise `steps` of `learn` or `tries` of `generate`, or lower `truncation` to draw more usual pictures",
+        }),
     }
 }

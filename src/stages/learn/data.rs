@@ -79,11 +79,14 @@ impl Data {
                 "give the role `samples` renders, or photos from `pseudo_label`",
             ));
         }
+        // What is held out, nothing is learned of.
+        let said = (known.iter())
+            .filter_map(|number| Some((album.class(*number), captions.get(*number)?.as_str())));
         let trained = Trained {
             model: kind.name.to_owned(),
             extent: common_extent(context.id, &[("samples", &album)])?,
-            words: vocabulary(context, &captions)?,
-            captions: by_class(&captions, &album, &classes),
+            words: vocabulary(context, said.clone().map(|(_, caption)| caption))?,
+            captions: by_class(said, &classes),
             classes,
         };
         let caption = |number: usize| captions.get(number).map_or("", String::as_str);
@@ -222,16 +225,21 @@ fn caption_of(sample: &Sample, class: &str) -> Result<String> {
 }
 
 /// All words of captions that more than one has, sorted.
-fn vocabulary(context: &Context, captions: &[String]) -> Result<Vec<String>> {
+fn vocabulary<'a>(
+    context: &Context,
+    captions: impl Iterator<Item = &'a str>,
+) -> Result<Vec<String>> {
     let mut counts: BTreeMap<String, usize> = BTreeMap::new();
+    let mut any = false;
     for caption in captions {
+        any = true;
         let known: BTreeSet<String> = words(caption).collect();
         for word in known {
             *counts.entry(word).or_default() += 1;
         }
     }
     counts.retain(|_, count| *count > 1);
-    if counts.is_empty() && !captions.is_empty() {
+    if counts.is_empty() && any {
         return Err(Error::failed(
             context.id,
             "has captions without a word in common: nothing can be learned from words that occur once",
@@ -242,15 +250,14 @@ fn vocabulary(context: &Context, captions: &[String]) -> Result<Vec<String>> {
 }
 
 /// The captions of each class, sorted, without repetitions.
-fn by_class(
-    captions: &[String],
-    album: &Album,
+fn by_class<'a>(
+    captions: impl Iterator<Item = (usize, &'a str)>,
     classes: &[String],
 ) -> BTreeMap<String, Vec<String>> {
     let mut sets: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
-    for (number, caption) in captions.iter().enumerate() {
-        let class = classes[album.class(number)].clone();
-        sets.entry(class).or_default().insert(caption.clone());
+    for (class, caption) in captions {
+        let captions = sets.entry(classes[class].clone()).or_default();
+        captions.insert(caption.to_owned());
     }
     let list =
         |(class, captions): (String, BTreeSet<String>)| (class, captions.into_iter().collect());

@@ -182,23 +182,26 @@ fn bits(
 /// Small copies of pictures, to compare them with.
 struct Thumbnails {
     numbers: Vec<usize>,
-    values: Vec<Vec<f32>>,
+    values: Vec<Vec<u8>>,
 }
 
 /// The longer side of a small copy.
 const SMALL: u32 = 16;
 
-fn thumbnail(picture: &RgbImage) -> Vec<f32> {
+fn thumbnail(picture: &RgbImage) -> Vec<u8> {
     let longer = picture.width().max(picture.height()).max(1);
     let side = |side: u32| (side * SMALL / longer).max(1);
     let small = resize(picture, side(picture.width()), side(picture.height()));
-    small.into_raw().into_iter().map(f32::from).collect()
+    small.into_raw()
 }
 
 /// Root mean square difference, in levels of 0..255.
-fn difference(a: &[f32], b: &[f32]) -> f64 {
-    let sum: f32 = a.iter().zip(b).map(|(a, b)| (a - b) * (a - b)).sum();
-    f64::from(sum / a.len().max(1) as f32).sqrt()
+fn difference(a: &[u8], b: &[u8]) -> f64 {
+    let squares = a
+        .iter()
+        .zip(b)
+        .map(|(a, b)| u64::from(a.abs_diff(*b)).pow(2));
+    (squares.sum::<u64>() as f64 / a.len().max(1) as f64).sqrt()
 }
 
 impl Thumbnails {
@@ -214,7 +217,7 @@ impl Thumbnails {
     }
 
     /// The number of the nearest picture, and its difference.
-    fn nearest(&self, picture: &[f32]) -> (usize, f64) {
+    fn nearest(&self, picture: &[u8]) -> (usize, f64) {
         let all = self.numbers.iter().zip(&self.values);
         let all = all.map(|(number, values)| (*number, difference(values, picture)));
         all.fold((0, f64::INFINITY), |best, other| match other.1 < best.1 {
@@ -234,7 +237,7 @@ fn repeated(data: &Data, known: &Thumbnails, drawn: &[RgbImage]) -> Result<Optio
         all
     };
     let others = Thumbnails::of(data, &data.held_out)?;
-    let nearest = |values: &Vec<f32>| known.nearest(values).1;
+    let nearest = |values: &Vec<u8>| known.nearest(values).1;
     let usual = sorted(others.values.par_iter().map(nearest).collect());
     let found = sorted(drawn.par_iter().map(|p| nearest(&thumbnail(p))).collect());
     let limit = usual[usual.len() / 10];

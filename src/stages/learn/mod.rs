@@ -37,7 +37,7 @@ use data::Data;
 pub const STAGE: StageKind = StageKind {
     name: "learn",
     about: "a generator learns what pictures of each class look like",
-    version: 10,
+    version: 11,
     inputs: &[Input::required(
         "samples",
         Kind::Samples,
@@ -54,7 +54,8 @@ impl Stage for Learn {
         self.config.check()?;
         let name = self.config.model.entry().name;
         let problem = |problem| format!("`{name}`: {problem}");
-        self.model.check().map_err(problem)
+        let enough = || self.model.check_steps(self.config.steps);
+        self.model.check().and_then(|()| enough()).map_err(problem)
     }
 
     fn foresee(&self, inputs: &Givens) -> Result<Facts, Misfit> {

@@ -109,7 +109,9 @@ fn captions_that_have_no_word_in_common_are_refused() {
         sample.labels.caption = Some(format!("w{}", sample.index));
     }
     let out = tempfile::tempdir().unwrap();
-    let stage = configured("model = \"stackgan\"\nsteps = 2\nbatch = 2\n").unwrap();
+    let stage =
+        configured("model = \"stackgan\"\nsteps = 2\nbatch = 2\nstackgan.first_steps = 1\n")
+            .unwrap();
     let refused = testing::run_into(stage.as_ref(), "learn", &samples, 16, out.path());
     let problem = refused.unwrap_err().to_string();
     assert!(problem.contains("without a word in common"), "{problem}");

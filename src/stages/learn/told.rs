@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use super::data::Data;
-use crate::appearance::describe::{BRIGHTNESS, COLOURS, Looks};
+use crate::appearance::describe::{BRIGHTNESS, COLOURS, Looks, SHARPNESS};
 use crate::generators::{Generator, generate};
 use crate::stage::Context;
 
@@ -35,23 +35,30 @@ pub(super) fn told(context: &Context, data: &Data, generator: &dyn Generator) ->
     }
     let (mut known, mut unseen) = (Vec::new(), Vec::new());
     for (class, name) in data.trained.classes.iter().enumerate() {
-        let captions = data.trained.captions.get(name)?;
+        let Some(captions) = data.trained.captions.get(name) else {
+            continue;
+        };
         for brightness in BRIGHTNESS {
             for colour in COLOURS {
-                let looks = Looks {
+                let looks = |sharpness| Looks {
                     brightness,
                     colour,
-                    sharpness: "",
+                    sharpness,
                 };
-                let caption = looks.caption(name);
+                // Whether it is sharp is not measured.
+                let learned = SHARPNESS.map(|sharpness| looks(sharpness).caption(name));
+                let learned = learned
+                    .into_iter()
+                    .find(|caption| captions.contains(caption));
+                let looks = looks("");
                 let said =
                     |word: &str| word.is_empty() || data.trained.words.iter().any(|w| w == word);
-                match captions.contains(&caption) {
-                    true => known.push((class, looks, caption)),
-                    false if said(brightness) && said(colour) => {
-                        unseen.push((class, looks, caption));
+                match learned {
+                    Some(caption) => known.push((class, looks, caption)),
+                    None if said(brightness) && said(colour) => {
+                        unseen.push((class, looks, looks.caption(name)));
                     }
-                    false => {}
+                    None => {}
                 }
             }
         }

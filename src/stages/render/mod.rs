@@ -327,7 +327,7 @@ impl Stage for Render {
     }
 
     fn left_over(&self, resume: &Resume, _: &Givens) -> f64 {
-        generated(resume, self.count, "count")
+        generated(resume, self.count, "count", false)
     }
 
     fn run(&self, context: &Context) -> Result<serde_json::Value> {

@@ -4,6 +4,7 @@
 use std::sync::Arc;
 
 use image::RgbImage;
+use image::imageops::crop_imm;
 
 use super::data::Data;
 use super::watch::{AT_ONCE, RULER};
@@ -12,11 +13,12 @@ use crate::models::Learner;
 use crate::models::album::{Album, Example};
 use crate::nn::device::Chosen;
 use crate::nn::ruler::{Accuracy, MOST, Pictures, two_sample};
+use crate::sample::Extent;
 use crate::sample::maps::Decoded;
 use crate::stage::{Context, Event};
 
 /// Tells how well a classifier tells the renders' conditions from those of the photos; returns it for the summary.
-/// Nothing, where the model reads the pictures themselves, or there are too few.
+/// Of photos, the middle is read where the model learns from cuts, since photos of many sizes fit no tensor. Nothing, where the model reads the pictures themselves, or there are too few.
 ///
 /// # Errors
 /// If a picture cannot be read, or the run is interrupted.
@@ -24,10 +26,14 @@ pub(super) fn tell(
     context: &Context,
     model: &dyn Learner,
     data: &Data,
-    device: &Chosen,
+    (crop, device): (Option<Extent>, &Chosen),
 ) -> Result<Option<Accuracy>> {
-    let renders = conditions(model, &data.renders, &data.render_groups, true)?;
-    let photos = conditions(model, &data.photos, &data.photo_groups, false)?;
+    let renders = conditions(model, &data.renders, &data.render_groups, None)?;
+    let cut = |picture: &RgbImage| match crop {
+        Some(extent) => middle(picture, extent),
+        None => picture.clone(),
+    };
+    let photos = conditions(model, &data.photos, &data.photo_groups, Some(&cut))?;
     let (Some(renders), Some(photos)) = (renders, photos) else {
         return Ok(None);
     };
@@ -48,12 +54,23 @@ pub(super) fn tell(
     Ok(told)
 }
 
-/// What the model reads of an album's pictures.
+/// The middle of a picture, or all of what is smaller.
+fn middle(picture: &RgbImage, extent: Extent) -> RgbImage {
+    let sides = [
+        (picture.width(), extent.width),
+        (picture.height(), extent.height),
+    ];
+    let [(x, width), (y, height)] =
+        sides.map(|(whole, part)| (whole.saturating_sub(part) / 2, part.min(whole)));
+    crop_imm(picture, x, y, width, height).to_image()
+}
+
+/// What the model reads of an album's pictures; `cut` says what of photos.
 fn conditions(
     model: &dyn Learner,
     album: &Album,
     groups: &[u64],
-    are_renders: bool,
+    cut: Option<&dyn Fn(&RgbImage) -> RgbImage>,
 ) -> Result<Option<Pictures>> {
     let numbers: Vec<usize> = album.spread(MOST).collect();
     let mut read: Vec<(RgbImage, u64)> = Vec::new();
@@ -61,9 +78,14 @@ fn conditions(
         let examples: Result<Vec<Arc<Example>>> =
             numbers.iter().map(|number| album.get(*number)).collect();
         let examples = examples?;
-        let pictures: Vec<RgbImage> = examples.iter().map(|e| e.picture.clone()).collect();
+        let pictures = examples.iter().map(|example| match cut {
+            Some(cut) => cut(&example.picture),
+            None => example.picture.clone(),
+        });
+        let pictures: Vec<RgbImage> = pictures.collect();
         let maps: Vec<Decoded> = examples.iter().map(|e| e.maps.clone()).collect();
-        let Some(conditions) = model.condition(&pictures, are_renders.then_some(&maps[..])) else {
+        let Some(conditions) = model.condition(&pictures, cut.is_none().then_some(&maps[..]))
+        else {
             return Ok(None);
         };
         let groups = numbers.iter().map(|number| groups[*number]);

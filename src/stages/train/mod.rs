@@ -200,7 +200,7 @@ impl Stage for Train {
             let needed = memory::estimate(config, model.as_ref(), &data);
             memory::check(context, needed, &chosen, config)?;
         }
-        let alike = conditions::tell(context, model.as_ref(), &data, &chosen)?;
+        let alike = conditions::tell(context, model.as_ref(), &data, (self.config.crop, &chosen))?;
         let watch = match config.watch_every {
             0 => None,
             _ => Some(Watch::new(config, context, &data, task.as_ref(), &chosen)?),

@@ -24,6 +24,15 @@ fn objects_that_are_too_small_or_too_hidden_are_left_out_and_counted() {
         .iter()
         .map(|picture| picture.labels.objects().len());
     assert_eq!(objects.sum::<usize>(), 12 + 3 - 2);
+    let mut only_small = samples.clone();
+    for sample in &mut only_small {
+        sample.labels.class = None;
+    }
+    let stage = testing::stage("emit", "{ min_box = 1000.0 }");
+    let out = tempfile::tempdir().unwrap();
+    let refused = testing::run_into(stage.as_ref(), "emit", &only_small, 4, out.path());
+    let problem = refused.unwrap_err().to_string();
+    assert!(problem.contains("without a single label"), "{problem}");
     for wrong in ["min_box = -1.0", "min_visible = 1.5", "min_visible = nan"] {
         let stage = testing::stage("emit", &format!("{{ {wrong} }}"));
         assert!(stage.check().is_err(), "{wrong}");
