@@ -5,9 +5,8 @@
 //! What a caption means to the first generator is drawn from a distribution around it; discriminators see pictures with
 //! their captions, and also real pictures with captions of others, which they must tell from those with their own
 //! (matching-aware). The first generator learns alone for `first_steps`, then the second on what the first draws.
-//! Deviations: those of
-//! [`crate::nn::stacked_generator`]; hinge loss, spectral norm, projection of the words and DiffAugment; averaged weights
-//! draw.
+//! Deviations: those of [`crate::nn::stacked_generator`]; the second generator reads the mean meaning of a caption; hinge
+//! loss, spectral norm, projection of the words and DiffAugment; averaged weights draw.
 
 use std::collections::BTreeMap;
 use std::ops::Range;

@@ -221,9 +221,13 @@ fn shells_complete_and_man_explains() {
 
 #[test]
 fn photos_of_several_shapes_keep_them_for_a_detector() {
-    let tall = image::RgbImage::from_pixel(20, 44, image::Rgb([90, 80, 70]));
     let project = project();
-    tall.save(project.path("photos/tall.png")).unwrap();
+    std::fs::create_dir(project.path("frames")).unwrap();
+    for (name, width, height) in [("wide", 240, 180), ("tall", 180, 240)] {
+        let photo = image::RgbImage::from_pixel(width, height, image::Rgb([90, 80, 70]));
+        let path = project.path(&format!("frames/{name}.png"));
+        photo.save(path).unwrap();
+    }
     project
         .verismo(&[
             "new",
@@ -231,7 +235,7 @@ fn photos_of_several_shapes_keep_them_for_a_detector() {
             "--models",
             "parts",
             "--photos",
-            "photos",
+            "frames",
             "--task",
             "detection",
         ])
