@@ -8,7 +8,7 @@ use crate::formats::verify::Observations;
 use crate::formats::{Category, ImageEntry};
 use crate::sample::{Domain, Extent, Sample};
 use crate::seed::number;
-use crate::stage::Context;
+use crate::stage::{Context, Event};
 use crate::{Error, Result};
 
 /// Statistics over all samples.
@@ -97,6 +97,10 @@ impl Survey {
                 "would emit pictures without a single label: each object is smaller than `min_box` or less visible than `min_visible`",
                 "lower them",
             ));
+        }
+        if survey.objects == 0 && survey.left_out.any() {
+            let text = "no object is left: each is smaller than `min_box` or less visible than `min_visible`";
+            context.emit(Event::Warning { text: text.into() });
         }
         Ok(survey)
     }
