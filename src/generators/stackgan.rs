@@ -267,11 +267,7 @@ impl Stackgan {
         drawn: Tensor<4>,
         rate: f64,
     ) -> [(String, f64); 2] {
-        let words = round
-            .words
-            .to_data()
-            .try_to_vec::<f32>()
-            .unwrap_or_default();
+        let words: Vec<f32> = round.words.to_data().iter().collect();
         let [_, columns] = round.words.dims();
         let pairs = mismatched(&words, columns);
         let drawn_rows: Vec<usize> = (0..round.count())

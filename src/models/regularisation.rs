@@ -59,10 +59,7 @@ pub fn r1<D: Discriminates>(network: &D, pictures: &Tensor<4>) -> Tensor<1> {
     let Some(gradient) = x.grad(&gradients) else {
         return mean_scores(network, pictures).mean() * 0.0;
     };
-    let length = |x: Tensor<4>| x.square().sum_dim(1).sum_dim(2).sum_dim(3).sqrt() + 1e-12;
-    // A plane that tells the class, or nothing, has no part in the picture's length.
-    let counts = gradient.clone().not_equal_elem(0.0).float();
-    let step = length(pictures.clone() * counts) / length(gradient.clone()) * RELATIVE_STEP;
+    let step = step_along(&gradient, &pictures);
     let ahead = pictures.clone() + gradient.clone() * step.clone();
     let behind = pictures - gradient * step.clone();
     let difference = match network.compares() {
@@ -73,6 +70,14 @@ pub fn r1<D: Discriminates>(network: &D, pictures: &Tensor<4>) -> Tensor<1> {
         }
     };
     (difference / (step.reshape([count]) * 2.0)).mean()
+}
+
+/// How far each picture is moved along its gradient, `[batch, 1, 1, 1]`. A plane that the score does not depend on smoothly,
+/// such as that of the class, has no part in the picture's length.
+fn step_along(gradient: &Tensor<4>, pictures: &Tensor<4>) -> Tensor<4> {
+    let length = |x: Tensor<4>| x.square().sum_dim(1).sum_dim(2).sum_dim(3).sqrt() + 1e-12;
+    let counts = gradient.clone().not_equal_elem(0.0).float();
+    length(pictures.clone() * counts) / length(gradient.clone()) * RELATIVE_STEP
 }
 
 /// The mean score of each picture over its patches and scales: `[batch]`.
@@ -186,6 +191,18 @@ mod tests {
             let error = (f64::from(ours[place]) - theirs).abs() / f64::from(scale);
             assert!(error < 0.02, "{place}: {} {theirs}", ours[place]);
         }
+    }
+
+    #[test]
+    fn the_number_of_the_class_does_not_lengthen_the_step() {
+        let device = Device::flex();
+        let step = |class: f32| -> f32 {
+            let picture = Tensor::<4>::from_data([[[[0.5, -0.5]], [[class, class]]]], &device);
+            let gradient = Tensor::<4>::from_data([[[[1.0, 2.0]], [[0.0, 0.0]]]], &device);
+            step_along(&gradient, &picture).into_scalar()
+        };
+        assert_eq!(step(1.0), step(43.0));
+        assert!(step(1.0) > 0.0);
     }
 
     #[test]

@@ -167,9 +167,9 @@ impl Stage for Generate {
         let classes = model
             .and_then(|artifact| Some(artifact.manifest.summary["classes"].as_object()?.len()));
         // How many captions or guides there are of each class, only the run tells.
-        let by_class =
+        let all_classes =
             self.captions.is_empty() && self.guide.is_none() && inputs.get("guides").is_none();
-        let classes = classes.filter(|_| by_class);
+        let classes = classes.filter(|_| all_classes);
         let count = classes.map(|classes| classes as u64 * self.per_class);
         let extent = inputs.facts("model").extent;
         let pixels = count.zip(extent);

@@ -18,7 +18,8 @@ use crate::sample::maps::Decoded;
 use crate::stage::{Context, Event};
 
 /// Tells how well a classifier tells the renders' conditions from those of the photos; returns it for the summary.
-/// Of photos, the middle is read where the model learns from cuts, since photos of many sizes fit no tensor. Nothing, where the model reads the pictures themselves, or there are too few.
+/// Of photos, the middle is read where the model learns from cuts, since photos of many sizes fit no tensor. Nothing, where
+/// the model reads the pictures themselves, or there are too few.
 ///
 /// # Errors
 /// If a picture cannot be read, or the run is interrupted.
@@ -92,4 +93,21 @@ fn conditions(
         read.extend(conditions.into_iter().zip(groups));
     }
     Ok(Some(Pictures::new(&read)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_photos_of_any_shape_the_middle_is_read() {
+        let photo = |width, height| {
+            RgbImage::from_fn(width, height, |x, y| image::Rgb([x as u8, y as u8, 0]))
+        };
+        for (width, height, corner) in [(40, 30, [12, 7, 0]), (16, 20, [0, 2, 0])] {
+            let part = middle(&photo(width, height), Extent::square(16));
+            assert_eq!(part.dimensions(), (16, 16));
+            assert_eq!(part.get_pixel(0, 0).0, corner);
+        }
+    }
 }

@@ -33,6 +33,19 @@ fn objects_that_are_too_small_or_too_hidden_are_left_out_and_counted() {
     let refused = testing::run_into(stage.as_ref(), "emit", &only_small, 4, out.path());
     let problem = refused.unwrap_err().to_string();
     assert!(problem.contains("without a single label"), "{problem}");
+    // The classes of whole pictures are labels, too, but nothing for a detector.
+    let (folder, out) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let input = testing::publish(folder.path(), &samples, 4);
+    let (done, warnings) = testing::in_context("emit", [("samples", input)], 4, out.path(), |c| {
+        stage.run(c)
+    });
+    done.unwrap();
+    assert!(
+        warnings
+            .iter()
+            .any(|text| text.contains("no object is left")),
+        "{warnings:?}"
+    );
     for wrong in ["min_box = -1.0", "min_visible = 1.5", "min_visible = nan"] {
         let stage = testing::stage("emit", &format!("{{ {wrong} }}"));
         assert!(stage.check().is_err(), "{wrong}");
