@@ -13,6 +13,7 @@ use crate::pipeline::cache::Cache;
 use crate::pipeline::forecast::{Time, times};
 use crate::pipeline::plan::{Choice, Step, plan};
 use crate::pipeline::spec::Spec;
+use crate::report::format::plural;
 use crate::stage::DeviceChoice;
 
 const EXAMPLES: &str = "\
@@ -71,7 +72,8 @@ pub(super) fn show(
     let device = || device::choose(device).ok().map(|chosen| chosen.name);
     let times = times(spec, &cache, &steps, &device);
     let rows: Vec<Vec<String>> = steps.iter().zip(&times).map(row).collect();
-    print_line(format!("{}: {} stages\n", spec.name, steps.len()));
+    let stages = plural(steps.len() as u64, "stage");
+    print_line(format!("{}: {stages}\n", spec.name));
     print_line(columns(&rows));
     let to_run: Vec<Option<Time>> = steps
         .iter()

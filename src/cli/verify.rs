@@ -10,6 +10,7 @@ use super::inspect::sheet::{CELL, CELLS, Sheet};
 use super::run::stop_on_ctrl_c;
 use super::{columns, print_line};
 use crate::formats::verify::{Doubt, Report, verify};
+use crate::report::format::plural;
 use crate::sample::image as picture;
 use crate::{Error, Result};
 
@@ -65,7 +66,7 @@ impl Verify {
             0 => Ok(()),
             doubts => Err(Error::failed(
                 self.dataset.display(),
-                format!("{doubts} doubts"),
+                plural(doubts, "doubt"),
                 "look at them; what is right can stay",
             )),
         }

@@ -10,7 +10,7 @@ use toml::de::{DeTable, DeValue};
 /// Where the settings of a stage stand.
 #[derive(Default)]
 pub(super) struct Positions {
-    /// Those at the top of its table, by name.
+    /// Those of its table and of the tables within, by name as in `--set STAGE.NAME=VALUE`.
     named: BTreeMap<String, Range<usize>>,
     /// Every string, wherever it stands in the table.
     strings: Vec<WrittenString>,
@@ -53,14 +53,15 @@ impl Positions {
     pub(super) fn of(table: &DeTable) -> Self {
         let mut positions = Positions::default();
         for (key, value) in table {
-            let key = key.get_ref();
-            positions.named.insert(key.to_string(), value.span());
-            positions.collect(key, value, Held::Alone);
+            positions.collect(key.get_ref(), value, Held::Alone);
         }
         positions
     }
 
     fn collect(&mut self, key: &str, value: &Spanned<DeValue>, held: Held) {
+        if matches!(held, Held::Alone) {
+            self.named.insert(key.to_owned(), value.span());
+        }
         match value.get_ref() {
             DeValue::String(text) => self.strings.push(WrittenString {
                 text: text.to_string(),
@@ -82,10 +83,21 @@ impl Positions {
         }
     }
 
-    /// The position of the first setting that `problem` names in backticks and the stage has.
+    /// The position of the first setting that `problem` names in backticks and the stage has; if that is a table, of what
+    /// is named of it.
     pub(super) fn first_named(&self, problem: &str) -> Option<Range<usize>> {
-        let mut names = problem.split('`').skip(1).step_by(2);
-        names.find_map(|name| self.named.get(name).cloned())
+        let names = problem.split('`').skip(1).step_by(2);
+        let mut found = names.filter_map(|name| self.written(name));
+        let (key, span) = found.next()?;
+        let mut within = found.filter(|(other, _)| is_below(other, key));
+        Some(within.next().map_or(span, |(_, span)| span).clone())
+    }
+
+    /// The setting of this name, or else the only one whose name ends in it.
+    fn written(&self, name: &str) -> Option<(&String, &Range<usize>)> {
+        let mut ending = self.named.iter().filter(|(key, _)| ends_in(key, name));
+        let only = ending.next().filter(|_| ending.next().is_none());
+        self.named.get_key_value(name).or(only)
     }
 
     /// The position of a path that stands in the settings, or else of the longest one that it begins with.
@@ -110,6 +122,18 @@ impl Positions {
     }
 }
 
+/// Whether a setting is one of the table `of`.
+fn is_below(key: &str, of: &str) -> bool {
+    key.strip_prefix(of)
+        .is_some_and(|rest| rest.starts_with('.'))
+}
+
+/// Whether a setting is one called `name` of some table.
+fn ends_in(key: &str, name: &str) -> bool {
+    key.strip_suffix(name)
+        .is_some_and(|rest| rest.ends_with('.'))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -124,6 +148,10 @@ mod tests {
         let named = |problem| found(positions.first_named(problem));
         assert_eq!(named("in `parts`, `path` is wrong"), Some("\"photos/all\""));
         assert_eq!(named("nothing is named"), None);
+        let models = Some("[\"parts\", \"parts/cup.glb\"]");
+        assert_eq!(named("`mesh.models` is wrong"), models);
+        assert_eq!(named("`models` is wrong"), models);
+        assert_eq!(named("`mesh`: `models` is wrong"), models);
         let held = |path| found(positions.of_path(Path::new(path)));
         assert_eq!(held("parts/cup.glb"), Some("\"parts/cup.glb\""));
         assert_eq!(held("parts/mug.glb"), Some("\"parts\""));

@@ -30,6 +30,18 @@ fn an_unknown_key_is_refused_with_line_and_nearest() {
 }
 
 #[test]
+fn a_number_out_of_range_is_named_where_it_stands() {
+    let pipeline = "[stages.render]\ncount = 1\n[stages.render.mesh]\nmodels = [\"a.obj\"]\n\
+                    [stages.render.mesh.scene]\ncount = [3, 1]\n";
+    let project = Project::new().file("p.toml", pipeline);
+    project
+        .verismo(&["plan", "p.toml"])
+        .assert()
+        .code(2)
+        .stderr(contains("p.toml:6:9").and(contains("`mesh.scene.count`")));
+}
+
+#[test]
 fn an_unknown_stage_is_refused_with_the_nearest() {
     let wrong = PHOTOS.replace("\"ingest\"", "\"ingset\"");
     let project = Project::new().file("pipelines/p.toml", wrong);

@@ -79,6 +79,18 @@ impl Table {
         })
     }
 
+    /// # Errors
+    /// If it has no rows.
+    pub(super) fn check_rows(&self, rows: usize) -> Result<()> {
+        match rows {
+            0 => Err(self.sheet.wrong(
+                "holds no rows",
+                "give it one row per crop or object, below the header",
+            )),
+            _ => Ok(()),
+        }
+    }
+
     /// The class as the row names it; `None` if the row says that there is nothing in the photo.
     ///
     /// # Errors
@@ -115,13 +127,7 @@ pub(super) fn check(path: &Path, column: Option<&str>) -> Result<(), String> {
             table.class(&record?)?;
             rows += 1;
         }
-        match rows {
-            0 => Err(table.sheet.wrong(
-                "holds no rows",
-                "give it one row per crop, below the header",
-            )),
-            _ => Ok(()),
-        }
+        table.check_rows(rows)
     });
     checked.map_err(|e| e.in_one_line())
 }

@@ -58,12 +58,14 @@ pub(super) fn check(path: &Path, column: Option<&str>, masks: bool) -> Result<()
     }
     let checked = Table::open(path, column).and_then(|table| {
         let sides = Sides::of(&table)?;
+        let mut rows = 0;
         for record in table.sheet.records() {
             let record = record?;
             table.class(&record)?;
             sides.bbox(&record)?;
+            rows += 1;
         }
-        Ok(())
+        table.check_rows(rows)
     });
     checked.map_err(|e| e.in_one_line())
 }

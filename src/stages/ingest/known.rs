@@ -18,21 +18,9 @@ impl Ingest {
     pub(super) fn known_photos(&self) -> KnownPhotos {
         let shares = self.share[1].max(1) as u64;
         let taken = if self.others { shares - 1 } else { 1 };
-        let files: Vec<PathBuf> = match self.path.is_dir() {
-            true => {
-                listing::tree(&self.path, &|| Ok(())).map_or_else(|_| Vec::new(), |tree| tree.files)
-            }
-            false => self.found().unwrap_or_default(),
-        };
-        let tables = ["csv", "txt", "json"];
-        let photos = files.iter().filter(|path| {
-            let extension = path.extension().unwrap_or_default();
-            !tables
-                .iter()
-                .any(|other| extension.eq_ignore_ascii_case(other))
-        });
         let length = |path: &PathBuf| std::fs::metadata(path).map_or(0, |meta| meta.len());
-        let (count, bytes) = photos.fold((0, 0), |(count, bytes), path| {
+        let photos = self.may_be_photos().unwrap_or_default();
+        let (count, bytes) = photos.iter().fold((0, 0), |(count, bytes), path| {
             (count + 1, bytes + length(path))
         });
         let rows = self.boxes.as_ref().map(|csv| {
@@ -51,5 +39,21 @@ impl Ingest {
             bytes: bytes * taken / shares,
             crops: crops.map(|crops| crops * taken / shares),
         }
+    }
+
+    /// The files of a folder or pattern but tables, or the archive or video itself; `None` if they cannot be listed.
+    pub(super) fn may_be_photos(&self) -> Option<Vec<PathBuf>> {
+        let mut files = match self.path.is_dir() {
+            true => listing::tree(&self.path, &|| Ok(())).ok()?.files,
+            false => self.found().ok()?,
+        };
+        let tables = ["csv", "txt", "json"];
+        files.retain(|path| {
+            let extension = path.extension().unwrap_or_default();
+            !tables
+                .iter()
+                .any(|other| extension.eq_ignore_ascii_case(other))
+        });
+        Some(files)
     }
 }

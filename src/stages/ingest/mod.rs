@@ -39,7 +39,7 @@ use crate::stage::{
 use boxes::{Area, Boxes, Row};
 use few::{Labelled, PhotoLabels};
 use labelled::{Cut, Pictures};
-use photos::Photos;
+use photos::{Photos, holds_none};
 use spread::{dealt, evenly_spread};
 use tally::Tally;
 
@@ -221,6 +221,11 @@ impl Stage for Ingest {
                 format!("`boxes` names a folder, {}", boxes.display()),
                 "name the CSV of boxes, or leave `boxes` out to take whole photos",
             ));
+        }
+        let is_empty = || self.may_be_photos().is_some_and(|files| files.is_empty());
+        if self.format().is_none() && self.path.is_dir() && is_empty() {
+            let error = holds_none(&self.path);
+            return Err(Misfit::of_error(error, "the folder", &self.path));
         }
         // A compressed tar would have to be unpacked first, and the frames of a video do not exist yet.
         let (Some(csv), None) = (&self.boxes, self.fps) else {

@@ -97,11 +97,7 @@ impl Photos {
             .first
             .map(|first| others.describe(&self.listing().describe(first)))
         {
-            None if photos.is_empty() => Err(Error::failed(
-                path.display(),
-                "holds no photo",
-                "point `path` at the folder, tar or zip that holds the photos",
-            )),
+            None if photos.is_empty() => Err(holds_none(path)),
             Some(others) if photos.is_empty() || config.strict => Err(Error::failed(
                 path.display(),
                 format!("holds {others}"),
@@ -145,6 +141,15 @@ impl Photos {
             Ok(_) | Err(_) => called,
         })
     }
+}
+
+/// There is nothing to read.
+pub(super) fn holds_none(path: &Path) -> Error {
+    Error::failed(
+        path.display(),
+        "holds no photo",
+        "point `path` at the folder, tar or zip that holds the photos",
+    )
 }
 
 impl Ingest {

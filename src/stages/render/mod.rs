@@ -38,7 +38,7 @@ use names::Named;
 pub const STAGE: StageKind = StageKind {
     name: "render",
     about: "labelled pictures of 3D models (mesh) or 2D templates (template)",
-    version: 12,
+    version: 13,
     inputs: &[
         Input::optional(
             "backgrounds",

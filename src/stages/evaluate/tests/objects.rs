@@ -272,6 +272,8 @@ fn settings_that_do_not_fit_the_task_are_refused() {
         let refused = config.check().unwrap_err();
         assert!(refused.contains(problem), "{refused}");
     }
+    let empty = config(folder.path(), "file,class,x1,y1,x2,y2\n");
+    assert!(empty.check().unwrap_err().contains("holds no rows"));
     // Classes of crops tell no boxes.
     let classes = config(folder.path(), "file,class\n0.jpg,disc\n");
     assert!(classes.check().unwrap_err().contains("has no column"));

@@ -209,3 +209,18 @@ fn a_video_needs_frames_a_second_and_nothing_else_does() {
     std::fs::write(&config.path, "#EXTM3U\n/etc/passwd\n").unwrap();
     assert!(checked(&config).is_err());
 }
+
+#[test]
+fn an_empty_folder_is_refused_before_anything_runs() {
+    let folder = tempfile::tempdir().unwrap();
+    let config = Ingest {
+        path: folder.path().to_path_buf(),
+        ..Ingest::default()
+    };
+    let misfit = checked(&config).unwrap_err();
+    assert!(misfit.problem.ends_with("holds no photo"), "{misfit:?}");
+    std::fs::write(folder.path().join("labels.csv"), "file\n").unwrap();
+    assert!(checked(&config).is_err());
+    ramp(8, 8).save(folder.path().join("a.png")).unwrap();
+    assert_eq!(checked(&config), Ok(()));
+}

@@ -63,13 +63,7 @@ pub(super) fn expose(
         y: (i / width) as f32,
         seed: hash(scene.noise ^ hash(i as u32)),
     };
-    let sampled = |i: usize| {
-        let samples = match bare[i] {
-            true => [lens.samples; 2],
-            false => [lens.samples, lens.samples.saturating_mul(MOST_ROUNDS)],
-        };
-        place(i).light(&tracer, &camera, samples)
-    };
+    let sampled = |i: usize| place(i).light(&tracer, &camera, lens.samples);
     // Of bare table every second pixel of every second row, then what lies between others than those.
     let is_first =
         |i: usize| !bare[i] || [i % width, i / width].iter().all(|at| at.is_multiple_of(2));
@@ -166,11 +160,10 @@ struct Place {
 }
 
 impl Place {
-    /// At least the first number of samples is taken, and rounds of as many more, up to the second, while the mean is
-    /// uncertain.
-    fn light(&self, tracer: &Tracer, camera: &Shutter, [round, most]: [u32; 2]) -> Pixel {
+    /// Rounds of so many samples, until the mean is no longer uncertain.
+    fn light(&self, tracer: &Tracer, camera: &Shutter, round: u32) -> Pixel {
         let mut pixel = Pixel::default();
-        while pixel.seen < most {
+        for _ in 0..MOST_ROUNDS {
             for _ in 0..round {
                 self.look(tracer, camera, true, &mut pixel);
             }
