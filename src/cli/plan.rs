@@ -69,6 +69,9 @@ pub(super) fn show(
 ) -> Result<()> {
     let cache = Cache::new(outputs);
     let steps = plan(spec, &cache, choice)?;
+    if device != DeviceChoice::Auto {
+        device::choose(device)?;
+    }
     let device = || device::choose(device).ok().map(|chosen| chosen.name);
     let times = times(spec, &cache, &steps, &device);
     let rows: Vec<Vec<String>> = steps.iter().zip(&times).map(row).collect();

@@ -204,6 +204,20 @@ impl Emit {
         }
     }
 
+    /// Warns of classes that a list leaves out, as one does that misspells them.
+    fn warn_of_unlisted(&self, context: &Context, survey: &Survey) {
+        let classes = survey.categories.keys();
+        let others = classes.filter(|name| !self.classes.contains(name));
+        let others: Vec<String> = others.map(|name| format!("`{name}`")).collect();
+        if !self.classes.is_empty() && !others.is_empty() {
+            let text = format!(
+                "`classes` does not list {}: numbered after those that it lists",
+                others.join(", ")
+            );
+            context.emit(Event::Warning { text });
+        }
+    }
+
     /// Warns of the maps that are wanted and that no sample has.
     fn warn_of_missing_maps(&self, context: &Context, survey: &Survey) {
         let wanted = self.maps.iter().map(|name| name.entry().name);
@@ -316,6 +330,7 @@ impl Stage for Emit {
         let mut survey = Survey::of(self, context, input)?;
         survey.rejected = rejected::write(context, survey.gated)?;
         self.warn_of_missing_maps(context, &survey);
+        self.warn_of_unlisted(context, &survey);
         let categories = survey.categories(&self.classes);
         let home = self.home();
         let dataset = formats::DatasetInfo {

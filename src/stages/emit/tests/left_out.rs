@@ -51,3 +51,21 @@ fn objects_that_are_too_small_or_too_hidden_are_left_out_and_counted() {
         assert!(stage.check().is_err(), "{wrong}");
     }
 }
+
+#[test]
+fn classes_that_a_list_leaves_out_are_named() {
+    let warnings_of = |settings: &str| {
+        let stage = testing::stage("emit", settings);
+        let (folder, out) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let input = testing::publish(folder.path(), &samples(), 4);
+        let (done, warnings) =
+            testing::in_context("emit", [("samples", input)], 4, out.path(), |c| {
+                stage.run(c)
+            });
+        done.unwrap();
+        warnings.join("\n")
+    };
+    assert!(!warnings_of("{ }").contains("does not list"));
+    let warnings = warnings_of("{ classes = [\"cpu\"] }");
+    assert!(warnings.contains("`classes` does not list"), "{warnings}");
+}

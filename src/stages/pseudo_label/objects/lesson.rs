@@ -69,7 +69,10 @@ pub(super) fn learn(
     let mut beliefs: Vec<Belief> = Vec::new();
     for round in 0..=config.rounds {
         let boxes: usize = beliefs.iter().map(|belief| belief.sure.len()).sum();
-        let note = format!("round {round} of {}, {boxes} boxes believed", config.rounds);
+        let note = format!(
+            "round {round} of {}, boxes believed: {boxes}",
+            config.rounds
+        );
         let tick = |_loss: f32| advance(1, note.clone());
         let taught = workers.run(members, |mut member| {
             member.learn(config, round, lesson, &beliefs, tick)?;
