@@ -73,6 +73,31 @@ fn a_pipeline_from_ones_own_files_passes_plan() {
 }
 
 #[test]
+fn labels_that_measure_nothing_are_said_to() {
+    let project = project()
+        .file("rows.csv", "file,class\n000.png,box\n")
+        .file("boxes.csv", "file,xmin,ymin,xmax,ymax\n000.png,2,2,20,18\n");
+    let new = |name, labels, task| {
+        let files = [
+            "--models", "parts", "--photos", "photos", "--labels", labels,
+        ];
+        let mut arguments = vec!["new", name, "--task", task];
+        arguments.extend(files);
+        let made = project.verismo(&arguments).assert().success();
+        let file = format!("pipelines/{name}.toml");
+        project.verismo(&["plan", &file]).assert().success();
+        made
+    };
+    for (name, labels, task, lack) in [
+        ("a", "labels.csv", "segmentation", "a table has no masks"),
+        ("b", "rows.csv", "classification", "no columns of boxes"),
+        ("c", "boxes.csv", "detection", "no column of classes"),
+    ] {
+        new(name, labels, task).stdout(contains(lack).and(contains("so no `evaluate` is written")));
+    }
+}
+
+#[test]
 fn units_and_templates_are_guessed() {
     let millimetres = cube().replace("0.01", "30.0");
     let sign = "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 4 4\"><path d=\"M0 0H4V4z\"/></svg>";

@@ -5,6 +5,7 @@ use std::path::Path;
 
 use super::findings::{FoundModel, Labels, Objects, Photos};
 use crate::sample::Extent;
+use crate::tasks::{TASKS, TaskKind};
 
 /// For one object a picture, and for frames of several.
 const TEMPLATE: &str = include_str!("template.toml");
@@ -79,11 +80,8 @@ impl Draft {
             None => {}
         }
         lines.push(format!("pictures of {} pixels", self.size));
-        if let Some(unknown) = self.unknown_classes() {
-            lines.push(format!(
-                "labels name classes that no model has ({}), so no `evaluate` is written",
-                unknown.join(", ")
-            ));
+        if let Some(lack) = self.labels.as_ref().and_then(|labels| self.lack(labels)) {
+            lines.push(format!("{lack}, so no `evaluate` is written"));
         }
         lines
     }
@@ -282,8 +280,27 @@ impl Draft {
 
     /// Whether the labels can be compared with what a recogniser says.
     fn evaluates(&self) -> bool {
-        let complete = |labels: &Labels| labels.boxes.is_some() && labels.class.is_some();
-        self.labels.as_ref().is_some_and(complete) && self.unknown_classes().is_none()
+        let complete = |labels: &Labels| self.lack(labels).is_none();
+        self.labels.as_ref().is_some_and(complete)
+    }
+
+    /// What they lack for that, if they do.
+    fn lack(&self, labels: &Labels) -> Option<String> {
+        let has_masks = |task: &TaskKind| task.name == self.task && task.masks;
+        if TASKS.iter().any(has_masks) {
+            return Some(format!(
+                "a table has no masks, by which {} is measured",
+                self.task
+            ));
+        }
+        if labels.boxes.is_none() {
+            return Some("labels have no columns of boxes".into());
+        }
+        if labels.class.is_none() {
+            return Some("labels have no column of classes".into());
+        }
+        let unknown = self.unknown_classes()?.join(", ");
+        Some(format!("labels name classes that no model has ({unknown})"))
     }
 
     /// Classes of the labels that no model has; numbers are places in the list of classes.
