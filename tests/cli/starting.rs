@@ -74,13 +74,18 @@ fn a_pipeline_from_ones_own_files_passes_plan() {
 
 #[test]
 fn labels_that_measure_nothing_are_said_to() {
+    let photo = image::RgbImage::from_pixel(96, 80, image::Rgb([90, 120, 60]));
+    let photo = verismo::sample::image::encode_png(&photo).unwrap();
     let project = project()
+        .file("large/000.png", photo)
+        .file(
+            "one.csv",
+            "file,xmin,ymin,xmax,ymax,class\n000.png,2,2,20,18,box\n",
+        )
         .file("rows.csv", "file,class\n000.png,box\n")
         .file("boxes.csv", "file,xmin,ymin,xmax,ymax\n000.png,2,2,20,18\n");
     let new = |name, labels, task| {
-        let files = [
-            "--models", "parts", "--photos", "photos", "--labels", labels,
-        ];
+        let files = ["--models", "parts", "--photos", "large", "--labels", labels];
         let mut arguments = vec!["new", name, "--task", task];
         arguments.extend(files);
         let made = project.verismo(&arguments).assert().success();
@@ -89,7 +94,7 @@ fn labels_that_measure_nothing_are_said_to() {
         made
     };
     for (name, labels, task, lack) in [
-        ("a", "labels.csv", "segmentation", "a table has no masks"),
+        ("a", "one.csv", "segmentation", "a table has no masks"),
         ("b", "rows.csv", "classification", "no columns of boxes"),
         ("c", "boxes.csv", "detection", "no column of classes"),
     ] {

@@ -40,7 +40,7 @@ impl Draft {
         let note = match &self.photos {
             Some(Photos {
                 count: Some(count), ..
-            }) => format!(": {count} files"),
+            }) => format!(": {}", counted(*count, "file", "files")),
             _ => ": a folder of JPEG or PNG files, or a .tar".to_owned(),
         };
         let sections = [
