@@ -42,6 +42,18 @@ fn a_number_out_of_range_is_named_where_it_stands() {
 }
 
 #[test]
+fn a_device_that_is_not_there_is_refused_by_plan_as_by_run() {
+    let project = Project::new().photos("photos", 1).file("p.toml", PHOTOS);
+    for command in ["run", "plan"] {
+        project
+            .verismo(&[command, "p.toml", "--device", "gpu:99"])
+            .assert()
+            .code(2)
+            .stderr(contains("gpu"));
+    }
+}
+
+#[test]
 fn an_unknown_stage_is_refused_with_the_nearest() {
     let wrong = PHOTOS.replace("\"ingest\"", "\"ingset\"");
     let project = Project::new().file("pipelines/p.toml", wrong);

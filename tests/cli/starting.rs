@@ -73,7 +73,7 @@ fn a_pipeline_from_ones_own_files_passes_plan() {
 }
 
 #[test]
-fn labels_that_measure_nothing_are_said_to() {
+fn a_pipeline_without_evaluate_is_told_why() {
     let photo = image::RgbImage::from_pixel(96, 80, image::Rgb([90, 120, 60]));
     let photo = verismo::sample::image::encode_png(&photo).unwrap();
     let project = project()

@@ -4,8 +4,9 @@ use std::fmt::Write;
 use std::path::Path;
 
 use super::findings::{FoundModel, Labels, Objects, Photos};
+use crate::registry::Entry;
 use crate::sample::Extent;
-use crate::tasks::{TASKS, TaskKind};
+use crate::tasks::TaskKind;
 
 /// For one object a picture, and for frames of several.
 const TEMPLATE: &str = include_str!("template.toml");
@@ -287,7 +288,7 @@ impl Draft {
     /// What they lack for that, if they do.
     fn lack(&self, labels: &Labels) -> Option<String> {
         let has_masks = |task: &TaskKind| task.name == self.task && task.masks;
-        if TASKS.iter().any(has_masks) {
+        if TaskKind::ALL.iter().any(has_masks) {
             return Some(format!(
                 "a table has no masks, by which {} is measured",
                 self.task

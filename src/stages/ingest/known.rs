@@ -1,6 +1,6 @@
 //! How many photos there are, and how large they are, for plans.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::Ingest;
 use crate::sample::listing;
@@ -42,18 +42,29 @@ impl Ingest {
     }
 
     /// The files of a folder or pattern but tables, or the archive or video itself; `None` if they cannot be listed.
-    pub(super) fn may_be_photos(&self) -> Option<Vec<PathBuf>> {
+    fn may_be_photos(&self) -> Option<Vec<PathBuf>> {
         let mut files = match self.path.is_dir() {
             true => listing::tree(&self.path, &|| Ok(())).ok()?.files,
             false => self.found().ok()?,
         };
-        let tables = ["csv", "txt", "json"];
-        files.retain(|path| {
-            let extension = path.extension().unwrap_or_default();
-            !tables
-                .iter()
-                .any(|other| extension.eq_ignore_ascii_case(other))
-        });
+        files.retain(|path| !is_table(path));
         Some(files)
     }
+
+    /// Whether it is a folder without a photo. Most show one at once; to walk through a large one takes time.
+    pub(super) fn is_empty_folder(&self) -> bool {
+        let near = std::fs::read_dir(&self.path).into_iter().flatten();
+        let mut near = near.flatten().map(|entry| entry.path());
+        self.path.is_dir()
+            && !near.any(|path| path.is_file() && !is_table(&path))
+            && self.may_be_photos().is_some_and(|files| files.is_empty())
+    }
+}
+
+fn is_table(path: &Path) -> bool {
+    let extension = path.extension().unwrap_or_default();
+    let tables = ["csv", "txt", "json"];
+    tables
+        .iter()
+        .any(|table| extension.eq_ignore_ascii_case(table))
 }

@@ -222,8 +222,7 @@ impl Stage for Ingest {
                 "name the CSV of boxes, or leave `boxes` out to take whole photos",
             ));
         }
-        let is_empty = || self.may_be_photos().is_some_and(|files| files.is_empty());
-        if self.format().is_none() && self.path.is_dir() && is_empty() {
+        if self.format().is_none() && self.is_empty_folder() {
             let error = holds_none(&self.path);
             return Err(Misfit::of_error(error, "the folder", &self.path));
         }
