@@ -1,5 +1,7 @@
 //! What is printed when all stages of a run have finished: dataset, classes, figures, verdict, report, time.
 
+use std::collections::BTreeMap;
+
 use super::{columns, duration};
 use crate::artifact::Kind;
 use crate::artifact::run::{RunRecord, StageRecord};
@@ -17,9 +19,7 @@ pub(super) fn summary(outcome: &Outcome) -> String {
     for (name, folder) in &record.datasets {
         blocks.push(format!("dataset {name}: {}", folder.display()));
     }
-    if let Some(classes) = classes(record) {
-        blocks.push(format!("images per class:\n{classes}"));
-    }
+    blocks.extend(classes(record));
     if let Some(table) = measured(&outcome.figures) {
         blocks.push(format!("measured:\n{table}"));
     }
@@ -96,27 +96,36 @@ fn wrapped(head: &str, text: &str) -> String {
     wrapped
 }
 
-/// Counts of the last dataset, else of the last stage that has any.
-fn classes(record: &RunRecord) -> Option<String> {
+/// Images of each class in the last dataset, else in the last stage that has any; and objects, where there are more.
+fn classes(record: &RunRecord) -> Vec<String> {
     let is_dataset = |stage: &&StageRecord| {
         let mut kinds = STAGES.iter().filter(|kind| kind.output == Kind::Dataset);
         kinds.any(|kind| kind.name == stage.stage)
     };
-    let stages = || {
-        record
-            .stages
-            .iter()
-            .rev()
-            .filter(|stage| !stage.classes.is_empty())
+    let mut stages = record.stages.iter().rev();
+    let dataset = stages.clone().find(is_dataset);
+    let Some(stage) = dataset.or_else(|| stages.find(|stage| !stage.classes.is_empty())) else {
+        return Vec::new();
     };
-    let stage = stages().find(is_dataset).or_else(|| stages().next())?;
+    let metrics = record.metrics.get(&stage.id);
+    let objects = metrics.and_then(|metrics| metrics["objects"].as_object());
+    let objects: BTreeMap<String, u64> = (objects.into_iter().flatten())
+        .filter_map(|(class, count)| Some((class.clone(), count.as_u64()?)))
+        .collect();
+    let several = objects.values().sum::<u64>() > stage.count;
+    let images = counts("images per class", &stage.classes);
+    let objects = several.then(|| counts("objects per class", &objects));
+    images.into_iter().chain(objects.flatten()).collect()
+}
+
+fn counts(title: &str, counts: &BTreeMap<String, u64>) -> Option<String> {
     const SHOWN: usize = 20;
     let row = |(class, count): (&String, &u64)| vec![class.clone(), count.to_string()];
-    let mut rows: Vec<Vec<String>> = stage.classes.iter().take(SHOWN).map(row).collect();
-    if stage.classes.len() > SHOWN {
-        rows.push(vec![format!("and {} more", stage.classes.len() - SHOWN)]);
+    let mut rows: Vec<Vec<String>> = counts.iter().take(SHOWN).map(row).collect();
+    if counts.len() > SHOWN {
+        rows.push(vec![format!("and {} more", counts.len() - SHOWN)]);
     }
-    Some(columns(&rows))
+    (!rows.is_empty()).then(|| format!("{title}:\n{}", columns(&rows)))
 }
 
 /// The figures of all stages, each stage's id before its first one.

@@ -12,6 +12,7 @@ mod lock;
 mod making;
 pub mod matrix;
 pub mod memory;
+mod mistakes;
 pub mod plan;
 mod positions;
 pub mod provenance;

@@ -1,5 +1,6 @@
 //! Where the settings of a stage stand in the pipeline file, for errors that are found after it was read.
 
+use std::cmp::Reverse;
 use std::collections::BTreeMap;
 use std::ops::Range;
 use std::path::Path;
@@ -81,6 +82,15 @@ impl Positions {
             }
             _ => {}
         }
+    }
+
+    /// The innermost setting that holds what stands at `span`, and whether that is all of it.
+    pub(super) fn around(&self, span: &Range<usize>) -> Option<(&str, bool)> {
+        let holds = |held: &Range<usize>| held.start <= span.start && span.end <= held.end;
+        let holding = self.named.iter().filter(|(_, held)| holds(held));
+        // Of a `--set` without quotes, and of the tables that it adds, all positions are the same.
+        let innermost = holding.min_by_key(|(key, held)| (held.len(), Reverse(key.len())));
+        innermost.map(|(key, held)| (key.as_str(), held == span))
     }
 
     /// The position of the first setting that `problem` names in backticks and the stage has; if that is a table, of what

@@ -11,9 +11,11 @@ use serde::de::IgnoredAny;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue, ValueDeserializer};
 
+use super::mistakes::explain;
+use super::positions::Positions;
 use super::source::Source;
 use super::spec::Spec;
-use super::tables::{Tables, explain};
+use super::tables::Tables;
 use super::{foresee, matrix, require, variables, wiring};
 use crate::Result;
 use crate::artifact::files::{FOLDER_NAME, is_folder_name};
@@ -136,7 +138,7 @@ impl Spec {
 fn read_head(source: &Source, table: &DeTable) -> Result<Head> {
     let whole = Spanned::new(0..0, DeValue::Table(table.clone()));
     let mut head = Head::deserialize(ValueDeserializer::from(whole))
-        .map_err(|e| explain(source, &e, "the pipeline", &[], 0..0))?;
+        .map_err(|e| explain(source, &e, "the pipeline", &Positions::of(table), &[], 0..0))?;
     if head.stages.is_empty() {
         return Err(source.error(
             0..0,

@@ -15,6 +15,9 @@ use super::variables;
 use crate::stage::{Facts, Misfit, Stage, StageKind};
 use crate::{Error, Result};
 
+/// The keys of a stage's table that belong to the pipeline, not to the stage's configuration.
+pub(super) const WIRING: [&str; 3] = ["use", "from", "like"];
+
 /// A checked pipeline.
 pub struct Spec {
     /// Where it was read from; messages name it.

@@ -6,15 +6,13 @@ use std::ops::Range;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
+use super::mistakes::{explain, surplus};
 use super::positions::Positions;
 use super::source::{Source, overlay};
-use super::spec::StageSpec;
+use super::spec::{StageSpec, WIRING};
 use super::suggest;
 use crate::stage::{Facts, StageKind};
 use crate::{Error, Result};
-
-/// The keys of a stage that belong to the pipeline, not to the stage's configuration.
-const WIRING: [&str; 3] = ["use", "from", "like"];
 
 /// The stages' tables before they become [`StageSpec`]s.
 pub(super) struct Tables<'a> {
@@ -76,8 +74,16 @@ impl<'a> Tables<'a> {
         let positions = Positions::of(&config);
         let value = Spanned::new(span.clone(), DeValue::Table(config));
         let subject = format!("stage `{id}`");
-        let stage = (kind.parse)(value)
-            .map_err(|e| explain(self.source, &e, &subject, &keys, span.clone()))?;
+        let stage = (kind.parse)(value.clone())
+            .map_err(|e| explain(self.source, &e, &subject, &positions, &keys, span.clone()))?;
+        if let Some((span, read)) = surplus(&value, &stage.resolved()) {
+            let (key, _) = positions.around(&span).unwrap_or(("a list", false));
+            return Err(self.source.error(
+                span,
+                format!("{subject}: `{key}` has more than {read} values"),
+                "take out those from here on, which would not be read",
+            ));
+        }
         stage.check().map_err(|problem| {
             self.source.error(
                 positions.first_named(&problem).unwrap_or(span.clone()),
@@ -211,45 +217,4 @@ impl<'a> Tables<'a> {
             suggest::remedy(id, "ids", &self.ids),
         )
     }
-}
-
-/// Rewords a parse error of serde: the unknown name, and the known ones. A stage that parses its table itself
-/// can add a remedy, in a line of its own after `help: `.
-pub(super) fn explain(
-    source: &Source,
-    error: &toml::de::Error,
-    subject: &str,
-    top_keys: &[Range<usize>],
-    fallback: Range<usize>,
-) -> Error {
-    let span = error.span().unwrap_or(fallback);
-    if let Some((problem, remedy)) = error.message().split_once("\nhelp: ") {
-        return source.error(span, format!("{subject}: {problem}"), remedy);
-    }
-    let message = error.message().lines().collect::<Vec<_>>().join("; ");
-    // "unknown field `a`, expected one of `b`, `c`": every second piece between backticks is a name.
-    let mut words = message.split(['`', ' ']);
-    if let (Some("unknown"), Some(what)) = (words.next(), words.next()) {
-        let mut names = message.split('`').skip(1).step_by(2);
-        let name = names.next().unwrap_or_default().to_owned();
-        let mut known: Vec<&str> = names.collect();
-        let what = match what {
-            "field" => "key",
-            "variant" => "value",
-            other => other,
-        };
-        if what == "key" && top_keys.contains(&span) {
-            known.extend(WIRING);
-        }
-        return source.error(
-            span,
-            format!("{subject} has an unknown {what} `{name}`"),
-            suggest::remedy(&name, "known", &known),
-        );
-    }
-    source.error(
-        span,
-        format!("{subject}: {message}"),
-        "`verismo schema` prints every key with its type; `verismo new NAME` shows examples",
-    )
 }

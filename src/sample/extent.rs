@@ -113,9 +113,8 @@ impl<'de> Deserialize<'de> for Extent {
             }
 
             fn visit_i64<E: serde::de::Error>(self, side: i64) -> Result<Extent, E> {
-                let side = u32::try_from(side);
-                let wrong = |_| E::invalid_value(serde::de::Unexpected::Other("it"), &self);
-                side.map(Extent::square).map_err(wrong)
+                let wrong = |_| E::invalid_value(serde::de::Unexpected::Signed(side), &self);
+                u32::try_from(side).map(Extent::square).map_err(wrong)
             }
 
             fn visit_u64<E: serde::de::Error>(self, side: u64) -> Result<Extent, E> {

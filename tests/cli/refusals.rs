@@ -456,3 +456,64 @@ fn photos_that_a_table_names_and_that_are_not_there() {
     let allowed = ["plan", "p.toml", "--set", "photos.max_bad=0.3"];
     some.verismo(&allowed).assert().success();
 }
+
+#[test]
+fn values_of_another_type_and_lists_that_are_too_long() {
+    let project = |settings: &str| {
+        let text = format!("name = \"tiny\"\n[stages.render]\n{settings}\n");
+        Project::new().file("p.toml", text)
+    };
+    for (settings, messages) in [
+        (
+            "count = 1.5",
+            [
+                "p.toml:3:9",
+                "`count` is 1.5, not a whole number of at least 0",
+            ],
+        ),
+        (
+            "size = -3",
+            ["p.toml:3:8", "`size` is -3, not a number of pixels"],
+        ),
+        ("mesh = true", ["p.toml:3:8", "`mesh` is true, not a table"]),
+        (
+            "mesh.camera.tilt_degrees = 4",
+            [
+                "p.toml:3:28",
+                "`mesh.camera.tilt_degrees` is 4, not a list of 2 values",
+            ],
+        ),
+        (
+            "mesh.camera.tilt_degrees = [4, \"b\"]",
+            [
+                "p.toml:3:32",
+                "`mesh.camera.tilt_degrees` holds \"b\", not a number",
+            ],
+        ),
+        (
+            "mesh.camera.tilt_degrees = [4]",
+            [
+                "p.toml:3:28",
+                "`mesh.camera.tilt_degrees` has 1 value instead of 2",
+            ],
+        ),
+        (
+            "mesh.camera.tilt_degrees = [4, 5, 6]",
+            [
+                "p.toml:3:35",
+                "`mesh.camera.tilt_degrees` has more than 2 values",
+            ],
+        ),
+    ] {
+        refused(&project(settings), &[], &messages);
+    }
+    let messages = [
+        "--set render.mesh.lens.noise=[0,1,2]",
+        "has more than 2 values",
+    ];
+    refused(
+        &project("size = 16"),
+        &["--set", "render.mesh.lens.noise=[0,1,2]"],
+        &messages,
+    );
+}

@@ -32,7 +32,8 @@ fn project(pipeline: &str) -> Project {
 #[test]
 fn a_dataset_of_scenes_has_several_objects_an_image() {
     let project = project(PIPELINE);
-    project.verismo(&["run", "scenes.toml"]).assert().success();
+    let run = project.verismo(&["run", "scenes.toml"]).assert().success();
+    run.stdout(contains("objects per class:"));
     let coco = project.json("outputs/datasets/scenes/latest/annotations/instances_train.json");
     let objects = coco["annotations"].as_array().unwrap().len();
     let images = coco["images"].as_array().unwrap().len();

@@ -110,6 +110,7 @@ fn units_and_templates_are_guessed() {
         .file("parts/box.stl.obj", &millimetres)
         .file("signs/stop.svg", sign)
         .file("signs/yield/turned.svg", sign)
+        .file("notes/all.txt", "none")
         .photos("photos", 2);
     let new = |name, models| ["new", name, "--models", models, "--photos", "photos"];
     project
@@ -135,7 +136,8 @@ fn units_and_templates_are_guessed() {
         project.verismo(&["plan", &file]).assert().success();
     }
     for (arguments, problem) in [
-        (new("x", "photos"), "has no model"),
+        (new("x", "photos"), "is given as models and as photos"),
+        (new("x", "notes"), "has no model"),
         (new("x", "nowhere"), "nowhere"),
         (
             ["new", "x", "--task", "juggling", "--size", "64"],
@@ -277,4 +279,51 @@ fn photos_of_several_shapes_keep_them_for_a_detector() {
         .verismo(&["plan", "pipelines/boxes.toml"])
         .assert()
         .success();
+}
+
+#[test]
+fn small_photos_for_a_detector_pass_plan() {
+    let project = project();
+    let files = [
+        "--models",
+        "parts",
+        "--photos",
+        "photos",
+        "--labels",
+        "labels.csv",
+    ];
+    let arguments = [&["new", "boxes", "--task", "detection"], &files[..]].concat();
+    project.verismo(&arguments).assert().success();
+    let text = std::fs::read_to_string(project.path("pipelines/boxes.toml")).unwrap();
+    for crop in ["crop = 16 ", "crop = 32 "] {
+        assert!(text.contains(crop), "{text}");
+    }
+    project
+        .verismo(&["plan", "pipelines/boxes.toml"])
+        .assert()
+        .success();
+}
+
+#[test]
+fn pictures_are_models_of_flat_things() {
+    let project = project().photos("cards", 2);
+    project
+        .verismo(&["new", "cards", "--models", "cards", "--photos", "photos"])
+        .assert()
+        .success()
+        .stdout(
+            contains("2 models, 2 classes: 000, 001").and(contains("side of a picture is 0.1 m")),
+        );
+    let text = std::fs::read_to_string(project.path("pipelines/cards.toml")).unwrap();
+    let entry = "{ path = \"cards/000.png\", scale = 0.1 }";
+    assert!(text.contains(entry), "{text}");
+    project
+        .verismo(&["plan", "pipelines/cards.toml"])
+        .assert()
+        .success();
+    project
+        .verismo(&["inspect", "cards/000.png"])
+        .assert()
+        .success()
+        .stdout(contains("1.00 m wide (x), 0 m high (y)"));
 }

@@ -15,7 +15,7 @@ use crate::sample::{Sample, image as picture};
 use crate::seed::Seed;
 use crate::stage::{Context, DeviceChoice, Share};
 use crate::stages::STAGES;
-use crate::stages::render::{ModelFacts, length, model_facts, model_formats};
+use crate::stages::render::{ModelFacts, length, model_facts, model_formats, sheet_formats};
 use crate::{Error, Result};
 
 /// Views on the turntable.
@@ -33,10 +33,8 @@ pub(in crate::cli) struct Seen {
 /// Whether `path` is named like a model that can be rendered.
 pub(in crate::cli) fn is_model(path: &Path) -> bool {
     let extension = path.extension().unwrap_or_default();
-    path.is_file()
-        && model_formats()
-            .iter()
-            .any(|name| extension.eq_ignore_ascii_case(name))
+    let mut formats = model_formats().iter().chain(sheet_formats());
+    path.is_file() && formats.any(|name| extension.eq_ignore_ascii_case(name))
 }
 
 /// Reads a model and renders it from all sides, `tile` pixels each.

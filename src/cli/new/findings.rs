@@ -7,11 +7,14 @@ use crate::formats::spreadsheet::{BOX_COLUMNS, CLASS_COLUMNS, Spreadsheet};
 use crate::sample::content::is_called_picture;
 use crate::sample::image::extent_of;
 use crate::sample::{Extent, listing};
-use crate::stages::render::{ModelFacts, is_too_large, model_facts, model_formats};
+use crate::stages::render::{ModelFacts, is_too_large, model_facts, model_formats, sheet_formats};
 use crate::{Error, Result};
 
 /// Metres of a millimetre.
 const MILLIMETRE: f32 = 0.001;
+
+/// The longer side of a picture that is a model, in metres: no picture says how large it is.
+const SHEET: f32 = 0.1;
 
 /// Models, or templates, to render.
 pub(super) enum Objects {
@@ -34,6 +37,10 @@ pub(super) struct FoundModel {
 }
 
 impl FoundModel {
+    pub(super) fn is_picture(&self) -> bool {
+        has_extension(&self.path, sheet_formats())
+    }
+
     /// Its width, height and depth in metres.
     pub(super) fn sides(&self) -> [f32; 3] {
         let [x, y, z] = self.facts.size_metres;
@@ -42,7 +49,7 @@ impl FoundModel {
 }
 
 impl Objects {
-    /// Looks at model files, folders of them, or a folder of templates.
+    /// Looks at models and pictures, folders of them, or a folder of templates.
     ///
     /// # Errors
     /// If one cannot be read, or there is none.
@@ -65,23 +72,30 @@ impl Objects {
                 return Ok(Objects::templates(path, drawings));
             }
             if paths.len() == before {
+                let pictures = inside
+                    .iter()
+                    .filter(|path| has_extension(path, sheet_formats()));
+                paths.extend(pictures.cloned());
+            }
+            if paths.len() == before {
                 std::fs::metadata(path).map_err(|e| Error::io(path, e))?;
                 return Err(Error::usage(
                     path.display(),
                     "has no model that can be read",
                     format!(
-                        "give files or folders of .{}, or a folder of .svg",
-                        model_formats().join(", .")
+                        "give files or folders of .{}, or of pictures: .{}",
+                        model_formats().join(", ."),
+                        sheet_formats().join(", .")
                     ),
                 ));
             }
         }
         let found = paths.into_iter().map(|path| {
-            let facts = model_facts(&path, 1.0)?;
+            let scale = has_extension(&path, sheet_formats()).then_some(SHEET);
             Ok(FoundModel {
+                facts: model_facts(&path, scale.unwrap_or(1.0))?,
                 path,
-                facts,
-                scale: None,
+                scale,
                 z_up: false,
             })
         });
@@ -114,13 +128,13 @@ impl Objects {
     }
 }
 
-/// Guesses unit and upper side of models whose format says neither: glTF is in metres, and y points up in it. A set
+/// Guesses unit and upper side of 3D models whose format says neither: glTF is in metres, and y points up in it. A set
 /// of which a model would be larger than most things is in millimetres. CAD programs write these, and let z point up;
 /// so does STL wherever it comes from.
 fn guess(found: &mut [FoundModel]) -> Result<()> {
     let mut silent: Vec<&mut FoundModel> = found
         .iter_mut()
-        .filter(|model| !has_extension(&model.path, &["gltf", "glb"]))
+        .filter(|model| !has_extension(&model.path, &["gltf", "glb"]) && !model.is_picture())
         .collect();
     let longest = |facts: &ModelFacts| facts.size_metres.iter().fold(0.0_f32, |a, b| a.max(*b));
     let from_cad = silent

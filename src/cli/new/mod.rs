@@ -33,7 +33,7 @@ pub(super) struct New {
     /// The name of the pipeline and its dataset.
     name: String,
 
-    /// 3D models, folders of them, or a folder of SVG templates.
+    /// 3D models or pictures of flat things, folders of them, or a folder of SVG templates.
     #[arg(long, value_name = "PATH", num_args = 1..)]
     models: Vec<PathBuf>,
 
@@ -102,6 +102,17 @@ impl New {
                 crate::pipeline::suggest::remedy(&self.task, "tasks", &known),
             ));
         }
+        if let Some(path) = self
+            .models
+            .iter()
+            .find(|path| self.photos.as_ref() == Some(path))
+        {
+            return Err(Error::usage(
+                path.display(),
+                "is given as models and as photos",
+                "`--models` takes what is rendered, `--photos` what it should look like",
+            ));
+        }
         let objects = match self.models.is_empty() {
             true => None,
             false => Some(Objects::find(&self.models)?),
@@ -136,6 +147,9 @@ impl New {
 const FRAME: u32 = 320;
 const PHOTO: f64 = 640.0;
 
+/// Sides must be multiples of this for the networks.
+const STEP: u32 = 8;
+
 /// A size for photos that are read as whole frames.
 fn usual_frames(photos: Option<&Photos>) -> Extent {
     let Some(extent) = photos.and_then(|photos| photos.extent) else {
@@ -148,9 +162,7 @@ fn usual_frames(photos: Option<&Photos>) -> Extent {
 
 /// A size for the pictures: small, since every network is quicker then, but no smaller than what is seen needs.
 fn usual_size(photos: Option<&Photos>, labels: Option<&Labels>) -> Extent {
-    /// Both sides must be multiples of this for the networks.
-    const STEP: f64 = 8.0;
-    let rounded = |side: f64| ((side / STEP).round() * STEP) as u32;
+    let rounded = |side: f64| (side / f64::from(STEP)).round() as u32 * STEP;
     if let Some(side) = labels.and_then(|labels| labels.box_side) {
         // A crop is a little larger than its box.
         return Extent::square(rounded((side * 1.3).clamp(32.0, 96.0)));

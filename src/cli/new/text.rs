@@ -3,6 +3,7 @@
 use std::fmt::Write;
 use std::path::Path;
 
+use super::STEP;
 use super::findings::{FoundModel, Labels, Objects, Photos};
 use crate::registry::Entry;
 use crate::sample::Extent;
@@ -14,6 +15,9 @@ const OBJECTS: &str = include_str!("template_objects.toml");
 
 /// Margin around boxes, as a fraction of their longer side: the default of `ingest`.
 const MARGIN: f64 = 0.15;
+
+/// The least `crop` of a detector.
+const LEAST_CROP: u32 = 32;
 
 /// Models and materials listed in comments, at most.
 const LISTED: usize = 12;
@@ -50,6 +54,7 @@ impl Draft {
             ("@render@", self.render()),
             ("@photos_note@", note),
             ("@photos@", self.photos()),
+            ("@crop@", self.square(64).to_string()),
             ("@evaluate@", self.evaluate()),
             ("@NAME@", self.name.clone()),
         ];
@@ -63,6 +68,13 @@ impl Draft {
                 text.replace(mark, section)
             });
         format!("{}\n", aligned(filled.trim_end()))
+    }
+
+    /// The side of squares that networks learn from, where the pictures are no smaller.
+    fn square(&self, usual: u32) -> u32 {
+        let sides = [Some(self.size), self.frames].into_iter().flatten();
+        let shortest = sides.map(Extent::shorter).min().unwrap_or(usual);
+        (shortest.min(usual) / STEP * STEP).max(STEP)
     }
 
     /// What was found, in lines for the user.
@@ -338,9 +350,12 @@ impl Draft {
         let (source, more) = match self.frames {
             Some(_) => (
                 "render",
-                "crop = 160\t# learns from squares of so many pixels\nbatch = 8\n",
+                format!(
+                    "crop = {}\t# learns from squares of so many pixels\nbatch = 8\n",
+                    self.square(160).max(LEAST_CROP)
+                ),
             ),
-            None => ("augment_source", ""),
+            None => ("augment_source", String::new()),
         };
         format!(
             "\n# From here on: how good is the dataset? Only `evaluate` reads real labels.\n\
@@ -396,7 +411,16 @@ fn aligned(text: &str) -> String {
 /// What is guessed of the models.
 fn guesses(found: &[FoundModel]) -> Vec<String> {
     let mut guesses = Vec::new();
-    if let Some(scale) = found.iter().find_map(|model| model.scale) {
+    let scale = |picture| {
+        let mut of_kind = found.iter().filter(|model| model.is_picture() == picture);
+        of_kind.find_map(|model| model.scale)
+    };
+    if let Some(side) = scale(true) {
+        guesses.push(format!(
+            "the longer side of a picture is {side} m (`scale`)"
+        ));
+    }
+    if let Some(scale) = scale(false) {
         guesses.push(format!(
             "one unit of a model is {scale} m (`scale`), by their size"
         ));

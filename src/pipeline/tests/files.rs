@@ -249,7 +249,11 @@ fn what_is_wrong_in_a_matrix_has_its_place() {
         ),
         (
             "'solid.count' = [3, 'x']",
-            ["m.toml:2:21:", "stage `solid`", "u64"],
+            [
+                "m.toml:2:21:",
+                "stage `solid`",
+                "not a whole number of at least 0",
+            ],
         ),
         (
             "'solid.count' = 3",

@@ -65,7 +65,7 @@ fn tasks(dataset: &DatasetInfo, config: &Emit, survey: &Survey) -> Vec<&'static 
     };
     let tasks = [
         (!dataset.classes().is_empty(), "image-classification"),
-        (survey.objects > 0, "object-detection"),
+        (!survey.objects.is_empty(), "object-detection"),
         (survey.masks > 0, "image-segmentation"),
         (dataset.has_keypoints(), "keypoint-detection"),
         (has_map("depth"), "depth-estimation"),

@@ -393,6 +393,7 @@ impl Stage for Emit {
             "name": self.name,
             "version": self.version,
             "images": survey.images,
+            "objects": survey.objects,
             "proof": proof.summary(),
         });
         if let Some(rejected) = survey.rejected {

@@ -18,8 +18,8 @@ pub struct Survey {
     pub images: BTreeMap<String, BTreeMap<String, u64>>,
     /// Every class of an image or object, with the names of its keypoints.
     pub categories: BTreeMap<String, Vec<String>>,
-    /// Number of objects in all images.
-    pub objects: u64,
+    /// Objects in all images, by class.
+    pub objects: BTreeMap<String, u64>,
     /// Number of those whose mask is known.
     pub masks: u64,
     /// Original renders of the images, as 64-bit hashes to save memory.
@@ -98,7 +98,7 @@ impl Survey {
                 "lower them",
             ));
         }
-        if survey.objects == 0 && survey.left_out.any() {
+        if survey.objects.is_empty() && survey.left_out.any() {
             let text = "no object is left: each is smaller than `min_box` or less visible than `min_visible`";
             context.emit(Event::Warning { text: text.into() });
         }
@@ -120,6 +120,7 @@ impl Survey {
             .entry(class)
             .or_default() += 1;
         for object in labels.objects() {
+            *self.objects.entry(object.class.clone()).or_default() += 1;
             let names = self.categories.entry(object.class.clone()).or_default();
             for keypoint in &object.keypoints {
                 if !names.contains(&keypoint.name) {
@@ -127,7 +128,6 @@ impl Survey {
                 }
             }
         }
-        self.objects += labels.objects().len() as u64;
         self.observations.add(0, labels);
         let masks = labels.objects().iter().filter(|o| o.mask.is_some());
         self.masks += masks.count() as u64;

@@ -110,6 +110,7 @@ fn the_summary_counts_images() {
             "name": "blocks",
             "version": "1.2",
             "images": { "train": { "one": 5, "two": 3 }, "val": { "one": 3, "two": 1 } },
+            "objects": { "one": 8, "two": 4, "other": 3 },
             "proof": { "boxes": 15, "posed": 0, "odd": 0, "no_pose": 12 },
         })
     );

@@ -16,6 +16,8 @@ pub(super) struct Renders {
     paths: Vec<PathBuf>,
     by_id: HashMap<String, Place>,
     by_origin: HashMap<(String, u64), Place>,
+    /// By origin alone, of those that are the only ones of theirs.
+    only: HashMap<String, Option<Place>>,
     open: Option<(usize, Vec<Sample>)>,
 }
 
@@ -27,13 +29,16 @@ impl Renders {
             paths: artifact.parts().collect(),
             by_id: HashMap::new(),
             by_origin: HashMap::new(),
+            only: HashMap::new(),
             open: None,
         };
         for (number, path) in renders.paths.iter().enumerate() {
             for (row, sample) in parts::read_part(path)?.into_iter().enumerate() {
-                let origin = (sample.provenance.origin, sample.index);
-                renders.by_origin.insert(origin, (number, row));
-                renders.by_id.insert(sample.id, (number, row));
+                let (origin, place) = (sample.provenance.origin, (number, row));
+                let alone = renders.only.entry(origin.clone());
+                alone.and_modify(|only| *only = None).or_insert(Some(place));
+                renders.by_origin.insert((origin, sample.index), place);
+                renders.by_id.insert(sample.id, place);
             }
             context.check_interrupt()?;
         }
@@ -65,7 +70,7 @@ impl Renders {
             .collect()
     }
 
-    /// By the parent's id, else by origin and place in the order.
+    /// By the parent's id, else by origin and place in the order, else by origin alone: what was joined has new places.
     fn place(&self, sample: &Sample) -> Option<Place> {
         let provenance = &sample.provenance;
         let parent = provenance.parent.as_ref().and_then(|p| self.by_id.get(p));
@@ -73,7 +78,8 @@ impl Renders {
             self.by_origin
                 .get(&(provenance.origin.clone(), sample.index))
         };
-        parent.or_else(origin).copied()
+        let only = || self.only.get(&provenance.origin).copied().flatten();
+        parent.or_else(origin).copied().or_else(only)
     }
 
     fn part(&mut self, number: usize) -> Result<&[Sample]> {

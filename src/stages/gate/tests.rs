@@ -423,11 +423,20 @@ fn a_render_is_found_by_origin_where_the_parent_is_unknown() {
     for sample in &mut samples {
         sample.provenance.parent = Some("elsewhere".into());
     }
-    assert!(
-        judge(&gate(), Given::Nothing, &samples, 16)
-            .values()
-            .all(Verdict::is_kept)
-    );
+    let all_kept = |samples: &[Sample]| {
+        let verdicts = judge(&gate(), Given::Nothing, samples, 16);
+        assert!(verdicts.values().all(Verdict::is_kept));
+    };
+    all_kept(&samples);
+    // As two translations of each render are joined.
+    let count = samples.len() as u64;
+    let mut others = samples.clone();
+    for sample in &mut others {
+        sample.id = format!("other-{}", sample.id);
+        sample.index += count;
+    }
+    samples.extend(others);
+    all_kept(&samples);
 }
 
 #[test]

@@ -13,7 +13,9 @@ mod stored;
 mod template;
 mod turns;
 
-pub use mesh::{ModelFacts, ModelList, is_too_large, length, model_facts, model_formats};
+pub use mesh::{
+    ModelFacts, ModelList, is_too_large, length, model_facts, model_formats, sheet_formats,
+};
 
 use std::borrow::Cow;
 use std::collections::BTreeSet;

@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use super::config::Colour;
+use super::flat;
 use super::list::{self, Source};
 use super::model::Model;
 use super::sizes;
@@ -92,4 +93,9 @@ pub fn model_facts(path: &Path, unit_metres: f32) -> Result<ModelFacts> {
 /// The extensions of the models that can be read, in lower case.
 pub fn model_formats() -> &'static [&'static str] {
     &list::ENDINGS
+}
+
+/// The extensions of the pictures that are models: sheets that lie flat, whose longer side is one unit.
+pub fn sheet_formats() -> &'static [&'static str] {
+    &flat::ENDINGS
 }

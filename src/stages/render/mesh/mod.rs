@@ -66,7 +66,7 @@ use std::sync::Arc;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-pub use facts::{ModelFacts, model_facts, model_formats};
+pub use facts::{ModelFacts, model_facts, model_formats, sheet_formats};
 pub use shapes::ModelList;
 pub use sizes::{is_too_large, length};
 

@@ -64,6 +64,9 @@ fn implausible(model: &Model) -> String {
 
 /// A length in its own unit, with three digits.
 pub fn length(metres: f32) -> String {
+    if metres == 0.0 {
+        return "0 m".into();
+    }
     let (length, unit) = match metres {
         0.0..1e-4 => (metres * 1e6, "µm"),
         1e-4..0.01 => (metres * 1e3, "mm"),
@@ -82,6 +85,7 @@ mod tests {
     #[test]
     fn lengths_have_three_digits_and_a_unit() {
         for (metres, expected) in [
+            (0.0, "0 m"),
             (2e-6, "2.00 µm"),
             (0.0042, "4.20 mm"),
             (0.016, "1.60 cm"),
