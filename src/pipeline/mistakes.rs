@@ -127,7 +127,7 @@ fn belonging(expected: &str) -> String {
 /// needs, and says nothing of the rest.
 pub(super) fn surplus(given: &Spanned<DeValue>, read: &Value) -> Option<(Range<usize>, usize)> {
     match (given.get_ref(), read) {
-        (DeValue::Array(given), Value::Array(read)) => match given.iter().nth(read.len()) {
+        (DeValue::Array(given), Value::Array(read)) => match given.get(read.len()) {
             Some(first) => Some((first.span(), read.len())),
             None => given
                 .iter()
