@@ -49,10 +49,11 @@ pub(super) fn explain(
 }
 
 /// The parts of "unknown field `a`, expected one of `b`, `c`": what is unknown, its name and the known ones.
-fn unknown_name(message: &str) -> Option<(&'static str, &str, Vec<&str>)> {
+fn unknown_name(message: &str) -> Option<(&str, &str, Vec<&str>)> {
     let what = match message.strip_prefix("unknown ")?.split(' ').next()? {
         "field" => "key",
-        _ => "value",
+        "variant" => "value",
+        other => other,
     };
     // Every second piece between backticks is a name.
     let mut names = message.split('`').skip(1).step_by(2);

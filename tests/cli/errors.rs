@@ -30,6 +30,61 @@ fn an_unknown_key_is_refused_with_line_and_nearest() {
 }
 
 #[test]
+fn a_value_of_another_type_is_told_in_plain_words() {
+    let refused = |settings: &str, set: &[&str], place: &str, problem: &str| {
+        let text = format!("[stages.render]\n{settings}\n");
+        let project = Project::new().file("p.toml", text);
+        let output = project
+            .verismo(&[&["plan", "p.toml"], set].concat())
+            .assert()
+            .code(2);
+        output.stderr(
+            contains(place)
+                .and(contains(problem))
+                .and(contains("help: ")),
+        );
+    };
+    for (settings, place, problem) in [
+        (
+            "count = 1.5",
+            "2:9",
+            "`count` is 1.5, not a whole number of at least 0",
+        ),
+        ("size = -3", "2:8", "`size` is -3, not a number of pixels"),
+        ("mesh = true", "2:8", "`mesh` is true, not a table"),
+        (
+            "mesh.lens.noise = 4",
+            "2:19",
+            "`mesh.lens.noise` is 4, not a list of 2 values",
+        ),
+        (
+            "mesh.lens.noise = [4, \"b\"]",
+            "2:23",
+            "`mesh.lens.noise` holds \"b\", not a number",
+        ),
+        (
+            "mesh.lens.noise = [4]",
+            "2:19",
+            "`mesh.lens.noise` has 1 value instead of 2",
+        ),
+        (
+            "mesh.lens.noise = [4, 5, 6]",
+            "2:26",
+            "`mesh.lens.noise` has more than 2 values",
+        ),
+    ] {
+        refused(settings, &[], &format!("p.toml:{place}"), problem);
+    }
+    let set = "render.mesh.lens.noise=[0,1,2]";
+    refused(
+        "count = 1",
+        &["--set", set],
+        &format!("--set {set}"),
+        "has more than 2 values",
+    );
+}
+
+#[test]
 fn a_number_out_of_range_is_named_where_it_stands() {
     let pipeline = "[stages.render]\ncount = 1\n[stages.render.mesh]\nmodels = [\"a.obj\"]\n\
                     [stages.render.mesh.scene]\ncount = [3, 1]\n";
