@@ -65,7 +65,8 @@ fn reworded(message: &str, key: &str, whole: bool) -> Option<String> {
     if let Some(missing) = message.strip_prefix("missing field ") {
         return Some(format!("{missing} is missing"));
     }
-    let (found, expected) = message.split_once(", expected ")?;
+    // A text that was found may hold anything.
+    let (found, expected) = message.rsplit_once(", expected ")?;
     if let Some(length) = found.strip_prefix("invalid length ") {
         let values = if length == "1" { "value" } else { "values" };
         let wanted = match expected.rsplit_once(' ') {
@@ -152,6 +153,10 @@ mod tests {
             (
                 r#"invalid type: string "x", expected u64"#,
                 r#"`k` is "x", not a whole number of at least 0"#,
+            ),
+            (
+                r#"invalid type: string "a, expected b", expected u64"#,
+                r#"`k` is "a, expected b", not a whole number of at least 0"#,
             ),
             (
                 "invalid type: floating point `1.5`, expected u8",

@@ -38,7 +38,7 @@ pub(super) struct FoundModel {
 
 impl FoundModel {
     pub(super) fn is_picture(&self) -> bool {
-        has_extension(&self.path, sheet_formats())
+        is_picture(&self.path)
     }
 
     /// Its width, height and depth in metres.
@@ -72,10 +72,7 @@ impl Objects {
                 return Ok(Objects::templates(path, drawings));
             }
             if paths.len() == before {
-                let pictures = inside
-                    .iter()
-                    .filter(|path| has_extension(path, sheet_formats()));
-                paths.extend(pictures.cloned());
+                paths.extend(inside.iter().filter(|path| is_picture(path)).cloned());
             }
             if paths.len() == before {
                 std::fs::metadata(path).map_err(|e| Error::io(path, e))?;
@@ -91,7 +88,7 @@ impl Objects {
             }
         }
         let found = paths.into_iter().map(|path| {
-            let scale = has_extension(&path, sheet_formats()).then_some(SHEET);
+            let scale = is_picture(&path).then_some(SHEET);
             Ok(FoundModel {
                 facts: model_facts(&path, scale.unwrap_or(1.0))?,
                 path,
@@ -263,6 +260,11 @@ impl Labels {
             classes,
         })
     }
+}
+
+/// Whether it is named like a picture that can be a model.
+fn is_picture(path: &Path) -> bool {
+    has_extension(path, sheet_formats())
 }
 
 fn has_extension(path: &Path, known: &[&str]) -> bool {
