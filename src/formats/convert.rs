@@ -372,7 +372,11 @@ fn count_lost(lost: &mut BTreeMap<&'static str, u64>, holds: Holds, labels: &Lab
             "classes of pictures",
             usize::from(labels.class.is_some()),
         ),
-        (true, "captions", usize::from(labels.caption.is_some())),
+        (
+            !holds.captions,
+            "captions",
+            usize::from(labels.caption.is_some()),
+        ),
         (
             !holds.camera,
             "cameras",

@@ -5,6 +5,8 @@
 pub struct Holds {
     /// The class of a picture.
     pub class: bool,
+    /// A sentence that describes a picture.
+    pub captions: bool,
     /// Classes and boxes of objects.
     pub objects: bool,
     /// The visible pixels of each object.
@@ -36,6 +38,7 @@ impl Holds {
     /// No labels.
     pub const NOTHING: Holds = Holds {
         class: false,
+        captions: false,
         objects: false,
         masks: false,
         keypoints: false,
@@ -60,6 +63,7 @@ impl Holds {
         let kinds = |holds: Holds| {
             [
                 holds.class,
+                holds.captions,
                 holds.objects && !holds.oriented,
                 // Oriented boxes are drawn around masks.
                 holds.masks || holds.oriented,
@@ -80,6 +84,7 @@ impl Holds {
     pub fn names(self) -> String {
         let all = [
             ("class", self.class),
+            ("captions", self.captions),
             ("boxes", self.objects && !self.oriented),
             ("oriented boxes", self.oriented),
             ("masks", self.masks),

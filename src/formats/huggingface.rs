@@ -1,5 +1,5 @@
 //! `metadata.jsonl` beside each split's images, as read by the `imagefolder` loader of Hugging Face
-//! `datasets`: <https://huggingface.co/docs/datasets/image_dataset>.
+//! `datasets`: <https://huggingface.co/docs/datasets/image_dataset>. `metadata.csv` is only read.
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -8,9 +8,10 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+use super::spreadsheet::{CAPTION_COLUMNS, CLASS_COLUMNS, Spreadsheet};
 use super::{
-    DatasetInfo, Format, Holds, ImageEntry, Picture, Reader, Writer, create, file_name, folders_in,
-    from_json, inside,
+    DatasetInfo, Format, Holds, ImageEntry, Picture, Reader, Writer, boxes_csv, create, file_name,
+    folders_in, from_json, inside,
 };
 use crate::sample::{Domain, Keypoint, Labels, Object, Provenance};
 use crate::{Error, Result};
@@ -22,6 +23,7 @@ pub(super) const FORMAT: Format = Format {
     required: false,
     holds: Holds {
         class: true,
+        captions: true,
         objects: true,
         keypoints: true,
         visible_fraction: true,
@@ -36,12 +38,18 @@ pub(super) const FORMAT: Format = Format {
 /// The file beside the images.
 const FILE: &str = "metadata.jsonl";
 
+/// The same as a table, which holds no objects.
+const TABLE: &str = "metadata.csv";
+
 /// One line, for one image.
 #[derive(Serialize)]
 struct Line<'a> {
     /// Relative to the metadata file.
     file_name: &'a str,
     label: Option<&'a str>,
+    /// The caption.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    text: Option<&'a str>,
     /// Null: not known.
     objects: Option<Objects<'a>>,
     id: &'a str,
@@ -97,6 +105,7 @@ impl Writer for Metadata<'_> {
         let line = Line {
             file_name: &entry.file[entry.split.len() + 1..],
             label: entry.class,
+            text: entry.sample.labels.caption.as_deref(),
             objects: objects.map(|objects| Objects {
                 bbox: objects.iter().map(|o| o.bbox_xywh).collect(),
                 category: objects.iter().map(|o| o.class.as_str()).collect(),
@@ -138,10 +147,12 @@ fn keypoint_names(object: &Object) -> Vec<&str> {
 }
 
 /// The parts of a line that the reader uses; everything else is ignored.
-#[derive(Deserialize)]
+#[derive(Default, Deserialize)]
 struct ReadLine {
     file_name: String,
     label: Option<String>,
+    #[serde(alias = "caption")]
+    text: Option<String>,
     objects: Option<ReadObjects>,
     domain: Option<String>,
     #[serde(default)]
@@ -168,16 +179,30 @@ struct ReadObjects {
 
 /// The metadata files in a folder and its subfolders, each with its split.
 fn files(root: &Path) -> Result<Vec<(PathBuf, Option<String>)>> {
-    let mut found = vec![(root.join(FILE), None)];
+    let mut folders = vec![(root.to_path_buf(), None)];
     for folder in folders_in(root)? {
-        found.push((folder.join(FILE), Some(file_name(&folder))));
+        let split = file_name(&folder);
+        folders.push((folder, Some(split)));
     }
-    found.retain(|(file, _)| file.is_file());
-    Ok(found)
+    let file = |(folder, split): (PathBuf, _)| {
+        let lines = folder.join(FILE);
+        let table = folder.join(TABLE);
+        // A table of boxes is of another format.
+        let is_table = || table.is_file() && !(boxes_csv::FORMAT.detect)(&table);
+        match lines.is_file() {
+            true => Some((lines, split)),
+            false => is_table().then_some((table, split)),
+        }
+    };
+    Ok(folders.into_iter().filter_map(file).collect())
 }
 
 fn read(root: &Path, reader: &mut Reader) -> Result<()> {
     for (file, split) in files(root)? {
+        if file.ends_with(TABLE) {
+            read_table(&file, split.as_deref(), reader)?;
+            continue;
+        }
         let failed = |e| Error::io(&file, e);
         let folder = file.parent().unwrap_or(root);
         let lines = BufReader::new(File::open(&file).map_err(failed)?).lines();
@@ -201,10 +226,49 @@ fn read(root: &Path, reader: &mut Reader) -> Result<()> {
     Ok(())
 }
 
+/// Hands on the pictures of a `metadata.csv`.
+fn read_table(path: &Path, split: Option<&str>, reader: &mut Reader) -> Result<()> {
+    let folder = path.parent().unwrap_or(Path::new(""));
+    let sheet = Spreadsheet::read(path)?;
+    let names = ["file_name", "file"];
+    let file = sheet.column(&names);
+    let file = file.ok_or_else(|| sheet.no_column(&names, "name that of the pictures so"))?;
+    let (class, caption) = (sheet.column(CLASS_COLUMNS), sheet.column(CAPTION_COLUMNS));
+    for record in sheet.records() {
+        let record = match record {
+            Ok(record) => record,
+            Err(Error::Failed {
+                subject, problem, ..
+            }) => {
+                reader.flaw(subject, problem)?;
+                continue;
+            }
+            Err(e) => return Err(e),
+        };
+        let place = format!("{}:{}", path.display(), record.line);
+        let text = |column: Option<usize>| {
+            let text = record.get(column?);
+            (!text.is_empty()).then(|| text.to_owned())
+        };
+        let line = ReadLine {
+            label: text(class),
+            text: text(caption),
+            ..ReadLine::default()
+        };
+        let found = inside(folder, record.get(file));
+        let found = found.map(|file| line.picture(file, split.map(str::to_owned)));
+        if let Some(picture) = reader.some(&place, found)? {
+            reader.add(place, picture)?;
+        }
+    }
+    Ok(())
+}
+
 impl ReadLine {
     fn picture(self, file: PathBuf, split: Option<String>) -> Picture {
         let labels = Labels {
             class: self.label,
+            caption: self.text,
             objects: self.objects.map(ReadObjects::objects),
             ..Labels::default()
         };

@@ -20,6 +20,7 @@ pub(super) const FORMAT: Format = Format {
     required: true,
     holds: Holds {
         class: true,
+        captions: true,
         objects: true,
         masks: true,
         poses: true,
@@ -38,6 +39,8 @@ struct Row {
     file: String,
     split: String,
     class: Option<String>,
+    #[serde(default)]
+    caption: Option<String>,
     width: u32,
     height: u32,
     /// x, y, width, height of each object in pixels, concatenated; null: unknown.
@@ -106,6 +109,7 @@ impl Writer for Manifest<'_> {
             file: entry.file.clone(),
             split: entry.split.to_owned(),
             class: entry.class.map(str::to_owned),
+            caption: sample.labels.caption.clone(),
             width: sample.extent.width,
             height: sample.extent.height,
             boxes: known.map(|all| all.iter().flat_map(|o| o.bbox_xywh).collect()),
@@ -215,6 +219,7 @@ impl Row {
         });
         let labels = Labels {
             class: self.class,
+            caption: self.caption,
             objects,
             camera: self.camera.as_deref().and_then(Camera::from_slice),
             ..Labels::default()

@@ -83,8 +83,11 @@ fn any_object() -> impl Strategy<Value = Object> {
 
 fn any_labels() -> impl Strategy<Value = Labels> {
     let objects = prop::option::of(prop::collection::vec(any_object(), 0..4));
-    (any_class(), objects, any::<bool>()).prop_map(|(class, objects, camera)| Labels {
+    let caption = prop::option::of(any_class());
+    let labels = (any_class(), caption, objects, any::<bool>());
+    labels.prop_map(|(class, caption, objects, camera)| Labels {
         class: Some(class),
+        caption,
         objects,
         camera: camera.then_some(Camera {
             fx: 30.0,
@@ -230,7 +233,7 @@ fn restrict(holds: Holds, labels: &Labels) -> Labels {
         },
         maps: Maps::default(),
         camera: labels.camera.filter(|_| holds.camera),
-        caption: None,
+        caption: labels.caption.clone().filter(|_| holds.captions),
     }
 }
 

@@ -1,5 +1,6 @@
 //! WebDataset: tars `SPLIT-000000.tar`, in which the files of a sample follow each other and share a name:
-//! `KEY.png`, `KEY.json` with the labels and, if the picture has a class, `KEY.cls` with its number:
+//! `KEY.png`, `KEY.json` with the labels and, if the picture has them, its class as a number in `KEY.cls` and its
+//! caption in `KEY.txt`:
 //! <https://github.com/webdataset/webdataset>.
 
 use std::collections::BTreeMap;
@@ -22,10 +23,11 @@ use crate::{Error, Result};
 /// The registry entry.
 pub(super) const FORMAT: Format = Format {
     name: "webdataset",
-    about: "SPLIT-000000.tar: shards of KEY.png, KEY.json and KEY.cls",
+    about: "SPLIT-000000.tar: shards of KEY.png, KEY.json, KEY.cls and KEY.txt",
     required: false,
     holds: Holds {
         class: true,
+        captions: true,
         objects: true,
         masks: true,
         keypoints: true,
@@ -172,10 +174,12 @@ impl Writer for WebDataset<'_> {
             .iter()
             .position(|class| Some(*class) == entry.class);
         let number = number.map(|number| number.to_string());
+        let caption = entry.sample.labels.caption.as_deref();
         let files = [
             (entry.ending(), Some(&*picture)),
             ("json", Some(text.as_slice())),
             ("cls", number.as_deref().map(str::as_bytes)),
+            ("txt", caption.map(str::as_bytes)),
         ];
         let files = files.map(|(ending, bytes)| Some((format!("{key}.{ending}"), bytes?)));
         let files: Vec<(String, &[u8])> = files.into_iter().flatten().collect();
@@ -376,7 +380,9 @@ impl Group {
             None => None,
         };
         let class = self.files.remove("cls").or(self.files.remove("class"));
-        let class = class.map(|text| String::from_utf8_lossy(&text).trim().to_owned());
+        let plain = |text: Vec<u8>| String::from_utf8_lossy(&text).trim().to_owned();
+        let class = class.map(plain);
+        let caption = self.files.remove("txt").map(plain);
         let name = sample.as_ref().and_then(|sample| sample.file.as_deref());
         let name = name.map(|name| file_name(Path::new(name)));
         let name = name.unwrap_or_else(|| file_name(Path::new(&format!("{}.{ending}", self.key))));
@@ -384,6 +390,7 @@ impl Group {
         picture.bytes = bytes;
         picture.split = split.map(str::to_owned);
         picture.labels.class = class;
+        picture.labels.caption = caption.filter(|caption| !caption.is_empty());
         if let Some(sample) = sample {
             sample.label(&place, &mut picture, reader)?;
         }

@@ -150,6 +150,12 @@ pub fn words(caption: &str) -> impl Iterator<Item = String> {
     parts.filter(|word| !word.is_empty()).map(str::to_lowercase)
 }
 
+/// Whether a caption has all words of the class's name.
+pub fn names_class(caption: &str, class: &str) -> bool {
+    let said: Vec<String> = words(caption).collect();
+    words(class).all(|word| said.contains(&word))
+}
+
 const FILE: &str = "generator.json";
 
 /// The files of a network: its shape, and its weights.

@@ -27,6 +27,9 @@ pub const BOX_COLUMNS: [&[&str]; 5] = [
 /// Names that the column with the class goes by, the likeliest first.
 pub const CLASS_COLUMNS: &[&str] = &["class", "class_id", "label", "ClassId"];
 
+/// Names that the column with a sentence about the picture goes by, the likeliest first.
+pub const CAPTION_COLUMNS: &[&str] = &["caption", "text", "title"];
+
 /// What may stand between fields.
 const DELIMITERS: [char; 4] = [',', ';', '\t', '|'];
 
@@ -101,6 +104,11 @@ impl Spreadsheet {
             sheet.head.pop();
         }
         Ok(sheet)
+    }
+
+    /// Where it lies.
+    pub fn path(&self) -> &Path {
+        &self.path
     }
 
     /// What the user should know about how the table was read; `None` if there is nothing.

@@ -59,3 +59,33 @@ fn crc(bytes: &[u8]) -> u32 {
     crc.update(bytes);
     crc.sum()
 }
+
+#[test]
+fn captions_of_a_table_are_read_and_kept() {
+    let table =
+        "file_name,text,label\na.png,\"a dark, red disc\",disc\nb.png,,disc\n../c.png,x,disc\n";
+    let folder = folder(&[
+        ("train/metadata.csv", table),
+        ("train/a.png", ""),
+        ("train/b.png", ""),
+    ]);
+    let format = detect(folder.path()).unwrap();
+    assert_eq!(format.name, "huggingface");
+    let pictures = format.pictures(folder.path()).unwrap();
+    let captions: Vec<_> = pictures
+        .iter()
+        .map(|p| p.labels.caption.as_deref())
+        .collect();
+    assert_eq!(captions, [Some("a dark, red disc"), None]);
+    assert_eq!(pictures[1].labels.class.as_deref(), Some("disc"));
+    assert_eq!(pictures[1].split.as_deref(), Some("train"));
+    let findings = format.visit(folder.path(), false, &mut |_| Ok(())).unwrap();
+    assert!(
+        format!("{findings:?}").contains("metadata.csv:4"),
+        "{findings:?}"
+    );
+    // A table with corners is one of boxes.
+    let boxes = "file_name,label,xmin,ymin,xmax,ymax\na.png,disc,0,0,1,1\n";
+    std::fs::write(folder.path().join("train/metadata.csv"), boxes).unwrap();
+    assert_eq!(detect(&folder.path().join("train")).unwrap().name, "csv");
+}

@@ -50,7 +50,7 @@ use crate::{Error, Result};
 pub const STAGE: StageKind = StageKind {
     name: "emit",
     about: "a dataset to publish: COCO, Hugging Face, Croissant, class folders, manifest, card, checksums",
-    version: 13,
+    version: 14,
     inputs: &[
         Input::required(
             "samples",

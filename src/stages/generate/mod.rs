@@ -18,7 +18,7 @@ use serde_json::json;
 
 use crate::artifact::resume::Resume;
 use crate::artifact::{Kind, parts};
-use crate::generators::{Trained, words};
+use crate::generators::{Trained, names_class, words};
 use crate::models::task_network::TaskNetwork;
 use crate::nn::device;
 use crate::stage::finding::{self, Finding, Level};
@@ -282,11 +282,9 @@ impl Generate {
         }
         let mut chosen: BTreeMap<usize, Vec<String>> = BTreeMap::new();
         for caption in &self.captions {
-            let said: Vec<String> = words(caption).collect();
-            let named = |class: &str| words(class).all(|word| said.contains(&word));
             // Of "limit" and "no limit", the one that says more.
             let classes = trained.classes.iter().enumerate();
-            let classes = classes.filter(|(_, class)| named(class));
+            let classes = classes.filter(|(_, class)| names_class(caption, class));
             let Some((class, _)) = classes.max_by_key(|(_, class)| words(class).count()) else {
                 return Err(Error::usage(
                     context.id,

@@ -1,11 +1,13 @@
-//! The CSV of boxes: which columns hold them, and every row with its place for messages.
+//! The CSV of boxes or whole photos: which columns hold them, and every row with its place for messages.
 
 use std::collections::HashMap;
 use std::path::Path;
 
 use super::photos::Photos;
 use crate::Result;
-use crate::formats::spreadsheet::{BOX_COLUMNS, CLASS_COLUMNS, Record, Spreadsheet, quoted};
+use crate::formats::spreadsheet::{
+    BOX_COLUMNS, CAPTION_COLUMNS, CLASS_COLUMNS, Record, Spreadsheet, quoted,
+};
 
 /// What a row says about its photo.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -34,6 +36,8 @@ pub(super) struct Row {
     pub first: u64,
     /// What the box shows, if that is read.
     pub class: Option<String>,
+    /// A sentence about it, if there is one and it is read.
+    pub caption: Option<String>,
 }
 
 /// One row for each photo of `places`.
@@ -46,67 +50,106 @@ pub(super) fn whole(photos: &Photos, places: &[usize]) -> Vec<Row> {
         area: Area::Whole,
         first: number as u64,
         class: None,
+        caption: None,
     };
     places.iter().enumerate().map(row).collect()
+}
+
+/// Which labels of a CSV are read, and the names that the file gives for their columns.
+#[derive(Clone, Copy)]
+pub(super) struct LabelColumns<'a> {
+    pub class: Option<&'a str>,
+    pub caption: Option<&'a str>,
 }
 
 /// A CSV of boxes, whose columns were found.
 pub(super) struct Boxes {
     sheet: Spreadsheet,
-    /// Of file, left, top, right and bottom.
-    columns: [usize; 5],
+    file: usize,
+    /// Of left, top, right and bottom; `None` in a CSV of whole photos.
+    corners: Option<[usize; 4]>,
     track: Option<usize>,
     class: Option<usize>,
+    caption: Option<usize>,
 }
 
 impl Boxes {
     /// Opens the CSV at `path`; `columns` overrides the search for column names. Rows with the same text in
-    /// the column `track` show the same thing; one without text stands alone.
+    /// the column `track` show the same thing; one without text stands alone. With `labels`, it may do without boxes.
     ///
     /// # Errors
     /// If the file or a column is missing.
-    pub(super) fn open(path: &Path, columns: Option<&[String; 5]>, track: &str) -> Result<Self> {
+    pub(super) fn open(
+        path: &Path,
+        columns: Option<&[String; 5]>,
+        track: &str,
+        labels: Option<LabelColumns>,
+    ) -> Result<Self> {
         let sheet = Spreadsheet::read(path)?;
-        let mut places = [0; 5];
+        let mut places = [None; 5];
         for (number, place) in places.iter_mut().enumerate() {
-            let wanted = match columns {
-                Some(names) => vec![names[number].as_str()],
-                None => BOX_COLUMNS[number].to_vec(),
-            };
+            *place = sheet.column(&wanted(columns, number));
+        }
+        let is_whole = labels.is_some() && columns.is_none() && places[1..] == [None; 4];
+        if is_whole {
+            places[1..].fill(Some(0));
+        }
+        if let Some(number) = places.iter().position(Option::is_none) {
             let remedy = "name those of file, left, top, right and bottom with \
                           columns = [\"…\", \"…\", \"…\", \"…\", \"…\"]";
-            let found = sheet.column(&wanted);
-            *place = found.ok_or_else(|| sheet.no_column(&wanted, remedy))?;
+            return Err(sheet.no_column(&wanted(columns, number), remedy));
         }
+        let [file, corners @ ..] = places.map(Option::unwrap_or_default);
         let mut boxes = Boxes {
             sheet,
-            columns: places,
+            file,
+            corners: (!is_whole).then_some(corners),
             track: None,
             class: None,
+            caption: None,
         };
         if !track.is_empty() {
             let found = boxes.sheet.column(&[track]);
             let remedy = "name that of the tracks, or write track = \"\" if it has none";
             boxes.track = Some(found.ok_or_else(|| boxes.sheet.no_column(&[track], remedy))?);
         }
+        if let Some(labels) = labels {
+            boxes.find_labels(labels)?;
+        }
         Ok(boxes)
     }
 
-    /// Reads the classes, too: from the column `name`, or from one that goes by a usual name.
-    ///
-    /// # Errors
-    /// If there is no such column.
-    pub(super) fn with_classes(mut self, name: Option<&str>) -> Result<Self> {
-        let names = name.as_ref().map_or(CLASS_COLUMNS, std::slice::from_ref);
+    /// Finds the classes, and captions if there are any: by the name that is given, or by a usual one.
+    fn find_labels(&mut self, labels: LabelColumns) -> Result<()> {
+        let names = labels.class.as_ref();
+        let names = names.map_or(CLASS_COLUMNS, std::slice::from_ref);
         let found = self.sheet.column(names);
         let remedy = "name the column with `class_column`, or remove `labelled`";
         self.class = Some(found.ok_or_else(|| self.sheet.no_column(names, remedy))?);
-        Ok(self)
+        let names = labels.caption.as_ref();
+        let names = names.map_or(CAPTION_COLUMNS, std::slice::from_ref);
+        self.caption = self.sheet.column(names);
+        if self.caption.is_none() && labels.caption.is_some() {
+            let remedy = "name the column with `caption_column`, or remove that";
+            return Err(self.sheet.no_column(names, remedy));
+        }
+        Ok(())
+    }
+
+    /// Whether rows stand for whole photos.
+    pub(super) fn are_whole(&self) -> bool {
+        self.corners.is_none()
     }
 
     /// What the user should know about how the CSV was read.
-    pub(super) fn warning(&self) -> Option<String> {
-        self.sheet.warning()
+    pub(super) fn warnings(&self) -> Vec<String> {
+        let whole = self.are_whole().then(|| {
+            format!(
+                "{} has no columns of boxes, such as `xmin`: each row stands for a whole photo",
+                self.sheet.path().display()
+            )
+        });
+        self.sheet.warning().into_iter().chain(whole).collect()
     }
 
     /// All rows, in their order.
@@ -135,36 +178,20 @@ impl Boxes {
     }
 
     fn row(&self, record: &Record) -> Result<Row> {
-        let mut corners = [None; 4];
-        for (corner, column) in corners.iter_mut().zip(&self.columns[1..]) {
-            *corner = record.number(*column)?;
-        }
-        let area = match corners {
-            [Some(left), Some(top), Some(right), Some(bottom)] => {
-                Area::Box([left, top, right, bottom])
-            }
-            [None, None, None, None] => Area::Nothing,
-            _ => {
-                let number = corners.iter().position(Option::is_none).unwrap_or_default();
-                let column = self.sheet.name(self.columns[number + 1]);
-                return Err(record.wrong(
-                    format!("has no number in column `{}`", quoted(column)),
-                    "give all four numbers, or none if there is nothing in the photo",
-                ));
-            }
+        let area = match &self.corners {
+            Some(columns) => self.area(record, columns)?,
+            None => Area::Whole,
         };
-        let file = record.get(self.columns[0]);
+        let file = record.get(self.file);
         if file.is_empty() {
-            let problem = format!(
-                "names no file in column `{}`",
-                self.sheet.name(self.columns[0])
-            );
+            let problem = format!("names no file in column `{}`", self.sheet.name(self.file));
             return Err(record.wrong(problem, "name the photo, or remove the row"));
         }
         let class = self.class.map(|column| record.get(column));
         if class == Some("") && area != Area::Nothing {
             return Err(record.wrong("names no class", "name the class, or remove the row"));
         }
+        let caption = self.caption.map(|column| record.get(column));
         Ok(Row {
             file: file.to_owned(),
             photo: None,
@@ -173,6 +200,38 @@ impl Boxes {
             area,
             first: record.number,
             class: class.map(str::to_owned),
+            caption: caption
+                .filter(|caption| !caption.is_empty())
+                .map(str::to_owned),
         })
+    }
+
+    fn area(&self, record: &Record, columns: &[usize; 4]) -> Result<Area> {
+        let mut corners = [None; 4];
+        for (corner, column) in corners.iter_mut().zip(columns) {
+            *corner = record.number(*column)?;
+        }
+        match corners {
+            [Some(left), Some(top), Some(right), Some(bottom)] => {
+                Ok(Area::Box([left, top, right, bottom]))
+            }
+            [None, None, None, None] => Ok(Area::Nothing),
+            _ => {
+                let number = corners.iter().position(Option::is_none).unwrap_or_default();
+                let column = self.sheet.name(columns[number]);
+                Err(record.wrong(
+                    format!("has no number in column `{}`", quoted(column)),
+                    "give all four numbers, or none if there is nothing in the photo",
+                ))
+            }
+        }
+    }
+}
+
+/// The names that a column of file, left, top, right or bottom may have.
+fn wanted(columns: Option<&[String; 5]>, number: usize) -> Vec<&str> {
+    match columns {
+        Some(names) => vec![names[number].as_str()],
+        None => BOX_COLUMNS[number].to_vec(),
     }
 }

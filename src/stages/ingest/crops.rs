@@ -128,9 +128,10 @@ impl Ingest {
             (_, Some((all, own))) => self.labels(all, Some(own), &mapping)?,
             (_, None) => Some(Labels::default()),
         };
-        let Some(labels) = labels else {
+        let Some(mut labels) = labels else {
             return Ok(None);
         };
+        labels.caption.clone_from(&row.caption);
         let cut = crop::cut(photo, rectangle);
         let pixels = resize(&cut, size.width, size.height);
         let id = |number| format!("{}-{number:06}", context.id);
@@ -287,6 +288,7 @@ mod tests {
             area: Area::Whole,
             first: 0,
             class: None,
+            caption: None,
         };
         let groups: Vec<Vec<&Row>> = [1, 2, 9, 1, 1, 2, 3].map(|boxes| vec![&row; boxes]).into();
         let sizes: Vec<Vec<usize>> = batches(&groups, 4)

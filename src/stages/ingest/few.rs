@@ -45,6 +45,11 @@ impl Ingest {
                 "`class_column` is of use with `labelled` and `boxes` only; remove it".into(),
             );
         }
+        if self.caption_column.is_some() && (self.labelled.is_none() || self.boxes.is_none()) {
+            return Err(
+                "`caption_column` is of use with `labelled` and `boxes` only; remove it".into(),
+            );
+        }
         if self.labelled.is_none() || self.boxes.is_some() {
             return Ok(());
         }
@@ -104,6 +109,12 @@ impl PhotoLabels {
 
     /// The labels of a whole photo, which may show nothing.
     pub(super) fn of_frame(&self, row: &Row) -> Labels {
+        if row.class.is_some() {
+            return Labels {
+                class: row.class.clone(),
+                ..Labels::default()
+            };
+        }
         let known = self.0.get(&row.file).map(|(_, labels)| labels.clone());
         known.unwrap_or_else(|| Labels {
             objects: Some(Vec::new()),

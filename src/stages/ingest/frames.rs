@@ -40,10 +40,17 @@ impl Ingest {
         let firsts = rows.into_iter().filter(|row| seen.insert(row.file.clone()));
         let frame = |(number, row): (u64, Row)| Row {
             number,
-            area: Area::Whole,
             first: number,
-            class: None,
-            ..row
+            // What a row says of its box, it does not say of the photo.
+            ..match row.area {
+                Area::Whole => row,
+                Area::Box(_) | Area::Nothing => Row {
+                    area: Area::Whole,
+                    class: None,
+                    caption: None,
+                    ..row
+                },
+            }
         };
         (0..).zip(firsts).map(frame).collect()
     }

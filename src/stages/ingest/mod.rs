@@ -36,7 +36,7 @@ use crate::stage::{
     Context, Effort, Event, Facts, Forecast, Givens, Misfit, Share, Stage, StageKind, parse,
 };
 
-use boxes::{Area, Boxes, Row};
+use boxes::{Area, Boxes, LabelColumns, Row};
 use few::{Labelled, PhotoLabels};
 use labelled::{Cut, Pictures};
 use photos::{Photos, holds_none};
@@ -47,7 +47,7 @@ use tally::Tally;
 pub const STAGE: StageKind = StageKind {
     name: "ingest",
     about: "real photos, cropped to boxes, without their classes; or finished renders with labels",
-    version: 6,
+    version: 7,
     inputs: &[],
     output: Kind::Samples,
     parse: parse::<Ingest>,
@@ -76,7 +76,7 @@ pub struct Ingest {
     pub cut: Option<Cut>,
     /// With `format`: the splits to read, such as `["train"]`; empty reads all pictures.
     pub splits: Vec<String>,
-    /// A CSV with one box a row; without it, the middle of each photo is taken, as much of it as has
+    /// A CSV with one box a row, or, with `labelled`, a whole photo a row; without it, the middle of each photo is taken, as much of it as has
     /// the shape of `size`.
     pub boxes: Option<PathBuf>,
     /// Names of the columns that hold file, left, top, right and bottom in pixels. Without it, they
@@ -86,6 +86,10 @@ pub struct Ingest {
     /// tried.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub class_column: Option<String>,
+    /// With `labelled`: the CSV's column with a sentence about each row; without it, `caption`, `text` and `title` are
+    /// tried.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub caption_column: Option<String>,
     /// The column of the CSV that tells which boxes show one and the same thing, as the frames of a
     /// video in which it was tracked do. `pseudo_label` then reads it as one class in all of them,
     /// and `split` keeps them on one side. Empty: every box stands alone.
@@ -135,6 +139,7 @@ impl Default for Ingest {
             boxes: None,
             columns: None,
             class_column: None,
+            caption_column: None,
             track: String::new(),
             fps: None,
             margin: 0.15,
@@ -249,6 +254,7 @@ impl Stage for Ingest {
                     maps: Some(NO_MAPS),
                     // Frames have one if all their objects do.
                     classes: (self.cut() == Cut::Objects).then_some(true),
+                    objects: (!self.are_whole()).then_some(true),
                     ..Facts::labelled(self.size)
                 },
             };
@@ -300,7 +306,7 @@ impl Stage for Ingest {
         let rows = match &self.boxes {
             Some(csv) => {
                 let boxes = self.boxes(csv)?;
-                if let Some(text) = boxes.warning() {
+                for text in boxes.warnings() {
                     context.emit(Event::Warning { text });
                 }
                 let mut rows = boxes.rows(&|| context.check_interrupt())?;
@@ -338,11 +344,17 @@ impl Ingest {
 
     /// Opens the CSV of boxes.
     fn boxes(&self, csv: &Path) -> Result<Boxes> {
-        let boxes = Boxes::open(csv, self.columns.as_ref(), &self.track)?;
-        match self.labelled {
-            Some(_) => boxes.with_classes(self.class_column.as_deref()),
-            None => Ok(boxes),
-        }
+        let labels = self.labelled.map(|_| LabelColumns {
+            class: self.class_column.as_deref(),
+            caption: self.caption_column.as_deref(),
+        });
+        Boxes::open(csv, self.columns.as_ref(), &self.track, labels)
+    }
+
+    /// Whether each row of a CSV stands for a whole photo, of whose objects nothing is said.
+    fn are_whole(&self) -> bool {
+        let csv = self.boxes.as_ref();
+        csv.is_some_and(|csv| self.boxes(csv).is_ok_and(|boxes| boxes.are_whole()))
     }
 
     /// The rows that crops are to be made of.

@@ -9,7 +9,7 @@ use rand::RngExt;
 
 use super::config::LearnConfig;
 use crate::appearance::describe::Looks;
-use crate::generators::{Batch, Reads, Trained, matrix, words};
+use crate::generators::{Batch, Reads, Trained, matrix, names_class, words};
 use crate::models::album::{Album, class_of, common_extent};
 use crate::nn::batch::to_tensor;
 use crate::nn::ruler::{Groups, Pictures};
@@ -85,7 +85,7 @@ impl Data {
         let trained = Trained {
             model: kind.name.to_owned(),
             extent: common_extent(context.id, &[("samples", &album)])?,
-            words: vocabulary(context, said.clone().map(|(_, caption)| caption))?,
+            words: vocabulary(context, said.clone().map(|(_, caption)| caption), &classes)?,
             captions: by_class(said, &classes),
             classes,
         };
@@ -216,30 +216,37 @@ impl Data {
     }
 }
 
-/// The caption of a sample, or if it has none, what can be measured of it.
+/// The caption of a sample, with the name of its class, or if it has none, what can be measured of it.
 fn caption_of(sample: &Sample, class: &str) -> Result<String> {
     match &sample.labels.caption {
-        Some(caption) => Ok(caption.clone()),
+        Some(caption) if names_class(caption, class) => Ok(caption.clone()),
+        Some(caption) => Ok(format!("{class}, {caption}")),
         None => Ok(Looks::of(&sample.pixels()?).caption(class)),
     }
 }
 
 /// All words of captions that more than one has, sorted.
+///
+/// # Errors
+/// If there are other words in them than names of classes, but none of those is in two captions.
 fn vocabulary<'a>(
     context: &Context,
     captions: impl Iterator<Item = &'a str>,
+    classes: &[String],
 ) -> Result<Vec<String>> {
     let mut counts: BTreeMap<String, usize> = BTreeMap::new();
-    let mut any = false;
     for caption in captions {
-        any = true;
         let known: BTreeSet<String> = words(caption).collect();
         for word in known {
             *counts.entry(word).or_default() += 1;
         }
     }
+    let names: BTreeSet<String> = classes.iter().flat_map(|class| words(class)).collect();
+    let tells_more =
+        |counts: &BTreeMap<String, usize>| counts.keys().any(|word| !names.contains(word));
+    let told_more = tells_more(&counts);
     counts.retain(|_, count| *count > 1);
-    if counts.is_empty() && any {
+    if told_more && !tells_more(&counts) {
         return Err(Error::failed(
             context.id,
             "has captions without a word in common: nothing can be learned from words that occur once",

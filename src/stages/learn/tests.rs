@@ -103,6 +103,31 @@ fn what_is_told_by_captions_is_measured() {
 }
 
 #[test]
+fn captions_of_the_user_are_learned_with_the_class() {
+    let mut samples = testing::shapes(60, 32, 1);
+    for sample in &mut samples {
+        let tint = ["red", "blue"][sample.index as usize % 2];
+        sample.labels.caption = Some(format!("a {tint} thing, no. {}", sample.index));
+    }
+    let out = tempfile::tempdir().unwrap();
+    let text =
+        "model = \"stackgan\"\nsteps = 4\nbatch = 4\n[stackgan]\nchannels = 8\nfirst_steps = 2\n";
+    let stage = configured(text).unwrap();
+    let summary = testing::run_into(stage.as_ref(), "learn", &samples, 16, out.path()).unwrap();
+    // What captions say is known to be seen only where it was measured.
+    assert!(summary["told"].is_null(), "{summary}");
+    let chosen = device::choose(crate::stage::DeviceChoice::Cpu).unwrap();
+    let (trained, _) = Trained::load(out.path(), &chosen).unwrap();
+    assert_eq!(
+        trained.words,
+        ["a", "blue", "disc", "no", "red", "square", "thing"]
+    );
+    assert!(trained.caption(0, 0).starts_with("disc, a "));
+    let columns = |caption| trained.condition(0, caption);
+    assert_ne!(columns("a red disc"), columns("a blue disc"));
+}
+
+#[test]
 fn captions_that_have_no_word_in_common_are_refused() {
     let mut samples = testing::shapes(60, 32, 1);
     for sample in &mut samples {

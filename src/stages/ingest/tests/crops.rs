@@ -112,6 +112,7 @@ fn a_limit_spreads_over_all_rows() {
         line: 0,
         area: Area::Whole,
         class: None,
+        caption: None,
     };
     let spread = |limit| -> Vec<u64> {
         let rows = evenly_spread((0..10).map(row).collect(), limit);

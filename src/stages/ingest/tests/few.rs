@@ -51,6 +51,57 @@ fn classes_beside_boxes_become_labels() {
 }
 
 #[test]
+fn a_column_holds_captions() {
+    let (_folder, mut config) = example();
+    few(&mut config);
+    let rows = "a.png,six,10,20,30,40,a white die\na.png,two,40,30,72,62,\n";
+    let text = format!("file,class,xmin,ymin,xmax,ymax,Caption\n{rows}");
+    std::fs::write(csv(&config), text).unwrap();
+    let captions = |config: &Ingest| {
+        let (samples, ..) = run(config, 2).unwrap();
+        let captions = samples.into_iter().map(|sample| sample.labels.caption);
+        captions.collect::<Vec<_>>()
+    };
+    assert_eq!(captions(&config), [Some("a white die".to_owned()), None]);
+    // What is said of a box is not said of the photo.
+    config.cut = Some(Cut::Frames);
+    assert_eq!(captions(&config), [None]);
+    config.cut = None;
+    config.caption_column = Some("class".into());
+    assert_eq!(captions(&config)[1].as_deref(), Some("two"));
+    config.caption_column = Some("remark".into());
+    assert!(config.check().unwrap_err().contains("remark"));
+}
+
+#[test]
+fn whole_photos_have_the_classes_and_captions_of_a_csv_without_boxes() {
+    let (_folder, mut config) = example();
+    std::fs::write(csv(&config), "file,class,text\na.png,six,a white die\n").unwrap();
+    assert!(config.check().unwrap_err().contains("has no column `x1`"));
+    few(&mut config);
+    for cut in [None, Some(Cut::Frames)] {
+        config.cut = cut;
+        let (samples, _, warnings) = run(&config, 2).unwrap();
+        let labels = crate::sample::Labels {
+            class: Some("six".into()),
+            caption: Some("a white die".into()),
+            ..crate::sample::Labels::default()
+        };
+        assert_eq!(samples[0].labels, labels);
+        assert_eq!(samples[0].provenance.source, "a.png");
+        assert!(
+            warnings
+                .iter()
+                .any(|text| text.contains("each row stands for a whole photo")),
+            "{warnings:?}"
+        );
+    }
+    // Half of a box is none.
+    std::fs::write(csv(&config), "file,class,xmin,ymin\na.png,six,1,2\n").unwrap();
+    assert!(config.check().unwrap_err().contains("has no column `x2`"));
+}
+
+#[test]
 fn columns_and_rows_without_a_class_are_named() {
     let (folder, mut config) = example();
     few(&mut config);
@@ -76,6 +127,10 @@ fn labels_are_read_only_where_there_are_some() {
             "for photos",
         ),
         ("path = 'a'\nclass_column = 'c'", "`class_column` is of use"),
+        (
+            "path = 'a'\ncaption_column = 'c'",
+            "`caption_column` is of use",
+        ),
     ] {
         let config: Ingest = toml::from_str(text).unwrap();
         let refused = config.check().unwrap_err();
