@@ -30,7 +30,7 @@ use std::process::ExitCode;
 
 use clap::{Args, CommandFactory, Parser, Subcommand};
 
-use crate::nn::device;
+use crate::nn::{device, memory};
 use crate::pipeline::plan::Choice;
 use crate::pipeline::spec::Spec;
 use crate::report::format::duration;
@@ -191,6 +191,7 @@ fn flatten(path: &str, table: &toml::Table, sets: &mut Vec<String>) {
 
 /// Parses the command line, runs the command, and reports errors.
 pub fn main() -> ExitCode {
+    memory::keep_freed_memory();
     std::panic::set_hook(Box::new(report_fault));
     let cli = Cli::parse();
     match catch_unwind(|| logs::begin(cli.verbose).and_then(|()| dispatch(cli.command))) {

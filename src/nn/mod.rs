@@ -25,6 +25,7 @@ pub mod instance_norm;
 pub mod likelihood;
 pub mod linear_svm;
 pub mod losses;
+pub mod memory;
 pub mod norm;
 mod norm_kernel;
 pub mod patch_nce;

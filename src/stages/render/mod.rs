@@ -40,7 +40,7 @@ use names::Named;
 pub const STAGE: StageKind = StageKind {
     name: "render",
     about: "labelled pictures of 3D models (mesh) or 2D templates (template)",
-    version: 13,
+    version: 14,
     inputs: &[
         Input::optional(
             "backgrounds",

@@ -8,6 +8,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::super::sensor::Sensor;
+use super::floor::Floors;
 use super::pattern::Pattern;
 use crate::sample::colour::to_linear;
 use crate::seed::Stream;
@@ -249,6 +250,9 @@ pub struct Table {
     // Plain tables keep their keys in the cache.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub patterns: Vec<Pattern>,
+    /// Photos that cover tables in place of colours and patterns.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub photos: Option<Floors>,
 }
 
 impl Default for Table {
@@ -262,6 +266,7 @@ impl Default for Table {
             texture: [0.0, 0.06],
             seam: 0.1,
             patterns: Vec::new(),
+            photos: None,
         }
     }
 }

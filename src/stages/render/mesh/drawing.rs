@@ -243,16 +243,14 @@ impl Mesh {
                 props: &studio.props,
             };
             let ranges = (self, ranges);
-            return vec![Scene::compose(
-                ranges,
-                object,
-                stock,
-                environment,
-                wanted.size,
-                stream,
-            )];
+            let size = wanted.size;
+            let mut scene = Scene::compose(ranges, object, stock, environment, size, stream);
+            self.cover_table(&mut scene, studio, stream);
+            return vec![scene];
         }
-        let scene = Scene::draw(self, object, &studio.cast, environment, wanted.size, stream);
+        let cast = &studio.cast;
+        let mut scene = Scene::draw(self, object, cast, environment, wanted.size, stream);
+        self.cover_table(&mut scene, studio, stream);
         if wanted.clip == 1 {
             return vec![scene];
         }
@@ -262,6 +260,13 @@ impl Mesh {
         (0..=wanted.clip)
             .map(|frame| path.at(&scene, frame))
             .collect()
+    }
+
+    fn cover_table(&self, scene: &mut Scene, studio: &Studio, stream: &mut Stream) {
+        let floors = self.table.photos.as_ref();
+        if let Some(floor) = floors.and_then(|floors| floors.draw(&studio.floors, stream)) {
+            scene.table.cover(floor);
+        }
     }
 
     /// A scene of many objects of which at least one is seen well, if there is any; what is seen less loses its label.

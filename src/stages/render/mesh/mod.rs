@@ -4,9 +4,9 @@
 //! model a picture shows. `formats` tells files apart, and `gltf`, `obj`, `ply`, `stl` and, for pictures, `flat`
 //! read them into a `geometry` with `material`s and `texture`s, from which `model` is made; `bvh` is its hierarchy
 //! of boxes, and `quads` that for light. `environment` holds the panoramas, some of them `builtin`; `scene` makes every
-//! random choice of a picture, on a table that a `pattern` covers; `compose` does for one of many objects, as
-//! `composition` says, with what is `made` in code, and `physics` lets them fall. `camera` sees it, `trace` sends rays
-//! through it, `labels`, `surface_maps` and `shade` see the result (`spot` is a point of it): `shade` shares out the paths
+//! random choice of a picture, on a table that a `pattern` or the photo of a `floor` covers; `compose` does for one of
+//! many objects, as `composition` says, with what is `made` in code, and `physics` lets them fall. `camera` sees it,
+//! `trace` sends rays through it, `labels`, `surface_maps` and `shade` see the result (`spot` is a point of it): `shade` shares out the paths
 //! of light, which `path` walks from `points` of pixels over surfaces whose `bsdf` scatters it, to lamp and `sky`, and
 //! `denoise` takes out what is left of their noise. `proof` works the labels out a second time, and `develop` makes it a
 //! photo, with `backdrop` behind.
@@ -27,6 +27,7 @@ mod drawing;
 mod environment;
 mod facts;
 mod flat;
+mod floor;
 mod formats;
 mod geometry;
 mod gltf;
@@ -76,11 +77,13 @@ use composition::Composition;
 use config::{Lens, Lie, Lighting, Neighbours, Pose, Surfaces, Table, Viewpoint};
 use drawing::Clips;
 use environment::Environment;
+use floor::Floors;
 use list::{Listed, Source};
 use made::Props;
 use model::{GoOn, Model};
 use motion::Motion;
 use stable_poses::stable_poses;
+use texture::Picture;
 
 use super::Wanted;
 use super::names::{self, Named};
@@ -138,6 +141,8 @@ struct Studio {
     props: Props,
     environments: Vec<Arc<Environment>>,
     photos: Photos,
+    /// Photos that cover tables.
+    floors: Vec<Arc<Picture>>,
     clips: Clips,
 }
 
@@ -183,8 +188,10 @@ impl Mesh {
             .iter()
             .flat_map(|source| formats::files(&source.path));
         let own = |path: &&PathBuf| path.as_os_str() != builtin::NAME;
+        let floors = self.table.photos.iter();
         models
             .chain(self.environments.iter().filter(own).cloned())
+            .chain(floors.flat_map(|floors| floors.paths.clone()))
             .collect()
     }
 
@@ -228,6 +235,8 @@ impl Mesh {
             return Err("`mesh.lens.jpeg_share` must lie in 0..1".into());
         }
         self.lens.sensor.check("mesh.lens.sensor")?;
+        let floors = self.table.photos.as_ref();
+        floors.map_or(Ok(()), Floors::check)?;
         let (camera, surfaces) = (&self.camera, &self.surfaces);
         let mut paints = surfaces.looks.iter().flat_map(|look| look.values());
         if paints.any(|paint| {
@@ -365,6 +374,8 @@ impl Mesh {
         self.sources()
             .iter()
             .try_for_each(|source| formats::check(&source.path))?;
+        let floors = self.table.photos.as_ref();
+        floors.map_or(Ok(()), Floors::check_files)?;
         let scene = self.scene.iter();
         let lists = scene.map(|scene| &scene.distractors.models);
         lists
@@ -395,6 +406,8 @@ impl Mesh {
             context.emit(Event::Warning { text });
         }
         let photos = Photos::load(context)?;
+        let floors = self.table.photos.as_ref();
+        let floors = floors.map(|floors| floors.load(context));
         let environments = environment::load(&self.environments, context)?;
         let props = self.props(&cast, context)?;
         let studio = Studio {
@@ -402,6 +415,7 @@ impl Mesh {
             props,
             environments,
             photos,
+            floors: floors.transpose()?.unwrap_or_default(),
             clips: Clips::default(),
         };
         context.generate(wanted.count, "count", |index| {

@@ -229,7 +229,7 @@ impl<'a> Tracer<'a> {
     fn vertex(&self, hit: &Hit, (origin, direction): (Vec3A, Vec3A), reach: f32) -> Vertex {
         let point = origin + direction * hit.distance;
         let Target::Instance(number, triangle) = hit.target else {
-            let colour = self.scene.table.colour_at(point);
+            let colour = self.scene.table.colour_at(point, reach);
             return Vertex {
                 origin: point.with_y(0.0),
                 bsdf: Bsdf::matt(Vec3A::Y, colour),

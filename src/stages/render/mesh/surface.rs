@@ -12,6 +12,7 @@ use glam::{IVec3, Mat3A, Vec3A, vec3a};
 use rand::RngExt;
 
 use super::config::{self, Surfaces, draw};
+use super::floor::Floor;
 use super::material::{Finish, Material};
 use super::model::{Contact, Model};
 use super::pattern::Covering;
@@ -238,6 +239,8 @@ pub(super) struct Table {
     /// Beyond the line normal · (x, z) = distance, another colour.
     seam: Option<(Vec3A, f32, Vec3A)>,
     covering: Option<Covering>,
+    /// In place of colour and covering.
+    floor: Option<Floor>,
 }
 
 impl Table {
@@ -269,14 +272,22 @@ impl Table {
             }),
             covering: (!ranges.patterns.is_empty())
                 .then(|| Covering::draw(&ranges.patterns, size, second, stream)),
+            floor: None,
         }
     }
 
-    /// The colour at a point of the plane y = 0.
-    pub(super) fn colour_at(&self, point: Vec3A) -> Vec3A {
-        let mut colour = match &self.covering {
-            Some(covering) => covering.colour_at(point, self.colour),
-            None => self.colour,
+    /// The same, covered by a photo.
+    pub(super) fn cover(&mut self, floor: Floor) {
+        self.colour = floor.mean();
+        self.floor = Some(floor);
+    }
+
+    /// The colour at a point of the plane y = 0, for a pixel that covers `reach` metres there.
+    pub(super) fn colour_at(&self, point: Vec3A, reach: f32) -> Vec3A {
+        let mut colour = match (&self.floor, &self.covering) {
+            (Some(floor), _) => floor.colour_at(point, reach),
+            (None, Some(covering)) => covering.colour_at(point, self.colour),
+            (None, None) => self.colour,
         };
         if let Some((normal, distance, beyond)) = self.seam {
             let width = distance * 0.05;

@@ -13,7 +13,7 @@ impl Buffer {
     pub(super) fn normals(&self, scene: &Scene) -> Vec<Value> {
         self.map(scene, normals::MAP.nothing, |target| {
             let normal = match target {
-                At::Table(_) => Vec3A::Y,
+                At::Table(..) => Vec3A::Y,
                 At::Object(spot) => spot.normal(),
             };
             normals::value(Vec3::from(scene.camera.rotation * normal))
@@ -23,8 +23,10 @@ impl Buffer {
     /// The map of colours. Of what stands in the table's place, if `has_backdrop`, only the picture is known.
     pub(super) fn albedo(&self, scene: &Scene, has_backdrop: bool) -> Vec<Value> {
         self.map(scene, albedo::MAP.nothing, |target| match target {
-            At::Table(_) if has_backdrop => albedo::MAP.nothing,
-            At::Table(point) => albedo::value(scene.table.colour_at(point).to_array()),
+            At::Table(..) if has_backdrop => albedo::MAP.nothing,
+            At::Table(point, reach) => {
+                albedo::value(scene.table.colour_at(point, reach).to_array())
+            }
             At::Object(spot) => albedo::value(spot.finish().colour.to_array()),
         })
     }
@@ -80,7 +82,10 @@ impl Buffer {
             let (x, y) = ((i % width) as f32 + 0.5, (i / width) as f32 + 0.5);
             let direction = scene.camera.direction(x, y);
             value(match target {
-                Target::Table => At::Table(scene.camera.position + direction * distance),
+                Target::Table => At::Table(
+                    scene.camera.position + direction * distance,
+                    0.5 * distance / scene.camera.intrinsics.fx,
+                ),
                 Target::Instance(number, triangle) => {
                     let instance = &scene.instances[number];
                     At::Object(Spot::new(scene, instance, triangle, (distance, direction)))
@@ -93,7 +98,7 @@ impl Buffer {
 
 /// What a ray meets.
 enum At<'a> {
-    /// The table at this point of the world.
-    Table(Vec3A),
+    /// The table at this point of the world, and how many metres the pixel covers there.
+    Table(Vec3A, f32),
     Object(Spot<'a>),
 }

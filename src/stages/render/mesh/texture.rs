@@ -21,7 +21,7 @@ const REMEDY: &str = "save the texture again as PNG or JPEG, and name that file 
 /// Pixels of one picture, before it is decoded.
 const MOST_PIXELS: u64 = 1 << 26;
 
-/// Pixels that are kept of all pictures of a model, halved ones left aside.
+/// Pixels that are kept of all pictures of a model, or of tables, halved ones left aside.
 const MOST_KEPT: u64 = 1 << 26;
 
 /// A longer side is halved when the picture is read: renders are smaller.
@@ -50,7 +50,7 @@ struct Level {
     bytes: Vec<u8>,
 }
 
-/// Room that is left for the pictures of one model, in pixels.
+/// Room that is left for the pictures of one model, or of tables, in pixels.
 pub(super) struct Room(u64);
 
 impl Default for Room {
@@ -168,7 +168,7 @@ impl Picture {
             let kept = kept.map_or(0, |l| u64::from(l.width) * u64::from(l.height));
             room.0 = room.0.checked_sub(kept).ok_or_else(|| {
                 let problem = format!(
-                    "{problem}, and all textures of the model have more than {MOST_KEPT} together"
+                    "{problem}, and all textures together have more than {MOST_KEPT} together"
                 );
                 Error::failed(name, problem, "make the textures smaller")
             })?;

@@ -66,13 +66,25 @@ impl Spheres {
     }
 }
 
+/// By how much a squared radius is taken too large, so that no rounding takes a corner from an object: as a share of
+/// itself, and of the squared distance.
+const WIDER: f32 = 1.002;
+const ROUNDING: f32 = 2e-10;
+
 impl Four {
     /// Which spheres the ray meets, the first in the lowest bit.
     fn met_by(&self, origin: Vec3A, direction: Vec3A) -> u32 {
         let (x, y, z) = (self.x - origin.x, self.y - origin.y, self.z - origin.z);
         let ahead = x * direction.x + y * direction.y + z * direction.z;
         let distance2 = x * x + y * y + z * z;
-        let beside = (distance2 - ahead * ahead).cmple(self.radius2);
+        // From far away, the difference of the squares would lose the digits that matter.
+        let across = [
+            x - ahead * direction.x,
+            y - ahead * direction.y,
+            z - ahead * direction.z,
+        ];
+        let [x, y, z] = across.map(|side| side * side);
+        let beside = (x + y + z).cmple(self.radius2 * WIDER + distance2 * ROUNDING);
         let before = ahead.cmpgt(Vec4::ZERO) | distance2.cmple(self.radius2);
         (beside & before).bitmask()
     }

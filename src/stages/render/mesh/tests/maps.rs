@@ -244,3 +244,35 @@ fn maps_that_are_not_asked_for_are_not_made_and_change_no_pixel() {
         assert_eq!(with.labels.maps.iter().count(), maps::SURFACES.len());
     }
 }
+
+#[test]
+fn a_photo_covers_the_table_from_edge_to_edge() {
+    let folder = tempfile::tempdir().unwrap();
+    let photo = RgbImage::from_pixel(8, 8, image::Rgb([200, 30, 10]));
+    photo.save(folder.path().join("floor.png")).unwrap();
+    let floors = Floors {
+        paths: vec![folder.path().into()],
+        ..Floors::default()
+    };
+    let found = samples(&sphere(), |mesh| {
+        mesh.neighbours.count = [0, 0];
+        (mesh.table.texture, mesh.table.seam) = ([0.0; 2], 0.0);
+        mesh.table.photos = Some(floors.clone());
+    });
+    for sample in found {
+        let (albedo, mask) = (values(&sample, &albedo::MAP), sample.object_mask());
+        for (value, inside) in albedo.iter().zip(mask.as_raw()) {
+            let near = [200, 30, 10].iter().zip(value);
+            let mut near = near.map(|(a, b)| b.abs_diff(*a) <= 1);
+            assert!(*inside > 0 || near.all(|near| near), "{value:?}");
+        }
+    }
+    std::fs::remove_file(folder.path().join("floor.png")).unwrap();
+    let refused = floors.check_files().unwrap_err().problem;
+    assert!(refused.contains("holds no photo of a table"), "{refused}");
+    let nothing = Floors {
+        paths: Vec::new(),
+        ..floors
+    };
+    assert!(nothing.check().unwrap_err().contains("names no photo"));
+}

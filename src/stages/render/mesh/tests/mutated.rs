@@ -48,6 +48,7 @@ fn draw(name: &str, bytes: &[u8], environment: &Arc<Environment>) -> Result<Samp
         props: Props::default(),
         environments: vec![Arc::clone(environment)],
         photos: Photos::default(),
+        floors: Vec::new(),
         clips: Clips::default(),
     };
     mesh.sample(

@@ -56,6 +56,9 @@ fn sound_labels_are_not_doubted() {
     near.camera.object_scale = [1.5, 3.0];
     near.camera.off_centre = 0.6;
     near.camera.fov_degrees = [60.0, 110.0];
+    let mut far = crowded();
+    far.camera.object_scale = [0.03, 0.06];
+    far.camera.fov_degrees = [0.5, 3.0];
     let mut free = lego();
     free.lie.pose = Pose::Free;
     free.camera.tilt_degrees = [60.0, 85.0];
@@ -63,6 +66,7 @@ fn sound_labels_are_not_doubted() {
         ("dice", crowded(), Extent::square(64)),
         ("dice, wide", crowded(), Extent::new(160, 96)),
         ("dice, cut off", near, Extent::square(48)),
+        ("dice, far away", far, Extent::square(192)),
         ("lego", lego(), Extent::square(64)),
         ("lego, any way up", free, Extent::square(96)),
     ];
