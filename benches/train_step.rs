@@ -38,6 +38,7 @@ const RUNS: std::ops::Range<usize> = 3..9;
 const LIMIT: f64 = 30.0;
 
 fn main() {
+    verismo::nn::memory::keep_freed_memory();
     let counterpart = std::env::var("VERISMO_TORCH_PYTHON").ok();
     let choice = match std::env::var("VERISMO_BENCH_DEVICE") {
         Ok(name) => name.parse().expect("a device"),
