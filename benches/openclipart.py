@@ -79,13 +79,14 @@ def main(source, target):
         files = sorted((source / folder).rglob("*.svg"))
         if not files:
             sys.exit(f"{source / folder} has no SVG: give the folder of Debian's package openclipart-svg")
-        seen, number = set(), 0
         # Some lie in a folder and again in one below it.
-        step = max(1, len(files) // MOST)
-        for file in files[::step]:
+        seen, number = set(), 0
+        for file in files[::max(1, len(files) // MOST)]:
             picture, words = draw(file), caption(file)
-            if picture is None or not words or picture.tobytes() in seen or number == MOST:
+            if picture is None or not words or picture.tobytes() in seen:
                 continue
+            if number == MOST:
+                break
             seen.add(picture.tobytes())
             split = "test" if number % 5 == 4 else "train"
             picture.save(target / split / f"{name}-{number:03}.png")

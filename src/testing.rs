@@ -321,3 +321,15 @@ pub(crate) fn other_device() -> Chosen {
     }
     device::choose(name.parse().unwrap()).unwrap()
 }
+
+/// A JPEG with an EXIF orientation of 6: to be turned right by 90 degrees.
+pub(crate) fn turned_jpeg(pixels: &image::RgbImage) -> Vec<u8> {
+    let mut jpeg = std::io::Cursor::new(Vec::new());
+    pixels
+        .write_to(&mut jpeg, image::ImageFormat::Jpeg)
+        .unwrap();
+    let jpeg = jpeg.into_inner();
+    let exif =
+        b"\xff\xe1\x00\x22Exif\0\0MM\0*\0\0\0\x08\0\x01\x01\x12\0\x03\0\0\0\x01\0\x06\0\0\0\0\0\0";
+    [&jpeg[..2], &exif[..], &jpeg[2..]].concat()
+}

@@ -253,8 +253,8 @@ impl Stage for Ingest {
                 true => Facts {
                     maps: Some(NO_MAPS),
                     // Frames have one if all their objects do.
-                    classes: (self.cut() == Cut::Objects).then_some(true),
-                    objects: (!self.are_whole()).then_some(true),
+                    classes: (self.cut() == Cut::Objects || self.are_whole()).then_some(true),
+                    objects: Some(!self.are_whole()),
                     ..Facts::labelled(self.size)
                 },
             };

@@ -1,8 +1,9 @@
 //! Photos of many kinds become RGB; broken and poor ones are named.
 
-use image::{DynamicImage, ImageFormat};
+use image::DynamicImage;
 
 use super::*;
+use crate::testing::turned_jpeg;
 
 #[test]
 fn missing_empty_and_broken_photos_are_named() {
@@ -30,16 +31,6 @@ fn missing_empty_and_broken_photos_are_named() {
     assert!(
         message(&config).contains("boxes.csv: is neither a folder nor a tar or zip: it is a text")
     );
-}
-
-/// A JPEG with an EXIF orientation of 6: to be turned right by 90 degrees.
-fn turned_jpeg(pixels: &RgbImage) -> Vec<u8> {
-    let mut jpeg = std::io::Cursor::new(Vec::new());
-    pixels.write_to(&mut jpeg, ImageFormat::Jpeg).unwrap();
-    let jpeg = jpeg.into_inner();
-    let exif =
-        b"\xff\xe1\x00\x22Exif\0\0MM\0*\0\0\0\x08\0\x01\x01\x12\0\x03\0\0\0\x01\0\x06\0\0\0\0\0\0";
-    [&jpeg[..2], &exif[..], &jpeg[2..]].concat()
 }
 
 #[test]

@@ -88,6 +88,8 @@ fn whole_photos_have_the_classes_and_captions_of_a_csv_without_boxes() {
             ..crate::sample::Labels::default()
         };
         assert_eq!(samples[0].labels, labels);
+        let facts = config.foresee(&Givens::default()).unwrap();
+        assert_eq!((facts.classes, facts.objects), (Some(true), Some(false)));
         assert_eq!(samples[0].provenance.source, "a.png");
         assert!(
             warnings

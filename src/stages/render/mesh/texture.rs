@@ -16,7 +16,7 @@ use crate::sample::{image as pictures, input};
 use crate::{Error, Result};
 
 /// What to do about a broken texture.
-const REMEDY: &str = "save the texture again as PNG or JPEG, and name that file in the model";
+const REMEDY: &str = "save the picture again as PNG or JPEG, and name that file";
 
 /// Pixels of one picture, before it is decoded.
 const MOST_PIXELS: u64 = 1 << 26;
@@ -160,9 +160,11 @@ impl Picture {
                 return Err(Error::failed(name, problem, "make it smaller"));
             }
             let decoded = pictures::decode(bytes, None, name, REMEDY)?;
+            // As it is seen: EXIF data may have turned it.
+            let size = (decoded.width(), decoded.height());
             let picture = match decoded.color().has_alpha() {
-                true => Picture::new(decoded.into_rgba8().into_raw(), 4, (width, height), content),
-                false => Picture::new(decoded.into_rgb8().into_raw(), 3, (width, height), content),
+                true => Picture::new(decoded.into_rgba8().into_raw(), 4, size, content),
+                false => Picture::new(decoded.into_rgb8().into_raw(), 3, size, content),
             };
             let kept = picture.levels.first();
             let kept = kept.map_or(0, |l| u64::from(l.width) * u64::from(l.height));
@@ -188,12 +190,9 @@ impl Picture {
     }
 
     fn new(bytes: Vec<u8>, channels: usize, (width, height): (u32, u32), content: Content) -> Self {
-        let whole = bytes.len() == width as usize * height as usize * channels;
-        // A picture that its EXIF data turns has its sides exchanged; a texture with such data is rare.
-        let (width, height) = if whole { (width, height) } else { (1, 1) };
         let mut level = Level {
-            width: width.max(1),
-            height: height.max(1),
+            width,
+            height,
             bytes,
         };
         while level.width.max(level.height) > LONGEST {

@@ -55,6 +55,20 @@ fn colours_are_linear_and_mixed_between_pixels() {
 }
 
 #[test]
+fn a_photo_that_was_taken_upright_stands_upright() {
+    let pixels = image::RgbImage::from_fn(64, 32, |x, _| match x < 32 {
+        true => image::Rgb([250, 0, 0]),
+        false => image::Rgb([0, 0, 250]),
+    });
+    let texture = texture(&crate::testing::turned_jpeg(&pixels), Wrap::Clamp);
+    assert_eq!(texture.picture.size(), (32, 64));
+    // Its left becomes its top.
+    let red = |x: f32, y: f32| texture.sample(Vec2::new(x, y), 0.0).x;
+    assert!(red(0.1, 0.2) > 0.8 && red(0.9, 0.2) > 0.8);
+    assert!(red(0.1, 0.8) < 0.1 && red(0.9, 0.8) < 0.1);
+}
+
+#[test]
 fn beyond_the_border_comes_what_the_wrap_says() {
     for (wrap, wanted) in [(Wrap::Repeat, 1.0), (Wrap::Mirror, 0.0), (Wrap::Clamp, 0.0)] {
         let red = texture(&halves(), wrap).sample(Vec2::new(1.25, 0.5), 0.0).x;
